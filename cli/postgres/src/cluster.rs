@@ -1,0 +1,276 @@
+//! One cluster in one folder: made once, started, and stopped with its owner.
+//!
+//! Everything here blocks; it is called while a program starts or ends. The thread that spawns the server
+//! lives as long as the server, because the parent-death signal is tied to the spawning thread.
+
+use std::{
+    ffi::OsString,
+    fmt, fs, io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{
+    binaries::{self, Binaries},
+    guard::{self, FOLDER, OnParentDeath},
+    owner::{self, Owner},
+};
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const STOPPED_WITHIN: Duration = Duration::from_secs(20);
+
+/// How to run a cluster.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the binaries are; `None` means: look.
+    pub bin_dir: Option<PathBuf>,
+    /// The text of `PATH`, for looking.
+    pub search_path: String,
+    /// Where the cluster is or shall be. Made when it is absent, for the owner alone.
+    pub data_dir: PathBuf,
+    /// How to call a program that calls [`guard::run`].
+    pub guard: Vec<OsString>,
+}
+
+/// A running server. Dropping it stops it.
+#[derive(Debug)]
+pub struct Postgres {
+    pid: Pid,
+    ended: mpsc::Receiver<io::Result<ExitStatus>>,
+    socket_dir: PathBuf,
+    _lock: Flock<fs::File>,
+}
+
+/// Why there is no server.
+#[derive(Debug)]
+pub enum CannotStart {
+    /// No binaries of a usable version were found.
+    NoBinaries,
+    /// We are root, and there is neither a `postgres` nor a `nobody` user.
+    NoOwner,
+    /// Another process has this folder.
+    InUse(PathBuf),
+    /// The folder holds a cluster of another major version: what it has, what we have.
+    OtherVersion(u32, u32),
+    /// A program failed: what it was doing, and the end of what it said.
+    Failed(&'static str, String),
+    /// The system refused something: what, and why.
+    System(&'static str, io::Error),
+}
+
+// === impl Postgres ===
+
+impl Postgres {
+    /// Starts the cluster in `options.data_dir`, making it first when there is none. `progress` is told what
+    /// is being done, in a few words, before each slow step.
+    pub fn start(options: &Options, mut progress: impl FnMut(&str)) -> Result<Self, CannotStart> {
+        let binaries = binaries::find(options.bin_dir.as_deref(), &options.search_path);
+        let binaries = binaries.ok_or(CannotStart::NoBinaries)?;
+        let owner = owner::choose().ok_or(CannotStart::NoOwner)?;
+        let lock = take_folder(&options.data_dir)?;
+        let cluster = options.data_dir.join("cluster");
+        if let Ok(text) = fs::read_to_string(cluster.join("PG_VERSION")) {
+            let has = text.trim().parse().unwrap_or(0);
+            if has != binaries.major {
+                return Err(CannotStart::OtherVersion(has, binaries.major));
+            }
+            wait_for_predecessor(&cluster);
+        } else {
+            progress("making a database cluster");
+            make(options, &binaries, owner, &cluster)?;
+        }
+        progress("starting the database");
+        let socket_dir = socket_folder(owner)?;
+        let (pid, ended) = spawn(options, &binaries, owner, &socket_dir)?;
+        let server = Self { pid, ended, socket_dir, _lock: lock };
+        server.wait_until_ready(&options.data_dir)?;
+        Ok(server)
+    }
+
+    /// The URL of a database of this server.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://sluice@localhost/{database}?host={}", self.socket_dir.display())
+    }
+
+    /// The folder of the socket.
+    pub fn socket_dir(&self) -> &Path {
+        &self.socket_dir
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Stops it fast and clean, and waits until it has ended.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    fn wait_until_ready(&self, data_dir: &Path) -> Result<(), CannotStart> {
+        let pid_file = data_dir.join("cluster/postmaster.pid");
+        let since = Instant::now();
+        loop {
+            // The eighth line says `ready` once connections are taken.
+            let text = fs::read_to_string(&pid_file).unwrap_or_default();
+            if text.lines().nth(7).is_some_and(|line| line.trim() == "ready")
+                && text.lines().next().and_then(|line| line.parse().ok()) == Some(self.pid.as_raw())
+            {
+                return Ok(());
+            }
+            if self.ended.try_recv().is_ok() || since.elapsed() > READY_WITHIN {
+                let log = fs::read_to_string(data_dir.join("postgres.log")).unwrap_or_default();
+                return Err(CannotStart::Failed("postgres", tail(&log)));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = kill(self.pid, Signal::SIGINT);
+        if let Err(mpsc::RecvTimeoutError::Timeout) = self.ended.recv_timeout(STOPPED_WITHIN) {
+            let _ = kill(self.pid, Signal::SIGKILL);
+        }
+        let _ = fs::remove_dir_all(&self.socket_dir);
+    }
+}
+
+fn take_folder(folder: &Path) -> Result<Flock<fs::File>, CannotStart> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| CannotStart::System("make the data folder", error))?;
+    let file = fs::File::create(folder.join("lock"));
+    let file = file.map_err(|error| CannotStart::System("open the lock file", error))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| CannotStart::InUse(folder.to_owned()))
+}
+
+fn make(
+    options: &Options,
+    binaries: &Binaries,
+    owner: Owner,
+    cluster: &Path,
+) -> Result<(), CannotStart> {
+    // What stands there without a version is a cluster whose making was cut short.
+    let _ = fs::remove_dir_all(cluster);
+    let made = fs::DirBuilder::new().mode(0o700).create(cluster);
+    made.and_then(|()| owner::give(cluster, owner))
+        .map_err(|error| CannotStart::System("make the cluster folder", error))?;
+    let program = binaries.folder.join("initdb");
+    let output = guard::command(&options.guard, owner, OnParentDeath::Nothing, cluster, &program)
+        .args(["-D", FOLDER, "-A", "trust", "-U", "sluice", "-E", "UTF8", "--locale=C", "--no-sync"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| CannotStart::System("run the guard", error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let _ = fs::remove_dir_all(cluster);
+    Err(CannotStart::Failed("initdb", tail(&String::from_utf8_lossy(&output.stderr))))
+}
+
+/// A server whose owner was killed is still shutting down for a moment.
+fn wait_for_predecessor(cluster: &Path) {
+    let text = fs::read_to_string(cluster.join("postmaster.pid")).unwrap_or_default();
+    let Some(pid) = text.lines().next().and_then(|line| line.parse().ok()) else { return };
+    let since = Instant::now();
+    while kill(Pid::from_raw(pid), None).is_ok()
+        && cluster.join("postmaster.pid").exists()
+        && since.elapsed() < STOPPED_WITHIN
+    {
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn socket_folder(owner: Owner) -> Result<PathBuf, CannotStart> {
+    // Short, because the path of a socket must stay below 108 bytes.
+    let name = std::iter::repeat_with(fastrand::alphanumeric).take(12).collect::<String>();
+    let folder = Path::new("/tmp").join(format!("sluice-{name}"));
+    let made = fs::DirBuilder::new().mode(0o700).create(&folder);
+    made.and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
+        .and_then(|()| owner::give(&folder, owner))
+        .map_err(|error| CannotStart::System("make the socket folder", error))?;
+    Ok(folder)
+}
+
+type Spawned = (Pid, mpsc::Receiver<io::Result<ExitStatus>>);
+
+fn spawn(
+    options: &Options,
+    binaries: &Binaries,
+    owner: Owner,
+    socket_dir: &Path,
+) -> Result<Spawned, CannotStart> {
+    let log = fs::File::create(options.data_dir.join("postgres.log"));
+    let log = log.map_err(|error| CannotStart::System("open the server's log", error))?;
+    let cluster = options.data_dir.join("cluster");
+    let program = binaries.folder.join("postgres");
+    let mut command =
+        guard::command(&options.guard, owner, OnParentDeath::Interrupt, &cluster, &program);
+    command.args(["-D", FOLDER, "-k"]).arg(socket_dir);
+    for setting in ["listen_addresses=", "synchronous_commit=off", "max_connections=200"] {
+        command.args(["-c", setting]);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    let (started, starting) = mpsc::channel();
+    let (finished, ended) = mpsc::channel();
+    thread::spawn(move || match command.spawn() {
+        Ok(mut child) => {
+            let _ = started.send(Ok(child.id()));
+            let _ = finished.send(child.wait());
+        }
+        Err(error) => drop(started.send(Err(error))),
+    });
+    let gone = |_| CannotStart::System("start a thread", io::ErrorKind::Other.into());
+    let pid = starting.recv().map_err(gone)?;
+    let pid = pid.map_err(|error| CannotStart::System("run the guard", error))?;
+    Ok((Pid::from_raw(i32::try_from(pid).unwrap_or(0)), ended))
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
+impl fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBinaries => write!(
+                f,
+                "no Postgres {} or newer was found; install its server binaries (Debian: apt-get install \
+                 postgresql; macOS: brew install postgresql) or name their folder",
+                binaries::MAJOR_MIN
+            ),
+            Self::NoOwner => f.write_str(
+                "Postgres does not run as root, and there is no `postgres` or `nobody` user to run it as; \
+                 run as another user",
+            ),
+            Self::InUse(folder) => write!(
+                f,
+                "another process uses {}; stop it, or choose another data folder",
+                folder.display()
+            ),
+            Self::OtherVersion(has, have) => write!(
+                f,
+                "the data folder was made by Postgres {has} and the binaries found are {have}; dump and \
+                 restore it, name binaries of version {has}, or choose another data folder"
+            ),
+            Self::Failed(program, said) => write!(f, "{program} failed: {said}"),
+            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CannotStart {}

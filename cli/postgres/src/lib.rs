@@ -1,0 +1,12 @@
+//! A Postgres server that belongs to one process. The only crate that starts a database.
+//!
+//! Owns finding the binaries, making a cluster, starting and stopping it, and seeing that it never outlives
+//! its owner. Knows nothing of schemas or of who connects. The server listens on a socket in a folder that
+//! only its owner can enter, never on the network.
+
+pub mod binaries;
+pub mod owner;
+pub mod guard;
+pub mod cluster;
+
+pub use cluster::{CannotStart, Options, Postgres};

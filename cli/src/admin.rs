@@ -1,0 +1,112 @@
+//! The admin commands: one file for each noun, which knows what can be said of it.
+//!
+//! Knows which nouns there are. What their verbs have in common is `verb` and `session`; a noun's file holds
+//! what no other noun has.
+
+use clap::Subcommand;
+use prost::Message;
+
+use crate::{
+    failure::Failure,
+    noun::{self, Noun},
+    session::Session,
+    verb::{Standing, Verb},
+};
+
+mod field;
+mod organization;
+mod project;
+mod provider;
+mod target;
+mod model_version;
+mod model;
+mod minted;
+mod key;
+mod limit;
+mod edge;
+mod join_token;
+mod usage;
+
+use field::{Change, Wanted};
+
+/// The nouns.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Organizations: who pays, and the wall between tenants
+    #[command(subcommand, visible_alias = "organization", aliases = ["org", "orgs"])]
+    Organizations(Verb<organization::Fields, organization::Fields>),
+    /// Projects: a team's workspace in an organization
+    #[command(subcommand, visible_alias = "project")]
+    Projects(Verb<project::Fields, project::Fields>),
+    /// Providers: the upstream accounts that requests are sent to
+    #[command(subcommand, visible_alias = "provider")]
+    Providers(Verb<provider::New, provider::Edit>),
+    /// Models: the public names that clients ask for
+    #[command(subcommand, visible_alias = "model")]
+    Models(model::Command),
+    /// Versions: immutable revisions of a model
+    #[command(subcommand, visible_alias = "version")]
+    Versions(model_version::Command),
+    /// Keys: what a client presents
+    #[command(subcommand, visible_alias = "key")]
+    Keys(key::Command),
+    /// Limits: how much of something a scope may use
+    #[command(subcommand, visible_alias = "limit")]
+    Limits(Verb<limit::New, limit::Edit>),
+    /// Edges: who carries the traffic, and how far each has come
+    #[command(subcommand, visible_alias = "edge")]
+    Edges(edge::Command),
+    /// Join tokens: what a new edge presents
+    #[command(subcommand, visible_aliases = ["join-token", "tokens"])]
+    JoinTokens(join_token::Command),
+    /// What was used, summed as asked
+    Usage(usage::Arguments),
+}
+
+/// Runs a command.
+pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
+    match command {
+        Command::Organizations(verb) => run_verb(&noun::ORGANIZATION, verb, session).await,
+        Command::Projects(verb) => run_verb(&noun::PROJECT, verb, session).await,
+        Command::Providers(verb) => run_verb(&noun::PROVIDER, verb, session).await,
+        Command::Limits(verb) => run_verb(&noun::LIMIT, verb, session).await,
+        Command::Models(command) => model::run(command, session).await,
+        Command::Versions(command) => model_version::run(command, session).await,
+        Command::Keys(command) => key::run(command, session).await,
+        Command::Edges(command) => edge::run(command, session).await,
+        Command::JoinTokens(command) => join_token::run(command, session).await,
+        Command::Usage(arguments) => usage::run(&arguments, session).await,
+    }
+}
+
+async fn run_verb<R: Message, C: Wanted<Resource = R>, U: Change<Resource = R>>(
+    noun: &Noun,
+    verb: Verb<C, U>,
+    session: &mut Session,
+) -> Result<(), Failure> {
+    match verb {
+        Verb::Create(create) => {
+            let name = session.place.name(noun.collections, &create.name)?;
+            let resource = create.fields.wanted(session)?;
+            let reply = session.create(noun, &name, &resource, &create.write).await?;
+            session.finish(&reply, &create.write).await
+        }
+        Verb::Update(update) => field::update(noun, &update, session).await,
+        Verb::Standing(standing) => run_standing(noun, &standing, session).await,
+    }
+}
+
+async fn run_standing(
+    noun: &Noun,
+    standing: &Standing,
+    session: &mut Session,
+) -> Result<(), Failure> {
+    match standing {
+        Standing::Get(get) => session.get(noun, &get.name).await,
+        Standing::Delete(delete) => session.delete(noun, delete).await,
+        Standing::List(list) => {
+            let parent = session.place.parent(noun.collections)?;
+            session.list(noun, &parent, list.max).await
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What can be said of a key.
+
+use clap::{Args, Subcommand};
+use proto::admin::{Key, KeyEnvironment};
+use time::OffsetDateTime;
+
+use crate::{
+    admin::{
+        field::{self, Change, Mask, Which},
+        minted::Shown,
+    },
+    failure::Failure,
+    moment::{Moment, moment},
+    noun,
+    place::Place,
+    session::Session,
+    verb::{Delete, Get, List, Update, Write},
+};
+
+/// What can be done with keys.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Mint one; its text is shown this once
+    Create(Create),
+    /// Change what is named of one
+    Update(Update<Edit>),
+    /// Make one useless, at once and for ever
+    Revoke(Revoke),
+    /// Show one
+    Get(Get),
+    /// Show those of a project
+    List(List),
+    /// Delete one that is revoked
+    Delete(Delete),
+}
+
+/// A new one.
+#[derive(Debug, Clone, Args)]
+pub struct Create {
+    /// What people call it
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// A key for tests, which says so in its text
+    #[arg(long)]
+    test: bool,
+    /// A model that it may ask for; may be repeated. Without one: every model of the organization
+    #[arg(long, value_name = "MODEL")]
+    model: Vec<String>,
+    /// When it stops working: in a span such as 90d, or at a time
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    expires: Option<Moment>,
+    #[command(flatten)]
+    shown: Shown,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// A change of one.
+#[derive(Debug, Clone, Args)]
+pub struct Edit {
+    /// What people call it
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// A model that it may ask for, instead of those that it may now; may be repeated
+    #[arg(long, value_name = "MODEL", conflicts_with = "every_model")]
+    model: Vec<String>,
+    /// Let it ask for every model of the organization
+    #[arg(long)]
+    every_model: bool,
+    /// When it stops working: in a span such as 90d, or at a time
+    #[arg(long, value_name = "WHEN", value_parser = moment, conflicts_with = "never_expires")]
+    expires: Option<Moment>,
+    /// Let it work for ever
+    #[arg(long)]
+    never_expires: bool,
+}
+
+/// Which one to revoke.
+#[derive(Debug, Clone, Args)]
+pub struct Revoke {
+    /// Its id or whole name
+    name: String,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// Runs a command.
+pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
+    match command {
+        Command::Create(create) => mint(create, session).await,
+        Command::Update(update) => field::update(&noun::KEY, &update, session).await,
+        Command::Get(get) => session.get(&noun::KEY, &get.name).await,
+        Command::Delete(delete) => session.delete(&noun::KEY, &delete).await,
+        Command::List(list) => {
+            let parent = session.place.parent(noun::KEY.collections)?;
+            session.list(&noun::KEY, &parent, list.max).await
+        }
+        Command::Revoke(Revoke { name, write }) => {
+            let name = session.place.name(noun::KEY.collections, &name)?;
+            let reply = session.call_by_name(&noun::KEY, "Revoke", &name, Some(&write)).await?;
+            session.show_done("revoked", &name, &reply, &write)?;
+            session.settle(&reply, &write).await
+        }
+    }
+}
+
+async fn mint(create: Create, session: &mut Session) -> Result<(), Failure> {
+    let parent = session.place.parent(noun::KEY.collections)?;
+    let environment = if create.test { KeyEnvironment::Test } else { KeyEnvironment::Live };
+    let key = Key {
+        display_name: create.display_name.unwrap_or_default(),
+        environment: environment.into(),
+        models: models(&create.model, &session.place)?,
+        expire_time: create.expires.map(|at| at.future(session.now)),
+        ..Default::default()
+    };
+    let reply = session.create(&noun::KEY, &parent, &key, &create.write).await?;
+    create.shown.finish(&reply, &create.write, session).await
+}
+
+fn models(given: &[String], place: &Place) -> Result<Vec<String>, Failure> {
+    given.iter().map(|text| place.name(noun::MODEL.collections, text)).collect()
+}
+
+impl Change for Edit {
+    type Resource = Key;
+
+    fn change(&self, it: Which, session: &Session) -> Result<(Key, Mask), Failure> {
+        let mut mask = Mask::default();
+        let models = models(&self.model, &session.place)?;
+        let expires = match self.expires {
+            Some(at) => Some(Some(at.future(session.now))),
+            None => self.never_expires.then_some(None),
+        };
+        let key = Key {
+            name: it.name,
+            etag: it.etag,
+            display_name: mask.take("display_name", self.display_name.clone()),
+            models: mask.take_list("models", &models, self.every_model),
+            expire_time: mask.take("expire_time", expires),
+            ..Default::default()
+        };
+        Ok((key, mask))
+    }
+}

@@ -1,0 +1,127 @@
+//! Models: what can be said of one, and making one that serves at once.
+//!
+//! With `--provider` a model, its first version and its release are made in one go: three calls, of which a
+//! later one may fail; then the message says what stands and how to go on.
+
+use clap::{Args, Subcommand};
+use proto::admin::{Model, ModelVersion};
+
+use crate::{
+    admin::{
+        field::{self, Change, Mask, Which},
+        model_version,
+        target::Target,
+    },
+    failure::Failure,
+    noun,
+    session::Session,
+    verb::{self, Delete, Get, List, Update, Write},
+};
+
+/// What can be done with models.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Make one; with --provider, one that serves at once
+    Create(verb::Create<New>),
+    /// Change what is named of one
+    Update(Update<Edit>),
+    /// Show one
+    Get(Get),
+    /// Show all
+    List(List),
+    /// Delete one and its versions
+    Delete(Delete),
+}
+
+/// A new one.
+#[derive(Debug, Clone, Args)]
+pub struct New {
+    /// What people call it
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// The provider of its first version
+    #[arg(long, value_name = "PROVIDER", requires = "provider_model", conflicts_with = "validate_only")]
+    provider: Option<String>,
+    /// The name by which that provider knows the model
+    #[arg(long, value_name = "MODEL", requires = "provider")]
+    provider_model: Option<String>,
+    /// The id of its first version
+    #[arg(long = "version-id", value_name = "ID", default_value = "v1", requires = "provider")]
+    version_id: String,
+}
+
+/// A change of one.
+#[derive(Debug, Clone, Args)]
+pub struct Edit {
+    /// What people call it
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// The version that serves, by its id or whole name
+    #[arg(long, value_name = "VERSION", conflicts_with = "no_stable")]
+    stable: Option<String>,
+    /// Offer it no longer
+    #[arg(long)]
+    no_stable: bool,
+}
+
+/// Runs a command.
+pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
+    match command {
+        Command::Create(create) => make(create, session).await,
+        Command::Update(update) => field::update(&noun::MODEL, &update, session).await,
+        Command::Get(get) => session.get(&noun::MODEL, &get.name).await,
+        Command::Delete(delete) => session.delete(&noun::MODEL, &delete).await,
+        Command::List(list) => {
+            let parent = session.place.parent(noun::MODEL.collections)?;
+            session.list(&noun::MODEL, &parent, list.max).await
+        }
+    }
+}
+
+async fn make(create: verb::Create<New>, session: &mut Session) -> Result<(), Failure> {
+    let verb::Create { name, fields, write } = create;
+    let name = session.place.name(noun::MODEL.collections, &name)?;
+    let display_name = fields.display_name.unwrap_or_default();
+    let model = Model { display_name, ..Default::default() };
+    let (Some(provider), Some(provider_model)) = (fields.provider, fields.provider_model) else {
+        let reply = session.create(&noun::MODEL, &name, &model, &write).await?;
+        return session.finish(&reply, &write).await;
+    };
+    // Checked before anything is made.
+    let steps: [Write; 2] = [write.of_step(1)?, write.of_step(2)?];
+    let target = Target { provider, provider_model }.wire(&session.place)?;
+    let version = ModelVersion { targets: vec![target], ..Default::default() };
+    session.create(&noun::MODEL, &name, &model, &write).await?;
+    let version_name = format!("{name}/versions/{}", fields.version_id);
+    let made = session.create(&noun::MODEL_VERSION, &version_name, &version, &steps[0]).await;
+    made.map_err(|failure| {
+        failure.with_advice(format!(
+            "{name} stands, without a version; `sluice versions create --stable` makes one that serves"
+        ))
+    })?;
+    let served = model_version::serve(&version_name, &steps[1], session).await?;
+    session.finish(&served, &write).await
+}
+
+impl Change for Edit {
+    type Resource = Model;
+
+    fn change(&self, it: Which, session: &Session) -> Result<(Model, Mask), Failure> {
+        let mut mask = Mask::default();
+        let stable = match &self.stable {
+            Some(text) if text.contains(['/', '@']) => {
+                Some(session.place.name(noun::MODEL_VERSION.collections, text)?)
+            }
+            Some(id) => Some(format!("{}/versions/{id}", it.name)),
+            None => self.no_stable.then(String::new),
+        };
+        let model = Model {
+            stable_version: mask.take("stable_version", stable),
+            display_name: mask.take("display_name", self.display_name.clone()),
+            name: it.name,
+            etag: it.etag,
+            ..Default::default()
+        };
+        Ok((model, mask))
+    }
+}

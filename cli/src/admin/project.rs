@@ -1,0 +1,36 @@
+//! What can be said of a project.
+
+use clap::Args;
+use proto::admin::Project;
+
+use crate::{
+    admin::field::{Change, Mask, Wanted, Which},
+    failure::Failure,
+    session::Session,
+};
+
+/// Its fields.
+#[derive(Debug, Clone, Args)]
+pub struct Fields {
+    /// What people call it
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+}
+
+impl Wanted for Fields {
+    type Resource = Project;
+
+    fn wanted(self, _: &Session) -> Result<Project, Failure> {
+        Ok(Project { display_name: self.display_name.unwrap_or_default(), ..Default::default() })
+    }
+}
+
+impl Change for Fields {
+    type Resource = Project;
+
+    fn change(&self, it: Which, _: &Session) -> Result<(Project, Mask), Failure> {
+        let mut mask = Mask::default();
+        let display_name = mask.take("display_name", self.display_name.clone());
+        Ok((Project { name: it.name, etag: it.etag, display_name, ..Default::default() }, mask))
+    }
+}

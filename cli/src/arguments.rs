@@ -1,0 +1,137 @@
+//! The command line as a whole.
+//!
+//! Knows which commands there are; knows nothing of what they do.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{admin, connection::Access, failure::EXIT_CODES, output::Format, place::Place};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sluice",
+    version = lifecycle::build::VERSION,
+    about = "Sluice: an AI gateway that you run yourself",
+    after_help = EXIT_CODES,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub struct Arguments {
+    /// What every command can be told.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command can be told.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// How results are shown
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+    /// Where short names are looked for.
+    #[command(flatten)]
+    pub place: Place,
+    /// How to reach the control plane.
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The nouns.
+    #[command(flatten)]
+    Admin(admin::Command),
+    /// Run everything in one process, to try it out
+    #[cfg(feature = "dev")]
+    Dev(crate::dev::Arguments),
+    /// Print what makes a shell complete these commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_stands_in_the_document() {
+        let document = include_str!("../../docs/cli.md");
+        let root = Arguments::command();
+        for noun in root.get_subcommands() {
+            let verbs: Vec<_> = noun.get_subcommands().collect();
+            assert!(document.contains(&format!("sluice {}", noun.get_name())), "{}", noun.get_name());
+            for verb in verbs {
+                let line = format!("sluice {} {}", noun.get_name(), verb.get_name());
+                assert!(document.contains(&line), "docs/cli.md does not name `{line}`");
+            }
+        }
+        for line in EXIT_CODES.lines().skip(1) {
+            let (code, meaning) = line.trim().split_once("  ").unwrap();
+            assert!(document.contains(&format!("| {code} | {meaning} |")), "{line}");
+        }
+    }
+
+    #[test]
+    fn nouns_go_by_their_singular_too() {
+        for line in [
+            "sluice organization get acme",
+            "sluice orgs list",
+            "sluice key revoke k1 --project web --organization acme",
+            "sluice join-token create --region eu",
+            "sluice models create chat --provider openai --provider-model gpt-4o",
+            "sluice versions create chat@v2 --target openai=gpt-4o --target backup=gpt-4o-mini --stable",
+            "sluice limits create rpm --scope project --unit requests --amount 60 --window minute",
+            "sluice edges wait --revision 7 --region eu --timeout 10s",
+            "sluice usage --by day,key --since 2026-11-01 -o json",
+            "sluice keys create --expires 90d --wait",
+            "sluice keys create --wait=30s --text-only",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_exit_code_2() {
+        for line in [
+            "sluice frobnicate",
+            "sluice keys create --wait=soon",
+            "sluice keys create --validate-only --wait",
+            "sluice keys create --operator-key slo_x",
+            "sluice providers create p --kind openai --credential sk-x",
+            "sluice models create chat --provider openai",
+            "sluice versions create chat@v1",
+            "sluice limits create rpm --scope project --unit requests --amount many --window minute",
+            "sluice keys list --max 0",
+            "sluice usage --by moon",
+        ] {
+            assert_eq!(parse(line).map(drop).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_bare_wait_has_its_own_timeout_and_takes_no_argument_away() {
+        let arguments = parse("sluice keys revoke --wait k1 --project web").unwrap();
+        let Command::Admin(command) = arguments.command else { panic!("an admin command") };
+        let shown = format!("{command:?}");
+        assert!(shown.contains("wait: Some(10s)") && shown.contains("\"k1\""), "{shown}");
+    }
+}

@@ -1,0 +1,196 @@
+//! The nouns of the admin API, as a table: how each is called on the wire and shown in a list.
+//!
+//! Knows the contract's regularities and what departs from them; knows nothing of what any noun means. A test
+//! holds every row against the descriptors.
+
+use crate::place::Collections;
+
+/// One noun.
+#[derive(Debug)]
+pub struct Noun {
+    /// Its message; the names of its methods and their messages are made from it.
+    pub message: &'static str,
+    /// The service that keeps it.
+    pub service: &'static str,
+    /// The field that holds one.
+    pub field: &'static str,
+    /// The collections of its names.
+    pub collections: Collections,
+    /// The columns of a list: head and field.
+    pub columns: &'static [(&'static str, &'static str)],
+}
+
+/// Organizations.
+pub const ORGANIZATION: Noun = Noun {
+    message: "Organization",
+    service: "OrganizationService",
+    field: "organization",
+    collections: &["organizations"],
+    columns: &[("NAME", "name"), ("DISPLAY NAME", "display_name"), ("CREATED", "create_time")],
+};
+
+/// Projects.
+pub const PROJECT: Noun = Noun {
+    message: "Project",
+    service: "ProjectService",
+    field: "project",
+    collections: &["organizations", "projects"],
+    columns: ORGANIZATION.columns,
+};
+
+/// Providers.
+pub const PROVIDER: Noun = Noun {
+    message: "Provider",
+    service: "ProviderService",
+    field: "provider",
+    collections: &["organizations", "providers"],
+    columns: &[
+        ("NAME", "name"),
+        ("KIND", "kind"),
+        ("BASE URL", "base_url"),
+        ("CREDENTIAL", "credential_set"),
+        ("REGIONS", "regions"),
+    ],
+};
+
+/// Models.
+pub const MODEL: Noun = Noun {
+    message: "Model",
+    service: "ModelService",
+    field: "model",
+    collections: &["organizations", "models"],
+    columns: &[("NAME", "name"), ("STABLE VERSION", "stable_version"), ("CREATED", "create_time")],
+};
+
+/// Versions of models.
+pub const MODEL_VERSION: Noun = Noun {
+    message: "ModelVersion",
+    service: "ModelVersionService",
+    field: "model_version",
+    collections: &["organizations", "models", "versions"],
+    columns: &[("NAME", "name"), ("TARGETS", "targets"), ("CREATED", "create_time")],
+};
+
+/// Keys of clients.
+pub const KEY: Noun = Noun {
+    message: "Key",
+    service: "KeyService",
+    field: "key",
+    collections: &["organizations", "projects", "keys"],
+    columns: &[
+        ("NAME", "name"),
+        ("PREFIX", "prefix"),
+        ("STATE", "state"),
+        ("DISPLAY NAME", "display_name"),
+        ("EXPIRES", "expire_time"),
+    ],
+};
+
+/// Limits.
+pub const LIMIT: Noun = Noun {
+    message: "Limit",
+    service: "LimitService",
+    field: "limit",
+    collections: &["organizations", "limits"],
+    columns: &[
+        ("NAME", "name"),
+        ("SCOPE", "scope"),
+        ("UNIT", "unit"),
+        ("AMOUNT", "amount"),
+        ("WINDOW", "window"),
+        ("BURST", "burst"),
+    ],
+};
+
+/// Edges.
+pub const EDGE: Noun = Noun {
+    message: "Edge",
+    service: "EdgeService",
+    field: "edge",
+    collections: &["edges"],
+    columns: &[
+        ("NAME", "name"),
+        ("REGION", "region"),
+        ("BUILD", "build"),
+        ("CONNECTED", "connected"),
+        ("SEEN", "age"),
+        ("AT REVISION", "lanes"),
+        ("LAST REJECTION", "last_rejection"),
+    ],
+};
+
+/// Join tokens of edges.
+pub const JOIN_TOKEN: Noun = Noun {
+    message: "JoinToken",
+    service: "EdgeService",
+    field: "join_token",
+    collections: &["joinTokens"],
+    columns: &[
+        ("NAME", "name"),
+        ("REGION", "region"),
+        ("DISPLAY NAME", "display_name"),
+        ("EXPIRES", "expire_time"),
+        ("REVOKED", "revoke_time"),
+    ],
+};
+
+// === impl Noun ===
+
+impl Noun {
+    /// The path of a method on one, such as `KeyService/CreateKey`.
+    pub fn method(&self, verb: &str) -> String {
+        format!("{}/{verb}{}", self.service, self.message)
+    }
+
+    /// The message that asks for it, such as `CreateKeyRequest`.
+    pub fn request(&self, verb: &str) -> String {
+        format!("{verb}{}Request", self.message)
+    }
+
+    /// The field of a page that holds many.
+    pub fn fields(&self) -> String {
+        format!("{}s", self.field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_reflect::DescriptorPool;
+
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_fits_the_contract() {
+        let all = [
+            (ORGANIZATION, "Create Get Update Delete"),
+            (PROJECT, "Create Get Update Delete"),
+            (PROVIDER, "Create Get Update Delete"),
+            (MODEL, "Create Get Update Delete"),
+            (MODEL_VERSION, "Create Get Delete"),
+            (KEY, "Create Get Update Delete Revoke"),
+            (LIMIT, "Create Get Update Delete"),
+            (EDGE, "Get Delete"),
+            (JOIN_TOKEN, "Create Revoke"),
+        ];
+        let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
+        let message = |name: &str| pool.get_message_by_name(&format!("sluice.admin.v1.{name}"));
+        for (noun, verbs) in all {
+            let service = format!("sluice.admin.v1.{}", noun.service);
+            let service = pool.get_service_by_name(&service).unwrap();
+            let method = |path: &str| {
+                let name = path.split_once('/').unwrap().1.to_owned();
+                service.methods().find(|it| it.name() == name)
+            };
+            for verb in verbs.split(' ') {
+                let method = method(&noun.method(verb)).unwrap_or_else(|| panic!("{verb} {noun:?}"));
+                assert_eq!(method.input(), message(&noun.request(verb)).unwrap());
+            }
+            let list = method(&format!("{}s", noun.method("List"))).unwrap();
+            assert!(list.output().get_field_by_name(&noun.fields()).is_some(), "{noun:?}");
+            let shape = message(noun.message).unwrap();
+            for (_, field) in noun.columns {
+                assert!(shape.get_field_by_name(field).is_some(), "{field} of {noun:?}");
+            }
+        }
+    }
+}

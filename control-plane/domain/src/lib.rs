@@ -1,0 +1,18 @@
+//! What an operator may ask, and what must stay true. No I/O.
+//!
+//! Owns the grammar of resource names and the rules for every field that an operator writes. Knows nothing of
+//! protobuf, SQL or gRPC: text and numbers come in, values of these types or every violation at once go out.
+
+pub mod violation;
+pub mod segment;
+pub mod name;
+pub mod etag;
+pub mod page;
+pub mod text;
+pub mod region;
+pub mod base_url;
+pub mod provider;
+pub mod model;
+pub mod version;
+pub mod key;
+pub mod limit;

@@ -1,0 +1,252 @@
+//! Resource names: what an operator calls a thing, from the root down.
+//!
+//! A name that parses prints as the same text, and names one thing only.
+
+use std::fmt;
+
+use crate::segment::{EdgeSlug, KeyId, ModelSlug, Slug};
+
+/// The text is not a name of the kind that was wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidName {
+    pattern: &'static str,
+    why: String,
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident = $pattern:literal { $($collection:literal $field:ident: $segment:ident,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "each field is the segment that its type documents")]
+        pub struct $name { $(pub $field: $segment,)* }
+
+        impl $name {
+            /// How such a name is written.
+            pub const PATTERN: &str = $pattern;
+
+            /// Reads the text.
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                let mut parts = text.split('/');
+                let name = Self { $($field: {
+                    if parts.next() != Some($collection) {
+                        return Err(InvalidName { pattern: $pattern, why: String::new() });
+                    }
+                    let segment = parts.next().unwrap_or_default();
+                    $segment::parse(segment).map_err(|why| InvalidName {
+                        pattern: $pattern,
+                        why: format!("{} {why}", stringify!($field)),
+                    })?
+                },)* };
+                if parts.next().is_some() {
+                    return Err(InvalidName { pattern: $pattern, why: String::new() });
+                }
+                Ok(name)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut slash = "";
+                $(
+                    write!(f, "{slash}{}/{}", $collection, self.$field)?;
+                    slash = "/";
+                )*
+                let _ = slash;
+                Ok(())
+            }
+        }
+    )*};
+}
+
+names! {
+    /// An organization.
+    OrganizationName = "organizations/{organization}" {
+        "organizations" organization: Slug,
+    }
+    /// A project of an organization.
+    ProjectName = "organizations/{organization}/projects/{project}" {
+        "organizations" organization: Slug,
+        "projects" project: Slug,
+    }
+    /// A provider of an organization.
+    ProviderName = "organizations/{organization}/providers/{provider}" {
+        "organizations" organization: Slug,
+        "providers" provider: Slug,
+    }
+    /// A model of an organization.
+    ModelName = "organizations/{organization}/models/{model}" {
+        "organizations" organization: Slug,
+        "models" model: ModelSlug,
+    }
+    /// A version of a model.
+    VersionName = "organizations/{organization}/models/{model}/versions/{version}" {
+        "organizations" organization: Slug,
+        "models" model: ModelSlug,
+        "versions" version: Slug,
+    }
+    /// A key of a project.
+    KeyName = "organizations/{organization}/projects/{project}/keys/{key}" {
+        "organizations" organization: Slug,
+        "projects" project: Slug,
+        "keys" key: KeyId,
+    }
+    /// A limit of an organization.
+    LimitName = "organizations/{organization}/limits/{limit}" {
+        "organizations" organization: Slug,
+        "limits" limit: Slug,
+    }
+    /// An edge.
+    EdgeName = "edges/{edge}" {
+        "edges" edge: EdgeSlug,
+    }
+    /// A join token.
+    JoinTokenName = "joinTokens/{join_token}" {
+        "joinTokens" join_token: KeyId,
+    }
+}
+
+/// Whose use a limit counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each arm is the name that its type documents")]
+pub enum ScopeName {
+    Organization(OrganizationName),
+    Project(ProjectName),
+    Key(KeyName),
+}
+
+macro_rules! below_an_organization {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// The organization it is in.
+            pub fn parent(&self) -> OrganizationName {
+                OrganizationName { organization: self.organization.clone() }
+            }
+        }
+    )*};
+}
+
+below_an_organization! { ProjectName ProviderName ModelName LimitName }
+
+// === impl KeyName ===
+
+impl KeyName {
+    /// The project it is in.
+    pub fn parent(&self) -> ProjectName {
+        ProjectName {
+            organization: self.organization.clone(),
+            project: self.project.clone(),
+        }
+    }
+}
+
+// === impl VersionName ===
+
+impl VersionName {
+    /// The model it is of.
+    pub fn parent(&self) -> ModelName {
+        ModelName {
+            organization: self.organization.clone(),
+            model: self.model.clone(),
+        }
+    }
+}
+
+// === impl ScopeName ===
+
+impl ScopeName {
+    /// Reads the text.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        const PATTERN: &str = "the name of an organization, project or key";
+        let invalid = |_| InvalidName {
+            pattern: PATTERN,
+            why: String::new(),
+        };
+        match text.split('/').count() {
+            2 => OrganizationName::parse(text).map(Self::Organization),
+            4 => ProjectName::parse(text).map(Self::Project),
+            _ => KeyName::parse(text).map(Self::Key).map_err(invalid),
+        }
+    }
+
+    /// The organization it is in, or is.
+    pub fn organization(&self) -> &Slug {
+        match self {
+            Self::Organization(name) => &name.organization,
+            Self::Project(name) => &name.organization,
+            Self::Key(name) => &name.organization,
+        }
+    }
+}
+
+impl fmt::Display for ScopeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization(name) => name.fmt(f),
+            Self::Project(name) => name.fmt(f),
+            Self::Key(name) => name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "must be `{}`", self.pattern)?;
+        if self.why.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ": {}", self.why)
+        }
+    }
+}
+
+impl std::error::Error for InvalidName {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_prints_as_it_was_read() {
+        let text = "organizations/acme/models/gpt-4o:mini/versions/v1";
+        assert_eq!(VersionName::parse(text).unwrap().to_string(), text);
+        assert_eq!(
+            VersionName::parse(text).unwrap().parent().to_string(),
+            "organizations/acme/models/gpt-4o:mini"
+        );
+        let text = "organizations/acme/projects/chat/keys/0aZ9bY8cX7dW";
+        assert_eq!(KeyName::parse(text).unwrap().to_string(), text);
+        assert_eq!(ScopeName::parse(text).unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn a_name_of_another_kind_or_length_is_refused() {
+        for text in [
+            "",
+            "acme",
+            "organizations",
+            "organizations/",
+            "organizations/acme",
+            "organizations/acme/projects",
+            "organizations/acme/projects/",
+            "organizations/acme/providers/chat",
+            "organizations/acme/projects/chat/",
+            "/organizations/acme/projects/chat",
+            "organizations/acme/projects/chat/keys/0aZ9bY8cX7dW",
+            "organizations//projects/chat",
+        ] {
+            assert!(ProjectName::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_pattern_and_the_segment() {
+        let why = ProjectName::parse("organizations/Acme/projects/chat")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            why.contains("organizations/{organization}/projects/{project}"),
+            "{why}"
+        );
+        assert!(why.contains("organization must be"), "{why}");
+    }
+}

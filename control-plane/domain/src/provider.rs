@@ -1,0 +1,126 @@
+//! What must be true of a provider.
+
+use policy::{provider::ProviderKind, region::Region};
+
+use crate::{
+    base_url::{self, BaseUrl},
+    region, text,
+    violation::Violations,
+};
+
+/// A provider as an operator wants it, unchecked.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// What people call it.
+    pub display_name: &'a str,
+    /// Its kind.
+    pub kind: ProviderKind,
+    /// Where it stands; empty means: the default of its kind.
+    pub base_url: &'a str,
+    /// The regions whose edges may use it; empty means: every one.
+    pub regions: &'a [String],
+    /// Whether `stream_options.include_usage` may be sent; `None` means: the default of its kind.
+    pub stream_options: Option<bool>,
+}
+
+/// A provider as it may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What people call it.
+    pub display_name: String,
+    /// Its kind.
+    pub kind: ProviderKind,
+    /// Where it stands.
+    pub base_url: BaseUrl,
+    /// The regions whose edges may use it; empty means: every one.
+    pub regions: Vec<Region>,
+    /// Whether `stream_options.include_usage` may be sent.
+    pub stream_options: bool,
+}
+
+// === impl Wanted ===
+
+impl Wanted<'_> {
+    /// Checks every field.
+    pub fn check(&self) -> Result<Checked, Violations> {
+        let mut violations = Violations::new();
+        let display_name = violations.take(
+            "provider.display_name",
+            text::display_name(self.display_name),
+        );
+        let base_url = violations.take(
+            "provider.base_url",
+            base_url::resolve(self.kind, self.base_url),
+        );
+        let regions = region::list(self.regions, "provider.regions", &mut violations);
+        let (true, Some(display_name), Some(base_url)) =
+            (violations.is_empty(), display_name, base_url)
+        else {
+            return Err(violations);
+        };
+        let stream_options = self
+            .stream_options
+            .unwrap_or_else(|| self.kind.preset().stream_options);
+        Ok(Checked {
+            display_name,
+            kind: self.kind,
+            base_url,
+            regions,
+            stream_options,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_fills_in_what_the_operator_left_out() {
+        let wanted = Wanted {
+            display_name: "",
+            kind: ProviderKind::Mistral,
+            base_url: "",
+            regions: &[],
+            stream_options: None,
+        };
+        let checked = wanted.check().unwrap();
+        assert_eq!(checked.base_url.origin(), "https://api.mistral.ai:443");
+        assert!(!checked.stream_options);
+        assert!(
+            Wanted {
+                stream_options: Some(true),
+                ..wanted
+            }
+            .check()
+            .unwrap()
+            .stream_options
+        );
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let wanted = Wanted {
+            display_name: &"x".repeat(201),
+            kind: ProviderKind::Vllm,
+            base_url: "",
+            regions: &["EU".to_owned()],
+            stream_options: None,
+        };
+        let fields: Vec<_> = wanted
+            .check()
+            .unwrap_err()
+            .into_vec()
+            .into_iter()
+            .map(|it| it.field)
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "provider.display_name",
+                "provider.base_url",
+                "provider.regions[0]"
+            ]
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! The admin API: every service of `sluice.admin.v1`, behind the gate and the check for unknown fields.
+//!
+//! Owns the way from a message to a command and from a row to a message. What may be asked is `domain`'s, what
+//! stands there is the store's, and how a refusal looks is `status`'s.
+
+use lifecycle::clock::Clock;
+use proto::{
+    admin::{
+        edge_service_server::EdgeServiceServer, key_service_server::KeyServiceServer,
+        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
+        model_version_service_server::ModelVersionServiceServer,
+        organization_service_server::OrganizationServiceServer,
+        project_service_server::ProjectServiceServer,
+        provider_service_server::ProviderServiceServer, usage_service_server::UsageServiceServer,
+    },
+    unknown::Contract,
+};
+use seal::SealingKey;
+use store::Store;
+use tokio::sync::watch;
+use tonic::service::Routes;
+
+use crate::strict::StrictLayer;
+
+pub mod sealed;
+pub mod pepper;
+mod moment;
+mod mask;
+mod page;
+mod desk;
+mod gate;
+mod organization;
+mod project;
+mod provider_wire;
+mod provider;
+mod model;
+mod model_version;
+mod key_wire;
+mod key;
+mod limit_wire;
+mod limit;
+mod join_token;
+mod propagation;
+mod edge;
+mod usage;
+
+/// What the services are made of.
+pub struct Parts {
+    /// Where everything stands.
+    pub store: Store,
+    /// Seals secrets, kept replies and page tokens.
+    pub sealing: SealingKey,
+    /// Tells what has expired.
+    pub clock: Clock,
+    /// Changes whenever the change log or an edge has news.
+    pub bells: watch::Receiver<u64>,
+    /// Knows every field that a request may carry.
+    pub contract: Contract,
+}
+
+/// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
+pub fn routes(parts: Parts, others: Routes) -> Routes {
+    let Parts { store, sealing, clock, bells, contract } = parts;
+    let desk = desk::Desk::new(store.clone(), sealing);
+    let organizations = organization::Organizations::new(desk.clone());
+    let projects = project::Projects::new(desk.clone());
+    let providers = provider::Providers::new(desk.clone());
+    let models = model::Models::new(desk.clone());
+    let versions = model_version::ModelVersions::new(desk.clone());
+    let keys = key::Keys::new(desk.clone(), clock.clone());
+    let limits = limit::Limits::new(desk.clone());
+    let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
+    let usages = usage::Usages::new(desk, clock);
+    let all = others
+        .add_service(OrganizationServiceServer::new(organizations))
+        .add_service(ProjectServiceServer::new(projects))
+        .add_service(ProviderServiceServer::new(providers))
+        .add_service(ModelServiceServer::new(models))
+        .add_service(ModelVersionServiceServer::new(versions))
+        .add_service(KeyServiceServer::new(keys))
+        .add_service(LimitServiceServer::new(limits))
+        .add_service(EdgeServiceServer::new(edges))
+        .add_service(UsageServiceServer::new(usages));
+    // The layer that is added last is met first: no byte of a body is read for nobody.
+    let layered =
+        all.into_axum_router().layer(StrictLayer::new(contract)).layer(gate::GateLayer::new(store));
+    Routes::from(layered)
+}

@@ -1,0 +1,86 @@
+//! The gate before every service of the admin port: no request passes without an actor.
+//!
+//! Knows which service is open to everybody (health) and that all others are not, those that do not exist
+//! included. Takes the key out of the request, so that nothing behind it can log it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, header::AUTHORIZATION};
+use store::Store;
+use tower::{Layer, Service};
+
+use crate::{authn, status};
+
+/// The one service that needs no key: load balancers ask it.
+const OPEN_PREFIX: &str = "/grpc.health.v1.Health/";
+
+/// Puts a [`Gate`] before a service.
+#[derive(Clone)]
+pub(crate) struct GateLayer {
+    store: Store,
+}
+
+/// A service that sees only requests of authenticated operators, each with its `Actor` as an extension.
+#[derive(Clone)]
+pub(crate) struct Gate<S> {
+    inner: S,
+    store: Store,
+}
+
+// === impl GateLayer ===
+
+impl GateLayer {
+    /// Looks operator keys up in this store.
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store }
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate { inner, store: self.store.clone() }
+    }
+}
+
+// === impl Gate ===
+
+impl<S, B, R> Service<Request<B>> for Gate<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The clone stays; the one that was asked for readiness is used.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        if request.uri().path().starts_with(OPEN_PREFIX) {
+            return Box::pin(inner.call(request));
+        }
+        let store = self.store.clone();
+        Box::pin(async move {
+            let (mut head, body) = request.into_parts();
+            match authn::actor(&store, &head.headers).await {
+                Ok(actor) => head.extensions.insert(actor),
+                Err(why) => return Ok(status::not_authenticated(why).into_http()),
+            };
+            head.headers.remove(AUTHORIZATION);
+            inner.call(Request::from_parts(head, body)).await
+        })
+    }
+}

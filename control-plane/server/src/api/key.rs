@@ -1,0 +1,167 @@
+//! `KeyService`: wire to command, store, wire.
+//!
+//! The text of a key passes through here once, from the mint into the reply that makes it. What the store gets
+//! is its hash, sealed, and its tag.
+
+use domain::{
+    name::{KeyName, ProjectName},
+    segment::KeyId,
+};
+use keys::Minted;
+use lifecycle::clock::Clock;
+use policy::{credential::Pepper, revision::Revision};
+use proto::admin::{self, key_service_server::KeyService};
+use store::key as rows;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    api::{
+        desk::{self, Begun, Call, Desk},
+        key_wire::{self, Change, Secret, Wanted},
+        page::List,
+        pepper::{self, NoPepper},
+        sealed,
+    },
+    status,
+};
+
+/// The service.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    desk: Desk,
+    clock: Clock,
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// The service before this desk, with expiry told by this clock.
+    pub(crate) fn new(desk: Desk, clock: Clock) -> Self {
+        Self { desk, clock }
+    }
+
+    /// The pepper to tag with. Asked for before a write begins: a write that waits for a second connection
+    /// would, often enough at once, wait for itself.
+    async fn pepper(&self) -> Result<Pepper, Status> {
+        let pepper = pepper::current(self.desk.store(), self.desk.sealing()).await;
+        pepper.map_err(|why| match why {
+            NoPepper::Store(why) => status::store(why),
+            why => status::broken("there is no pepper to tag a key with", &why),
+        })
+    }
+
+    /// A fresh key in the place of what is wanted.
+    fn mint(&self, wanted: Wanted, pepper: &Pepper) -> Result<(Minted, rows::New), Status> {
+        let minted = keys::mint(wanted.family());
+        let (key_id, hash) = (minted.key_id.as_str(), &minted.secret_sha256);
+        let secret = Secret {
+            sealed: sealed::seal_key_secret(self.desk.sealing(), key_id, hash),
+            tag: keys::tag(&pepper.secret, key_id, hash),
+            pepper_version: pepper.version,
+        };
+        let key_id = KeyId::parse(key_id)
+            .map_err(|why| status::broken("a minted key id is not a key id", &why))?;
+        Ok((minted, wanted.into_new(key_id, secret)))
+    }
+}
+
+#[tonic::async_trait]
+impl KeyService for Keys {
+    async fn create_key(
+        &self,
+        request: Request<admin::CreateKeyRequest>,
+    ) -> Result<Response<admin::CreateKeyResponse>, Status> {
+        let now_ms = self.clock.now_ms();
+        let read = |asked| key_wire::wanted(asked, now_ms);
+        let (call, wanted) = Call::open("CreateKey", request, read)?;
+        let pepper = self.pepper().await?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let (minted, new) = self.mint(wanted, &pepper)?;
+        let row = rows::create(draft.write(), new).await.map_err(status::store)?;
+        // A key that is not kept must not look like one that works.
+        let text = if draft.validate_only() { "" } else { minted.text.as_str() };
+        let key = |at| key_wire::wire(row, at, now_ms);
+        let reply = |at| admin::CreateKeyResponse { key: Some(key(at)), text: text.to_owned() };
+        draft.finish(reply).await
+    }
+
+    async fn get_key(
+        &self,
+        request: Request<admin::GetKeyRequest>,
+    ) -> Result<Response<admin::Key>, Status> {
+        let name = desk::readable("name", KeyName::parse(&request.get_ref().name))?;
+        let row = rows::get(self.desk.store(), &name).await.map_err(status::store)?;
+        Ok(Response::new(key_wire::wire(row, Revision(0), self.clock.now_ms())))
+    }
+
+    async fn list_keys(
+        &self,
+        request: Request<admin::ListKeysRequest>,
+    ) -> Result<Response<admin::ListKeysResponse>, Status> {
+        let asked = request.into_inner();
+        let list = List { method: "ListKeys", parent: &asked.parent };
+        let parent = ProjectName::parse(&asked.parent);
+        let asked = (asked.page_size, asked.page_token.as_str());
+        let (parent, page) = self.desk.page(list, asked, parent)?;
+        let listed = rows::list(self.desk.store(), &parent, &page).await;
+        let listed = listed.map_err(status::store)?;
+        let now_ms = self.clock.now_ms();
+        let wire = |row| key_wire::wire(row, Revision(0), now_ms);
+        Ok(Response::new(admin::ListKeysResponse {
+            next_page_token: self.desk.next(list, &listed.next_page_token),
+            keys: listed.rows.into_iter().map(wire).collect(),
+        }))
+    }
+
+    async fn update_key(
+        &self,
+        request: Request<admin::UpdateKeyRequest>,
+    ) -> Result<Response<admin::Key>, Status> {
+        let (call, change) = Call::open("UpdateKey", request, Change::read)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let write = draft.write();
+        let locked = rows::lock(write, &change.name, &change.etag).await;
+        let mut row = locked.map_err(status::store)?;
+        change.apply(&mut row, self.clock.now_ms()).map_err(status::invalid)?;
+        let row = rows::update(write, &row).await.map_err(status::store)?;
+        draft.finish(|at| key_wire::wire(row, at, self.clock.now_ms())).await
+    }
+
+    async fn delete_key(
+        &self,
+        request: Request<admin::DeleteKeyRequest>,
+    ) -> Result<Response<admin::DeleteKeyResponse>, Status> {
+        let (call, (name, etag)) = Call::open("DeleteKey", request, |asked| {
+            desk::named("name", KeyName::parse(&asked.name)).map(|name| (name, asked.etag))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        rows::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        let reply = |revision| desk::latest(Revision(0), revision);
+        draft.finish(|at| admin::DeleteKeyResponse { revision: reply(at) }).await
+    }
+
+    async fn revoke_key(
+        &self,
+        request: Request<admin::RevokeKeyRequest>,
+    ) -> Result<Response<admin::RevokeKeyResponse>, Status> {
+        let (call, name) = Call::open("RevokeKey", request, |asked| {
+            desk::named("name", KeyName::parse(&asked.name))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = rows::revoke(draft.write(), &name).await.map_err(status::store)?;
+        let key = |at| key_wire::wire(row, at, self.clock.now_ms());
+        draft.finish(|at| admin::RevokeKeyResponse { key: Some(key(at)) }).await
+    }
+}

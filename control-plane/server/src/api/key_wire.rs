@@ -1,0 +1,266 @@
+//! Keys between the wire and the store: what is wanted, what changes, what is shown.
+//!
+//! Knows nothing of a key's text. Milliseconds are since 1970.
+
+use domain::{
+    key,
+    name::{KeyName, ModelName, ProjectName},
+    segment::KeyId,
+    text,
+    violation::Violations,
+};
+use keys::Family;
+use policy::revision::Revision;
+use prost_types::Timestamp;
+use proto::admin;
+use store::{
+    id,
+    key::{Environment, New, Row},
+};
+use time::OffsetDateTime;
+
+use crate::api::{
+    desk,
+    mask::{Field, Mask},
+    moment,
+};
+
+/// A key as an operator wants it, checked.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    parent: ProjectName,
+    environment: Environment,
+    display_name: String,
+    models: Vec<ModelName>,
+    expires_at: Option<OffsetDateTime>,
+}
+
+/// What the store keeps in place of a secret.
+pub(crate) struct Secret {
+    /// The SHA-256 of the secret, sealed.
+    pub(crate) sealed: Vec<u8>,
+    /// The tag.
+    pub(crate) tag: [u8; 32],
+    /// With which pepper the tag was made.
+    pub(crate) pepper_version: u32,
+}
+
+/// An update of a key, checked as far as it can be without the key.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// Which key.
+    pub(crate) name: KeyName,
+    /// The guard of the write.
+    pub(crate) etag: String,
+    environment: admin::KeyEnvironment,
+    display_name: Option<String>,
+    models: Option<Vec<ModelName>>,
+    expires_at: Option<Option<OffsetDateTime>>,
+}
+
+const ENVIRONMENT: &str = "key.environment";
+const EXPIRE_TIME: &str = "key.expire_time";
+
+/// Reads a request for a new key.
+pub(crate) fn wanted(asked: admin::CreateKeyRequest, now_ms: u64) -> Result<Wanted, Violations> {
+    let given = desk::required(asked.key, "key")?;
+    let mut violations = Violations::new();
+    let parent = violations.take("parent", ProjectName::parse(&asked.parent));
+    let environment = match admin::KeyEnvironment::try_from(given.environment) {
+        Ok(admin::KeyEnvironment::Test) => Environment::Test,
+        Ok(admin::KeyEnvironment::Live | admin::KeyEnvironment::Unspecified) => Environment::Live,
+        Err(_) => {
+            violations.add(ENVIRONMENT, "is not known");
+            Environment::Live
+        }
+    };
+    let display_name = text::display_name(&given.display_name);
+    let display_name = violations.take("key.display_name", display_name);
+    let expires_at = expiry(given.expire_time.as_ref(), &mut violations);
+    if let Some(at) = expires_at {
+        violations.take(EXPIRE_TIME, key::expire(at_ms(at), now_ms));
+    }
+    let Some(parent) = parent else { return Err(violations) };
+    let models = key::models(&parent.organization, &given.models, &mut violations);
+    let (Some(display_name), true) = (display_name, violations.is_empty()) else {
+        return Err(violations);
+    };
+    Ok(Wanted { parent, environment, display_name, models, expires_at })
+}
+
+/// The key as it is shown, at `now_ms`.
+pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
+    let expired = row.expires_at.is_some_and(|at| at_ms(at) <= now_ms);
+    let state = match row.revoked_at {
+        Some(_) => admin::KeyState::Revoked,
+        None if expired => admin::KeyState::Expired,
+        None => admin::KeyState::Active,
+    };
+    let environment = shown(row.environment);
+    admin::Key {
+        name: row.name.to_string(),
+        uid: row.uid.iter().map(|byte| format!("{byte:02x}")).collect(),
+        etag: row.etag(),
+        create_time: Some(moment::to_wire(row.created_at)),
+        update_time: Some(moment::to_wire(row.updated_at)),
+        revision: desk::latest(row.revision, written),
+        environment: environment.into(),
+        prefix: format!("{}{}", keys::prefix(family(row.environment)), row.name.key),
+        models: row.models.iter().map(ToString::to_string).collect(),
+        expire_time: row.expires_at.map(moment::to_wire),
+        state: state.into(),
+        revoke_time: row.revoked_at.map(moment::to_wire),
+        display_name: row.display_name,
+    }
+}
+
+const fn shown(environment: Environment) -> admin::KeyEnvironment {
+    match environment {
+        Environment::Live => admin::KeyEnvironment::Live,
+        Environment::Test => admin::KeyEnvironment::Test,
+    }
+}
+
+const fn family(environment: Environment) -> Family {
+    match environment {
+        Environment::Live => Family::Live,
+        Environment::Test => Family::Test,
+    }
+}
+
+fn expiry(given: Option<&Timestamp>, violations: &mut Violations) -> Option<OffsetDateTime> {
+    let read = given.map(|at| moment::millis(at).and_then(moment::from_millis));
+    read.and_then(|read| violations.take(EXPIRE_TIME, read))
+}
+
+/// In milliseconds since 1970, where every expiry lies after.
+fn at_ms(at: OffsetDateTime) -> u64 {
+    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// The family of its text.
+    pub(crate) const fn family(&self) -> Family {
+        family(self.environment)
+    }
+
+    /// The row to make, for the key that was minted.
+    pub(crate) fn into_new(self, key: KeyId, secret: Secret) -> New {
+        let ProjectName { organization, project } = self.parent;
+        New {
+            uid: id::draw(),
+            name: KeyName { organization, project, key },
+            environment: self.environment,
+            display_name: self.display_name,
+            models: self.models,
+            expires_at: self.expires_at,
+            secret_sha256_sealed: secret.sealed,
+            tag: secret.tag,
+            pepper_version: secret.pepper_version,
+        }
+    }
+}
+
+// === impl Change ===
+
+impl Change {
+    /// Reads a request for an update.
+    pub(crate) fn read(asked: admin::UpdateKeyRequest) -> Result<Self, Violations> {
+        let given = desk::required(asked.key, "key")?;
+        let fields = [
+            Field::changes("display_name", !given.display_name.is_empty()),
+            Field::fixed("environment"),
+            Field::output("prefix"),
+            Field::changes("models", !given.models.is_empty()),
+            Field::changes("expire_time", given.expire_time.is_some()),
+            Field::output("state"),
+            Field::output("revoke_time"),
+        ];
+        let mut violations = Violations::new();
+        let mask = Mask::read(asked.update_mask, &fields, &mut violations);
+        let environment = admin::KeyEnvironment::try_from(given.environment);
+        let environment = violations.take(ENVIRONMENT, environment);
+        let display_name = text::display_name(&given.display_name);
+        let display_name = violations.take("key.display_name", display_name);
+        let expires_at = expiry(given.expire_time.as_ref(), &mut violations);
+        let name = violations.take("key.name", KeyName::parse(&given.name));
+        let models = name.as_ref().map_or_else(Vec::new, |name| {
+            key::models(&name.organization, &given.models, &mut violations)
+        });
+        let (Some(mask), Some(name), Some(environment), Some(display_name), true) =
+            (mask, name, environment, display_name, violations.is_empty())
+        else {
+            return Err(violations);
+        };
+        Ok(Self {
+            name,
+            etag: given.etag,
+            environment,
+            display_name: mask.pick("display_name", display_name),
+            models: mask.pick("models", models),
+            expires_at: mask.pick("expire_time", expires_at),
+        })
+    }
+
+    /// Makes the change, unless it would change what stays or set an expiry that is over.
+    pub(crate) fn apply(self, row: &mut Row, now_ms: u64) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        let same = [admin::KeyEnvironment::Unspecified, shown(row.environment)];
+        if !same.contains(&self.environment) {
+            violations.add(ENVIRONMENT, "cannot change");
+        }
+        let expires_at = self.expires_at.unwrap_or(row.expires_at);
+        if let Some(at) = expires_at.filter(|_| expires_at != row.expires_at) {
+            violations.take(EXPIRE_TIME, key::expire(at_ms(at), now_ms));
+        }
+        violations.done()?;
+        row.display_name = self.display_name.unwrap_or_else(|| row.display_name.clone());
+        row.models = self.models.unwrap_or_else(|| row.models.clone());
+        row.expires_at = expires_at;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_700_000_000_000;
+
+    fn fields(violations: Violations) -> Vec<String> {
+        violations.into_vec().into_iter().map(|it| it.field).collect()
+    }
+
+    fn asked(key: admin::Key) -> admin::CreateKeyRequest {
+        let parent = "organizations/acme/projects/chat".into();
+        admin::CreateKeyRequest { parent, key: Some(key), ..Default::default() }
+    }
+
+    #[test]
+    fn a_key_is_live_unless_it_is_told_otherwise() {
+        let family = |environment: admin::KeyEnvironment| {
+            let environment = environment.into();
+            let key = admin::Key { environment, ..Default::default() };
+            wanted(asked(key), NOW_MS).map(|it| it.family())
+        };
+        assert_eq!(family(admin::KeyEnvironment::Unspecified), Ok(Family::Live));
+        assert_eq!(family(admin::KeyEnvironment::Live), Ok(Family::Live));
+        assert_eq!(family(admin::KeyEnvironment::Test), Ok(Family::Test));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_new_key_is_told_at_once() {
+        let key = admin::Key {
+            environment: 9,
+            expire_time: Some(Timestamp { seconds: 1, nanos: 0 }),
+            models: vec!["organizations/evil/models/chat".into()],
+            ..Default::default()
+        };
+        let found = fields(wanted(asked(key), NOW_MS).unwrap_err());
+        assert_eq!(found, [ENVIRONMENT, EXPIRE_TIME, "key.models[0]"]);
+        let absent = admin::CreateKeyRequest { key: None, ..asked(admin::Key::default()) };
+        assert_eq!(fields(wanted(absent, NOW_MS).unwrap_err()), ["key"]);
+    }
+}

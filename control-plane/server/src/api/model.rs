@@ -1,0 +1,183 @@
+//! `ModelService`: wire to command, store, wire.
+
+use domain::{
+    model::stable_version,
+    name::{ModelName, OrganizationName, VersionName},
+    segment::ModelSlug,
+    text,
+    violation::Violations,
+};
+use policy::{id::ModelId, revision::Revision};
+use proto::admin::{self, model_service_server::ModelService};
+use store::{
+    id,
+    model::{self, New, Row},
+};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    api::{
+        desk::{self, Begun, Call, Desk},
+        mask::{Field, Mask},
+        moment,
+        page::List,
+    },
+    status,
+};
+
+/// The service.
+#[derive(Clone)]
+pub(crate) struct Models {
+    desk: Desk,
+}
+
+struct Change {
+    name: ModelName,
+    etag: String,
+    display_name: Option<String>,
+    stable: Option<Option<VersionName>>,
+}
+
+const STABLE: &str = "model.stable_version";
+
+// === impl Models ===
+
+impl Models {
+    /// The service before this desk.
+    pub(crate) fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+}
+
+#[tonic::async_trait]
+impl ModelService for Models {
+    async fn create_model(
+        &self,
+        request: Request<admin::CreateModelRequest>,
+    ) -> Result<Response<admin::Model>, Status> {
+        let (call, new) = Call::open("CreateModel", request, new)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = model::create(draft.write(), new).await.map_err(status::store)?;
+        draft.finish(|revision| wire(row, revision)).await
+    }
+
+    async fn get_model(
+        &self,
+        request: Request<admin::GetModelRequest>,
+    ) -> Result<Response<admin::Model>, Status> {
+        let name = name(&request.get_ref().name)?;
+        let row = model::get(self.desk.store(), &name).await.map_err(status::store)?;
+        Ok(Response::new(wire(row, Revision(0))))
+    }
+
+    async fn list_models(
+        &self,
+        request: Request<admin::ListModelsRequest>,
+    ) -> Result<Response<admin::ListModelsResponse>, Status> {
+        let asked = request.into_inner();
+        let list = List { method: "ListModels", parent: &asked.parent };
+        let parent = OrganizationName::parse(&asked.parent);
+        let asked = (asked.page_size, asked.page_token.as_str());
+        let (parent, page) = self.desk.page(list, asked, parent)?;
+        let listed = model::list(self.desk.store(), &parent, &page).await;
+        let listed = listed.map_err(status::store)?;
+        Ok(Response::new(admin::ListModelsResponse {
+            next_page_token: self.desk.next(list, &listed.next_page_token),
+            models: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+        }))
+    }
+
+    async fn update_model(
+        &self,
+        request: Request<admin::UpdateModelRequest>,
+    ) -> Result<Response<admin::Model>, Status> {
+        let (call, change) = Call::open("UpdateModel", request, change)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let write = draft.write();
+        let locked = model::lock(write, &change.name, &change.etag).await;
+        let mut row = locked.map_err(status::store)?;
+        row.display_name = change.display_name.unwrap_or(row.display_name);
+        row.stable = change.stable.unwrap_or(row.stable);
+        let row = model::update(write, &row).await.map_err(status::store)?;
+        draft.finish(|revision| wire(row, revision)).await
+    }
+
+    async fn delete_model(
+        &self,
+        request: Request<admin::DeleteModelRequest>,
+    ) -> Result<Response<admin::DeleteModelResponse>, Status> {
+        let (call, (name, etag)) = Call::open("DeleteModel", request, |asked| {
+            desk::named("name", ModelName::parse(&asked.name)).map(|name| (name, asked.etag))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        model::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        let reply = |revision| desk::latest(Revision(0), revision);
+        draft.finish(|at| admin::DeleteModelResponse { revision: reply(at) }).await
+    }
+}
+
+fn name(text: &str) -> Result<ModelName, Status> {
+    desk::readable("name", ModelName::parse(text))
+}
+
+fn new(asked: admin::CreateModelRequest) -> Result<New, Violations> {
+    let given = asked.model.unwrap_or_default();
+    let mut violations = Violations::new();
+    let parent = violations.take("parent", OrganizationName::parse(&asked.parent));
+    let slug = violations.take("model_id", ModelSlug::parse(&asked.model_id));
+    let display_name = text::display_name(&given.display_name);
+    let display_name = violations.take("model.display_name", display_name);
+    let (Some(parent), Some(model), Some(display_name)) = (parent, slug, display_name) else {
+        return Err(violations);
+    };
+    let name = ModelName { organization: parent.organization, model };
+    let stable = violations.take(STABLE, stable_version(&name, &given.stable_version));
+    violations.done()?;
+    let id = ModelId::from_bytes(id::draw());
+    Ok(New { id, name, display_name, stable: stable.flatten() })
+}
+
+fn change(asked: admin::UpdateModelRequest) -> Result<Change, Violations> {
+    let given = desk::required(asked.model, "model")?;
+    let fields = [
+        Field::changes("display_name", !given.display_name.is_empty()),
+        Field::changes("stable_version", !given.stable_version.is_empty()),
+    ];
+    let mut violations = Violations::new();
+    let mask = Mask::read(asked.update_mask, &fields, &mut violations);
+    let name = violations.take("model.name", ModelName::parse(&given.name));
+    let display_name = text::display_name(&given.display_name);
+    let display_name = violations.take("model.display_name", display_name);
+    let stable = name.as_ref().map(|name| stable_version(name, &given.stable_version));
+    let stable = stable.and_then(|read| violations.take(STABLE, read));
+    let (Some(mask), Some(name), Some(display_name), Some(stable)) =
+        (mask, name, display_name, stable)
+    else {
+        return Err(violations);
+    };
+    let display_name = mask.pick("display_name", display_name);
+    let stable = mask.pick("stable_version", stable);
+    Ok(Change { name, etag: given.etag, display_name, stable })
+}
+
+fn wire(row: Row, written: Revision) -> admin::Model {
+    admin::Model {
+        name: row.name.to_string(),
+        uid: row.id.to_string(),
+        etag: row.etag(),
+        create_time: Some(moment::to_wire(row.created_at)),
+        update_time: Some(moment::to_wire(row.updated_at)),
+        revision: desk::latest(row.revision, written),
+        display_name: row.display_name,
+        stable_version: row.stable.map(|name| name.to_string()).unwrap_or_default(),
+    }
+}

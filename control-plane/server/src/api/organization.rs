@@ -1,0 +1,160 @@
+//! `OrganizationService`: wire to command, store, wire.
+
+use domain::{name::OrganizationName, segment::Slug, text, violation::Violations};
+use policy::{id::OrganizationId, revision::Revision};
+use proto::admin::{self, organization_service_server::OrganizationService};
+use store::{
+    id,
+    organization::{self, New, Row},
+};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    api::{
+        desk::{self, Begun, Call, Desk},
+        mask::{Field, Mask},
+        moment,
+        page::List,
+    },
+    status,
+};
+
+/// The service.
+#[derive(Clone)]
+pub(crate) struct Organizations {
+    desk: Desk,
+}
+
+struct Change {
+    name: OrganizationName,
+    etag: String,
+    display_name: Option<String>,
+}
+
+const LIST: List<'static> = List { method: "ListOrganizations", parent: "" };
+
+// === impl Organizations ===
+
+impl Organizations {
+    /// The service before this desk.
+    pub(crate) fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+}
+
+#[tonic::async_trait]
+impl OrganizationService for Organizations {
+    async fn create_organization(
+        &self,
+        request: Request<admin::CreateOrganizationRequest>,
+    ) -> Result<Response<admin::Organization>, Status> {
+        let (call, new) = Call::open("CreateOrganization", request, new)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = organization::create(draft.write(), new).await.map_err(status::store)?;
+        draft.finish(|revision| wire(row, revision)).await
+    }
+
+    async fn get_organization(
+        &self,
+        request: Request<admin::GetOrganizationRequest>,
+    ) -> Result<Response<admin::Organization>, Status> {
+        let name = name(&request.get_ref().name)?;
+        let row = organization::get(self.desk.store(), &name).await.map_err(status::store)?;
+        Ok(Response::new(wire(row, Revision(0))))
+    }
+
+    async fn list_organizations(
+        &self,
+        request: Request<admin::ListOrganizationsRequest>,
+    ) -> Result<Response<admin::ListOrganizationsResponse>, Status> {
+        let asked = request.into_inner();
+        let asked = (asked.page_size, asked.page_token.as_str());
+        let page = self.desk.root_page(LIST, asked)?;
+        let listed = organization::list(self.desk.store(), &page).await.map_err(status::store)?;
+        Ok(Response::new(admin::ListOrganizationsResponse {
+            next_page_token: self.desk.next(LIST, &listed.next_page_token),
+            organizations: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+        }))
+    }
+
+    async fn update_organization(
+        &self,
+        request: Request<admin::UpdateOrganizationRequest>,
+    ) -> Result<Response<admin::Organization>, Status> {
+        let (call, change) = Call::open("UpdateOrganization", request, change)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let write = draft.write();
+        let locked = organization::lock(write, &change.name, &change.etag).await;
+        let mut row = locked.map_err(status::store)?;
+        row.display_name = change.display_name.unwrap_or(row.display_name);
+        let row = organization::update(write, &row).await.map_err(status::store)?;
+        draft.finish(|revision| wire(row, revision)).await
+    }
+
+    async fn delete_organization(
+        &self,
+        request: Request<admin::DeleteOrganizationRequest>,
+    ) -> Result<Response<admin::DeleteOrganizationResponse>, Status> {
+        let (call, (name, etag)) = Call::open("DeleteOrganization", request, |asked| {
+            desk::named("name", OrganizationName::parse(&asked.name)).map(|name| (name, asked.etag))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let deleted = organization::delete(draft.write(), &name, &etag).await;
+        deleted.map_err(status::store)?;
+        let reply = |revision| desk::latest(Revision(0), revision);
+        draft.finish(|at| admin::DeleteOrganizationResponse { revision: reply(at) }).await
+    }
+}
+
+fn name(text: &str) -> Result<OrganizationName, Status> {
+    desk::readable("name", OrganizationName::parse(text))
+}
+
+fn new(asked: admin::CreateOrganizationRequest) -> Result<New, Violations> {
+    let given = asked.organization.unwrap_or_default();
+    let mut violations = Violations::new();
+    let slug = violations.take("organization_id", Slug::parse(&asked.organization_id));
+    let display_name = text::display_name(&given.display_name);
+    let display_name = violations.take("organization.display_name", display_name);
+    let (Some(organization), Some(display_name)) = (slug, display_name) else {
+        return Err(violations);
+    };
+    let id = OrganizationId::from_bytes(id::draw());
+    Ok(New { id, name: OrganizationName { organization }, display_name })
+}
+
+fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations> {
+    let given = desk::required(asked.organization, "organization")?;
+    let fields = [Field::changes("display_name", !given.display_name.is_empty())];
+    let mut violations = Violations::new();
+    let mask = Mask::read(asked.update_mask, &fields, &mut violations);
+    let name = violations.take("organization.name", OrganizationName::parse(&given.name));
+    let display_name = text::display_name(&given.display_name);
+    let display_name = violations.take("organization.display_name", display_name);
+    let (Some(mask), Some(name), Some(display_name)) = (mask, name, display_name) else {
+        return Err(violations);
+    };
+    let display_name = mask.pick("display_name", display_name);
+    Ok(Change { name, etag: given.etag, display_name })
+}
+
+fn wire(row: Row, written: Revision) -> admin::Organization {
+    admin::Organization {
+        name: row.name.to_string(),
+        uid: row.id.to_string(),
+        etag: row.etag(),
+        create_time: Some(moment::to_wire(row.created_at)),
+        update_time: Some(moment::to_wire(row.updated_at)),
+        revision: desk::latest(row.revision, written),
+        display_name: row.display_name,
+    }
+}

@@ -1,0 +1,166 @@
+//! `ProjectService`: wire to command, store, wire.
+
+use domain::{
+    name::{OrganizationName, ProjectName},
+    segment::Slug,
+    text,
+    violation::Violations,
+};
+use policy::{id::ProjectId, revision::Revision};
+use proto::admin::{self, project_service_server::ProjectService};
+use store::{
+    id,
+    project::{self, New, Row},
+};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    api::{
+        desk::{self, Begun, Call, Desk},
+        mask::{Field, Mask},
+        moment,
+        page::List,
+    },
+    status,
+};
+
+/// The service.
+#[derive(Clone)]
+pub(crate) struct Projects {
+    desk: Desk,
+}
+
+struct Change {
+    name: ProjectName,
+    etag: String,
+    display_name: Option<String>,
+}
+
+// === impl Projects ===
+
+impl Projects {
+    /// The service before this desk.
+    pub(crate) fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+}
+
+#[tonic::async_trait]
+impl ProjectService for Projects {
+    async fn create_project(
+        &self,
+        request: Request<admin::CreateProjectRequest>,
+    ) -> Result<Response<admin::Project>, Status> {
+        let (call, new) = Call::open("CreateProject", request, new)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = project::create(draft.write(), new).await.map_err(status::store)?;
+        draft.finish(|revision| wire(row, revision)).await
+    }
+
+    async fn get_project(
+        &self,
+        request: Request<admin::GetProjectRequest>,
+    ) -> Result<Response<admin::Project>, Status> {
+        let name = name(&request.get_ref().name)?;
+        let row = project::get(self.desk.store(), &name).await.map_err(status::store)?;
+        Ok(Response::new(wire(row, Revision(0))))
+    }
+
+    async fn list_projects(
+        &self,
+        request: Request<admin::ListProjectsRequest>,
+    ) -> Result<Response<admin::ListProjectsResponse>, Status> {
+        let asked = request.into_inner();
+        let list = List { method: "ListProjects", parent: &asked.parent };
+        let parent = OrganizationName::parse(&asked.parent);
+        let asked = (asked.page_size, asked.page_token.as_str());
+        let (parent, page) = self.desk.page(list, asked, parent)?;
+        let listed = project::list(self.desk.store(), &parent, &page).await;
+        let listed = listed.map_err(status::store)?;
+        Ok(Response::new(admin::ListProjectsResponse {
+            next_page_token: self.desk.next(list, &listed.next_page_token),
+            projects: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+        }))
+    }
+
+    async fn update_project(
+        &self,
+        request: Request<admin::UpdateProjectRequest>,
+    ) -> Result<Response<admin::Project>, Status> {
+        let (call, change) = Call::open("UpdateProject", request, change)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let write = draft.write();
+        let locked = project::lock(write, &change.name, &change.etag).await;
+        let mut row = locked.map_err(status::store)?;
+        row.display_name = change.display_name.unwrap_or(row.display_name);
+        let row = project::update(write, &row).await.map_err(status::store)?;
+        draft.finish(|revision| wire(row, revision)).await
+    }
+
+    async fn delete_project(
+        &self,
+        request: Request<admin::DeleteProjectRequest>,
+    ) -> Result<Response<admin::DeleteProjectResponse>, Status> {
+        let (call, (name, etag)) = Call::open("DeleteProject", request, |asked| {
+            desk::named("name", ProjectName::parse(&asked.name)).map(|name| (name, asked.etag))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        project::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        let reply = |revision| desk::latest(Revision(0), revision);
+        draft.finish(|at| admin::DeleteProjectResponse { revision: reply(at) }).await
+    }
+}
+
+fn name(text: &str) -> Result<ProjectName, Status> {
+    desk::readable("name", ProjectName::parse(text))
+}
+
+fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
+    let given = asked.project.unwrap_or_default();
+    let mut violations = Violations::new();
+    let parent = violations.take("parent", OrganizationName::parse(&asked.parent));
+    let slug = violations.take("project_id", Slug::parse(&asked.project_id));
+    let display_name = text::display_name(&given.display_name);
+    let display_name = violations.take("project.display_name", display_name);
+    let (Some(parent), Some(project), Some(display_name)) = (parent, slug, display_name) else {
+        return Err(violations);
+    };
+    let name = ProjectName { organization: parent.organization, project };
+    Ok(New { id: ProjectId::from_bytes(id::draw()), name, display_name })
+}
+
+fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
+    let given = desk::required(asked.project, "project")?;
+    let fields = [Field::changes("display_name", !given.display_name.is_empty())];
+    let mut violations = Violations::new();
+    let mask = Mask::read(asked.update_mask, &fields, &mut violations);
+    let name = violations.take("project.name", ProjectName::parse(&given.name));
+    let display_name = text::display_name(&given.display_name);
+    let display_name = violations.take("project.display_name", display_name);
+    let (Some(mask), Some(name), Some(display_name)) = (mask, name, display_name) else {
+        return Err(violations);
+    };
+    let display_name = mask.pick("display_name", display_name);
+    Ok(Change { name, etag: given.etag, display_name })
+}
+
+fn wire(row: Row, written: Revision) -> admin::Project {
+    admin::Project {
+        name: row.name.to_string(),
+        uid: row.id.to_string(),
+        etag: row.etag(),
+        create_time: Some(moment::to_wire(row.created_at)),
+        update_time: Some(moment::to_wire(row.updated_at)),
+        revision: desk::latest(row.revision, written),
+        display_name: row.display_name,
+    }
+}

@@ -1,0 +1,271 @@
+//! Providers between the wire and the store: what is wanted, what changes, what is shown.
+//!
+//! A credential is wiped when its last owner here is dropped, and is never `Debug`.
+
+use domain::{
+    name::{OrganizationName, ProviderName},
+    provider::{self, Checked},
+    segment::Slug,
+    text,
+    violation::Violations,
+};
+use policy::{id::ProviderId, provider::ProviderKind, revision::Revision};
+use proto::admin;
+use seal::SealingKey;
+use store::{
+    id,
+    provider::{New, Row},
+};
+use tonic::Status;
+use zeroize::Zeroizing;
+
+use crate::{
+    api::{
+        desk,
+        mask::{Field, Mask},
+        moment, sealed,
+    },
+    status,
+};
+
+/// A provider as an operator wants it, checked.
+pub(crate) struct Wanted {
+    name: ProviderName,
+    checked: Checked,
+    credential: Zeroizing<String>,
+}
+
+/// An update of a provider, checked as far as it can be without the provider.
+pub(crate) struct Change {
+    /// Which provider.
+    pub(crate) name: ProviderName,
+    /// The guard of the write.
+    pub(crate) etag: String,
+    kind: i32,
+    display_name: Option<String>,
+    base_url: Option<String>,
+    regions: Option<Vec<String>>,
+    stream_options: Option<Option<bool>>,
+    credential: Option<Zeroizing<String>>,
+}
+
+const KIND: &str = "provider.kind";
+const CREDENTIAL: &str = "provider.credential";
+
+/// Reads a request for a new provider.
+pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Violations> {
+    let mut given = desk::required(asked.provider, "provider")?;
+    let credential = Zeroizing::new(std::mem::take(&mut given.credential));
+    let mut violations = Violations::new();
+    let parent = violations.take("parent", OrganizationName::parse(&asked.parent));
+    let slug = violations.take("provider_id", Slug::parse(&asked.provider_id));
+    check_credential(&credential, &mut violations);
+    let kind = violations.take(KIND, kind(given.kind));
+    let wanted = provider::Wanted {
+        display_name: &given.display_name,
+        // Without a kind the other fields are still looked at, under one that has a default for each.
+        kind: kind.unwrap_or(ProviderKind::Ollama),
+        base_url: &given.base_url,
+        regions: &given.regions,
+        stream_options: given.stream_options,
+    };
+    let checked = wanted.check().map_err(|others| violations.append(others)).ok();
+    let (Some(parent), Some(provider), Some(checked), true) =
+        (parent, slug, checked, violations.is_empty())
+    else {
+        return Err(violations);
+    };
+    let name = ProviderName { organization: parent.organization, provider };
+    Ok(Wanted { name, checked, credential })
+}
+
+/// The provider as it is shown, without its credential.
+pub(crate) fn wire(row: Row, written: Revision) -> admin::Provider {
+    admin::Provider {
+        name: row.name.to_string(),
+        uid: row.id.to_string(),
+        etag: row.etag(),
+        create_time: Some(moment::to_wire(row.created_at)),
+        update_time: Some(moment::to_wire(row.updated_at)),
+        revision: desk::latest(row.revision, written),
+        kind: kind_shown(row.kind),
+        credential: String::new(),
+        credential_set: row.credential_sealed.is_some(),
+        regions: row.regions.iter().map(ToString::to_string).collect(),
+        stream_options: Some(row.stream_options),
+        display_name: row.display_name,
+        base_url: row.base_url.as_str().to_owned(),
+    }
+}
+
+fn kind(number: i32) -> Result<ProviderKind, &'static str> {
+    match u32::try_from(number) {
+        Ok(0) => Err("is required"),
+        Ok(number) => ProviderKind::from_number(number).ok_or("is not known"),
+        Err(_) => Err("is not known"),
+    }
+}
+
+/// Both enumerations have the same numbers.
+fn kind_shown(kind: ProviderKind) -> i32 {
+    i32::try_from(kind as u32).unwrap_or(0)
+}
+
+fn check_credential(credential: &str, violations: &mut Violations) {
+    if !credential.is_empty() {
+        violations.take(CREDENTIAL, text::credential(credential));
+    }
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// The row to make and the credential in clear, if there is one.
+    pub(crate) fn into_new(self, key: &SealingKey) -> (New, Option<Zeroizing<String>>) {
+        let id = ProviderId::from_bytes(id::draw());
+        let credential = Some(self.credential).filter(|it| !it.is_empty());
+        let seal = |it: &Zeroizing<String>| sealed::seal_credential(key, id, it.as_bytes());
+        let new = New {
+            id,
+            name: self.name,
+            display_name: self.checked.display_name,
+            kind: self.checked.kind,
+            base_url: self.checked.base_url,
+            stream_options: self.checked.stream_options,
+            regions: self.checked.regions,
+            credential_sealed: credential.as_ref().map(seal),
+        };
+        (new, credential)
+    }
+}
+
+// === impl Change ===
+
+impl Change {
+    /// Reads a request for an update.
+    pub(crate) fn read(asked: admin::UpdateProviderRequest) -> Result<Self, Violations> {
+        let mut given = desk::required(asked.provider, "provider")?;
+        let credential = Zeroizing::new(std::mem::take(&mut given.credential));
+        let fields = [
+            Field::changes("display_name", !given.display_name.is_empty()),
+            Field::fixed("kind"),
+            Field::changes("base_url", !given.base_url.is_empty()),
+            Field::changes_by_name("credential", !credential.is_empty()),
+            Field::output("credential_set"),
+            Field::changes("regions", !given.regions.is_empty()),
+            Field::changes("stream_options", given.stream_options.is_some()),
+        ];
+        let mut violations = Violations::new();
+        let mask = Mask::read(asked.update_mask, &fields, &mut violations);
+        let name = violations.take("provider.name", ProviderName::parse(&given.name));
+        check_credential(&credential, &mut violations);
+        let (Some(mask), Some(name), true) = (mask, name, violations.is_empty()) else {
+            return Err(violations);
+        };
+        Ok(Self {
+            name,
+            etag: given.etag,
+            kind: given.kind,
+            display_name: mask.pick("display_name", given.display_name),
+            base_url: mask.pick("base_url", given.base_url),
+            regions: mask.pick("regions", given.regions),
+            stream_options: mask.pick("stream_options", given.stream_options),
+            credential: mask.pick("credential", credential),
+        })
+    }
+
+    /// Makes the change, and gives the credential that then stands, in clear, if there is one.
+    pub(crate) fn apply(
+        mut self,
+        row: &mut Row,
+        key: &SealingKey,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Status> {
+        let checked = self.check(row).map_err(status::invalid)?;
+        row.display_name = checked.display_name;
+        row.base_url = checked.base_url;
+        row.stream_options = checked.stream_options;
+        row.regions = checked.regions;
+        if let Some(credential) = self.credential.take() {
+            let clear = Some(credential).filter(|it| !it.is_empty());
+            let clear = clear.map(|it| Zeroizing::new(it.as_bytes().to_vec()));
+            row.credential_sealed =
+                clear.as_ref().map(|clear| sealed::seal_credential(key, row.id, clear));
+            return Ok(clear);
+        }
+        let kept = row.credential_sealed.as_ref();
+        let opened = kept.map(|kept| sealed::open_credential(key, row.id, kept)).transpose();
+        opened.map_err(|why| status::broken("a kept credential does not open", &why))
+    }
+
+    /// The fields as they will be.
+    fn check(&self, row: &Row) -> Result<Checked, Violations> {
+        let kept: Vec<String> = row.regions.iter().map(ToString::to_string).collect();
+        let wanted = provider::Wanted {
+            display_name: self.display_name.as_ref().unwrap_or(&row.display_name),
+            kind: row.kind,
+            base_url: self.base_url.as_deref().unwrap_or(row.base_url.as_str()),
+            regions: self.regions.as_ref().unwrap_or(&kept),
+            stream_options: self.stream_options.unwrap_or(Some(row.stream_options)),
+        };
+        let checked = wanted.check();
+        if [0, kind_shown(row.kind)].contains(&self.kind) {
+            return checked;
+        }
+        let mut violations = checked.err().unwrap_or_default();
+        violations.add(KIND, "cannot change");
+        Err(violations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::FieldMask;
+
+    use super::*;
+
+    fn fields(violations: Option<Violations>) -> Vec<String> {
+        violations.unwrap().into_vec().into_iter().map(|it| it.field).collect()
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_new_provider_is_told_at_once() {
+        let asked = admin::CreateProviderRequest {
+            parent: "acme".into(),
+            provider_id: "9".into(),
+            provider: Some(admin::Provider {
+                base_url: "ftp://example.com".into(),
+                credential: "line\nbreak".into(),
+                regions: vec!["EU".into()],
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let found = fields(wanted(asked).err());
+        let base = ["parent", "provider_id", CREDENTIAL, KIND, "provider.base_url"];
+        assert_eq!(found, [base.as_slice(), &["provider.regions[0]"]].concat());
+    }
+
+    #[test]
+    fn a_credential_changes_only_when_it_is_named() {
+        let asked = |credential: &str, paths: &[&str]| admin::UpdateProviderRequest {
+            provider: Some(admin::Provider {
+                name: "organizations/acme/providers/openai".into(),
+                display_name: "new".into(),
+                credential: credential.into(),
+                ..Default::default()
+            }),
+            update_mask: Some(FieldMask { paths: paths.iter().map(ToString::to_string).collect() }),
+            ..Default::default()
+        };
+        let credential =
+            |asked| Change::read(asked).ok().map(|it| it.credential.as_deref().cloned());
+        assert_eq!(credential(asked("", &[])), Some(None));
+        assert_eq!(credential(asked("", &["*"])), Some(None));
+        assert_eq!(credential(asked("", &["credential"])), Some(Some(String::new())));
+        assert_eq!(credential(asked("secret", &["credential"])), Some(Some("secret".into())));
+        for paths in [&[][..], &["*"], &["display_name"]] {
+            let refused = fields(Change::read(asked("secret", paths)).err());
+            assert_eq!(refused, ["update_mask"]);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the admin API seals before it is stored, each kind under a context of its own.
+//!
+//! Knows the contexts and nothing of where the bytes go. What was sealed as one thing never opens as another,
+//! nor for another owner.
+
+use policy::{credential::Pepper, id::ProviderId};
+use seal::{CannotOpen, SealingKey};
+use zeroize::Zeroizing;
+
+/// A provider's credential, as a provider's row keeps it.
+pub fn seal_credential(key: &SealingKey, provider: ProviderId, clear: &[u8]) -> Vec<u8> {
+    key.seal(clear, &context("provider credential", &[provider.as_bytes()]))
+}
+
+/// The inverse of [`seal_credential`].
+pub fn open_credential(
+    key: &SealingKey,
+    provider: ProviderId,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    key.open(sealed, &context("provider credential", &[provider.as_bytes()]))
+}
+
+/// The SHA-256 of a key's secret, from which its tag can be made again under another pepper.
+pub fn seal_key_secret(key: &SealingKey, key_id: &str, secret_sha256: &[u8; 32]) -> Vec<u8> {
+    key.seal(secret_sha256, &context("key secret", &[key_id.as_bytes()]))
+}
+
+/// A pepper, as its row keeps it.
+pub fn seal_pepper(key: &SealingKey, pepper: &Pepper) -> Vec<u8> {
+    key.seal(&pepper.secret, &context("pepper", &[&pepper.version.to_be_bytes()]))
+}
+
+/// The inverse of [`seal_pepper`].
+pub fn open_pepper(key: &SealingKey, version: u32, sealed: &[u8]) -> Result<Pepper, CannotOpen> {
+    let plain = key.open(sealed, &context("pepper", &[&version.to_be_bytes()]))?;
+    let secret = plain.as_slice().try_into().map_err(|_| CannotOpen)?;
+    Ok(Pepper { version, secret })
+}
+
+/// Which reply a sealed reply is: of which operator's call, to which method.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplyOf<'a> {
+    /// The id of the operator key.
+    pub actor: &'a str,
+    /// The method, such as `CreateKey`.
+    pub method: &'a str,
+    /// What the caller named the call.
+    pub request_id: &'a [u8; 16],
+}
+
+/// A reply, as it is kept for a second call with the same request id.
+pub fn seal_reply(key: &SealingKey, of: ReplyOf<'_>, reply: &[u8]) -> Vec<u8> {
+    key.seal(reply, &of.context())
+}
+
+/// The inverse of [`seal_reply`].
+pub fn open_reply(
+    key: &SealingKey,
+    of: ReplyOf<'_>,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    key.open(sealed, &of.context())
+}
+
+/// The word, then each part behind its length, so that no two lists of parts give the same bytes.
+fn context(word: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut context = word.as_bytes().to_vec();
+    for part in parts {
+        context.extend((part.len() as u64).to_be_bytes());
+        context.extend(*part);
+    }
+    context
+}
+
+// === impl ReplyOf ===
+
+impl ReplyOf<'_> {
+    fn context(&self) -> Vec<u8> {
+        let parts = [self.actor.as_bytes(), self.method.as_bytes(), self.request_id.as_slice()];
+        context("reply", &parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SealingKey {
+        SealingKey::parse(&"07".repeat(32)).unwrap()
+    }
+
+    #[test]
+    fn what_was_sealed_for_one_owner_does_not_open_for_another() {
+        let (one, other) = (ProviderId::from_bytes([1; 16]), ProviderId::from_bytes([2; 16]));
+        let sealed = seal_credential(&key(), one, b"secret");
+        assert_eq!(open_credential(&key(), one, &sealed).unwrap().as_slice(), b"secret");
+        assert!(open_credential(&key(), other, &sealed).is_err());
+
+        let pepper = Pepper { version: 1, secret: [9; 32] };
+        let sealed = seal_pepper(&key(), &pepper);
+        assert!(open_pepper(&key(), 1, &sealed).unwrap() == pepper);
+        assert!(open_pepper(&key(), 2, &sealed).is_err());
+
+        let of = ReplyOf { actor: "ann", method: "CreateKey", request_id: &[3; 16] };
+        let sealed = seal_reply(&key(), of, b"reply");
+        assert_eq!(open_reply(&key(), of, &sealed).unwrap().as_slice(), b"reply");
+        assert!(open_reply(&key(), ReplyOf { actor: "bob", ..of }, &sealed).is_err());
+    }
+}

@@ -1,0 +1,159 @@
+//! The settings of the control plane, assembled. Each is a field of the file or `SLUICE_SECTION__FIELD`.
+//!
+//! Named only by `server` and the main; the parts get what they need of it. Prints with every secret left out.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use lifecycle::{logs, settings::Secret};
+use serde::Deserialize;
+
+/// Everything.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[database]`: where Postgres is. Required.
+    pub database: store::Config,
+    /// `[admin]`: for operators.
+    #[serde(default)]
+    pub admin: Admin,
+    /// `[edges]`: for edges.
+    #[serde(default)]
+    pub edges: Edges,
+    /// `[ops]`: for probes and metrics.
+    #[serde(default)]
+    pub ops: Ops,
+    /// `[seal]`: the key under which secrets rest. Required.
+    #[serde(default)]
+    pub seal: Seal,
+    /// `[logs]`: what is logged, and how.
+    #[serde(default)]
+    pub logs: logs::Config,
+    /// `[drain]`: how the process leaves.
+    #[serde(default)]
+    pub drain: Drain,
+}
+
+/// The listener of the admin API.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// `SLUICE_ADMIN__ADDRESS`: host and port; port 0 takes a free one. Default `127.0.0.1:7070`.
+    pub address: SocketAddr,
+    /// `SLUICE_ADMIN__PLAINTEXT_BEYOND_LOOPBACK`: whether operator keys may cross a network unencrypted. Default `false`.
+    pub plaintext_beyond_loopback: bool,
+    /// `SLUICE_ADMIN__OPERATOR_KEY_FILE`: where the first start writes the operator key, readable by its user alone.
+    /// Default: none, it is printed once.
+    pub operator_key_file: Option<PathBuf>,
+}
+
+/// The listener for edges.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Edges {
+    /// `SLUICE_EDGES__ADDRESS`: host and port; port 0 takes a free one. Default `127.0.0.1:7071`.
+    pub address: SocketAddr,
+    /// `SLUICE_EDGES__PLAINTEXT_BEYOND_LOOPBACK`: whether join tokens and provider credentials may cross a network
+    /// unencrypted. Default `false`.
+    pub plaintext_beyond_loopback: bool,
+}
+
+/// The listener for probes and metrics.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ops {
+    /// `SLUICE_OPS__ADDRESS`: host and port; port 0 takes a free one. Default `127.0.0.1:7072`.
+    pub address: SocketAddr,
+    /// `SLUICE_OPS__PLAINTEXT_BEYOND_LOOPBACK`: whether others than this machine may ask. Default `false`.
+    pub plaintext_beyond_loopback: bool,
+    /// `SLUICE_OPS__PORTS_FILE`: where the bound addresses are written as JSON, for tests. Default: nowhere.
+    pub ports_file: Option<PathBuf>,
+}
+
+/// The key under which secrets rest in the database.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Seal {
+    /// `SLUICE_SEAL__KEY`: 32 bytes as 64 hex digits or base64. This or `key_file` is required.
+    pub key: Option<Secret>,
+    /// `SLUICE_SEAL__KEY_FILE`: a file that holds the same.
+    pub key_file: Option<PathBuf>,
+}
+
+/// How the process leaves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drain {
+    /// `SLUICE_DRAIN__GRACE_MS`: how long it still accepts though it is no longer ready, milliseconds. Default 1000.
+    pub grace_ms: u64,
+    /// `SLUICE_DRAIN__DEADLINE_MS`: how long it then finishes what it has before the rest is cut, milliseconds.
+    /// Default 10000.
+    pub deadline_ms: u64,
+}
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
+}
+
+// === impl Admin ===
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { address: local(7070), plaintext_beyond_loopback: false, operator_key_file: None }
+    }
+}
+
+// === impl Edges ===
+
+impl Default for Edges {
+    fn default() -> Self {
+        Self { address: local(7071), plaintext_beyond_loopback: false }
+    }
+}
+
+// === impl Ops ===
+
+impl Default for Ops {
+    fn default() -> Self {
+        Self { address: local(7072), plaintext_beyond_loopback: false, ports_file: None }
+    }
+}
+
+// === impl Drain ===
+
+impl Drain {
+    /// How long it still accepts.
+    pub const fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms)
+    }
+
+    /// How long it then finishes what it has.
+    pub const fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { grace_ms: 1_000, deadline_ms: 10_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_print_without_their_secrets() {
+        let vars = [
+            ("SLUICE_DATABASE__URL", "postgres://user:hunter2@localhost/sluice"),
+            ("SLUICE_SEAL__KEY", "0123456789abcdef"),
+            ("SLUICE_ADMIN__ADDRESS", "127.0.0.1:0"),
+        ];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config: Config = lifecycle::settings::load(None, vars).unwrap();
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("hunter2") && !printed.contains("0123456789abcdef"));
+        assert!(printed.contains("127.0.0.1:7071"));
+        assert_eq!(config.admin.address.port(), 0);
+    }
+}

@@ -1,0 +1,195 @@
+//! Usage, up: takes settled records from edges and hands them to the store.
+//!
+//! Knows nothing of policy or of how records are kept. A record that can never be stored is refused and counted, so
+//! that one bad record does not hold up the others for ever; what is stored already is passed over.
+
+use std::sync::Arc;
+
+use domain::segment::EdgeSlug;
+use metrics::{counter, describe_counter};
+use proto::usage::{
+    Outcome, Record, ReportRequest, ReportResponse, UsageSource, usage_service_server::UsageService,
+};
+use store::{Store, usage::UsageRecord};
+use tonic::{Request, Response, Status};
+use tracing::warn;
+
+use crate::{
+    publish::{join::Tokens, sync::badge},
+    status,
+};
+
+/// The most records in one report.
+pub const RECORDS_MAX: usize = 1_000; // Full: the report is refused whole; an edge never sends more.
+
+/// The longest report, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 4 << 20; // Full: as above.
+
+/// The longest text in a record, in bytes.
+const TEXT_BYTES_MAX: usize = 512;
+
+/// The service.
+pub struct Ingest {
+    store: Store,
+    tokens: Arc<Tokens>,
+}
+
+/// Why a record can never be stored: the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Malformed(&'static str);
+
+/// Registers what is measured here.
+pub fn describe() {
+    describe_counter!("sluice_ingest_record_total", "Usage records taken, by what became of them");
+}
+
+// === impl Ingest ===
+
+impl Ingest {
+    /// Stores into `store` what bearers of `tokens` report.
+    pub const fn new(store: Store, tokens: Arc<Tokens>) -> Self {
+        Self { store, tokens }
+    }
+}
+
+#[tonic::async_trait]
+impl UsageService for Ingest {
+    async fn report(
+        &self,
+        request: Request<ReportRequest>,
+    ) -> Result<Response<ReportResponse>, Status> {
+        let badge = badge(&self.tokens, request.metadata()).await?;
+        let ReportRequest { edge_id, records } = request.into_inner();
+        if EdgeSlug::parse(&edge_id).is_err() {
+            return Err(status::edge_nonsense(&"edge_id is not the id of an edge"));
+        }
+        if records.len() > RECORDS_MAX {
+            return Err(status::edge_nonsense(&"a report holds at most 1000 records"));
+        }
+        let (mut good, mut refused) = (Vec::with_capacity(records.len()), 0);
+        for record in records {
+            match read(record) {
+                Ok(record) => good.push(record),
+                Err(Malformed(field)) => {
+                    refused += 1;
+                    warn!(edge.id = edge_id, field, "A usage record of edge {edge_id} is refused");
+                }
+            }
+        }
+        let stored = self.store.insert_usage(&edge_id, &badge.region, &good).await;
+        let stored = stored.map_err(status::store)?;
+        for (what, many) in
+            [("stored", stored.stored), ("duplicate", stored.duplicates), ("refused", refused)]
+        {
+            counter!("sluice_ingest_record_total", "result" => what).increment(many.into());
+        }
+        let (stored, duplicates) = (stored.stored, stored.duplicates);
+        Ok(Response::new(ReportResponse { stored, duplicates, refused }))
+    }
+}
+
+fn read(record: Record) -> Result<UsageRecord, Malformed> {
+    let outcome = match record.outcome() {
+        Outcome::Unspecified => return Err(Malformed("outcome")),
+        outcome => outcome as u8,
+    };
+    let usage_source = match record.usage_source() {
+        UsageSource::Unspecified => return Err(Malformed("usage_source")),
+        source => source as u8,
+    };
+    let provider = match record.provider_id.as_slice() {
+        [] => None,
+        bytes => Some(id(bytes, "provider_id")?),
+    };
+    Ok(UsageRecord {
+        id: record.id.as_slice().try_into().map_err(|_| Malformed("id"))?,
+        at_ms: at_ms(record.at.as_ref()).ok_or(Malformed("at"))?,
+        organization: id(&record.organization_id, "organization_id")?,
+        project: id(&record.project_id, "project_id")?,
+        key_id: text(record.key_id, "key_id")?,
+        model: id(&record.model_id, "model_id")?,
+        version: id(&record.version_id, "version_id")?,
+        provider,
+        provider_model: text(record.provider_model, "provider_model")?,
+        endpoint: text(record.endpoint, "endpoint")?,
+        outcome,
+        status: u16::try_from(record.status).map_err(|_| Malformed("status"))?,
+        streamed: record.streamed,
+        usage_source,
+        input_tokens: number(record.input_tokens, "input_tokens")?,
+        cached_input_tokens: number(record.cached_input_tokens, "cached_input_tokens")?,
+        output_tokens: number(record.output_tokens, "output_tokens")?,
+        reasoning_tokens: number(record.reasoning_tokens, "reasoning_tokens")?,
+        revision: number(record.revision, "revision")?,
+        duration_us: number(record.duration_us, "duration_us")?,
+        first_byte_us: number(record.first_byte_us, "first_byte_us")?,
+    })
+}
+
+fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], field: &'static str) -> Result<T, Malformed> {
+    T::try_from(bytes).map_err(|_| Malformed(field))
+}
+
+/// Postgres keeps no NUL in a text.
+fn text(text: String, field: &'static str) -> Result<String, Malformed> {
+    let fits = text.len() <= TEXT_BYTES_MAX && !text.contains('\0');
+    if fits { Ok(text) } else { Err(Malformed(field)) }
+}
+
+/// The database's numbers are signed, and a thousand records must add up.
+fn number(number: u64, field: &'static str) -> Result<u64, Malformed> {
+    if number <= 1 << 53 { Ok(number) } else { Err(Malformed(field)) }
+}
+
+/// Milliseconds since 1970, of a time from then until the year 10000.
+fn at_ms(at: Option<&prost_types::Timestamp>) -> Option<u64> {
+    let at = at?;
+    let seconds = u64::try_from(at.seconds).ok().filter(|it| (1..253_402_300_800).contains(it))?;
+    let nanos = u64::try_from(at.nanos).ok().filter(|it| *it < 1_000_000_000)?;
+    Some(seconds * 1_000 + nanos / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            id: vec![1; 16],
+            at: Some(prost_types::Timestamp { seconds: 1_800_000_000, nanos: 5_000_000 }),
+            organization_id: vec![2; 16],
+            project_id: vec![3; 16],
+            key_id: "key".to_owned(),
+            model_id: vec![4; 16],
+            version_id: vec![5; 16],
+            outcome: Outcome::Completed as i32,
+            usage_source: UsageSource::Provider as i32,
+            status: 200,
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn a_record_without_a_provider_is_whole() {
+        let read = read(record()).unwrap();
+        assert_eq!((read.at_ms, read.provider), (1_800_000_000_005, None));
+    }
+
+    #[test]
+    fn what_can_never_be_stored_is_refused_by_the_name_of_its_field() {
+        let cases: [(&str, fn(&mut Record)); 7] = [
+            ("id", |it| it.id.truncate(15)),
+            ("at", |it| it.at = None),
+            ("organization_id", |it| it.organization_id.clear()),
+            ("provider_id", |it| it.provider_id = vec![1]),
+            ("outcome", |it| it.outcome = 99),
+            ("input_tokens", |it| it.input_tokens = u64::MAX),
+            ("key_id", |it| it.key_id = "\0".to_owned()),
+        ];
+        for (field, spoil) in cases {
+            let mut record = record();
+            spoil(&mut record);
+            assert_eq!(read(record).err(), Some(Malformed(field)));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Admin in, policy out, usage in.
+//!
+//! Owns the wire on the control plane's side: who may call, what a call means, and which gRPC code it gets.
+//! Knows nothing of SQL, and decides nothing that `domain` decides.
+
+pub mod authn;
+pub mod status;
+pub mod strict;
+pub mod api;
+pub mod publish;
+pub mod ingest;
+pub mod config;
+pub mod server;

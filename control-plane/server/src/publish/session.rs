@@ -1,0 +1,236 @@
+//! The stream of one edge, from its greeting to its end.
+//!
+//! Drawn message by message by whoever sends them, so a slow edge slows only itself, and an edge that is gone ends
+//! everything with it. Decides nothing about lanes: that is `follower`, which it asks under the hub's lock.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use lifecycle::{clock::Clock, drain::Drain};
+use proto::sync::{self, SyncRequest, SyncResponse, sync_request::Message as Heard, sync_response};
+use tokio::{
+    sync::watch,
+    time::{Interval, MissedTickBehavior},
+};
+use tonic::{Status, Streaming};
+use tracing::info;
+
+use crate::{
+    publish::{
+        connected::Connected,
+        edges::Edges,
+        hub::{Hub, Moved},
+        join::{Badge, NoBadge, Tokens},
+        values::Values,
+        wire::{self, Nonsense},
+    },
+    status,
+};
+
+/// How often an edge is told where the lanes are.
+const HEAD_EVERY: Duration = Duration::from_secs(1);
+
+/// How long an edge may take to greet.
+const GREETING_MAX: Duration = Duration::from_secs(5);
+
+/// How often a connected edge counts as heard though it said nothing; the connection's own pings answer for it.
+const HEARD_EVERY: u32 = 3;
+
+/// What every stream of this replica uses.
+pub struct Parts {
+    /// The state.
+    pub hub: Arc<Hub>,
+    /// The join tokens.
+    pub tokens: Arc<Tokens>,
+    /// The edges.
+    pub edges: Arc<Edges>,
+    /// Opens what is sealed.
+    pub values: Values,
+    /// What time it is.
+    pub clock: Clock,
+    /// The way out.
+    pub drain: Drain,
+    /// Drawn by this replica at its start.
+    pub replica: [u8; 16],
+}
+
+/// The stream of one edge.
+pub struct Session {
+    parts: Arc<Parts>,
+    badge: Badge,
+    heard: Streaming<SyncRequest>,
+    moved: watch::Receiver<Moved>,
+    checked: watch::Receiver<u64>,
+    second: Interval,
+    seconds: u32,
+    /// At most what one look at the state gives: revocations, and a message of each lane.
+    outbox: VecDeque<SyncResponse>,
+    edge: Option<Connected>,
+    ended: bool,
+}
+
+/// What can happen to a stream.
+enum Event {
+    Heard(Option<SyncRequest>),
+    Moved,
+    Checked,
+    Second,
+    Leaving,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// A stream whose bearer has shown a badge.
+    pub fn new(parts: Arc<Parts>, badge: Badge, heard: Streaming<SyncRequest>) -> Self {
+        let mut second = tokio::time::interval(HEAD_EVERY);
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            moved: parts.hub.follow(),
+            checked: parts.tokens.follow(),
+            parts,
+            badge,
+            heard,
+            second,
+            seconds: 0,
+            outbox: VecDeque::new(),
+            edge: None,
+            ended: false,
+        }
+    }
+
+    /// The next message for the edge; `None` after the last one.
+    pub async fn next(&mut self) -> Option<Result<SyncResponse, Status>> {
+        loop {
+            if let Some(message) = self.outbox.pop_front() {
+                return Some(Ok(message));
+            }
+            if self.ended {
+                return None;
+            }
+            if let Err(status) = self.step().await {
+                self.ended = true;
+                self.edge = None;
+                return Some(Err(status));
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), Status> {
+        if self.edge.is_none() {
+            return self.greet().await;
+        }
+        self.look()?;
+        if !self.outbox.is_empty() {
+            return Ok(());
+        }
+        match self.event().await? {
+            Event::Heard(Some(message)) => self.hear(message),
+            Event::Heard(None) => {
+                self.ended = true;
+                Ok(())
+            }
+            Event::Moved => Ok(()),
+            Event::Checked => self.check_badge(),
+            Event::Second => self.tick(),
+            Event::Leaving => {
+                self.outbox.push_back(wire::said(sync_response::Message::Drain(sync::Drain {})));
+                self.ended = true;
+                Ok(())
+            }
+        }
+    }
+
+    async fn greet(&mut self) -> Result<(), Status> {
+        let greeting = tokio::time::timeout(GREETING_MAX, self.heard.message()).await;
+        let Some(request) = greeting.map_err(|_| status::edge_silent())?? else {
+            self.ended = true;
+            return Ok(());
+        };
+        let Some(Heard::Hello(hello)) = request.message else {
+            return Err(status::edge_nonsense(&"the first message must be Hello"));
+        };
+        let hello = wire::hello(hello).map_err(nonsense)?;
+        info!(edge.id = hello.edge_id, region = %self.badge.region, build = hello.build, boot = hello.boot.as_str_name(),
+            "Edge {} follows policy", hello.edge_id);
+        self.outbox.push_back(wire::said(sync_response::Message::Welcome(sync::Welcome {
+            region: self.badge.region.as_str().to_owned(),
+            replica_id: self.parts.replica.to_vec(),
+        })));
+        let (edges, replica) = (Arc::clone(&self.parts.edges), self.parts.replica);
+        let open = |state: &_| Connected::new(edges, &self.badge, replica, (hello, state));
+        self.edge = Some(self.parts.hub.read(open));
+        Ok(())
+    }
+
+    /// Asks the state what goes now.
+    fn look(&mut self) -> Result<(), Status> {
+        let Some(edge) = &mut self.edge else { return Ok(()) };
+        self.moved.mark_unchanged();
+        let messages = self.parts.hub.read(|state| edge.next(state));
+        for message in messages {
+            let message = wire::response(message, &self.parts.values)
+                .map_err(|why| status::broken("a stored secret cannot be opened", &why))?;
+            self.outbox.push_back(message);
+        }
+        Ok(())
+    }
+
+    async fn event(&mut self) -> Result<Event, Status> {
+        Ok(tokio::select! {
+            message = self.heard.message() => Event::Heard(message?),
+            // The hub and the tokens outlive every stream.
+            _ = self.moved.changed() => Event::Moved,
+            _ = self.checked.changed() => Event::Checked,
+            _ = self.second.tick() => Event::Second,
+            () = self.parts.drain.draining() => Event::Leaving,
+        })
+    }
+
+    fn hear(&mut self, request: SyncRequest) -> Result<(), Status> {
+        let Some(edge) = &mut self.edge else { return Ok(()) };
+        match request.message {
+            Some(Heard::Ack(ack)) => {
+                let now_ms = self.parts.clock.now_ms();
+                edge.acked(&ack, &self.parts.hub, now_ms).map_err(nonsense)?;
+            }
+            Some(Heard::Nack(nack)) => edge.nacked(&nack).map_err(nonsense)?,
+            Some(Heard::Beat(_)) => {}
+            Some(Heard::Hello(_)) => return Err(status::edge_nonsense(&"Hello came twice")),
+            // A newer edge may say more than is known here.
+            None => {}
+        }
+        edge.tell();
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), Status> {
+        self.check_badge()?;
+        self.seconds = self.seconds.wrapping_add(1);
+        let Some(edge) = &mut self.edge else { return Ok(()) };
+        if self.seconds.is_multiple_of(HEARD_EVERY) {
+            edge.tell();
+        }
+        if edge.must_go_elsewhere() {
+            return Err(status::replica_behind());
+        }
+        let heads = self.parts.hub.heads(&self.badge.region);
+        self.outbox.push_back(wire::said(sync_response::Message::Head(sync::Head {
+            heads: heads.iter().map(|(lane, claim)| wire::cursor(*lane, claim)).collect(),
+            now: Some(self.parts.clock.now().into()),
+            live_edges: self.parts.edges.living(&self.badge.region),
+        })));
+        Ok(())
+    }
+
+    fn check_badge(&self) -> Result<(), Status> {
+        if self.parts.tokens.stands(&self.badge.token) {
+            Ok(())
+        } else {
+            Err(status::edge_not_joined(&NoBadge::Invalid))
+        }
+    }
+}
+
+fn nonsense(why: Nonsense) -> Status {
+    status::edge_nonsense(&why)
+}

@@ -1,0 +1,291 @@
+//! All of policy as this replica knows it: live objects, their hashes, and the newest changes.
+//!
+//! A pure value: loaded whole, advanced by rows of the change log, asked by streams. Knows nothing of streams,
+//! clocks or SQL. Values of the secrets lane stay sealed in here. It moves forward only without a gap.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use policy::{
+    change::Operation,
+    hash::StateHash,
+    object::{Kind, Lane, Object},
+    region::{Audience, Region},
+    revision::{Epoch, Revision},
+};
+use store::{ChangeRow, Everything, HashRow, ObjectRow};
+
+use crate::publish::ring::{Logged, Ring};
+
+/// Policy at one revision.
+#[derive(Debug, Default)]
+pub struct State {
+    epoch: Epoch,
+    revision: Revision,
+    generation: u64,
+    lanes: [Whole; 3],
+    revoked: BTreeMap<Revision, Arc<Live>>,
+    ring: Ring,
+}
+
+/// A live object or a tombstone.
+#[derive(Debug)]
+pub struct Live {
+    /// The number of its kind.
+    pub kind: u8,
+    /// Which object.
+    pub key: Bytes,
+    /// Of its last change.
+    pub revision: Revision,
+    /// `Revoke` for a tombstone, else `Upsert`.
+    pub operation: Operation,
+    /// For whom it is.
+    pub audience: Audience,
+    /// The object, as stored; empty for a tombstone.
+    pub value: Bytes,
+}
+
+/// The rows do not follow what is known; only a fresh load helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The revision that should have come.
+    pub expected: Revision,
+    /// The one that came.
+    pub found: Revision,
+}
+
+/// One lane whole.
+#[derive(Debug, Default)]
+struct Whole {
+    objects: BTreeMap<(u8, Bytes), Arc<Live>>,
+    /// By region; `None` holds the objects that are for everybody.
+    hashes: HashMap<Option<Region>, StateHash>,
+}
+
+// === impl State ===
+
+impl State {
+    /// The whole as the database has it. Nothing of the log is kept: this whole need not follow the one before.
+    pub fn loaded(everything: Everything, generation: u64) -> Self {
+        let mut state = Self {
+            epoch: everything.head.epoch,
+            revision: everything.head.revision,
+            generation,
+            ring: Ring::from(everything.head.revision),
+            ..Self::default()
+        };
+        for row in everything.objects {
+            let lane = row.lane;
+            state.insert(lane, Live::from(row));
+        }
+        state
+    }
+
+    /// Applies the next rows of the change log, read at `now_ms`. Rows that are known already are passed over.
+    pub fn advance(&mut self, rows: Vec<ChangeRow>, now_ms: u64) -> Result<(), Gap> {
+        for row in rows {
+            if row.revision <= self.revision {
+                continue;
+            }
+            let expected = Revision(self.revision.0 + 1);
+            if row.revision != expected {
+                return Err(Gap { expected, found: row.revision });
+            }
+            self.apply(row, now_ms);
+        }
+        Ok(())
+    }
+
+    /// Which history the revision belongs to.
+    pub const fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The newest change that is in here.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Grows by one with each load.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The newest changes.
+    pub const fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// The state hash of a lane as an edge of `region` must have it now.
+    pub fn hash(&self, lane: Lane, region: &Region) -> StateHash {
+        let hashes = &self.whole(lane).hashes;
+        let of = |region: Option<Region>| hashes.get(&region).copied().unwrap_or_default();
+        of(None).plus(of(Some(region.clone())))
+    }
+
+    /// The same at an earlier revision; `None` when it is too old to tell, or not reached yet.
+    pub fn hash_at(&self, lane: Lane, region: &Region, revision: Revision) -> Option<StateHash> {
+        if revision > self.revision {
+            return None;
+        }
+        let after = self.ring.after(revision)?.rev().filter(|change| change.lane == lane);
+        let hash = self.hash(lane, region);
+        Some(after.fold(hash, |hash, change| change.backward(region, hash)))
+    }
+
+    /// Every live object and tombstone of a lane for `region`, always in the same order.
+    pub fn objects(&self, lane: Lane, region: &Region) -> impl Iterator<Item = &Arc<Live>> {
+        self.everywhere(lane).filter(|live| live.audience.includes(region))
+    }
+
+    /// Every live object and tombstone of a lane.
+    pub fn everywhere(&self, lane: Lane) -> impl Iterator<Item = &Arc<Live>> {
+        self.whole(lane).objects.values()
+    }
+
+    /// The ids of keys of `region` that were revoked after `revision`, as far as tombstones tell.
+    pub fn revoked_after(&self, revision: Revision, region: &Region) -> Vec<String> {
+        let range = self.revoked.range((Bound::Excluded(revision), Bound::Unbounded));
+        let here = range.filter(|(_, live)| live.audience.includes(region));
+        here.map(|(_, live)| String::from_utf8_lossy(&live.key).into_owned()).collect()
+    }
+
+    /// Whether the hashes that the database keeps at this same revision are not these.
+    pub fn differs_from(&self, rows: &[HashRow]) -> bool {
+        let zero = StateHash::default();
+        let mut theirs: HashMap<(Lane, Option<&Region>), StateHash> = HashMap::new();
+        for row in rows.iter().filter(|row| row.hash != zero) {
+            theirs.insert((row.lane, row.region.as_ref()), row.hash);
+        }
+        let mut ours = 0;
+        for lane in Lane::ALL {
+            for (region, hash) in self.whole(lane).hashes.iter().filter(|(_, hash)| **hash != zero)
+            {
+                ours += 1;
+                if theirs.get(&(lane, region.as_ref())) != Some(hash) {
+                    return true;
+                }
+            }
+        }
+        ours != theirs.len()
+    }
+
+    fn apply(&mut self, row: ChangeRow, now_ms: u64) {
+        let lane = row.lane;
+        let key = Bytes::from(row.key);
+        let old = self.remove(lane, row.kind, &key);
+        let hash_of = |revision| StateHash::of_number(row.kind, &key, revision);
+        let removed = old.as_ref().map(|live| hash_of(live.revision)).unwrap_or_default();
+        let value = Bytes::from(row.value);
+        let change = Arc::new(Logged {
+            revision: row.revision,
+            lane,
+            kind: row.kind,
+            operation: row.operation,
+            before: old.map(|live| live.audience.clone()),
+            after: row.after,
+            needs_config: needs_config(row.kind, row.operation, &value),
+            removed,
+            added: hash_of(row.revision),
+            key,
+            value,
+            read_at_ms: now_ms,
+        });
+        if let Some(audience) = change.after.clone() {
+            self.insert(lane, Live::from_change(&change, audience));
+        }
+        self.revision = change.revision;
+        self.ring.push(change);
+    }
+
+    fn insert(&mut self, lane: Lane, live: Live) {
+        let live = Arc::new(live);
+        let whole = self.whole_mut(lane);
+        whole.add(&live, StateHash::plus);
+        whole.objects.insert((live.kind, live.key.clone()), Arc::clone(&live));
+        if live.operation == Operation::Revoke {
+            self.revoked.insert(live.revision, live);
+        }
+    }
+
+    fn remove(&mut self, lane: Lane, kind: u8, key: &Bytes) -> Option<Arc<Live>> {
+        let whole = self.whole_mut(lane);
+        let old = whole.objects.remove(&(kind, key.clone()))?;
+        whole.add(&old, StateHash::minus);
+        if old.operation == Operation::Revoke {
+            self.revoked.remove(&old.revision);
+        }
+        Some(old)
+    }
+
+    const fn whole(&self, lane: Lane) -> &Whole {
+        &self.lanes[lane as usize - 1]
+    }
+
+    const fn whole_mut(&mut self, lane: Lane) -> &mut Whole {
+        &mut self.lanes[lane as usize - 1]
+    }
+}
+
+// === impl Whole ===
+
+impl Whole {
+    fn add(&mut self, live: &Live, how: fn(StateHash, StateHash) -> StateHash) {
+        let hash = StateHash::of_number(live.kind, &live.key, live.revision);
+        let mut into = |region: Option<Region>| {
+            let sum = self.hashes.entry(region).or_default();
+            *sum = how(*sum, hash);
+        };
+        if live.audience.regions().is_empty() {
+            into(None);
+        }
+        live.audience.regions().iter().for_each(|region| into(Some(region.clone())));
+    }
+}
+
+// === impl Live ===
+
+impl Live {
+    fn from_change(change: &Logged, audience: Audience) -> Self {
+        Self {
+            kind: change.kind,
+            key: change.key.clone(),
+            revision: change.revision,
+            operation: change.operation,
+            audience,
+            value: change.value.clone(),
+        }
+    }
+}
+
+impl From<ObjectRow> for Live {
+    fn from(row: ObjectRow) -> Self {
+        Self {
+            kind: row.kind,
+            key: Bytes::from(row.key),
+            revision: row.revision,
+            operation: row.operation,
+            audience: row.audience,
+            value: Bytes::from(row.value),
+        }
+    }
+}
+
+/// A key that cannot be read needs nothing: edges refuse it and say so.
+fn needs_config(kind: u8, operation: Operation, value: &[u8]) -> Revision {
+    if kind != Kind::Key as u8 || operation != Operation::Upsert {
+        return Revision(0);
+    }
+    match proto::object::decode(Kind::Key, value) {
+        Ok(Object::Key(key)) => key.config_revision,
+        _ => Revision(0),
+    }
+}
+
+#[cfg(test)]
+#[path = "state_test.rs"]
+mod tests;

@@ -1,0 +1,214 @@
+//! Puts the parts of the control plane together, starts them, and sees them out.
+//!
+//! The only place that names every part, and the only one that spawns. A part that ends before its time ends the
+//! process: half a control plane is worse than none, because nothing but a restart would mend it.
+
+pub mod first_key;
+pub mod cannot_start;
+mod prepared;
+mod listeners;
+
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use lifecycle::{
+    clock::Clock,
+    drain::{Drain, Phase},
+    exposition, ops,
+    ready::Readiness,
+};
+use proto::unknown::Contract;
+use store::{Store, id};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    api,
+    config::Config,
+    ingest::{self, Ingest},
+    publish::{
+        self, edges::Edges, join::Tokens, session::Parts, snapshot::Snapshots, sync::Sync, tail,
+    },
+    server::{
+        cannot_start::{CannotStart, Stopped},
+        listeners::Listeners,
+        prepared::{Prepared, prepare},
+    },
+};
+
+/// How long the last words to the database may take.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
+
+/// A control plane that listens.
+pub struct Running {
+    /// Where the admin API listens.
+    pub admin: SocketAddr,
+    /// Where edges are listened for.
+    pub edges: SocketAddr,
+    /// Where probes are answered.
+    pub ops: SocketAddr,
+    /// The first operator key, when this start made it. Show it, or nobody will ever operate this control plane;
+    /// where `admin.operator_key_file` is set, it is there already.
+    pub operator_key: Option<Zeroizing<String>>,
+    tasks: Tasks,
+    bells: watch::Sender<u64>,
+}
+
+struct Tasks {
+    /// What finishes when the process drains.
+    serving: JoinSet<Ended>,
+    /// What goes on until all of that has finished.
+    behind: JoinSet<Ended>,
+    known_edges: Arc<Edges>,
+    store: Store,
+    drain: Drain,
+}
+
+/// The end of a part: its name, and what it died of.
+struct Ended {
+    part: &'static str,
+    why: Result<(), String>,
+}
+
+/// Applies the migrations that the database lacks.
+pub async fn migrate(config: &Config) -> Result<(), CannotStart> {
+    Ok(Store::migrate(&config.database).await?)
+}
+
+/// Starts a control plane. It serves until `drain` says otherwise; see [`Running::join`].
+pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
+    let metrics = exposition::install();
+    publish::describe();
+    ingest::describe();
+    let contract = Contract::load().ok_or(CannotStart::Broken("its descriptors cannot be read"))?;
+    let listeners = Listeners::bind(&config)?;
+    let clock = Clock::system();
+    let Prepared { store, sealing, values, hub, tail } = prepare(&config, clock.clone()).await?;
+
+    let bells = watch::Sender::new(0);
+    let edges = Arc::new(Edges::default());
+    let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
+    let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
+    tasks.keep("the doorbell", tail::listen(store.clone(), bells.clone()));
+    tasks.keep("the tail of the change log", tail.run(bells.subscribe()));
+    tasks.keep("the check of join tokens", Arc::clone(&tokens).run(bells.subscribe()));
+    tasks.keep("the record of edges", Arc::clone(&edges).write(store.clone()));
+    tasks.keep("the count of edges", Arc::clone(&edges).count(store.clone(), bells.subscribe()));
+    tasks.attend(
+        "the ops listener",
+        ops::serve(listeners.ops, Readiness::new(), metrics.clone(), drain.clone()),
+    );
+    tasks.attend("the upkeep of metrics", exposition::upkeep(metrics, drain.clone()));
+
+    let usage = Ingest::new(store.clone(), Arc::clone(&tokens));
+    let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
+    let admin =
+        api::Parts { store, sealing, clock: clock.clone(), bells: bells.subscribe(), contract };
+    let streams = drain.clone();
+    let parts = Parts { hub, tokens, edges, values, clock, drain: streams, replica: id::draw() };
+    let sync = Sync::new(Arc::new(parts), snapshots);
+    tasks.serve("the admin listener", listeners::admin(listeners.admin, admin, drain.clone())?);
+    tasks.serve("the listener for edges", listeners::edges(listeners.edges, sync, usage, drain));
+    let [admin, edges, ops] = listeners.addresses;
+    // After all else that can fail, so that a key which is made is also shown.
+    let file = config.admin.operator_key_file.as_deref();
+    let operator_key = first_key::ensure(&tasks.store, file).await;
+    let operator_key = operator_key.map_err(CannotStart::NoFirstKey)?;
+    listeners::announce(&config, [admin, edges, ops])?;
+    Ok(Running { admin, edges, ops, operator_key, tasks, bells })
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Comes back when everything has ended: after the drain, or early and with an error when a part has failed.
+    pub async fn join(self) -> Result<(), Stopped> {
+        let ended = self.tasks.join().await;
+        // Whoever waits for a bell waits for as long as there is a control plane.
+        drop(self.bells);
+        ended
+    }
+}
+
+// === impl Tasks ===
+
+impl Tasks {
+    fn new(store: Store, known_edges: Arc<Edges>, drain: Drain) -> Self {
+        let (serving, behind) = (JoinSet::new(), JoinSet::new());
+        Self { serving, behind, known_edges, store, drain }
+    }
+
+    /// Runs what answers others, and finishes in the drain.
+    fn serve<E: std::fmt::Display>(
+        &mut self,
+        part: &'static str,
+        run: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        let run = async move { Ended { part, why: run.await.map_err(|why| why.to_string()) } };
+        self.serving.spawn(run);
+    }
+
+    /// Runs what ends with the drain.
+    fn attend(&mut self, part: &'static str, run: impl Future<Output = ()> + Send + 'static) {
+        self.behind.spawn(async move {
+            run.await;
+            Ended { part, why: Ok(()) }
+        });
+    }
+
+    /// Runs what never ends by itself.
+    fn keep(&mut self, part: &'static str, run: impl Future<Output = Infallible> + Send + 'static) {
+        self.attend(part, async move { match run.await {} });
+    }
+
+    async fn join(mut self) -> Result<(), Stopped> {
+        let ended = self.first_end().await;
+        // What is unfinished is cut; who was connected is written down as gone.
+        self.serving.shutdown().await;
+        let goodbye = async {
+            self.known_edges.flush(&self.store).await;
+            self.behind.shutdown().await;
+            self.store.close().await;
+        };
+        // A database that does not answer does not keep the process.
+        let _ = timeout(GOODBYE_MAX, goodbye).await;
+        ended
+    }
+
+    /// Until all that serves has finished, time is up, or something ended that must not.
+    async fn first_end(&mut self) -> Result<(), Stopped> {
+        while !self.serving.is_empty() {
+            let ended = tokio::select! {
+                biased;
+                () = self.drain.over() => return Ok(()),
+                Some(ended) = self.serving.join_next() => Ended::of(ended),
+                Some(ended) = self.behind.join_next() => {
+                    let Ended { part, why } = Ended::of(ended);
+                    Ended { part, why: why.and(Err("before its time".to_owned())) }
+                }
+            };
+            let early = self.drain.phase() < Phase::Draining;
+            match ended.why {
+                Ok(()) if early => return Err(ended.stopped("before its time")),
+                Ok(()) => {}
+                Err(ref why) => return Err(ended.stopped(&why.clone())),
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Ended ===
+
+impl Ended {
+    fn of(joined: Result<Self, JoinError>) -> Self {
+        joined.unwrap_or_else(|why| Self { part: "a part", why: Err(why.to_string()) })
+    }
+
+    fn stopped(&self, why: &str) -> Stopped {
+        Stopped { part: self.part, why: why.to_owned() }
+    }
+}

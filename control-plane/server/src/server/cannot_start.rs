@@ -1,0 +1,91 @@
+//! Why the control plane does not start or has stopped, in words for who runs it.
+//!
+//! Knows every part that can fail at a start; holds no secret. Each sentence says what to do where that is known.
+
+use std::{fmt, io};
+
+use lifecycle::{listen::CannotListen, settings::InvalidSettings};
+use store::{NotMigrated, StoreError};
+
+use crate::{api::pepper::NoPepper, server::first_key::NoFirstKey};
+
+/// Why there is no control plane.
+#[derive(Debug)]
+pub enum CannotStart {
+    /// `seal.key` and `seal.key_file` do not give a key.
+    Seal(InvalidSettings),
+    /// Neither is set.
+    NoSealingKey,
+    /// What they give is no key.
+    InvalidSealingKey,
+    /// The database cannot be used.
+    Store(StoreError),
+    /// The database has not the shape that this build needs.
+    NotMigrated(NotMigrated),
+    /// There is no pepper, and none can be made.
+    NoPepper(NoPepper),
+    /// There is no operator key, and none can be made.
+    NoFirstKey(NoFirstKey),
+    /// What rests sealed cannot be opened with this sealing key.
+    WrongSealingKey,
+    /// A listener, by the name of its section.
+    Listen(&'static str, CannotListen),
+    /// A part that cannot fail in a build whose tests ran.
+    Broken(&'static str),
+    /// The addresses cannot be announced.
+    Announce(io::Error),
+}
+
+/// A part ended that must not end.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The name of the part.
+    pub part: &'static str,
+    /// What it said, if anything.
+    pub why: String,
+}
+
+// === impl CannotStart ===
+
+impl From<StoreError> for CannotStart {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seal(error) => error.fmt(f),
+            Self::NoSealingKey => f.write_str(
+                "seal.key or seal.key_file must be set to 32 random bytes as 64 hex digits, \
+                 such as `openssl rand -hex 32` prints",
+            ),
+            Self::InvalidSealingKey => {
+                f.write_str("seal.key is not 64 hex digits or base64 of 32 bytes")
+            }
+            Self::Store(error) => write!(f, "database.url: {error}"),
+            Self::NotMigrated(error) => error.fmt(f),
+            Self::NoPepper(error) => error.fmt(f),
+            Self::NoFirstKey(error) => error.fmt(f),
+            Self::WrongSealingKey => f.write_str(
+                "seal.key does not open what rests in this database; set the key with which it was sealed",
+            ),
+            Self::Listen(section, error) => write!(f, "{section}.address: {error}"),
+            Self::Broken(what) => write!(f, "this build is broken: {what}"),
+            Self::Announce(error) => write!(f, "ops.ports_file: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CannotStart {}
+
+// === impl Stopped ===
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ended: {}", self.part, self.why)
+    }
+}
+
+impl std::error::Error for Stopped {}

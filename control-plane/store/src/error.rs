@@ -1,0 +1,158 @@
+//! What the database can say no to, in words that the layers above can act on.
+//!
+//! Knows nothing of gRPC codes. Never holds a value that was written, except names.
+
+use std::fmt;
+
+/// Why something could not be read or written. What was begun is rolled back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// No such thing.
+    NotFound {
+        /// The resource name.
+        name: String,
+    },
+    /// There is one with this name already.
+    Exists {
+        /// The resource name.
+        name: String,
+    },
+    /// Somebody else wrote since the caller read.
+    Stale {
+        /// The resource name.
+        name: String,
+    },
+    /// Something stands in the way that the caller must clear first.
+    Blocked {
+        /// The resource name.
+        name: String,
+        /// What stands in the way.
+        by: Obstacle,
+    },
+    /// A field names something that does not exist.
+    Dangling {
+        /// The path of the field.
+        field: String,
+        /// The resource name that it holds.
+        name: String,
+    },
+    /// The database did not answer, or not in time. Trying again may help.
+    Unavailable(String),
+    /// The database holds, or was asked for, something that it never should: a defect of ours.
+    Broken(String),
+}
+
+/// What stands in the way of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// An organization has projects.
+    HasProjects,
+    /// An organization has providers.
+    HasProviders,
+    /// An organization has models.
+    HasModels,
+    /// An organization, project or key has limits.
+    HasLimits,
+    /// A project has keys that are not revoked or expired.
+    HasActiveKeys,
+    /// A provider is the target of a version.
+    IsTarget,
+    /// A model is named by a key.
+    IsNamedByKey,
+    /// A version is the stable one of its model.
+    IsStable,
+    /// A key is revoked, and never changes again.
+    IsRevoked,
+    /// A key is not revoked.
+    IsNotRevoked,
+    /// An edge is connected.
+    IsConnected,
+}
+
+// === impl Obstacle ===
+
+impl Obstacle {
+    /// A word for programs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::HasProjects => "HAS_PROJECTS",
+            Self::HasProviders => "HAS_PROVIDERS",
+            Self::HasModels => "HAS_MODELS",
+            Self::HasLimits => "HAS_LIMITS",
+            Self::HasActiveKeys => "HAS_ACTIVE_KEYS",
+            Self::IsTarget => "IS_TARGET",
+            Self::IsNamedByKey => "IS_NAMED_BY_KEY",
+            Self::IsStable => "IS_STABLE",
+            Self::IsRevoked => "IS_REVOKED",
+            Self::IsNotRevoked => "IS_NOT_REVOKED",
+            Self::IsConnected => "IS_CONNECTED",
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HasProjects => "it has projects: delete them first",
+            Self::HasProviders => "it has providers: delete them first",
+            Self::HasModels => "it has models: delete them first",
+            Self::HasLimits => "it has limits: delete them first",
+            Self::HasActiveKeys => "it has active keys: revoke them first",
+            Self::IsTarget => "a version targets it: delete that version first",
+            Self::IsNamedByKey => "a key names it: change or delete that key first",
+            Self::IsStable => "it is the stable version: choose another one first",
+            Self::IsRevoked => "it is revoked: make another one",
+            Self::IsNotRevoked => "it is not revoked: revoke it first",
+            Self::IsConnected => "it is connected: stop it first",
+        })
+    }
+}
+
+// === impl StoreError ===
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // Resources (53), shutdown and cancellation (57), connections (08), deadlock and serialization (40), a
+        // lock not had in time (55), and a primary that was demoted (25006).
+        let passing = match &error {
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+                code == "25006"
+                    || ["08", "40", "53", "55", "57"]
+                        .iter()
+                        .any(|it| code.starts_with(it))
+            }),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            _ => false,
+        };
+        if passing {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Broken(error.to_string())
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound { name } => write!(f, "{name} does not exist"),
+            Self::Exists { name } => write!(f, "{name} exists already"),
+            Self::Stale { name } => {
+                write!(f, "{name} has changed since it was read: read it again")
+            }
+            Self::Blocked { name, by } => write!(f, "{name} cannot be changed so: {by}"),
+            Self::Dangling { field, name } => write!(f, "{field}: {name} does not exist"),
+            Self::Unavailable(why) => write!(f, "the database is not available: {why}"),
+            Self::Broken(why) => {
+                write!(f, "the database refused or holds what it should not: {why}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

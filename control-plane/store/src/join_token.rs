@@ -1,0 +1,175 @@
+//! Join tokens: with which edges of one region join.
+
+use domain::{name::JoinTokenName, page::Page, segment::KeyId};
+use policy::region::Region;
+use time::OffsetDateTime;
+
+use crate::{
+    column, conflict,
+    error::StoreError,
+    list::{self, Listed},
+    store::Store,
+    write::Write,
+};
+
+/// What to make.
+#[derive(Clone)]
+pub struct New {
+    /// The public part of its text.
+    pub key_id: KeyId,
+    /// The region that its bearers get.
+    pub region: Region,
+    /// What people call it.
+    pub display_name: String,
+    /// SHA-256 of its secret, which has 256 random bits.
+    pub secret_sha256: [u8; 32],
+    /// When it stops working; `None` means: never.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// A join token as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its name.
+    pub name: JoinTokenName,
+    /// The region that its bearers get.
+    pub region: Region,
+    /// What people call it.
+    pub display_name: String,
+    /// When it stops working; `None` means: never.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was revoked; `None` while it is not.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+/// What an edge that presents a join token is checked against.
+#[derive(Clone)]
+pub struct JoinToken {
+    /// The public part of its text.
+    pub key_id: String,
+    /// The region that it proves.
+    pub region: Region,
+    /// SHA-256 of its secret.
+    pub secret_sha256: [u8; 32],
+    /// When it stops working, milliseconds since 1970; `None` means: never.
+    pub expires_at_ms: Option<u64>,
+    /// Whether it is revoked.
+    pub revoked: bool,
+}
+
+struct Columns {
+    key_id: String,
+    region: String,
+    display_name: String,
+    expires_at: Option<OffsetDateTime>,
+    created_at: OffsetDateTime,
+    revoked_at: Option<OffsetDateTime>,
+}
+
+/// Makes one.
+pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
+    let name = JoinTokenName {
+        join_token: new.key_id,
+    };
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"INSERT INTO join_token (key_id, region, display_name, secret_sha256, expires_at)
+           VALUES ($1, $2, $3, $4, $5)
+           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at"#,
+        name.join_token.as_str(),
+        new.region.as_str(),
+        new.display_name,
+        new.secret_sha256.as_slice(),
+        new.expires_at,
+    )
+    .fetch_one(write.connection())
+    .await
+    .map_err(|why| conflict::on_create(why, &name, &name))?;
+    columns.try_into()
+}
+
+/// Reads a page.
+pub async fn list(store: &Store, page: &Page) -> Result<Listed<Row>, StoreError> {
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT key_id, region, display_name, expires_at, created_at, revoked_at
+           FROM join_token WHERE key_id > $1 ORDER BY key_id LIMIT $2"#,
+        page.after,
+        list::rows_wanted(page),
+    )
+    .fetch_all(store.pool())
+    .await?;
+    let rows = columns
+        .into_iter()
+        .map(Row::try_from)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(list::cut(rows, page, |row| row.name.join_token.as_str()))
+}
+
+/// Revokes one, for ever, and rings for the replicas that hold streams of edges that joined with it. The time of
+/// an earlier revocation stands.
+pub async fn revoke(write: &mut Write, name: &JoinTokenName) -> Result<Row, StoreError> {
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"UPDATE join_token SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1
+           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at"#,
+        name.join_token.as_str(),
+    )
+    .fetch_optional(write.connection())
+    .await?;
+    sqlx::query!("SELECT pg_notify('sluice_edges', '')")
+        .execute(write.connection())
+        .await?;
+    columns
+        .ok_or_else(|| StoreError::NotFound {
+            name: name.to_string(),
+        })?
+        .try_into()
+}
+
+// === impl Store ===
+
+impl Store {
+    /// The join token with this public part, whatever became of it.
+    pub async fn join_token(&self, key_id: &str) -> Result<Option<JoinToken>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT key_id, region, secret_sha256, expires_at, revoked_at IS NOT NULL AS "revoked!"
+               FROM join_token WHERE key_id = $1"#,
+            key_id,
+        )
+        .fetch_optional(self.pool())
+        .await?;
+        row.map(|row| {
+            let secret = <[u8; 32]>::try_from(row.secret_sha256);
+            Ok(JoinToken {
+                key_id: row.key_id,
+                region: column::read(Region::try_from(row.region.as_str()), "join_token.region")?,
+                secret_sha256: column::read(secret, "join_token.secret_sha256")?,
+                expires_at_ms: row.expires_at.map(column::milliseconds),
+                revoked: row.revoked,
+            })
+        })
+        .transpose()
+    }
+}
+
+impl TryFrom<Columns> for Row {
+    type Error = StoreError;
+
+    fn try_from(columns: Columns) -> Result<Self, StoreError> {
+        let join_token = column::read(KeyId::parse(&columns.key_id), "join_token.key_id")?;
+        Ok(Self {
+            name: JoinTokenName { join_token },
+            region: column::read(
+                Region::try_from(columns.region.as_str()),
+                "join_token.region",
+            )?,
+            display_name: columns.display_name,
+            expires_at: columns.expires_at,
+            created_at: columns.created_at,
+            revoked_at: columns.revoked_at,
+        })
+    }
+}

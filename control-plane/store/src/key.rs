@@ -1,0 +1,329 @@
+//! Keys: what clients present. Their texts never come here.
+//!
+//! A revoked key never changes again; only its deletion takes the tombstone away.
+
+use domain::{
+    etag::etag,
+    name::{KeyName, ModelName, ProjectName},
+    page::Page,
+    segment::{KeyId, ModelSlug},
+};
+use policy::{
+    id::ModelId,
+    object::{Kind, Object},
+    region::Audience,
+    revision::Revision,
+};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    column, conflict,
+    error::{Obstacle, StoreError},
+    id::uuid,
+    key_models, key_object,
+    list::{self, Listed},
+    named,
+    store::Store,
+    write::Write,
+};
+
+/// What a key is for. The numbers are those of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i16)]
+pub enum Environment {
+    /// Production.
+    Live = 1,
+    /// Tests.
+    Test = 2,
+}
+
+/// What to make.
+#[derive(Clone)]
+pub struct New {
+    /// Its id, from [`crate::id::draw`].
+    pub uid: [u8; 16],
+    /// Its name; the last segment is the public part of its text.
+    pub name: KeyName,
+    /// What it is for.
+    pub environment: Environment,
+    /// What people call it.
+    pub display_name: String,
+    /// The models it may ask for; empty means: all of the organization.
+    pub models: Vec<ModelName>,
+    /// When it stops working; `None` means: never.
+    pub expires_at: Option<OffsetDateTime>,
+    /// SHA-256 of its secret, sealed.
+    pub secret_sha256_sealed: Vec<u8>,
+    /// What edges compare.
+    pub tag: [u8; 32],
+    /// With which pepper the tag was made.
+    pub pepper_version: u32,
+}
+
+/// A key as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its id.
+    pub uid: [u8; 16],
+    /// Its name.
+    pub name: KeyName,
+    /// What it is for.
+    pub environment: Environment,
+    /// What people call it. Can change.
+    pub display_name: String,
+    /// The models it may ask for; empty means: all of the organization. Can change.
+    pub models: Vec<ModelName>,
+    /// When it stops working; `None` means: never. Can change.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it was revoked; `None` while it is not.
+    pub revoked_at: Option<OffsetDateTime>,
+    /// Counts its writes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+    /// The revision of its last committed write; zero when there is none.
+    pub revision: Revision,
+}
+
+struct Columns {
+    id: Uuid,
+    key_id: String,
+    environment: i16,
+    display_name: String,
+    models: Vec<String>,
+    expires_at: Option<OffsetDateTime>,
+    revoked_at: Option<OffsetDateTime>,
+    version: i64,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    revision: i64,
+}
+
+/// Reads one.
+pub async fn get(store: &Store, name: &KeyName) -> Result<Row, StoreError> {
+    read(&mut *store.connection().await?, name).await
+}
+
+/// Reads a page.
+pub async fn list(
+    store: &Store,
+    parent: &ProjectName,
+    page: &Page,
+) -> Result<Listed<Row>, StoreError> {
+    let mut connection = store.connection().await?;
+    let (project, _) = named::project(&mut connection, parent).await?;
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.key_id, it.environment, it.display_name,
+                  ARRAY(SELECT model.name FROM key_model JOIN model ON model.id = key_model.model
+                        WHERE key_model.key = it.id ORDER BY model.name) AS "models!",
+                  it.expires_at, it.revoked_at, it.version, it.created_at, it.updated_at,
+                  coalesce(o.revision, 0) AS "revision!"
+           FROM key it
+           LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
+           WHERE it.project = $1 AND it.key_id > $2 ORDER BY it.key_id LIMIT $3"#,
+        uuid(*project.as_bytes()),
+        page.after,
+        list::rows_wanted(page),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows = columns
+        .into_iter()
+        .map(|it| it.row(parent))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(list::cut(rows, page, |row| row.name.key.as_str()))
+}
+
+/// Makes one.
+pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
+    let parent = new.name.parent();
+    let (project, _) = named::project(write.connection(), &parent).await?;
+    sqlx::query!(
+        r#"INSERT INTO key (id, key_id, project, environment, display_name, secret_sha256, tag,
+                            pepper_version, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#,
+        uuid(new.uid),
+        new.name.key.as_str(),
+        uuid(*project.as_bytes()),
+        new.environment as i16,
+        new.display_name,
+        new.secret_sha256_sealed,
+        new.tag.as_slice(),
+        column::read(i32::try_from(new.pepper_version), "key.pepper_version")?,
+        new.expires_at,
+    )
+    .execute(write.connection())
+    .await
+    .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
+    let models = key_models::set(write.connection(), new.uid, &new.models).await?;
+    written(write, &new.name, models).await
+}
+
+/// Reads one and keeps others from writing it until this write ends. `etag` must be that of the state that
+/// stands, or empty.
+pub async fn lock(write: &mut Write, name: &KeyName, etag: &str) -> Result<Row, StoreError> {
+    sqlx::query!(
+        "SELECT id FROM key WHERE key_id = $1 FOR UPDATE",
+        name.key.as_str()
+    )
+    .fetch_optional(write.connection())
+    .await?;
+    let row = read(write.connection(), name).await?;
+    conflict::check_etag(etag, &row.etag(), name)?;
+    Ok(row)
+}
+
+/// Writes what can change of a row that is locked.
+pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
+    let changed = sqlx::query!(
+        r#"UPDATE key SET display_name = $2, expires_at = $3, version = version + 1,
+               updated_at = now()
+           WHERE id = $1 AND revoked_at IS NULL"#,
+        uuid(row.uid),
+        row.display_name,
+        row.expires_at,
+    )
+    .execute(write.connection())
+    .await?;
+    if changed.rows_affected() == 0 {
+        return Err(StoreError::Blocked {
+            name: row.name.to_string(),
+            by: Obstacle::IsRevoked,
+        });
+    }
+    let models = key_models::set(write.connection(), row.uid, &row.models).await?;
+    written(write, &row.name, models).await
+}
+
+/// Revokes one, for ever. Does nothing when it is revoked.
+pub async fn revoke(write: &mut Write, name: &KeyName) -> Result<Row, StoreError> {
+    let row = lock(write, name, "").await?;
+    if row.revoked_at.is_some() {
+        return Ok(row);
+    }
+    sqlx::query!(
+        r#"UPDATE key SET revoked_at = now(), version = version + 1, updated_at = now()
+           WHERE id = $1"#,
+        uuid(row.uid),
+    )
+    .execute(write.connection())
+    .await?;
+    write.revoke(name.key.as_str());
+    read(write.connection(), name).await
+}
+
+/// Deletes one that is revoked.
+pub async fn delete(write: &mut Write, name: &KeyName, etag: &str) -> Result<(), StoreError> {
+    let row = lock(write, name, etag).await?;
+    if row.revoked_at.is_none() {
+        return Err(StoreError::Blocked {
+            name: name.to_string(),
+            by: Obstacle::IsNotRevoked,
+        });
+    }
+    sqlx::query!("DELETE FROM key WHERE id = $1", uuid(row.uid))
+        .execute(write.connection())
+        .await
+        .map_err(|why| conflict::on_delete(why, name))?;
+    write.forget(Kind::Key, name.key.as_str().as_bytes());
+    Ok(())
+}
+
+async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, StoreError> {
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.key_id, it.environment, it.display_name,
+                  ARRAY(SELECT model.name FROM key_model JOIN model ON model.id = key_model.model
+                        WHERE key_model.key = it.id ORDER BY model.name) AS "models!",
+                  it.expires_at, it.revoked_at, it.version, it.created_at, it.updated_at,
+                  coalesce(o.revision, 0) AS "revision!"
+           FROM key it
+           JOIN project ON project.id = it.project
+           JOIN organization ON organization.id = project.organization
+           LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
+           WHERE organization.name = $1 AND project.name = $2 AND it.key_id = $3"#,
+        name.organization.as_str(),
+        name.project.as_str(),
+        name.key.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    let columns = columns.ok_or_else(|| conflict::missing(name))?;
+    columns.row(&name.parent())
+}
+
+/// Publishes the row as it is now.
+async fn written(
+    write: &mut Write,
+    name: &KeyName,
+    models: Vec<ModelId>,
+) -> Result<Row, StoreError> {
+    let row = read(write.connection(), name).await?;
+    let object = key_object::of(write.connection(), name, models).await?;
+    write.put(Object::Key(object), Audience::everywhere());
+    Ok(row)
+}
+
+// === impl Row ===
+
+impl Row {
+    /// Which state this is.
+    pub fn etag(&self) -> String {
+        etag(&self.uid, self.version)
+    }
+}
+
+// === impl Columns ===
+
+impl Columns {
+    fn row(self, parent: &ProjectName) -> Result<Row, StoreError> {
+        let ProjectName {
+            organization,
+            project,
+        } = parent.clone();
+        let model = |text: &String| {
+            let model = column::read(ModelSlug::parse(text), "model.name")?;
+            Ok(ModelName {
+                organization: organization.clone(),
+                model,
+            })
+        };
+        let models = self
+            .models
+            .iter()
+            .map(model)
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let environment = match self.environment {
+            1 => Environment::Live,
+            2 => Environment::Test,
+            _ => {
+                return Err(StoreError::Broken(
+                    "key.environment is not known".to_owned(),
+                ));
+            }
+        };
+        let key = column::read(KeyId::parse(&self.key_id), "key.key_id")?;
+        Ok(Row {
+            uid: self.id.into_bytes(),
+            name: KeyName {
+                organization,
+                project,
+                key,
+            },
+            environment,
+            display_name: self.display_name,
+            models,
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            revision: column::revision(self.revision),
+        })
+    }
+}

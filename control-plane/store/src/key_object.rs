@@ -1,0 +1,58 @@
+//! A key as edges are told of it.
+
+use domain::name::KeyName;
+use policy::{
+    id::{ModelId, OrganizationId, ProjectId},
+    key::Key,
+    revision::Revision,
+};
+use sqlx::PgConnection;
+
+use crate::{column, error::StoreError, named};
+
+/// The object of the key that stands, held to these models.
+pub(crate) async fn of(
+    connection: &mut PgConnection,
+    name: &KeyName,
+    models: Vec<ModelId>,
+) -> Result<Key, StoreError> {
+    let (project, organization) = named::project(connection, &name.parent()).await?;
+    let kept = sqlx::query!(
+        "SELECT tag, pepper_version, expires_at FROM key WHERE key_id = $1",
+        name.key.as_str(),
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    Ok(Key {
+        key_id: name.key.to_string(),
+        organization,
+        project,
+        tag: column::read(<[u8; 32]>::try_from(kept.tag), "key.tag")?,
+        pepper_version: column::read(u32::try_from(kept.pepper_version), "key.pepper_version")?,
+        // Zero would mean never; nothing expires at the first millisecond of 1970.
+        expires_at_ms: kept.expires_at.map(|at| column::milliseconds(at).max(1)),
+        config_revision: config_revision(connection, organization, project, &models).await?,
+        models,
+    })
+}
+
+/// The configuration without which the key makes no sense: its organization, its project and its models.
+async fn config_revision(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    project: ProjectId,
+    models: &[ModelId],
+) -> Result<Revision, StoreError> {
+    let models: Vec<Vec<u8>> = models.iter().map(|id| id.as_bytes().to_vec()).collect();
+    let revision = sqlx::query_scalar!(
+        r#"SELECT coalesce(max(revision), 0) AS "revision!" FROM object
+           WHERE (kind = 1 AND key = $1) OR (kind = 2 AND key = $2)
+              OR (kind = 4 AND key = ANY($3))"#,
+        organization.as_bytes().as_slice(),
+        project.as_bytes().as_slice(),
+        &models,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(column::revision(revision))
+}

@@ -1,0 +1,50 @@
+//! The only crate that knows SQL.
+//!
+//! Owns every statement, the order of revisions and what the database refuses. Knows nothing of protobuf and
+//! gRPC, and never holds a secret in clear longer than it takes to publish it.
+
+pub mod error;
+mod conflict;
+pub mod id;
+mod column;
+mod pool;
+mod store;
+mod migrate;
+pub mod head;
+pub mod log;
+pub mod doorbell;
+mod publish;
+mod write;
+mod idempotency;
+pub mod list;
+mod named;
+pub mod organization;
+pub mod project;
+pub mod pepper;
+pub mod provider;
+pub mod model;
+pub mod version;
+mod key_models;
+mod key_object;
+pub mod key;
+mod limit_scope;
+pub mod limit;
+pub mod operator_key;
+pub mod join_token;
+mod sighting;
+pub mod edge;
+pub mod usage;
+
+pub use doorbell::{Bell, Doorbell};
+pub use error::{Obstacle, StoreError};
+pub use head::Head;
+pub use idempotency::Once;
+pub use join_token::JoinToken;
+pub use list::Listed;
+pub use log::{ChangeRow, Everything, HashRow, ObjectRow};
+pub use migrate::NotMigrated;
+pub use pool::Config;
+pub use sighting::EdgeSighting;
+pub use store::{Encode, Store};
+pub use usage::{Stored, UsageRecord};
+pub use write::{Numbered, Write};

@@ -1,0 +1,293 @@
+//! Models: public names, and the version that serves each.
+
+use domain::{
+    etag::etag,
+    name::{ModelName, OrganizationName, VersionName},
+    page::Page,
+    segment::{ModelSlug, Slug},
+};
+use policy::{
+    id::{ModelId, OrganizationId, VersionId},
+    model::Model,
+    object::{Kind, Object},
+    region::Audience,
+    revision::Revision,
+};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    column, conflict,
+    error::StoreError,
+    id::uuid,
+    list::{self, Listed},
+    named,
+    store::Store,
+    write::Write,
+};
+
+/// The field that names the stable version, for errors.
+const STABLE: &str = "model.stable_version";
+
+/// What to make.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Its id, from [`crate::id::draw`].
+    pub id: ModelId,
+    /// Its name.
+    pub name: ModelName,
+    /// What people call it.
+    pub display_name: String,
+    /// The version that serves it. A new model has none yet, so any is refused as not existing.
+    pub stable: Option<VersionName>,
+}
+
+/// A model as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its id.
+    pub id: ModelId,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Its name.
+    pub name: ModelName,
+    /// What people call it. Can change.
+    pub display_name: String,
+    /// The version that serves it; `None` means that it is not offered. Can change.
+    pub stable: Option<VersionName>,
+    /// Counts its writes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+    /// The revision of its last committed write; zero when there is none.
+    pub revision: Revision,
+}
+
+struct Columns {
+    id: Uuid,
+    organization: Uuid,
+    name: String,
+    display_name: String,
+    stable: Option<String>,
+    version: i64,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    revision: i64,
+}
+
+/// Reads one.
+pub async fn get(store: &Store, name: &ModelName) -> Result<Row, StoreError> {
+    read(&mut *store.connection().await?, name).await
+}
+
+/// Reads a page.
+pub async fn list(
+    store: &Store,
+    parent: &OrganizationName,
+    page: &Page,
+) -> Result<Listed<Row>, StoreError> {
+    let mut connection = store.connection().await?;
+    let organization = named::organization(&mut connection, parent).await?;
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.organization, it.name, it.display_name, stable.name AS "stable?",
+                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+           FROM model it
+           LEFT JOIN model_version stable ON stable.id = it.stable
+           LEFT JOIN object o ON o.kind = 4 AND o.key = uuid_send(it.id)
+           WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
+        organization,
+        page.after,
+        list::rows_wanted(page),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows = columns
+        .into_iter()
+        .map(|it| it.row(parent))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(list::cut(rows, page, |row| row.name.model.as_str()))
+}
+
+/// Makes one.
+pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
+    let parent = new.name.parent();
+    let organization = named::organization(write.connection(), &parent).await?;
+    if let Some(stable) = &new.stable {
+        return Err(conflict::dangling(STABLE, stable));
+    }
+    sqlx::query!(
+        "INSERT INTO model (id, organization, name, display_name) VALUES ($1, $2, $3, $4)",
+        uuid(*new.id.as_bytes()),
+        organization,
+        new.name.model.as_str(),
+        new.display_name,
+    )
+    .execute(write.connection())
+    .await
+    .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
+    written(write, &new.name).await
+}
+
+/// Reads one and keeps others from writing it until this write ends. `etag` must be that of the state that
+/// stands, or empty.
+pub async fn lock(write: &mut Write, name: &ModelName, etag: &str) -> Result<Row, StoreError> {
+    sqlx::query!(
+        r#"SELECT it.id FROM model it JOIN organization ON organization.id = it.organization
+           WHERE organization.name = $1 AND it.name = $2 FOR UPDATE OF it"#,
+        name.organization.as_str(),
+        name.model.as_str(),
+    )
+    .fetch_optional(write.connection())
+    .await?;
+    let row = read(write.connection(), name).await?;
+    conflict::check_etag(etag, &row.etag(), name)?;
+    Ok(row)
+}
+
+/// Writes what can change of a row that is locked.
+pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
+    let id = uuid(*row.id.as_bytes());
+    let stable = match &row.stable {
+        None => None,
+        Some(name) => {
+            let found = sqlx::query_scalar!(
+                "SELECT id FROM model_version WHERE model = $1 AND name = $2",
+                id,
+                name.version.as_str(),
+            )
+            .fetch_optional(write.connection())
+            .await?;
+            Some(found.ok_or_else(|| conflict::dangling(STABLE, name))?)
+        }
+    };
+    let named = row
+        .stable
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    sqlx::query!(
+        r#"UPDATE model SET display_name = $2, stable = $3, version = version + 1, updated_at = now()
+           WHERE id = $1"#,
+        id,
+        row.display_name,
+        stable,
+    )
+    .execute(write.connection())
+    .await
+    .map_err(|why| conflict::on_reference(why, STABLE, &named))?;
+    written(write, &row.name).await
+}
+
+/// Deletes one that no key names, and its versions.
+pub async fn delete(write: &mut Write, name: &ModelName, etag: &str) -> Result<(), StoreError> {
+    let row = lock(write, name, etag).await?;
+    let id = uuid(*row.id.as_bytes());
+    sqlx::query!("UPDATE model SET stable = NULL WHERE id = $1", id)
+        .execute(write.connection())
+        .await?;
+    let versions = sqlx::query_scalar!(
+        "DELETE FROM model_version WHERE model = $1 RETURNING id",
+        id
+    )
+    .fetch_all(write.connection())
+    .await?;
+    sqlx::query!("DELETE FROM model WHERE id = $1", id)
+        .execute(write.connection())
+        .await
+        .map_err(|why| conflict::on_delete(why, name))?;
+    // The model first: no edge shall see it with a version that is gone.
+    write.forget(Kind::Model, row.id.as_bytes());
+    for version in versions {
+        write.forget(Kind::Version, version.as_bytes());
+    }
+    Ok(())
+}
+
+async fn read(connection: &mut PgConnection, name: &ModelName) -> Result<Row, StoreError> {
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.organization, it.name, it.display_name, stable.name AS "stable?",
+                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+           FROM model it
+           JOIN organization ON organization.id = it.organization
+           LEFT JOIN model_version stable ON stable.id = it.stable
+           LEFT JOIN object o ON o.kind = 4 AND o.key = uuid_send(it.id)
+           WHERE organization.name = $1 AND it.name = $2"#,
+        name.organization.as_str(),
+        name.model.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    let columns = columns.ok_or_else(|| conflict::missing(name))?;
+    columns.row(&name.parent())
+}
+
+/// Publishes the row as it is now.
+async fn written(write: &mut Write, name: &ModelName) -> Result<Row, StoreError> {
+    let row = read(write.connection(), name).await?;
+    let id = uuid(*row.id.as_bytes());
+    let stable = sqlx::query_scalar!("SELECT stable FROM model WHERE id = $1", id)
+        .fetch_one(write.connection())
+        .await?;
+    let object = Model {
+        id: row.id,
+        organization: row.organization,
+        name: row.name.model.to_string(),
+        stable: stable.map(|id| VersionId::from_bytes(id.into_bytes())),
+        created_seconds: column::count(row.created_at.unix_timestamp()),
+    };
+    write.put(Object::Model(object), Audience::everywhere());
+    Ok(row)
+}
+
+// === impl Row ===
+
+impl Row {
+    /// Which state this is.
+    pub fn etag(&self) -> String {
+        etag(self.id.as_bytes(), self.version)
+    }
+}
+
+// === impl Columns ===
+
+impl Columns {
+    fn row(self, parent: &OrganizationName) -> Result<Row, StoreError> {
+        let organization = parent.organization.clone();
+        let model = column::read(ModelSlug::parse(&self.name), "model.name")?;
+        let name = ModelName {
+            organization,
+            model,
+        };
+        let stable = match self.stable {
+            None => None,
+            Some(text) => {
+                let version = column::read(Slug::parse(&text), "model_version.name")?;
+                let ModelName {
+                    organization,
+                    model,
+                } = name.clone();
+                Some(VersionName {
+                    organization,
+                    model,
+                    version,
+                })
+            }
+        };
+        Ok(Row {
+            id: ModelId::from_bytes(self.id.into_bytes()),
+            organization: OrganizationId::from_bytes(self.organization.into_bytes()),
+            name,
+            display_name: self.display_name,
+            stable,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            revision: column::revision(self.revision),
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! Projects.
+
+use domain::{
+    etag::etag,
+    name::{OrganizationName, ProjectName},
+    page::Page,
+    segment::Slug,
+};
+use policy::{
+    id::{OrganizationId, ProjectId},
+    object::{Kind, Object},
+    project::Project,
+    region::Audience,
+    revision::Revision,
+};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    column, conflict,
+    error::{Obstacle, StoreError},
+    id::uuid,
+    list::{self, Listed},
+    named,
+    store::Store,
+    write::Write,
+};
+
+/// What to make.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Its id, from [`crate::id::draw`].
+    pub id: ProjectId,
+    /// Its name.
+    pub name: ProjectName,
+    /// What people call it.
+    pub display_name: String,
+}
+
+/// A project as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its id.
+    pub id: ProjectId,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Its name.
+    pub name: ProjectName,
+    /// What people call it. Can change.
+    pub display_name: String,
+    /// Counts its writes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+    /// The revision of its last committed write; zero when there is none.
+    pub revision: Revision,
+}
+
+struct Columns {
+    id: Uuid,
+    organization: Uuid,
+    name: String,
+    display_name: String,
+    version: i64,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    revision: i64,
+}
+
+/// Reads one.
+pub async fn get(store: &Store, name: &ProjectName) -> Result<Row, StoreError> {
+    read(&mut *store.connection().await?, name).await
+}
+
+/// Reads a page.
+pub async fn list(
+    store: &Store,
+    parent: &OrganizationName,
+    page: &Page,
+) -> Result<Listed<Row>, StoreError> {
+    let mut connection = store.connection().await?;
+    let organization = named::organization(&mut connection, parent).await?;
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.organization, it.name, it.display_name, it.version, it.created_at,
+                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+           FROM project it
+           LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
+           WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
+        organization,
+        page.after,
+        list::rows_wanted(page),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows = columns
+        .into_iter()
+        .map(|it| it.row(parent))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(list::cut(rows, page, |row| row.name.project.as_str()))
+}
+
+/// Makes one.
+pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
+    let parent = new.name.parent();
+    let organization = named::organization(write.connection(), &parent).await?;
+    sqlx::query!(
+        "INSERT INTO project (id, organization, name, display_name) VALUES ($1, $2, $3, $4)",
+        uuid(*new.id.as_bytes()),
+        organization,
+        new.name.project.as_str(),
+        new.display_name,
+    )
+    .execute(write.connection())
+    .await
+    .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
+    written(write, &new.name).await
+}
+
+/// Reads one and keeps others from writing it until this write ends. `etag` must be that of the state that
+/// stands, or empty.
+pub async fn lock(write: &mut Write, name: &ProjectName, etag: &str) -> Result<Row, StoreError> {
+    sqlx::query!(
+        r#"SELECT it.id FROM project it JOIN organization ON organization.id = it.organization
+           WHERE organization.name = $1 AND it.name = $2 FOR UPDATE OF it"#,
+        name.organization.as_str(),
+        name.project.as_str(),
+    )
+    .fetch_optional(write.connection())
+    .await?;
+    let row = read(write.connection(), name).await?;
+    conflict::check_etag(etag, &row.etag(), name)?;
+    Ok(row)
+}
+
+/// Writes what can change of a row that is locked.
+pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
+    sqlx::query!(
+        r#"UPDATE project SET display_name = $2, version = version + 1, updated_at = now()
+           WHERE id = $1"#,
+        uuid(*row.id.as_bytes()),
+        row.display_name,
+    )
+    .execute(write.connection())
+    .await?;
+    written(write, &row.name).await
+}
+
+/// Deletes one without active keys and without limits, and with it its revoked and expired keys.
+pub async fn delete(write: &mut Write, name: &ProjectName, etag: &str) -> Result<(), StoreError> {
+    let row = lock(write, name, etag).await?;
+    let id = uuid(*row.id.as_bytes());
+    delete_dead_keys(write, id, name).await?;
+    sqlx::query!("DELETE FROM project WHERE id = $1", id)
+        .execute(write.connection())
+        .await
+        .map_err(|why| conflict::on_delete(why, name))?;
+    write.forget(Kind::Project, row.id.as_bytes());
+    Ok(())
+}
+
+/// The lock on the project keeps new keys out meanwhile.
+async fn delete_dead_keys(
+    write: &mut Write,
+    project: Uuid,
+    name: &ProjectName,
+) -> Result<(), StoreError> {
+    let active = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM key WHERE project = $1 AND revoked_at IS NULL
+                   AND (expires_at IS NULL OR expires_at > now())
+           ) AS "exists!""#,
+        project,
+    )
+    .fetch_one(write.connection())
+    .await?;
+    if active {
+        let by = Obstacle::HasActiveKeys;
+        return Err(StoreError::Blocked {
+            name: name.to_string(),
+            by,
+        });
+    }
+    let dead = sqlx::query_scalar!(
+        "DELETE FROM key WHERE project = $1 RETURNING key_id",
+        project
+    )
+    .fetch_all(write.connection())
+    .await
+    .map_err(|why| conflict::on_delete(why, name))?;
+    for key_id in dead {
+        write.forget(Kind::Key, key_id.as_bytes());
+    }
+    Ok(())
+}
+
+async fn read(connection: &mut PgConnection, name: &ProjectName) -> Result<Row, StoreError> {
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.organization, it.name, it.display_name, it.version, it.created_at,
+                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+           FROM project it
+           JOIN organization ON organization.id = it.organization
+           LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
+           WHERE organization.name = $1 AND it.name = $2"#,
+        name.organization.as_str(),
+        name.project.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    let columns = columns.ok_or_else(|| conflict::missing(name))?;
+    columns.row(&name.parent())
+}
+
+/// Publishes the row as it is now.
+async fn written(write: &mut Write, name: &ProjectName) -> Result<Row, StoreError> {
+    let row = read(write.connection(), name).await?;
+    let object = Project {
+        id: row.id,
+        organization: row.organization,
+        name: row.name.project.to_string(),
+    };
+    write.put(Object::Project(object), Audience::everywhere());
+    Ok(row)
+}
+
+// === impl Row ===
+
+impl Row {
+    /// Which state this is.
+    pub fn etag(&self) -> String {
+        etag(self.id.as_bytes(), self.version)
+    }
+}
+
+// === impl Columns ===
+
+impl Columns {
+    fn row(self, parent: &OrganizationName) -> Result<Row, StoreError> {
+        let project = column::read(Slug::parse(&self.name), "project.name")?;
+        Ok(Row {
+            id: ProjectId::from_bytes(self.id.into_bytes()),
+            organization: OrganizationId::from_bytes(self.organization.into_bytes()),
+            name: ProjectName {
+                organization: parent.organization.clone(),
+                project,
+            },
+            display_name: self.display_name,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            revision: column::revision(self.revision),
+        })
+    }
+}

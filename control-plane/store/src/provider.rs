@@ -1,0 +1,313 @@
+//! Providers, and the sealed credentials that we present to them.
+//!
+//! The credential comes twice: sealed, to be kept, and in clear, to be published. In clear it is never kept here.
+
+use domain::{
+    base_url::{self, BaseUrl},
+    etag::etag,
+    name::{OrganizationName, ProviderName},
+    page::Page,
+    segment::Slug,
+};
+use policy::{
+    credential::Credential,
+    id::{OrganizationId, ProviderId},
+    object::{Kind, Object},
+    provider::{Provider, ProviderKind},
+    region::{Audience, Region},
+    revision::Revision,
+};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    column, conflict,
+    error::StoreError,
+    id::uuid,
+    list::{self, Listed},
+    named,
+    store::Store,
+    write::Write,
+};
+
+/// What to make.
+#[derive(Clone)]
+pub struct New {
+    /// Its id, from [`crate::id::draw`].
+    pub id: ProviderId,
+    /// Its name.
+    pub name: ProviderName,
+    /// What people call it.
+    pub display_name: String,
+    /// Its kind.
+    pub kind: ProviderKind,
+    /// Where it stands.
+    pub base_url: BaseUrl,
+    /// Whether `stream_options.include_usage` may be sent.
+    pub stream_options: bool,
+    /// The regions whose edges may use it; empty means: every one.
+    pub regions: Vec<Region>,
+    /// What we present to it, sealed; `None` means: nothing.
+    pub credential_sealed: Option<Vec<u8>>,
+}
+
+/// A provider as it stands.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its id.
+    pub id: ProviderId,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Its name.
+    pub name: ProviderName,
+    /// What people call it. Can change.
+    pub display_name: String,
+    /// Its kind.
+    pub kind: ProviderKind,
+    /// Where it stands. Can change.
+    pub base_url: BaseUrl,
+    /// Whether `stream_options.include_usage` may be sent. Can change.
+    pub stream_options: bool,
+    /// The regions whose edges may use it; empty means: every one. Can change.
+    pub regions: Vec<Region>,
+    /// What we present to it, sealed; `None` means: nothing. Can change.
+    pub credential_sealed: Option<Vec<u8>>,
+    /// Counts its writes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+    /// The revision of its last committed write; zero when there is none.
+    pub revision: Revision,
+}
+
+struct Columns {
+    id: Uuid,
+    organization: Uuid,
+    name: String,
+    display_name: String,
+    kind: i16,
+    base_url: String,
+    stream_options: bool,
+    regions: Vec<String>,
+    credential: Option<Vec<u8>>,
+    version: i64,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    revision: i64,
+}
+
+/// Reads one.
+pub async fn get(store: &Store, name: &ProviderName) -> Result<Row, StoreError> {
+    read(&mut *store.connection().await?, name).await
+}
+
+/// Reads a page.
+pub async fn list(
+    store: &Store,
+    parent: &OrganizationName,
+    page: &Page,
+) -> Result<Listed<Row>, StoreError> {
+    let mut connection = store.connection().await?;
+    let organization = named::organization(&mut connection, parent).await?;
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
+                  it.stream_options, it.regions, it.credential, it.version, it.created_at,
+                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+           FROM provider it
+           LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
+           WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
+        organization,
+        page.after,
+        list::rows_wanted(page),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows = columns
+        .into_iter()
+        .map(|it| it.row(parent))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(list::cut(rows, page, |row| row.name.provider.as_str()))
+}
+
+/// Makes one. `clear` is the credential in clear, present exactly when the sealed one is.
+pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result<Row, StoreError> {
+    let parent = new.name.parent();
+    let organization = named::organization(write.connection(), &parent).await?;
+    sqlx::query!(
+        r#"INSERT INTO provider (id, organization, name, display_name, kind, base_url,
+                                 stream_options, regions, credential)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#,
+        uuid(*new.id.as_bytes()),
+        organization,
+        new.name.provider.as_str(),
+        new.display_name,
+        new.kind as i16,
+        new.base_url.as_str(),
+        new.stream_options,
+        &column::texts(&new.regions),
+        new.credential_sealed,
+    )
+    .execute(write.connection())
+    .await
+    .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
+    written(write, &new.name, clear).await
+}
+
+/// Reads one and keeps others from writing it until this write ends. `etag` must be that of the state that
+/// stands, or empty.
+pub async fn lock(write: &mut Write, name: &ProviderName, etag: &str) -> Result<Row, StoreError> {
+    sqlx::query!(
+        r#"SELECT it.id FROM provider it JOIN organization ON organization.id = it.organization
+           WHERE organization.name = $1 AND it.name = $2 FOR UPDATE OF it"#,
+        name.organization.as_str(),
+        name.provider.as_str(),
+    )
+    .fetch_optional(write.connection())
+    .await?;
+    let row = read(write.connection(), name).await?;
+    conflict::check_etag(etag, &row.etag(), name)?;
+    Ok(row)
+}
+
+/// Writes what can change of a row that is locked. `clear` is the credential in clear, present exactly when the
+/// sealed one is; it is published anew, because where it may go follows the base URL and the regions.
+pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Result<Row, StoreError> {
+    let before = read(write.connection(), &row.name).await?;
+    sqlx::query!(
+        r#"UPDATE provider SET display_name = $2, base_url = $3, stream_options = $4, regions = $5,
+               credential = $6, version = version + 1, updated_at = now()
+           WHERE id = $1"#,
+        uuid(*row.id.as_bytes()),
+        row.display_name,
+        row.base_url.as_str(),
+        row.stream_options,
+        &column::texts(&row.regions),
+        row.credential_sealed,
+    )
+    .execute(write.connection())
+    .await?;
+    if before.credential_sealed.is_some() && row.credential_sealed.is_none() {
+        forget_credential(write, row.id);
+    }
+    written(write, &row.name, clear).await
+}
+
+/// Deletes one that no version targets.
+pub async fn delete(write: &mut Write, name: &ProviderName, etag: &str) -> Result<(), StoreError> {
+    let row = lock(write, name, etag).await?;
+    sqlx::query!(
+        "DELETE FROM provider WHERE id = $1",
+        uuid(*row.id.as_bytes())
+    )
+    .execute(write.connection())
+    .await
+    .map_err(|why| conflict::on_delete(why, name))?;
+    if row.credential_sealed.is_some() {
+        forget_credential(write, row.id);
+    }
+    write.forget(Kind::Provider, row.id.as_bytes());
+    Ok(())
+}
+
+fn forget_credential(write: &mut Write, id: ProviderId) {
+    write.forget(Kind::Credential, id.as_bytes());
+}
+
+async fn read(connection: &mut PgConnection, name: &ProviderName) -> Result<Row, StoreError> {
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
+                  it.stream_options, it.regions, it.credential, it.version, it.created_at,
+                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+           FROM provider it
+           JOIN organization ON organization.id = it.organization
+           LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
+           WHERE organization.name = $1 AND it.name = $2"#,
+        name.organization.as_str(),
+        name.provider.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    let columns = columns.ok_or_else(|| conflict::missing(name))?;
+    columns.row(&name.parent())
+}
+
+/// Publishes the row as it is now: the credential first, so that the provider's revision covers both.
+async fn written(
+    write: &mut Write,
+    name: &ProviderName,
+    clear: Option<&[u8]>,
+) -> Result<Row, StoreError> {
+    let row = read(write.connection(), name).await?;
+    if row.credential_sealed.is_some() != clear.is_some() {
+        let why = "a credential must come both sealed and in clear";
+        return Err(StoreError::Broken(why.to_owned()));
+    }
+    let audience = Audience::only(row.regions.clone());
+    if let Some(clear) = clear {
+        let credential = Credential {
+            provider: row.id,
+            secret: clear.to_vec(),
+            allowed_origin: row.base_url.origin().to_owned(),
+        };
+        write.put(Object::Credential(credential), audience.clone());
+    }
+    write.put(Object::Provider(row.object()), audience);
+    Ok(row)
+}
+
+// === impl Row ===
+
+impl Row {
+    /// Which state this is.
+    pub fn etag(&self) -> String {
+        etag(self.id.as_bytes(), self.version)
+    }
+
+    /// A provider that has a credential is not asked without it either: an edge that lacks it refuses.
+    fn object(&self) -> Provider {
+        Provider {
+            id: self.id,
+            organization: self.organization,
+            name: self.name.provider.to_string(),
+            kind: self.kind,
+            base_url: self.base_url.as_str().to_owned(),
+            stream_options: self.stream_options,
+            credential_required: self.kind.preset().credential_required
+                || self.credential_sealed.is_some(),
+        }
+    }
+}
+
+// === impl Columns ===
+
+impl Columns {
+    fn row(self, parent: &OrganizationName) -> Result<Row, StoreError> {
+        let provider = column::read(Slug::parse(&self.name), "provider.name")?;
+        let kind = u32::try_from(self.kind)
+            .ok()
+            .and_then(ProviderKind::from_number);
+        Ok(Row {
+            id: ProviderId::from_bytes(self.id.into_bytes()),
+            organization: OrganizationId::from_bytes(self.organization.into_bytes()),
+            name: ProviderName {
+                organization: parent.organization.clone(),
+                provider,
+            },
+            display_name: self.display_name,
+            kind: column::known(kind, "provider.kind")?,
+            base_url: column::read(base_url::parse(&self.base_url), "provider.base_url")?,
+            stream_options: self.stream_options,
+            regions: column::regions(self.regions)?,
+            credential_sealed: self.credential,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            revision: column::revision(self.revision),
+        })
+    }
+}

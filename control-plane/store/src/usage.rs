@@ -1,0 +1,311 @@
+//! Usage: settled records, each stored once, and their sums.
+//!
+//! Never part of a policy edit. Refers to nothing: usage outlives what was used, and then shows the id where
+//! the name was.
+
+use domain::name::OrganizationName;
+use policy::{
+    id::{ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    region::Region,
+};
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::{column, error::StoreError, id::uuid, named, store::Store};
+
+/// The most rows of one answer.
+const ROWS_MAX: usize = 10_000;
+
+/// One finished request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRecord {
+    /// The request's id.
+    pub id: [u8; 16],
+    /// When it came, milliseconds since 1970. Its day in UTC is part of its key.
+    pub at_ms: u64,
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Which project's.
+    pub project: ProjectId,
+    /// Which key's.
+    pub key_id: String,
+    /// The public model.
+    pub model: ModelId,
+    /// Its version.
+    pub version: VersionId,
+    /// The provider that served; `None` when none was reached.
+    pub provider: Option<ProviderId>,
+    /// The provider's name for the model.
+    pub provider_model: String,
+    /// The path.
+    pub endpoint: String,
+    /// How it ended: a number of the usage contract.
+    pub outcome: u8,
+    /// The status that the client got; zero when it was gone.
+    pub status: u16,
+    /// Whether it was a stream.
+    pub streamed: bool,
+    /// Where the counts come from: 1 the provider, 2 estimated, 3 partial.
+    pub usage_source: u8,
+    /// Input tokens that were not read from a cache.
+    pub input_tokens: u64,
+    /// Input tokens read from a cache.
+    pub cached_input_tokens: u64,
+    /// Output tokens without reasoning.
+    pub output_tokens: u64,
+    /// Reasoning tokens.
+    pub reasoning_tokens: u64,
+    /// The configuration revision that the request saw.
+    pub revision: u64,
+    /// From arrival to end, microseconds.
+    pub duration_us: u64,
+    /// From arrival to the first byte of the provider's body, microseconds; zero when none came.
+    pub first_byte_us: u64,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// How many were stored now.
+    pub stored: u32,
+    /// How many were there already.
+    pub duplicates: u32,
+}
+
+/// What to sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query {
+    /// The first moment counted, milliseconds since 1970.
+    pub start_ms: u64,
+    /// The first moment not counted.
+    pub end_ms: u64,
+    /// By what to group.
+    pub by: GroupBy,
+}
+
+/// By what to group; nothing means: one sum over all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of dimensions, each there or not"
+)]
+#[expect(missing_docs, reason = "each field is the dimension it is called by")]
+pub struct GroupBy {
+    pub day: bool,
+    pub project: bool,
+    pub key: bool,
+    pub model: bool,
+    pub provider: bool,
+}
+
+/// The sums.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sums {
+    /// One for each group that has usage, in the order of its dimensions.
+    pub rows: Vec<Sum>,
+    /// Whether there were more than 10,000.
+    pub truncated: bool,
+}
+
+/// One group. A dimension that was not asked for is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sum {
+    /// The day, in UTC.
+    pub day: Option<Date>,
+    /// The project's resource name.
+    pub project: Option<String>,
+    /// The key's resource name.
+    pub key: Option<String>,
+    /// The public model.
+    pub model: Option<String>,
+    /// The provider's resource name.
+    pub provider: Option<String>,
+    /// Requests that reached a provider.
+    pub requests: i64,
+    /// Input tokens that were not read from a cache.
+    pub input_tokens: i64,
+    /// Input tokens read from a cache.
+    pub cached_input_tokens: i64,
+    /// Output tokens without reasoning.
+    pub output_tokens: i64,
+    /// Reasoning tokens.
+    pub reasoning_tokens: i64,
+    /// Requests whose counts are ours and not the provider's.
+    pub estimated_requests: i64,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Stores records, passing over those that are stored already. All or, on an error, none.
+    pub async fn insert_usage(
+        &self,
+        edge_id: &str,
+        region: &Region,
+        records: &[UsageRecord],
+    ) -> Result<Stored, StoreError> {
+        let ats = records
+            .iter()
+            .map(|it| column::moment(it.at_ms))
+            .collect::<Result<Vec<_>, _>>()?;
+        let days: Vec<Date> = ats.iter().map(|at| at.date()).collect();
+        self.ensure_partitions(&days).await?;
+        let uuids = |pick: fn(&UsageRecord) -> [u8; 16]| -> Vec<Uuid> {
+            records.iter().map(|it| uuid(pick(it))).collect()
+        };
+        let texts = |pick: fn(&UsageRecord) -> &str| -> Vec<String> {
+            records.iter().map(|it| pick(it).to_owned()).collect()
+        };
+        let counts = |pick: fn(&UsageRecord) -> u64| -> Vec<i64> {
+            records.iter().map(|it| column::number(pick(it))).collect()
+        };
+        let providers: Vec<Option<Uuid>> = records
+            .iter()
+            .map(|it| it.provider.map(|id| uuid(*id.as_bytes())))
+            .collect();
+        let outcomes: Vec<i16> = records.iter().map(|it| it.outcome.into()).collect();
+        let statuses: Vec<i32> = records.iter().map(|it| it.status.into()).collect();
+        let streamed: Vec<bool> = records.iter().map(|it| it.streamed).collect();
+        let sources: Vec<i16> = records.iter().map(|it| it.usage_source.into()).collect();
+        let done = sqlx::query!(
+            r#"INSERT INTO usage_record (
+                   edge_id, region, day, id, at, organization, project, key_id, model,
+                   model_version, provider, provider_model, endpoint, outcome, status, streamed,
+                   usage_source, input_tokens, cached_input_tokens, output_tokens,
+                   reasoning_tokens, revision, duration_us, first_byte_us)
+               SELECT $1, $2, it.* FROM unnest(
+                   $3::date[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::text[],
+                   $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::smallint[],
+                   $15::integer[], $16::boolean[], $17::smallint[], $18::bigint[], $19::bigint[],
+                   $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[]) AS it
+               ON CONFLICT DO NOTHING"#,
+            edge_id,
+            region.as_str(),
+            &days,
+            &uuids(|it| it.id),
+            &ats,
+            &uuids(|it| *it.organization.as_bytes()),
+            &uuids(|it| *it.project.as_bytes()),
+            &texts(|it| &it.key_id),
+            &uuids(|it| *it.model.as_bytes()),
+            &uuids(|it| *it.version.as_bytes()),
+            &providers as &[Option<Uuid>],
+            &texts(|it| &it.provider_model),
+            &texts(|it| &it.endpoint),
+            &outcomes,
+            &statuses,
+            &streamed,
+            &sources,
+            &counts(|it| it.input_tokens),
+            &counts(|it| it.cached_input_tokens),
+            &counts(|it| it.output_tokens),
+            &counts(|it| it.reasoning_tokens),
+            &counts(|it| it.revision),
+            &counts(|it| it.duration_us),
+            &counts(|it| it.first_byte_us),
+        )
+        .execute(self.pool())
+        .await?;
+        let stored = u32::try_from(done.rows_affected()).unwrap_or(u32::MAX);
+        let all = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        Ok(Stored {
+            stored,
+            duplicates: all.saturating_sub(stored),
+        })
+    }
+
+    /// Makes the partitions of these days. Outside of the last month and tomorrow the default partition takes
+    /// the rows, so that an edge with a wrong clock cannot make partitions without end.
+    async fn ensure_partitions(&self, days: &[Date]) -> Result<(), StoreError> {
+        sqlx::query!(
+            r#"SELECT ensure_usage_partition(day)
+               FROM (SELECT DISTINCT day FROM unnest($1::date[]) AS it (day)) AS wanted
+               WHERE day BETWEEN current_date - 31 AND current_date + 1 ORDER BY day"#,
+            days,
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+}
+
+/// Sums the usage of an organization.
+pub async fn query(
+    store: &Store,
+    parent: &OrganizationName,
+    query: &Query,
+) -> Result<Sums, StoreError> {
+    let mut connection = store.connection().await?;
+    let organization = named::organization(&mut connection, parent).await?;
+    let start: OffsetDateTime = column::moment(query.start_ms)?;
+    let end: OffsetDateTime = column::moment(query.end_ms)?;
+    let rows = sqlx::query!(
+        r#"WITH sums AS (
+               SELECT CASE WHEN $4::boolean THEN day END AS day,
+                      CASE WHEN $5::boolean OR $6::boolean THEN project END AS project,
+                      CASE WHEN $6::boolean THEN key_id END AS key_id,
+                      CASE WHEN $7::boolean THEN model END AS model,
+                      CASE WHEN $8::boolean THEN provider END AS provider,
+                      count(*) AS requests,
+                      sum(input_tokens)::bigint AS input_tokens,
+                      sum(cached_input_tokens)::bigint AS cached_input_tokens,
+                      sum(output_tokens)::bigint AS output_tokens,
+                      sum(reasoning_tokens)::bigint AS reasoning_tokens,
+                      count(*) FILTER (WHERE usage_source <> 1) AS estimated_requests
+               FROM usage_record
+               WHERE organization = $1 AND at >= $2 AND at < $3 AND provider IS NOT NULL
+                 AND day BETWEEN ($2 AT TIME ZONE 'UTC')::date AND ($3 AT TIME ZONE 'UTC')::date
+               GROUP BY 1, 2, 3, 4, 5
+           )
+           SELECT sums.day AS "day?",
+                  coalesce(project.name, encode(uuid_send(sums.project), 'hex')) AS "project?",
+                  sums.key_id AS "key_id?",
+                  coalesce(model.name, encode(uuid_send(sums.model), 'hex')) AS "model?",
+                  coalesce(provider.name, encode(uuid_send(sums.provider), 'hex')) AS "provider?",
+                  requests AS "requests!", input_tokens AS "input_tokens!",
+                  cached_input_tokens AS "cached_input_tokens!", output_tokens AS "output_tokens!",
+                  reasoning_tokens AS "reasoning_tokens!",
+                  estimated_requests AS "estimated_requests!"
+           FROM sums
+           LEFT JOIN project ON project.id = sums.project
+           LEFT JOIN model ON model.id = sums.model
+           LEFT JOIN provider ON provider.id = sums.provider
+           ORDER BY 1, 2, 3, 4, 5 LIMIT $9"#,
+        organization,
+        start,
+        end,
+        query.by.day,
+        query.by.project,
+        query.by.key,
+        query.by.model,
+        query.by.provider,
+        i64::try_from(ROWS_MAX + 1).unwrap_or(i64::MAX),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let truncated = rows.len() > ROWS_MAX;
+    let rows = rows.into_iter().take(ROWS_MAX).map(|row| {
+        let project = row.project.map(|it| format!("{parent}/projects/{it}"));
+        let key = project
+            .as_ref()
+            .zip(row.key_id)
+            .map(|(project, it)| format!("{project}/keys/{it}"));
+        Sum {
+            day: row.day,
+            project: project.filter(|_| query.by.project),
+            key,
+            model: row.model,
+            provider: row.provider.map(|it| format!("{parent}/providers/{it}")),
+            requests: row.requests,
+            input_tokens: row.input_tokens,
+            cached_input_tokens: row.cached_input_tokens,
+            output_tokens: row.output_tokens,
+            reasoning_tokens: row.reasoning_tokens,
+            estimated_requests: row.estimated_requests,
+        }
+    });
+    Ok(Sums {
+        rows: rows.collect(),
+        truncated,
+    })
+}

@@ -1,0 +1,265 @@
+//! Versions of models. They never change: they are made, chosen by their model, and deleted.
+
+use domain::{
+    etag::etag,
+    name::{ModelName, ProviderName, VersionName},
+    page::Page,
+    segment::Slug,
+    version::Target,
+};
+use policy::{
+    id::VersionId,
+    model::{self as policy_model, Version},
+    object::{Kind, Object},
+    region::Audience,
+    revision::Revision,
+};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    column, conflict,
+    error::StoreError,
+    id::uuid,
+    list::{self, Listed},
+    named,
+    store::Store,
+    write::Write,
+};
+
+/// What to make.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Its id, from [`crate::id::draw`].
+    pub id: VersionId,
+    /// Its name.
+    pub name: VersionName,
+    /// Where requests go, in order of preference; never empty.
+    pub targets: Vec<Target>,
+    /// Where it came from.
+    pub provenance: Vec<(String, String)>,
+}
+
+/// A version as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its id.
+    pub id: VersionId,
+    /// Its name.
+    pub name: VersionName,
+    /// Where requests go, in order of preference; never empty.
+    pub targets: Vec<Target>,
+    /// Where it came from.
+    pub provenance: Vec<(String, String)>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// The revision at which it was made; zero before that is committed.
+    pub revision: Revision,
+}
+
+struct Columns {
+    id: Uuid,
+    name: String,
+    provenance_names: Vec<String>,
+    provenance_values: Vec<String>,
+    providers: Vec<String>,
+    provider_models: Vec<String>,
+    created_at: OffsetDateTime,
+    revision: i64,
+}
+
+/// Reads one.
+pub async fn get(store: &Store, name: &VersionName) -> Result<Row, StoreError> {
+    read(&mut *store.connection().await?, name).await
+}
+
+/// Reads a page.
+pub async fn list(
+    store: &Store,
+    parent: &ModelName,
+    page: &Page,
+) -> Result<Listed<Row>, StoreError> {
+    let mut connection = store.connection().await?;
+    let model = named::model(&mut connection, parent).await?;
+    let model = model.ok_or_else(|| conflict::missing(parent))?;
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.name, it.provenance_names, it.provenance_values,
+                  ARRAY(SELECT provider.name FROM target JOIN provider ON provider.id = target.provider
+                        WHERE target.model_version = it.id ORDER BY target.place) AS "providers!",
+                  ARRAY(SELECT target.provider_model FROM target
+                        WHERE target.model_version = it.id ORDER BY target.place) AS "provider_models!",
+                  it.created_at, coalesce(o.revision, 0) AS "revision!"
+           FROM model_version it
+           LEFT JOIN object o ON o.kind = 5 AND o.key = uuid_send(it.id)
+           WHERE it.model = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
+        uuid(*model.as_bytes()),
+        page.after,
+        list::rows_wanted(page),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows = columns
+        .into_iter()
+        .map(|it| it.row(parent))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(list::cut(rows, page, |row| row.name.version.as_str()))
+}
+
+/// Makes one.
+pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
+    let parent = new.name.parent();
+    let model = named::model(write.connection(), &parent).await?;
+    let model = model.ok_or_else(|| conflict::missing(&parent))?;
+    let (names, values): (Vec<String>, Vec<String>) = new.provenance.into_iter().unzip();
+    sqlx::query!(
+        r#"INSERT INTO model_version (id, model, name, provenance_names, provenance_values)
+           VALUES ($1, $2, $3, $4, $5)"#,
+        uuid(*new.id.as_bytes()),
+        uuid(*model.as_bytes()),
+        new.name.version.as_str(),
+        &names,
+        &values,
+    )
+    .execute(write.connection())
+    .await
+    .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
+    let mut targets = Vec::with_capacity(new.targets.len());
+    for (place, target) in (0..).zip(&new.targets) {
+        targets.push(add_target(write.connection(), new.id, place, target).await?);
+    }
+    let version = Version {
+        id: new.id,
+        model,
+        name: new.name.version.to_string(),
+        targets,
+    };
+    write.put(Object::Version(version), Audience::everywhere());
+    read(write.connection(), &new.name).await
+}
+
+/// Deletes one that is not the stable one of its model.
+pub async fn delete(write: &mut Write, name: &VersionName, etag: &str) -> Result<(), StoreError> {
+    let row = read(write.connection(), name).await?;
+    conflict::check_etag(etag, &row.etag(), name)?;
+    let gone = sqlx::query!(
+        "DELETE FROM model_version WHERE id = $1",
+        uuid(*row.id.as_bytes())
+    )
+    .execute(write.connection())
+    .await
+    .map_err(|why| conflict::on_delete(why, name))?;
+    if gone.rows_affected() == 0 {
+        return Err(StoreError::NotFound {
+            name: name.to_string(),
+        });
+    }
+    write.forget(Kind::Version, row.id.as_bytes());
+    Ok(())
+}
+
+async fn add_target(
+    connection: &mut PgConnection,
+    version: VersionId,
+    place: i16,
+    target: &Target,
+) -> Result<policy_model::Target, StoreError> {
+    let field = format!("model_version.targets[{place}].provider");
+    let provider = named::provider(connection, &target.provider).await?;
+    let provider = provider.ok_or_else(|| conflict::dangling(&field, &target.provider))?;
+    sqlx::query!(
+        r#"INSERT INTO target (model_version, place, provider, provider_model)
+           VALUES ($1, $2, $3, $4)"#,
+        uuid(*version.as_bytes()),
+        place,
+        uuid(*provider.as_bytes()),
+        target.provider_model,
+    )
+    .execute(connection)
+    .await
+    .map_err(|why| conflict::on_reference(why, &field, &target.provider))?;
+    Ok(policy_model::Target {
+        provider,
+        provider_model: target.provider_model.clone(),
+    })
+}
+
+async fn read(connection: &mut PgConnection, name: &VersionName) -> Result<Row, StoreError> {
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"SELECT it.id, it.name, it.provenance_names, it.provenance_values,
+                  ARRAY(SELECT provider.name FROM target JOIN provider ON provider.id = target.provider
+                        WHERE target.model_version = it.id ORDER BY target.place) AS "providers!",
+                  ARRAY(SELECT target.provider_model FROM target
+                        WHERE target.model_version = it.id ORDER BY target.place) AS "provider_models!",
+                  it.created_at, coalesce(o.revision, 0) AS "revision!"
+           FROM model_version it
+           JOIN model ON model.id = it.model
+           JOIN organization ON organization.id = model.organization
+           LEFT JOIN object o ON o.kind = 5 AND o.key = uuid_send(it.id)
+           WHERE organization.name = $1 AND model.name = $2 AND it.name = $3"#,
+        name.organization.as_str(),
+        name.model.as_str(),
+        name.version.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    let columns = columns.ok_or_else(|| conflict::missing(name))?;
+    columns.row(&name.parent())
+}
+
+// === impl Row ===
+
+impl Row {
+    /// Which state this is. There is only one.
+    pub fn etag(&self) -> String {
+        etag(self.id.as_bytes(), 1)
+    }
+}
+
+// === impl Columns ===
+
+impl Columns {
+    fn row(self, parent: &ModelName) -> Result<Row, StoreError> {
+        let ModelName {
+            organization,
+            model,
+        } = parent.clone();
+        let target = |(provider, provider_model): (String, String)| {
+            let provider = column::read(Slug::parse(&provider), "provider.name")?;
+            // A target is in the organization of its version; whoever made it saw to that.
+            let provider = ProviderName {
+                organization: organization.clone(),
+                provider,
+            };
+            Ok(Target {
+                provider,
+                provider_model,
+            })
+        };
+        let targets = self
+            .providers
+            .into_iter()
+            .zip(self.provider_models)
+            .map(target);
+        let targets = targets.collect::<Result<Vec<_>, StoreError>>()?;
+        let version = column::read(Slug::parse(&self.name), "model_version.name")?;
+        Ok(Row {
+            id: VersionId::from_bytes(self.id.into_bytes()),
+            name: VersionName {
+                organization,
+                model,
+                version,
+            },
+            targets,
+            provenance: self
+                .provenance_names
+                .into_iter()
+                .zip(self.provenance_values)
+                .collect(),
+            created_at: self.created_at,
+            revision: column::revision(self.revision),
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Limits.
+
+use domain::name::ScopeName;
+use policy::{limit::Rate, revision::Revision};
+use store::{Obstacle, StoreError, key, limit};
+
+use crate::world::{World, all, limit_name, new_key, new_limit, organization_name, project_name};
+
+#[tokio::test]
+async fn a_limit_is_over_an_organization_a_project_or_a_key() {
+    let world = World::acme().await;
+    let key = world.key(new_key("chat")).await;
+    let scopes = [
+        ("a", "organizations/acme".to_owned(), "Organization("),
+        ("b", project_name("chat").to_string(), "Project("),
+        ("c", key.name.to_string(), "Key("),
+    ];
+    for (slug, scope, object) in &scopes {
+        let made = world.limit(new_limit(slug, scope)).await;
+        let read = limit::get(&world.store, &made.name).await.unwrap();
+        assert_eq!(read.scope, ScopeName::parse(scope).unwrap());
+        let after = Revision(read.revision.0 - 1);
+        let change = &world.store.changes_since(after, 1).await.unwrap()[0];
+        let value = String::from_utf8(change.value.clone()).unwrap();
+        assert!(value.contains(object), "{value}");
+    }
+    let listed = limit::list(&world.store, &organization_name("acme"), &all())
+        .await
+        .unwrap();
+    assert_eq!(listed.rows.len(), 3);
+    world.revoke(&key.name).await;
+    let mut write = world.store.write("test").await.unwrap();
+    let why = key::delete(&mut write, &key.name, "").await.unwrap_err();
+    assert_eq!(
+        why,
+        StoreError::Blocked {
+            name: key.name.to_string(),
+            by: Obstacle::HasLimits
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_limit_is_changed_and_deleted() {
+    let world = World::acme().await;
+    let made = world.limit(new_limit("rpm", "organizations/acme")).await;
+    let mut write = world.store.write("test").await.unwrap();
+    let mut row = limit::lock(&mut write, &made.name, &made.etag())
+        .await
+        .unwrap();
+    row.rate = Rate::new(5, 1_000, 1).unwrap();
+    limit::update(&mut write, &row).await.unwrap();
+    write.commit().await.unwrap();
+    let read = limit::get(&world.store, &made.name).await.unwrap();
+    assert_eq!(read.rate, Rate::new(5, 1_000, 1).unwrap());
+    let mut write = world.store.write("test").await.unwrap();
+    let why = limit::delete(&mut write, &made.name, &made.etag())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        why,
+        StoreError::Stale {
+            name: made.name.to_string()
+        }
+    );
+    limit::delete(&mut write, &made.name, &read.etag())
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    assert!(limit::get(&world.store, &limit_name("rpm")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_limit_over_nothing_is_refused() {
+    let world = World::acme().await;
+    for scope in [
+        "organizations/acme/projects/no",
+        "organizations/acme/projects/chat/keys/0aZ9bY8cX7dW",
+    ] {
+        let mut write = world.store.write("test").await.unwrap();
+        let why = limit::create(&mut write, new_limit("rpm", scope))
+            .await
+            .unwrap_err();
+        let (field, name) = ("limit.scope".to_owned(), scope.to_owned());
+        assert_eq!(why, StoreError::Dangling { field, name });
+    }
+}

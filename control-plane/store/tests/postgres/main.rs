@@ -1,0 +1,14 @@
+//! The store against a real PostgreSQL, started for these tests and gone with them.
+
+mod private;
+mod world;
+mod ordering;
+mod races;
+mod organizations;
+mod providers;
+mod models;
+mod credentials;
+mod limits;
+mod fleet;
+mod usage;
+mod reading;

@@ -1,0 +1,283 @@
+//! Room for requests: asked of Redis, or of this edge's share when Redis does not answer.
+//!
+//! Knows which of the two answered each request, and so where its settlement belongs. Knows nothing of HTTP
+//! or of what is counted. Asking is always answered, and never waits longer than one deadline.
+
+use std::{
+    fmt, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use lifecycle::clock::Clock;
+use metrics::{counter, describe_counter};
+use policy::id::LimitId;
+use policy::limit::UNITS_MAX;
+use tokio::sync::watch;
+
+use crate::{
+    link::Link,
+    live::{By, Live},
+    process::Process,
+    queue::Queue,
+    reservation::{Demand, Line, Request, Reserved, Settlement, Term},
+};
+
+const EXPIRED: &str = "sluice_limits_reservation_expired_total";
+
+/// The counters, as one thread asks them. Clones are the same counters.
+#[derive(Clone)]
+pub struct Counters(Arc<Parts>);
+
+/// Who answers now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The counters that all share: Redis, or this process where it is alone.
+    Shared,
+    /// This edge, from its share of each limit, because Redis is away.
+    Local,
+}
+
+/// What [`Counters`] and their upkeep share.
+pub(crate) struct Parts {
+    /// Redis and what is on its way there; `None` where this process is all there is.
+    pub(crate) remote: Option<Remote>,
+    pub(crate) local: Local,
+    pub(crate) live: Live,
+    pub(crate) lease_ms: u64,
+}
+
+pub(crate) struct Remote {
+    pub(crate) link: Link,
+    pub(crate) queue: Queue,
+    pub(crate) timeout: Duration,
+}
+
+/// The twin, at the part of each rate that is this process's.
+pub(crate) struct Local {
+    // Shared by the threads of this process. Held for one operation, in which nothing waits.
+    pub(crate) twin: Arc<Mutex<Process>>,
+    pub(crate) clock: Clock,
+    /// How many edges of this region share each limit; `None` where this process is all there is.
+    pub(crate) live_edges: Option<watch::Receiver<u32>>,
+}
+
+/// A request that Redis was asked about and that is not answered yet. Dropped like that, because the client
+/// left or this edge's share said no, it gives back what Redis may hold.
+struct Asked<'a> {
+    queue: &'a Queue,
+    link: &'a Link,
+    request: Request,
+    lines: Vec<Line>,
+}
+
+/// Names what is counted here.
+pub(crate) fn describe() {
+    describe_counter!(
+        EXPIRED,
+        "Reservations whose lease ended, which were charged in full"
+    );
+}
+
+/// Counts reservations whose lease ended.
+pub(crate) fn expired(count: u64) {
+    if count > 0 {
+        counter!(EXPIRED).increment(count);
+    }
+}
+
+// === impl Counters ===
+
+impl Counters {
+    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        Self(parts)
+    }
+
+    /// Holds room for the request in every limit it demands, or in none of them.
+    ///
+    /// Asking again with the same request gives the same reply and charges nothing. What is granted is held
+    /// until [`Counters::settle`]; what is neither settled nor renewed, because this edge is gone, is charged
+    /// in full when its lease ends.
+    ///
+    /// With Redis, what is admitted in any interval of t milliseconds is at most amount · t / window + burst
+    /// (or + the largest single request, where that is more than the burst). While Redis is away each of E
+    /// edges answers from ⌈amount / E⌉ and ⌈burst / E⌉, so that all of them admit less than
+    /// (amount + E) · t / window + burst + E. An interval in which Redis goes or comes back can hold one burst
+    /// of each kind. When k of E edges cannot reach a Redis that the others do, those k add their shares:
+    /// k / E of the limit.
+    pub async fn reserve(&self, request: &Request, demands: &[Demand]) -> Reserved {
+        if demands.is_empty() {
+            return Reserved::Granted {
+                remaining: Vec::new(),
+            };
+        }
+        let parts = &*self.0;
+        let lines: Vec<Line> = demands.iter().map(Demand::line).collect();
+        let Some(remote) = &parts.remote else {
+            let reserved = parts.reserve_here(request, &lines);
+            parts.keep(request, &reserved, lines, By::Whole);
+            return reserved;
+        };
+        let Some(clear) = remote.link.clear(remote.timeout).await else {
+            let reserved = parts.reserve_here(request, &lines);
+            parts.keep(request, &reserved, lines, By::Share);
+            return reserved;
+        };
+        let asked = Asked {
+            queue: &remote.queue,
+            link: &remote.link,
+            request: *request,
+            lines,
+        };
+        let term = Term {
+            lease_ms: parts.lease_ms,
+            now_ms: None,
+        };
+        match clear.connection.reserve(request, &asked.lines, term).await {
+            Ok(reply) => {
+                remote.link.answered();
+                expired(reply.expired);
+                parts.keep(request, &reply.value, asked.answered(), By::Whole);
+                reply.value
+            }
+            Err(failure) => {
+                remote.link.failed(&clear, &failure);
+                let reserved = parts.reserve_here(request, &asked.lines);
+                if matches!(reserved, Reserved::Granted { .. }) {
+                    parts.keep(request, &reserved, asked.answered(), By::Share);
+                }
+                reserved
+            }
+        }
+    }
+
+    /// Gives back what was reserved and not used, or charges what was used beyond it. Limits that `actuals`
+    /// does not name were used as reserved. Never waits; the second time for a request does nothing.
+    pub fn settle(&self, request: &Request, actuals: &[(LimitId, u64)]) {
+        let parts = &*self.0;
+        let Some(held) = parts.live.take(request) else {
+            return;
+        };
+        let mut lines = held.lines;
+        let whole = held.by == By::Whole;
+        lines.retain_mut(|line| {
+            let reserved = line.amount;
+            let actual = actuals.iter().find(|(limit, _)| *limit == line.limit);
+            line.amount = actual
+                .map_or(reserved, |(_, amount)| *amount)
+                .min(UNITS_MAX);
+            // What was used as reserved needs no word, unless Redis may not know of it.
+            !whole || line.amount != reserved
+        });
+        let settlement = Settlement {
+            request: *request,
+            lines,
+            charge_if_absent: false,
+        };
+        let Some(remote) = &parts.remote else {
+            return parts.settle_here(settlement);
+        };
+        if !whole {
+            parts.settle_here(settlement.clone());
+        }
+        remote.queue.push(settlement);
+        remote.link.bell.notify_one();
+    }
+
+    /// Who answers now.
+    pub fn mode(&self) -> Mode {
+        match &self.0.remote {
+            Some(remote) if remote.link.is_blocked() => Mode::Local,
+            _ => Mode::Shared,
+        }
+    }
+}
+
+impl Drop for Counters {
+    fn drop(&mut self) {
+        // The last one beside the upkeep's own two: the upkeep may end.
+        if let Some(remote) = &self.0.remote
+            && Arc::strong_count(&self.0) <= 3
+        {
+            remote.link.bell.notify_one();
+        }
+    }
+}
+
+impl fmt::Debug for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counters")
+            .field("mode", &self.mode())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Parts ===
+
+impl Parts {
+    fn reserve_here(&self, request: &Request, lines: &[Line]) -> Reserved {
+        let lines = self.local.share(lines);
+        let now_ms = self.local.clock.now_ms();
+        let reply = self
+            .local
+            .twin()
+            .reserve(request, &lines, self.lease_ms, now_ms);
+        expired(reply.expired);
+        reply.value
+    }
+
+    fn settle_here(&self, mut settlement: Settlement) {
+        settlement.lines = self.local.share(&settlement.lines);
+        settlement.charge_if_absent = false;
+        let now_ms = self.local.clock.now_ms();
+        expired(self.local.twin().settle(&settlement, now_ms).expired);
+    }
+
+    fn keep(&self, request: &Request, reserved: &Reserved, lines: Vec<Line>, by: By) {
+        if matches!(reserved, Reserved::Granted { .. }) {
+            self.live.keep(request, lines, by);
+        }
+    }
+}
+
+// === impl Local ===
+
+impl Local {
+    pub(crate) fn twin(&self) -> MutexGuard<'_, Process> {
+        self.twin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn share(&self, lines: &[Line]) -> Vec<Line> {
+        let edges = self.live_edges.as_ref().map_or(1, |edges| *edges.borrow());
+        lines.iter().map(|line| line.share_of(edges)).collect()
+    }
+}
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    /// It is answered, and whoever asked settles it.
+    fn answered(mut self) -> Vec<Line> {
+        mem::take(&mut self.lines)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let mut lines = mem::take(&mut self.lines);
+        if lines.is_empty() {
+            return;
+        }
+        for line in &mut lines {
+            line.amount = 0;
+        }
+        // Remembered even when nothing is held, in case this overtakes what was asked.
+        let settlement = Settlement {
+            request: self.request,
+            lines,
+            charge_if_absent: true,
+        };
+        self.queue.push(settlement);
+        self.link.bell.notify_one();
+    }
+}

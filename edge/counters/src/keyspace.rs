@@ -1,0 +1,85 @@
+//! Every key of ours in Redis, spelled here and nowhere else.
+//!
+//! All keys of one organization carry its id as hash tag, so that one script may touch them together on a
+//! cluster. Knows nothing of what is kept under a key. A change of what is kept takes a new version here, so
+//! that edges of two builds never read each other's shapes.
+
+use policy::id::{LimitId, OrganizationId};
+
+/// What every key starts with: whose it is, and the version of what is kept.
+pub const PREFIX: &str = "sluice:1:";
+
+/// Written by a probe, to see that Redis takes writes.
+pub const PROBE: &str = "sluice:1:probe";
+
+/// How many characters of a limit's key are its id in hex, at the end. `reserve.lua` relies on it.
+pub const LIMIT_ID_CHARACTERS: usize = 32;
+
+/// The hash of an organization's reservations: request id to what it holds.
+pub fn held(organization: OrganizationId) -> Vec<u8> {
+    spelled(organization, "held", None)
+}
+
+/// The sorted set of an organization's reservations: request id by the time its lease ends.
+pub fn due(organization: OrganizationId) -> Vec<u8> {
+    spelled(organization, "due", None)
+}
+
+/// The level of one limit.
+pub fn limit(organization: OrganizationId, limit: LimitId) -> Vec<u8> {
+    spelled(organization, "limit:", Some(limit))
+}
+
+/// Sixteen bytes in hex. A request's id is spelled like this, too.
+pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
+}
+
+fn spelled(organization: OrganizationId, noun: &str, limit: Option<LimitId>) -> Vec<u8> {
+    let mut key = Vec::with_capacity(PREFIX.len() + noun.len() + 2 * LIMIT_ID_CHARACTERS + 3);
+    key.extend_from_slice(PREFIX.as_bytes());
+    key.push(b'{');
+    key.extend_from_slice(&hex(organization.as_bytes()));
+    key.extend_from_slice(b"}:");
+    key.extend_from_slice(noun.as_bytes());
+    if let Some(limit) = limit {
+        key.extend_from_slice(&hex(limit.as_bytes()));
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_spelled_as_operators_know_them() {
+        let organization = OrganizationId::from_bytes([0x0a; 16]);
+        let tag = "{0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a}";
+        assert_eq!(
+            held(organization),
+            format!("sluice:1:{tag}:held").into_bytes()
+        );
+        assert_eq!(
+            due(organization),
+            format!("sluice:1:{tag}:due").into_bytes()
+        );
+        assert_eq!(
+            limit(organization, LimitId::from_bytes([0xf1; 16])),
+            format!("sluice:1:{tag}:limit:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
+        );
+        assert_eq!(PROBE, format!("{PREFIX}probe"));
+    }
+
+    #[test]
+    fn hex_is_the_hex_of_an_id() {
+        let id = LimitId::from_bytes(*b"\x00\x01\x7f\x80\xff0123456789a");
+        assert_eq!(hex(id.as_bytes()).as_slice(), id.to_string().as_bytes());
+    }
+}

@@ -1,0 +1,31 @@
+//! Shared counters. The only crate that knows Redis; and the in-process twin with the same semantics.
+//!
+//! Keeps out how counts are kept: whoever admits a request asks for room and gives it back, and is always
+//! answered. When Redis is slow, frozen, empty or gone, the answer comes from this edge's share.
+
+pub mod keyspace;
+pub mod bucket;
+pub mod reservation;
+pub mod process;
+pub mod redis;
+mod breaker;
+mod queue;
+mod link;
+mod live;
+pub mod config;
+pub mod counters;
+pub mod upkeep;
+mod open;
+
+pub use config::Config;
+pub use counters::{Counters, Mode};
+pub use open::{open, open_each};
+pub use reservation::{Demand, Request, Reserved};
+pub use upkeep::Upkeep;
+
+/// Describes this crate's metrics to the recorder.
+pub fn describe() {
+    link::describe();
+    queue::describe();
+    counters::describe();
+}

@@ -1,0 +1,81 @@
+//! The reservations of this thread's requests that are not settled yet.
+//!
+//! Knows what each holds and who granted it, so that its lease can be renewed and its settlement spelled.
+//! Knows nothing of how either is sent. A reservation leaves here exactly once.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use policy::id::OrganizationId;
+
+use crate::reservation::{Line, Request};
+
+// Full: the reservation is not renewed, and is charged in full when its lease ends.
+const LIVE_MAX: usize = 262_144;
+
+/// The reservations held now.
+#[derive(Debug, Default)]
+pub(crate) struct Live(
+    // Held only to look up one entry, or to list the ids.
+    Mutex<HashMap<[u8; 16], Held>>,
+);
+
+/// What one request holds.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) organization: OrganizationId,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) by: By,
+}
+
+/// Who granted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The counters that all share.
+    Whole,
+    /// This edge's share, while Redis did not answer.
+    Share,
+}
+
+// === impl Live ===
+
+impl Live {
+    pub(crate) fn keep(&self, request: &Request, lines: Vec<Line>, by: By) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() < LIVE_MAX {
+            held.insert(
+                request.id,
+                Held {
+                    organization: request.organization,
+                    lines,
+                    by,
+                },
+            );
+        }
+    }
+
+    pub(crate) fn take(&self, request: &Request) -> Option<Held> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&request.id)
+    }
+
+    /// The ids of all, by organization.
+    pub(crate) fn ids(&self) -> Vec<(OrganizationId, Vec<[u8; 16]>)> {
+        let mut ids: HashMap<OrganizationId, Vec<[u8; 16]>> = HashMap::new();
+        for (id, held) in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            ids.entry(held.organization).or_default().push(*id);
+        }
+        ids.into_iter().collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+    }
+}

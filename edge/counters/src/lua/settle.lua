@@ -1,0 +1,39 @@
+-- Gives back what was reserved and not used, or charges what was used beyond it. Once for each request id.
+--
+-- KEYS: held, due, then one for each limit, which ends in the limit's id.
+-- ARGV: now in ms or '', request id, '1' to charge although nothing is held, then four for each limit.
+-- Replies {2 released | 1 charged | 0 nothing, expired}.
+
+local CHARGED_KEEP_MS = 600000
+
+local held, due, id = KEYS[1], KEYS[2], ARGV[2]
+local now = clock(ARGV[1])
+local charge = ARGV[3] == '1'
+
+local before = redis.call('HGET', held, id)
+local outcome = 0
+if before and before ~= '' then
+  outcome = 2
+elseif not before and charge then
+  outcome = 1
+end
+
+if outcome > 0 then
+  local reserved = {}
+  for limit, amount in string.gmatch(before or '', '(%x+) (%d+) %-?%d+') do
+    reserved[limit] = tonumber(amount)
+  end
+  for i = 3, #KEYS do
+    local rate = line(4 * (i - 2))
+    local change = (reserved[string.sub(KEYS[i], -32)] or 0) - rate.asked
+    if change ~= 0 then
+      keep(KEYS[i], refilled(redis.call('GET', KEYS[i]), rate, now), rate, change, now)
+    end
+  end
+  if charge then
+    hold(held, due, id, '', now + CHARGED_KEEP_MS)
+  else
+    release(held, due, id)
+  end
+end
+return { outcome, reap(held, due, now) }

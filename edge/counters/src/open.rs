@@ -1,0 +1,84 @@
+//! Puts the counters together from their settings.
+//!
+//! Knows every part and decides nothing else. Refuses settings that cannot work; a Redis that is away is not
+//! one of them, since an edge starts without it.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use lifecycle::clock::Clock;
+use tokio::sync::watch;
+
+use crate::{
+    config::{Config, InvalidConfig, Store},
+    counters::{Counters, Local, Parts, Remote},
+    link::Link,
+    live::Live,
+    process::Process,
+    queue::Queue,
+    redis::Server,
+    upkeep::Upkeep,
+};
+
+/// The counters of a process with one thread. See [`open_each`].
+pub fn open(
+    config: &Config,
+    clock: Clock,
+    live_edges: watch::Receiver<u32>,
+) -> Result<(Counters, Upkeep), InvalidConfig> {
+    open_one(config, clock, live_edges, Arc::default())
+}
+
+/// The counters of a process with `threads` threads that each have a runtime, one pair for each.
+///
+/// Each thread has its own connection to Redis; all share one twin, since this edge's share of a limit is the
+/// process's. `live_edges` is how many edges of this region share its Redis now; zero counts as one. Touches
+/// no network: each [`Upkeep`] dials when it is run.
+pub fn open_each(
+    config: &Config,
+    clock: &Clock,
+    live_edges: &watch::Receiver<u32>,
+    threads: NonZeroUsize,
+) -> Result<Vec<(Counters, Upkeep)>, InvalidConfig> {
+    let twin: Arc<Mutex<Process>> = Arc::default();
+    let each = |_| open_one(config, clock.clone(), live_edges.clone(), Arc::clone(&twin));
+    (0..threads.get()).map(each).collect()
+}
+
+fn open_one(
+    config: &Config,
+    clock: Clock,
+    live_edges: watch::Receiver<u32>,
+    twin: Arc<Mutex<Process>>,
+) -> Result<(Counters, Upkeep), InvalidConfig> {
+    let timeout = config.timeout()?;
+    let server = match config.store {
+        Store::Process => None,
+        Store::Redis => Some(
+            Server::new(config.redis_url.expose(), timeout).map_err(|_| InvalidConfig::RedisUrl)?,
+        ),
+    };
+    let remote = server.as_ref().map(|_| Remote {
+        link: Link::new(Instant::now()),
+        queue: Queue::default(),
+        timeout,
+    });
+    let local = Local {
+        twin,
+        clock,
+        live_edges: remote.is_some().then_some(live_edges),
+    };
+    let parts = Arc::new(Parts {
+        remote,
+        local,
+        live: Live::default(),
+        lease_ms: config.lease_ms,
+    });
+    Ok((
+        Counters::new(Arc::clone(&parts)),
+        Upkeep::new(parts, server),
+    ))
+}

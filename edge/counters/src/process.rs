@@ -1,0 +1,350 @@
+//! The twin: the counters in this process, with the semantics of the scripts, line by line.
+//!
+//! Stands in for Redis where one process is all there is, and keeps an edge's share while Redis is away.
+//! Knows nothing of Redis, of clocks or of tasks: time is passed in. It answers as the scripts do, to the
+//! unit; the conformance suite holds both to it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use policy::{
+    id::{LimitId, OrganizationId},
+    limit::Rate,
+};
+
+use crate::{
+    bucket::Bucket,
+    reservation::{CHARGED_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Settled, Settlement},
+};
+
+/// How many buckets are kept before those that are full again are swept; then twice what was left.
+// Full: swept, which is as good as kept, since a bucket that is not kept is full.
+const BUCKETS_BEFORE_SWEEP: usize = 4_096;
+
+/// The counters of one process.
+#[derive(Debug)]
+pub struct Process {
+    organizations: HashMap<OrganizationId, Counts>,
+    buckets: usize,
+    sweep_at: usize,
+}
+
+/// One organization's counters. What Redis keeps under one hash tag.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Each with the rate it was last seen with, which tells when it is full again.
+    buckets: HashMap<LimitId, (Bucket, Rate)>,
+    held: HashMap<[u8; 16], Held>,
+    /// Reservations and remembered charges by when they end, like `held`.
+    due: BTreeSet<(u64, [u8; 16])>,
+}
+
+#[derive(Debug)]
+struct Held {
+    until_ms: u64,
+    /// `None` remembers a charge: nothing is held.
+    hold: Option<Vec<Hold>>,
+}
+
+#[derive(Debug)]
+struct Hold {
+    limit: LimitId,
+    amount: u64,
+    remaining: i64,
+}
+
+// === impl Process ===
+
+impl Process {
+    /// Counters at rest.
+    pub fn new() -> Self {
+        Self {
+            organizations: HashMap::new(),
+            buckets: 0,
+            sweep_at: BUCKETS_BEFORE_SWEEP,
+        }
+    }
+
+    /// Holds room in every line's limit until `now_ms + lease_ms`, or in none.
+    pub fn reserve(
+        &mut self,
+        request: &Request,
+        lines: &[Line],
+        lease_ms: u64,
+        now_ms: u64,
+    ) -> Reply<Reserved> {
+        self.sweep(now_ms);
+        let counts = self.organizations.entry(request.organization).or_default();
+        let before = counts.buckets.len();
+        let reply = counts.reserve(request.id, lines, lease_ms, now_ms);
+        self.buckets += counts.buckets.len() - before;
+        reply
+    }
+
+    /// Gives back what was reserved and not used, or charges what was used beyond it. Once.
+    pub fn settle(&mut self, settlement: &Settlement, now_ms: u64) -> Reply<Settled> {
+        self.sweep(now_ms);
+        let counts = self
+            .organizations
+            .entry(settlement.request.organization)
+            .or_default();
+        let before = counts.buckets.len();
+        let reply = counts.settle(settlement, now_ms);
+        self.buckets += counts.buckets.len() - before;
+        reply
+    }
+
+    /// Holds those of `ids` that are still held until `now_ms + lease_ms`; says how many.
+    pub fn renew(
+        &mut self,
+        organization: OrganizationId,
+        ids: &[[u8; 16]],
+        lease_ms: u64,
+        now_ms: u64,
+    ) -> u64 {
+        let Some(counts) = self.organizations.get_mut(&organization) else {
+            return 0;
+        };
+        ids.iter()
+            .map(|id| u64::from(counts.renew(*id, now_ms + lease_ms)))
+            .sum()
+    }
+
+    /// Drops the buckets that Redis would have let expire, when there are many.
+    fn sweep(&mut self, now_ms: u64) {
+        if self.buckets < self.sweep_at {
+            return;
+        }
+        self.buckets = 0;
+        for counts in self.organizations.values_mut() {
+            counts
+                .buckets
+                .retain(|_, (bucket, rate)| bucket.keep_until_ms(rate) > now_ms);
+            self.buckets += counts.buckets.len();
+        }
+        self.organizations
+            .retain(|_, counts| !counts.buckets.is_empty() || !counts.held.is_empty());
+        self.sweep_at = BUCKETS_BEFORE_SWEEP.max(self.buckets * 2);
+    }
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// === impl Counts ===
+
+impl Counts {
+    fn reserve(
+        &mut self,
+        id: [u8; 16],
+        lines: &[Line],
+        lease_ms: u64,
+        now_ms: u64,
+    ) -> Reply<Reserved> {
+        if let Some(hold) = self.held.get(&id).and_then(|held| held.hold.as_ref()) {
+            let remaining = hold.iter().map(|hold| hold.remaining).collect();
+            return Reply {
+                value: Reserved::Granted { remaining },
+                expired: 0,
+            };
+        }
+        let found: Vec<Bucket> = lines.iter().map(|line| self.bucket(line, now_ms)).collect();
+        if self.held.contains_key(&id) {
+            return Reply {
+                value: Reserved::Granted {
+                    remaining: levels(&found),
+                },
+                expired: 0,
+            };
+        }
+        if let Some(denied) = denied(lines, &found, now_ms) {
+            return Reply {
+                value: denied,
+                expired: 0,
+            };
+        }
+        let mut hold = Vec::with_capacity(lines.len());
+        for (line, bucket) in lines.iter().zip(found) {
+            let bucket = self.keep(line, bucket, -signed(line.amount));
+            hold.push(Hold {
+                limit: line.limit,
+                amount: line.amount,
+                remaining: bucket.level(),
+            });
+        }
+        let remaining = hold.iter().map(|hold| hold.remaining).collect();
+        self.hold(id, now_ms + lease_ms, Some(hold));
+        Reply {
+            value: Reserved::Granted { remaining },
+            expired: self.reap(now_ms),
+        }
+    }
+
+    fn settle(&mut self, settlement: &Settlement, now_ms: u64) -> Reply<Settled> {
+        let id = settlement.request.id;
+        let value = match self.held.get(&id) {
+            Some(Held { hold: Some(_), .. }) => Settled::Released,
+            None if settlement.charge_if_absent => Settled::Charged,
+            Some(_) | None => Settled::Nothing,
+        };
+        if value != Settled::Nothing {
+            let reserved = self.release(id).unwrap_or_default();
+            for line in &settlement.lines {
+                let before = reserved.iter().find(|hold| hold.limit == line.limit);
+                let change = before.map_or(0, |hold| signed(hold.amount)) - signed(line.amount);
+                if change != 0 {
+                    let bucket = self.bucket(line, now_ms);
+                    self.keep(line, bucket, change);
+                }
+            }
+            if settlement.charge_if_absent {
+                self.hold(id, now_ms + CHARGED_KEEP_MS, None);
+            }
+        }
+        Reply {
+            value,
+            expired: self.reap(now_ms),
+        }
+    }
+
+    fn renew(&mut self, id: [u8; 16], until_ms: u64) -> bool {
+        let Some(held) = self.held.get_mut(&id).filter(|held| held.hold.is_some()) else {
+            return false;
+        };
+        self.due.remove(&(held.until_ms, id));
+        self.due.insert((until_ms, id));
+        held.until_ms = until_ms;
+        true
+    }
+
+    fn bucket(&self, line: &Line, now_ms: u64) -> Bucket {
+        self.buckets.get(&line.limit).map_or_else(
+            || Bucket::full(&line.rate, now_ms),
+            |(bucket, _)| bucket.refilled(&line.rate, now_ms),
+        )
+    }
+
+    fn keep(&mut self, line: &Line, bucket: Bucket, change: i64) -> Bucket {
+        let bucket = bucket.changed(&line.rate, change);
+        self.buckets.insert(line.limit, (bucket, line.rate));
+        bucket
+    }
+
+    fn hold(&mut self, id: [u8; 16], until_ms: u64, hold: Option<Vec<Hold>>) {
+        self.held.insert(id, Held { until_ms, hold });
+        self.due.insert((until_ms, id));
+    }
+
+    fn release(&mut self, id: [u8; 16]) -> Option<Vec<Hold>> {
+        let held = self.held.remove(&id)?;
+        self.due.remove(&(held.until_ms, id));
+        held.hold
+    }
+
+    /// Forgets what has ended. A reservation was debited when it was made, so that forgetting it is charging
+    /// it in full.
+    fn reap(&mut self, now_ms: u64) -> u64 {
+        let mut expired = 0;
+        for _ in 0..REAP_MAX {
+            let Some(&(until_ms, id)) = self.due.first() else {
+                break;
+            };
+            if until_ms > now_ms {
+                break;
+            }
+            expired += u64::from(self.release(id).is_some());
+        }
+        expired
+    }
+}
+
+fn denied(lines: &[Line], found: &[Bucket], now_ms: u64) -> Option<Reserved> {
+    let mut longest = None;
+    for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
+        let wait_ms = bucket.wait_ms(&line.rate, line.amount, now_ms);
+        if wait_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
+            longest = Some((place, wait_ms));
+        }
+    }
+    let (tightest, retry_after_ms) = longest?;
+    Some(Reserved::Denied {
+        tightest,
+        retry_after_ms,
+        remaining: levels(found),
+    })
+}
+
+fn levels(buckets: &[Bucket]) -> Vec<i64> {
+    buckets.iter().map(Bucket::level).collect()
+}
+
+/// An amount, which is at most a billion, with a sign.
+fn signed(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
+
+    fn line(limit: u8, amount: u64) -> Line {
+        let rate = Rate::new(10, 1_000, 10).unwrap();
+        Line {
+            limit: LimitId::from_bytes([limit; 16]),
+            rate,
+            amount,
+        }
+    }
+
+    fn request(id: u16) -> Request {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&id.to_be_bytes());
+        Request {
+            organization: ORGANIZATION,
+            id: bytes,
+        }
+    }
+
+    #[test]
+    fn buckets_that_are_full_again_are_swept_and_debt_is_not() {
+        let mut process = Process::new();
+        for id in 1..u16::try_from(BUCKETS_BEFORE_SWEEP).unwrap() {
+            let mut one = line(0, 1);
+            let [high, low] = id.to_be_bytes();
+            one.limit = LimitId::from_bytes([high, low, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
+            process.reserve(&request(id), &[one], 1_000, 0);
+        }
+        process.reserve(&request(60_000), &[line(1, 5_000)], 1_000, 0);
+        let later = process.reserve(&request(60_001), &[line(1, 1)], 1_000, 100_000);
+        assert!(
+            matches!(later.value, Reserved::Denied { .. }),
+            "the debt was forgotten"
+        );
+        assert_eq!(process.buckets, 1);
+    }
+
+    #[test]
+    fn a_reservation_that_nobody_renews_is_charged_in_full() {
+        let mut process = Process::new();
+        process.reserve(&request(1), &[line(1, 10)], 1_000, 0);
+        assert_eq!(
+            process.renew(ORGANIZATION, &[request(1).id, request(2).id], 1_000, 900),
+            1
+        );
+        let other = process.reserve(&request(2), &[line(1, 1)], 1_000, 1_899);
+        assert_eq!(other.expired, 0, "the lease was renewed");
+        let other = process.reserve(&request(3), &[line(1, 1)], 1_000, 1_900);
+        assert_eq!(other.expired, 1);
+        let lines = vec![line(1, 0)];
+        let late = Settlement {
+            request: request(1),
+            lines,
+            charge_if_absent: false,
+        };
+        assert_eq!(process.settle(&late, 1_900).value, Settled::Nothing);
+    }
+}

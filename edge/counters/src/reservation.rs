@@ -1,0 +1,166 @@
+//! The words in which room is asked for, held and given back; the same for Redis and for the twin.
+//!
+//! Knows nothing of where counts are kept. A reservation is settled at most once, whoever keeps it.
+
+use std::sync::Arc;
+
+use policy::{
+    id::{LimitId, OrganizationId},
+    limit::{Limit, Rate, UNITS_MAX},
+};
+
+/// The most reservations whose lease has ended that one call clears away. They are charged already; clearing
+/// them frees memory and counts them. Full: the rest waits for the next call.
+pub const REAP_MAX: usize = 32;
+
+/// How long a charge without a reservation is remembered, in milliseconds, so that its retry charges nothing.
+pub const CHARGED_KEEP_MS: u64 = 600_000;
+
+/// The longest lease, in milliseconds. What keeps reservations is itself kept for an hour after it is used.
+pub const LEASE_MS_MAX: u64 = 600_000;
+
+/// A request that asks for room. Its id must never come back for another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// Whose limits are asked.
+    pub organization: OrganizationId,
+    /// Which request; sixteen bytes that never come back.
+    pub id: [u8; 16],
+}
+
+/// What a request asks of one limit. Each limit stands at most once in what a request demands.
+#[derive(Debug, Clone)]
+pub struct Demand {
+    /// The limit, as this edge knows it now.
+    pub limit: Arc<Limit>,
+    /// How much, in the limit's unit. More than [`UNITS_MAX`] counts as [`UNITS_MAX`].
+    pub amount: u64,
+}
+
+/// Whether there was room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserved {
+    /// There was, in every limit, and it is held.
+    Granted {
+        /// What is left of each demand's limit after it, in order; negative is debt.
+        remaining: Vec<i64>,
+    },
+    /// There was not, and nothing was written.
+    Denied {
+        /// Which demand has to wait longest, by its place.
+        tightest: usize,
+        /// How long until that demand would be admitted if nothing else is, in milliseconds.
+        retry_after_ms: u64,
+        /// What is left of each demand's limit, in order.
+        remaining: Vec<i64>,
+    },
+}
+
+/// One limit's part of a reservation or of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// The limit.
+    pub limit: LimitId,
+    /// Its rate, which decides how it refills and where it ends.
+    pub rate: Rate,
+    /// What is asked for, or what was used; at most [`UNITS_MAX`].
+    pub amount: u64,
+}
+
+/// How a call is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// How long a reservation is held without renewal, in milliseconds, from 1 to [`LEASE_MS_MAX`].
+    pub lease_ms: u64,
+    /// The time, in Unix milliseconds; `None` lets the keeper read its own clock. Below 2^53 / 1000.
+    pub now_ms: Option<u64>,
+}
+
+/// What a request used. Limits that are not named were used as reserved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Which request.
+    pub request: Request,
+    /// What was used of each limit.
+    pub lines: Vec<Line>,
+    /// Charge the lines even when no reservation is held, because this edge admitted the request by itself.
+    pub charge_if_absent: bool,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The reservation was held: the difference was given back or charged.
+    Released,
+    /// No reservation was held: the lines were charged.
+    Charged,
+    /// It was settled before, or its lease had ended, and nothing was changed.
+    Nothing,
+}
+
+/// What a call gave, and how many reservations it cleared away whose lease had ended. Those were charged in
+/// full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply<T> {
+    /// What the call gave.
+    pub value: T,
+    /// How many leases had ended.
+    pub expired: u64,
+}
+
+// === impl Demand ===
+
+impl Demand {
+    /// The same as one line of a reservation.
+    pub fn line(&self) -> Line {
+        Line {
+            limit: self.limit.id,
+            rate: self.limit.rate,
+            amount: self.amount.min(UNITS_MAX),
+        }
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    /// The same line at one edge's part of the rate, when `edges` share it: rounded up, so that a small
+    /// limit does not vanish.
+    pub fn share_of(self, edges: u32) -> Self {
+        let edges = u64::from(edges.max(1));
+        let part = |whole: u64| whole.div_ceil(edges);
+        let rate = Rate::new(
+            part(self.rate.amount()),
+            self.rate.window_ms(),
+            part(self.rate.burst()),
+        );
+        // A part of a valid rate, rounded up, is valid.
+        Self {
+            rate: rate.unwrap_or(self.rate),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_of_all_edges_exceed_a_rate_by_less_than_one_unit_for_each() {
+        for (amount, burst, edges) in [(1, 1, 7), (100, 10, 3), (1_000_000, 99_999, 64), (5, 5, 0)]
+        {
+            let rate = Rate::new(amount, 60_000, burst).unwrap();
+            let line = Line {
+                limit: LimitId::from_bytes([1; 16]),
+                rate,
+                amount: 1,
+            };
+            let share = line.share_of(edges).rate;
+            let edges = u64::from(edges.max(1));
+            assert!((amount..amount + edges).contains(&(share.amount() * edges)));
+            assert!((burst..burst + edges).contains(&(share.burst() * edges)));
+            assert_eq!(share.window_ms(), 60_000);
+        }
+    }
+}

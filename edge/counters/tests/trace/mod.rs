@@ -1,0 +1,306 @@
+//! Operations to be done twice: a seeded trace of everything that can happen, and the corners by hand.
+//!
+//! Knows nothing of who does them. The same seed gives the same trace, whatever the replies.
+
+use counters::reservation::{CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement};
+use policy::{
+    id::{LimitId, OrganizationId},
+    limit::{Rate, UNITS_MAX, WINDOW_MS_MAX},
+};
+
+/// One thing to do.
+#[derive(Debug, Clone)]
+pub(crate) enum Operation {
+    /// Ask for room.
+    Reserve {
+        request: Request,
+        lines: Vec<Line>,
+        lease_ms: u64,
+    },
+    /// Give it back.
+    Settle(Settlement),
+    /// Hold it longer.
+    Renew {
+        organization: OrganizationId,
+        ids: Vec<[u8; 16]>,
+        lease_ms: u64,
+    },
+}
+
+/// An endless trace over four organizations with six limits each.
+pub(crate) struct Trace {
+    random: fastrand::Rng,
+    now_ms: u64,
+    rates: [[Rate; LIMITS]; ORGANIZATIONS],
+    /// What was asked lately, settled or not.
+    asked: Vec<(Request, Vec<Line>, u64)>,
+    ids: u64,
+}
+
+const ORGANIZATIONS: usize = 4;
+const LIMITS: usize = 6;
+const ASKED_MAX: usize = 300;
+
+impl Trace {
+    /// The trace of this seed, from `now_ms` on.
+    pub(crate) fn new(seed: u64, now_ms: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let rates = [(); ORGANIZATIONS].map(|()| [(); LIMITS].map(|()| rate(&mut random)));
+        Self {
+            random,
+            now_ms,
+            rates,
+            asked: Vec::new(),
+            ids: 1 << 32,
+        }
+    }
+
+    fn step_clock(&mut self) {
+        let random = &mut self.random;
+        match random.u32(0..1_000) {
+            0..4 => self.now_ms += random.u64(0..1_200_000),
+            4..20 => self.now_ms -= random.u64(0..3_000),
+            20..23 => self.now_ms -= random.u64(0..2 * WINDOW_MS_MAX),
+            23..400 => {}
+            _ => self.now_ms += random.u64(0..120),
+        }
+    }
+
+    fn reserve(&mut self) -> Operation {
+        let organization = if self.random.u32(0..10) < 6 {
+            0
+        } else {
+            self.random.usize(0..4)
+        };
+        let mut limits: Vec<usize> = (0..LIMITS).collect();
+        self.random.shuffle(&mut limits);
+        limits.truncate(self.random.usize(1..=3));
+        let lines = limits
+            .into_iter()
+            .map(|limit| self.line(organization, limit))
+            .collect();
+        self.ids += 1;
+        let request = Request {
+            organization: organization_id(organization),
+            id: id(self.ids),
+        };
+        let lease_ms = *self.random.choice(&[500, 5_000, 30_000]).expect("a choice");
+        self.remember(request, lines, lease_ms)
+    }
+
+    fn remember(&mut self, request: Request, lines: Vec<Line>, lease_ms: u64) -> Operation {
+        if self.asked.len() == ASKED_MAX {
+            let place = self.random.usize(0..ASKED_MAX);
+            self.asked.remove(place);
+        }
+        self.asked.push((request, lines.clone(), lease_ms));
+        Operation::Reserve {
+            request,
+            lines,
+            lease_ms,
+        }
+    }
+
+    fn settle(&mut self) -> Operation {
+        let (mut request, mut lines, _) = self.lately();
+        if self.random.u32(0..100) < 8 {
+            // Admitted elsewhere: nobody here has heard of it.
+            self.ids += 1;
+            request.id = id(self.ids);
+        }
+        self.random.shuffle(&mut lines);
+        lines.truncate(self.random.usize(0..=lines.len()));
+        for line in &mut lines {
+            line.rate = self.rate_of(request.organization, line.limit);
+            line.amount = match self.random.u32(0..400) {
+                0..80 => line.amount,
+                80..160 => 0,
+                160..350 => self.random.u64(0..=line.amount),
+                350..399 => self.random.u64(0..=line.amount * 2).min(UNITS_MAX),
+                _ => self.random.u64(0..=UNITS_MAX),
+            };
+        }
+        let charge_if_absent = self.random.u32(0..4) == 0;
+        Operation::Settle(Settlement {
+            request,
+            lines,
+            charge_if_absent,
+        })
+    }
+
+    fn renew(&mut self) -> Operation {
+        let (request, ..) = self.lately();
+        let count = self.random.usize(1..20);
+        let mut ids = vec![request.id];
+        ids.extend((0..count).map(|_| self.lately().0.id));
+        let lease_ms = *self.random.choice(&[500, 30_000]).expect("a choice");
+        Operation::Renew {
+            organization: request.organization,
+            ids,
+            lease_ms,
+        }
+    }
+
+    fn lately(&mut self) -> (Request, Vec<Line>, u64) {
+        // Mostly one of the last, whose lease has not ended.
+        let count = self.asked.len();
+        let last = if self.random.bool() {
+            count.min(12)
+        } else {
+            count
+        };
+        let place = count - 1 - self.random.usize(0..last);
+        self.asked[place].clone()
+    }
+
+    fn line(&mut self, organization: usize, limit: usize) -> Line {
+        let rate = self.rates[organization][limit];
+        let amount = match self.random.u32(0..40) {
+            0 => 0,
+            1 => rate.burst().saturating_mul(3).min(UNITS_MAX),
+            2 if self.random.u32(0..8) == 0 => self.random.u64(0..=UNITS_MAX),
+            2..8 => 1,
+            _ => self.random.u64(0..=rate.burst().div_ceil(16)),
+        };
+        Line {
+            limit: limit_id(limit),
+            rate,
+            amount,
+        }
+    }
+
+    fn rate_of(&self, organization: OrganizationId, limit: LimitId) -> Rate {
+        self.rates[usize::from(organization.as_bytes()[0])][usize::from(limit.as_bytes()[0])]
+    }
+}
+
+impl Iterator for Trace {
+    type Item = (u64, Operation);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step_clock();
+        if self.random.u32(0..100) < 5 {
+            let (organization, limit) = (
+                self.random.usize(0..ORGANIZATIONS),
+                self.random.usize(0..LIMITS),
+            );
+            self.rates[organization][limit] = rate(&mut self.random);
+        }
+        let operation = match self.random.u32(0..100) {
+            _ if self.asked.is_empty() => self.reserve(),
+            0..50 => self.reserve(),
+            50..58 => {
+                let (request, lines, lease_ms) = self.lately();
+                Operation::Reserve {
+                    request,
+                    lines,
+                    lease_ms,
+                }
+            }
+            58..92 => self.settle(),
+            _ => self.renew(),
+        };
+        Some((self.now_ms, operation))
+    }
+}
+
+/// What a random trace meets too rarely, each with limits of its own: both sides of every boundary.
+pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
+    let organization = organization_id(9);
+    let request = |number| Request {
+        organization,
+        id: id(number),
+    };
+    let line = |limit: usize, rate: (u64, u64, u64), amount| {
+        let rate = Rate::new(rate.0, rate.1, rate.2).expect("a rate");
+        Line {
+            limit: limit_id(limit),
+            rate,
+            amount,
+        }
+    };
+    let reserve = |number, line| Operation::Reserve {
+        request: request(number),
+        lines: vec![line],
+        lease_ms: 1_000,
+    };
+    let settle = |number, line| {
+        let (request, lines) = (request(number), vec![line]);
+        Operation::Settle(Settlement {
+            request,
+            lines,
+            charge_if_absent: true,
+        })
+    };
+    let mut operations = Vec::new();
+    // The floor of debt, and the longest wait there is.
+    let slow = |amount| line(1, (1, WINDOW_MS_MAX, UNITS_MAX), amount);
+    for number in 0..4 {
+        operations.push((now_ms, settle(number, slow(UNITS_MAX))));
+    }
+    operations.push((now_ms + 1, reserve(4, slow(UNITS_MAX))));
+    // A quotient that a double would round up: the remainder is one below the window.
+    let odd = |amount| line(2, (999_999_937, WINDOW_MS_MAX - 1, UNITS_MAX), amount);
+    operations.push((now_ms, settle(5, odd(UNITS_MAX))));
+    for step in 1..200 {
+        operations.push((now_ms + step * 35_999, reserve(100 + step, odd(1))));
+    }
+    // A lease, and a remembered charge, one millisecond before they end and when they do.
+    let plain = |amount| line(3, (1, 1_000, 50), amount);
+    operations.push((now_ms, reserve(10, plain(20))));
+    operations.push((now_ms, settle(11, plain(20))));
+    for later_ms in [
+        999,
+        1_000,
+        CHARGED_KEEP_MS - 1,
+        CHARGED_KEEP_MS,
+        CHARGED_KEEP_MS + 1,
+    ] {
+        operations.push((now_ms + later_ms, reserve(20 + later_ms, plain(0))));
+        operations.push((now_ms + later_ms, reserve(11, plain(3))));
+    }
+    // A clock that steps back by a window, and by a millisecond more.
+    for (limit, back_ms) in [(4, 999), (5, 1_000), (6, 1_001)] {
+        let stepped = |amount| line(limit, (10, 1_000, 10), amount);
+        let base = 10_000_000 + 100 * limit as u64;
+        for (number, then_ms) in [(0, 5_000), (1, 5_000 - back_ms), (2, 5_000), (3, 5_100)] {
+            operations.push((now_ms + then_ms, reserve(base + number, stepped(10))));
+        }
+    }
+    // More leases that end at once than one call clears away.
+    for number in 0..3 * REAP_MAX as u64 {
+        operations.push((
+            now_ms,
+            reserve(20_000_000 + number, line(7, (1, 1, 1_000), 1)),
+        ));
+    }
+    for number in 0..5 {
+        let last = reserve(30_000_000 + number, line(7, (1, 1, 1_000), 1));
+        operations.push((now_ms + 2 * CHARGED_KEEP_MS, last));
+    }
+    operations.into_iter()
+}
+
+fn rate(random: &mut fastrand::Rng) -> Rate {
+    let scale = 10_u64.pow(random.u32(0..=18).div_ceil(2));
+    let amount = random.u64(1..=scale);
+    let window_ms = *random
+        .choice(&[1, 7, 1_000, 60_000, WINDOW_MS_MAX])
+        .expect("a choice");
+    let burst = random.u64(1..=scale);
+    Rate::new(amount, window_ms, burst).expect("a rate")
+}
+
+fn organization_id(number: usize) -> OrganizationId {
+    OrganizationId::from_bytes([u8::try_from(number).expect("a few"); 16])
+}
+
+fn limit_id(number: usize) -> LimitId {
+    LimitId::from_bytes([u8::try_from(number).expect("a few"); 16])
+}
+
+fn id(number: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
+    bytes
+}

@@ -1,0 +1,339 @@
+//! A request's body: the few facts that we need from it, and the few bytes that we may change in it.
+//!
+//! Must never judge what the provider can judge, nor write a body anew. A member that we read and a provider
+//! could read otherwise, because it stands there twice or in other letter case, is refused.
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+use bytes::Bytes;
+
+use crate::{
+    json::{self, Fault},
+    openai::field::{Spelling, spelling},
+    scalar,
+};
+
+/// What is asked of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `/v1/chat/completions`.
+    ChatCompletions,
+    /// `/v1/completions`.
+    Completions,
+    /// `/v1/embeddings`.
+    Embeddings,
+}
+
+/// The facts of one body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanned {
+    /// The model, as the client calls it.
+    pub model: String,
+    /// Whether `stream` is `true`. Anything else is left to the provider and taken as not streaming.
+    pub stream: bool,
+    /// The largest of `max_tokens` and `max_completion_tokens`, for each choice. Always 0 for embeddings.
+    pub output_tokens_max: Option<u64>,
+    /// How many answers are generated: `n` or `best_of`, times the prompts of a completion. At least 1.
+    pub choices: u64,
+    /// Whether the client itself asks for usage in the stream.
+    pub usage_asked: bool,
+    model_place: Range<usize>,
+    options: Options,
+    brace: usize,
+}
+
+/// Why a body is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// It is not one JSON object in UTF-8.
+    NotJson(Fault),
+    /// There is no `model`.
+    ModelMissing,
+    /// `model` is not a string, or one with half a surrogate pair.
+    ModelNotText,
+    /// This member stands there twice, perhaps spelled with escapes: a provider could read the other one.
+    Duplicate(&'static str),
+    /// A member differs from this one only in letter case: a provider could read it as this one.
+    Lookalike(&'static str),
+}
+
+/// What to change in a body.
+#[derive(Debug, Clone, Copy)]
+pub struct Rewrite<'a> {
+    /// The model, as the provider calls it.
+    pub model: &'a str,
+    /// Whether to ask for usage in the stream, too. Does nothing to a request that does not stream, because
+    /// providers refuse the question there.
+    pub ask_usage: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Options {
+    Absent,
+    Null(Range<usize>),
+    Object {
+        brace: usize,
+        empty: bool,
+        include_usage: Option<Range<usize>>,
+    },
+    /// Neither: the provider refuses it in its own words.
+    Other,
+}
+
+#[derive(Clone, Copy)]
+enum Field {
+    Model,
+    Stream,
+    StreamOptions,
+    OutputMax,
+    Choices,
+    Prompt,
+}
+
+struct Facts<'a> {
+    text: &'a str,
+    seen: u32,
+    model: Option<(String, Range<usize>)>,
+    stream: bool,
+    options: Options,
+    usage_asked: bool,
+    output_tokens_max: Option<u64>,
+    choices: u64,
+    prompts: u64,
+}
+
+const INCLUDE_USAGE: &str = "stream_options.include_usage";
+
+/// Reads the facts of a body in one pass. Every byte of it is checked to be JSON.
+pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
+    let text = str::from_utf8(body).map_err(|error| {
+        Refused::NotJson(Fault::Malformed {
+            at: error.valid_up_to(),
+        })
+    })?;
+    let fields = endpoint.fields();
+    let mut facts = Facts::new(text);
+    let brace = json::members(text, |key, value| {
+        // A key that is not valid Unicode is none of ours to any reader.
+        let Some(key) = scalar::string(key) else {
+            return Ok(());
+        };
+        for (at, (name, field)) in fields.iter().enumerate() {
+            match spelling(&key, name) {
+                Spelling::Other => {}
+                Spelling::Alike => return Err(Refused::Lookalike(name)),
+                Spelling::Same if facts.seen & 1 << at != 0 => {
+                    return Err(Refused::Duplicate(name));
+                }
+                Spelling::Same => {
+                    facts.seen |= 1 << at;
+                    return facts.take(*field, value);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    let (model, model_place) = facts.model.ok_or(Refused::ModelMissing)?;
+    Ok(Scanned {
+        model,
+        model_place,
+        brace,
+        stream: facts.stream,
+        output_tokens_max: match endpoint {
+            Endpoint::ChatCompletions | Endpoint::Completions => facts.output_tokens_max,
+            Endpoint::Embeddings => Some(0),
+        },
+        choices: facts.choices.saturating_mul(facts.prompts),
+        usage_asked: facts.usage_asked,
+        options: facts.options,
+    })
+}
+
+/// Splices the changes into a body and leaves every other byte as it is. `scanned` must come from this body.
+/// A body that is right already is not copied.
+pub fn rewrite(body: &Bytes, scanned: &Scanned, rewrite: &Rewrite<'_>) -> Bytes {
+    let model = (scanned.model != rewrite.model).then(|| {
+        let mut quoted = Vec::with_capacity(rewrite.model.len() + 2);
+        scalar::quote(&mut quoted, rewrite.model);
+        (scanned.model_place.clone(), Cow::Owned(quoted))
+    });
+    let ask = rewrite.ask_usage && scanned.stream;
+    let usage = if ask { scanned.usage_edit() } else { None };
+    let mut edits: Vec<_> = model.into_iter().chain(usage).collect();
+    if edits.is_empty() {
+        return body.clone();
+    }
+    edits.sort_by_key(|(place, _)| place.start);
+    let grown: usize = edits.iter().map(|(_, text)| text.len()).sum();
+    let mut out = Vec::with_capacity(body.len() + grown);
+    let mut from = 0;
+    for (place, text) in edits {
+        out.extend_from_slice(&body[from..place.start]);
+        out.extend_from_slice(&text);
+        from = place.end;
+    }
+    out.extend_from_slice(&body[from..]);
+    Bytes::from(out)
+}
+
+/// How many prompts a completion has: an array of numbers is one prompt, any other array one for each element.
+fn prompts(raw: &str) -> u64 {
+    let mut prompts = 0;
+    let walked = json::elements(raw, |place| {
+        prompts += u64::from(raw[place].starts_with(['"', '[']));
+        Ok::<_, Fault>(())
+    });
+    if walked.is_ok() { prompts.max(1) } else { 1 }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// The members that we read, and that may therefore stand there only once.
+    const fn fields(self) -> &'static [(&'static str, Field)] {
+        match self {
+            Self::ChatCompletions => &[
+                ("model", Field::Model),
+                ("stream", Field::Stream),
+                ("stream_options", Field::StreamOptions),
+                ("max_tokens", Field::OutputMax),
+                ("max_completion_tokens", Field::OutputMax),
+                ("n", Field::Choices),
+            ],
+            Self::Completions => &[
+                ("model", Field::Model),
+                ("stream", Field::Stream),
+                ("stream_options", Field::StreamOptions),
+                ("max_tokens", Field::OutputMax),
+                ("max_completion_tokens", Field::OutputMax),
+                ("n", Field::Choices),
+                ("best_of", Field::Choices),
+                ("prompt", Field::Prompt),
+            ],
+            Self::Embeddings => &[("model", Field::Model)],
+        }
+    }
+}
+
+// === impl Facts ===
+
+impl<'a> Facts<'a> {
+    const fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            seen: 0,
+            model: None,
+            stream: false,
+            options: Options::Absent,
+            usage_asked: false,
+            output_tokens_max: None,
+            choices: 1,
+            prompts: 1,
+        }
+    }
+
+    fn take(&mut self, field: Field, place: Range<usize>) -> Result<(), Refused> {
+        let raw = &self.text[place.clone()];
+        match field {
+            Field::Model => {
+                let model = scalar::string(raw).ok_or(Refused::ModelNotText)?;
+                self.model = Some((model.into_owned(), place));
+            }
+            Field::Stream => self.stream = raw == "true",
+            Field::StreamOptions => self.take_options(raw, place)?,
+            Field::OutputMax => {
+                self.output_tokens_max = self.output_tokens_max.max(scalar::whole_number(raw));
+            }
+            Field::Choices => {
+                self.choices = self.choices.max(scalar::whole_number(raw).unwrap_or(1));
+            }
+            Field::Prompt => self.prompts = prompts(raw),
+        }
+        Ok(())
+    }
+
+    fn take_options(&mut self, raw: &str, place: Range<usize>) -> Result<(), Refused> {
+        if !raw.starts_with('{') {
+            self.options = if raw == "null" {
+                Options::Null(place)
+            } else {
+                Options::Other
+            };
+            return Ok(());
+        }
+        let (mut empty, mut include_usage) = (true, None);
+        let brace = json::members(raw, |key, value| {
+            empty = false;
+            match scalar::string(key).map(|key| spelling(&key, "include_usage")) {
+                None | Some(Spelling::Other) => return Ok(()),
+                Some(Spelling::Alike) => return Err(Refused::Lookalike(INCLUDE_USAGE)),
+                Some(Spelling::Same) => {}
+            }
+            self.usage_asked = &raw[value.clone()] == "true";
+            let place = place.start + value.start..place.start + value.end;
+            match include_usage.replace(place) {
+                None => Ok(()),
+                Some(_) => Err(Refused::Duplicate(INCLUDE_USAGE)),
+            }
+        })?;
+        self.options = Options::Object {
+            brace: place.start + brace,
+            empty,
+            include_usage,
+        };
+        Ok(())
+    }
+}
+
+// === impl Scanned ===
+
+impl Scanned {
+    /// What makes the body ask for usage, if it does not already.
+    fn usage_edit(&self) -> Option<(Range<usize>, Cow<'static, [u8]>)> {
+        let (place, text): (_, &'static str) = match &self.options {
+            _ if self.usage_asked => return None,
+            Options::Absent => (
+                self.brace..self.brace,
+                r#","stream_options":{"include_usage":true}"#,
+            ),
+            Options::Null(place) => (place.clone(), r#"{"include_usage":true}"#),
+            Options::Object {
+                include_usage: Some(place),
+                ..
+            } => (place.clone(), "true"),
+            Options::Object {
+                brace, empty: true, ..
+            } => (*brace..*brace, r#""include_usage":true"#),
+            Options::Object { brace, .. } => (*brace..*brace, r#","include_usage":true"#),
+            Options::Other => return None,
+        };
+        Some((place, Cow::Borrowed(text.as_bytes())))
+    }
+}
+
+// === impl Refused ===
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::NotJson(fault)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson(fault) => write!(f, "the body must be one JSON object: {fault}"),
+            Self::ModelMissing => f.write_str("model is missing: name one of /v1/models"),
+            Self::ModelNotText => f.write_str("model must be a string: name one of /v1/models"),
+            Self::Duplicate(field) => write!(f, "{field} stands there twice: send it once"),
+            Self::Lookalike(field) => {
+                write!(
+                    f,
+                    "a member differs from {field} only in letter case: write it as {field}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refused {}

@@ -1,0 +1,246 @@
+//! A stream of chunks on its way to the client: forwarded as it came, and metered as it passes.
+//!
+//! Must never change an event or delay a whole one. The bytes that go on are those that came, save the chunk of
+//! usage that the client did not ask for, and how they were split makes no difference to anything seen here.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
+
+use crate::{
+    Tokens, estimate,
+    openai::{
+        delta::Deltas,
+        usage::{self, Said},
+    },
+    sse::{self, Framer, Kind},
+};
+
+/// The longest event that is looked into. Full: what is held of it goes on, the rest passes unread, and we look
+/// again at the next one.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+
+/// Meters one stream.
+#[derive(Debug)]
+pub struct Meter {
+    strip_usage: bool,
+    framer: Framer,
+    /// What has come of the event that is open. Held back when usage is stripped, otherwise a copy.
+    partial: BytesMut,
+    /// The event that is open is longer than we look into.
+    oversized: bool,
+    /// The last event was taken out: a line feed that belongs to its end goes with it.
+    stripped: bool,
+    reader: Reader,
+}
+
+/// What was seen in events.
+#[derive(Debug)]
+struct Reader {
+    usage_key: Finder<'static>,
+    deltas: Deltas,
+    tokens: Option<Tokens>,
+    output_bytes: u64,
+    first_delta: bool,
+    done: bool,
+    error: bool,
+}
+
+// === impl Meter ===
+
+impl Meter {
+    /// A meter for a new stream. With `strip_usage` the chunk that holds nothing but usage is taken out.
+    pub fn new(strip_usage: bool) -> Self {
+        Self {
+            strip_usage,
+            framer: Framer::default(),
+            partial: BytesMut::new(),
+            oversized: false,
+            stripped: false,
+            reader: Reader::new(),
+        }
+    }
+
+    /// Takes what the provider sent and appends to `out` what may go on, in slices of it. Bytes of an event
+    /// that is not whole yet stay here only if usage is stripped, at most [`EVENT_BYTES_MAX`] of them.
+    pub fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        // `from` is where the run of bytes starts that goes on in one slice.
+        let (mut from, mut at) = (0, 0);
+        while at < bytes.len() {
+            let cut = self.framer.next(&bytes[at..]);
+            let end = at + cut.len;
+            let goes_on = match cut.kind {
+                Kind::Loose => {
+                    self.stripped = false;
+                    true
+                }
+                Kind::Trailing => !self.stripped,
+                Kind::Event => self.end_event(&bytes[at..end], out),
+                Kind::Open => self.extend_event(&bytes[at..], out),
+            };
+            if !goes_on {
+                forward(&bytes, from, at, out);
+                from = end;
+            }
+            at = end;
+        }
+        if from == 0 && at > 0 {
+            out.push(bytes);
+        } else {
+            forward(&bytes, from, at, out);
+        }
+    }
+
+    /// The provider's stream has ended: reads an event without its blank line, and gives out what is held.
+    pub fn finish(&mut self, out: &mut Vec<Bytes>) {
+        let held = self.partial.split().freeze();
+        if held.is_empty() {
+            return;
+        }
+        let usage_only = self.reader.read(&held);
+        if self.strip_usage && !usage_only {
+            out.push(held);
+        }
+    }
+
+    /// What the provider last said was used. Some say it in every chunk, each time of the whole.
+    pub const fn tokens(&self) -> Option<Tokens> {
+        self.reader.tokens
+    }
+
+    /// Bytes of generated text that have passed, roughly.
+    pub const fn output_bytes(&self) -> u64 {
+        self.reader.output_bytes
+    }
+
+    /// Output tokens guessed from [`Self::output_bytes`], for a provider that says nothing.
+    pub const fn output_estimate(&self) -> u64 {
+        estimate::output_tokens(self.reader.output_bytes)
+    }
+
+    /// Whether anything generated has passed: from there on the stream cannot be moved to another provider.
+    pub const fn first_delta_seen(&self) -> bool {
+        self.reader.first_delta
+    }
+
+    /// Whether `[DONE]` has passed.
+    pub const fn done_seen(&self) -> bool {
+        self.reader.done
+    }
+
+    /// Whether the provider reported an error within the stream.
+    pub const fn error_seen(&self) -> bool {
+        self.reader.error
+    }
+
+    /// The end of an event has come. Whether the bytes go on from where they are.
+    fn end_event(&mut self, rest: &[u8], out: &mut Vec<Bytes>) -> bool {
+        self.stripped = false;
+        if std::mem::take(&mut self.oversized) {
+            return true;
+        }
+        if self.partial.len() + rest.len() > EVENT_BYTES_MAX {
+            self.outgrow(out);
+            self.oversized = false;
+            return true;
+        }
+        if self.partial.is_empty() {
+            self.stripped = self.reader.read(rest) && self.strip_usage;
+            return !self.stripped;
+        }
+        self.partial.extend_from_slice(rest);
+        let event = self.partial.split().freeze();
+        let usage_only = self.reader.read(&event);
+        if !self.strip_usage {
+            return true;
+        }
+        self.stripped = usage_only;
+        if !usage_only {
+            out.push(event);
+        }
+        false
+    }
+
+    /// An event goes on beyond these bytes. Whether they go on from where they are.
+    fn extend_event(&mut self, bytes: &[u8], out: &mut Vec<Bytes>) -> bool {
+        self.stripped = false;
+        if self.oversized {
+            return true;
+        }
+        if self.partial.len() + bytes.len() > EVENT_BYTES_MAX {
+            self.outgrow(out);
+            return true;
+        }
+        self.partial.extend_from_slice(bytes);
+        !self.strip_usage
+    }
+
+    /// The event that is open is too long to be looked into. It is no keep-alive: something was generated.
+    fn outgrow(&mut self, out: &mut Vec<Bytes>) {
+        let held = self.partial.split().freeze();
+        if self.strip_usage && !held.is_empty() {
+            out.push(held);
+        }
+        self.oversized = true;
+        self.reader.first_delta = true;
+    }
+}
+
+fn forward(bytes: &Bytes, from: usize, to: usize, out: &mut Vec<Bytes>) {
+    if from < to {
+        out.push(bytes.slice(from..to));
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn new() -> Self {
+        Self {
+            usage_key: Finder::new("\"usage\""),
+            deltas: Deltas::default(),
+            tokens: None,
+            output_bytes: 0,
+            first_delta: false,
+            done: false,
+            error: false,
+        }
+    }
+
+    /// Reads one event. Whether it holds nothing but usage.
+    fn read(&mut self, event: &[u8]) -> bool {
+        let event = sse::read(event);
+        let data = event.data.trim_ascii();
+        if data.starts_with(b"[DONE]") {
+            self.done = true;
+            return false;
+        }
+        self.error |= event.name == Some(b"error");
+        let Ok(data) = str::from_utf8(data) else {
+            return false;
+        };
+        let text_bytes = self.deltas.text_bytes(data);
+        self.output_bytes = self.output_bytes.saturating_add(text_bytes);
+        self.first_delta |= text_bytes > 0;
+        // Most chunks only generate, and are not read any further.
+        if text_bytes > 0 && !self.mentions_usage(data) {
+            return false;
+        }
+        let Said {
+            tokens,
+            usage_only,
+            error,
+        } = usage::said(data).unwrap_or_default();
+        self.tokens = tokens.or(self.tokens);
+        self.error |= error;
+        usage_only
+    }
+
+    /// Whether an object stands behind `"usage":` anywhere. In words it would have a backslash in it.
+    fn mentions_usage(&self, data: &str) -> bool {
+        self.usage_key.find_iter(data.as_bytes()).any(|at| {
+            let rest = data[at + self.usage_key.needle().len()..].trim_start();
+            rest.strip_prefix(':')
+                .is_some_and(|value| value.trim_start().starts_with('{'))
+        })
+    }
+}

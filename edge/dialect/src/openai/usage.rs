@@ -1,0 +1,226 @@
+//! The `usage` of an answer or of a chunk, in all the shapes that providers give it.
+//!
+//! Owns the arithmetic from overlapping counts to disjoint ones. Must never guess: what does not say how much
+//! was used is no usage, because a usage of nothing would be free.
+
+use std::ops::Range;
+
+use crate::{
+    Tokens,
+    json::{self, Fault},
+    scalar,
+};
+
+/// What the outermost object of an answer or a chunk says about itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What was used.
+    pub tokens: Option<Tokens>,
+    /// Nothing but usage: `choices` is there and empty, `usage` is an object, and there is no error.
+    pub usage_only: bool,
+    /// It reports an error.
+    pub error: bool,
+}
+
+/// Reads the outermost object of an answer or a chunk. `None` if it is not one.
+pub fn said(text: &str) -> Option<Said> {
+    let mut said = Said::default();
+    let (mut usage, mut groq_usage, mut no_choices) = (None, None, false);
+    let read = json::members(text, |key, value| {
+        let raw = &text[value];
+        match scalar::string(key).as_deref() {
+            Some("usage") if raw.starts_with('{') => usage = Some(raw),
+            Some("x_groq") => groq_usage = member(raw, "usage").map(|place| &raw[place]),
+            Some("choices") => no_choices = is_empty_array(raw),
+            Some("error") => said.error = !matches!(raw, "null" | "false" | "\"\"" | "{}"),
+            Some("object") => said.error |= raw == "\"error\"",
+            _ => {}
+        }
+        Ok::<_, Fault>(())
+    });
+    read.ok()?;
+    said.usage_only = no_choices && usage.is_some() && !said.error;
+    said.tokens = usage
+        .and_then(tokens)
+        .or_else(|| groq_usage.and_then(tokens));
+    Some(said)
+}
+
+/// Reads a usage object. Cached tokens are among `prompt_tokens`, and reasoning is among `completion_tokens`,
+/// unless the total shows that it was counted beside them, as xAI does.
+pub fn tokens(usage: &str) -> Option<Tokens> {
+    let counts = Counts::read(usage)?;
+    let completion = counts
+        .completion
+        .or_else(|| counts.total?.checked_sub(counts.prompt?));
+    let prompt = counts
+        .prompt
+        .or_else(|| counts.total?.checked_sub(completion.unwrap_or(0)));
+    if prompt.is_none() && completion.is_none() {
+        return None;
+    }
+    let (prompt, completion) = (prompt.unwrap_or(0), completion.unwrap_or(0));
+    let cached = counts.cached.unwrap_or(0).min(prompt);
+    let reasoning = counts.reasoning.unwrap_or(0);
+    let beside = prompt.saturating_add(completion).saturating_add(reasoning);
+    let output = if counts.total == Some(beside) {
+        completion
+    } else {
+        completion.saturating_sub(reasoning)
+    };
+    Some(Tokens {
+        input: prompt - cached,
+        cached_input: cached,
+        output,
+        reasoning,
+    })
+}
+
+#[derive(Default)]
+struct Counts {
+    prompt: Option<u64>,
+    completion: Option<u64>,
+    total: Option<u64>,
+    cached: Option<u64>,
+    reasoning: Option<u64>,
+}
+
+// === impl Counts ===
+
+impl Counts {
+    fn read(usage: &str) -> Option<Self> {
+        let mut counts = Self::default();
+        let (mut cached_elsewhere, mut reasoning_elsewhere) = (None, None);
+        let read = json::members(usage, |key, value| {
+            let raw = &usage[value];
+            let number = || scalar::whole_number(raw);
+            match key {
+                "\"prompt_tokens\"" => counts.prompt = number(),
+                "\"completion_tokens\"" => counts.completion = number(),
+                "\"total_tokens\"" => counts.total = number(),
+                "\"prompt_tokens_details\"" => counts.cached = count(raw, "cached_tokens"),
+                "\"completion_tokens_details\"" => {
+                    counts.reasoning = count(raw, "reasoning_tokens");
+                }
+                // Together's place for it, and DeepSeek's older name.
+                "\"cached_tokens\"" | "\"prompt_cache_hit_tokens\"" => cached_elsewhere = number(),
+                "\"reasoning_tokens\"" => reasoning_elsewhere = number(),
+                _ => {}
+            }
+            Ok::<_, Fault>(())
+        });
+        read.ok()?;
+        counts.cached = counts.cached.or(cached_elsewhere);
+        counts.reasoning = counts.reasoning.or(reasoning_elsewhere);
+        Some(counts)
+    }
+}
+
+fn count(raw: &str, name: &str) -> Option<u64> {
+    member(raw, name).and_then(|place| scalar::whole_number(&raw[place]))
+}
+
+/// Where the last member called `name` stands in `raw`, if that is an object.
+fn member(raw: &str, name: &str) -> Option<Range<usize>> {
+    let mut place = None;
+    let read = json::members(raw, |key, value| {
+        if scalar::string(key).as_deref() == Some(name) {
+            place = Some(value);
+        }
+        Ok::<_, Fault>(())
+    });
+    read.ok()?;
+    place
+}
+
+fn is_empty_array(raw: &str) -> bool {
+    raw.strip_prefix('[')
+        .is_some_and(|rest| rest.trim_start() == "]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(usage: &str) -> Option<[u64; 4]> {
+        tokens(usage).map(|tokens| {
+            [
+                tokens.input,
+                tokens.cached_input,
+                tokens.output,
+                tokens.reasoning,
+            ]
+        })
+    }
+
+    #[test]
+    fn overlapping_counts_become_disjoint_ones() {
+        let openai = r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
+            "prompt_tokens_details":{"cached_tokens":64},"completion_tokens_details":{"reasoning_tokens":30}}"#;
+        assert_eq!(read(openai), Some([36, 64, 20, 30]));
+        let deepseek = r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":8}"#;
+        assert_eq!(read(deepseek), Some([1, 8, 1, 0]));
+        let together = r#"{"prompt_tokens":9,"completion_tokens":1,"cached_tokens":2}"#;
+        assert_eq!(read(together), Some([7, 2, 1, 0]));
+    }
+
+    #[test]
+    fn reasoning_that_was_counted_beside_the_output_is_not_taken_off_it() {
+        let xai = r#"{"prompt_tokens":37,"completion_tokens":530,"total_tokens":800,
+            "completion_tokens_details":{"reasoning_tokens":233}}"#;
+        assert_eq!(read(xai), Some([37, 0, 530, 233]));
+    }
+
+    #[test]
+    fn parts_that_exceed_the_whole_make_it_empty_and_no_less() {
+        let odd = r#"{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":5},
+            "completion_tokens_details":{"reasoning_tokens":7}}"#;
+        assert_eq!(read(odd), Some([0, 1, 0, 7]));
+    }
+
+    #[test]
+    fn a_missing_count_follows_from_the_total_and_no_count_is_no_usage() {
+        assert_eq!(
+            read(r#"{"prompt_tokens":4,"total_tokens":9}"#),
+            Some([4, 0, 5, 0])
+        );
+        assert_eq!(
+            read(r#"{"completion_tokens":4,"total_tokens":9}"#),
+            Some([5, 0, 4, 0])
+        );
+        assert_eq!(read(r#"{"total_tokens":9}"#), Some([9, 0, 0, 0]));
+        for nothing in [
+            "{}",
+            r#"{"prompt_tokens":null}"#,
+            r#"{"prompt_tokens":-1}"#,
+            "[]",
+            "null",
+        ] {
+            assert_eq!(read(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_by_its_outermost_members_only() {
+        let nested = r#"{"choices":[{"usage":{"prompt_tokens":1}}],"usage":null}"#;
+        assert_eq!(said(nested), Some(Said::default()));
+        let groq =
+            said(r#"{"choices":[],"x_groq":{"usage":{"prompt_tokens":3}},"usage":null}"#).unwrap();
+        assert_eq!(groq.tokens.map(|tokens| tokens.input), Some(3));
+        assert!(!groq.usage_only);
+    }
+
+    #[test]
+    fn a_chunk_with_an_error_is_never_usage_only() {
+        let with = |rest: &str| {
+            said(&format!(
+                r#"{{"choices":[ ],"usage":{{"prompt_tokens":3}}{rest}}}"#
+            ))
+            .unwrap()
+        };
+        assert!(with("").usage_only);
+        assert!(with(r#","error":null"#).usage_only);
+        assert!(!with(r#","error":{"message":"x"}"#).usage_only);
+        assert!(with(r#","error":"x""#).error);
+    }
+}

@@ -1,0 +1,261 @@
+//! Asks the targets of a plan, in order, until one answers: a [`Plan`] and an [`Entry`] become an [`Answer`].
+//!
+//! Knows HTTP towards providers; knows nothing of clients. Moves on to the next target only while nothing was
+//! sent, and never retries what a provider may have begun to work on.
+
+pub mod guard;
+pub mod origin;
+pub mod dial;
+pub mod line;
+pub mod pool;
+pub mod client;
+pub mod failure;
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, task::Context, time::Duration};
+
+use dialect::openai::request::{Endpoint, Rewrite, rewrite};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::Full;
+use ipnet::IpNet;
+use policy::{id::ProviderId, provider::Provider};
+use rustls::ClientConfig;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use tracing::warn;
+
+use crate::{
+    in_force::InForce,
+    record::Entry,
+    request::Request,
+    route::{Candidate, Plan},
+};
+
+use self::{
+    client::{Body, Client, Limits},
+    failure::Failure,
+    guard::Guard,
+    origin::Origin,
+};
+
+/// How many providers' base URLs are kept taken apart.
+// Full: all are forgotten, and taken apart anew when they are needed.
+const ORIGINS_MAX: usize = 4_096;
+
+/// What we call ourselves to providers.
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
+
+/// The section `[upstream]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Ranges beyond the public internet that providers may stand in, such as `10.0.0.0/8`. Default none. The
+    /// addresses of cloud metadata services stay closed.
+    #[serde(deserialize_with = "ranges")]
+    pub private_ranges: Vec<IpNet>,
+    /// From resolving a provider's name to the end of the TLS handshake, in milliseconds. Default 5,000.
+    pub connect_timeout_ms: u64,
+    /// From sending a request to the head of its answer, in milliseconds. Default 600,000: an answer that is not
+    /// streamed may take as long as its generation.
+    pub first_byte_timeout_ms: u64,
+    /// How long a provider may say nothing in the middle of an answer, in milliseconds. Default 300,000.
+    pub idle_timeout_ms: u64,
+    /// How long a request may take from its arrival, in milliseconds. Default 3,600,000.
+    pub total_timeout_ms: u64,
+    /// How many connections to each origin each core keeps at rest. Default 64.
+    pub idle_connections_max: usize,
+}
+
+/// One core's way to providers.
+pub struct Call {
+    client: Client,
+    in_force: InForce,
+    // Borrowed for one look-up, never over an await.
+    origins: RefCell<HashMap<ProviderId, Known>>,
+}
+
+/// A provider as it was when its base URL was taken apart.
+type Known = (Arc<Provider>, Rc<Origin>);
+
+/// What a provider answered.
+pub struct Answer {
+    /// Its status: 2xx, or an error of the request's own.
+    pub status: StatusCode,
+    /// Its headers, as they came.
+    pub headers: HeaderMap,
+    /// Its body, of which nothing has been read.
+    pub body: Body,
+    /// Whether usage was asked for that the client did not ask for.
+    pub usage_added: bool,
+}
+
+// === impl Config ===
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            private_ranges: Vec::new(),
+            connect_timeout_ms: 5_000,
+            first_byte_timeout_ms: 600_000,
+            idle_timeout_ms: 300_000,
+            total_timeout_ms: 3_600_000,
+            idle_connections_max: 64,
+        }
+    }
+}
+
+/// How long a connection may rest: less than most servers keep theirs, so that few are found closed.
+const REST_MAX: Duration = Duration::from_secs(55);
+
+fn ranges<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let parse = |text: String| {
+        text.parse()
+            .map_err(|_| D::Error::custom(format!("`{text}` is not a range like 10.0.0.0/8")))
+    };
+    texts.into_iter().map(parse).collect()
+}
+
+// === impl Call ===
+
+impl Call {
+    /// A way with an empty pool. `tls` may be shared by all cores.
+    pub fn new(config: &Config, tls: Arc<ClientConfig>, in_force: InForce) -> Self {
+        let limits = Limits {
+            guard: Guard::new(config.private_ranges.clone()),
+            connect_max: Duration::from_millis(config.connect_timeout_ms),
+            first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
+            rest_max: REST_MAX,
+            resting_max: config.idle_connections_max,
+        };
+        Self {
+            client: Client::new(limits, tls),
+            in_force,
+            origins: RefCell::default(),
+        }
+    }
+
+    /// The first answer that one of the plan's targets gives.
+    pub async fn first_good(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        entry: &mut Entry,
+    ) -> Result<Answer, Failure> {
+        let mut last = Failure::Misconfigured("target");
+        for candidate in plan.candidates() {
+            match self.attempt(candidate, request, entry).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => last = failure,
+            }
+            warn!(provider = %candidate.provider().name, failure = %last, "a provider did not answer");
+            if last.was_sent() {
+                break;
+            }
+            entry.missed();
+        }
+        Err(last)
+    }
+
+    /// Closes connections that have rested too long.
+    pub fn sweep(&self, cx: &mut Context<'_>) {
+        self.client.sweep(cx);
+    }
+
+    async fn attempt(
+        &self,
+        candidate: &Candidate,
+        request: &Request,
+        entry: &mut Entry,
+    ) -> Result<Answer, Failure> {
+        let provider = candidate.provider();
+        let origin = self.origin(provider)?;
+        let usage_added = provider.stream_options && !request.scanned().usage_asked;
+        let outgoing = self.outgoing(candidate, request, &origin, usage_added)?;
+        let line = self.client.line(&origin).await.map_err(Failure::from)?;
+        entry.reached(candidate);
+        let answer = self
+            .client
+            .send(&origin, line, outgoing)
+            .await
+            .map_err(Failure::from)?;
+        let (parts, body) = answer.into_parts();
+        let status = parts.status;
+        if !status.is_success() {
+            entry.refused();
+        }
+        match status {
+            StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Failure::CredentialRefused(status)),
+            _ if status.is_informational() || status.is_redirection() => {
+                Err(Failure::Unexpected(status))
+            }
+            _ => Ok(Answer {
+                status,
+                headers: parts.headers,
+                body,
+                usage_added,
+            }),
+        }
+    }
+
+    fn outgoing(
+        &self,
+        candidate: &Candidate,
+        request: &Request,
+        origin: &Origin,
+        ask_usage: bool,
+    ) -> Result<http::Request<Full<bytes::Bytes>>, Failure> {
+        let (provider, target) = (candidate.provider(), candidate.target());
+        let uri = origin.path(below(request.endpoint()));
+        let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
+        let head = http::Request::post(uri).header(header::HOST, origin.host_header());
+        let mut head = request
+            .forward_headers(head)
+            .header(header::USER_AGENT, USER_AGENT);
+        match self.in_force.credential(provider.id) {
+            Some(credential) => {
+                let with_credential = client::authenticate(head, &credential, origin);
+                head = with_credential.map_err(|_| {
+                    Failure::Misconfigured("credential, which is for another origin")
+                })?;
+            }
+            None if provider.credential_required => {
+                return Err(Failure::Misconfigured("credential, which is missing"));
+            }
+            None => {}
+        }
+        let rewritten = Rewrite {
+            model: &target.provider_model,
+            ask_usage,
+        };
+        let body = rewrite(request.body(), request.scanned(), &rewritten);
+        head.body(Full::new(body))
+            .map_err(|_| Failure::Misconfigured("credential"))
+    }
+
+    /// The provider's base URL, taken apart once for each revision of the provider.
+    fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
+        let mut origins = self.origins.borrow_mut();
+        if let Some((known, origin)) = origins.get(&provider.id)
+            && Arc::ptr_eq(known, provider)
+        {
+            return Ok(Rc::clone(origin));
+        }
+        let origin = Origin::parse(&provider.base_url);
+        let origin = Rc::new(origin.map_err(|_| Failure::Misconfigured("base URL"))?);
+        if origins.len() >= ORIGINS_MAX {
+            origins.clear();
+        }
+        origins.insert(provider.id, (Arc::clone(provider), Rc::clone(&origin)));
+        Ok(origin)
+    }
+}
+
+const fn below(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::ChatCompletions => "/chat/completions",
+        Endpoint::Completions => "/completions",
+        Endpoint::Embeddings => "/embeddings",
+    }
+}

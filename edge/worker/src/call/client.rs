@@ -1,0 +1,188 @@
+//! Sends one request to one provider, on a connection from the pool or a new one.
+//!
+//! The only file that reads a provider credential. It is attached only to the origin that it is for, and goes
+//! nowhere else: it is in no error, no log and no type that can be printed.
+
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, header, request::Builder};
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::{Body as _, Incoming, SizeHint},
+};
+use rustls::ClientConfig;
+use tokio::time::timeout;
+
+use crate::{
+    call::{
+        dial::{CannotDial, Dialler},
+        guard::Guard,
+        line::{Broken, Line, Unanswered},
+        origin::Origin,
+        pool::Pool,
+    },
+    in_force::Credential,
+};
+
+/// One core's connections to providers.
+pub struct Client {
+    dialler: Dialler,
+    pool: Rc<Pool>,
+    first_byte_max: Duration,
+}
+
+/// How connections are made and kept.
+pub struct Limits {
+    /// Which addresses may be dialled.
+    pub guard: Guard,
+    /// From resolving to the end of the TLS handshake.
+    pub connect_max: Duration,
+    /// From sending to the head of the answer.
+    pub first_byte_max: Duration,
+    /// How long a connection may rest.
+    pub rest_max: Duration,
+    /// How many may rest for each origin.
+    pub resting_max: usize,
+}
+
+/// The body of an answer. Dropping it before its end closes the connection.
+pub struct Body {
+    incoming: Incoming,
+    line: Option<Line>,
+    pool: Rc<Pool>,
+    origin: Rc<Origin>,
+}
+
+/// The credential is for another origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForeignCredential;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// Nothing was sent.
+    Unreachable(CannotDial),
+    /// The provider closed the connection, or spoke no HTTP.
+    Broken,
+    /// The provider did not answer in time.
+    Slow,
+}
+
+/// Adds the credential to a request for `origin`, if it is for that origin.
+pub fn authenticate(
+    request: Builder,
+    credential: &Credential,
+    origin: &Origin,
+) -> Result<Builder, ForeignCredential> {
+    if credential.allowed_origin != origin.text() {
+        return Err(ForeignCredential);
+    }
+    let text = [b"Bearer ", credential.secret.as_slice()].concat();
+    let mut value = HeaderValue::try_from(text).map_err(|_| ForeignCredential)?;
+    value.set_sensitive(true);
+    Ok(request.header(header::AUTHORIZATION, value))
+}
+
+// === impl Client ===
+
+impl Client {
+    /// A client with an empty pool.
+    pub fn new(limits: Limits, tls: Arc<ClientConfig>) -> Self {
+        Self {
+            dialler: Dialler::new(limits.guard, tls, limits.connect_max),
+            pool: Rc::new(Pool::new(limits.resting_max, limits.rest_max)),
+            first_byte_max: limits.first_byte_max,
+        }
+    }
+
+    /// A connection to `origin`, and whether it is new.
+    pub async fn line(&self, origin: &Origin) -> Result<(Line, bool), NoAnswer> {
+        match poll_fn(|cx| Poll::Ready(self.pool.take(origin.text(), cx))).await {
+            Some(line) => Ok((line, false)),
+            None => Ok((self.dial(origin).await?, true)),
+        }
+    }
+
+    /// Sends `request` on `line`. A connection from the pool may turn out to be closed already; then, and only
+    /// if nothing of the request was sent, it is sent once more on a new one.
+    pub async fn send(
+        &self,
+        origin: &Rc<Origin>,
+        line: (Line, bool),
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Body>, NoAnswer> {
+        let (mut line, new) = line;
+        let waited = timeout(self.first_byte_max, line.exchange(request)).await;
+        let answer = match waited.map_err(|_| NoAnswer::Slow)? {
+            Err(Unanswered::Stale(request)) if !new => {
+                line = self.dial(origin).await?;
+                let waited = timeout(self.first_byte_max, line.exchange(*request)).await;
+                waited.map_err(|_| NoAnswer::Slow)?
+            }
+            answer => answer,
+        };
+        let answer = answer.map_err(|_| NoAnswer::Broken)?;
+        let (pool, origin) = (Rc::clone(&self.pool), Rc::clone(origin));
+        Ok(answer.map(|incoming| Body {
+            incoming,
+            line: Some(line),
+            pool,
+            origin,
+        }))
+    }
+
+    /// Closes connections that have rested too long.
+    pub fn sweep(&self, cx: &mut Context<'_>) {
+        self.pool.sweep(cx);
+    }
+
+    async fn dial(&self, origin: &Origin) -> Result<Line, NoAnswer> {
+        // Boxed: dialling is large, and rare beside the requests that carry this future's size.
+        let wire = Box::pin(self.dialler.dial(origin)).await;
+        let wire = wire.map_err(NoAnswer::Unreachable)?;
+        Line::open(wire).await.map_err(|Broken| NoAnswer::Broken)
+    }
+}
+
+// === impl Body ===
+
+impl Body {
+    /// The next bytes; `None` at the end. The connection goes back to the pool with the last of them.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        let Some(line) = &mut self.line else {
+            return Poll::Ready(None);
+        };
+        let polled = line.poll_data(&mut self.incoming, cx);
+        match &polled {
+            Poll::Ready(Some(Err(Broken))) => self.line = None,
+            Poll::Ready(None) => self.rest(cx),
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.rest(cx),
+            _ => {}
+        }
+        polled
+    }
+
+    /// Whether the end has been reached.
+    pub fn is_finished(&self) -> bool {
+        self.line.is_none() || self.incoming.is_end_stream()
+    }
+
+    /// How many bytes are left, as far as the provider has said.
+    pub fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    fn rest(&mut self, cx: &mut Context<'_>) {
+        if let Some(line) = self.line.take() {
+            self.pool.put(self.origin.text(), line, cx);
+        }
+    }
+}

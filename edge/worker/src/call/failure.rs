@@ -1,0 +1,73 @@
+//! Why no target has answered, as the log and the responder need to know it.
+//!
+//! Holds nothing that a provider said, save its status.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use crate::call::{client::NoAnswer, dial::CannotDial};
+
+/// Why no target has answered.
+#[derive(Debug)]
+pub enum Failure {
+    /// The provider's base URL, credential or address does not fit. Nothing was sent.
+    Misconfigured(&'static str),
+    /// No connection. Nothing was sent.
+    Unreachable(CannotDial),
+    /// The provider broke off before it answered.
+    Broken,
+    /// The provider did not answer in time.
+    Slow,
+    /// The provider refused our credential, with this status.
+    CredentialRefused(StatusCode),
+    /// The provider answered with a status that is no answer, such as a redirect.
+    Unexpected(StatusCode),
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// Whether a provider may have begun to work on the request.
+    pub const fn was_sent(&self) -> bool {
+        !matches!(self, Self::Misconfigured(_) | Self::Unreachable(_))
+    }
+
+    /// Whether the address is one that may not be dialled.
+    pub const fn is_forbidden_address(&self) -> bool {
+        matches!(self, Self::Unreachable(CannotDial::Forbidden))
+    }
+}
+
+impl From<NoAnswer> for Failure {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::Unreachable(why) => Self::Unreachable(why),
+            NoAnswer::Broken => Self::Broken,
+            NoAnswer::Slow => Self::Slow,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misconfigured(what) => write!(f, "check the provider's {what}"),
+            Self::Unreachable(why) => why.fmt(f),
+            Self::Broken => f.write_str("the provider broke off before it answered"),
+            Self::Slow => f.write_str("the provider did not answer in time"),
+            Self::CredentialRefused(status) => {
+                write!(
+                    f,
+                    "the provider refused the credential ({}): replace it",
+                    status.as_u16()
+                )
+            }
+            Self::Unexpected(status) => {
+                write!(f, "the provider answered with status {}", status.as_u16())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,305 @@
+//! What an edge makes of each thing that the control plane says.
+//!
+//! Holds the one writer of policy and knows nothing of connections: messages go in, answers come out, and
+//! which snapshots are wanted can be asked. Revocations are in force before anything else of their message.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+use lifecycle::ready::Blocker;
+use policy::{change::Operation, object::Lane, revision::Revision};
+use proto::sync::{
+    self as wire, sync_request::Message as Say, sync_response::Message as Heard,
+};
+use tokio::sync::watch;
+
+use crate::{
+    feed::{
+        batch::{self, Applied, Unfit},
+        download::{Broken, Download, Progress, Whole},
+        gauges,
+        disk::generation,
+        keeping::Keeping,
+        lane::{HASH, Joins, LaneState},
+    },
+    in_force::Writer,
+};
+
+/// Follows the control plane.
+pub struct Follower {
+    /// The one writer.
+    pub writer: Writer,
+    /// The three lanes, in the order of [`Lane::ALL`].
+    pub lanes: [LaneState; 3],
+    /// The disk.
+    pub keeping: Keeping,
+    /// What each lane keeps from being ready until it is in force.
+    pub blockers: HashMap<Lane, Blocker>,
+    /// How many edges of the region live.
+    pub live_edges: watch::Sender<u32>,
+    /// The largest snapshot, in bytes.
+    pub snapshot_bytes_max: usize,
+    /// What is to be said, in order. Taken by the session after each message, so a few at most.
+    pub says: Vec<Say>,
+    /// The last Ack of each lane: applied and durable.
+    pub told: HashMap<Lane, (Revision, Revision)>,
+}
+
+/// Whether the session goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It does.
+    Stay,
+    /// The replica is leaving.
+    Leave,
+}
+
+/// Whether more of a snapshot is wanted from the fetch that brought a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// More is to come.
+    GoesOn,
+    /// That was the last, or it is of no use.
+    Over,
+}
+
+impl Follower {
+    /// A connection begins: what waited for the last one is gone, and lanes that have nothing want a snapshot.
+    pub fn begin(&mut self, now: Instant) {
+        self.says.clear();
+        self.told.clear();
+        for lane in &mut self.lanes {
+            lane.cut();
+            if lane.place.is_none() {
+                lane.load(now, "there is nothing");
+            }
+        }
+    }
+
+    /// Where the lanes are, for `Hello`.
+    pub fn cursors(&self) -> Vec<wire::Cursor> {
+        self.lanes.iter().filter_map(LaneState::cursor).collect()
+    }
+
+    /// Takes a message.
+    pub fn hear(&mut self, message: Heard, now: Instant) -> Next {
+        match message {
+            Heard::Welcome(welcome) => {
+                tracing::info!(region = welcome.region, "following the control plane");
+                self.kept();
+            }
+            Heard::Batch(batch) => self.batch(batch, now),
+            Heard::NeedSnapshot(need) => {
+                if let Some(lane) = lane(need.lane) {
+                    self.lane(lane).load(now, "the control plane says so");
+                }
+            }
+            Heard::Head(head) => self.head(&head, now),
+            Heard::Revocations(revocations) => self.revoke(revocations.key_ids),
+            Heard::Drain(wire::Drain {}) => return Next::Leave,
+        }
+        Next::Stay
+    }
+
+    /// Takes a chunk of a snapshot.
+    pub fn chunk(&mut self, lane: Lane, chunk: wire::FetchSnapshotResponse, now: Instant) -> Fetch {
+        let keeps = self.keeping.keeps();
+        let bytes_max = self.snapshot_bytes_max;
+        let Some(loading) = &mut self.lane(lane).loading else { return Fetch::Over };
+        let begun = loading.download.take().filter(|begun| begun.is_of(&chunk));
+        let progress = begun
+            .map_or_else(|| Download::begin(lane, &chunk, keeps), Ok)
+            .and_then(|download| download.chunk(chunk, bytes_max));
+        match progress {
+            Ok(Progress::Part(download)) => {
+                loading.download = Some(*download);
+                return Fetch::GoesOn;
+            }
+            Ok(Progress::Whole(whole)) => self.install(lane, *whole, now),
+            Err(why) => {
+                tracing::warn!(lane = lane.word(), %why, "the snapshot is refused");
+                if why == Broken::Hash {
+                    gauges::mismatch();
+                }
+                self.lane(lane).load_again(now, true);
+            }
+        }
+        Fetch::Over
+    }
+
+    /// The fetch of a snapshot ended before the snapshot did. `unknown`: there is no such snapshot any more.
+    pub fn stopped(&mut self, lane: Lane, unknown: bool, now: Instant) {
+        self.lane(lane).load_again(now, unknown);
+    }
+
+    /// Says what the disk has since kept.
+    pub fn kept(&mut self) {
+        for lane in Lane::ALL {
+            self.ack(lane);
+        }
+    }
+
+    /// Once a second, connected or not.
+    pub fn tick(&mut self, now: Instant) {
+        for lane in &self.lanes {
+            gauges::behind(lane.lane, lane.behind(now));
+        }
+        self.keeping.revoked(Vec::new());
+        for lane in self.keeping.lost(now) {
+            self.lane(lane).load(now, "it could not be kept on disk");
+        }
+    }
+
+    fn batch(&mut self, batch: wire::Batch, now: Instant) {
+        let Some(lane) = lane(batch.lane) else {
+            return tracing::warn!("a batch of an unknown lane is passed over");
+        };
+        if lane == Lane::Keys {
+            // Before all else, so that neither a gap nor a snapshot on its way can hold a revocation up.
+            self.revoke(revoked_in(&batch));
+        }
+        let state = self.lane(lane);
+        let joins = state.joins(&batch);
+        if joins == Joins::Gap {
+            state.load(now, "a batch does not join on");
+        }
+        if let Some(loading) = &mut state.loading {
+            return loading.hold(batch);
+        }
+        if joins == Joins::Next {
+            self.apply(lane, batch, now);
+        }
+        self.ack(lane);
+    }
+
+    fn apply(&mut self, lane: Lane, batch: wire::Batch, now: Instant) {
+        let revision = Revision(batch.revision);
+        match batch::apply(&mut self.lanes[place_of(lane)], &mut self.writer, batch) {
+            Ok(Applied { rejections, refused, hash_agrees, stored }) => {
+                gauges::revision(lane, revision);
+                self.keeping.batch(lane, stored);
+                self.nack(lane, revision, rejections, refused);
+                if !hash_agrees {
+                    gauges::mismatch();
+                    self.lane(lane).load(now, HASH);
+                }
+            }
+            Err(Unfit(why)) => {
+                tracing::error!(lane = lane.word(), %revision, why, "a batch is refused");
+                let rejections = Vec::new();
+                let (lane_number, batch_revision) = (lane as i32, revision.0);
+                self.says.push(Say::Nack(wire::Nack { lane: lane_number, batch_revision, rejections }));
+                gauges::refused(lane, 1);
+                self.lane(lane).load(now, why);
+            }
+        }
+    }
+
+    fn install(&mut self, lane: Lane, whole: Whole, now: Instant) {
+        let Whole { place, aside, parts } = whole;
+        if !self.lane(lane).may_go_to(&place) {
+            tracing::warn!(lane = lane.word(), "the snapshot is older than what is in force");
+            return self.lane(lane).load_again(now, true);
+        }
+        let writer = &mut self.writer;
+        // Where: as for a batch, a fault of ours costs the snapshot and not the process.
+        let installed = catch_unwind(AssertUnwindSafe(|| aside.install(writer, place.revision)));
+        let Ok(installed) = installed else {
+            tracing::error!(lane = lane.word(), "putting a snapshot in force panicked");
+            return self.lane(lane).load_again(now, true);
+        };
+        self.keeping.revoked(installed.newly_revoked);
+        if let Some(mut parts) = parts {
+            parts.append(&mut generation::parts(installed.kept));
+            self.keeping.whole(lane, place.clone(), parts);
+        }
+        let revision = place.revision;
+        tracing::info!(lane = lane.word(), %revision, "in force from a snapshot");
+        gauges::revision(lane, revision);
+        let held = self.lane(lane).loaded(place, installed.ledger, now);
+        self.blockers.remove(&lane);
+        self.nack(lane, revision, installed.rejections, installed.refused);
+        self.ack(lane);
+        for batch in held {
+            self.batch(batch, now);
+        }
+    }
+
+    fn revoke(&mut self, mut key_ids: Vec<String>) {
+        key_ids.retain(|key_id| self.writer.revoke(key_id));
+        self.keeping.revoked(key_ids);
+    }
+
+    fn head(&mut self, head: &wire::Head, now: Instant) {
+        self.live_edges.send_if_modified(|live| {
+            let before = std::mem::replace(live, head.live_edges.max(1));
+            before != *live
+        });
+        for cursor in &head.heads {
+            let Some(lane) = lane(cursor.lane) else { continue };
+            let state = self.lane(lane);
+            if let Some(why) = state.compare(cursor, now) {
+                if why == HASH {
+                    gauges::mismatch();
+                }
+                state.load(now, why);
+            }
+        }
+    }
+
+    /// Says where a lane is, if that has not been said.
+    fn ack(&mut self, lane: Lane) {
+        let state = &self.lanes[place_of(lane)];
+        let Some(place) = &state.place else { return };
+        let (applied, durable) = (place.revision, self.keeping.durable(lane, place));
+        if self.told.insert(lane, (applied, durable)) == Some((applied, durable)) {
+            return;
+        }
+        self.says.push(Say::Ack(wire::Ack {
+            lane: lane as i32,
+            applied_revision: applied.0,
+            durable_revision: durable.0,
+            state_hash: state.ledger.hash().as_bytes().to_vec(),
+        }));
+    }
+
+    fn nack(&mut self, lane: Lane, at: Revision, rejections: Vec<wire::Rejection>, count: u64) {
+        if count == 0 {
+            return;
+        }
+        for rejection in &rejections {
+            let wire::Rejection { kind, revision, detail, kept_previous, .. } = rejection;
+            let lane = lane.word();
+            tracing::error!(lane, kind, revision, detail, kept_previous, "a change is refused");
+        }
+        gauges::refused(lane, count);
+        let (lane, batch_revision) = (lane as i32, at.0);
+        self.says.push(Say::Nack(wire::Nack { lane, batch_revision, rejections }));
+    }
+
+    fn lane(&mut self, lane: Lane) -> &mut LaneState {
+        &mut self.lanes[place_of(lane)]
+    }
+}
+
+/// The lane with this number on the wire.
+pub fn lane(number: i32) -> Option<Lane> {
+    u8::try_from(number).ok().and_then(Lane::from_number)
+}
+
+const fn place_of(lane: Lane) -> usize {
+    match lane {
+        Lane::Config => 0,
+        Lane::Keys => 1,
+        Lane::Secrets => 2,
+    }
+}
+
+fn revoked_in(batch: &wire::Batch) -> Vec<String> {
+    let is_revoked = |change: &&wire::Change| change.operation == Operation::Revoke as i32;
+    let changes = batch.changes.iter().filter(is_revoked);
+    changes.filter_map(|change| String::from_utf8(change.key.clone()).ok()).collect()
+}

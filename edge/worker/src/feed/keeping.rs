@@ -1,0 +1,105 @@
+//! What the feed hands to the disk, and what it may say of it.
+//!
+//! Knows when a revision may be called durable: when a restart would find it, and every revocation with it.
+//! Without a disk nothing ever is.
+
+use std::time::{Duration, Instant};
+
+use policy::{object::Lane, revision::Revision};
+use proto::sync as wire;
+
+use crate::feed::disk::{
+    generation::{Parts, Place},
+    keeper::Orders,
+};
+
+/// How long a lane that could not be written waits before it is fetched whole again: a full disk would
+/// otherwise have it fetched without end.
+const LOST_WAIT: Duration = Duration::from_mins(10);
+
+/// The feed's side of the disk.
+pub struct Keeping {
+    orders: Option<Orders>,
+    /// Revocations that are in force and were not taken yet. Bounded by those that `in_force` remembers.
+    unkept: Vec<String>,
+    lost_since: Option<Instant>,
+}
+
+// === impl Keeping ===
+
+impl Keeping {
+    /// With a disk or without.
+    pub fn new(orders: Option<Orders>) -> Self {
+        Self { orders, unkept: Vec::new(), lost_since: None }
+    }
+
+    /// Whether there is a disk.
+    pub fn keeps(&self) -> bool {
+        self.orders.is_some()
+    }
+
+    /// Keeps a batch.
+    pub fn batch(&self, lane: Lane, batch: wire::Batch) {
+        if let Some(orders) = &self.orders
+            && orders.batch(lane, batch).is_err()
+        {
+            // The keeper notices that it is missing and stops telling the lane as kept.
+            tracing::warn!(lane = lane.word(), "the disk is too slow, a change is not kept");
+        }
+    }
+
+    /// Keeps a lane whole.
+    pub fn whole(&self, lane: Lane, place: Place, parts: Parts) {
+        if let Some(orders) = &self.orders
+            && orders.whole(lane, place, parts).is_err()
+        {
+            tracing::warn!(lane = lane.word(), "the disk is too slow, a snapshot is not kept");
+        }
+    }
+
+    /// Keeps revocations; those that find no room are tried again with the next ones or at the next tick.
+    pub fn revoked(&mut self, mut key_ids: Vec<String>) {
+        let Some(orders) = &self.orders else { return };
+        self.unkept.append(&mut key_ids);
+        if !self.unkept.is_empty()
+            && let Err(refused) = orders.revoked(std::mem::take(&mut self.unkept))
+        {
+            self.unkept = refused;
+        }
+    }
+
+    /// The revision of a lane that a restart would find, if it is of the history in which the lane is.
+    pub fn durable(&self, lane: Lane, here: &Place) -> Revision {
+        let Some(orders) = &self.orders else { return Revision(0) };
+        if lane == Lane::Keys && !self.unkept.is_empty() {
+            return Revision(0);
+        }
+        let kept = orders.kept(lane).place.filter(|place| place.epoch == here.epoch);
+        kept.map(|place| place.revision).unwrap_or_default()
+    }
+
+    /// The lanes that must be fetched whole because they could not be kept. Asks seldom.
+    pub fn lost(&mut self, now: Instant) -> Vec<Lane> {
+        let Some(orders) = &self.orders else { return Vec::new() };
+        let mut lost = Lane::ALL.to_vec();
+        lost.retain(|lane| orders.kept(*lane).lost);
+        if lost.is_empty() {
+            self.lost_since = None;
+            return lost;
+        }
+        let since = *self.lost_since.get_or_insert(now);
+        if now.duration_since(since) < LOST_WAIT {
+            return Vec::new();
+        }
+        self.lost_since = Some(now);
+        lost
+    }
+
+    /// Waits until the disk is further.
+    pub async fn changed(&mut self) {
+        match &mut self.orders {
+            Some(orders) => orders.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+}

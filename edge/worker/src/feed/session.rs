@@ -1,0 +1,255 @@
+//! One stream with one control plane, from `Hello` to its end.
+//!
+//! Knows the connection; what is said is the follower's. Everything runs in one task: a message, a chunk of a
+//! snapshot and news of the disk are taken one at a time, and none waits for another's I/O.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use policy::object::Lane;
+use proto::sync::{
+    self as wire, sync_request::Message as Say, sync_service_client::SyncServiceClient,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, interval, sleep_until, timeout},
+};
+use tokio_stream::{StreamMap, wrappers::ReceiverStream};
+use tonic::{Status, Streaming, transport::Channel};
+
+use crate::feed::{
+    dial::Dialer,
+    download::Download,
+    follower::{Fetch, Follower, Next},
+};
+
+/// The version of the protocol.
+const PROTOCOL: u32 = 1;
+/// The largest message, in bytes: a chunk or a batch is at most 1 MiB.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// How many messages to the control plane may wait.
+// Full: the other end does not read, so the session is over.
+const SAYS_MAX: usize = 256;
+/// Without a word for this long the other end is gone; a head comes every second.
+const SILENCE: Duration = Duration::from_secs(15);
+/// How long the first word may take: a replica that is behind may make an edge wait five seconds.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+const BEAT: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_secs(1);
+
+/// Who the edge is, as it tells.
+#[derive(Clone)]
+pub struct Identity {
+    /// What it calls itself.
+    pub edge_id: String,
+    /// Drawn at its start.
+    pub boot_id: Vec<u8>,
+    /// Where its state came from at start.
+    pub boot: wire::Boot,
+    /// How many requests are in flight.
+    pub in_flight: InFlight,
+}
+
+/// Tells how many requests are in flight.
+pub type InFlight = Arc<dyn Fn() -> u32 + Send + Sync>;
+
+/// Why a session ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The replica is leaving.
+    Leaving,
+    /// It closed the stream.
+    Closed,
+    /// It was silent, or did not read.
+    Silent,
+    /// It or the connection failed.
+    Failed(Box<Status>),
+}
+
+type Chunks = Pin<Box<dyn Stream<Item = Option<Result<wire::FetchSnapshotResponse, Status>>> + Send>>;
+
+struct Session<'a> {
+    follower: &'a mut Follower,
+    dialer: &'a Dialer,
+    client: SyncServiceClient<Channel>,
+    says: mpsc::Sender<wire::SyncRequest>,
+    fetches: StreamMap<Lane, Chunks>,
+}
+
+/// Follows over this channel until it ends. `works` is called once the control plane has spoken.
+pub async fn run(
+    follower: &mut Follower,
+    (dialer, channel): (&Dialer, Channel),
+    identity: &Identity,
+    works: impl FnOnce(),
+) -> Ended {
+    let mut client = SyncServiceClient::new(channel)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    follower.begin(Instant::now());
+    let (says, said) = mpsc::channel(SAYS_MAX);
+    let hello = wire::Hello {
+        protocol: PROTOCOL,
+        build: lifecycle::build::VERSION.to_owned(),
+        edge_id: identity.edge_id.clone(),
+        boot_id: identity.boot_id.clone(),
+        cursors: follower.cursors(),
+        boot: identity.boot as i32,
+    };
+    let fetches = StreamMap::new();
+    let mut session = Session { follower, dialer, client: client.clone(), says, fetches };
+    // Before the call, because the other end may answer only once it has heard it.
+    if let Err(ended) = session.say(Say::Hello(hello)) {
+        return ended;
+    }
+    let opened = client.sync(dialer.request(ReceiverStream::new(said)));
+    let mut stream = match timeout(FIRST_WORD, opened).await {
+        Ok(Ok(stream)) => stream.into_inner(),
+        Ok(Err(status)) => return Ended::Failed(Box::new(status)),
+        Err(_) => return Ended::Silent,
+    };
+    match timeout(FIRST_WORD, stream.next()).await {
+        Ok(first) => {
+            if let Err(ended) = session.hear(first) {
+                return ended;
+            }
+        }
+        Err(_) => return Ended::Silent,
+    }
+    works();
+    session.follow(stream, &identity.in_flight).await
+}
+
+// === impl Session ===
+
+impl Session<'_> {
+    async fn follow(mut self, mut heard: Streaming<wire::SyncResponse>, in_flight: &InFlight) -> Ended {
+        let (mut beat, mut tick) = (every(BEAT), every(TICK));
+        let mut last_word = Instant::now();
+        loop {
+            let due = self.next_due();
+            let event = tokio::select! {
+                // In this order: a revocation must not wait for the chunks of a snapshot.
+                biased;
+                word = heard.next() => { last_word = Instant::now(); self.hear(word) }
+                () = self.follower.keeping.changed() => { self.follower.kept(); self.flush() }
+                _ = tick.tick() => self.tick(last_word),
+                _ = beat.tick() => {
+                    self.say(Say::Beat(wire::Beat { in_flight: in_flight() }))
+                }
+                () = sleep_until(due.into()) => { self.fetch(); Ok(()) }
+                Some((lane, chunk)) = self.fetches.next() => self.chunk(lane, chunk),
+            };
+            if let Err(ended) = event {
+                return ended;
+            }
+        }
+    }
+
+    fn hear(&mut self, word: Option<Result<wire::SyncResponse, Status>>) -> Result<(), Ended> {
+        let word = match word {
+            Some(Ok(word)) => word,
+            Some(Err(status)) => return Err(Ended::Failed(Box::new(status))),
+            None => return Err(Ended::Closed),
+        };
+        // A message of a later protocol has none that this build knows, and is passed over.
+        let Some(message) = word.message else { return Ok(()) };
+        match self.follower.hear(message, Instant::now()) {
+            Next::Stay => self.flush(),
+            Next::Leave => Err(Ended::Leaving),
+        }
+    }
+
+    fn chunk(
+        &mut self,
+        lane: Lane,
+        chunk: Option<Result<wire::FetchSnapshotResponse, Status>>,
+    ) -> Result<(), Ended> {
+        let now = Instant::now();
+        let fetch = match chunk {
+            Some(Ok(chunk)) => self.follower.chunk(lane, chunk, now),
+            Some(Err(status)) => {
+                let (lane_word, code) = (lane.word(), status.code());
+                tracing::warn!(lane = lane_word, ?code, why = status.message(), "the snapshot stopped");
+                self.follower.stopped(lane, status.code() == tonic::Code::NotFound, now);
+                Fetch::Over
+            }
+            None => {
+                self.follower.stopped(lane, false, now);
+                Fetch::Over
+            }
+        };
+        if fetch == Fetch::Over {
+            self.fetches.remove(&lane);
+        }
+        self.flush()
+    }
+
+    fn tick(&mut self, last_word: Instant) -> Result<(), Ended> {
+        let now = Instant::now();
+        self.follower.tick(now);
+        if now.duration_since(last_word) > SILENCE { Err(Ended::Silent) } else { Ok(()) }
+    }
+
+    /// When the next wanted snapshot may be fetched; far away when none is wanted.
+    fn next_due(&self) -> Instant {
+        let wanted = self.follower.lanes.iter().filter_map(|lane| lane.loading.as_ref());
+        let due = wanted.filter(|loading| !loading.running).map(|loading| loading.due);
+        due.min().unwrap_or_else(|| Instant::now() + SILENCE)
+    }
+
+    fn fetch(&mut self) {
+        let now = Instant::now();
+        for state in &mut self.follower.lanes {
+            let Some(loading) = state.loading.as_mut().filter(|it| !it.running && it.due <= now) else {
+                continue;
+            };
+            loading.running = true;
+            let request = loading.download.as_ref().map_or_else(
+                || wire::FetchSnapshotRequest { lane: state.lane as i32, ..Default::default() },
+                Download::request,
+            );
+            let request = self.dialer.request(request);
+            let mut client = self.client.clone();
+            let chunks = stream::once(async move { client.fetch_snapshot(request).await });
+            let chunks = chunks.map_ok(tonic::Response::into_inner).try_flatten();
+            // The end is said, because the map of streams drops an ended one without a word.
+            let chunks = chunks.map(Some).chain(stream::once(std::future::ready(None)));
+            self.fetches.insert(state.lane, Box::pin(chunks));
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Ended> {
+        let says = std::mem::take(&mut self.follower.says);
+        says.into_iter().try_for_each(|say| self.say(say))
+    }
+
+    fn say(&self, say: Say) -> Result<(), Ended> {
+        let request = wire::SyncRequest { message: Some(say) };
+        self.says.try_send(request).map_err(|_| Ended::Silent)
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaving => f.write_str("the control plane is leaving"),
+            Self::Closed => f.write_str("the control plane closed the stream"),
+            Self::Silent => f.write_str("the control plane fell silent"),
+            Self::Failed(status) => write!(f, "{:?}: {}", status.code(), status.message()),
+        }
+    }
+}
+
+impl std::error::Error for Ended {}

@@ -1,0 +1,29 @@
+//! One request's journey, and the policy it is judged by.
+//!
+//! The only crate that speaks HTTP with clients and providers. Knows no SQL and no Redis; decides nothing
+//! that policy has not decided. No request in here waits for the control plane.
+//!
+//! The modules stand in the order in which a request meets them; each may know only those above it.
+
+pub mod in_force;
+pub mod feed;
+pub mod accept;
+pub mod request;
+pub mod identify;
+pub mod authorize;
+pub mod route;
+pub mod admit;
+pub mod record;
+pub mod report;
+pub mod call;
+pub mod relay;
+pub mod pipeline;
+pub mod respond;
+pub mod serve;
+pub mod config;
+pub mod worker;
+
+pub use crate::{
+    config::Config,
+    worker::{Running, cannot_start::CannotStart, start},
+};

@@ -1,0 +1,70 @@
+//! What the accounts of one core's requests add up to.
+//!
+//! Knows counts and kinds; knows nothing of whose they are.
+
+use std::time::Duration;
+
+use dialect::Tokens;
+use metrics::{Counter, Histogram, Unit};
+
+/// The kinds of tokens, in the order in which they are counted.
+const KINDS: [&str; 4] = ["input", "cached_input", "output", "reasoning"];
+
+/// What is measured; handles, so that a request looks nothing up.
+pub struct Measures {
+    lost: Counter,
+    tokens: [Counter; KINDS.len()],
+    first_byte: Histogram,
+}
+
+/// Says what this module measures.
+pub fn describe() {
+    metrics::describe_counter!(
+        "sluice_record_lost_total",
+        "Records lost because the queue was full"
+    );
+    metrics::describe_counter!("sluice_tokens_total", "Tokens used, by kind");
+    metrics::describe_histogram!(
+        "sluice_request_first_byte_seconds",
+        Unit::Seconds,
+        "From a request's arrival to the first byte of its answer's body"
+    );
+}
+
+// === impl Measures ===
+
+impl Measures {
+    /// Handles of the recorder that is installed now.
+    pub fn register() -> Self {
+        Self {
+            lost: metrics::counter!("sluice_record_lost_total"),
+            tokens: KINDS.map(|kind| metrics::counter!("sluice_tokens_total", "kind" => kind)),
+            first_byte: metrics::histogram!("sluice_request_first_byte_seconds"),
+        }
+    }
+
+    /// A record has found no place in the queue.
+    pub fn lost(&self) {
+        self.lost.increment(1);
+    }
+
+    /// The first byte of an answer's body came after this long.
+    pub fn first_byte(&self, waited: Duration) {
+        self.first_byte.record(waited);
+    }
+
+    /// A request has used these.
+    pub fn used(&self, tokens: &Tokens) {
+        let counts = [
+            tokens.input,
+            tokens.cached_input,
+            tokens.output,
+            tokens.reasoning,
+        ];
+        for (counter, count) in self.tokens.iter().zip(counts) {
+            if count > 0 {
+                counter.increment(count);
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What an answer used, read as it passes.
+//!
+//! Never changes a byte, save the usage chunk that the client did not ask for.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use dialect::{
+    Tokens, estimate,
+    openai::{answer, request::Endpoint, stream::Meter},
+};
+use memchr::memmem;
+
+use crate::record::Tally;
+
+/// How much of an answer that is not a stream is kept to be read for its usage.
+// Full: only the end is kept, and usage is looked for there, where most providers say it.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// Reads one answer.
+pub enum Gauge {
+    /// A stream of events.
+    Stream(Box<Meter>),
+    /// One piece.
+    Whole(Kept),
+    /// One piece that cannot be read, because it is compressed after all: only its length counts.
+    Unread(Endpoint, u64),
+    /// An error, which has used nothing.
+    Blind,
+}
+
+/// The last of an answer, as slices of what passed.
+pub struct Kept {
+    endpoint: Endpoint,
+    parts: VecDeque<Bytes>,
+    held_bytes: usize,
+    passed_bytes: u64,
+}
+
+// === impl Gauge ===
+
+impl Gauge {
+    /// Reads a stream; `strip_usage` takes out the chunk of usage alone.
+    pub fn stream(strip_usage: bool) -> Self {
+        Self::Stream(Box::new(Meter::new(strip_usage)))
+    }
+
+    /// Reads an answer in one piece.
+    pub const fn whole(endpoint: Endpoint) -> Self {
+        let parts = VecDeque::new();
+        Self::Whole(Kept {
+            endpoint,
+            parts,
+            held_bytes: 0,
+            passed_bytes: 0,
+        })
+    }
+
+    /// Counts an answer that cannot be read.
+    pub const fn unread(endpoint: Endpoint) -> Self {
+        Self::Unread(endpoint, 0)
+    }
+
+    /// Takes what came and appends to `out` what goes on.
+    pub fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        match self {
+            Self::Stream(meter) => meter.push(bytes, out),
+            Self::Whole(kept) => {
+                kept.push(bytes.clone());
+                out.push(bytes);
+            }
+            Self::Unread(_, passed_bytes) => {
+                *passed_bytes += bytes.len() as u64;
+                out.push(bytes);
+            }
+            Self::Blind => out.push(bytes),
+        }
+    }
+
+    /// The answer is complete: appends to `out` what was held back.
+    pub fn finish(&mut self, out: &mut Vec<Bytes>) {
+        if let Self::Stream(meter) = self {
+            meter.finish(out);
+        }
+    }
+
+    /// What a complete answer used.
+    pub fn tally(&self) -> Tally {
+        match self {
+            Self::Whole(kept) => Tally {
+                tokens: kept.tokens(),
+                ..self.partial_tally()
+            },
+            _ => self.partial_tally(),
+        }
+    }
+
+    /// What an answer that was cut short has used so far.
+    pub fn partial_tally(&self) -> Tally {
+        match self {
+            Self::Stream(meter) => Tally {
+                tokens: meter.tokens(),
+                output_tokens: meter.output_estimate(),
+            },
+            Self::Whole(kept) => Tally {
+                tokens: None,
+                output_tokens: output_tokens_of(kept.endpoint, kept.passed_bytes),
+            },
+            Self::Unread(endpoint, passed_bytes) => Tally {
+                tokens: None,
+                output_tokens: output_tokens_of(*endpoint, *passed_bytes),
+            },
+            Self::Blind => Tally::default(),
+        }
+    }
+
+    /// Whether the provider reported an error within the stream.
+    pub const fn error_seen(&self) -> bool {
+        matches!(self, Self::Stream(meter) if meter.error_seen())
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn push(&mut self, bytes: Bytes) {
+        self.passed_bytes += bytes.len() as u64;
+        self.held_bytes += bytes.len();
+        self.parts.push_back(bytes);
+        while self.held_bytes > KEPT_BYTES_MAX
+            && let Some(oldest) = self.parts.pop_front()
+        {
+            self.held_bytes -= oldest.len();
+        }
+    }
+
+    fn tokens(&self) -> Option<Tokens> {
+        let whole = self.held_bytes as u64 == self.passed_bytes;
+        let read = |text: &[u8]| {
+            if whole {
+                answer::tokens(self.endpoint, text)
+            } else {
+                self.tokens_at_end(text)
+            }
+        };
+        if self.parts.len() == 1 {
+            return read(&self.parts[0]);
+        }
+        let mut text = BytesMut::with_capacity(self.held_bytes);
+        self.parts
+            .iter()
+            .for_each(|part| text.extend_from_slice(part));
+        read(&text)
+    }
+
+    /// Usage in the end of an answer whose beginning is gone. Quotes within a string are escaped, so the last
+    /// `"usage"` with its quotes bare is a member.
+    fn tokens_at_end(&self, end: &[u8]) -> Option<Tokens> {
+        let usage = &end[memmem::rfind(end, b"\"usage\"")?..];
+        let whole = [b"{", usage].concat();
+        answer::tokens(self.endpoint, &whole)
+    }
+}
+
+/// Output tokens in a whole answer of this many bytes that says nothing of usage; embeddings generate none.
+fn output_tokens_of(endpoint: Endpoint, body_bytes: u64) -> u64 {
+    if endpoint == Endpoint::Embeddings {
+        0
+    } else {
+        estimate::output_tokens(body_bytes)
+    }
+}

@@ -1,0 +1,269 @@
+//! Brings records to the control plane: in batches, again and again, until they are taken.
+//!
+//! Knows the spool and the network; no request waits for either. A record has its request's id, so that sending
+//! it twice counts once. Writing to disk blocks, so it runs on a thread of its own.
+
+pub mod spool;
+
+use std::time::{Duration, Instant};
+
+use lifecycle::drain::Drain;
+use proto::{
+    message,
+    usage::{self as wire, usage_service_client::UsageServiceClient},
+};
+use serde::Deserialize;
+use tokio::{
+    sync::mpsc,
+    time::{sleep, sleep_until, timeout, timeout_at},
+};
+use tonic::{Code, transport::Channel};
+
+use crate::{
+    feed::{backoff::Backoff, dial::Dialer, disk::Directory},
+    record::Record,
+    report::spool::Spool,
+};
+
+/// How many records a batch has; the protocol's bound.
+const BATCH_RECORDS_MAX: usize = 1000;
+/// How long a record waits for others to go with.
+const GATHER: Duration = Duration::from_millis(200);
+/// How long the control plane may take to store a batch.
+const STORE: Duration = Duration::from_secs(5);
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long the last try may take when the drain is over.
+const LAST: Duration = Duration::from_secs(1);
+
+/// The section `[usage]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How large the file of unsent records may become, in bytes. Default 64 MiB, some 250,000 records.
+    pub spool_bytes_max: u64,
+}
+
+/// What brings records.
+pub struct Reporter {
+    dialer: Dialer,
+    edge_id: String,
+    spool: Spool,
+}
+
+/// The batch is still to be stored.
+struct Away;
+
+/// A reporter at work.
+struct Work {
+    client: UsageServiceClient<Channel>,
+    dialer: Dialer,
+    edge_id: String,
+    spool: Spool,
+    batch: Vec<Record>,
+    backoff: Backoff,
+    try_at: Instant,
+}
+
+/// Says what is measured here.
+pub fn describe() {
+    metrics::describe_gauge!(
+        "sluice_usage_unsettled",
+        "Records that the control plane has not taken yet"
+    );
+}
+
+// === impl Reporter ===
+
+impl Reporter {
+    /// Reads what a process before this one could not send. Blocks.
+    pub fn new(
+        config: &Config,
+        directory: Option<&Directory>,
+        dialer: Dialer,
+        edge_id: String,
+    ) -> Self {
+        describe();
+        let journal = directory.and_then(|directory| {
+            let opened = directory.journal("records", config.spool_bytes_max);
+            opened.inspect_err(|why| tracing::error!(%why, "records are kept in memory alone")).ok()
+        });
+        Self { dialer, edge_id, spool: Spool::new(journal) }
+    }
+
+    /// Works until every sender is gone and what is left is sent or kept, at the latest a second after the drain
+    /// is over.
+    pub async fn run(self, mut records: mpsc::Receiver<Record>, drain: Drain) {
+        let Self { mut dialer, edge_id, spool } = self;
+        let client = UsageServiceClient::new(dialer.lazily());
+        let (batch, backoff) = (Vec::new(), Backoff::up_to(LONGEST_WAIT));
+        let try_at = Instant::now();
+        let mut work = Work { client, dialer, edge_id, spool, batch, backoff, try_at };
+        work.until_closed(&mut records).await;
+        let late = async {
+            drain.over().await;
+            sleep(LAST).await;
+        };
+        tokio::select! {
+            () = work.finish() => {}
+            () = late => {}
+        }
+        work.leave();
+    }
+}
+
+// === impl Work ===
+
+impl Work {
+    async fn until_closed(&mut self, records: &mut mpsc::Receiver<Record>) {
+        loop {
+            self.gauge(records.len());
+            // Nothing to send means nothing to wake for.
+            let rest = if self.spool.is_empty() { Duration::from_hours(1) } else { Duration::ZERO };
+            let wake = self.try_at.max(Instant::now() + rest);
+            tokio::select! {
+                open = gather(records, &mut self.batch) => {
+                    self.bring().await;
+                    if !open {
+                        return;
+                    }
+                }
+                () = sleep_until(wake.into()) => self.bring_first().await,
+            }
+        }
+    }
+
+    /// Sends what was gathered, or lets it wait while the control plane is away.
+    async fn bring(&mut self) {
+        let gathered = std::mem::take(&mut self.batch);
+        if gathered.is_empty() {
+            return;
+        }
+        let records = gathered.into_iter().map(to_wire).collect();
+        let batch = wire::ReportRequest { edge_id: self.edge_id.clone(), records };
+        if Instant::now() < self.try_at || self.send(batch.clone()).await.is_err() {
+            let lost = self.spool.push(batch);
+            count_lost(lost);
+        }
+    }
+
+    /// Sends the oldest batch that waits.
+    async fn bring_first(&mut self) {
+        let Some(batch) = self.spool.first().cloned() else { return };
+        if self.send(batch).await.is_ok() {
+            self.spool.pop();
+        }
+    }
+
+    async fn finish(&mut self) {
+        while !self.spool.is_empty() {
+            let before = self.spool.records();
+            self.bring_first().await;
+            if self.spool.records() == before && !self.spool.is_empty() {
+                if self.spool.outlasts() {
+                    return;
+                }
+                sleep(GATHER).await;
+            }
+        }
+    }
+
+    fn leave(&self) {
+        let left = self.spool.records();
+        if left > 0 && self.spool.outlasts() {
+            tracing::warn!(left, "leaving with unsent records; the next start sends them");
+        } else if left > 0 {
+            count_lost(left);
+            tracing::error!(left, "leaving with unsent records and no disk to keep them");
+        }
+        self.gauge(0);
+    }
+
+    async fn send(&mut self, batch: wire::ReportRequest) -> Result<(), Away> {
+        let count = batch.records.len();
+        let answer = timeout(STORE, self.client.report(self.dialer.request(batch))).await;
+        let now = Instant::now();
+        match answer {
+            Ok(Ok(answer)) => {
+                count_lost(answer.into_inner().refused as usize);
+                self.backoff.works(now);
+                return Ok(());
+            }
+            // To send it again would be refused again, and hold up all that comes after.
+            Ok(Err(status)) if status.code() == Code::InvalidArgument => {
+                tracing::error!(count, why = status.message(), "the control plane refuses records");
+                count_lost(count);
+                return Ok(());
+            }
+            Ok(Err(status)) => tracing::warn!(code = ?status.code(), "records wait"),
+            Err(_) => tracing::warn!("records wait, the control plane is silent"),
+        }
+        self.try_at = now + self.backoff.next(now);
+        // The next try goes to another control plane, if there is one.
+        self.client = UsageServiceClient::new(self.dialer.lazily());
+        Err(Away)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double, and this is far below 2^53")]
+    fn gauge(&self, queued: usize) {
+        let unsettled = self.spool.records() + self.batch.len() + queued;
+        metrics::gauge!("sluice_usage_unsettled").set(unsettled as f64);
+    }
+}
+
+/// Gathers until a batch is full or its first record has waited long enough. Says whether more can come. Cancel
+/// safe: what was gathered stays in `batch`.
+async fn gather(records: &mut mpsc::Receiver<Record>, batch: &mut Vec<Record>) -> bool {
+    if batch.is_empty() && records.recv_many(batch, BATCH_RECORDS_MAX).await == 0 {
+        return false;
+    }
+    let until = tokio::time::Instant::now() + GATHER;
+    while batch.len() < BATCH_RECORDS_MAX {
+        let room = BATCH_RECORDS_MAX - batch.len();
+        match timeout_at(until, records.recv_many(batch, room)).await {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    true
+}
+
+fn count_lost(count: usize) {
+    if count > 0 {
+        metrics::counter!("sluice_record_lost_total").increment(count as u64);
+        tracing::error!(count, "records are lost");
+    }
+}
+
+fn to_wire(record: Record) -> wire::Record {
+    wire::Record {
+        id: record.id.to_vec(),
+        at: Some(message::timestamp(record.at_ms)),
+        organization_id: record.organization.as_bytes().to_vec(),
+        project_id: record.project.as_bytes().to_vec(),
+        key_id: record.key_id,
+        model_id: record.model.as_bytes().to_vec(),
+        version_id: record.version.as_bytes().to_vec(),
+        provider_id: record.provider.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+        provider_model: record.provider_model,
+        endpoint: record.endpoint.to_owned(),
+        outcome: record.outcome as i32,
+        status: u32::from(record.status),
+        streamed: record.streamed,
+        usage_source: record.usage_source as i32,
+        input_tokens: record.tokens.input,
+        cached_input_tokens: record.tokens.cached_input,
+        output_tokens: record.tokens.output,
+        reasoning_tokens: record.tokens.reasoning,
+        revision: record.revision.0,
+        duration_us: record.duration_us,
+        first_byte_us: record.first_byte_us,
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { spool_bytes_max: 64 << 20 }
+    }
+}

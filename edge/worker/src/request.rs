@@ -1,0 +1,271 @@
+//! Reads the facts of a request, once: which endpoint, the key text, the bounded body and what a scan of it says.
+//!
+//! Knows HTTP; knows nothing of policy. The key text lives here and in `identify` and nowhere else: it is not
+//! `Debug`, and it is gone before the body is read.
+
+pub mod endpoint;
+pub mod body;
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use dialect::openai::request::{Endpoint as Inference, Scanned};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, header,
+    request::{Builder, Parts},
+};
+use hyper::body::Incoming;
+use lifecycle::clock::Clock;
+
+use crate::accept;
+
+use self::{body::NoBody, endpoint::Endpoint};
+
+/// The request headers that reach a provider as the client sent them. All others stay here.
+const FORWARDED: [HeaderName; 2] = [header::ACCEPT, HeaderName::from_static("openai-beta")];
+
+/// When a request came, and its id.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// `UUIDv7`: the id of the request and of its record.
+    pub id: uuid::Uuid,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// For measuring how long it takes.
+    pub started: Instant,
+}
+
+/// The head of a request, before its caller is known.
+pub struct Head {
+    endpoint: Endpoint,
+    key: Option<Key>,
+    forwarded: HeaderMap,
+    content_length: Option<u64>,
+}
+
+/// Where a key stands. Not `Debug`.
+enum Key {
+    /// In `authorization`.
+    Bearer(HeaderValue),
+    /// In `x-api-key`.
+    Plain(HeaderValue),
+}
+
+/// A whole request.
+pub struct Request {
+    endpoint: Inference,
+    forwarded: HeaderMap,
+    scanned: Scanned,
+    body: Bytes,
+}
+
+/// Why a request is not one we can judge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such path.
+    UnknownPath,
+    /// The path takes other methods: this one.
+    WrongMethod(&'static str),
+    /// A key stands in the query, where it would be logged on the way.
+    KeyInQuery,
+    /// The body is compressed.
+    Encoded,
+    /// The body is not JSON by its own word.
+    NotJson,
+    /// The body is longer than this many bytes.
+    TooLarge(usize),
+    /// The body did not come in time.
+    Slow,
+    /// The body broke off.
+    Broken,
+    /// The body was scanned and refused.
+    Body(dialect::openai::request::Refused),
+}
+
+// === impl Arrival ===
+
+impl Arrival {
+    /// A request that comes now.
+    pub fn now(clock: &Clock) -> Self {
+        let at_ms = clock.now_ms();
+        let mut random = [0; 10];
+        fastrand::fill(&mut random);
+        let id = uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid();
+        Self {
+            id,
+            at_ms,
+            started: Instant::now(),
+        }
+    }
+}
+
+// === impl Head ===
+
+impl Head {
+    /// Takes what is needed of a head and forgets the rest.
+    pub fn read(mut parts: Parts) -> Result<Self, Refusal> {
+        let endpoint = Endpoint::at(parts.uri.path()).ok_or(Refusal::UnknownPath)?;
+        let (method, allowed) = endpoint.method();
+        if parts.method != method {
+            return Err(Refusal::WrongMethod(allowed));
+        }
+        if parts.uri.query().is_some_and(holds_key) {
+            return Err(Refusal::KeyInQuery);
+        }
+        if let Endpoint::Inference(_) = endpoint {
+            check_content(&parts.headers)?;
+        }
+        let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
+        for name in FORWARDED {
+            if let Some(value) = parts.headers.remove(&name) {
+                forwarded.insert(name, value);
+            }
+        }
+        let content_length = parts.headers.get(header::CONTENT_LENGTH);
+        let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
+        let bearer = parts.headers.remove(header::AUTHORIZATION).map(Key::Bearer);
+        let key = bearer.or_else(|| parts.headers.remove("x-api-key").map(Key::Plain));
+        Ok(Self {
+            endpoint,
+            key,
+            forwarded,
+            content_length,
+        })
+    }
+
+    /// What is asked for.
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The key text, without the word `Bearer`.
+    pub fn key_text(&self) -> Option<&str> {
+        let text = match self.key.as_ref()? {
+            Key::Bearer(value) => {
+                let (scheme, text) = value.to_str().ok()?.split_once(' ')?;
+                scheme
+                    .eq_ignore_ascii_case("Bearer")
+                    .then_some(text.trim())?
+            }
+            Key::Plain(value) => value.to_str().ok()?,
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Reads the body and scans it. Forgets the key text first.
+    pub async fn with_body(
+        self,
+        endpoint: Inference,
+        incoming: Incoming,
+        limits: &accept::Config,
+    ) -> Result<Request, Refusal> {
+        let Self {
+            forwarded,
+            content_length,
+            ..
+        } = self;
+        let time_max = Duration::from_millis(limits.body_timeout_ms);
+        let body = body::collect(incoming, content_length, limits.body_bytes_max, time_max).await;
+        let body = body.map_err(|why| match why {
+            NoBody::TooLarge => Refusal::TooLarge(limits.body_bytes_max),
+            NoBody::Slow => Refusal::Slow,
+            NoBody::Broken => Refusal::Broken,
+        })?;
+        let scanned = dialect::openai::request::scan(endpoint, &body).map_err(Refusal::Body)?;
+        Ok(Request {
+            endpoint,
+            forwarded,
+            scanned,
+            body,
+        })
+    }
+}
+
+// === impl Request ===
+
+impl Request {
+    /// What is asked for.
+    pub const fn endpoint(&self) -> Inference {
+        self.endpoint
+    }
+
+    /// What the scan of the body said.
+    pub const fn scanned(&self) -> &Scanned {
+        &self.scanned
+    }
+
+    /// The body, as it came.
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Adds the headers that a provider may see.
+    pub fn forward_headers(&self, mut to: Builder) -> Builder {
+        for (name, value) in &self.forwarded {
+            to = to.header(name, value);
+        }
+        to.header(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )
+        .header(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        )
+    }
+}
+
+// === impl Refusal ===
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownPath => f.write_str("there is nothing at this path"),
+            Self::WrongMethod(allowed) => write!(f, "this path only takes {allowed}"),
+            Self::KeyInQuery => f.write_str("send the key in a header, not in the query"),
+            Self::Encoded => f.write_str("send the body without content-encoding"),
+            Self::NotJson => f.write_str("send the body as application/json"),
+            Self::TooLarge(bytes) => write!(f, "the body is longer than {bytes} bytes"),
+            Self::Slow => f.write_str("the body did not come in time"),
+            Self::Broken => f.write_str("the body broke off"),
+            Self::Body(refused) => refused.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+fn holds_key(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        ["key", "api_key", "api-key"]
+            .iter()
+            .any(|word| name.eq_ignore_ascii_case(word))
+    })
+}
+
+fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
+    let encoded = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if encoded {
+        return Err(Refusal::Encoded);
+    }
+    // A client that says nothing is believed to send JSON; the scan finds out.
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let kind = kind
+        .as_bytes()
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default();
+    let kind = kind.trim_ascii();
+    let json = kind.eq_ignore_ascii_case(b"application/json")
+        || kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json");
+    if json { Ok(()) } else { Err(Refusal::NotJson) }
+}

@@ -1,0 +1,283 @@
+//! Says it to the client: a [`Reply`] or a [`Refusal`] becomes an HTTP response.
+//!
+//! The only place of the edge where a status code is chosen. No message holds what the client sent, save the
+//! model's name, nor anything that a provider said.
+
+pub mod errors;
+pub mod room_headers;
+
+use bytes::Bytes;
+use dialect::openai::{error, request::Refused};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::{Either, Full};
+
+use crate::{
+    admit,
+    call::failure::Failure,
+    identify,
+    pipeline::{Answered, Refusal, Reply},
+    relay::Relay,
+    request::{self, Arrival},
+};
+
+/// What is sent: bytes of ours, or a provider's answer.
+pub type Body = Either<Full<Bytes>, Relay>;
+
+/// The longest model name that is repeated in a message, in bytes.
+// Full: the message does without it.
+const MODEL_BYTES_SHOWN: usize = 128;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-sluice-request-id");
+const MODEL: HeaderName = HeaderName::from_static("x-sluice-model");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An error, and what is said about this one.
+struct Said {
+    error: errors::Documented,
+    message: String,
+    param: Option<&'static str>,
+}
+
+/// Says what this module measures.
+pub fn describe() {
+    metrics::describe_counter!(
+        "sluice_refusal_total",
+        "Requests refused or failed, by code"
+    );
+}
+
+/// The response to a request that is answered.
+pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
+    let mut response = match reply {
+        Reply::Models(body) => json(StatusCode::OK, body),
+        Reply::Answer(answered) => {
+            let Answered {
+                head,
+                body,
+                label,
+                room,
+            } = *answered;
+            let mut response = Response::new(Either::Right(body));
+            *response.status_mut() = head.status;
+            *response.headers_mut() = head.headers;
+            room_headers::show(response.headers_mut(), &room);
+            if let Ok(label) = HeaderValue::try_from(label) {
+                response.headers_mut().insert(MODEL, label);
+            }
+            response
+        }
+    };
+    sign(response.headers_mut(), arrival);
+    response
+}
+
+/// The response to a request that is refused, or that no provider answered.
+pub fn refusal(refusal: Refusal, arrival: &Arrival) -> Response<Body> {
+    let said = say(&refusal);
+    metrics::counter!("sluice_refusal_total", "code" => said.error.code).increment(1);
+    let status = StatusCode::from_u16(said.error.status).unwrap_or_default();
+    let body = error::body(said.error.kind, said.error.code, &said.message, said.param);
+    let mut response = json(status, body);
+    let headers = response.headers_mut();
+    match refusal {
+        Refusal::Request(request::Refusal::WrongMethod(allowed)) => {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
+        Refusal::Admit(admit::Refusal {
+            retry_after_ms,
+            room,
+            ..
+        }) => {
+            headers.insert(
+                header::RETRY_AFTER,
+                retry_after_ms.div_ceil(1_000).max(1).into(),
+            );
+            headers.insert(RETRY_AFTER_MS, retry_after_ms.into());
+            room_headers::show(headers, &room);
+        }
+        // The entry closes with the status that its client gets.
+        Refusal::Call(_, entry) => entry.failed(said.error.status),
+        _ => {}
+    }
+    if said.error.status >= 500 {
+        if said.error.retry {
+            headers
+                .entry(header::RETRY_AFTER)
+                .or_insert(HeaderValue::from_static("1"));
+        } else {
+            // SDKs try again on any 5xx unless they are told not to.
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+    }
+    sign(headers, arrival);
+    response
+}
+
+fn say(refusal: &Refusal) -> Said {
+    match refusal {
+        Refusal::Request(refusal) => {
+            let (error, param) = of_request(refusal);
+            Said {
+                error,
+                message: sentence(refusal),
+                param,
+            }
+        }
+        Refusal::Identify(refusal) => Said {
+            error: of_identify(*refusal),
+            message: sentence(refusal),
+            param: None,
+        },
+        Refusal::Authorize(refusal) => {
+            let name = &refusal.model;
+            let message = if name.len() <= MODEL_BYTES_SHOWN {
+                format!("The model `{name}` does not exist, or the key may not use it.")
+            } else {
+                sentence(refusal)
+            };
+            Said {
+                error: errors::MODEL_NOT_FOUND,
+                message,
+                param: Some("model"),
+            }
+        }
+        Refusal::Route(refusal) => Said {
+            error: errors::DANGLING,
+            message: sentence(refusal),
+            param: None,
+        },
+        Refusal::Admit(refusal) => Said {
+            error: errors::RATE_LIMITED,
+            message: sentence(refusal),
+            param: None,
+        },
+        Refusal::Call(failure, _) => {
+            let (error, message) = of_call(failure);
+            Said {
+                error,
+                message: message.to_owned(),
+                param: None,
+            }
+        }
+    }
+}
+
+const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
+    use request::Refusal::{
+        Body, Broken, Encoded, KeyInQuery, NotJson, Slow, TooLarge, UnknownPath, WrongMethod,
+    };
+    let error = match refusal {
+        UnknownPath => errors::UNKNOWN_PATH,
+        WrongMethod(_) => errors::METHOD_NOT_ALLOWED,
+        KeyInQuery => errors::KEY_IN_QUERY,
+        Encoded => errors::CONTENT_ENCODING,
+        NotJson => errors::CONTENT_TYPE,
+        TooLarge(_) => errors::BODY_TOO_LARGE,
+        Slow => errors::BODY_TIMEOUT,
+        Broken => errors::BODY_BROKEN,
+        Body(Refused::NotJson(_)) => errors::INVALID_BODY,
+        Body(Refused::ModelMissing | Refused::ModelNotText) => {
+            return (errors::INVALID_MODEL, Some("model"));
+        }
+        Body(Refused::Duplicate(name) | Refused::Lookalike(name)) => {
+            return (errors::AMBIGUOUS_MEMBER, Some(*name));
+        }
+    };
+    (error, None)
+}
+
+const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
+    match refusal {
+        identify::Refusal::NoKey => errors::MISSING_KEY,
+        identify::Refusal::Unknown => errors::INVALID_KEY,
+        identify::Refusal::Revoked => errors::REVOKED_KEY,
+        identify::Refusal::Expired => errors::EXPIRED_KEY,
+        identify::Refusal::Dangling(_) => errors::DANGLING,
+    }
+}
+
+/// What a client hears of a provider's failure: never a name, an address or what the provider said. The
+/// operator finds those in the log.
+const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
+    if failure.is_forbidden_address() {
+        return (
+            errors::ADDRESS_FORBIDDEN,
+            "The provider's address may not be called from here.",
+        );
+    }
+    match failure {
+        Failure::Misconfigured(_) => (
+            errors::MISCONFIGURED,
+            "The provider of this model is not set up completely.",
+        ),
+        Failure::Unreachable(_) => (errors::UNREACHABLE, "The provider cannot be reached."),
+        Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
+        Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
+        Failure::CredentialRefused(_) => (
+            errors::AUTH_FAILED,
+            "The provider refused the gateway's credential, not your key.",
+        ),
+        Failure::Unexpected(_) => (
+            errors::UNEXPECTED,
+            "The provider answered with a status that is no answer.",
+        ),
+    }
+}
+
+/// An error's text as a sentence for people.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text.push('.');
+    text
+}
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(body.into())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+fn sign(headers: &mut HeaderMap, arrival: &Arrival) {
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text = arrival.id.hyphenated().encode_lower(&mut text);
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_stands_in_the_table_once_and_in_the_document() {
+        let document = include_str!("../../../docs/errors.md");
+        for (at, error) in errors::ERRORS.iter().enumerate() {
+            assert!(
+                errors::ERRORS[..at]
+                    .iter()
+                    .all(|other| other.code != error.code),
+                "{}",
+                error.code
+            );
+            let fault = format!("{:?}", error.fault).to_lowercase();
+            let retry = if error.retry { "yes" } else { "no" };
+            let row = format!(
+                "| `{}` | {} | {fault} | {retry} |",
+                error.code, error.status
+            );
+            assert!(document.contains(&row), "docs/errors.md lacks: {row}");
+        }
+        let rows = document
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .count();
+        assert_eq!(rows, errors::ERRORS.len());
+    }
+}

@@ -1,0 +1,78 @@
+//! Every error that a client can get from us: its code, whose fault it is, and whether to try again.
+//!
+//! The table is the law; `docs/errors.md` is the same in prose, and a test compares the two.
+
+/// One error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Documented {
+    /// Stable; clients may depend on it.
+    pub code: &'static str,
+    /// The status that goes with it; 200 where the answer had begun.
+    pub status: u16,
+    /// The `type` in `OpenAI`'s shape.
+    pub kind: &'static str,
+    /// Who can mend it.
+    pub fault: Fault,
+    /// Whether the same request may succeed later.
+    pub retry: bool,
+}
+
+/// Who can mend an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Whoever sent the request.
+    Caller,
+    /// Whoever runs the gateway.
+    Operator,
+    /// The provider.
+    Provider,
+}
+
+const INVALID: &str = "invalid_request_error";
+const LIMIT: &str = "rate_limit_error";
+const API: &str = "api_error";
+
+macro_rules! errors {
+    ($($name:ident = $code:literal $status:literal $kind:ident $fault:ident $retry:literal;)*) => {
+        $(
+            #[doc = concat!("`", $code, "`.")]
+            pub const $name: Documented = Documented {
+                code: $code,
+                status: $status,
+                kind: $kind,
+                fault: Fault::$fault,
+                retry: $retry,
+            };
+        )*
+        /// All of them, in the order of the document.
+        pub const ERRORS: &[Documented] = &[$($name),*];
+    };
+}
+
+errors! {
+    UNKNOWN_PATH = "unknown_path" 404 INVALID Caller false;
+    METHOD_NOT_ALLOWED = "method_not_allowed" 405 INVALID Caller false;
+    KEY_IN_QUERY = "api_key_in_query" 400 INVALID Caller false;
+    MISSING_KEY = "missing_api_key" 401 INVALID Caller false;
+    INVALID_KEY = "invalid_api_key" 401 INVALID Caller false;
+    REVOKED_KEY = "api_key_revoked" 401 INVALID Caller false;
+    EXPIRED_KEY = "api_key_expired" 401 INVALID Caller false;
+    CONTENT_ENCODING = "unsupported_content_encoding" 415 INVALID Caller false;
+    CONTENT_TYPE = "unsupported_content_type" 415 INVALID Caller false;
+    BODY_TOO_LARGE = "request_too_large" 413 INVALID Caller false;
+    BODY_TIMEOUT = "request_timeout" 408 INVALID Caller true;
+    BODY_BROKEN = "request_incomplete" 400 INVALID Caller true;
+    INVALID_BODY = "invalid_body" 400 INVALID Caller false;
+    INVALID_MODEL = "invalid_model" 400 INVALID Caller false;
+    AMBIGUOUS_MEMBER = "ambiguous_member" 400 INVALID Caller false;
+    MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
+    RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;
+    DANGLING = "config_dangling_reference" 503 API Operator true;
+    MISCONFIGURED = "upstream_misconfigured" 503 API Operator false;
+    ADDRESS_FORBIDDEN = "upstream_address_forbidden" 503 API Operator false;
+    AUTH_FAILED = "upstream_auth_failed" 502 API Operator false;
+    UNREACHABLE = "upstream_unreachable" 502 API Provider true;
+    BROKEN = "upstream_broken" 502 API Provider true;
+    UNEXPECTED = "upstream_unexpected_status" 502 API Provider false;
+    TIMEOUT = "upstream_timeout" 504 API Provider true;
+}

@@ -1,0 +1,64 @@
+//! How much room is left, in the headers that `OpenAI`'s clients read.
+//!
+//! Knows names and notation; knows nothing of limits.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::admit::room::{Room, State};
+
+const REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+const TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
+
+/// Adds what is left of each unit that a limit counts.
+pub fn show(headers: &mut HeaderMap, room: &Room) {
+    for (state, names) in [(room.requests, REQUESTS), (room.tokens, TOKENS)] {
+        let Some(State {
+            limit,
+            remaining,
+            reset_ms,
+        }) = state
+        else {
+            continue;
+        };
+        let [limit_name, remaining_name, reset_name] = names;
+        headers.insert(limit_name, limit.into());
+        headers.insert(remaining_name, remaining.into());
+        if let Ok(reset) = HeaderValue::try_from(duration(reset_ms)) {
+            headers.insert(reset_name, reset);
+        }
+    }
+}
+
+/// A duration as `OpenAI` writes it: `12ms`, `1.5s`, `6m0s`.
+fn duration(ms: u64) -> String {
+    let (minutes, seconds, rest) = (ms / 60_000, ms / 1_000 % 60, ms % 1_000);
+    let fraction = format!(".{rest:03}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    match (minutes, seconds) {
+        (0, 0) => format!("{rest}ms"),
+        (0, _) => format!("{seconds}{fraction}s"),
+        _ => format!("{minutes}m{seconds}{fraction}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_clients_read_them() {
+        let texts = [0, 12, 1_000, 1_500, 17_399, 60_000, 366_040].map(duration);
+        assert_eq!(
+            texts,
+            ["0ms", "12ms", "1s", "1.5s", "17.399s", "1m0s", "6m6.04s"]
+        );
+    }
+}

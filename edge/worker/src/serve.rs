@@ -1,0 +1,183 @@
+//! Speaks HTTP with the clients of one core, until the drain is over.
+//!
+//! Knows connections and phases; what a request becomes is the pipeline's, what is said the responder's. A
+//! connection is a task of this core alone, and everything that hangs on it ends with it.
+
+pub mod in_flight;
+
+use std::{convert::Infallible, future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
+
+use http::{HeaderValue, Request, Response, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use lifecycle::{
+    clock::Clock,
+    drain::{Drain, Phase},
+};
+use tokio::{
+    select,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tracing::{debug, warn};
+
+use crate::{
+    accept::{self, Accept, Accepted},
+    pipeline::Pipeline,
+    request::{Arrival, endpoint},
+    respond,
+};
+
+use self::in_flight::{Counted, Measures};
+
+/// How often connections to providers that have rested too long are closed.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// How long to wait after the system refused a connection, mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How many connections are taken from the kernel's queue when the listener is about to close, and how long to
+/// look for another one.
+// Full: the rest is reset by the kernel, and its clients try again elsewhere.
+const LATE_MAX: usize = 1_024;
+const LATE_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a connection that came so late may take to send its one request.
+const LATE_GRACE: Duration = Duration::from_secs(1);
+
+/// What every connection of a core uses.
+struct Core {
+    pipeline: Pipeline,
+    http: http1::Builder,
+    clock: Clock,
+    drain: Drain,
+    measures: Rc<Measures>,
+}
+
+/// Says what the request path measures.
+pub fn describe() {
+    crate::record::measures::describe();
+    respond::describe();
+    in_flight::describe();
+}
+
+/// Serves one core's listener. Comes back when the drain is over, or earlier when every connection has ended.
+/// Must run where tasks can be spawned that stay on this thread.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    pipeline: Pipeline,
+    clock: Clock,
+    drain: Drain,
+) {
+    let accept = Accept::new(listener, pipeline.limits());
+    let http = accept::http(pipeline.limits());
+    let measures = Rc::new(Measures::register());
+    let core = Rc::new(Core {
+        pipeline,
+        http,
+        clock,
+        drain,
+        measures,
+    });
+    let mut connections = JoinSet::new();
+    accept_until_draining(&accept, &core, &mut connections).await;
+    accept_rest(&accept, &core, &mut connections).await;
+    drop(accept);
+    select! {
+        () = async { while connections.join_next().await.is_some() {} } => {}
+        () = core.drain.over() => {
+            let unfinished = connections.len();
+            if unfinished > 0 {
+                warn!(unfinished, "cut connections that had not finished");
+            }
+            connections.shutdown().await;
+        }
+    }
+}
+
+async fn accept_until_draining(accept: &Accept, core: &Rc<Core>, connections: &mut JoinSet<()>) {
+    let mut draining = pin!(core.drain.draining());
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        select! {
+            accepted = accept.next() => take(accepted, core, connections).await,
+            Some(_) = connections.join_next() => {}
+            _ = sweep.tick() => {
+                poll_fn(|cx| { core.pipeline.sweep(cx); Poll::Ready(()) }).await;
+            }
+            () = &mut draining => return,
+        }
+    }
+}
+
+/// Takes what the kernel has accepted already, because closing the listener would reset it.
+async fn accept_rest(accept: &Accept, core: &Rc<Core>, connections: &mut JoinSet<()>) {
+    for _ in 0..LATE_MAX {
+        let Ok(accepted) = timeout(LATE_PAUSE, accept.next()).await else {
+            return;
+        };
+        take(accepted, core, connections).await;
+    }
+}
+
+async fn take(accepted: io::Result<Accepted>, core: &Rc<Core>, connections: &mut JoinSet<()>) {
+    match accepted {
+        Ok(accepted) => drop(connections.spawn_local(converse(accepted, Rc::clone(core)))),
+        Err(error) => {
+            warn!(%error, "cannot accept a connection");
+            sleep(ACCEPT_PAUSE).await;
+        }
+    }
+}
+
+/// One connection, from its first request to its last.
+async fn converse(accepted: Accepted, core: Rc<Core>) {
+    let Accepted { stream, place } = accepted;
+    let service = service_fn(|message| {
+        let core = Rc::clone(&core);
+        async move { Ok::<_, Infallible>(core.answer(message).await) }
+    });
+    let late = core.drain.phase() >= Phase::Draining;
+    let mut connection = pin!(core.http.serve_connection(TokioIo::new(stream), service));
+    let ended = select! {
+        ended = connection.as_mut() => ended,
+        () = core.drain.draining(), if !late => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        // Its request is on the way already; the answer says that the connection closes.
+        () = sleep(LATE_GRACE), if late => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a client's connection ended early");
+    }
+    drop(place);
+}
+
+// === impl Core ===
+
+impl Core {
+    async fn answer(&self, message: Request<Incoming>) -> Response<Counted> {
+        let arrival = Arrival::now(&self.clock);
+        let label = endpoint::label(message.uri().path());
+        let in_flight = self.measures.enter(label, arrival.started);
+        let (parts, incoming) = message.into_parts();
+        let mut response = match self.pipeline.run(&arrival, parts, incoming).await {
+            Ok(reply) => respond::reply(reply, &arrival),
+            Err(refusal) => respond::refusal(refusal, &arrival),
+        };
+        if self.drain.phase() > Phase::Serving {
+            // Clients are asked to come back on a new connection, and so to another edge, while this one still
+            // accepts: when it stops, nobody is about to send something on an old connection.
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let status = response.status().as_u16();
+        response.map(|body| in_flight.answered(status, body))
+    }
+}

@@ -1,0 +1,217 @@
+//! Puts an edge together, starts it, and sees it out.
+//!
+//! The only place that knows every part, and the only one that starts threads and tasks. Serving has a thread and
+//! a runtime for each core; the feed runs beside them, and what blocks on the disk has threads of its own.
+
+pub mod cannot_start;
+pub mod given;
+
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
+
+use counters::Upkeep;
+use lifecycle::{announce, clock::Clock, drain::Drain, exposition, listen, ops, ready::Readiness};
+use tokio::{
+    net::TcpListener,
+    runtime,
+    sync::{mpsc, oneshot, watch},
+    task::{JoinSet, LocalSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    accept, call,
+    config::Config,
+    feed,
+    in_force::{self, InForce},
+    pipeline::{Ingredients, Pipeline},
+    record::{RECORDS_MAX, Record},
+    report::Reporter,
+    serve,
+    worker::cannot_start::CannotStart,
+};
+
+/// An edge that runs.
+pub struct Running {
+    /// Where it serves.
+    pub inference: SocketAddr,
+    /// Where it is probed.
+    pub ops: SocketAddr,
+    /// What keeps it from being ready, to be asked or waited for.
+    pub readiness: Readiness,
+    serving: Vec<oneshot::Receiver<()>>,
+    finishing: Vec<oneshot::Receiver<()>>,
+    stop: CancellationToken,
+    following: JoinSet<()>,
+    background: JoinSet<()>,
+}
+
+/// A part ended that should not have; the log says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped;
+
+/// What all cores share.
+struct Shared {
+    in_force: InForce,
+    live_edges: watch::Receiver<u32>,
+    records: mpsc::Sender<Record>,
+    drain: Drain,
+}
+
+/// Starts an edge on the caller's runtime and its own threads. Comes back when it listens; whether it has policy
+/// yet is for [`Running::readiness`]. `drain` sees it out.
+pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
+    // Refused when it is there already, as it is when both planes share a process.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let metrics = exposition::install();
+    serve::describe();
+    counters::describe();
+    let readiness = Readiness::new();
+    let listening = readiness.block("the listeners");
+    let edge_id = given::edge_id(&config.edge)?;
+    let dialer = given::dialer(&config.control_plane)?;
+    let directory = given::directory(&config.state)?;
+    let listeners = accept::listeners(&config.inference, config.inference.cores())?;
+    let inference = listeners[0].local_addr()?;
+    let probes = listen::bind(config.ops.address, config.ops.plaintext_beyond_loopback)?;
+    let probes = TcpListener::from_std(probes)?;
+    let ops = probes.local_addr()?;
+
+    let (writer, in_force) = in_force::new();
+    let (live_edges, live_edges_seen) = watch::channel(1);
+    // Full: see RECORDS_MAX.
+    let (records, recorded) = mpsc::channel(RECORDS_MAX);
+    let parts = feed::Parts {
+        writer,
+        directory: directory.clone(),
+        dialer: dialer.clone(),
+        edge_id: edge_id.clone(),
+        in_flight: in_flight(&records),
+        live_edges,
+        snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
+    };
+    let (feed, keeper) = feed::open(parts, &readiness);
+    let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
+    let stop = CancellationToken::new();
+    let (mut following, mut background) = (JoinSet::new(), JoinSet::new());
+    // The cores get the only sender, so that the queue closes with the last of them.
+    let shared = Shared { in_force, live_edges: live_edges_seen, records, drain: drain.clone() };
+    let serving = cores(&config, listeners, shared)?;
+    let last = drain.clone();
+    let mut finishing = vec![on_a_thread("records", move |runtime| {
+        runtime.block_on(reporter.run(recorded, last));
+    })?];
+    if let Some(keeper) = keeper {
+        finishing.push(on_a_thread("state", move |_| keeper.run())?);
+    }
+    following.spawn(feed.run(stop.clone()));
+    background.spawn(ops::serve(probes, readiness.clone(), metrics.clone(), drain.clone()));
+    background.spawn(exposition::upkeep(metrics, drain));
+    let bound = [("inference", inference), ("ops", ops)];
+    announce::listening(config.ops.ports_file.as_deref(), &bound)?;
+    drop(listening);
+    Ok(Running { inference, ops, readiness, serving, finishing, stop, following, background })
+}
+
+/// Starts a thread for each listener.
+fn cores(
+    config: &Config,
+    listeners: Vec<std::net::TcpListener>,
+    shared: Shared,
+) -> Result<Vec<oneshot::Receiver<()>>, CannotStart> {
+    let Shared { in_force, live_edges, records, drain } = shared;
+    let clock = Clock::system();
+    let threads = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
+    let limits = config.limits.counters();
+    let counters = counters::open_each(&limits, &clock, &live_edges, threads)?;
+    let tls = call::dial::tls()?;
+    let mut cores = Vec::with_capacity(listeners.len());
+    for (listener, (counters, upkeep)) in listeners.into_iter().zip(counters) {
+        let ingredients = Ingredients {
+            in_force: in_force.clone(),
+            clock: clock.clone(),
+            counters,
+            records: records.clone(),
+            drain: drain.clone(),
+            tls: Arc::clone(&tls),
+            inference: config.inference.clone(),
+            upstream: config.upstream.clone(),
+            guesses: config.limits.guesses(),
+        };
+        cores.push(core(listener, ingredients, upkeep)?);
+    }
+    Ok(cores)
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Waits until the drain has seen the edge out: clients first, then what they left to settle, to report and to
+    /// keep. Comes back early when a part ends that should not have.
+    pub async fn join(mut self) -> Result<(), Stopped> {
+        tokio::select! {
+            served = all(self.serving) => served?,
+            Some(result) = self.following.join_next() => {
+                tracing::error!(panicked = result.is_err(), "the feed ended");
+                return Err(Stopped);
+            }
+        }
+        // Only now, because until the last request a revocation may still matter.
+        self.stop.cancel();
+        while self.following.join_next().await.is_some() {}
+        let finished = all(self.finishing).await;
+        self.background.shutdown().await;
+        finished
+    }
+}
+
+/// Waits for threads; one that panicked has dropped its end.
+async fn all(threads: Vec<oneshot::Receiver<()>>) -> Result<(), Stopped> {
+    let ends = threads.into_iter().map(|end| async { end.await.map_err(|_| Stopped) });
+    futures_util::future::try_join_all(ends).await.map(drop)
+}
+
+/// One core: its listener, its pipeline, its counters, on a thread with a runtime of its own.
+fn core(
+    listener: std::net::TcpListener,
+    ingredients: Ingredients,
+    upkeep: Upkeep,
+) -> io::Result<oneshot::Receiver<()>> {
+    on_a_thread("serve", move |runtime| {
+        let (clock, drain) = (ingredients.clock.clone(), ingredients.drain.clone());
+        LocalSet::new().block_on(runtime, async {
+            let listener = match TcpListener::from_std(listener) {
+                Ok(listener) => listener,
+                Err(why) => return tracing::error!(%why, "a listener cannot be served"),
+            };
+            let pipeline = Pipeline::new(ingredients);
+            // The pipeline goes with `serve`, and with it the last of this core's counters, which ends upkeep.
+            let serving = serve::serve(listener, pipeline, clock, drain.clone());
+            tokio::join!(serving, upkeep.run(drain));
+        });
+    })
+}
+
+/// Runs `work` on a thread; the receiver hears when it has ended well.
+fn on_a_thread(
+    name: &str,
+    work: impl FnOnce(&runtime::Runtime) + Send + 'static,
+) -> io::Result<oneshot::Receiver<()>> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let (ended, end) = oneshot::channel();
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        work(&runtime);
+        // Nobody may listen any more, when another part has failed.
+        let _ = ended.send(());
+    })?;
+    Ok(end)
+}
+
+/// Each request in flight holds a place in the queue of records.
+fn in_flight(records: &mpsc::Sender<Record>) -> feed::session::InFlight {
+    // Weak, because the queue must close when the cores are gone.
+    let records = records.downgrade();
+    Arc::new(move || {
+        let Some(records) = records.upgrade() else { return 0 };
+        u32::try_from(records.max_capacity() - records.capacity()).unwrap_or(u32::MAX)
+    })
+}

@@ -1,0 +1,90 @@
+//! Why an edge does not start, in words for whoever typed the command.
+//!
+//! Knows every reason and nothing of how it came about.
+
+use std::{fmt, io};
+
+use lifecycle::{listen::CannotListen, settings::InvalidSettings};
+
+use crate::feed::dial::InvalidAddress;
+
+/// Why an edge does not start.
+#[derive(Debug)]
+pub enum CannotStart {
+    /// A secret cannot be read.
+    Settings(InvalidSettings),
+    /// There is no join token.
+    NoJoinToken,
+    /// The edge's id is not one.
+    EdgeId,
+    /// The control plane's addresses are not such.
+    Address(InvalidAddress),
+    /// The state key is not one.
+    StateKey(seal::InvalidKey),
+    /// The settings of `[limits]` are refused.
+    Limits(counters::config::InvalidConfig),
+    /// A listener cannot be had.
+    Listen(CannotListen),
+    /// TLS to providers cannot be set up.
+    Tls(rustls::Error),
+    /// The machine refuses a thread or a file.
+    System(io::Error),
+}
+
+// === impl CannotStart ===
+
+impl fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(why) => why.fmt(f),
+            Self::NoJoinToken => f.write_str(
+                "control_plane.join_token: an edge needs one; `sluice edges create-join-token` makes it",
+            ),
+            Self::EdgeId => f.write_str("edge.id: 1 to 63 letters, digits, `-` and `.`"),
+            Self::Address(why) => why.fmt(f),
+            Self::StateKey(why) => write!(f, "state.key: {why}"),
+            Self::Limits(why) => write!(f, "limits: {why}"),
+            Self::Listen(why) => why.fmt(f),
+            Self::Tls(why) => write!(f, "tls cannot be set up: {why}"),
+            Self::System(why) => write!(f, "the system refuses a thread, a socket or a file: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for CannotStart {}
+
+impl From<InvalidSettings> for CannotStart {
+    fn from(why: InvalidSettings) -> Self {
+        Self::Settings(why)
+    }
+}
+
+impl From<InvalidAddress> for CannotStart {
+    fn from(why: InvalidAddress) -> Self {
+        Self::Address(why)
+    }
+}
+
+impl From<counters::config::InvalidConfig> for CannotStart {
+    fn from(why: counters::config::InvalidConfig) -> Self {
+        Self::Limits(why)
+    }
+}
+
+impl From<CannotListen> for CannotStart {
+    fn from(why: CannotListen) -> Self {
+        Self::Listen(why)
+    }
+}
+
+impl From<io::Error> for CannotStart {
+    fn from(why: io::Error) -> Self {
+        Self::System(why)
+    }
+}
+
+impl From<rustls::Error> for CannotStart {
+    fn from(why: rustls::Error) -> Self {
+        Self::Tls(why)
+    }
+}

@@ -1,0 +1,167 @@
+//! Records on their way to a scripted control plane, there and away.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use dialect::Tokens;
+use lifecycle::drain::{self, Drain, Trigger};
+use policy::{
+    id::{ModelId, OrganizationId, ProjectId, VersionId},
+    revision::Revision,
+};
+use proto::usage::{
+    self as wire,
+    usage_service_server::{UsageService, UsageServiceServer},
+};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::timeout};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, transport::Server};
+use worker::{
+    feed::{dial::Dialer, disk::Directory},
+    record::{Outcome, Record, UsageSource},
+    report::{Config, Reporter},
+};
+
+struct Store(mpsc::UnboundedSender<wire::ReportRequest>);
+
+#[tonic::async_trait]
+impl UsageService for Store {
+    async fn report(
+        &self,
+        request: Request<wire::ReportRequest>,
+    ) -> Result<Response<wire::ReportResponse>, Status> {
+        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer slj_test");
+        self.0.send(request.into_inner()).unwrap();
+        Ok(Response::new(wire::ReportResponse::default()))
+    }
+}
+
+async fn store(address: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, stored) = mpsc::unbounded_channel();
+    let serving = Server::builder()
+        .add_service(UsageServiceServer::new(Store(sender)))
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    tokio::spawn(serving);
+    (address, stored)
+}
+
+fn nowhere() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn any() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+fn record(number: u8) -> Record {
+    Record {
+        id: [number; 16],
+        at_ms: 1_700_000_000_123,
+        organization: OrganizationId::from_bytes([1; 16]),
+        project: ProjectId::from_bytes([2; 16]),
+        key_id: "key".to_owned(),
+        model: ModelId::from_bytes([3; 16]),
+        version: VersionId::from_bytes([4; 16]),
+        provider: None,
+        provider_model: String::new(),
+        endpoint: "/v1/embeddings",
+        outcome: Outcome::Completed,
+        status: 200,
+        streamed: false,
+        usage_source: UsageSource::Provider,
+        tokens: Tokens { input: 5, ..Default::default() },
+        revision: Revision(6),
+        duration_us: 7,
+        first_byte_us: 8,
+    }
+}
+
+fn directory(path: &Path) -> Directory {
+    Directory::open(path, seal::SealingKey::parse(&"7".repeat(64)).unwrap()).unwrap()
+}
+
+fn drain() -> (Trigger, Drain) {
+    drain::channel(Duration::ZERO, Duration::from_secs(5))
+}
+
+fn run(
+    address: SocketAddr,
+    directory: Option<&Directory>,
+    drain: Drain,
+) -> (mpsc::Sender<Record>, JoinHandle<()>) {
+    let dialer = Dialer::new(&[format!("http://{address}")], "slj_test", false).unwrap();
+    let reporter = Reporter::new(&Config::default(), directory, dialer, "edge".to_owned());
+    let (records, queue) = mpsc::channel(64);
+    (records, tokio::spawn(reporter.run(queue, drain)))
+}
+
+async fn next(stored: &mut mpsc::UnboundedReceiver<wire::ReportRequest>) -> Vec<u8> {
+    let batch = timeout(Duration::from_secs(10), stored.recv()).await.unwrap().unwrap();
+    assert_eq!(batch.edge_id, "edge");
+    batch.records.iter().map(|record| record.id[0]).collect()
+}
+
+#[tokio::test]
+async fn records_are_brought_together() {
+    let (address, mut stored) = store(any()).await;
+    let (_trigger, drain) = drain();
+    let (records, running) = run(address, None, drain);
+    for number in 1..=3 {
+        records.send(record(number)).await.unwrap();
+    }
+    assert_eq!(next(&mut stored).await, [1, 2, 3]);
+    records.send(record(4)).await.unwrap();
+    drop(records);
+    running.await.unwrap();
+    assert_eq!(next(&mut stored).await, [4]);
+}
+
+#[tokio::test]
+async fn records_wait_on_disk_for_a_control_plane_and_another_process() {
+    let path = tempfile::tempdir().unwrap();
+    let (_trigger, drain) = drain();
+    let address = nowhere();
+    let (records, running) = run(address, Some(&directory(path.path())), drain.clone());
+    records.send(record(1)).await.unwrap();
+    records.send(record(2)).await.unwrap();
+    drop(records);
+    timeout(Duration::from_secs(4), running).await.expect("no waiting for who is away").unwrap();
+
+    let (address, mut stored) = store(address).await;
+    let (records, running) = run(address, Some(&directory(path.path())), drain.clone());
+    assert_eq!(next(&mut stored).await, [1, 2]);
+    drop(records);
+    running.await.unwrap();
+
+    // What was taken is not sent again.
+    let (records, running) = run(address, Some(&directory(path.path())), drain);
+    records.send(record(3)).await.unwrap();
+    drop(records);
+    running.await.unwrap();
+    assert_eq!(next(&mut stored).await, [3]);
+    assert!(stored.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn without_a_disk_records_wait_in_memory() {
+    let address = nowhere();
+    let (_trigger, drain) = drain();
+    let (records, running) = run(address, None, drain);
+    records.send(record(1)).await.unwrap();
+    drop(records);
+    let (_, mut stored) = store(address).await;
+    assert_eq!(next(&mut stored).await, [1]);
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_that_is_over_does_not_wait_for_who_is_away() {
+    let (trigger, drain) = drain::channel(Duration::ZERO, Duration::ZERO);
+    let (records, running) = run(nowhere(), None, drain);
+    records.send(record(1)).await.unwrap();
+    drop(records);
+    trigger.start();
+    timeout(Duration::from_secs(4), running).await.unwrap().unwrap();
+}

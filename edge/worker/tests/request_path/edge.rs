@@ -1,0 +1,298 @@
+//! One core of an edge, on a thread of its own, with policy put in force by hand.
+
+use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+
+use keys::{Family, Minted};
+use lifecycle::{
+    clock::{Clock, Hand},
+    drain::{self, Trigger},
+};
+use policy::{
+    change::Edit,
+    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    key::Key,
+    limit::{Limit, Rate, Scope, Unit},
+    model::{Model, Target, Version},
+    object::Object,
+    organization::Organization,
+    project::Project,
+    provider::{Provider, ProviderKind},
+    revision::Revision,
+    rules::Rules,
+};
+use rustls::ClientConfig;
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use worker::{
+    accept, admit, call,
+    in_force::{self, Credential, InForce, Secrets, Writer},
+    pipeline::{Ingredients, Pipeline},
+    record::Record,
+    serve,
+};
+use zeroize::Zeroizing;
+
+use crate::client::{Client, PATIENCE};
+
+pub const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
+pub const PROJECT: ProjectId = ProjectId::from_bytes([2; 16]);
+pub const MODEL: ModelId = ModelId::from_bytes([3; 16]);
+pub const VERSION: VersionId = VersionId::from_bytes([4; 16]);
+pub const CREDENTIAL: &str = "sk-canary-credential";
+const PEPPER: [u8; 32] = [7; 32];
+
+/// What a test may change before the edge starts.
+pub struct Setup {
+    pub inference: accept::Config,
+    pub upstream: call::Config,
+    pub grace: Duration,
+    pub deadline: Duration,
+    pub stream_options: bool,
+    pub records_max: usize,
+    pub tls: Arc<ClientConfig>,
+    pub limits: Vec<Limit>,
+}
+
+/// A running edge.
+pub struct Edge {
+    pub address: SocketAddr,
+    pub key: Minted,
+    pub writer: Writer,
+    pub rules: Rules,
+    pub records: mpsc::Receiver<Record>,
+    pub trigger: Option<Trigger>,
+    pub hand: Hand,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let loopback = vec!["127.0.0.0/8".parse().unwrap()];
+        Self {
+            inference: accept::Config {
+                address: ([127, 0, 0, 1], 0).into(),
+                threads: 1,
+                ..accept::Config::default()
+            },
+            upstream: call::Config {
+                private_ranges: loopback,
+                ..call::Config::default()
+            },
+            grace: Duration::ZERO,
+            deadline: Duration::from_millis(500),
+            stream_options: true,
+            records_max: 100,
+            tls: call::dial::tls().unwrap(),
+            limits: Vec::new(),
+        }
+    }
+}
+
+pub fn provider_id(number: u8) -> ProviderId {
+    ProviderId::from_bytes([100 + number; 16])
+}
+
+pub fn limit(unit: Unit, amount: u64, burst: u64) -> Limit {
+    Limit {
+        id: LimitId::from_bytes([unit as u8; 16]),
+        organization: ORGANIZATION,
+        name: "limit".to_owned(),
+        scope: Scope::Project(PROJECT),
+        unit,
+        rate: Rate::new(amount, 60_000, burst).unwrap(),
+    }
+}
+
+impl Setup {
+    /// Starts an edge whose model `chat` has these providers as targets, in order.
+    pub fn start(self, base_urls: &[String]) -> Edge {
+        let (mut writer, in_force) = in_force::new();
+        let key = keys::mint(Family::Live);
+        let rules = rules(base_urls, self.stream_options, self.limits.clone());
+        writer.publish_rules(rules.clone());
+        let mut secrets = Secrets::default();
+        secrets.peppers.insert(1, Zeroizing::new(PEPPER));
+        writer.publish_secrets(secrets);
+        writer.put_key(key_of(&key));
+        let (trigger, drain) = drain::channel(self.grace, self.deadline);
+        let (queue, records) = mpsc::channel(self.records_max);
+        let listener = accept::listeners(&self.inference, 1).unwrap().remove(0);
+        let address = listener.local_addr().unwrap();
+        let (clock, hand) = Clock::by_hand(1_700_000_000_000);
+        let thread =
+            std::thread::spawn(move || self.run(listener, in_force, queue, (clock, drain)));
+        Edge {
+            address,
+            key,
+            writer,
+            rules,
+            records,
+            trigger: Some(trigger),
+            hand,
+            thread: Some(thread),
+        }
+    }
+
+    fn run(
+        self,
+        listener: std::net::TcpListener,
+        in_force: InForce,
+        records: mpsc::Sender<Record>,
+        (clock, drain): (Clock, drain::Drain),
+    ) {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        runtime.unwrap().block_on(async move {
+            let config = counters::Config {
+                store: counters::config::Store::Process,
+                ..counters::Config::default()
+            };
+            let (_sender, live_edges) = watch::channel(1);
+            let (counters, _upkeep) = counters::open(&config, clock.clone(), live_edges).unwrap();
+            let pipeline = Pipeline::new(Ingredients {
+                in_force,
+                clock: clock.clone(),
+                counters,
+                records,
+                drain: drain.clone(),
+                tls: self.tls,
+                inference: self.inference,
+                upstream: self.upstream,
+                guesses: admit::Config::default(),
+            });
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            serve::serve(listener, pipeline, clock, drain).await;
+        });
+    }
+}
+
+fn rules(base_urls: &[String], stream_options: bool, limits: Vec<Limit>) -> Rules {
+    let mut rules = Rules::default();
+    rules.set_revision(Revision(9));
+    let mut targets = Vec::new();
+    let mut objects = vec![
+        Object::Organization(Organization {
+            id: ORGANIZATION,
+            name: "acme".to_owned(),
+        }),
+        Object::Project(Project {
+            id: PROJECT,
+            organization: ORGANIZATION,
+            name: "p".to_owned(),
+        }),
+        model("chat", MODEL, Some(VERSION)),
+        model("unoffered", ModelId::from_bytes([5; 16]), None),
+    ];
+    for (number, base_url) in (0_u8..).zip(base_urls) {
+        let provider = provider_id(number);
+        targets.push(Target {
+            provider,
+            provider_model: "provider-model".to_owned(),
+        });
+        objects.push(Object::Provider(Provider {
+            id: provider,
+            organization: ORGANIZATION,
+            name: format!("provider-{number}"),
+            kind: ProviderKind::OpenAiCompatible,
+            base_url: base_url.clone(),
+            stream_options,
+            credential_required: false,
+        }));
+    }
+    objects.push(Object::Version(Version {
+        id: VERSION,
+        model: MODEL,
+        name: "v1".to_owned(),
+        targets,
+    }));
+    objects.extend(limits.into_iter().map(Object::Limit));
+    for object in objects {
+        rules.apply(Edit::Upsert(object));
+    }
+    rules
+}
+
+pub fn model(name: &str, id: ModelId, stable: Option<VersionId>) -> Object {
+    Object::Model(Model {
+        id,
+        organization: ORGANIZATION,
+        name: name.to_owned(),
+        stable,
+        created_seconds: 1_700_000_000,
+    })
+}
+
+pub fn key_of(minted: &Minted) -> Key {
+    Key {
+        key_id: minted.key_id.clone(),
+        organization: ORGANIZATION,
+        project: PROJECT,
+        tag: keys::tag(&PEPPER, &minted.key_id, &minted.secret_sha256),
+        pepper_version: 1,
+        models: Vec::new(),
+        expires_at_ms: None,
+        config_revision: Revision(1),
+    }
+}
+
+impl Edge {
+    pub async fn connect(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// A new connection on which this chat request was sent.
+    pub async fn chat(&self, body: &str) -> Client {
+        let mut client = self.connect().await;
+        client
+            .post("/v1/chat/completions", &self.key.text, body)
+            .await;
+        client
+    }
+
+    /// The next record.
+    pub async fn record(&mut self) -> Record {
+        timeout(PATIENCE, self.records.recv())
+            .await
+            .expect("no record came")
+            .unwrap()
+    }
+
+    pub fn edit_rules(&mut self, edit: Edit) {
+        self.rules.apply(edit);
+        self.writer.publish_rules(self.rules.clone());
+    }
+
+    /// Gives provider 0 a credential for this origin.
+    pub fn put_credential(&mut self, allowed_origin: &str) {
+        let mut secrets = Secrets::default();
+        secrets.peppers.insert(1, Zeroizing::new(PEPPER));
+        let credential = Credential {
+            provider: provider_id(0),
+            secret: Zeroizing::new(CREDENTIAL.as_bytes().to_vec()),
+            allowed_origin: allowed_origin.to_owned(),
+        };
+        secrets
+            .credentials
+            .insert(provider_id(0), Arc::new(credential));
+        self.writer.publish_secrets(secrets);
+    }
+
+    pub fn leave(&mut self) {
+        self.trigger.take().unwrap().start();
+    }
+
+    /// Waits until the edge has ended by itself.
+    pub async fn ended(&mut self) {
+        let thread = self.thread.take().unwrap();
+        let joined = tokio::task::spawn_blocking(|| thread.join());
+        timeout(PATIENCE, joined)
+            .await
+            .expect("the edge did not end")
+            .unwrap()
+            .unwrap();
+    }
+}

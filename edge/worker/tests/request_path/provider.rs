@@ -1,0 +1,154 @@
+//! A provider that does what a test tells it, one connection and one request at a time.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use crate::client::PATIENCE;
+
+pub struct Provider {
+    listener: TcpListener,
+}
+
+/// One connection from the edge.
+pub struct Peer<S = TcpStream> {
+    pub stream: S,
+    buffer: Vec<u8>,
+}
+
+/// A request as the provider got it.
+pub struct Received {
+    pub line: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Received {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(it, _)| it == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+impl Provider {
+    pub async fn start() -> Self {
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address())
+    }
+
+    pub async fn accept(&self) -> Peer {
+        let accepted = timeout(PATIENCE, self.listener.accept()).await;
+        let (stream, _) = accepted.expect("the edge did not connect").unwrap();
+        stream.set_nodelay(true).unwrap();
+        Peer::new(stream)
+    }
+
+    /// Takes a connection and one request, and answers it.
+    pub async fn answer(&self, response: impl AsRef<[u8]>) -> (Peer, Received) {
+        let mut peer = self.accept().await;
+        let received = peer.request().await;
+        peer.write(response).await;
+        (peer, received)
+    }
+
+    /// Whether nobody has connected.
+    pub async fn is_unvisited(&self) -> bool {
+        let soon = std::time::Duration::from_millis(50);
+        timeout(soon, self.listener.accept()).await.is_err()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
+    }
+
+    pub async fn request(&mut self) -> Received {
+        let end = loop {
+            if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            assert!(self.fill().await, "the edge closed before it asked");
+        };
+        let head = String::from_utf8(self.buffer.drain(..end).collect()).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let line = lines.next().unwrap().to_owned();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':').unwrap();
+            (name.to_ascii_lowercase(), value.trim().to_owned())
+        };
+        let mut received = Received {
+            line,
+            headers: lines.map(header).collect(),
+            body: Vec::new(),
+        };
+        let length: usize = received.header("content-length").unwrap().parse().unwrap();
+        while self.buffer.len() < length {
+            assert!(
+                self.fill().await,
+                "the edge closed in the middle of its request"
+            );
+        }
+        received.body = self.buffer.drain(..length).collect();
+        received
+    }
+
+    pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// One chunk of a chunked body.
+    pub async fn chunk(&mut self, data: &str) {
+        self.write(format!("{:x}\r\n{data}\r\n", data.len())).await;
+    }
+
+    /// Waits until the edge has closed the connection.
+    pub async fn closed(&mut self) {
+        while self.fill().await {}
+    }
+
+    async fn fill(&mut self) -> bool {
+        let read = self.stream.read_buf(&mut self.buffer);
+        matches!(
+            timeout(PATIENCE, read).await.expect("the edge did nothing"),
+            Ok(1..)
+        )
+    }
+}
+
+/// A response of known length.
+pub fn json(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// The head of a stream of events.
+pub const STREAM: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// The end of a chunked body.
+pub const END: &str = "0\r\n\r\n";

@@ -1,0 +1,275 @@
+//! The wall where policy objects become bytes and bytes become policy objects.
+//!
+//! The control plane encodes once, when a change is written; every edge decodes and checks. An object that
+//! does not decode is named by an [`InvalidObject`] and never half-taken.
+
+use std::fmt;
+
+use policy::{
+    credential::{Credential, Pepper},
+    id::{ModelId, OrganizationId, ProjectId, ProviderId},
+    key::Key,
+    limit::{Limit, Rate, Scope, Unit},
+    model::{Model, Target, Version},
+    object::{Kind, Object},
+    organization::Organization,
+    project::Project,
+    provider::{Provider, ProviderKind},
+    revision::Revision,
+};
+use prost::Message;
+
+use crate::sync::{self as wire, limit_policy};
+
+/// Why bytes are not an object. Never holds a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidObject(String);
+
+/// The object as the `value` of a change.
+pub fn encode(object: &Object) -> Vec<u8> {
+    match object {
+        Object::Organization(it) => organization(it).encode_to_vec(),
+        Object::Project(it) => project(it).encode_to_vec(),
+        Object::Provider(it) => provider(it).encode_to_vec(),
+        Object::Model(it) => model(it).encode_to_vec(),
+        Object::Version(it) => version(it).encode_to_vec(),
+        Object::Limit(it) => limit(it).encode_to_vec(),
+        Object::Key(it) => key(it).encode_to_vec(),
+        Object::Credential(it) => wire::CredentialPolicy {
+            provider_id: it.provider.as_bytes().to_vec(),
+            secret: it.secret.clone(),
+            allowed_origin: it.allowed_origin.clone(),
+        }
+        .encode_to_vec(),
+        Object::Pepper(it) => {
+            wire::PepperPolicy { version: it.version, secret: it.secret.to_vec() }.encode_to_vec()
+        }
+    }
+}
+
+/// The object that `value` holds, checked.
+pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
+    Ok(match kind {
+        Kind::Organization => Object::Organization(read_organization(parse(value)?)?),
+        Kind::Project => Object::Project(read_project(parse(value)?)?),
+        Kind::Provider => Object::Provider(read_provider(parse(value)?)?),
+        Kind::Model => Object::Model(read_model(parse(value)?)?),
+        Kind::Version => Object::Version(read_version(parse(value)?)?),
+        Kind::Limit => Object::Limit(read_limit(parse(value)?)?),
+        Kind::Key => Object::Key(read_key(parse(value)?)?),
+        Kind::Credential => {
+            let it: wire::CredentialPolicy = parse(value)?;
+            let provider = id(&it.provider_id, "provider_id")?;
+            filled(&it.allowed_origin, "allowed_origin")?;
+            let allowed_origin = it.allowed_origin;
+            Object::Credential(Credential { provider, secret: it.secret, allowed_origin })
+        }
+        Kind::Pepper => {
+            let it: wire::PepperPolicy = parse(value)?;
+            let secret = digest(&it.secret, "secret")?;
+            Object::Pepper(Pepper { version: it.version, secret })
+        }
+    })
+}
+
+fn organization(it: &Organization) -> wire::OrganizationPolicy {
+    wire::OrganizationPolicy { id: it.id.as_bytes().to_vec(), name: it.name.clone() }
+}
+
+fn project(it: &Project) -> wire::ProjectPolicy {
+    wire::ProjectPolicy {
+        id: it.id.as_bytes().to_vec(),
+        organization_id: it.organization.as_bytes().to_vec(),
+        name: it.name.clone(),
+    }
+}
+
+fn provider(it: &Provider) -> wire::ProviderPolicy {
+    wire::ProviderPolicy {
+        id: it.id.as_bytes().to_vec(),
+        organization_id: it.organization.as_bytes().to_vec(),
+        name: it.name.clone(),
+        kind: it.kind as u32,
+        base_url: it.base_url.clone(),
+        stream_options: it.stream_options,
+        credential_required: it.credential_required,
+    }
+}
+
+fn model(it: &Model) -> wire::ModelPolicy {
+    wire::ModelPolicy {
+        id: it.id.as_bytes().to_vec(),
+        organization_id: it.organization.as_bytes().to_vec(),
+        name: it.name.clone(),
+        stable_version_id: it.stable.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+        created_seconds: it.created_seconds,
+    }
+}
+
+fn version(it: &Version) -> wire::VersionPolicy {
+    let target = |target: &Target| wire::TargetPolicy {
+        provider_id: target.provider.as_bytes().to_vec(),
+        provider_model: target.provider_model.clone(),
+    };
+    wire::VersionPolicy {
+        id: it.id.as_bytes().to_vec(),
+        model_id: it.model.as_bytes().to_vec(),
+        name: it.name.clone(),
+        targets: it.targets.iter().map(target).collect(),
+    }
+}
+
+fn limit(it: &Limit) -> wire::LimitPolicy {
+    let scope = match &it.scope {
+        Scope::Organization(id) => {
+            limit_policy::Scope::ScopeOrganizationId(id.as_bytes().to_vec())
+        }
+        Scope::Project(id) => limit_policy::Scope::ScopeProjectId(id.as_bytes().to_vec()),
+        Scope::Key(key_id) => limit_policy::Scope::ScopeKeyId(key_id.clone()),
+    };
+    wire::LimitPolicy {
+        id: it.id.as_bytes().to_vec(),
+        organization_id: it.organization.as_bytes().to_vec(),
+        name: it.name.clone(),
+        unit: it.unit as u32,
+        amount: it.rate.amount(),
+        window_ms: it.rate.window_ms(),
+        burst: it.rate.burst(),
+        scope: Some(scope),
+    }
+}
+
+fn key(it: &Key) -> wire::KeyPolicy {
+    wire::KeyPolicy {
+        key_id: it.key_id.clone(),
+        organization_id: it.organization.as_bytes().to_vec(),
+        project_id: it.project.as_bytes().to_vec(),
+        tag: it.tag.to_vec(),
+        pepper_version: it.pepper_version,
+        model_ids: it.models.iter().map(|id| id.as_bytes().to_vec()).collect(),
+        expires_at_ms: it.expires_at_ms.unwrap_or(0),
+        config_revision: it.config_revision.0,
+    }
+}
+
+fn read_organization(it: wire::OrganizationPolicy) -> Result<Organization, InvalidObject> {
+    filled(&it.name, "name")?;
+    Ok(Organization { id: id(&it.id, "id")?, name: it.name })
+}
+
+fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
+    filled(&it.name, "name")?;
+    let organization = id(&it.organization_id, "organization_id")?;
+    Ok(Project { id: id(&it.id, "id")?, organization, name: it.name })
+}
+
+fn read_provider(it: wire::ProviderPolicy) -> Result<Provider, InvalidObject> {
+    filled(&it.name, "name")?;
+    filled(&it.base_url, "base_url")?;
+    Ok(Provider {
+        id: id(&it.id, "id")?,
+        organization: id(&it.organization_id, "organization_id")?,
+        name: it.name,
+        kind: ProviderKind::from_number(it.kind).ok_or_else(|| invalid("kind is not known"))?,
+        base_url: it.base_url,
+        stream_options: it.stream_options,
+        credential_required: it.credential_required,
+    })
+}
+
+fn read_model(it: wire::ModelPolicy) -> Result<Model, InvalidObject> {
+    filled(&it.name, "name")?;
+    let stable = if it.stable_version_id.is_empty() {
+        None
+    } else {
+        Some(id(&it.stable_version_id, "stable_version_id")?)
+    };
+    Ok(Model {
+        id: id(&it.id, "id")?,
+        organization: id(&it.organization_id, "organization_id")?,
+        name: it.name,
+        stable,
+        created_seconds: it.created_seconds,
+    })
+}
+
+fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
+    if it.targets.is_empty() {
+        return Err(invalid("targets is empty"));
+    }
+    let target = |target: wire::TargetPolicy| {
+        filled(&target.provider_model, "provider_model")?;
+        let provider: ProviderId = id(&target.provider_id, "provider_id")?;
+        Ok(Target { provider, provider_model: target.provider_model })
+    };
+    Ok(Version {
+        id: id(&it.id, "id")?,
+        model: id(&it.model_id, "model_id")?,
+        name: it.name,
+        targets: it.targets.into_iter().map(target).collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_limit(it: wire::LimitPolicy) -> Result<Limit, InvalidObject> {
+    let scope = match it.scope.ok_or_else(|| invalid("scope is absent"))? {
+        limit_policy::Scope::ScopeOrganizationId(bytes) => {
+            Scope::Organization(id::<OrganizationId>(&bytes, "scope")?)
+        }
+        limit_policy::Scope::ScopeProjectId(bytes) => {
+            Scope::Project(id::<ProjectId>(&bytes, "scope")?)
+        }
+        limit_policy::Scope::ScopeKeyId(key_id) => Scope::Key(key_id),
+    };
+    let rate = Rate::new(it.amount, it.window_ms, it.burst);
+    Ok(Limit {
+        id: id(&it.id, "id")?,
+        organization: id(&it.organization_id, "organization_id")?,
+        name: it.name,
+        scope,
+        unit: Unit::from_number(it.unit).ok_or_else(|| invalid("unit is not known"))?,
+        rate: rate.map_err(|why| InvalidObject(why.to_string()))?,
+    })
+}
+
+fn read_key(it: wire::KeyPolicy) -> Result<Key, InvalidObject> {
+    filled(&it.key_id, "key_id")?;
+    let models = it.model_ids.iter().map(|bytes| id::<ModelId>(bytes, "model_ids"));
+    Ok(Key {
+        organization: id(&it.organization_id, "organization_id")?,
+        project: id(&it.project_id, "project_id")?,
+        tag: digest(&it.tag, "tag")?,
+        pepper_version: it.pepper_version,
+        models: models.collect::<Result<_, _>>()?,
+        expires_at_ms: (it.expires_at_ms > 0).then_some(it.expires_at_ms),
+        config_revision: Revision(it.config_revision),
+        key_id: it.key_id,
+    })
+}
+
+fn parse<M: Message + Default>(value: &[u8]) -> Result<M, InvalidObject> {
+    M::decode(value).map_err(|_| invalid("the bytes are not such a message"))
+}
+
+fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], field: &str) -> Result<T, InvalidObject> {
+    T::try_from(bytes).map_err(|_| InvalidObject(format!("{field} is not 16 bytes")))
+}
+
+fn digest(bytes: &[u8], field: &str) -> Result<[u8; 32], InvalidObject> {
+    bytes.try_into().map_err(|_| InvalidObject(format!("{field} is not 32 bytes")))
+}
+
+fn filled(text: &str, field: &str) -> Result<(), InvalidObject> {
+    if text.is_empty() { Err(InvalidObject(format!("{field} is empty"))) } else { Ok(()) }
+}
+
+fn invalid(why: &str) -> InvalidObject {
+    InvalidObject(why.to_owned())
+}
+
+impl fmt::Display for InvalidObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for InvalidObject {}

@@ -1,0 +1,107 @@
+//! Finds fields that a message carries and the contract does not know.
+//!
+//! The generated code drops them silently, which would let a typing error in an admin write pass as success.
+//! So the bytes are read a second time, against the descriptors, nested messages included.
+
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
+
+/// The descriptors of the contract, ready to be asked.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    pool: DescriptorPool,
+}
+
+/// What a message carries that it must not, or that it is no message at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The bytes do not decode as the method's request.
+    Malformed,
+    /// A field that the contract does not know: the path to its message, dotted, and its number.
+    UnknownField {
+        /// Where the message stands, such as `key.expire_time`; empty for the request itself.
+        path: String,
+        /// The number of the field.
+        number: u32,
+    },
+}
+
+impl Contract {
+    /// Reads the descriptors that were compiled in. `None` cannot happen in a build whose tests ran.
+    pub fn load() -> Option<Self> {
+        DescriptorPool::decode(crate::DESCRIPTORS).ok().map(|pool| Self { pool })
+    }
+
+    /// The request message of a method, by the path of its HTTP/2 request: `/package.Service/Method`.
+    pub fn request_of(&self, path: &str) -> Option<MessageDescriptor> {
+        let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+        let service = self.pool.get_service_by_name(service)?;
+        let method = service.methods().find(|it| it.name() == method)?;
+        Some(method.input())
+    }
+
+    /// Reads `bytes` as `message` and reports the first thing that must not be there.
+    pub fn check(&self, message: MessageDescriptor, bytes: &[u8]) -> Result<(), Finding> {
+        let decoded = DynamicMessage::decode(message, bytes).map_err(|_| Finding::Malformed)?;
+        walk(&decoded, "")
+    }
+}
+
+fn walk(message: &DynamicMessage, path: &str) -> Result<(), Finding> {
+    if let Some(field) = message.unknown_fields().next() {
+        return Err(Finding::UnknownField { path: path.to_owned(), number: field.number() });
+    }
+    for (field, value) in message.fields() {
+        let here = if path.is_empty() {
+            field.name().to_owned()
+        } else {
+            format!("{path}.{}", field.name())
+        };
+        walk_value(value, &here)?;
+    }
+    Ok(())
+}
+
+fn walk_value(value: &Value, path: &str) -> Result<(), Finding> {
+    match value {
+        Value::Message(inner) => walk(inner, path),
+        Value::List(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, item)| walk_value(item, &format!("{path}[{at}]"))),
+        Value::Map(entries) => entries.values().try_for_each(|item| walk_value(item, path)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::admin;
+
+    fn check(bytes: &[u8]) -> Result<(), Finding> {
+        let contract = Contract::load().unwrap();
+        let path = "/sluice.admin.v1.OrganizationService/CreateOrganization";
+        contract.check(contract.request_of(path).unwrap(), bytes)
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_found_at_any_depth() {
+        let request = admin::CreateOrganizationRequest {
+            organization_id: "acme".to_owned(),
+            organization: Some(admin::Organization::default()),
+            ..Default::default()
+        };
+        let mut bytes = request.encode_to_vec();
+        assert_eq!(check(&bytes), Ok(()));
+        bytes.extend([0xf8, 0x07, 0x01]); // field 127, varint 1
+        let found = Finding::UnknownField { path: String::new(), number: 127 };
+        assert_eq!(check(&bytes), Err(found));
+
+        let nested = [0x0a, 0x01, b'a', 0x12, 0x03, 0xf8, 0x07, 0x01];
+        let found = Finding::UnknownField { path: "organization".to_owned(), number: 127 };
+        assert_eq!(check(&nested), Err(found));
+        assert_eq!(check(&[0xff]), Err(Finding::Malformed));
+    }
+}

@@ -1,0 +1,20 @@
+//! Which build this is.
+//!
+//! Knows what the compiler knew; asks nothing at run time.
+
+/// The version of every crate in the workspace, such as `0.1.0`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The build in one line, such as `0.1.0 (release, x86_64-linux)`.
+pub fn line() -> String {
+    let profile = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    format!(
+        "{VERSION} ({profile}, {}-{})",
+        std::env::consts::ARCH,
+        std::env::consts::OS
+    )
+}

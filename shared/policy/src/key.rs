@@ -1,0 +1,36 @@
+//! A key, as edges know it: never its text, only the tag that its text must produce.
+
+use std::fmt;
+
+use crate::{
+    id::{ModelId, OrganizationId, ProjectId},
+    revision::Revision,
+};
+
+/// A key of a project.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The public part of its text; safe to log.
+    pub key_id: String,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Which project's it is.
+    pub project: ProjectId,
+    /// HMAC-SHA-256(pepper, key id ‖ SHA-256(secret)).
+    pub tag: [u8; 32],
+    /// With which pepper the tag was made.
+    pub pepper_version: u32,
+    /// The models it may ask for; empty means: all of the organization.
+    pub models: Vec<ModelId>,
+    /// When it stops working, milliseconds since 1970; `None` means: never.
+    pub expires_at_ms: Option<u64>,
+    /// The configuration without which it makes no sense.
+    pub config_revision: Revision,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The tag stays out: with the pepper it would let a reader test guesses.
+        f.debug_struct("Key").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,19 @@
+//! What both planes mean by a rule. No I/O, no async, no clock.
+//!
+//! Owns the nouns of policy, their ids, the arithmetic of limits and of the state hash. Knows nothing of
+//! protobuf, SQL, HTTP or Redis: each of those meets these nouns at its own wall.
+
+pub mod id;
+pub mod revision;
+pub mod region;
+pub mod organization;
+pub mod project;
+pub mod provider;
+pub mod model;
+pub mod limit;
+pub mod key;
+pub mod credential;
+pub mod object;
+pub mod hash;
+pub mod change;
+pub mod rules;

@@ -1,0 +1,40 @@
+//! Models, their versions and the targets of a version.
+
+use crate::id::{ModelId, OrganizationId, ProviderId, VersionId};
+
+/// A public model name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// Its id.
+    pub id: ModelId,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// What clients ask for.
+    pub name: String,
+    /// The version that serves; `None` means that the model is not offered.
+    pub stable: Option<VersionId>,
+    /// When it was made, seconds since 1970.
+    pub created_seconds: u64,
+}
+
+/// An immutable revision of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its id.
+    pub id: VersionId,
+    /// Which model's it is.
+    pub model: ModelId,
+    /// The last segment of its name.
+    pub name: String,
+    /// Where requests go, in order of preference; never empty.
+    pub targets: Vec<Target>,
+}
+
+/// What a request is finally sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The provider.
+    pub provider: ProviderId,
+    /// The name by which it knows the model.
+    pub provider_model: String,
+}

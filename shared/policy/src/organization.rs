@@ -1,0 +1,12 @@
+//! An organization: the tenant that pays.
+
+use crate::id::OrganizationId;
+
+/// An organization, as edges know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// The last segment of its name.
+    pub name: String,
+}

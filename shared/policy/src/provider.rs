@@ -1,0 +1,121 @@
+//! A provider: a configured upstream account, and the presets that its kind gives.
+//!
+//! Knows nothing of what is sent to it. A credential is not part of it: see `credential`.
+
+use crate::id::{OrganizationId, ProviderId};
+
+/// What a provider speaks and where it usually stands. The numbers are those of the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum ProviderKind {
+    /// Anything that speaks `OpenAI`'s API.
+    OpenAiCompatible = 1,
+    /// `OpenAI`.
+    OpenAi = 2,
+    /// A vLLM server.
+    Vllm = 3,
+    /// An Ollama server.
+    Ollama = 4,
+    /// A llama.cpp server.
+    LlamaCpp = 5,
+    /// Mistral.
+    Mistral = 6,
+    /// Groq.
+    Groq = 7,
+    /// `DeepSeek`.
+    DeepSeek = 8,
+    /// xAI.
+    Xai = 9,
+    /// Together.
+    Together = 10,
+    /// `OpenRouter`.
+    OpenRouter = 11,
+}
+
+/// What a kind gives when the operator says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// The kind.
+    pub kind: ProviderKind,
+    /// The word for it on a command line.
+    pub word: &'static str,
+    /// Where it stands; `None` means that the operator must say.
+    pub base_url: Option<&'static str>,
+    /// Whether it refuses requests without a credential.
+    pub credential_required: bool,
+    /// Whether `stream_options.include_usage` may be sent.
+    pub stream_options: bool,
+}
+
+/// A provider, as edges know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// Its id.
+    pub id: ProviderId,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// The last segment of its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ProviderKind,
+    /// Where it stands, without a trailing slash.
+    pub base_url: String,
+    /// Whether `stream_options.include_usage` may be sent.
+    pub stream_options: bool,
+    /// Whether requests to it need a credential.
+    pub credential_required: bool,
+}
+
+/// Every kind, once.
+pub const PRESETS: [Preset; 11] = [
+    preset(ProviderKind::OpenAiCompatible, "openai-compatible", None, false, true),
+    preset(ProviderKind::OpenAi, "openai", Some("https://api.openai.com/v1"), true, true),
+    preset(ProviderKind::Vllm, "vllm", None, false, true),
+    preset(ProviderKind::Ollama, "ollama", Some("http://127.0.0.1:11434/v1"), false, true),
+    preset(ProviderKind::LlamaCpp, "llama-cpp", Some("http://127.0.0.1:8080/v1"), false, true),
+    preset(ProviderKind::Mistral, "mistral", Some("https://api.mistral.ai/v1"), true, false),
+    preset(ProviderKind::Groq, "groq", Some("https://api.groq.com/openai/v1"), true, true),
+    preset(ProviderKind::DeepSeek, "deepseek", Some("https://api.deepseek.com/v1"), true, true),
+    preset(ProviderKind::Xai, "xai", Some("https://api.x.ai/v1"), true, true),
+    preset(ProviderKind::Together, "together", Some("https://api.together.xyz/v1"), true, true),
+    preset(ProviderKind::OpenRouter, "openrouter", Some("https://openrouter.ai/api/v1"), true, true),
+];
+
+const fn preset(
+    kind: ProviderKind,
+    word: &'static str,
+    base_url: Option<&'static str>,
+    credential_required: bool,
+    stream_options: bool,
+) -> Preset {
+    Preset { kind, word, base_url, credential_required, stream_options }
+}
+
+// === impl ProviderKind ===
+
+impl ProviderKind {
+    /// The kind with this number on the wire.
+    pub fn from_number(number: u32) -> Option<Self> {
+        PRESETS.iter().map(|preset| preset.kind).find(|kind| *kind as u32 == number)
+    }
+
+    /// What it gives when the operator says nothing.
+    pub fn preset(self) -> Preset {
+        PRESETS[self as usize - 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_finds_its_own_preset_by_number() {
+        for preset in PRESETS {
+            assert_eq!(preset.kind.preset(), preset);
+            assert_eq!(ProviderKind::from_number(preset.kind as u32), Some(preset.kind));
+        }
+        assert_eq!(ProviderKind::from_number(0), None);
+        assert_eq!(ProviderKind::from_number(99), None);
+    }
+}

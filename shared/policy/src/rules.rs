@@ -1,0 +1,230 @@
+//! The configuration lane as a request sees it: an immutable whole, with the indexes that stages ask.
+//!
+//! Built by cloning, editing and publishing anew; objects are shared, so that a clone copies pointers. What
+//! an index cannot find is `None`, and every stage refuses then: a dangling reference never opens anything. A
+//! limit that could not be read closes its organization, because what is absent would limit nobody.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    change::Edit,
+    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    limit::{Limit, Scope},
+    model::{Model, Version},
+    object::{Kind, Object},
+    organization::Organization,
+    project::Project,
+    provider::Provider,
+    revision::Revision,
+};
+
+/// The whole configuration at one revision.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    revision: Revision,
+    organizations: HashMap<OrganizationId, Arc<Organization>>,
+    projects: HashMap<ProjectId, Arc<Project>>,
+    providers: HashMap<ProviderId, Arc<Provider>>,
+    models: HashMap<ModelId, Arc<Model>>,
+    models_by_name: HashMap<OrganizationId, HashMap<String, Arc<Model>>>,
+    versions: HashMap<VersionId, Arc<Version>>,
+    limits: HashMap<LimitId, Arc<Limit>>,
+    limits_by_scope: HashMap<Scope, Vec<Arc<Limit>>>,
+    closed: HashMap<LimitId, OrganizationId>,
+}
+
+// === impl Rules ===
+
+impl Rules {
+    /// The revision of this whole.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Says which revision this whole is.
+    pub fn set_revision(&mut self, revision: Revision) {
+        self.revision = revision;
+    }
+
+    /// Makes one edit. Edits of other lanes change nothing.
+    pub fn apply(&mut self, edit: Edit) {
+        match edit {
+            Edit::Upsert(object) => self.upsert(object),
+            Edit::Delete { kind, key } => self.delete(kind, &key),
+            Edit::Revoke { .. } => {}
+        }
+    }
+
+    /// Closes an organization until `limit`, which is its and could not be read, is upserted or deleted.
+    pub fn close(&mut self, limit: LimitId, organization: OrganizationId) {
+        self.closed.insert(limit, organization);
+    }
+
+    /// The object of this kind with this key: [`Object::key`]. `None` for the kinds of other lanes.
+    pub fn object(&self, kind: Kind, key: &[u8]) -> Option<Object> {
+        let id = <[u8; 16]>::try_from(key).ok()?;
+        Some(match kind {
+            Kind::Organization => {
+                Object::Organization(whole(self.organizations.get(&OrganizationId::from_bytes(id))?))
+            }
+            Kind::Project => Object::Project(whole(self.projects.get(&ProjectId::from_bytes(id))?)),
+            Kind::Provider => {
+                Object::Provider(whole(self.providers.get(&ProviderId::from_bytes(id))?))
+            }
+            Kind::Model => Object::Model(whole(self.models.get(&ModelId::from_bytes(id))?)),
+            Kind::Version => Object::Version(whole(self.versions.get(&VersionId::from_bytes(id))?)),
+            Kind::Limit => Object::Limit(whole(self.limits.get(&LimitId::from_bytes(id))?)),
+            Kind::Key | Kind::Credential | Kind::Pepper => return None,
+        })
+    }
+
+    /// An organization; `None` also while it is closed.
+    pub fn organization(&self, id: OrganizationId) -> Option<&Arc<Organization>> {
+        self.organizations.get(&id).filter(|_| self.is_open(id))
+    }
+
+    /// A project; `None` also while its organization is closed.
+    pub fn project(&self, id: ProjectId) -> Option<&Arc<Project>> {
+        self.projects.get(&id).filter(|project| self.is_open(project.organization))
+    }
+
+    /// A provider.
+    pub fn provider(&self, id: ProviderId) -> Option<&Arc<Provider>> {
+        self.providers.get(&id)
+    }
+
+    /// A version.
+    pub fn version(&self, id: VersionId) -> Option<&Arc<Version>> {
+        self.versions.get(&id)
+    }
+
+    /// The model that an organization's clients call `name`; none while the organization is closed.
+    pub fn model(&self, organization: OrganizationId, name: &str) -> Option<&Arc<Model>> {
+        self.names(organization)?.get(name)
+    }
+
+    /// Every model of an organization, in no order; none while it is closed.
+    pub fn models(&self, organization: OrganizationId) -> impl Iterator<Item = &Arc<Model>> {
+        self.names(organization).into_iter().flat_map(HashMap::values)
+    }
+
+    /// The limits of one scope.
+    pub fn limits(&self, scope: &Scope) -> &[Arc<Limit>] {
+        self.limits_by_scope.get(scope).map_or(&[], Vec::as_slice)
+    }
+
+    fn upsert(&mut self, object: Object) {
+        match object {
+            Object::Organization(it) => drop(self.organizations.insert(it.id, Arc::new(it))),
+            Object::Project(it) => drop(self.projects.insert(it.id, Arc::new(it))),
+            Object::Provider(it) => drop(self.providers.insert(it.id, Arc::new(it))),
+            Object::Version(it) => drop(self.versions.insert(it.id, Arc::new(it))),
+            Object::Model(it) => {
+                self.remove_model(it.id);
+                let it = Arc::new(it);
+                let names = self.models_by_name.entry(it.organization).or_default();
+                names.insert(it.name.clone(), Arc::clone(&it));
+                self.models.insert(it.id, it);
+            }
+            Object::Limit(it) => {
+                self.remove_limit(it.id);
+                let it = Arc::new(it);
+                let limits = self.limits_by_scope.entry(it.scope.clone()).or_default();
+                limits.push(Arc::clone(&it));
+                self.limits.insert(it.id, it);
+            }
+            Object::Key(_) | Object::Credential(_) | Object::Pepper(_) => {}
+        }
+    }
+
+    fn delete(&mut self, kind: Kind, key: &[u8]) {
+        let Ok(id) = <[u8; 16]>::try_from(key) else { return };
+        match kind {
+            Kind::Organization => drop(self.organizations.remove(&OrganizationId::from_bytes(id))),
+            Kind::Project => drop(self.projects.remove(&ProjectId::from_bytes(id))),
+            Kind::Provider => drop(self.providers.remove(&ProviderId::from_bytes(id))),
+            Kind::Version => drop(self.versions.remove(&VersionId::from_bytes(id))),
+            Kind::Model => self.remove_model(ModelId::from_bytes(id)),
+            Kind::Limit => self.remove_limit(LimitId::from_bytes(id)),
+            Kind::Key | Kind::Credential | Kind::Pepper => {}
+        }
+    }
+
+    fn remove_model(&mut self, id: ModelId) {
+        let Some(old) = self.models.remove(&id) else { return };
+        if let Some(names) = self.models_by_name.get_mut(&old.organization) {
+            names.remove(&old.name);
+            if names.is_empty() {
+                self.models_by_name.remove(&old.organization);
+            }
+        }
+    }
+
+    fn names(&self, organization: OrganizationId) -> Option<&HashMap<String, Arc<Model>>> {
+        self.models_by_name.get(&organization).filter(|_| self.is_open(organization))
+    }
+
+    fn is_open(&self, organization: OrganizationId) -> bool {
+        self.closed.is_empty() || !self.closed.values().any(|closed| *closed == organization)
+    }
+
+    fn remove_limit(&mut self, id: LimitId) {
+        self.closed.remove(&id);
+        let Some(old) = self.limits.remove(&id) else { return };
+        if let Some(limits) = self.limits_by_scope.get_mut(&old.scope) {
+            limits.retain(|limit| limit.id != id);
+            if limits.is_empty() {
+                self.limits_by_scope.remove(&old.scope);
+            }
+        }
+    }
+}
+
+fn whole<T: Clone>(object: &Arc<T>) -> T {
+    T::clone(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::{Rate, Unit};
+
+    fn limit(scope: Scope) -> Object {
+        Object::Limit(Limit {
+            id: LimitId::from_bytes([1; 16]),
+            organization: OrganizationId::from_bytes([2; 16]),
+            name: "rpm".to_owned(),
+            scope,
+            unit: Unit::Requests,
+            rate: Rate::new(10, 1_000, 1).unwrap(),
+        })
+    }
+
+    #[test]
+    fn an_unreadable_limit_closes_its_organization_until_it_is_readable() {
+        let organization = Organization {
+            id: OrganizationId::from_bytes([2; 16]),
+            name: "acme".to_owned(),
+        };
+        let mut rules = Rules::default();
+        rules.apply(Edit::Upsert(Object::Organization(organization.clone())));
+        rules.close(LimitId::from_bytes([1; 16]), organization.id);
+        assert!(rules.organization(organization.id).is_none());
+        assert!(rules.object(Kind::Organization, organization.id.as_bytes()).is_some());
+        rules.apply(Edit::Upsert(limit(Scope::Key("it".to_owned()))));
+        assert!(rules.organization(organization.id).is_some());
+    }
+
+    #[test]
+    fn a_limit_that_moves_leaves_nothing_behind() {
+        let mut rules = Rules::default();
+        let here = Scope::Project(ProjectId::from_bytes([3; 16]));
+        let there = Scope::Key("there".to_owned());
+        rules.apply(Edit::Upsert(limit(here.clone())));
+        assert_eq!(rules.limits(&here).len(), 1);
+        rules.apply(Edit::Upsert(limit(there.clone())));
+        assert_eq!((rules.limits(&here).len(), rules.limits(&there).len()), (0, 1));
+        rules.apply(Edit::Delete { kind: Kind::Limit, key: vec![1; 16] });
+        assert!(rules.limits(&there).is_empty());
+    }
+}

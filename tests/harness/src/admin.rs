@@ -1,0 +1,96 @@
+//! The admin API, as an operator with a key sees it.
+
+use proto::admin::{
+    edge_service_client::EdgeServiceClient, key_service_client::KeyServiceClient,
+    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
+    model_version_service_client::ModelVersionServiceClient,
+    organization_service_client::OrganizationServiceClient,
+    project_service_client::ProjectServiceClient, provider_service_client::ProviderServiceClient,
+    usage_service_client::UsageServiceClient,
+};
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+/// An operator's connection to one control plane.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    channel: Channel,
+    bearer: Bearer,
+}
+
+/// Presents the operator's key.
+#[derive(Debug, Clone)]
+pub struct Bearer(MetadataValue<Ascii>);
+
+/// A channel that presents the operator's key.
+pub type Authorized = InterceptedService<Channel, Bearer>;
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+impl Admin {
+    /// Connects when first used.
+    pub fn new(address: std::net::SocketAddr, key: &str) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+        let value = format!("Bearer {key}").parse().expect("a key is ASCII");
+        Self { channel: endpoint.connect_lazy(), bearer: Bearer(value) }
+    }
+
+    /// The channel itself, with the key.
+    pub fn channel(&self) -> Authorized {
+        InterceptedService::new(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// Organizations.
+    pub fn organizations(&self) -> OrganizationServiceClient<Authorized> {
+        OrganizationServiceClient::new(self.channel())
+    }
+
+    /// Projects.
+    pub fn projects(&self) -> ProjectServiceClient<Authorized> {
+        ProjectServiceClient::new(self.channel())
+    }
+
+    /// Providers.
+    pub fn providers(&self) -> ProviderServiceClient<Authorized> {
+        ProviderServiceClient::new(self.channel())
+    }
+
+    /// Models.
+    pub fn models(&self) -> ModelServiceClient<Authorized> {
+        ModelServiceClient::new(self.channel())
+    }
+
+    /// Versions.
+    pub fn versions(&self) -> ModelVersionServiceClient<Authorized> {
+        ModelVersionServiceClient::new(self.channel())
+    }
+
+    /// Keys.
+    pub fn keys(&self) -> KeyServiceClient<Authorized> {
+        KeyServiceClient::new(self.channel())
+    }
+
+    /// Limits.
+    pub fn limits(&self) -> LimitServiceClient<Authorized> {
+        LimitServiceClient::new(self.channel())
+    }
+
+    /// Edges.
+    pub fn edges(&self) -> EdgeServiceClient<Authorized> {
+        EdgeServiceClient::new(self.channel())
+    }
+
+    /// Usage.
+    pub fn usage(&self) -> UsageServiceClient<Authorized> {
+        UsageServiceClient::new(self.channel())
+    }
+}

@@ -1,0 +1,120 @@
+//! An organization with a project, a provider, a model and keys, made over the admin API in a few words.
+
+use proto::admin::{
+    CreateKeyRequest, CreateLimitRequest, CreateModelRequest, CreateModelVersionRequest,
+    CreateOrganizationRequest, CreateProjectRequest, CreateProviderRequest, Key, Limit, LimitUnit,
+    LimitWindow, Model, ModelVersion, Project, Provider, ProviderKind, Target, UpdateModelRequest,
+};
+
+use crate::admin::Admin;
+
+/// The credential of every provider that a [`Tenant`] makes.
+pub const CREDENTIAL: &str = "sk-provider-credential-of-the-tests";
+
+/// An organization of a test.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    admin: Admin,
+    /// `organizations/…`.
+    pub organization: String,
+    /// `organizations/…/projects/web`.
+    pub project: String,
+}
+
+impl Tenant {
+    /// Makes an organization with the project `web`, the provider `main` at `base_url` and the model `chat`,
+    /// which that provider knows as `provider-chat`.
+    pub async fn make(admin: &Admin, id: &str, base_url: &str) -> Self {
+        let request =
+            CreateOrganizationRequest { organization_id: id.to_owned(), ..Default::default() };
+        let made = admin.organizations().create_organization(request).await;
+        let organization = made.expect("an organization is made").into_inner().name;
+        let request = CreateProjectRequest {
+            parent: organization.clone(),
+            project_id: "web".to_owned(),
+            project: Some(Project::default()),
+            ..Default::default()
+        };
+        let made = admin.projects().create_project(request).await;
+        let project = made.expect("a project is made").into_inner().name;
+        let tenant = Self { admin: admin.clone(), organization, project };
+        tenant.provider("main", base_url).await;
+        tenant.model("chat", "main", "provider-chat").await;
+        tenant
+    }
+
+    /// Makes a provider with [`CREDENTIAL`].
+    pub async fn provider(&self, id: &str, base_url: &str) {
+        let provider = Provider {
+            kind: ProviderKind::OpenaiCompatible.into(),
+            base_url: base_url.to_owned(),
+            credential: CREDENTIAL.to_owned(),
+            ..Default::default()
+        };
+        let request = CreateProviderRequest {
+            parent: self.organization.clone(),
+            provider_id: id.to_owned(),
+            provider: Some(provider),
+            ..Default::default()
+        };
+        self.admin.providers().create_provider(request).await.expect("a provider is made");
+    }
+
+    /// Makes a model whose only version has one target.
+    pub async fn model(&self, id: &str, provider: &str, provider_model: &str) {
+        let request = CreateModelRequest {
+            parent: self.organization.clone(),
+            model_id: id.to_owned(),
+            model: Some(Model::default()),
+            ..Default::default()
+        };
+        let made = self.admin.models().create_model(request).await;
+        let model = made.expect("a model is made").into_inner().name;
+        let target = Target {
+            provider: format!("{}/providers/{provider}", self.organization),
+            provider_model: provider_model.to_owned(),
+        };
+        let request = CreateModelVersionRequest {
+            parent: model.clone(),
+            model_version_id: "v1".to_owned(),
+            model_version: Some(ModelVersion { targets: vec![target], ..Default::default() }),
+            ..Default::default()
+        };
+        let made = self.admin.versions().create_model_version(request).await;
+        let version = made.expect("a version is made").into_inner().name;
+        let model = Model { name: model, stable_version: version, ..Default::default() };
+        let request = UpdateModelRequest { model: Some(model), ..Default::default() };
+        self.admin.models().update_model(request).await.expect("the version serves");
+    }
+
+    /// Mints a key: its name and its text.
+    pub async fn key(&self) -> (String, String) {
+        let request = CreateKeyRequest {
+            parent: self.project.clone(),
+            key: Some(Key::default()),
+            ..Default::default()
+        };
+        let made = self.admin.keys().create_key(request).await;
+        let made = made.expect("a key is made").into_inner();
+        (made.key.expect("the reply holds the key").name, made.text)
+    }
+
+    /// Makes a limit of `amount` a window, with `burst`, on `scope`.
+    pub async fn limit(&self, id: &str, scope: &str, unit: LimitUnit, rate: (i64, LimitWindow, i64)) {
+        let limit = Limit {
+            scope: scope.to_owned(),
+            unit: unit.into(),
+            amount: rate.0,
+            window: rate.1.into(),
+            burst: rate.2,
+            ..Default::default()
+        };
+        let request = CreateLimitRequest {
+            parent: self.organization.clone(),
+            limit_id: id.to_owned(),
+            limit: Some(limit),
+            ..Default::default()
+        };
+        self.admin.limits().create_limit(request).await.expect("a limit is made");
+    }
+}

@@ -1,0 +1,25 @@
+//! Waiting on a condition, with a deadline. No test sleeps for a fixed time and hopes.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks again until there is an answer, and gives it with the time that passed. Panics after [`PATIENCE`],
+/// naming `what` was awaited.
+pub async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> (T, Duration) {
+    let since = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return (answer, since.elapsed());
+        }
+        assert!(since.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,188 @@
+//! What is asked and what must be answered, byte for byte. The client and the provider both read it here.
+//!
+//! Knows shapes of bodies; knows nothing of sockets. The question says what the provider shall do, in a field
+//! that every proxy must leave alone.
+
+use bytes::Bytes;
+use memchr::memmem;
+
+/// What clients call the model.
+pub const MODEL: &str = "chat";
+/// What the provider calls it. Only Sluice knows both names.
+pub const PROVIDER_MODEL: &str = "provider-chat";
+/// Where questions go.
+pub const PATH: &str = "/v1/chat/completions";
+
+/// The most chunks of one stream.
+pub const CHUNKS_MAX: usize = 1_000;
+
+/// How far into a question the provider looks for what it shall do.
+const MARK_WITHIN: usize = 256;
+
+/// What a provider shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Answer at once and whole.
+    Whole,
+    /// Send so many chunks, one in each interval of so many milliseconds.
+    Stream(usize, u64),
+    /// Send one chunk and then nothing, until the other side leaves.
+    Silent,
+}
+
+/// Every event that a stream may have, made once.
+#[derive(Debug, Clone)]
+pub struct Events {
+    chunks: Vec<Bytes>,
+}
+
+/// The body of a question of about `bytes`, and never less than its frame.
+pub fn question(kind: Kind, bytes: usize) -> String {
+    let (user, stream) = match kind {
+        Kind::Whole => ("whole".to_owned(), false),
+        Kind::Stream(chunks, interval_ms) => (format!("stream {chunks} {interval_ms}"), true),
+        Kind::Silent => ("silent".to_owned(), true),
+    };
+    let mut body = format!(
+        r#"{{"model":"{MODEL}","user":"{user}","stream":{stream},"max_tokens":64,"temperature":0.2,"messages":[{{"role":"system","content":"You are a careful assistant."}},{{"role":"user","content":""#
+    );
+    let end = "\"}]}";
+    // Escapes among it, as real prompts have, so that no scan can leap over all of it.
+    let line = r#"The sluice opens, the water runs, and \"nobody\" waits for the keeper.\n"#;
+    while body.len() + line.len() + end.len() <= bytes {
+        body.push_str(line);
+    }
+    body.push_str(end);
+    body
+}
+
+/// The bytes of a whole request.
+pub fn request(authority: &str, key: &str, body: &str) -> Bytes {
+    let length = body.len();
+    Bytes::from(format!(
+        "POST {PATH} HTTP/1.1\r\nhost: {authority}\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    ))
+}
+
+/// What the provider shall do, as its question says. `None` means that the question is not one of ours.
+pub fn kind(body: &[u8]) -> Option<Kind> {
+    let head = &body[..body.len().min(MARK_WITHIN)];
+    let mark = b"\"user\":\"";
+    let start = memmem::find(head, mark)? + mark.len();
+    let text = str::from_utf8(head[start..].split(|byte| *byte == b'"').next()?).ok()?;
+    let mut words = text.split(' ');
+    match (words.next()?, words.next(), words.next()) {
+        ("whole", None, None) => Some(Kind::Whole),
+        ("silent", None, None) => Some(Kind::Silent),
+        ("stream", Some(chunks), Some(interval_ms)) => {
+            let chunks = chunks.parse().ok().filter(|chunks| *chunks <= CHUNKS_MAX)?;
+            Some(Kind::Stream(chunks, interval_ms.parse().ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the question names the model as only the provider knows it.
+pub fn names_provider_model(body: &[u8]) -> bool {
+    let head = &body[..body.len().min(MARK_WITHIN)];
+    memmem::find(head, format!("\"model\":\"{PROVIDER_MODEL}\"").as_bytes()).is_some()
+}
+
+/// Whether the question asks for usage in its stream.
+pub fn asks_usage(body: &[u8]) -> bool {
+    memmem::find(body, b"\"include_usage\":true").is_some()
+}
+
+/// The whole answer, some 580 bytes.
+pub fn whole_answer() -> Bytes {
+    let content = "The keeper opens the sluice by a hand's breadth, reads the gauge, and writes both \
+                   numbers down before the water has settled. ";
+    Bytes::from(format!(
+        r#"{{"id":"chatcmpl-load","object":"chat.completion","created":1700000000,"model":"provider-chat-2026","choices":[{{"index":0,"message":{{"role":"assistant","content":"{}","refusal":null}},"logprobs":null,"finish_reason":"stop"}}],"usage":{USAGE},"service_tier":"default"}}"#,
+        content.repeat(2)
+    ))
+}
+
+const USAGE: &str = r#"{"prompt_tokens":19,"completion_tokens":41,"total_tokens":60}"#;
+
+// === impl Events ===
+
+impl Default for Events {
+    fn default() -> Self {
+        let chunk = |at| event(&format!(r#"[{{"index":0,"delta":{{"content":" word{at}"}},"logprobs":null,"finish_reason":null}}]"#), "null");
+        Self { chunks: (0..CHUNKS_MAX).map(chunk).collect() }
+    }
+}
+
+impl Events {
+    /// The chunk at this place; places beyond the last are the last.
+    pub fn chunk(&self, at: usize) -> Bytes {
+        self.chunks[at.min(self.chunks.len() - 1)].clone()
+    }
+
+    /// What follows the last chunk, in one piece.
+    pub fn end(usage: bool) -> Bytes {
+        let mut end = Vec::new();
+        end.extend_from_slice(&event(r#"[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]"#, "null"));
+        if usage {
+            end.extend_from_slice(&event("[]", USAGE));
+        }
+        end.extend_from_slice(b"data: [DONE]\n\n");
+        end.into()
+    }
+
+    /// All that a client gets of a stream, which has not asked for usage.
+    pub fn whole(&self, chunks: usize) -> Bytes {
+        let mut all: Vec<u8> = (0..chunks).flat_map(|at| self.chunk(at)).collect();
+        all.extend_from_slice(&Self::end(false));
+        all.into()
+    }
+}
+
+fn event(choices: &str, usage: &str) -> Bytes {
+    // The null of the chunks before the usage chunk is what OpenAI sends when usage is asked for; it is left out
+    // here, so that a stream with usage and one without differ in the usage chunk alone.
+    let usage = if usage == "null" { String::new() } else { format!(r#","usage":{usage}"#) };
+    Bytes::from(format!(
+        "data: {{\"id\":\"chatcmpl-load\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\
+         \"model\":\"provider-chat-2026\",\"choices\":{choices}{usage}}}\n\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_understands_every_question() {
+        for kind in [Kind::Whole, Kind::Stream(50, 100), Kind::Silent] {
+            let body = question(kind, 1_024);
+            assert_eq!(super::kind(body.as_bytes()), Some(kind));
+            assert!(body.len() <= 1_024 && body.len() > 900, "{}", body.len());
+            serde_json::from_str::<serde_json::Value>(&body).unwrap();
+        }
+        assert_eq!(super::kind(br#"{"user":"stream 1001 1"}"#), None);
+    }
+
+    #[test]
+    fn answers_and_events_are_json_and_the_answer_is_as_long_as_said() {
+        let answer = whole_answer();
+        assert!((560..600).contains(&answer.len()), "{}", answer.len());
+        serde_json::from_slice::<serde_json::Value>(&answer).unwrap();
+        let stream = [Events::default().whole(3).to_vec(), Events::end(true).to_vec()].concat();
+        for event in String::from_utf8(stream).unwrap().split_terminator("\n\n") {
+            let data = event.strip_prefix("data: ").unwrap();
+            assert!(data == "[DONE]" || serde_json::from_str::<serde_json::Value>(data).is_ok());
+        }
+    }
+
+    #[test]
+    fn usage_is_found_only_where_it_is_asked_for() {
+        let body = question(Kind::Stream(1, 1), 400);
+        assert!(!asks_usage(body.as_bytes()) && !names_provider_model(body.as_bytes()));
+        let sent = body.replace("\"chat\"", "\"provider-chat\"");
+        assert!(names_provider_model(sent.as_bytes()));
+        assert!(asks_usage(br#"{"stream_options":{"include_usage":true}}"#));
+    }
+}

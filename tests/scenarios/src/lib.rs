@@ -1,0 +1,12 @@
+//! What the scenarios have in common: a provider that answers as OpenAI does, and the SDKs.
+//!
+//! The scenarios themselves stand in `tests/scenarios`, one file for each promise. Each drives real binaries
+//! over real stores.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "everything here panics when a part does not answer: that is how a test fails"
+)]
+
+pub mod openai;
+pub mod sdk;

@@ -1,0 +1,51 @@
+//! The official SDKs, unmodified, as programs that ask one question and print what they saw.
+
+use std::{env, path::Path};
+
+use serde_json::Value;
+use tokio::process::Command;
+
+/// An SDK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sdk {
+    /// `openai` for Python.
+    Python,
+    /// `openai` for Node.
+    Node,
+}
+
+impl Sdk {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Python, Self::Node];
+
+    /// Asks `question` (a function of the program) at the edge of `url`.
+    pub async fn ask(self, url: &str, key: &str, model: &str, question: &str) -> Value {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
+        let named = |name: &str| {
+            env::var_os(name).unwrap_or_else(|| panic_with(&format!("{name} is not set; run ./test")))
+        };
+        let mut command = match self {
+            Self::Python => {
+                let mut command = Command::new(named("SLUICE_TEST_PYTHON"));
+                command.arg(folder.join("chat.py"));
+                command
+            }
+            Self::Node => {
+                named("SLUICE_TEST_NODE_MODULES");
+                let mut command = Command::new("node");
+                command.arg(folder.join("chat.mjs"));
+                command
+            }
+        };
+        command.args([&format!("{url}/v1"), key, model, question]).kill_on_drop(true);
+        let output = command.output().await.expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{self:?} failed at {question}: {said}");
+        serde_json::from_slice(&output.stdout).expect("the program prints JSON")
+    }
+}
+
+#[expect(clippy::panic, reason = "a test that lacks its SDKs has failed, and must say what to do")]
+fn panic_with(why: &str) -> ! {
+    panic!("{why}")
+}

@@ -1,0 +1,173 @@
+//! Limits hold: over every edge, through crashes, and without Redis.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use harness::{
+    client::{self, Client},
+    provider::{Answer, Provider, Step},
+    site::{Plan, Site},
+    tenant::Tenant,
+    wait,
+};
+use proto::admin::{LimitUnit, LimitWindow};
+use redis::AsyncCommands;
+use scenarios::{openai, sdk::Sdk};
+
+#[tokio::test]
+async fn exact_over_four_edges_and_sixty_four_clients() {
+    const PER_SECOND: i64 = 200;
+    const BURST: i64 = 20;
+    let provider = Provider::start(openai::answer).await;
+    let settings = vec![("SLUICE_LIMITS__TIMEOUT_MS", "5000".to_owned())];
+    let plan = Plan { edges: vec!["here"; 4], edge_settings: settings, ..Plan::default() };
+    let site = Site::start(plan).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let (_, key) = tenant.key().await;
+    let rate = (PER_SECOND, LimitWindow::Second, BURST);
+    tenant.limit("rps", &tenant.project, LimitUnit::Requests, rate).await;
+    site.propagated().await;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let admitted = Arc::new(AtomicUsize::new(0));
+    let wrong = Arc::new(AtomicUsize::new(0));
+    let since = Instant::now();
+    let mut clients = tokio::task::JoinSet::new();
+    for at in 0..64 {
+        let (url, key) = (site.url(at % 4), key.clone());
+        let (stop, admitted, wrong) = (Arc::clone(&stop), Arc::clone(&admitted), Arc::clone(&wrong));
+        clients.spawn(async move {
+            let mut client = Client::connect(&url, &key).await.expect("the edge accepts");
+            while !stop.load(Ordering::Relaxed) {
+                let asked = client.post("/v1/chat/completions", openai::whole("chat")).await;
+                let reply = asked.expect("the edge answers");
+                match reply.status.as_u16() {
+                    200 => admitted.fetch_add(1, Ordering::Relaxed),
+                    429 => {
+                        assert!(reply.headers.contains_key("retry-after"));
+                        0
+                    }
+                    _ => wrong.fetch_add(1, Ordering::Relaxed),
+                };
+                reply.bytes().await.expect("the body arrives");
+            }
+        });
+    }
+    let enough = || async { (since.elapsed().as_secs() >= 8).then_some(()) };
+    wait::until("eight seconds are over", enough).await;
+    stop.store(true, Ordering::Relaxed);
+    while let Some(ended) = clients.join_next().await {
+        ended.expect("no client panics");
+    }
+    let seconds = since.elapsed().as_secs_f64();
+    let admitted = admitted.load(Ordering::Relaxed);
+    assert_eq!(wrong.load(Ordering::Relaxed), 0, "other answers than 200 and 429");
+    let allowed = 200.0 * seconds;
+    let admitted = f64::from(u32::try_from(admitted).expect("a small number"));
+    assert!(admitted <= allowed + 20.0, "{admitted} admitted, {allowed} + 20 allowed");
+    assert!(admitted >= 0.98 * allowed, "{admitted} admitted of {allowed}");
+}
+
+#[tokio::test]
+async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
+    let provider = Provider::start(|_| Answer::events(vec![Step::Never])).await;
+    let settings = vec![("SLUICE_LIMITS__LEASE_MS", "1000".to_owned())];
+    let plan = Plan { edges: vec!["here"; 2], edge_settings: settings, ..Plan::default() };
+    let mut site = Site::start(plan).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let (_, key) = tenant.key().await;
+    let rate = (10_000, LimitWindow::Hour, 10_000);
+    tenant.limit("tokens", &tenant.project, LimitUnit::Tokens, rate).await;
+    site.propagated().await;
+
+    let body = r#"{"model":"chat","stream":true,"max_tokens":1000,"messages":[]}"#;
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let (url, key) = (site.url(0), key.clone());
+        waiting.spawn(async move {
+            let mut client = Client::connect(&url, &key).await.expect("the edge accepts");
+            let _ = client.post("/v1/chat/completions", body).await;
+        });
+    }
+    let asked = || async { (provider.count() == 3).then_some(()) };
+    wait::until("three requests are in flight", asked).await;
+    site.edges[0].process.kill();
+
+    // Whoever asks next after the leases ended sweeps them up: charged in full, and gone.
+    let mut redis = site.redis.connect().await;
+    let other = site.url(1);
+    let swept = wait::until("the reservations are gone", async || {
+        // Too large for the limit, so that it is denied and holds nothing itself.
+        let reply = client::post(&other, &key, "/v1/chat/completions", body).await;
+        let left = reply.headers.get("x-ratelimit-remaining-tokens")?.to_str().ok()?.parse().ok()?;
+        drop(reply);
+        let held: usize = count_reservations(&mut redis).await;
+        (held <= 1).then_some::<i64>(left)
+    });
+    let (left, _) = swept.await;
+    assert!(left <= 10_000 - 3 * 1_000, "{left} left: the dead requests were not charged");
+    assert!(left > 0, "{left} left: they were charged more than once");
+    assert!(site.metric(1, "sluice_limits_reservation_expired_total", "").await >= 3.0);
+}
+
+async fn count_reservations(redis: &mut redis::aio::MultiplexedConnection) -> usize {
+    let keys: Vec<String> = redis.keys("*:r").await.expect("Redis answers");
+    let mut held = 0;
+    for key in keys {
+        held += redis.zcard::<_, usize>(key).await.expect("Redis answers");
+    }
+    held
+}
+
+#[tokio::test]
+async fn a_stopped_or_frozen_redis_never_fails_a_request() {
+    let provider = Provider::start(openai::answer).await;
+    let mut site = Site::start(Plan { edges: vec!["here"; 2], ..Plan::default() }).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let (name, key) = tenant.key().await;
+    tenant.limit("rpm", &name, LimitUnit::Requests, (100_000, LimitWindow::Hour, 2_000)).await;
+    site.propagated().await;
+    let ask = |count: usize| {
+        let (urls, key) = ([site.url(0), site.url(1)], key.clone());
+        async move {
+            for at in 0..count {
+                let body = openai::whole("chat");
+                let reply = client::post(&urls[at % 2], &key, "/v1/chat/completions", body).await;
+                assert_eq!(reply.status, 200, "request {at}");
+            }
+        }
+    };
+    ask(20).await;
+    site.redis.freeze(true);
+    ask(40).await;
+    assert!(site.metric(0, "sluice_limits_local_mode", "").await > 0.0, "edge 0 answers alone");
+    site.redis.freeze(false);
+    ask(20).await;
+    site.redis.stop();
+    ask(40).await;
+    site.redis.restart().await;
+    let shared = || async {
+        ask(2).await;
+        (site.metric(0, "sluice_limits_local_mode", "").await == 0.0).then_some(())
+    };
+    wait::until("the shared counters are used again", shared).await;
+}
+
+#[tokio::test]
+async fn an_sdk_sees_a_limit_as_openai_would_show_it() {
+    let provider = Provider::start(openai::answer).await;
+    let site = Site::start(Plan::default()).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let (_, key) = tenant.key().await;
+    let rate = (60, LimitWindow::Minute, 5);
+    tenant.limit("rpm", &tenant.project, LimitUnit::Requests, rate).await;
+    site.propagated().await;
+    let seen = Sdk::Python.ask(&site.url(0), &key, "chat", "limited").await;
+    assert_eq!(seen["code"], "rate_limit_exceeded");
+    assert!(seen["retry_after"].as_i64().is_some_and(|seconds| (0..=2).contains(&seconds)));
+}

@@ -1,0 +1,14 @@
+//! The promises, one file each. One binary, so that it is linked once.
+
+mod sdks;
+mod streaming;
+mod revocation;
+mod outage;
+mod limits;
+mod hanging_up;
+mod admin;
+mod accounting;
+mod metrics;
+mod deploy;
+mod dev;
+mod command_line;

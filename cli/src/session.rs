@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use prost::Message;
-use prost_reflect::{DynamicMessage, SerializeOptions, Value};
+use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions, Value};
 use prost_types::FieldMask;
 use time::OffsetDateTime;
 

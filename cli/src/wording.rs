@@ -3,7 +3,7 @@
 //! Knows the contract's descriptors: enums lose the name of their type, times and ages are written as people
 //! write them. Knows nothing of which fields matter.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
 
 use crate::moment;
 

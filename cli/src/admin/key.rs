@@ -2,7 +2,6 @@
 
 use clap::{Args, Subcommand};
 use proto::admin::{Key, KeyEnvironment};
-use time::OffsetDateTime;
 
 use crate::{
     admin::{

@@ -98,7 +98,11 @@ const fn local(port: u16) -> SocketAddr {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { address: local(7070), plaintext_beyond_loopback: false, operator_key_file: None }
+        Self {
+            address: local(7070),
+            plaintext_beyond_loopback: false,
+            operator_key_file: None,
+        }
     }
 }
 
@@ -106,7 +110,10 @@ impl Default for Admin {
 
 impl Default for Edges {
     fn default() -> Self {
-        Self { address: local(7071), plaintext_beyond_loopback: false }
+        Self {
+            address: local(7071),
+            plaintext_beyond_loopback: false,
+        }
     }
 }
 
@@ -114,7 +121,11 @@ impl Default for Edges {
 
 impl Default for Ops {
     fn default() -> Self {
-        Self { address: local(7072), plaintext_beyond_loopback: false, ports_file: None }
+        Self {
+            address: local(7072),
+            plaintext_beyond_loopback: false,
+            ports_file: None,
+        }
     }
 }
 
@@ -134,7 +145,10 @@ impl Drain {
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { grace_ms: 1_000, deadline_ms: 10_000 }
+        Self {
+            grace_ms: 1_000,
+            deadline_ms: 10_000,
+        }
     }
 }
 
@@ -145,7 +159,10 @@ mod tests {
     #[test]
     fn the_settings_print_without_their_secrets() {
         let vars = [
-            ("SLUICE_DATABASE__URL", "postgres://user:hunter2@localhost/sluice"),
+            (
+                "SLUICE_DATABASE__URL",
+                "postgres://user:hunter2@localhost/sluice",
+            ),
             ("SLUICE_SEAL__KEY", "0123456789abcdef"),
             ("SLUICE_ADMIN__ADDRESS", "127.0.0.1:0"),
         ];

@@ -40,7 +40,10 @@ struct Malformed(&'static str);
 
 /// Registers what is measured here.
 pub fn describe() {
-    describe_counter!("sluice_ingest_record_total", "Usage records taken, by what became of them");
+    describe_counter!(
+        "sluice_ingest_record_total",
+        "Usage records taken, by what became of them"
+    );
 }
 
 // === impl Ingest ===
@@ -64,7 +67,9 @@ impl UsageService for Ingest {
             return Err(status::edge_nonsense(&"edge_id is not the id of an edge"));
         }
         if records.len() > RECORDS_MAX {
-            return Err(status::edge_nonsense(&"a report holds at most 1000 records"));
+            return Err(status::edge_nonsense(
+                &"a report holds at most 1000 records",
+            ));
         }
         let (mut good, mut refused) = (Vec::with_capacity(records.len()), 0);
         for record in records {
@@ -72,19 +77,31 @@ impl UsageService for Ingest {
                 Ok(record) => good.push(record),
                 Err(Malformed(field)) => {
                     refused += 1;
-                    warn!(edge.id = edge_id, field, "A usage record of edge {edge_id} is refused");
+                    warn!(
+                        edge.id = edge_id,
+                        field, "A usage record of edge {edge_id} is refused"
+                    );
                 }
             }
         }
-        let stored = self.store.insert_usage(&edge_id, &badge.region, &good).await;
+        let stored = self
+            .store
+            .insert_usage(&edge_id, &badge.region, &good)
+            .await;
         let stored = stored.map_err(status::store)?;
-        for (what, many) in
-            [("stored", stored.stored), ("duplicate", stored.duplicates), ("refused", refused)]
-        {
+        for (what, many) in [
+            ("stored", stored.stored),
+            ("duplicate", stored.duplicates),
+            ("refused", refused),
+        ] {
             counter!("sluice_ingest_record_total", "result" => what).increment(many.into());
         }
         let (stored, duplicates) = (stored.stored, stored.duplicates);
-        Ok(Response::new(ReportResponse { stored, duplicates, refused }))
+        Ok(Response::new(ReportResponse {
+            stored,
+            duplicates,
+            refused,
+        }))
     }
 }
 
@@ -102,7 +119,11 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         bytes => Some(id(bytes, "provider_id")?),
     };
     Ok(UsageRecord {
-        id: record.id.as_slice().try_into().map_err(|_| Malformed("id"))?,
+        id: record
+            .id
+            .as_slice()
+            .try_into()
+            .map_err(|_| Malformed("id"))?,
         at_ms: at_ms(record.at.as_ref()).ok_or(Malformed("at"))?,
         organization: id(&record.organization_id, "organization_id")?,
         project: id(&record.project_id, "project_id")?,
@@ -133,19 +154,31 @@ fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], field: &'static str) -> Result<
 /// Postgres keeps no NUL in a text.
 fn text(text: String, field: &'static str) -> Result<String, Malformed> {
     let fits = text.len() <= TEXT_BYTES_MAX && !text.contains('\0');
-    if fits { Ok(text) } else { Err(Malformed(field)) }
+    if fits {
+        Ok(text)
+    } else {
+        Err(Malformed(field))
+    }
 }
 
 /// The database's numbers are signed, and a thousand records must add up.
 fn number(number: u64, field: &'static str) -> Result<u64, Malformed> {
-    if number <= 1 << 53 { Ok(number) } else { Err(Malformed(field)) }
+    if number <= 1 << 53 {
+        Ok(number)
+    } else {
+        Err(Malformed(field))
+    }
 }
 
 /// Milliseconds since 1970, of a time from then until the year 10000.
 fn at_ms(at: Option<&prost_types::Timestamp>) -> Option<u64> {
     let at = at?;
-    let seconds = u64::try_from(at.seconds).ok().filter(|it| (1..253_402_300_800).contains(it))?;
-    let nanos = u64::try_from(at.nanos).ok().filter(|it| *it < 1_000_000_000)?;
+    let seconds = u64::try_from(at.seconds)
+        .ok()
+        .filter(|it| (1..253_402_300_800).contains(it))?;
+    let nanos = u64::try_from(at.nanos)
+        .ok()
+        .filter(|it| *it < 1_000_000_000)?;
     Some(seconds * 1_000 + nanos / 1_000_000)
 }
 
@@ -156,7 +189,10 @@ mod tests {
     fn record() -> Record {
         Record {
             id: vec![1; 16],
-            at: Some(prost_types::Timestamp { seconds: 1_800_000_000, nanos: 5_000_000 }),
+            at: Some(prost_types::Timestamp {
+                seconds: 1_800_000_000,
+                nanos: 5_000_000,
+            }),
             organization_id: vec![2; 16],
             project_id: vec![3; 16],
             key_id: "key".to_owned(),

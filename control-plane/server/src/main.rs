@@ -65,13 +65,15 @@ fn run(cli: &Cli) -> Result<(), Exit> {
         .map_err(|why| complain(&why, Exit::Settings))?;
     logs::init(&config.logs).map_err(|why| complain(&why, Exit::Settings))?;
     info!(build = build::line(), ?config, "starting");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|why| complain(&why, Exit::CannotStart))?;
     match cli.command {
         Command::Serve => runtime.block_on(Box::pin(serve(config))),
-        Command::Migrate => {
-            runtime.block_on(Box::pin(migrate(&config))).map_err(|why| refuse(&why))
-        }
+        Command::Migrate => runtime
+            .block_on(Box::pin(migrate(&config)))
+            .map_err(|why| refuse(&why)),
     }
 }
 

@@ -5,11 +5,13 @@
 
 pub mod values;
 pub mod ring;
+pub mod live;
 pub mod state;
 pub mod parcel;
 #[cfg(test)]
 mod example;
 pub mod flights;
+pub mod gather;
 pub mod lane;
 pub mod follower;
 pub mod wire;

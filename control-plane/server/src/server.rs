@@ -11,6 +11,7 @@ mod listeners;
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use lifecycle::{
+    PrometheusHandle,
     clock::Clock,
     drain::{Drain, Phase},
     exposition, ops,
@@ -19,6 +20,7 @@ use lifecycle::{
 use proto::unknown::Contract;
 use store::{Store, id};
 use tokio::{
+    net::TcpListener,
     sync::watch,
     task::{JoinError, JoinSet},
     time::timeout,
@@ -30,7 +32,13 @@ use crate::{
     config::Config,
     ingest::{self, Ingest},
     publish::{
-        self, edges::Edges, join::Tokens, session::Parts, snapshot::Snapshots, sync::Sync, tail,
+        self,
+        edges::Edges,
+        join::Tokens,
+        session::Parts,
+        snapshot::Snapshots,
+        sync::Sync,
+        tail::{self, Tail},
     },
     server::{
         cannot_start::{CannotStart, Stopped},
@@ -86,39 +94,63 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let contract = Contract::load().ok_or(CannotStart::Broken("its descriptors cannot be read"))?;
     let listeners = Listeners::bind(&config)?;
     let clock = Clock::system();
-    let Prepared { store, sealing, values, hub, tail } = prepare(&config, clock.clone()).await?;
+    let Prepared {
+        store,
+        sealing,
+        values,
+        hub,
+        tail,
+    } = prepare(&config, clock.clone()).await?;
 
     let bells = watch::Sender::new(0);
     let edges = Arc::new(Edges::default());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
-    tasks.keep("the doorbell", tail::listen(store.clone(), bells.clone()));
-    tasks.keep("the tail of the change log", tail.run(bells.subscribe()));
-    tasks.keep("the check of join tokens", Arc::clone(&tokens).run(bells.subscribe()));
-    tasks.keep("the record of edges", Arc::clone(&edges).write(store.clone()));
-    tasks.keep("the count of edges", Arc::clone(&edges).count(store.clone(), bells.subscribe()));
-    tasks.attend(
-        "the ops listener",
-        ops::serve(listeners.ops, Readiness::new(), metrics.clone(), drain.clone()),
-    );
-    tasks.attend("the upkeep of metrics", exposition::upkeep(metrics, drain.clone()));
+    tasks.follow(tail, &tokens, &bells);
+    tasks.observe(listeners.ops, metrics);
 
     let usage = Ingest::new(store.clone(), Arc::clone(&tokens));
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
-    let admin =
-        api::Parts { store, sealing, clock: clock.clone(), bells: bells.subscribe(), contract };
+    let admin = api::Parts {
+        store,
+        sealing,
+        clock: clock.clone(),
+        bells: bells.subscribe(),
+        contract,
+    };
     let streams = drain.clone();
-    let parts = Parts { hub, tokens, edges, values, clock, drain: streams, replica: id::draw() };
+    let parts = Parts {
+        hub,
+        tokens,
+        edges,
+        values,
+        clock,
+        drain: streams,
+        replica: id::draw(),
+    };
     let sync = Sync::new(Arc::new(parts), snapshots);
-    tasks.serve("the admin listener", listeners::admin(listeners.admin, admin, drain.clone())?);
-    tasks.serve("the listener for edges", listeners::edges(listeners.edges, sync, usage, drain));
+    tasks.serve(
+        "the admin listener",
+        listeners::admin(listeners.admin, admin, drain.clone())?,
+    );
+    tasks.serve(
+        "the listener for edges",
+        listeners::edges(listeners.edges, sync, usage, drain),
+    );
     let [admin, edges, ops] = listeners.addresses;
     // After all else that can fail, so that a key which is made is also shown.
     let file = config.admin.operator_key_file.as_deref();
     let operator_key = first_key::ensure(&tasks.store, file).await;
     let operator_key = operator_key.map_err(CannotStart::NoFirstKey)?;
     listeners::announce(&config, [admin, edges, ops])?;
-    Ok(Running { admin, edges, ops, operator_key, tasks, bells })
+    Ok(Running {
+        admin,
+        edges,
+        ops,
+        operator_key,
+        tasks,
+        bells,
+    })
 }
 
 // === impl Running ===
@@ -138,7 +170,37 @@ impl Running {
 impl Tasks {
     fn new(store: Store, known_edges: Arc<Edges>, drain: Drain) -> Self {
         let (serving, behind) = (JoinSet::new(), JoinSet::new());
-        Self { serving, behind, known_edges, store, drain }
+        Self {
+            serving,
+            behind,
+            known_edges,
+            store,
+            drain,
+        }
+    }
+
+    /// Runs what keeps up with the database.
+    fn follow(&mut self, tail: Tail, tokens: &Arc<Tokens>, bells: &watch::Sender<u64>) {
+        let (store, edges) = (self.store.clone(), Arc::clone(&self.known_edges));
+        self.keep("the doorbell", tail::listen(store.clone(), bells.clone()));
+        self.keep("the tail of the change log", tail.run(bells.subscribe()));
+        self.keep(
+            "the check of join tokens",
+            Arc::clone(tokens).run(bells.subscribe()),
+        );
+        self.keep(
+            "the record of edges",
+            Arc::clone(&edges).write(store.clone()),
+        );
+        self.keep("the count of edges", edges.count(store, bells.subscribe()));
+    }
+
+    /// Runs what lets others look at this process.
+    fn observe(&mut self, listener: TcpListener, metrics: PrometheusHandle) {
+        let drain = self.drain.clone();
+        let ops = ops::serve(listener, Readiness::new(), metrics.clone(), drain.clone());
+        self.attend("the ops listener", ops);
+        self.attend("the upkeep of metrics", exposition::upkeep(metrics, drain));
     }
 
     /// Runs what answers others, and finishes in the drain.
@@ -147,7 +209,12 @@ impl Tasks {
         part: &'static str,
         run: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        let run = async move { Ended { part, why: run.await.map_err(|why| why.to_string()) } };
+        let run = async move {
+            Ended {
+                part,
+                why: run.await.map_err(|why| why.to_string()),
+            }
+        };
         self.serving.spawn(run);
     }
 
@@ -205,10 +272,16 @@ impl Tasks {
 
 impl Ended {
     fn of(joined: Result<Self, JoinError>) -> Self {
-        joined.unwrap_or_else(|why| Self { part: "a part", why: Err(why.to_string()) })
+        joined.unwrap_or_else(|why| Self {
+            part: "a part",
+            why: Err(why.to_string()),
+        })
     }
 
     fn stopped(&self, why: &str) -> Stopped {
-        Stopped { part: self.part, why: why.to_owned() }
+        Stopped {
+            part: self.part,
+            why: why.to_owned(),
+        }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn operation(value: i16) -> Result<Operation, StoreError> {
 }
 
 /// Regions from the database.
-pub(crate) fn regions(texts: Vec<String>) -> Result<Vec<Region>, StoreError> {
+pub(crate) fn regions(texts: &[String]) -> Result<Vec<Region>, StoreError> {
     texts
         .iter()
         .map(|text| read(Region::try_from(text.as_str()), "region"))
@@ -62,7 +62,7 @@ pub(crate) fn regions(texts: Vec<String>) -> Result<Vec<Region>, StoreError> {
 }
 
 /// An audience from the database.
-pub(crate) fn audience(texts: Vec<String>) -> Result<Audience, StoreError> {
+pub(crate) fn audience(texts: &[String]) -> Result<Audience, StoreError> {
     regions(texts).map(Audience::only)
 }
 

@@ -45,10 +45,7 @@ pub(crate) fn on_delete(error: sqlx::Error, name: &impl Display) -> StoreError {
         .iter()
         .find(|(known, _)| Some(*known) == constraint);
     match obstacle {
-        Some((_, by)) => StoreError::Blocked {
-            name: name.to_string(),
-            by: *by,
-        },
+        Some((_, by)) => blocked(name, *by),
         None => error.into(),
     }
 }
@@ -84,5 +81,13 @@ pub(crate) fn check_etag(seen: &str, stands: &str, name: &impl Display) -> Resul
 pub(crate) fn missing(name: &impl Display) -> StoreError {
     StoreError::NotFound {
         name: name.to_string(),
+    }
+}
+
+/// This stands in the way of `name`.
+pub(crate) fn blocked(name: &impl Display, by: Obstacle) -> StoreError {
+    StoreError::Blocked {
+        name: name.to_string(),
+        by,
     }
 }

@@ -8,7 +8,7 @@ use policy::{object::Lane, region::Region, revision::Revision};
 use time::OffsetDateTime;
 
 use crate::{
-    column,
+    column, conflict,
     error::{Obstacle, StoreError},
     list::{self, Listed},
     store::Store,
@@ -66,9 +66,7 @@ struct Columns {
 /// Reads one.
 pub async fn get(store: &Store, name: &EdgeName) -> Result<Row, StoreError> {
     let mut rows = named(store, &[name.edge.to_string()]).await?;
-    rows.pop().ok_or_else(|| StoreError::NotFound {
-        name: name.to_string(),
-    })
+    rows.pop().ok_or_else(|| conflict::missing(name))
 }
 
 /// Reads a page.
@@ -97,10 +95,7 @@ pub async fn delete(store: &Store, name: &EdgeName) -> Result<(), StoreError> {
         return Ok(());
     }
     get(store, name).await?;
-    Err(StoreError::Blocked {
-        name: name.to_string(),
-        by: Obstacle::IsConnected,
-    })
+    Err(conflict::blocked(name, Obstacle::IsConnected))
 }
 
 /// How many edges serve a revision, and which do not, at most `limit` of them.

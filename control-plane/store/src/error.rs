@@ -110,6 +110,12 @@ impl fmt::Display for Obstacle {
 
 // === impl StoreError ===
 
+impl StoreError {
+    pub(crate) fn broken(why: &str) -> Self {
+        Self::Broken(why.to_owned())
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // Resources (53), shutdown and cancellation (57), connections (08), deadlock and serialization (40), a

@@ -191,10 +191,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     .execute(write.connection())
     .await?;
     if changed.rows_affected() == 0 {
-        return Err(StoreError::Blocked {
-            name: row.name.to_string(),
-            by: Obstacle::IsRevoked,
-        });
+        return Err(conflict::blocked(&row.name, Obstacle::IsRevoked));
     }
     let models = key_models::set(write.connection(), row.uid, &row.models).await?;
     written(write, &row.name, models).await
@@ -221,10 +218,7 @@ pub async fn revoke(write: &mut Write, name: &KeyName) -> Result<Row, StoreError
 pub async fn delete(write: &mut Write, name: &KeyName, etag: &str) -> Result<(), StoreError> {
     let row = lock(write, name, etag).await?;
     if row.revoked_at.is_none() {
-        return Err(StoreError::Blocked {
-            name: name.to_string(),
-            by: Obstacle::IsNotRevoked,
-        });
+        return Err(conflict::blocked(name, Obstacle::IsNotRevoked));
     }
     sqlx::query!("DELETE FROM key WHERE id = $1", uuid(row.uid))
         .execute(write.connection())
@@ -293,20 +287,12 @@ impl Columns {
                 model,
             })
         };
-        let models = self
-            .models
-            .iter()
-            .map(model)
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        let environment = match self.environment {
-            1 => Environment::Live,
-            2 => Environment::Test,
-            _ => {
-                return Err(StoreError::Broken(
-                    "key.environment is not known".to_owned(),
-                ));
-            }
-        };
+        let models = self.models.iter().map(model);
+        let models = models.collect::<Result<_, StoreError>>()?;
+        let environment = [Environment::Live, Environment::Test];
+        let environment = environment
+            .into_iter()
+            .find(|it| *it as i16 == self.environment);
         let key = column::read(KeyId::parse(&self.key_id), "key.key_id")?;
         Ok(Row {
             uid: self.id.into_bytes(),
@@ -315,7 +301,7 @@ impl Columns {
                 project,
                 key,
             },
-            environment,
+            environment: column::known(environment, "key.environment")?,
             display_name: self.display_name,
             models,
             expires_at: self.expires_at,

@@ -21,6 +21,7 @@ mod named;
 pub mod organization;
 pub mod project;
 pub mod pepper;
+mod credential;
 pub mod provider;
 pub mod model;
 pub mod version;
@@ -33,6 +34,7 @@ pub mod operator_key;
 pub mod join_token;
 mod sighting;
 pub mod edge;
+mod usage_groups;
 pub mod usage;
 
 pub use doorbell::{Bell, Doorbell};

@@ -105,8 +105,8 @@ impl Store {
                     kind: column::kind(row.kind)?,
                     operation: column::operation(row.operation)?,
                     key: row.key,
-                    before: row.before.map(column::audience).transpose()?,
-                    after: row.after.map(column::audience).transpose()?,
+                    before: row.before.as_deref().map(column::audience).transpose()?,
+                    after: row.after.as_deref().map(column::audience).transpose()?,
                     value: row.value,
                 })
             })
@@ -161,7 +161,7 @@ async fn objects(connection: &mut PgConnection) -> Result<Vec<ObjectRow>, StoreE
                 key: row.key,
                 revision: column::revision(row.revision),
                 operation: column::operation(row.operation)?,
-                audience: column::audience(row.regions)?,
+                audience: column::audience(&row.regions)?,
                 value: row.value,
             })
         })

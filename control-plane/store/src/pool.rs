@@ -20,7 +20,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long a connection may do nothing before it is closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Set on every connection. UTC, because days of usage are days in UTC; the limits, because a statement that
 /// hangs must not take a connection with it.
@@ -66,7 +66,7 @@ pub(crate) fn options(config: &Config) -> Result<PgConnectOptions, StoreError> {
     let options: Result<PgConnectOptions, _> = config.url.parse();
     options
         .map(|options| options.application_name("sluice"))
-        .map_err(|_| StoreError::Broken("database.url is not a postgres:// URL".to_owned()))
+        .map_err(|_| StoreError::broken("database.url is not a postgres:// URL"))
 }
 
 /// A connection for which this is false is closed, and another is made.

@@ -178,11 +178,7 @@ async fn delete_dead_keys(
     .fetch_one(write.connection())
     .await?;
     if active {
-        let by = Obstacle::HasActiveKeys;
-        return Err(StoreError::Blocked {
-            name: name.to_string(),
-            by,
-        });
+        return Err(conflict::blocked(name, Obstacle::HasActiveKeys));
     }
     let dead = sqlx::query_scalar!(
         "DELETE FROM key WHERE project = $1 RETURNING key_id",

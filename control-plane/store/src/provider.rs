@@ -10,7 +10,6 @@ use domain::{
     segment::Slug,
 };
 use policy::{
-    credential::Credential,
     id::{OrganizationId, ProviderId},
     object::{Kind, Object},
     provider::{Provider, ProviderKind},
@@ -22,7 +21,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    column, conflict,
+    column, conflict, credential,
     error::StoreError,
     id::uuid,
     list::{self, Listed},
@@ -191,7 +190,7 @@ pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Resul
     .execute(write.connection())
     .await?;
     if before.credential_sealed.is_some() && row.credential_sealed.is_none() {
-        forget_credential(write, row.id);
+        credential::forget(write, row.id);
     }
     written(write, &row.name, clear).await
 }
@@ -207,14 +206,10 @@ pub async fn delete(write: &mut Write, name: &ProviderName, etag: &str) -> Resul
     .await
     .map_err(|why| conflict::on_delete(why, name))?;
     if row.credential_sealed.is_some() {
-        forget_credential(write, row.id);
+        credential::forget(write, row.id);
     }
     write.forget(Kind::Provider, row.id.as_bytes());
     Ok(())
-}
-
-fn forget_credential(write: &mut Write, id: ProviderId) {
-    write.forget(Kind::Credential, id.as_bytes());
 }
 
 async fn read(connection: &mut PgConnection, name: &ProviderName) -> Result<Row, StoreError> {
@@ -244,17 +239,13 @@ async fn written(
 ) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
     if row.credential_sealed.is_some() != clear.is_some() {
-        let why = "a credential must come both sealed and in clear";
-        return Err(StoreError::Broken(why.to_owned()));
+        return Err(StoreError::broken(
+            "a credential comes both sealed and in clear",
+        ));
     }
     let audience = Audience::only(row.regions.clone());
     if let Some(clear) = clear {
-        let credential = Credential {
-            provider: row.id,
-            secret: clear.to_vec(),
-            allowed_origin: row.base_url.origin().to_owned(),
-        };
-        write.put(Object::Credential(credential), audience.clone());
+        credential::put(write, row.id, &row.base_url, clear, audience.clone());
     }
     write.put(Object::Provider(row.object()), audience);
     Ok(row)
@@ -302,7 +293,7 @@ impl Columns {
             kind: column::known(kind, "provider.kind")?,
             base_url: column::read(base_url::parse(&self.base_url), "provider.base_url")?,
             stream_options: self.stream_options,
-            regions: column::regions(self.regions)?,
+            regions: column::regions(&self.regions)?,
             credential_sealed: self.credential,
             version: self.version,
             created_at: self.created_at,

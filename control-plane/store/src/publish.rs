@@ -111,9 +111,7 @@ async fn put(
         .as_ref()
         .is_some_and(|it| it.operation == Operation::Revoke as i16);
     if was_revoked && edit.operation() == Operation::Upsert {
-        return Err(StoreError::Broken(
-            "a revoked key was about to come back".to_owned(),
-        ));
+        return Err(StoreError::broken("a revoked key was about to come back"));
     }
     Ok(old)
 }
@@ -159,7 +157,7 @@ impl Shifts {
         let edit = &pending.edit;
         let (kind, key, lane) = (edit.kind(), edit.key(), edit.kind().lane());
         if let Some(old) = old {
-            let audience = column::audience(old.regions)?;
+            let audience = column::audience(&old.regions)?;
             let hash = StateHash::of(kind, &key, column::revision(old.revision));
             self.shift(lane, &audience, StateHash::default().minus(hash));
         }

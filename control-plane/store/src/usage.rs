@@ -8,10 +8,17 @@ use policy::{
     id::{ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     region::Region,
 };
-use time::{Date, OffsetDateTime};
+use time::Date;
 use uuid::Uuid;
 
-use crate::{column, error::StoreError, id::uuid, named, store::Store};
+use crate::{
+    column,
+    error::StoreError,
+    id::uuid,
+    named,
+    store::Store,
+    usage_groups::{self, Group},
+};
 
 /// The most rows of one answer.
 const ROWS_MAX: usize = 10_000;
@@ -237,75 +244,49 @@ pub async fn query(
 ) -> Result<Sums, StoreError> {
     let mut connection = store.connection().await?;
     let organization = named::organization(&mut connection, parent).await?;
-    let start: OffsetDateTime = column::moment(query.start_ms)?;
-    let end: OffsetDateTime = column::moment(query.end_ms)?;
-    let rows = sqlx::query!(
-        r#"WITH sums AS (
-               SELECT CASE WHEN $4::boolean THEN day END AS day,
-                      CASE WHEN $5::boolean OR $6::boolean THEN project END AS project,
-                      CASE WHEN $6::boolean THEN key_id END AS key_id,
-                      CASE WHEN $7::boolean THEN model END AS model,
-                      CASE WHEN $8::boolean THEN provider END AS provider,
-                      count(*) AS requests,
-                      sum(input_tokens)::bigint AS input_tokens,
-                      sum(cached_input_tokens)::bigint AS cached_input_tokens,
-                      sum(output_tokens)::bigint AS output_tokens,
-                      sum(reasoning_tokens)::bigint AS reasoning_tokens,
-                      count(*) FILTER (WHERE usage_source <> 1) AS estimated_requests
-               FROM usage_record
-               WHERE organization = $1 AND at >= $2 AND at < $3 AND provider IS NOT NULL
-                 AND day BETWEEN ($2 AT TIME ZONE 'UTC')::date AND ($3 AT TIME ZONE 'UTC')::date
-               GROUP BY 1, 2, 3, 4, 5
-           )
-           SELECT sums.day AS "day?",
-                  coalesce(project.name, encode(uuid_send(sums.project), 'hex')) AS "project?",
-                  sums.key_id AS "key_id?",
-                  coalesce(model.name, encode(uuid_send(sums.model), 'hex')) AS "model?",
-                  coalesce(provider.name, encode(uuid_send(sums.provider), 'hex')) AS "provider?",
-                  requests AS "requests!", input_tokens AS "input_tokens!",
-                  cached_input_tokens AS "cached_input_tokens!", output_tokens AS "output_tokens!",
-                  reasoning_tokens AS "reasoning_tokens!",
-                  estimated_requests AS "estimated_requests!"
-           FROM sums
-           LEFT JOIN project ON project.id = sums.project
-           LEFT JOIN model ON model.id = sums.model
-           LEFT JOIN provider ON provider.id = sums.provider
-           ORDER BY 1, 2, 3, 4, 5 LIMIT $9"#,
-        organization,
-        start,
-        end,
-        query.by.day,
-        query.by.project,
-        query.by.key,
-        query.by.model,
-        query.by.provider,
-        i64::try_from(ROWS_MAX + 1).unwrap_or(i64::MAX),
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let truncated = rows.len() > ROWS_MAX;
-    let rows = rows.into_iter().take(ROWS_MAX).map(|row| {
-        let project = row.project.map(|it| format!("{parent}/projects/{it}"));
-        let key = project
-            .as_ref()
-            .zip(row.key_id)
-            .map(|(project, it)| format!("{project}/keys/{it}"));
+    let span = (
+        column::moment(query.start_ms)?,
+        column::moment(query.end_ms)?,
+    );
+    let GroupBy {
+        day,
+        project,
+        key,
+        model,
+        provider,
+    } = query.by;
+    let by = [day, project || key, key, model, provider];
+    let mut groups =
+        usage_groups::read(&mut connection, organization, span, by, ROWS_MAX + 1).await?;
+    let truncated = groups.len() > ROWS_MAX;
+    groups.truncate(ROWS_MAX);
+    let rows = groups
+        .into_iter()
+        .map(|group| group.named(parent, query.by))
+        .collect();
+    Ok(Sums { rows, truncated })
+}
+
+// === impl Group ===
+
+impl Group {
+    fn named(self, parent: &OrganizationName, by: GroupBy) -> Sum {
+        let project = self.project.map(|it| format!("{parent}/projects/{it}"));
+        let key = project.as_ref().zip(self.key_id);
+        let key = key.map(|(project, it)| format!("{project}/keys/{it}"));
         Sum {
-            day: row.day,
-            project: project.filter(|_| query.by.project),
+            day: self.day,
+            // A key is named by its project too, whether or not that was asked for.
+            project: project.filter(|_| by.project),
             key,
-            model: row.model,
-            provider: row.provider.map(|it| format!("{parent}/providers/{it}")),
-            requests: row.requests,
-            input_tokens: row.input_tokens,
-            cached_input_tokens: row.cached_input_tokens,
-            output_tokens: row.output_tokens,
-            reasoning_tokens: row.reasoning_tokens,
-            estimated_requests: row.estimated_requests,
+            model: self.model,
+            provider: self.provider.map(|it| format!("{parent}/providers/{it}")),
+            requests: self.requests,
+            input_tokens: self.input_tokens,
+            cached_input_tokens: self.cached_input_tokens,
+            output_tokens: self.output_tokens,
+            reasoning_tokens: self.reasoning_tokens,
+            estimated_requests: self.estimated_requests,
         }
-    });
-    Ok(Sums {
-        rows: rows.collect(),
-        truncated,
-    })
+    }
 }

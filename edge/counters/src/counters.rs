@@ -172,7 +172,7 @@ impl Counters {
         let settlement = Settlement {
             request: *request,
             lines,
-            charge_if_absent: false,
+            charge_if_absent: !whole,
         };
         let Some(remote) = &parts.remote else {
             return parts.settle_here(settlement);

@@ -226,6 +226,10 @@ impl Upkeep {
 
     fn may_end(&self, draining: bool, agenda: &mut Agenda) -> bool {
         let remote = self.parts.remote.as_ref();
+        if remote.is_none() && draining {
+            // Whatever is held here ends with this process.
+            return true;
+        }
         let sent = self.batch.is_empty() && remote.is_none_or(|remote| remote.queue.is_empty());
         if sent && Arc::strong_count(&self.parts) <= ALONE {
             return true;
@@ -247,7 +251,7 @@ impl Upkeep {
         if let Some(remote) = &self.parts.remote {
             if remote.link.clear_now().is_none() {
                 next = next.min(agenda.dial_at);
-            } else if !self.batch.is_empty() {
+            } else if !self.batch.is_empty() || !remote.queue.is_empty() {
                 next = next.min(agenda.send_at);
             }
         }

@@ -93,6 +93,31 @@ async fn a_killed_redis_fails_no_request_and_is_told_afterwards_what_was_used() 
 }
 
 #[tokio::test]
+async fn a_redis_that_is_back_is_told_everything_before_it_is_asked_anything() {
+    let mut server = RedisServer::start();
+    server.kill();
+    let edge = Edge::start(&server, 1, 30_000);
+    for id in 0..2_000 {
+        let limit = hourly(10_000, 1);
+        edge.counters
+            .reserve(&request(id), std::slice::from_ref(&limit))
+            .await;
+        edge.counters.settle(&request(id), &[(limit.limit.id, 2)]);
+    }
+    server.restart();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while edge.counters.mode() == Mode::Local {
+        assert!(Instant::now() < deadline, "redis was not found again");
+        tokio::task::yield_now().await;
+    }
+    let reserved = edge
+        .counters
+        .reserve(&request(9_999), &[hourly(10_000, 1)])
+        .await;
+    assert_eq!(remaining(&reserved), Some(5_999));
+}
+
+#[tokio::test]
 async fn a_frozen_redis_costs_a_deadline_until_the_breaker_opens_and_nothing_after() {
     let server = RedisServer::start();
     let edge = Edge::start(&server, 1, 30_000);

@@ -156,4 +156,24 @@ impl Accept {
         let (stream, _) = self.listener.accept().await?;
         Ok(Accepted { stream, place })
     }
+
+    /// Closes the door. What the kernel has taken already is let in first, because it would be reset otherwise.
+    pub fn close(self) -> Vec<Accepted> {
+        let mut last = Vec::new();
+        // Asked directly: the runtime may not have heard of the latest yet.
+        let Ok(listener) = self.listener.into_std() else {
+            return last;
+        };
+        while let Ok((stream, _)) = listener.accept() {
+            let made = stream
+                .set_nonblocking(true)
+                .and_then(|()| TcpStream::from_std(stream));
+            // Full: the connection is closed.
+            let place = Arc::clone(&self.places).try_acquire_owned();
+            if let (Ok(stream), Ok(place)) = (made, place) {
+                last.push(Accepted { stream, place });
+            }
+        }
+        last
+    }
 }

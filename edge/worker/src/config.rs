@@ -39,7 +39,7 @@ pub struct Config {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Edge {
-    /// `SLUICE_EDGE__ID`: what operators see, 1 to 63 letters, digits, `-` and `.`. Default: drawn at every start.
+    /// `SLUICE_EDGE__ID`: what operators see, 1 to 63 letters, digits, `.`, `_` and `-`. Default: drawn at every start.
     pub id: Option<String>,
 }
 
@@ -116,21 +116,47 @@ pub struct Drain {
 impl Limits {
     /// The counters' part.
     pub fn counters(&self) -> counters::Config {
-        let Self { store, redis_url, timeout_ms, lease_ms, .. } = self.clone();
-        counters::Config { store, redis_url, timeout_ms, lease_ms }
+        let Self {
+            store,
+            redis_url,
+            timeout_ms,
+            lease_ms,
+            ..
+        } = self.clone();
+        counters::Config {
+            store,
+            redis_url,
+            timeout_ms,
+            lease_ms,
+        }
     }
 
     /// The guesses.
     pub const fn guesses(&self) -> admit::Config {
-        admit::Config { output_tokens_default: self.output_tokens_default }
+        admit::Config {
+            output_tokens_default: self.output_tokens_default,
+        }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let counters::Config { store, redis_url, timeout_ms, lease_ms } = Default::default();
-        let admit::Config { output_tokens_default } = Default::default();
-        Self { store, redis_url, timeout_ms, lease_ms, output_tokens_default }
+        let counters::Config {
+            store,
+            redis_url,
+            timeout_ms,
+            lease_ms,
+        } = Default::default();
+        let admit::Config {
+            output_tokens_default,
+        } = Default::default();
+        Self {
+            store,
+            redis_url,
+            timeout_ms,
+            lease_ms,
+            output_tokens_default,
+        }
     }
 }
 
@@ -153,7 +179,11 @@ impl Default for ControlPlane {
 impl Default for Ops {
     fn default() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 8081));
-        Self { address, plaintext_beyond_loopback: false, ports_file: None }
+        Self {
+            address,
+            plaintext_beyond_loopback: false,
+            ports_file: None,
+        }
     }
 }
 
@@ -173,7 +203,10 @@ impl Drain {
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { grace_ms: 5_000, deadline_ms: 600_000 }
+        Self {
+            grace_ms: 5_000,
+            deadline_ms: 600_000,
+        }
     }
 }
 
@@ -184,7 +217,11 @@ mod tests {
     use super::*;
 
     fn load(vars: &[(&str, &str)]) -> Result<Config, settings::InvalidSettings> {
-        settings::load(None, vars.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+        settings::load(
+            None,
+            vars.iter()
+                .map(|(name, value)| ((*name).into(), (*value).into())),
+        )
     }
 
     #[test]

@@ -74,12 +74,21 @@ pub struct Feed {
 /// Reads what is on disk and puts it in force; blocks for as long as that takes. The process is not ready before
 /// all three lanes are in force. The keeper, if there is a disk, wants a thread of its own.
 pub fn open(parts: Parts, readiness: &Readiness) -> (Feed, Option<Keeper>) {
-    let Parts { mut writer, directory, dialer, .. } = parts;
+    let Parts {
+        mut writer,
+        directory,
+        dialer,
+        ..
+    } = parts;
     gauges::describe();
     let found = boot::read(directory.as_ref(), &mut writer, Instant::now());
     let boot = found.boot();
     gauges::begin(boot);
-    let Found { lanes, places, unkept } = found;
+    let Found {
+        lanes,
+        places,
+        unkept,
+    } = found;
     let mut blockers = HashMap::new();
     for lane in &lanes {
         match &lane.place {
@@ -87,7 +96,9 @@ pub fn open(parts: Parts, readiness: &Readiness) -> (Feed, Option<Keeper>) {
             None => drop(blockers.insert(lane.lane, readiness.block(awaited(lane.lane)))),
         }
     }
-    let (keeper, orders) = directory.map(|directory| keeper::new(directory, &places)).unzip();
+    let (keeper, orders) = directory
+        .map(|directory| keeper::new(directory, &places))
+        .unzip();
     let mut keeping = Keeping::new(orders);
     keeping.revoked(unkept);
     let follower = Follower {
@@ -102,8 +113,20 @@ pub fn open(parts: Parts, readiness: &Readiness) -> (Feed, Option<Keeper>) {
     };
     let (edge_id, in_flight) = (parts.edge_id, parts.in_flight);
     let boot_id = uuid::Uuid::now_v7().as_bytes().to_vec();
-    let identity = Identity { edge_id, boot_id, boot, in_flight };
-    (Feed { follower, dialer, identity }, keeper)
+    let identity = Identity {
+        edge_id,
+        boot_id,
+        boot,
+        in_flight,
+    };
+    (
+        Feed {
+            follower,
+            dialer,
+            identity,
+        },
+        keeper,
+    )
 }
 
 impl Feed {

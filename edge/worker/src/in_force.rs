@@ -91,7 +91,12 @@ pub fn new() -> (Writer, InForce) {
         secrets: ArcSwap::default(),
         keys: (0..SHARDS).map(|_| RwLock::default()).collect(),
     });
-    (Writer { state: Arc::clone(&state) }, InForce { state })
+    (
+        Writer {
+            state: Arc::clone(&state),
+        },
+        InForce { state },
+    )
 }
 
 // === impl InForce ===
@@ -108,7 +113,10 @@ impl InForce {
         if shard.revoked.contains(key_id) {
             return Some(Standing::Revoked);
         }
-        shard.active.get(key_id).map(|held| Standing::Active(Arc::clone(&held.0)))
+        shard
+            .active
+            .get(key_id)
+            .map(|held| Standing::Active(Arc::clone(&held.0)))
     }
 
     /// The pepper of this version.
@@ -123,7 +131,12 @@ impl InForce {
 
     /// What to present to a provider.
     pub fn credential(&self, provider: ProviderId) -> Option<Arc<Credential>> {
-        self.state.secrets.load().credentials.get(&provider).cloned()
+        self.state
+            .secrets
+            .load()
+            .credentials
+            .get(&provider)
+            .cloned()
     }
 }
 
@@ -132,7 +145,9 @@ impl InForce {
 impl Writer {
     /// A read handle.
     pub fn reader(&self) -> InForce {
-        InForce { state: Arc::clone(&self.state) }
+        InForce {
+            state: Arc::clone(&self.state),
+        }
     }
 
     /// Puts a configuration in force.
@@ -201,7 +216,9 @@ impl KeySet {
 
 impl Default for KeySet {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| HashSet::new()).collect() }
+        Self {
+            shards: (0..SHARDS).map(|_| HashSet::new()).collect(),
+        }
     }
 }
 
@@ -211,20 +228,24 @@ impl Default for KeySet {
 // guards is whole even if a thread died holding it.
 impl State {
     fn read(&self, key_id: &str) -> RwLockReadGuard<'_, Shard> {
-        self.keys[shard_of(key_id)].read().unwrap_or_else(PoisonError::into_inner)
+        self.keys[shard_of(key_id)]
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, key_id: &str) -> RwLockWriteGuard<'_, Shard> {
-        self.keys[shard_of(key_id)].write().unwrap_or_else(PoisonError::into_inner)
+        self.keys[shard_of(key_id)]
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// FNV-1a: a client that steers many lookups to one shard wins nothing, since readers share its lock; inside
 /// the shard the standard library's keyed hash stands.
 fn shard_of(key_id: &str) -> usize {
-    let hash = key_id
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = key_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
     (hash ^ (hash >> 16)) as usize % SHARDS
 }
 
@@ -254,7 +275,9 @@ impl Eq for Held {}
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("provider", &self.provider).finish_non_exhaustive()
+        f.debug_struct("Credential")
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
     }
 }
 
@@ -284,7 +307,10 @@ mod tests {
     fn a_revoked_key_never_comes_back() {
         let (mut writer, in_force) = new();
         writer.put_key(key("one"));
-        assert!(matches!(in_force.standing("one"), Some(Standing::Active(_))));
+        assert!(matches!(
+            in_force.standing("one"),
+            Some(Standing::Active(_))
+        ));
         assert!(writer.revoke("one"));
         writer.put_key(key("one"));
         let mut older = KeySet::default();
@@ -293,7 +319,10 @@ mod tests {
         writer.replace_keys(older);
         writer.remove_key("one");
         assert!(matches!(in_force.standing("one"), Some(Standing::Revoked)));
-        assert!(matches!(in_force.standing("two"), Some(Standing::Active(_))));
+        assert!(matches!(
+            in_force.standing("two"),
+            Some(Standing::Active(_))
+        ));
         assert!(in_force.standing("three").is_none());
     }
 
@@ -301,8 +330,13 @@ mod tests {
     fn a_key_is_replaced_by_its_newer_self() {
         let (mut writer, in_force) = new();
         writer.put_key(key("one"));
-        writer.put_key(Key { expires_at_ms: Some(7), ..key("one") });
-        let Some(Standing::Active(found)) = in_force.standing("one") else { panic!() };
+        writer.put_key(Key {
+            expires_at_ms: Some(7),
+            ..key("one")
+        });
+        let Some(Standing::Active(found)) = in_force.standing("one") else {
+            panic!()
+        };
         assert_eq!(found.expires_at_ms, Some(7));
     }
 }

@@ -45,7 +45,10 @@ enum Exit {
 }
 
 fn main() -> ExitCode {
-    let Cli { config, command: Command::Serve } = Cli::parse();
+    let Cli {
+        config,
+        command: Command::Serve,
+    } = Cli::parse();
     match serve(config.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => ExitCode::from(exit as u8),
@@ -53,18 +56,25 @@ fn main() -> ExitCode {
 }
 
 fn serve(file: Option<&Path>) -> Result<(), Exit> {
-    let config: Config = settings::load(file, settings::vars())
-        .map_err(|why| complain(&why, Exit::Settings))?;
+    let config: Config =
+        settings::load(file, settings::vars()).map_err(|why| complain(&why, Exit::Settings))?;
     logs::init(&config.logs).map_err(|why| complain(&why, Exit::Settings))?;
     tracing::info!(build = build::line(), ?config, "starting");
     // One thread: the cores have their own, and what is left is the feed and the probes.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|why| complain(&why, Exit::CannotStart))?;
     runtime.block_on(async {
         let (trigger, drain) = drain::channel(config.drain.grace(), config.drain.deadline());
-        let running = worker::start(config, drain).await.map_err(|why| refuse(&why))?;
+        let running = worker::start(config, drain)
+            .await
+            .map_err(|why| refuse(&why))?;
         let leaving = async {
-            drain::signals(trigger).await.map_err(|why| complain(&why, Exit::CannotStart))?;
+            drain::signals(trigger)
+                .await
+                .map_err(|why| complain(&why, Exit::CannotStart))?;
             std::future::pending().await
         };
         tokio::select! {
@@ -76,7 +86,14 @@ fn serve(file: Option<&Path>) -> Result<(), Exit> {
 
 fn refuse(why: &CannotStart) -> Exit {
     let settings = !matches!(why, CannotStart::Listen(_) | CannotStart::System(_));
-    complain(why, if settings { Exit::Settings } else { Exit::CannotStart })
+    complain(
+        why,
+        if settings {
+            Exit::Settings
+        } else {
+            Exit::CannotStart
+        },
+    )
 }
 
 /// Says on standard error why it ends: the log may not be there yet, or not be read by whoever typed the command.

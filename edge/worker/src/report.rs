@@ -86,19 +86,37 @@ impl Reporter {
         describe();
         let journal = directory.and_then(|directory| {
             let opened = directory.journal("records", config.spool_bytes_max);
-            opened.inspect_err(|why| tracing::error!(%why, "records are kept in memory alone")).ok()
+            opened
+                .inspect_err(|why| tracing::error!(%why, "records are kept in memory alone"))
+                .ok()
         });
-        Self { dialer, edge_id, spool: Spool::new(journal) }
+        Self {
+            dialer,
+            edge_id,
+            spool: Spool::new(journal),
+        }
     }
 
     /// Works until every sender is gone and what is left is sent or kept, at the latest a second after the drain
     /// is over.
     pub async fn run(self, mut records: mpsc::Receiver<Record>, drain: Drain) {
-        let Self { mut dialer, edge_id, spool } = self;
+        let Self {
+            mut dialer,
+            edge_id,
+            spool,
+        } = self;
         let client = UsageServiceClient::new(dialer.lazily());
         let (batch, backoff) = (Vec::new(), Backoff::up_to(LONGEST_WAIT));
         let try_at = Instant::now();
-        let mut work = Work { client, dialer, edge_id, spool, batch, backoff, try_at };
+        let mut work = Work {
+            client,
+            dialer,
+            edge_id,
+            spool,
+            batch,
+            backoff,
+            try_at,
+        };
         work.until_closed(&mut records).await;
         let late = async {
             drain.over().await;
@@ -119,7 +137,11 @@ impl Work {
         loop {
             self.gauge(records.len());
             // Nothing to send means nothing to wake for.
-            let rest = if self.spool.is_empty() { Duration::from_hours(1) } else { Duration::ZERO };
+            let rest = if self.spool.is_empty() {
+                Duration::from_hours(1)
+            } else {
+                Duration::ZERO
+            };
             let wake = self.try_at.max(Instant::now() + rest);
             tokio::select! {
                 open = gather(records, &mut self.batch) => {
@@ -140,7 +162,10 @@ impl Work {
             return;
         }
         let records = gathered.into_iter().map(to_wire).collect();
-        let batch = wire::ReportRequest { edge_id: self.edge_id.clone(), records };
+        let batch = wire::ReportRequest {
+            edge_id: self.edge_id.clone(),
+            records,
+        };
         if Instant::now() < self.try_at || self.send(batch.clone()).await.is_err() {
             let lost = self.spool.push(batch);
             count_lost(lost);
@@ -149,7 +174,9 @@ impl Work {
 
     /// Sends the oldest batch that waits.
     async fn bring_first(&mut self) {
-        let Some(batch) = self.spool.first().cloned() else { return };
+        let Some(batch) = self.spool.first().cloned() else {
+            return;
+        };
         if self.send(batch).await.is_ok() {
             self.spool.pop();
         }
@@ -171,7 +198,10 @@ impl Work {
     fn leave(&self) {
         let left = self.spool.records();
         if left > 0 && self.spool.outlasts() {
-            tracing::warn!(left, "leaving with unsent records; the next start sends them");
+            tracing::warn!(
+                left,
+                "leaving with unsent records; the next start sends them"
+            );
         } else if left > 0 {
             count_lost(left);
             tracing::error!(left, "leaving with unsent records and no disk to keep them");
@@ -191,7 +221,11 @@ impl Work {
             }
             // To send it again would be refused again, and hold up all that comes after.
             Ok(Err(status)) if status.code() == Code::InvalidArgument => {
-                tracing::error!(count, why = status.message(), "the control plane refuses records");
+                tracing::error!(
+                    count,
+                    why = status.message(),
+                    "the control plane refuses records"
+                );
                 count_lost(count);
                 return Ok(());
             }
@@ -204,7 +238,10 @@ impl Work {
         Err(Away)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double, and this is far below 2^53")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge is a double, and this is far below 2^53"
+    )]
     fn gauge(&self, queued: usize) {
         let unsettled = self.spool.records() + self.batch.len() + queued;
         metrics::gauge!("sluice_usage_unsettled").set(unsettled as f64);
@@ -245,7 +282,10 @@ fn to_wire(record: Record) -> wire::Record {
         key_id: record.key_id,
         model_id: record.model.as_bytes().to_vec(),
         version_id: record.version.as_bytes().to_vec(),
-        provider_id: record.provider.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+        provider_id: record
+            .provider
+            .map(|id| id.as_bytes().to_vec())
+            .unwrap_or_default(),
         provider_model: record.provider_model,
         endpoint: record.endpoint.to_owned(),
         outcome: record.outcome as i32,
@@ -264,6 +304,8 @@ fn to_wire(record: Record) -> wire::Record {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { spool_bytes_max: 64 << 20 }
+        Self {
+            spool_bytes_max: 64 << 20,
+        }
     }
 }

@@ -17,7 +17,7 @@ use lifecycle::{
 use tokio::{
     select,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tracing::{debug, warn};
 
@@ -35,12 +35,6 @@ const SWEEP: Duration = Duration::from_secs(10);
 
 /// How long to wait after the system refused a connection, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// How many connections are taken from the kernel's queue when the listener is about to close, and how long to
-/// look for another one.
-// Full: the rest is reset by the kernel, and its clients try again elsewhere.
-const LATE_MAX: usize = 1_024;
-const LATE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a connection that came so late may take to send its one request.
 const LATE_GRACE: Duration = Duration::from_secs(1);
@@ -81,8 +75,9 @@ pub async fn serve(
     });
     let mut connections = JoinSet::new();
     accept_until_draining(&accept, &core, &mut connections).await;
-    accept_rest(&accept, &core, &mut connections).await;
-    drop(accept);
+    for accepted in accept.close() {
+        connections.spawn_local(converse(accepted, Rc::clone(&core)));
+    }
     select! {
         () = async { while connections.join_next().await.is_some() {} } => {}
         () = core.drain.over() => {
@@ -108,16 +103,6 @@ async fn accept_until_draining(accept: &Accept, core: &Rc<Core>, connections: &m
             }
             () = &mut draining => return,
         }
-    }
-}
-
-/// Takes what the kernel has accepted already, because closing the listener would reset it.
-async fn accept_rest(accept: &Accept, core: &Rc<Core>, connections: &mut JoinSet<()>) {
-    for _ in 0..LATE_MAX {
-        let Ok(accepted) = timeout(LATE_PAUSE, accept.next()).await else {
-            return;
-        };
-        take(accepted, core, connections).await;
     }
 }
 

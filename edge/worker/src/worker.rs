@@ -94,7 +94,12 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let stop = CancellationToken::new();
     let (mut following, mut background) = (JoinSet::new(), JoinSet::new());
     // The cores get the only sender, so that the queue closes with the last of them.
-    let shared = Shared { in_force, live_edges: live_edges_seen, records, drain: drain.clone() };
+    let shared = Shared {
+        in_force,
+        live_edges: live_edges_seen,
+        records,
+        drain: drain.clone(),
+    };
     let serving = cores(&config, listeners, shared)?;
     let last = drain.clone();
     let mut finishing = vec![on_a_thread("records", move |runtime| {
@@ -104,12 +109,26 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         finishing.push(on_a_thread("state", move |_| keeper.run())?);
     }
     following.spawn(feed.run(stop.clone()));
-    background.spawn(ops::serve(probes, readiness.clone(), metrics.clone(), drain.clone()));
+    background.spawn(ops::serve(
+        probes,
+        readiness.clone(),
+        metrics.clone(),
+        drain.clone(),
+    ));
     background.spawn(exposition::upkeep(metrics, drain));
     let bound = [("inference", inference), ("ops", ops)];
     announce::listening(config.ops.ports_file.as_deref(), &bound)?;
     drop(listening);
-    Ok(Running { inference, ops, readiness, serving, finishing, stop, following, background })
+    Ok(Running {
+        inference,
+        ops,
+        readiness,
+        serving,
+        finishing,
+        stop,
+        following,
+        background,
+    })
 }
 
 /// Starts a thread for each listener.
@@ -118,7 +137,12 @@ fn cores(
     listeners: Vec<std::net::TcpListener>,
     shared: Shared,
 ) -> Result<Vec<oneshot::Receiver<()>>, CannotStart> {
-    let Shared { in_force, live_edges, records, drain } = shared;
+    let Shared {
+        in_force,
+        live_edges,
+        records,
+        drain,
+    } = shared;
     let clock = Clock::system();
     let threads = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
     let limits = config.limits.counters();
@@ -166,7 +190,9 @@ impl Running {
 
 /// Waits for threads; one that panicked has dropped its end.
 async fn all(threads: Vec<oneshot::Receiver<()>>) -> Result<(), Stopped> {
-    let ends = threads.into_iter().map(|end| async { end.await.map_err(|_| Stopped) });
+    let ends = threads
+        .into_iter()
+        .map(|end| async { end.await.map_err(|_| Stopped) });
     futures_util::future::try_join_all(ends).await.map(drop)
 }
 
@@ -196,13 +222,17 @@ fn on_a_thread(
     name: &str,
     work: impl FnOnce(&runtime::Runtime) + Send + 'static,
 ) -> io::Result<oneshot::Receiver<()>> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (ended, end) = oneshot::channel();
-    thread::Builder::new().name(name.to_owned()).spawn(move || {
-        work(&runtime);
-        // Nobody may listen any more, when another part has failed.
-        let _ = ended.send(());
-    })?;
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            work(&runtime);
+            // Nobody may listen any more, when another part has failed.
+            let _ = ended.send(());
+        })?;
     Ok(end)
 }
 
@@ -211,7 +241,9 @@ fn in_flight(records: &mpsc::Sender<Record>) -> feed::session::InFlight {
     // Weak, because the queue must close when the cores are gone.
     let records = records.downgrade();
     Arc::new(move || {
-        let Some(records) = records.upgrade() else { return 0 };
+        let Some(records) = records.upgrade() else {
+            return 0;
+        };
         u32::try_from(records.max_capacity() - records.capacity()).unwrap_or(u32::MAX)
     })
 }

@@ -30,7 +30,10 @@ impl UsageService for Store {
         &self,
         request: Request<wire::ReportRequest>,
     ) -> Result<Response<wire::ReportResponse>, Status> {
-        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer slj_test");
+        assert_eq!(
+            request.metadata().get("authorization").unwrap(),
+            "Bearer slj_test"
+        );
         self.0.send(request.into_inner()).unwrap();
         Ok(Response::new(wire::ReportResponse::default()))
     }
@@ -48,7 +51,10 @@ async fn store(address: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<wire
 }
 
 fn nowhere() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 fn any() -> SocketAddr {
@@ -71,7 +77,10 @@ fn record(number: u8) -> Record {
         status: 200,
         streamed: false,
         usage_source: UsageSource::Provider,
-        tokens: Tokens { input: 5, ..Default::default() },
+        tokens: Tokens {
+            input: 5,
+            ..Default::default()
+        },
         revision: Revision(6),
         duration_us: 7,
         first_byte_us: 8,
@@ -98,7 +107,10 @@ fn run(
 }
 
 async fn next(stored: &mut mpsc::UnboundedReceiver<wire::ReportRequest>) -> Vec<u8> {
-    let batch = timeout(Duration::from_secs(10), stored.recv()).await.unwrap().unwrap();
+    let batch = timeout(Duration::from_secs(10), stored.recv())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(batch.edge_id, "edge");
     batch.records.iter().map(|record| record.id[0]).collect()
 }
@@ -127,7 +139,10 @@ async fn records_wait_on_disk_for_a_control_plane_and_another_process() {
     records.send(record(1)).await.unwrap();
     records.send(record(2)).await.unwrap();
     drop(records);
-    timeout(Duration::from_secs(4), running).await.expect("no waiting for who is away").unwrap();
+    timeout(Duration::from_secs(4), running)
+        .await
+        .expect("no waiting for who is away")
+        .unwrap();
 
     let (address, mut stored) = store(address).await;
     let (records, running) = run(address, Some(&directory(path.path())), drain.clone());
@@ -163,5 +178,8 @@ async fn a_drain_that_is_over_does_not_wait_for_who_is_away() {
     records.send(record(1)).await.unwrap();
     drop(records);
     trigger.start();
-    timeout(Duration::from_secs(4), running).await.unwrap().unwrap();
+    timeout(Duration::from_secs(4), running)
+        .await
+        .unwrap()
+        .unwrap();
 }

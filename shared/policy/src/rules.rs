@@ -64,9 +64,9 @@ impl Rules {
     pub fn object(&self, kind: Kind, key: &[u8]) -> Option<Object> {
         let id = <[u8; 16]>::try_from(key).ok()?;
         Some(match kind {
-            Kind::Organization => {
-                Object::Organization(whole(self.organizations.get(&OrganizationId::from_bytes(id))?))
-            }
+            Kind::Organization => Object::Organization(whole(
+                self.organizations.get(&OrganizationId::from_bytes(id))?,
+            )),
             Kind::Project => Object::Project(whole(self.projects.get(&ProjectId::from_bytes(id))?)),
             Kind::Provider => {
                 Object::Provider(whole(self.providers.get(&ProviderId::from_bytes(id))?))
@@ -85,7 +85,9 @@ impl Rules {
 
     /// A project; `None` also while its organization is closed.
     pub fn project(&self, id: ProjectId) -> Option<&Arc<Project>> {
-        self.projects.get(&id).filter(|project| self.is_open(project.organization))
+        self.projects
+            .get(&id)
+            .filter(|project| self.is_open(project.organization))
     }
 
     /// A provider.
@@ -105,7 +107,9 @@ impl Rules {
 
     /// Every model of an organization, in no order; none while it is closed.
     pub fn models(&self, organization: OrganizationId) -> impl Iterator<Item = &Arc<Model>> {
-        self.names(organization).into_iter().flat_map(HashMap::values)
+        self.names(organization)
+            .into_iter()
+            .flat_map(HashMap::values)
     }
 
     /// The limits of one scope.
@@ -138,7 +142,9 @@ impl Rules {
     }
 
     fn delete(&mut self, kind: Kind, key: &[u8]) {
-        let Ok(id) = <[u8; 16]>::try_from(key) else { return };
+        let Ok(id) = <[u8; 16]>::try_from(key) else {
+            return;
+        };
         match kind {
             Kind::Organization => drop(self.organizations.remove(&OrganizationId::from_bytes(id))),
             Kind::Project => drop(self.projects.remove(&ProjectId::from_bytes(id))),
@@ -151,7 +157,9 @@ impl Rules {
     }
 
     fn remove_model(&mut self, id: ModelId) {
-        let Some(old) = self.models.remove(&id) else { return };
+        let Some(old) = self.models.remove(&id) else {
+            return;
+        };
         if let Some(names) = self.models_by_name.get_mut(&old.organization) {
             names.remove(&old.name);
             if names.is_empty() {
@@ -161,7 +169,9 @@ impl Rules {
     }
 
     fn names(&self, organization: OrganizationId) -> Option<&HashMap<String, Arc<Model>>> {
-        self.models_by_name.get(&organization).filter(|_| self.is_open(organization))
+        self.models_by_name
+            .get(&organization)
+            .filter(|_| self.is_open(organization))
     }
 
     fn is_open(&self, organization: OrganizationId) -> bool {
@@ -170,7 +180,9 @@ impl Rules {
 
     fn remove_limit(&mut self, id: LimitId) {
         self.closed.remove(&id);
-        let Some(old) = self.limits.remove(&id) else { return };
+        let Some(old) = self.limits.remove(&id) else {
+            return;
+        };
         if let Some(limits) = self.limits_by_scope.get_mut(&old.scope) {
             limits.retain(|limit| limit.id != id);
             if limits.is_empty() {
@@ -210,7 +222,11 @@ mod tests {
         rules.apply(Edit::Upsert(Object::Organization(organization.clone())));
         rules.close(LimitId::from_bytes([1; 16]), organization.id);
         assert!(rules.organization(organization.id).is_none());
-        assert!(rules.object(Kind::Organization, organization.id.as_bytes()).is_some());
+        assert!(
+            rules
+                .object(Kind::Organization, organization.id.as_bytes())
+                .is_some()
+        );
         rules.apply(Edit::Upsert(limit(Scope::Key("it".to_owned()))));
         assert!(rules.organization(organization.id).is_some());
     }
@@ -223,8 +239,14 @@ mod tests {
         rules.apply(Edit::Upsert(limit(here.clone())));
         assert_eq!(rules.limits(&here).len(), 1);
         rules.apply(Edit::Upsert(limit(there.clone())));
-        assert_eq!((rules.limits(&here).len(), rules.limits(&there).len()), (0, 1));
-        rules.apply(Edit::Delete { kind: Kind::Limit, key: vec![1; 16] });
+        assert_eq!(
+            (rules.limits(&here).len(), rules.limits(&there).len()),
+            (0, 1)
+        );
+        rules.apply(Edit::Delete {
+            kind: Kind::Limit,
+            key: vec![1; 16],
+        });
         assert!(rules.limits(&there).is_empty());
     }
 }

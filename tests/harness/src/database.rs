@@ -41,6 +41,11 @@ impl Database {
         PgConnection::connect(&self.url()).await.expect("Postgres answers")
     }
 
+    /// The process number of the server that the others are children of, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().and_then(|server| u32::try_from(server.pid()).ok())
+    }
+
     /// Stops it, for good.
     pub fn stop(&mut self) {
         self.server.take();

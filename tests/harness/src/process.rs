@@ -91,13 +91,8 @@ impl Process {
 
     /// Waits until it has ended.
     pub async fn end(&mut self) -> ExitStatus {
-        let name = self.name.clone();
-        let child = std::sync::Mutex::new(&mut self.child);
-        let ended = || {
-            let state = child.lock().ok().and_then(|mut child| child.try_wait().ok().flatten());
-            async move { state }
-        };
-        wait::until(&format!("{name} has ended"), ended).await.0
+        let what = format!("{} has ended", self.name);
+        wait::until(&what, async || self.ended()).await.0
     }
 
     /// Waits until it has written where it listens.

@@ -58,6 +58,11 @@ impl Redis {
         client.get_multiplexed_async_connection().await.expect("Redis answers")
     }
 
+    /// Its process number, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
     /// Stops it: connections are refused.
     pub fn stop(&mut self) {
         self.process = None;

@@ -1,19 +1,13 @@
 //! Waiting on a condition, with a deadline. No test sleeps for a fixed time and hopes.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks again until there is an answer, and gives it with the time that passed. Panics after [`PATIENCE`],
 /// naming `what` was awaited.
-pub async fn until<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut ask: impl FnMut() -> F,
-) -> (T, Duration) {
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> (T, Duration) {
     let since = Instant::now();
     loop {
         if let Some(answer) = ask().await {

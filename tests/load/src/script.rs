@@ -110,7 +110,10 @@ const USAGE: &str = r#"{"prompt_tokens":19,"completion_tokens":41,"total_tokens"
 
 impl Default for Events {
     fn default() -> Self {
-        let chunk = |at| event(&format!(r#"[{{"index":0,"delta":{{"content":" word{at}"}},"logprobs":null,"finish_reason":null}}]"#), "null");
+        let chunk = |at| {
+            let delta = format!(r#"{{"content":" word{at}"}}"#);
+            event(&choice(&delta, "null"), None)
+        };
         Self { chunks: (0..CHUNKS_MAX).map(chunk).collect() }
     }
 }
@@ -124,9 +127,9 @@ impl Events {
     /// What follows the last chunk, in one piece.
     pub fn end(usage: bool) -> Bytes {
         let mut end = Vec::new();
-        end.extend_from_slice(&event(r#"[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]"#, "null"));
+        end.extend_from_slice(&event(&choice("{}", "\"stop\""), None));
         if usage {
-            end.extend_from_slice(&event("[]", USAGE));
+            end.extend_from_slice(&event("[]", Some(USAGE)));
         }
         end.extend_from_slice(b"data: [DONE]\n\n");
         end.into()
@@ -140,10 +143,12 @@ impl Events {
     }
 }
 
-fn event(choices: &str, usage: &str) -> Bytes {
-    // The null of the chunks before the usage chunk is what OpenAI sends when usage is asked for; it is left out
-    // here, so that a stream with usage and one without differ in the usage chunk alone.
-    let usage = if usage == "null" { String::new() } else { format!(r#","usage":{usage}"#) };
+fn choice(delta: &str, finish: &str) -> String {
+    format!(r#"[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]"#)
+}
+
+fn event(choices: &str, usage: Option<&str>) -> Bytes {
+    let usage = usage.map(|usage| format!(r#","usage":{usage}"#)).unwrap_or_default();
     Bytes::from(format!(
         "data: {{\"id\":\"chatcmpl-load\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\
          \"model\":\"provider-chat-2026\",\"choices\":{choices}{usage}}}\n\n"

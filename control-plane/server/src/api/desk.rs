@@ -54,7 +54,7 @@ pub(crate) enum Begun<Reply> {
     /// It was done before, and this was the reply.
     Replay(Reply),
     /// It is to be done.
-    First(Draft),
+    First(Box<Draft>),
 }
 
 /// A write under way. Dropping it writes nothing.
@@ -225,7 +225,8 @@ impl Desk {
                 Once::Mismatch => return Err(status::request_id_reused()),
             }
         }
-        Ok(Begun::First(Draft { write, call, sealing: self.sealing.clone() }))
+        let draft = Draft { write, call, sealing: self.sealing.clone() };
+        Ok(Begun::First(Box::new(draft)))
     }
 
     fn replay<Reply: Message + Default>(

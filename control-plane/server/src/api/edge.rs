@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{name::EdgeName, violation::Violations};
+use domain::{
+    name::{EdgeName, JoinTokenName},
+    violation::Violations,
+};
 use keys::Family;
 use lifecycle::clock::Clock;
 use policy::{region::Region, revision::Revision};
@@ -36,7 +39,7 @@ pub(crate) struct Edges {
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// The longest wait.
-const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+const TIMEOUT_MAX: Duration = Duration::from_mins(1);
 
 const EDGES: List<'static> = List { method: "ListEdges", parent: "" };
 const JOIN_TOKENS: List<'static> = List { method: "ListJoinTokens", parent: "" };
@@ -156,7 +159,9 @@ impl EdgeService for Edges {
         &self,
         request: Request<admin::RevokeJoinTokenRequest>,
     ) -> Result<Response<admin::RevokeJoinTokenResponse>, Status> {
-        let (call, name) = Call::open("RevokeJoinToken", request, join_token::name)?;
+        let (call, name) = Call::open("RevokeJoinToken", request, |asked| {
+            desk::named("name", JoinTokenName::parse(&asked.name))
+        })?;
         let mut draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,

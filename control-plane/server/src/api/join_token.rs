@@ -4,7 +4,6 @@
 
 use domain::{
     key,
-    name::JoinTokenName,
     segment::{InvalidSegment, KeyId},
     text,
     violation::Violations,
@@ -60,11 +59,6 @@ pub(crate) fn wire(row: Row) -> admin::JoinToken {
         create_time: Some(moment::to_wire(row.created_at)),
         revoke_time: row.revoked_at.map(moment::to_wire),
     }
-}
-
-/// Reads which one to revoke.
-pub(crate) fn name(asked: admin::RevokeJoinTokenRequest) -> Result<JoinTokenName, Violations> {
-    desk::named("name", JoinTokenName::parse(&asked.name))
 }
 
 // === impl Wanted ===

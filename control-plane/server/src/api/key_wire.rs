@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of a key's text. Milliseconds are since 1970.
 
+use std::mem;
+
 use domain::{
     key,
     name::{KeyName, ModelName, ProjectName},
@@ -18,10 +20,11 @@ use store::{
     key::{Environment, New, Row},
 };
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::api::{
     desk,
-    mask::{Field, Mask},
+    mask::{Field, Mask, Update},
     moment,
 };
 
@@ -53,9 +56,9 @@ pub(crate) struct Change {
     /// The guard of the write.
     pub(crate) etag: String,
     environment: admin::KeyEnvironment,
-    display_name: Option<String>,
-    models: Option<Vec<ModelName>>,
-    expires_at: Option<Option<OffsetDateTime>>,
+    display_name: Update<String>,
+    models: Update<Vec<ModelName>>,
+    expires_at: Update<Option<OffsetDateTime>>,
 }
 
 const ENVIRONMENT: &str = "key.environment";
@@ -99,7 +102,7 @@ pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
     let environment = shown(row.environment);
     admin::Key {
         name: row.name.to_string(),
-        uid: row.uid.iter().map(|byte| format!("{byte:02x}")).collect(),
+        uid: Uuid::from_bytes(row.uid).simple().to_string(),
         etag: row.etag(),
         create_time: Some(moment::to_wire(row.created_at)),
         update_time: Some(moment::to_wire(row.updated_at)),
@@ -211,13 +214,13 @@ impl Change {
         if !same.contains(&self.environment) {
             violations.add(ENVIRONMENT, "cannot change");
         }
-        let expires_at = self.expires_at.unwrap_or(row.expires_at);
+        let expires_at = self.expires_at.or(row.expires_at);
         if let Some(at) = expires_at.filter(|_| expires_at != row.expires_at) {
             violations.take(EXPIRE_TIME, key::expire(at_ms(at), now_ms));
         }
         violations.done()?;
-        row.display_name = self.display_name.unwrap_or_else(|| row.display_name.clone());
-        row.models = self.models.unwrap_or_else(|| row.models.clone());
+        row.display_name = self.display_name.or(mem::take(&mut row.display_name));
+        row.models = self.models.or(mem::take(&mut row.models));
         row.expires_at = expires_at;
         Ok(())
     }

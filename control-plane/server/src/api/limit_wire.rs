@@ -1,5 +1,7 @@
 //! Limits between the wire and the store: what is wanted, what changes, what is shown.
 
+use std::mem;
+
 use domain::{
     limit::{self, Window},
     name::{LimitName, OrganizationName},
@@ -20,7 +22,7 @@ use store::{
 
 use crate::api::{
     desk,
-    mask::{Field, Mask},
+    mask::{Field, Mask, Update},
     moment,
 };
 
@@ -33,10 +35,10 @@ pub(crate) struct Change {
     pub(crate) etag: String,
     scope: String,
     unit: i32,
-    display_name: Option<String>,
-    amount: Option<i64>,
+    display_name: Update<String>,
+    amount: Update<i64>,
     window: Option<Window>,
-    burst: Option<i64>,
+    burst: Update<i64>,
 }
 
 const SCOPE: &str = "limit.scope";
@@ -145,8 +147,11 @@ impl Change {
         let name = violations.take("limit.name", LimitName::parse(&given.name));
         let display_name = text::display_name(&given.display_name);
         let display_name = violations.take("limit.display_name", display_name);
-        let chosen = mask.as_ref().and_then(|mask| mask.pick("window", given.window));
-        let window = chosen.and_then(|number| violations.take(WINDOW, window(number)));
+        let chosen = mask.as_ref().map(|mask| mask.pick("window", given.window));
+        let window = match chosen {
+            Some(Update::Set(number)) => violations.take(WINDOW, window(number)),
+            Some(Update::Kept) | None => None,
+        };
         let (Some(mask), Some(name), Some(display_name), true) =
             (mask, name, display_name, violations.is_empty())
         else {
@@ -173,15 +178,15 @@ impl Change {
         if ![0, unit_shown(row.unit).into()].contains(&self.unit) {
             violations.add(UNIT, "cannot change");
         }
-        let amount = self.amount.unwrap_or(units(row.rate.amount()));
-        let burst = self.burst.unwrap_or(units(row.rate.burst()));
+        let amount = self.amount.or(units(row.rate.amount()));
+        let burst = self.burst.or(units(row.rate.burst()));
         let rate = match self.window.or(Window::from_ms(row.rate.window_ms())) {
             Some(window) => limit::numbers(amount, window, burst, &mut violations),
             None => violations.take(WINDOW, Err("is not known; name another")),
         };
         let (Some(rate), true) = (rate, violations.is_empty()) else { return Err(violations) };
         row.rate = rate;
-        row.display_name = self.display_name.unwrap_or_else(|| row.display_name.clone());
+        row.display_name = self.display_name.or(mem::take(&mut row.display_name));
         Ok(())
     }
 }
@@ -225,9 +230,12 @@ mod tests {
             ..Default::default()
         };
         let change = Change::read(asked(&["burst"])).unwrap();
-        assert_eq!((change.amount, change.burst), (None, Some(3)));
+        assert_eq!((change.amount, change.burst), (Update::Kept, Update::Set(3)));
         let change = Change::read(asked(&[])).unwrap();
-        assert_eq!((change.amount, change.burst, change.display_name), (Some(7), Some(3), None));
+        assert_eq!(
+            (change.amount, change.burst, change.display_name),
+            (Update::Set(7), Update::Set(3), Update::Kept)
+        );
         // All that can change, the window included, which is not given.
         assert_eq!(fields(Change::read(asked(&["*"])).unwrap_err()), [WINDOW]);
         let refused = Change::read(asked(&["scope", "unit", "size"])).unwrap_err();

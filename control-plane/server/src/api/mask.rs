@@ -31,6 +31,15 @@ enum Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mask(Vec<&'static str>);
 
+/// What an update does to one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Update<T> {
+    /// Leaves it as it is.
+    Kept,
+    /// Gives it this value.
+    Set(T),
+}
+
 /// Why a mask is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum InvalidMask {
@@ -101,9 +110,21 @@ impl Mask {
         }
     }
 
-    /// The value, if the update changes the field.
-    pub(crate) fn pick<T>(&self, name: &'static str, value: T) -> Option<T> {
-        self.0.contains(&name).then_some(value)
+    /// What the update does to the field, for which the request carries this value.
+    pub(crate) fn pick<T>(&self, name: &'static str, value: T) -> Update<T> {
+        if self.0.contains(&name) { Update::Set(value) } else { Update::Kept }
+    }
+}
+
+// === impl Update ===
+
+impl<T> Update<T> {
+    /// The value afterwards, where it was `kept` before.
+    pub(crate) fn or(self, kept: T) -> T {
+        match self {
+            Self::Kept => kept,
+            Self::Set(value) => value,
+        }
     }
 }
 
@@ -139,7 +160,7 @@ fn named(paths: &[String], fields: &[Field]) -> Result<Vec<&'static str>, Vec<In
         let field = fields.iter().chain(&STANDARD).find(|field| field.name == path);
         match field.map(|field| (field.access, field.name)) {
             Some((Access::Changes { .. } | Access::ChangesByName { .. }, name)) => {
-                chosen.push(name)
+                chosen.push(name);
             }
             Some((Access::Fixed, name)) => refused.push(InvalidMask::Fixed(name)),
             Some((Access::Output, name)) => refused.push(InvalidMask::Output(name)),
@@ -200,9 +221,9 @@ mod tests {
     #[test]
     fn a_named_field_changes_even_to_nothing() {
         let mask = Mask(read(&["models", "credential"]).unwrap());
-        assert_eq!(mask.pick("models", Vec::<u8>::new()), Some(vec![]));
-        assert_eq!(mask.pick("credential", ""), Some(""));
-        assert_eq!(mask.pick("display_name", "Acme"), None);
+        assert_eq!(mask.pick("models", Vec::<u8>::new()), Update::Set(vec![]));
+        assert_eq!(mask.pick("credential", ""), Update::Set(""));
+        assert_eq!(mask.pick("display_name", "Acme"), Update::Kept);
     }
 
     #[test]

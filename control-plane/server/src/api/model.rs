@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
-        mask::{Field, Mask},
+        mask::{Field, Mask, Update},
         moment,
         page::List,
     },
@@ -34,8 +34,8 @@ pub(crate) struct Models {
 struct Change {
     name: ModelName,
     etag: String,
-    display_name: Option<String>,
-    stable: Option<Option<VersionName>>,
+    display_name: Update<String>,
+    stable: Update<Option<VersionName>>,
 }
 
 const STABLE: &str = "model.stable_version";
@@ -102,8 +102,8 @@ impl ModelService for Models {
         let write = draft.write();
         let locked = model::lock(write, &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
-        row.display_name = change.display_name.unwrap_or(row.display_name);
-        row.stable = change.stable.unwrap_or(row.stable);
+        row.display_name = change.display_name.or(row.display_name);
+        row.stable = change.stable.or(row.stable);
         let row = model::update(write, &row).await.map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }

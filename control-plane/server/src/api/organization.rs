@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
-        mask::{Field, Mask},
+        mask::{Field, Mask, Update},
         moment,
         page::List,
     },
@@ -28,7 +28,7 @@ pub(crate) struct Organizations {
 struct Change {
     name: OrganizationName,
     etag: String,
-    display_name: Option<String>,
+    display_name: Update<String>,
 }
 
 const LIST: List<'static> = List { method: "ListOrganizations", parent: "" };
@@ -92,7 +92,7 @@ impl OrganizationService for Organizations {
         let write = draft.write();
         let locked = organization::lock(write, &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
-        row.display_name = change.display_name.unwrap_or(row.display_name);
+        row.display_name = change.display_name.or(row.display_name);
         let row = organization::update(write, &row).await.map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
-        mask::{Field, Mask},
+        mask::{Field, Mask, Update},
         moment,
         page::List,
     },
@@ -33,7 +33,7 @@ pub(crate) struct Projects {
 struct Change {
     name: ProjectName,
     etag: String,
-    display_name: Option<String>,
+    display_name: Update<String>,
 }
 
 // === impl Projects ===
@@ -98,7 +98,7 @@ impl ProjectService for Projects {
         let write = draft.write();
         let locked = project::lock(write, &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
-        row.display_name = change.display_name.unwrap_or(row.display_name);
+        row.display_name = change.display_name.or(row.display_name);
         let row = project::update(write, &row).await.map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }

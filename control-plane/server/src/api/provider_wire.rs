@@ -2,6 +2,8 @@
 //!
 //! A credential is wiped when its last owner here is dropped, and is never `Debug`.
 
+use std::mem;
+
 use domain::{
     name::{OrganizationName, ProviderName},
     provider::{self, Checked},
@@ -22,7 +24,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::{
         desk,
-        mask::{Field, Mask},
+        mask::{Field, Mask, Update},
         moment, sealed,
     },
     status,
@@ -42,11 +44,11 @@ pub(crate) struct Change {
     /// The guard of the write.
     pub(crate) etag: String,
     kind: i32,
-    display_name: Option<String>,
-    base_url: Option<String>,
-    regions: Option<Vec<String>>,
-    stream_options: Option<Option<bool>>,
-    credential: Option<Zeroizing<String>>,
+    display_name: Update<String>,
+    base_url: Update<String>,
+    regions: Update<Vec<String>>,
+    stream_options: Update<Option<bool>>,
+    credential: Update<Zeroizing<String>>,
 }
 
 const KIND: &str = "provider.kind";
@@ -55,7 +57,7 @@ const CREDENTIAL: &str = "provider.credential";
 /// Reads a request for a new provider.
 pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Violations> {
     let mut given = desk::required(asked.provider, "provider")?;
-    let credential = Zeroizing::new(std::mem::take(&mut given.credential));
+    let credential = Zeroizing::new(mem::take(&mut given.credential));
     let mut violations = Violations::new();
     let parent = violations.take("parent", OrganizationName::parse(&asked.parent));
     let slug = violations.take("provider_id", Slug::parse(&asked.provider_id));
@@ -145,7 +147,7 @@ impl Change {
     /// Reads a request for an update.
     pub(crate) fn read(asked: admin::UpdateProviderRequest) -> Result<Self, Violations> {
         let mut given = desk::required(asked.provider, "provider")?;
-        let credential = Zeroizing::new(std::mem::take(&mut given.credential));
+        let credential = Zeroizing::new(mem::take(&mut given.credential));
         let fields = [
             Field::changes("display_name", !given.display_name.is_empty()),
             Field::fixed("kind"),
@@ -180,32 +182,37 @@ impl Change {
         row: &mut Row,
         key: &SealingKey,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Status> {
+        let credential = mem::replace(&mut self.credential, Update::Kept);
         let checked = self.check(row).map_err(status::invalid)?;
         row.display_name = checked.display_name;
         row.base_url = checked.base_url;
         row.stream_options = checked.stream_options;
         row.regions = checked.regions;
-        if let Some(credential) = self.credential.take() {
-            let clear = Some(credential).filter(|it| !it.is_empty());
-            let clear = clear.map(|it| Zeroizing::new(it.as_bytes().to_vec()));
-            row.credential_sealed =
-                clear.as_ref().map(|clear| sealed::seal_credential(key, row.id, clear));
-            return Ok(clear);
+        match credential {
+            Update::Set(text) => {
+                let clear = (!text.is_empty()).then(|| Zeroizing::new(text.as_bytes().to_vec()));
+                let sealed = clear.as_ref().map(|it| sealed::seal_credential(key, row.id, it));
+                row.credential_sealed = sealed;
+                Ok(clear)
+            }
+            Update::Kept => {
+                let kept = row.credential_sealed.as_ref();
+                kept.map(|kept| sealed::open_credential(key, row.id, kept))
+                    .transpose()
+                    .map_err(|why| status::broken("a kept credential does not open", &why))
+            }
         }
-        let kept = row.credential_sealed.as_ref();
-        let opened = kept.map(|kept| sealed::open_credential(key, row.id, kept)).transpose();
-        opened.map_err(|why| status::broken("a kept credential does not open", &why))
     }
 
     /// The fields as they will be.
-    fn check(&self, row: &Row) -> Result<Checked, Violations> {
-        let kept: Vec<String> = row.regions.iter().map(ToString::to_string).collect();
+    fn check(self, row: &Row) -> Result<Checked, Violations> {
+        let kept = row.regions.iter().map(ToString::to_string).collect();
         let wanted = provider::Wanted {
-            display_name: self.display_name.as_ref().unwrap_or(&row.display_name),
+            display_name: &self.display_name.or(row.display_name.clone()),
             kind: row.kind,
-            base_url: self.base_url.as_deref().unwrap_or(row.base_url.as_str()),
-            regions: self.regions.as_ref().unwrap_or(&kept),
-            stream_options: self.stream_options.unwrap_or(Some(row.stream_options)),
+            base_url: &self.base_url.or(row.base_url.as_str().to_owned()),
+            regions: &self.regions.or(kept),
+            stream_options: self.stream_options.or(Some(row.stream_options)),
         };
         let checked = wanted.check();
         if [0, kind_shown(row.kind)].contains(&self.kind) {
@@ -257,12 +264,12 @@ mod tests {
             update_mask: Some(FieldMask { paths: paths.iter().map(ToString::to_string).collect() }),
             ..Default::default()
         };
-        let credential =
-            |asked| Change::read(asked).ok().map(|it| it.credential.as_deref().cloned());
-        assert_eq!(credential(asked("", &[])), Some(None));
-        assert_eq!(credential(asked("", &["*"])), Some(None));
-        assert_eq!(credential(asked("", &["credential"])), Some(Some(String::new())));
-        assert_eq!(credential(asked("secret", &["credential"])), Some(Some("secret".into())));
+        let credential = |asked| Change::read(asked).ok().map(|it| it.credential);
+        let set = |text: &str| Some(Update::Set(Zeroizing::new(text.to_owned())));
+        assert!(credential(asked("", &[])) == Some(Update::Kept));
+        assert!(credential(asked("", &["*"])) == Some(Update::Kept));
+        assert!(credential(asked("", &["credential"])) == set(""));
+        assert!(credential(asked("secret", &["credential"])) == set("secret"));
         for paths in [&[][..], &["*"], &["display_name"]] {
             let refused = fields(Change::read(asked("secret", paths)).err());
             assert_eq!(refused, ["update_mask"]);

@@ -59,7 +59,7 @@ impl Connected {
     ) -> Self {
         let region = badge.region.clone();
         let stream = edges.opened(&hello.edge_id, &region);
-        let follower = Follower::open(region.clone(), hello.claims, state);
+        let follower = Follower::open(region.clone(), &hello.claims, state);
         let sighting = EdgeSighting {
             edge_id: hello.edge_id,
             region,
@@ -69,10 +69,18 @@ impl Connected {
             connected: true,
             replica: replica.to_vec(),
             join_token: badge.token.clone(),
-            lanes: follower.progress().map(|it| (it.lane, it.applied.0, it.durable.0)),
+            lanes: follower
+                .progress()
+                .map(|it| (it.lane, it.applied.0, it.durable.0)),
             last_rejection: String::new(),
         };
-        let mut connected = Self { follower, sighting, edges, stream, ahead_since: None };
+        let mut connected = Self {
+            follower,
+            sighting,
+            edges,
+            stream,
+            ahead_since: None,
+        };
         connected.tell();
         connected
     }
@@ -105,7 +113,10 @@ impl Connected {
         self.follower.nack(lane, Revision(nack.batch_revision));
         let rejection = format!("{}: {}", lane.word(), wire::rejection(nack));
         let edge_id = &self.sighting.edge_id;
-        warn!(edge.id = edge_id, rejection, "Edge {edge_id} refused a part of what it was sent");
+        warn!(
+            edge.id = edge_id,
+            rejection, "Edge {edge_id} refused a part of what it was sent"
+        );
         counter!("sluice_control_plane_nack_total", "lane" => lane.word()).increment(1);
         self.sighting.last_rejection = rejection;
         Ok(())
@@ -122,14 +133,29 @@ impl Connected {
 
     /// Hands on what is known of the edge now.
     pub fn tell(&mut self) {
-        let lanes = self.follower.progress().map(|it| (it.lane, it.applied.0, it.durable.0));
-        self.edges.seen(EdgeSighting { lanes, ..self.sighting.clone() });
+        let lanes = self
+            .follower
+            .progress()
+            .map(|it| (it.lane, it.applied.0, it.durable.0));
+        self.edges.seen(EdgeSighting {
+            lanes,
+            ..self.sighting.clone()
+        });
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let lanes = self.follower.progress().map(|it| (it.lane, it.applied.0, it.durable.0));
-        self.edges.closed(self.stream, EdgeSighting { lanes, ..self.sighting.clone() });
+        let lanes = self
+            .follower
+            .progress()
+            .map(|it| (it.lane, it.applied.0, it.durable.0));
+        self.edges.closed(
+            self.stream,
+            EdgeSighting {
+                lanes,
+                ..self.sighting.clone()
+            },
+        );
     }
 }

@@ -55,7 +55,10 @@ struct Book {
 
 /// Registers what is measured here.
 pub fn describe() {
-    describe_gauge!("sluice_control_plane_streams", "Edges connected to this replica");
+    describe_gauge!(
+        "sluice_control_plane_streams",
+        "Edges connected to this replica"
+    );
     gauge!("sluice_control_plane_streams").set(0.0);
 }
 
@@ -67,7 +70,8 @@ impl Edges {
         let mut book = self.lock();
         book.opened += 1;
         let number = book.opened;
-        book.open.insert(edge_id.to_owned(), (number, region.clone()));
+        book.open
+            .insert(edge_id.to_owned(), (number, region.clone()));
         gauge!("sluice_control_plane_streams").set(count(book.open.len()));
         number
     }
@@ -88,13 +92,20 @@ impl Edges {
     pub fn closed(&self, number: u64, sighting: EdgeSighting) {
         {
             let mut book = self.lock();
-            if book.open.get(&sighting.edge_id).is_none_or(|it| it.0 != number) {
+            if book
+                .open
+                .get(&sighting.edge_id)
+                .is_none_or(|it| it.0 != number)
+            {
                 return;
             }
             book.open.remove(&sighting.edge_id);
             gauge!("sluice_control_plane_streams").set(count(book.open.len()));
         }
-        self.seen(EdgeSighting { connected: false, ..sighting });
+        self.seen(EdgeSighting {
+            connected: false,
+            ..sighting
+        });
     }
 
     /// How many edges of a region live, at least the one that asks.
@@ -143,11 +154,15 @@ impl Edges {
             return true;
         }
         let news: Vec<EdgeSighting> = news.into_values().collect();
-        let Err(error) = store.edges_seen(&news).await else { return true };
+        let Err(error) = store.edges_seen(&news).await else {
+            return true;
+        };
         warn!(%error, edges = news.len(), "What edges told cannot be written, trying again");
         let mut book = self.lock();
         for sighting in news {
-            book.pending.entry(sighting.edge_id.clone()).or_insert(sighting);
+            book.pending
+                .entry(sighting.edge_id.clone())
+                .or_insert(sighting);
         }
         false
     }

@@ -30,8 +30,18 @@ pub(crate) fn epoch() -> Epoch {
 
 /// An empty state at `revision`.
 pub(crate) fn state_at(revision: u64) -> State {
-    let head = Head { epoch: epoch(), revision: Revision(revision) };
-    State::loaded(Everything { head, objects: Vec::new(), hashes: Vec::new() }, 1)
+    let head = Head {
+        epoch: epoch(),
+        revision: Revision(revision),
+    };
+    State::loaded(
+        Everything {
+            head,
+            objects: Vec::new(),
+            hashes: Vec::new(),
+        },
+        1,
+    )
 }
 
 /// Lets a state read these rows, at the time 9.
@@ -56,7 +66,11 @@ pub(crate) fn config(revision: u64, key: &str) -> ChangeRow {
 /// A secret is made or replaced, for everybody.
 pub(crate) fn secret(revision: u64, key: &str) -> ChangeRow {
     let (lane, kind) = (Lane::Secrets, Kind::Credential as u8);
-    ChangeRow { lane, kind, ..config(revision, key) }
+    ChangeRow {
+        lane,
+        kind,
+        ..config(revision, key)
+    }
 }
 
 /// A key is made that needs the configuration at `needs`.
@@ -72,19 +86,32 @@ pub(crate) fn key(revision: u64, key_id: &str, needs: u64) -> ChangeRow {
         config_revision: Revision(needs),
     }));
     let (lane, kind) = (Lane::Keys, Kind::Key as u8);
-    ChangeRow { lane, kind, value, ..config(revision, key_id) }
+    ChangeRow {
+        lane,
+        kind,
+        value,
+        ..config(revision, key_id)
+    }
 }
 
 /// A key is revoked.
 pub(crate) fn revoke(revision: u64, key_id: &str) -> ChangeRow {
     let (operation, value) = (Operation::Revoke, Vec::new());
-    ChangeRow { operation, value, ..key(revision, key_id, 0) }
+    ChangeRow {
+        operation,
+        value,
+        ..key(revision, key_id, 0)
+    }
 }
 
 /// Where an edge is that holds all of a lane.
 pub(crate) fn claim(state: &State, lane: Lane, region: &Region) -> Claim {
     let (epoch, revision) = (state.epoch().clone(), state.revision());
-    Claim { epoch, revision, hash: state.hash(lane, region) }
+    Claim {
+        epoch,
+        revision,
+        hash: state.hash(lane, region),
+    }
 }
 
 /// The ack of an edge that holds a lane as `state` has it.
@@ -98,5 +125,9 @@ pub(crate) fn ack_batch(batch: &Batch) -> Acknowledged {
 }
 
 pub(crate) fn ack(revision: u64, hash: StateHash) -> Acknowledged {
-    Acknowledged { revision: Revision(revision), durable: Revision(0), hash }
+    Acknowledged {
+        revision: Revision(revision),
+        durable: Revision(0),
+        hash,
+    }
 }

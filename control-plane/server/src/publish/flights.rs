@@ -48,7 +48,10 @@ impl Flights {
 
     /// The one that ends at `revision` has arrived, and so have all before it.
     pub fn land(&mut self, revision: Revision) -> Option<Flight> {
-        let at = self.flights.iter().position(|flight| flight.revision == revision)?;
+        let at = self
+            .flights
+            .iter()
+            .position(|flight| flight.revision == revision)?;
         let landed = self.flights.drain(..=at);
         let (bytes, last) = landed.fold((0, None), |(sum, _), it| (sum + it.bytes, Some(it)));
         self.bytes -= bytes;
@@ -65,13 +68,20 @@ mod tests {
         let mut flights = Flights::default();
         let flight = |at| {
             let (revision, hash) = (Revision(at), StateHash::default());
-            Flight { revision, hash, bytes: UNACKED_BYTES_MAX / 4 }
+            Flight {
+                revision,
+                hash,
+                bytes: UNACKED_BYTES_MAX / 4,
+            }
         };
         (1..=4).for_each(|at| flights.start(flight(at)));
         assert!(flights.are_full());
         assert_eq!(flights.land(Revision(9)), None);
         assert_eq!(flights.land(Revision(3)), Some(flight(3)));
         assert!(!flights.are_full());
-        assert_eq!((flights.land(Revision(1)), flights.last()), (None, Some(Revision(4))));
+        assert_eq!(
+            (flights.land(Revision(1)), flights.last()),
+            (None, Some(Revision(4)))
+        );
     }
 }

@@ -60,7 +60,7 @@ pub struct Learned {
 
 impl Follower {
     /// Starts with what the edge says that it has.
-    pub fn open(region: Region, claims: Vec<(Lane, Claim)>, state: &State) -> Self {
+    pub fn open(region: Region, claims: &[(Lane, Claim)], state: &State) -> Self {
         let claim = |lane| claims.iter().find(|it| it.0 == lane).map(|it| it.1.clone());
         let revoked_until = match claim(Lane::Keys) {
             Some(claim) if claim.epoch == *state.epoch() => claim.revision,
@@ -102,9 +102,15 @@ impl Follower {
     pub fn ack(&mut self, lane: Lane, ack: Acknowledged, state: &State) -> Learned {
         let before = self.keys.acked();
         let differs = !self.lane_mut(lane).ack(ack, state);
-        let revoked_at_ms =
-            if lane == Lane::Keys { self.landed(before, state) } else { Vec::new() };
-        Learned { differs, revoked_at_ms }
+        let revoked_at_ms = if lane == Lane::Keys {
+            self.landed(before, state)
+        } else {
+            Vec::new()
+        };
+        Learned {
+            differs,
+            revoked_at_ms,
+        }
     }
 
     /// Takes a refusal.
@@ -126,7 +132,11 @@ impl Follower {
         let reached = |lane: &EdgeLane, revision| lane.seen() >= revision;
         self.opened |=
             reached(&self.config, self.opened_at) && reached(&self.secrets, self.opened_at);
-        if self.opened { Gate::Config(self.config.seen()) } else { Gate::Shut }
+        if self.opened {
+            Gate::Config(self.config.seen())
+        } else {
+            Gate::Shut
+        }
     }
 
     fn notice_reload(&mut self, state: &State) {
@@ -159,7 +169,10 @@ impl Follower {
             None => state.revoked_after(self.revoked_until, &self.region),
         };
         self.revoked_until = state.revision();
-        key_ids.chunks(REVOCATIONS_MAX).map(|ids| Message::Revocations(ids.to_vec())).collect()
+        key_ids
+            .chunks(REVOCATIONS_MAX)
+            .map(|ids| Message::Revocations(ids.to_vec()))
+            .collect()
     }
 
     /// The revocations of this connection that came into force since `before`.

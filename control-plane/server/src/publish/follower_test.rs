@@ -6,11 +6,13 @@ use crate::publish::example::{
 };
 
 fn claims(state: &State) -> Vec<(Lane, Claim)> {
-    Lane::ALL.map(|lane| (lane, claim(state, lane, &region("east")))).to_vec()
+    Lane::ALL
+        .map(|lane| (lane, claim(state, lane, &region("east"))))
+        .to_vec()
 }
 
 fn connected(state: &State) -> Follower {
-    Follower::open(region("east"), claims(state), state)
+    Follower::open(region("east"), &claims(state), state)
 }
 
 /// Of each message: its lane, or `None` for revocations.
@@ -41,13 +43,25 @@ fn revoked(messages: &[Message]) -> Vec<&str> {
 #[test]
 fn a_fresh_edge_gets_secrets_and_configuration_before_keys() {
     let mut state = state_at(1);
-    advance(&mut state, vec![config(2, "a"), secret(3, "s"), key(4, "k", 2)]).unwrap();
-    let mut edge = Follower::open(region("east"), Vec::new(), &state);
+    advance(
+        &mut state,
+        vec![config(2, "a"), secret(3, "s"), key(4, "k", 2)],
+    )
+    .unwrap();
+    let mut edge = Follower::open(region("east"), &[], &state);
     let first = edge.next(&state);
     assert_eq!(order(&first), [Some(Lane::Secrets), Some(Lane::Config)]);
-    edge.ack(Lane::Config, ack_of(&state, Lane::Config, &region("east")), &state);
+    edge.ack(
+        Lane::Config,
+        ack_of(&state, Lane::Config, &region("east")),
+        &state,
+    );
     assert!(edge.next(&state).is_empty());
-    edge.ack(Lane::Secrets, ack_of(&state, Lane::Secrets, &region("east")), &state);
+    edge.ack(
+        Lane::Secrets,
+        ack_of(&state, Lane::Secrets, &region("east")),
+        &state,
+    );
     assert_eq!(order(&edge.next(&state)), [Some(Lane::Keys)]);
 }
 
@@ -76,7 +90,11 @@ fn a_revocation_overtakes_the_key_that_waits() {
         Message::Batch(Lane::Config, _, batch) => ack_batch(batch),
         other => panic!("not the configuration but {other:?}"),
     };
-    assert_eq!(take(messages, Lane::Keys).revision, Revision(7), "the key waits");
+    assert_eq!(
+        take(messages, Lane::Keys).revision,
+        Revision(7),
+        "the key waits"
+    );
     assert!(edge.next(&state).is_empty(), "it is said once");
     edge.ack(Lane::Config, config_batch, &state);
     let keys = take(edge.next(&state), Lane::Keys);
@@ -89,28 +107,48 @@ fn an_edge_that_was_away_hears_first_what_was_revoked() {
     advance(&mut state, vec![key(6, "k", 0)]).unwrap();
     let away = claims(&state);
     advance(&mut state, vec![config(7, "a"), revoke(8, "k")]).unwrap();
-    let mut edge = Follower::open(region("east"), away.clone(), &state);
+    let mut edge = Follower::open(region("east"), &away, &state);
     let messages = edge.next(&state);
     assert_eq!(revoked(&messages), ["k"]);
     let lanes = [None, Some(Lane::Secrets), Some(Lane::Config)];
     assert_eq!(order(&messages), lanes, "keys wait for the others");
 
     let foreign = |(lane, claim): (Lane, Claim)| {
-        (lane, Claim { epoch: Epoch::new(vec![9]).unwrap(), ..claim })
+        (
+            lane,
+            Claim {
+                epoch: Epoch::new(vec![9]).unwrap(),
+                ..claim
+            },
+        )
     };
-    let foreign = away.into_iter().map(foreign).collect();
-    let mut edge = Follower::open(region("east"), foreign, &state);
-    assert_eq!(revoked(&edge.next(&state)), ["k"], "a tombstone counts in every epoch");
+    let foreign: Vec<_> = away.into_iter().map(foreign).collect();
+    let mut edge = Follower::open(region("east"), &foreign, &state);
+    assert_eq!(
+        revoked(&edge.next(&state)),
+        ["k"],
+        "a tombstone counts in every epoch"
+    );
 }
 
 #[test]
 fn the_time_of_a_revocation_comes_back_with_the_ack_of_a_connected_edge() {
     let mut state = state_at(5);
-    advance(&mut state, vec![key(6, "k", 0), key(7, "l", 0), revoke(8, "l")]).unwrap();
+    advance(
+        &mut state,
+        vec![key(6, "k", 0), key(7, "l", 0), revoke(8, "l")],
+    )
+    .unwrap();
     let mut edge = connected(&state);
     advance(&mut state, vec![revoke(9, "k")]).unwrap();
     let keys = take(edge.next(&state), Lane::Keys);
     let learned = edge.ack(Lane::Keys, ack_batch(&keys), &state);
-    assert_eq!(learned, Learned { differs: false, revoked_at_ms: vec![9] });
+    assert_eq!(
+        learned,
+        Learned {
+            differs: false,
+            revoked_at_ms: vec![9]
+        }
+    );
     assert_eq!(edge.progress().map(|it| it.applied.0), [8, 9, 8]);
 }

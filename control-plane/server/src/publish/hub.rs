@@ -31,7 +31,10 @@ pub struct Moved {
 impl Hub {
     /// An empty one, to be loaded before anybody asks.
     pub fn new() -> Self {
-        Self { state: RwLock::default(), moved: watch::Sender::new(Moved::default()) }
+        Self {
+            state: RwLock::default(),
+            moved: watch::Sender::new(Moved::default()),
+        }
     }
 
     /// Asks the state. `question` must be short: it holds up the tail.
@@ -43,9 +46,13 @@ impl Hub {
     pub fn write<T>(&self, edit: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let result = edit(&mut state);
-        let moved = Moved { revision: state.revision(), generation: state.generation() };
+        let moved = Moved {
+            revision: state.revision(),
+            generation: state.generation(),
+        };
         drop(state);
-        self.moved.send_if_modified(|old| std::mem::replace(old, moved) != moved);
+        self.moved
+            .send_if_modified(|old| std::mem::replace(old, moved) != moved);
         result
     }
 
@@ -59,7 +66,14 @@ impl Hub {
         self.read(|state| {
             Lane::ALL.map(|lane| {
                 let (epoch, revision) = (state.epoch().clone(), state.revision());
-                (lane, Claim { epoch, revision, hash: state.hash(lane, region) })
+                (
+                    lane,
+                    Claim {
+                        epoch,
+                        revision,
+                        hash: state.hash(lane, region),
+                    },
+                )
             })
         })
     }

@@ -23,7 +23,7 @@ use tracing::warn;
 const FRESH_FOR: Duration = Duration::from_millis(500);
 
 /// How long a token is kept that nobody asks about.
-const KEPT_FOR: Duration = Duration::from_secs(60);
+const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// The most tokens that are kept.
 const TOKENS_MAX: usize = 4_096; // Full: a token that is not kept is refused until one was not used for a minute.
@@ -72,7 +72,12 @@ impl Tokens {
     /// None in use yet.
     pub fn new(store: Store, clock: Clock) -> Self {
         let (known, checked) = (Mutex::default(), watch::Sender::new(0));
-        Self { store, clock, known, checked }
+        Self {
+            store,
+            clock,
+            known,
+            checked,
+        }
     }
 
     /// What the token in a request's metadata proves.
@@ -86,13 +91,18 @@ impl Tokens {
         if !presented.matches_sha256(&token.secret_sha256) || !self.stands_now(&token) {
             return Err(NoBadge::Invalid);
         }
-        Ok(Badge { token: token.key_id, region: token.region })
+        Ok(Badge {
+            token: token.key_id,
+            region: token.region,
+        })
     }
 
     /// Whether a token that gave a badge still does, as far as is known here.
     pub fn stands(&self, token: &str) -> bool {
         let mut known = self.lock();
-        let Some(it) = known.get_mut(token) else { return false };
+        let Some(it) = known.get_mut(token) else {
+            return false;
+        };
         it.asked_at = Instant::now();
         self.stands_now(&it.token)
     }
@@ -127,7 +137,8 @@ impl Tokens {
                 }
             }
         }
-        self.checked.send_modify(|count| *count = count.wrapping_add(1));
+        self.checked
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn learn(&self, id: &str, token: Option<JoinToken>) {
@@ -163,7 +174,11 @@ impl Tokens {
                     return Err(NoBadge::Crowded);
                 }
                 let now = Instant::now();
-                let it = Known { token: token.clone(), read_at: now, asked_at: now };
+                let it = Known {
+                    token: token.clone(),
+                    read_at: now,
+                    asked_at: now,
+                };
                 known.insert(id.to_owned(), it);
                 Ok(token)
             }
@@ -176,7 +191,9 @@ impl Tokens {
     }
 
     fn stands_now(&self, token: &JoinToken) -> bool {
-        let expired = token.expires_at_ms.is_some_and(|at_ms| at_ms <= self.clock.now_ms());
+        let expired = token
+            .expires_at_ms
+            .is_some_and(|at_ms| at_ms <= self.clock.now_ms());
         !token.revoked && !expired
     }
 

@@ -3,21 +3,14 @@
 //! A pure state machine over `State`; knows nothing of streams, sealing or clocks. Each batch starts where
 //! the one before it ended, so a skipped batch cannot be applied; nothing is sent that goes backwards.
 
-use std::sync::Arc;
-
-use policy::{
-    change::Operation, hash::StateHash, object::Lane, region::Region, revision::Revision,
-};
+use policy::{hash::StateHash, object::Lane, region::Region, revision::Revision};
 
 use crate::publish::{
     flights::{Flight, Flights},
+    gather::gather,
     parcel::{Acknowledged, Batch, Claim, Gate, Parcel, Progress},
-    ring::CHANGE_OVERHEAD_BYTES,
     state::State,
 };
-
-/// The most that one batch holds.
-pub const BATCH_BYTES_MAX: usize = 1 << 20; // Full: the rest goes into the next one.
 
 /// Why a snapshot is needed.
 const TOO_OLD: &str = "the edge is behind what is kept of the log";
@@ -44,7 +37,10 @@ enum Phase {
     /// Everything up to `sent` was sent, and leads to `hash`.
     Following { sent: Revision, hash: StateHash },
     /// A snapshot is needed since the state was at `since`; the edge does not know yet.
-    Needs { reason: &'static str, since: Revision },
+    Needs {
+        reason: &'static str,
+        since: Revision,
+    },
     /// The edge was told so when everything up to `sent` had been sent.
     Told { sent: Revision },
     /// The edge knows more than this replica.
@@ -60,7 +56,10 @@ impl EdgeLane {
         let mut it = Self {
             lane,
             region,
-            phase: Phase::Needs { reason: "the edge has nothing", since },
+            phase: Phase::Needs {
+                reason: "the edge has nothing",
+                since,
+            },
             acked: Revision(0),
             seen: Revision(0),
             durable: Revision(0),
@@ -69,7 +68,7 @@ impl EdgeLane {
             restarted: false,
         };
         if let Some(claim) = claim {
-            it.resume(claim, state);
+            it.resume(&claim, state);
         }
         it
     }
@@ -86,7 +85,11 @@ impl EdgeLane {
 
     /// How far it is.
     pub const fn progress(&self) -> Progress {
-        Progress { lane: self.lane, applied: self.acked, durable: self.durable }
+        Progress {
+            lane: self.lane,
+            applied: self.acked,
+            durable: self.durable,
+        }
     }
 
     /// Whether the edge knows more than this replica.
@@ -103,11 +106,15 @@ impl EdgeLane {
                 Err(TooOld) => self.need(TOO_OLD, state),
             }
         }
-        let Phase::Needs { reason, since } = self.phase else { return None };
+        let Phase::Needs { reason, since } = self.phase else {
+            return None;
+        };
         if !gate.admits(since) {
             return None;
         }
-        self.phase = Phase::Told { sent: self.flights.last().unwrap_or(self.acked) };
+        self.phase = Phase::Told {
+            sent: self.flights.last().unwrap_or(self.acked),
+        };
         Some(Parcel::NeedSnapshot(reason))
     }
 
@@ -152,7 +159,7 @@ impl EdgeLane {
         }
     }
 
-    fn resume(&mut self, claim: Claim, state: &State) {
+    fn resume(&mut self, claim: &Claim, state: &State) {
         if claim.epoch != *state.epoch() {
             return self.need("the edge comes from another epoch", state);
         }
@@ -177,13 +184,12 @@ impl EdgeLane {
     fn arrive(&mut self, ack: Acknowledged, state: &State) {
         match state.hash_at(self.lane, &self.region, ack.revision) {
             Some(hash) if hash == ack.hash => self.follow(ack.revision, hash),
-            Some(_) => {}
             None if ack.revision > state.revision() => self.later = Some((ack.revision, ack.hash)),
             // The snapshot took so long that it is too old by now.
             None if matches!(self.phase, Phase::Told { sent } if ack.revision > sent) => {
                 self.need(TOO_OLD, state);
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
 
@@ -217,7 +223,10 @@ impl EdgeLane {
         self.flights = Flights::default();
         self.later = None;
         self.reached(revision);
-        self.phase = Phase::Following { sent: revision, hash };
+        self.phase = Phase::Following {
+            sent: revision,
+            hash,
+        };
     }
 
     /// One difference is worth one snapshot; a second one would not be cured by another.
@@ -233,33 +242,27 @@ impl EdgeLane {
         &mut self,
         state: &State,
         gate: Gate,
-        (sent, mut hash): (Revision, StateHash),
+        from: (Revision, StateHash),
     ) -> Result<Option<Batch>, TooOld> {
-        if sent == state.revision() || self.flights.are_full() || gate == Gate::Shut {
+        if from.0 == state.revision() || self.flights.are_full() || gate == Gate::Shut {
             return Ok(None);
         }
-        let (mut revision, mut changes, mut bytes) = (sent, Vec::new(), CHANGE_OVERHEAD_BYTES);
-        for change in state.ring().after(sent).ok_or(TooOld)? {
-            if change.lane == self.lane {
-                if let Some(operation) = change.operation_for(&self.region) {
-                    let held = operation == Operation::Upsert && !gate.admits(change.needs_config);
-                    let full = bytes + change.bytes() > BATCH_BYTES_MAX && !changes.is_empty();
-                    if held || full {
-                        break;
-                    }
-                    bytes += change.bytes();
-                    changes.push((operation, Arc::clone(change)));
-                }
-                hash = change.forward(&self.region, hash);
-            }
-            revision = change.revision;
-        }
-        if revision == sent {
+        let gathered = gather(state.ring(), (self.lane, &self.region), gate, from);
+        let (batch, bytes) = gathered.ok_or(TooOld)?;
+        if batch.revision == batch.previous {
             return Ok(None);
         }
-        self.flights.start(Flight { revision, hash, bytes });
-        self.phase = Phase::Following { sent: revision, hash };
-        Ok(Some(Batch { previous: sent, revision, changes, hash }))
+        let (revision, hash) = (batch.revision, batch.hash);
+        self.flights.start(Flight {
+            revision,
+            hash,
+            bytes,
+        });
+        self.phase = Phase::Following {
+            sent: revision,
+            hash,
+        };
+        Ok(Some(batch))
     }
 
     fn reached(&mut self, revision: Revision) {
@@ -268,7 +271,10 @@ impl EdgeLane {
     }
 
     fn need(&mut self, reason: &'static str, state: &State) {
-        self.phase = Phase::Needs { reason, since: state.revision() };
+        self.phase = Phase::Needs {
+            reason,
+            since: state.revision(),
+        };
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::publish::{
     example::{ack, ack_batch, ack_of, advance, claim, config, epoch, key, only, region, state_at},
     flights::UNACKED_BYTES_MAX,
+    gather::BATCH_BYTES_MAX,
     ring::CHANGES_MAX,
 };
 use policy::revision::Epoch;
@@ -39,7 +40,10 @@ fn an_edge_that_is_here_gets_what_comes_and_each_batch_starts_where_the_last_one
     assert_eq!(first.hash, state.hash(Lane::Config, &region("east")));
     advance(&mut state, vec![config(8, "a")]).unwrap();
     let second = batch(&mut lane, &state, Gate::Open);
-    assert_eq!((second.previous, second.revision), (Revision(7), Revision(8)));
+    assert_eq!(
+        (second.previous, second.revision),
+        (Revision(7), Revision(8))
+    );
     assert!(lane.ack(ack_batch(&second), &state));
     assert_eq!(lane.acked(), Revision(8));
 }
@@ -61,7 +65,11 @@ fn a_lane_moves_on_with_an_empty_batch_when_nothing_was_for_it() {
 fn a_key_waits_for_its_configuration_and_holds_what_comes_after_it() {
     let mut state = state_at(5);
     let mut lane = follow(Lane::Keys, &state);
-    advance(&mut state, vec![config(6, "a"), key(7, "k", 6), key(8, "l", 0)]).unwrap();
+    advance(
+        &mut state,
+        vec![config(6, "a"), key(7, "k", 6), key(8, "l", 0)],
+    )
+    .unwrap();
     let before = batch(&mut lane, &state, Gate::Config(Revision(5)));
     assert_eq!((before.revision, before.changes.len()), (Revision(6), 0));
     assert!(lane.next(&state, Gate::Config(Revision(5))).is_none());
@@ -79,29 +87,52 @@ fn an_edge_is_resumed_only_where_its_hash_was_true() {
     advance(&mut state, vec![config(6, "a")]).unwrap();
     let open = |claim: Claim| EdgeLane::open(Lane::Config, east.clone(), Some(claim), &state);
 
-    assert_eq!(batch(&mut open(old.clone()), &state, Gate::Open).previous, Revision(5));
-    let wrong = Claim { hash: StateHash::of_number(1, b"x", Revision(1)), ..old.clone() };
+    assert_eq!(
+        batch(&mut open(old.clone()), &state, Gate::Open).previous,
+        Revision(5)
+    );
+    let wrong = Claim {
+        hash: StateHash::of_number(1, b"x", Revision(1)),
+        ..old.clone()
+    };
     assert_eq!(reason(&mut open(wrong), &state), DIFFERS);
-    let foreign = Claim { epoch: Epoch::new(vec![9]).unwrap(), ..old.clone() };
-    assert_eq!(reason(&mut open(foreign), &state), "the edge comes from another epoch");
-    let older = Claim { revision: Revision(4), ..old };
+    let foreign = Claim {
+        epoch: Epoch::new(vec![9]).unwrap(),
+        ..old.clone()
+    };
+    assert_eq!(
+        reason(&mut open(foreign), &state),
+        "the edge comes from another epoch"
+    );
+    let older = Claim {
+        revision: Revision(4),
+        ..old
+    };
     assert_eq!(reason(&mut open(older), &state), TOO_OLD);
     let mut nothing = EdgeLane::open(Lane::Config, east.clone(), None, &state);
     assert_eq!(reason(&mut nothing, &state), "the edge has nothing");
-    assert!(nothing.next(&state, Gate::Open).is_none(), "it is told once");
+    assert!(
+        nothing.next(&state, Gate::Open).is_none(),
+        "it is told once"
+    );
 }
 
 #[test]
 fn an_edge_that_fell_off_the_ring_goes_on_after_its_snapshot() {
     let mut state = state_at(0);
     let mut lane = follow(Lane::Config, &state);
-    let rows = (1..=CHANGES_MAX as u64 + 1).map(|at| config(at, "a")).collect();
+    let rows = (1..=CHANGES_MAX as u64 + 1)
+        .map(|at| config(at, "a"))
+        .collect();
     advance(&mut state, rows).unwrap();
     reason(&mut lane, &state);
     assert!(lane.ack(ack_of(&state, Lane::Config, &region("east")), &state));
     let newest = state.revision().0;
     advance(&mut state, vec![config(newest + 1, "a")]).unwrap();
-    assert_eq!(batch(&mut lane, &state, Gate::Open).previous, Revision(newest));
+    assert_eq!(
+        batch(&mut lane, &state, Gate::Open).previous,
+        Revision(newest)
+    );
 }
 
 #[test]
@@ -165,7 +196,11 @@ fn what_an_edge_of_another_epoch_says_before_its_snapshot_is_not_believed() {
     let hash = StateHash::of_number(9, b"other", Revision(9));
     for revision in [6, 1_000] {
         let revision = Revision(revision);
-        let theirs = Claim { epoch: Epoch::new(vec![9]).unwrap(), revision, hash };
+        let theirs = Claim {
+            epoch: Epoch::new(vec![9]).unwrap(),
+            revision,
+            hash,
+        };
         let mut lane = EdgeLane::open(Lane::Config, east.clone(), Some(theirs), &state);
         reason(&mut lane, &state);
         assert!(lane.ack(ack(revision.0, hash), &state));
@@ -206,10 +241,16 @@ fn a_load_that_agrees_disturbs_nobody_and_one_that_differs_sends_for_a_snapshot(
     lane.reloaded(&state, true);
     assert!(lane.next(&state, Gate::Open).is_none());
     lane.reloaded(&state_at(6), true);
-    assert_eq!(reason(&mut lane, &state), "policy was loaded anew and differs");
+    assert_eq!(
+        reason(&mut lane, &state),
+        "policy was loaded anew and differs"
+    );
     let mut lane = follow(Lane::Config, &state);
     lane.reloaded(&state, false);
     assert_eq!(lane.acked(), Revision(0));
-    assert_eq!(reason(&mut lane, &state), "policy was loaded anew and differs");
+    assert_eq!(
+        reason(&mut lane, &state),
+        "policy was loaded anew and differs"
+    );
     assert_eq!(*state.epoch(), epoch());
 }

@@ -65,8 +65,14 @@ pub struct Ring {
 impl Logged {
     /// What an edge of `region` must do; `None` when the change is not its business.
     pub fn operation_for(&self, region: &Region) -> Option<Operation> {
-        let saw = self.before.as_ref().is_some_and(|audience| audience.includes(region));
-        let sees = self.after.as_ref().is_some_and(|audience| audience.includes(region));
+        let saw = self
+            .before
+            .as_ref()
+            .is_some_and(|audience| audience.includes(region));
+        let sees = self
+            .after
+            .as_ref()
+            .is_some_and(|audience| audience.includes(region));
         match (saw, sees) {
             (_, true) => Some(self.operation),
             // The object lives on elsewhere or is gone: here it must not stay.
@@ -78,10 +84,18 @@ impl Logged {
     /// The hash of `region` after this change, from the one before.
     pub fn forward(&self, region: &Region, hash: StateHash) -> StateHash {
         let mut hash = hash;
-        if self.before.as_ref().is_some_and(|audience| audience.includes(region)) {
+        if self
+            .before
+            .as_ref()
+            .is_some_and(|audience| audience.includes(region))
+        {
             hash = hash.minus(self.removed);
         }
-        if self.after.as_ref().is_some_and(|audience| audience.includes(region)) {
+        if self
+            .after
+            .as_ref()
+            .is_some_and(|audience| audience.includes(region))
+        {
             hash = hash.plus(self.added);
         }
         hash
@@ -104,7 +118,10 @@ impl Logged {
 impl Ring {
     /// An empty ring that goes on from `start`.
     pub fn from(start: Revision) -> Self {
-        Self { start, ..Self::default() }
+        Self {
+            start,
+            ..Self::default()
+        }
     }
 
     /// Adds the next change.
@@ -112,7 +129,9 @@ impl Ring {
         self.bytes += change.bytes();
         self.changes.push_back(change);
         while self.changes.len() > CHANGES_MAX || self.bytes > BYTES_MAX {
-            let Some(oldest) = self.changes.pop_front() else { break };
+            let Some(oldest) = self.changes.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.bytes();
             self.start = oldest.revision;
         }
@@ -126,7 +145,9 @@ impl Ring {
         if revision < self.start {
             return None;
         }
-        let first = self.changes.partition_point(|change| change.revision <= revision);
+        let first = self
+            .changes
+            .partition_point(|change| change.revision <= revision);
         Some(self.changes.range(first..))
     }
 }
@@ -163,11 +184,20 @@ mod tests {
     #[test]
     fn an_object_that_moves_away_is_deleted_where_it_was_and_made_where_it_goes() {
         let moved = change(2, only("east"), only("west"));
-        assert_eq!(moved.operation_for(&region("east")), Some(Operation::Delete));
-        assert_eq!(moved.operation_for(&region("west")), Some(Operation::Upsert));
+        assert_eq!(
+            moved.operation_for(&region("east")),
+            Some(Operation::Delete)
+        );
+        assert_eq!(
+            moved.operation_for(&region("west")),
+            Some(Operation::Upsert)
+        );
         assert_eq!(moved.operation_for(&region("north")), None);
         let everywhere = change(2, Some(Audience::everywhere()), only("west"));
-        assert_eq!(everywhere.operation_for(&region("east")), Some(Operation::Delete));
+        assert_eq!(
+            everywhere.operation_for(&region("east")),
+            Some(Operation::Delete)
+        );
     }
 
     #[test]

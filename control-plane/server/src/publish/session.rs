@@ -133,7 +133,8 @@ impl Session {
             Event::Checked => self.check_badge(),
             Event::Second => self.tick(),
             Event::Leaving => {
-                self.outbox.push_back(wire::said(sync_response::Message::Drain(sync::Drain {})));
+                self.outbox
+                    .push_back(wire::said(sync_response::Message::Drain(sync::Drain {})));
                 self.ended = true;
                 Ok(())
             }
@@ -152,10 +153,11 @@ impl Session {
         let hello = wire::hello(hello).map_err(nonsense)?;
         info!(edge.id = hello.edge_id, region = %self.badge.region, build = hello.build, boot = hello.boot.as_str_name(),
             "Edge {} follows policy", hello.edge_id);
-        self.outbox.push_back(wire::said(sync_response::Message::Welcome(sync::Welcome {
-            region: self.badge.region.as_str().to_owned(),
-            replica_id: self.parts.replica.to_vec(),
-        })));
+        self.outbox
+            .push_back(wire::said(sync_response::Message::Welcome(sync::Welcome {
+                region: self.badge.region.as_str().to_owned(),
+                replica_id: self.parts.replica.to_vec(),
+            })));
         let (edges, replica) = (Arc::clone(&self.parts.edges), self.parts.replica);
         let open = |state: &_| Connected::new(edges, &self.badge, replica, (hello, state));
         self.edge = Some(self.parts.hub.read(open));
@@ -164,7 +166,9 @@ impl Session {
 
     /// Asks the state what goes now.
     fn look(&mut self) -> Result<(), Status> {
-        let Some(edge) = &mut self.edge else { return Ok(()) };
+        let Some(edge) = &mut self.edge else {
+            return Ok(());
+        };
         self.moved.mark_unchanged();
         let messages = self.parts.hub.read(|state| edge.next(state));
         for message in messages {
@@ -187,17 +191,19 @@ impl Session {
     }
 
     fn hear(&mut self, request: SyncRequest) -> Result<(), Status> {
-        let Some(edge) = &mut self.edge else { return Ok(()) };
+        let Some(edge) = &mut self.edge else {
+            return Ok(());
+        };
         match request.message {
             Some(Heard::Ack(ack)) => {
                 let now_ms = self.parts.clock.now_ms();
-                edge.acked(&ack, &self.parts.hub, now_ms).map_err(nonsense)?;
+                edge.acked(&ack, &self.parts.hub, now_ms)
+                    .map_err(nonsense)?;
             }
             Some(Heard::Nack(nack)) => edge.nacked(&nack).map_err(nonsense)?,
-            Some(Heard::Beat(_)) => {}
             Some(Heard::Hello(_)) => return Err(status::edge_nonsense(&"Hello came twice")),
-            // A newer edge may say more than is known here.
-            None => {}
+            // A beat says only that the edge lives, and a newer edge may say more than is known here.
+            Some(Heard::Beat(_)) | None => {}
         }
         edge.tell();
         Ok(())
@@ -206,7 +212,9 @@ impl Session {
     fn tick(&mut self) -> Result<(), Status> {
         self.check_badge()?;
         self.seconds = self.seconds.wrapping_add(1);
-        let Some(edge) = &mut self.edge else { return Ok(()) };
+        let Some(edge) = &mut self.edge else {
+            return Ok(());
+        };
         if self.seconds.is_multiple_of(HEARD_EVERY) {
             edge.tell();
         }
@@ -214,11 +222,15 @@ impl Session {
             return Err(status::replica_behind());
         }
         let heads = self.parts.hub.heads(&self.badge.region);
-        self.outbox.push_back(wire::said(sync_response::Message::Head(sync::Head {
-            heads: heads.iter().map(|(lane, claim)| wire::cursor(*lane, claim)).collect(),
-            now: Some(self.parts.clock.now().into()),
-            live_edges: self.parts.edges.living(&self.badge.region),
-        })));
+        self.outbox
+            .push_back(wire::said(sync_response::Message::Head(sync::Head {
+                heads: heads
+                    .iter()
+                    .map(|(lane, claim)| wire::cursor(*lane, claim))
+                    .collect(),
+                now: Some(self.parts.clock.now().into()),
+                live_edges: self.parts.edges.living(&self.badge.region),
+            })));
         Ok(())
     }
 

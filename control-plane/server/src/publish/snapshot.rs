@@ -17,11 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::publish::{
-    hub::Hub,
-    parcel::Claim,
-    ring::CHANGE_OVERHEAD_BYTES,
-    state::{Live, State},
-    values::Values,
+    hub::Hub, live::Live, parcel::Claim, ring::CHANGE_OVERHEAD_BYTES, state::State, values::Values,
     wire,
 };
 
@@ -58,7 +54,10 @@ pub struct Slot {
 
 /// Registers what is measured here.
 pub fn describe() {
-    describe_gauge!("sluice_control_plane_snapshots_in_flight", "Snapshots being sent to edges");
+    describe_gauge!(
+        "sluice_control_plane_snapshots_in_flight",
+        "Snapshots being sent to edges"
+    );
     gauge!("sluice_control_plane_snapshots_in_flight").set(0.0);
 }
 
@@ -68,7 +67,12 @@ impl Snapshots {
     /// None kept yet.
     pub fn new(hub: Arc<Hub>, values: Values) -> Self {
         let slots = Arc::new(Semaphore::new(SENT_AT_ONCE_MAX));
-        Self { hub, values, kept: Mutex::default(), slots }
+        Self {
+            hub,
+            values,
+            kept: Mutex::default(),
+            slots,
+        }
     }
 
     /// The leave to send one; `None` when enough are being sent.
@@ -110,7 +114,9 @@ impl Snapshots {
         index: usize,
     ) -> Option<Result<FetchSnapshotResponse, CannotOpen>> {
         let objects = snapshot.chunks.get(index)?;
-        let changes = objects.iter().map(|live| wire::live(snapshot.lane, live, &self.values));
+        let changes = objects
+            .iter()
+            .map(|live| wire::live(snapshot.lane, live, &self.values));
         let changes = match changes.collect::<Result<Vec<_>, _>>() {
             Ok(changes) => changes,
             Err(cannot_open) => return Some(Err(cannot_open)),
@@ -150,9 +156,19 @@ impl Snapshot {
         // An empty lane is one empty chunk: the edge must learn that it is empty.
         chunks.push(chunk);
         let (epoch, revision) = (state.epoch().clone(), state.revision());
-        let cursor = Claim { epoch, revision, hash: state.hash(lane, region) };
+        let cursor = Claim {
+            epoch,
+            revision,
+            hash: state.hash(lane, region),
+        };
         let id = snapshot_id(state, lane, region);
-        Self { id, lane, region: region.clone(), cursor, chunks }
+        Self {
+            id,
+            lane,
+            region: region.clone(),
+            cursor,
+            chunks,
+        }
     }
 }
 

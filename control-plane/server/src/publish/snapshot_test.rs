@@ -36,14 +36,23 @@ fn a_snapshot_can_be_gone_on_with_after_the_state_has_moved() {
     let snapshots = snapshots((1..=30).map(large).collect());
     let first = snapshots.find(Lane::Config, &region("east"), b"").unwrap();
     assert!(first.chunks.len() > 2);
-    snapshots.hub.write(|state| advance(state, vec![config(31, "new")])).unwrap();
-    let again = snapshots.find(Lane::Config, &region("east"), &first.id).unwrap();
+    snapshots
+        .hub
+        .write(|state| advance(state, vec![config(31, "new")]))
+        .unwrap();
+    let again = snapshots
+        .find(Lane::Config, &region("east"), &first.id)
+        .unwrap();
     let changes = fetch(&snapshots, &again);
     assert_eq!(changes.len(), 30);
     assert!(changes.is_sorted_by_key(|it| it.key.clone()));
     let newest = snapshots.find(Lane::Config, &region("east"), b"").unwrap();
     assert_eq!(fetch(&snapshots, &newest).len(), 31);
-    assert!(snapshots.find(Lane::Config, &region("east"), b"no such").is_none());
+    assert!(
+        snapshots
+            .find(Lane::Config, &region("east"), b"no such")
+            .is_none()
+    );
 }
 
 #[test]
@@ -53,8 +62,16 @@ fn nobody_gets_another_regions_snapshot_by_naming_it() {
     let snapshots = snapshots(vec![row]);
     let east = snapshots.find(Lane::Config, &region("east"), b"").unwrap();
     assert_eq!(fetch(&snapshots, &east).len(), 1);
-    assert!(snapshots.find(Lane::Config, &region("west"), &east.id).is_none());
-    assert!(snapshots.find(Lane::Keys, &region("east"), &east.id).is_none());
+    assert!(
+        snapshots
+            .find(Lane::Config, &region("west"), &east.id)
+            .is_none()
+    );
+    assert!(
+        snapshots
+            .find(Lane::Keys, &region("east"), &east.id)
+            .is_none()
+    );
     let west = snapshots.find(Lane::Config, &region("west"), b"").unwrap();
     assert!(fetch(&snapshots, &west).is_empty());
 }
@@ -62,7 +79,9 @@ fn nobody_gets_another_regions_snapshot_by_naming_it() {
 #[test]
 fn only_so_many_are_sent_at_once() {
     let snapshots = snapshots(Vec::new());
-    let mut slots: Vec<_> = (0..SENT_AT_ONCE_MAX).map(|_| snapshots.slot().unwrap()).collect();
+    let mut slots: Vec<_> = (0..SENT_AT_ONCE_MAX)
+        .map(|_| snapshots.slot().unwrap())
+        .collect();
     assert!(snapshots.slot().is_none());
     slots.pop();
     assert!(snapshots.slot().is_some());

@@ -14,12 +14,15 @@ use policy::{
     change::Operation,
     hash::StateHash,
     object::{Kind, Lane, Object},
-    region::{Audience, Region},
+    region::Region,
     revision::{Epoch, Revision},
 };
-use store::{ChangeRow, Everything, HashRow, ObjectRow};
+use store::{ChangeRow, Everything, HashRow};
 
-use crate::publish::ring::{Logged, Ring};
+use crate::publish::{
+    live::Live,
+    ring::{Logged, Ring},
+};
 
 /// Policy at one revision.
 #[derive(Debug, Default)]
@@ -30,23 +33,6 @@ pub struct State {
     lanes: [Whole; 3],
     revoked: BTreeMap<Revision, Arc<Live>>,
     ring: Ring,
-}
-
-/// A live object or a tombstone.
-#[derive(Debug)]
-pub struct Live {
-    /// The number of its kind.
-    pub kind: u8,
-    /// Which object.
-    pub key: Bytes,
-    /// Of its last change.
-    pub revision: Revision,
-    /// `Revoke` for a tombstone, else `Upsert`.
-    pub operation: Operation,
-    /// For whom it is.
-    pub audience: Audience,
-    /// The object, as stored; empty for a tombstone.
-    pub value: Bytes,
 }
 
 /// The rows do not follow what is known; only a fresh load helps.
@@ -93,7 +79,10 @@ impl State {
             }
             let expected = Revision(self.revision.0 + 1);
             if row.revision != expected {
-                return Err(Gap { expected, found: row.revision });
+                return Err(Gap {
+                    expected,
+                    found: row.revision,
+                });
             }
             self.apply(row, now_ms);
         }
@@ -132,14 +121,19 @@ impl State {
         if revision > self.revision {
             return None;
         }
-        let after = self.ring.after(revision)?.rev().filter(|change| change.lane == lane);
+        let after = self
+            .ring
+            .after(revision)?
+            .rev()
+            .filter(|change| change.lane == lane);
         let hash = self.hash(lane, region);
         Some(after.fold(hash, |hash, change| change.backward(region, hash)))
     }
 
     /// Every live object and tombstone of a lane for `region`, always in the same order.
     pub fn objects(&self, lane: Lane, region: &Region) -> impl Iterator<Item = &Arc<Live>> {
-        self.everywhere(lane).filter(|live| live.audience.includes(region))
+        self.everywhere(lane)
+            .filter(|live| live.audience.includes(region))
     }
 
     /// Every live object and tombstone of a lane.
@@ -149,9 +143,12 @@ impl State {
 
     /// The ids of keys of `region` that were revoked after `revision`, as far as tombstones tell.
     pub fn revoked_after(&self, revision: Revision, region: &Region) -> Vec<String> {
-        let range = self.revoked.range((Bound::Excluded(revision), Bound::Unbounded));
+        let range = self
+            .revoked
+            .range((Bound::Excluded(revision), Bound::Unbounded));
         let here = range.filter(|(_, live)| live.audience.includes(region));
-        here.map(|(_, live)| String::from_utf8_lossy(&live.key).into_owned()).collect()
+        here.map(|(_, live)| String::from_utf8_lossy(&live.key).into_owned())
+            .collect()
     }
 
     /// Whether the hashes that the database keeps at this same revision are not these.
@@ -163,7 +160,11 @@ impl State {
         }
         let mut ours = 0;
         for lane in Lane::ALL {
-            for (region, hash) in self.whole(lane).hashes.iter().filter(|(_, hash)| **hash != zero)
+            for (region, hash) in self
+                .whole(lane)
+                .hashes
+                .iter()
+                .filter(|(_, hash)| **hash != zero)
             {
                 ours += 1;
                 if theirs.get(&(lane, region.as_ref())) != Some(hash) {
@@ -179,7 +180,10 @@ impl State {
         let key = Bytes::from(row.key);
         let old = self.remove(lane, row.kind, &key);
         let hash_of = |revision| StateHash::of_number(row.kind, &key, revision);
-        let removed = old.as_ref().map(|live| hash_of(live.revision)).unwrap_or_default();
+        let removed = old
+            .as_ref()
+            .map(|live| hash_of(live.revision))
+            .unwrap_or_default();
         let value = Bytes::from(row.value);
         let change = Arc::new(Logged {
             revision: row.revision,
@@ -206,7 +210,9 @@ impl State {
         let live = Arc::new(live);
         let whole = self.whole_mut(lane);
         whole.add(&live, StateHash::plus);
-        whole.objects.insert((live.kind, live.key.clone()), Arc::clone(&live));
+        whole
+            .objects
+            .insert((live.kind, live.key.clone()), Arc::clone(&live));
         if live.operation == Operation::Revoke {
             self.revoked.insert(live.revision, live);
         }
@@ -243,35 +249,10 @@ impl Whole {
         if live.audience.regions().is_empty() {
             into(None);
         }
-        live.audience.regions().iter().for_each(|region| into(Some(region.clone())));
-    }
-}
-
-// === impl Live ===
-
-impl Live {
-    fn from_change(change: &Logged, audience: Audience) -> Self {
-        Self {
-            kind: change.kind,
-            key: change.key.clone(),
-            revision: change.revision,
-            operation: change.operation,
-            audience,
-            value: change.value.clone(),
-        }
-    }
-}
-
-impl From<ObjectRow> for Live {
-    fn from(row: ObjectRow) -> Self {
-        Self {
-            kind: row.kind,
-            key: Bytes::from(row.key),
-            revision: row.revision,
-            operation: row.operation,
-            audience: row.audience,
-            value: Bytes::from(row.value),
-        }
+        live.audience
+            .regions()
+            .iter()
+            .for_each(|region| into(Some(region.clone())));
     }
 }
 

@@ -9,7 +9,13 @@ fn the_state_moves_on_without_a_gap_or_not_at_all() {
     advance(&mut state, vec![config(4, "known"), config(6, "a")]).unwrap();
     assert_eq!(state.revision(), Revision(6));
     let gap = advance(&mut state, vec![config(8, "c")]).unwrap_err();
-    assert_eq!(gap, Gap { expected: Revision(7), found: Revision(8) });
+    assert_eq!(
+        gap,
+        Gap {
+            expected: Revision(7),
+            found: Revision(8)
+        }
+    );
     assert_eq!(state.revision(), Revision(6));
 }
 
@@ -37,7 +43,11 @@ fn a_difference_to_the_database_is_seen_on_either_side() {
     let mut state = state_at(0);
     advance(&mut state, vec![config(1, "a")]).unwrap();
     let hash = StateHash::of_number(1, b"a", Revision(1));
-    let row = |region, hash| HashRow { lane: Lane::Config, region, hash };
+    let row = |region, hash| HashRow {
+        lane: Lane::Config,
+        region,
+        hash,
+    };
     assert!(!state.differs_from(&[row(None, hash)]));
     let zero = row(Some(region("east")), StateHash::default());
     assert!(!state.differs_from(&[row(None, hash), zero]));

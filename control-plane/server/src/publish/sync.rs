@@ -84,11 +84,18 @@ impl SyncService for Sync {
         // Spread, so that those who were sent away do not all come back at once.
         let busy = || status::snapshots_busy(Duration::from_millis(fastrand::u64(200..1_500)));
         let slot = self.snapshots.slot().ok_or_else(busy)?;
-        let found = self.snapshots.find(lane, &badge.region, &request.snapshot_id);
+        let found = self
+            .snapshots
+            .find(lane, &badge.region, &request.snapshot_id);
         let snapshot = found.ok_or_else(status::snapshot_gone)?;
         let next = usize::try_from(request.from_chunk).map_err(|_| status::snapshot_gone())?;
         let snapshots = Arc::clone(&self.snapshots);
-        let sending = Sending { snapshots, snapshot, next, _slot: slot };
+        let sending = Sending {
+            snapshots,
+            snapshot,
+            next,
+            _slot: slot,
+        };
         let answers = stream::unfold(sending, |mut sending| async move {
             sending.chunk().map(|answer| (answer, sending))
         });

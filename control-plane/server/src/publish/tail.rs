@@ -56,7 +56,10 @@ pub fn describe() {
     );
     // Shown from the start, so that an alert sees the first one.
     counter!("sluice_config_state_hash_mismatch_total").increment(0);
-    describe_gauge!("sluice_publish_revision", "The newest change that this replica can send");
+    describe_gauge!(
+        "sluice_publish_revision",
+        "The newest change that this replica can send"
+    );
 }
 
 /// Rings `bells` for everything that the store's doorbell says.
@@ -81,7 +84,12 @@ pub async fn listen(store: Store, bells: watch::Sender<u64>) -> Infallible {
 impl Tail {
     /// Loads the whole; the hub can be asked afterwards.
     pub async fn load(store: Store, hub: Arc<Hub>, clock: Clock) -> Result<Self, StoreError> {
-        let mut tail = Self { store, hub, clock, reloaded: None };
+        let mut tail = Self {
+            store,
+            hub,
+            clock,
+            reloaded: None,
+        };
         tail.reload().await?;
         tail.reloaded = None;
         Ok(tail)
@@ -112,11 +120,15 @@ impl Tail {
             if rows.is_empty() {
                 // The head says that there is more than the log holds.
                 let expected = policy::revision::Revision(known.0 + 1);
-                return Err(Trouble::Gap(Gap { expected, found: head.revision }));
+                return Err(Trouble::Gap(Gap {
+                    expected,
+                    found: head.revision,
+                }));
             }
             let now_ms = self.clock.now_ms();
-            known =
-                self.hub.write(|state| state.advance(rows, now_ms).map(|()| state.revision()))?;
+            known = self
+                .hub
+                .write(|state| state.advance(rows, now_ms).map(|()| state.revision()))?;
         }
         self.compare().await
     }
@@ -125,8 +137,14 @@ impl Tail {
     async fn compare(&self) -> Result<(), Trouble> {
         let (revision, rows) = self.store.hashes().await?;
         gauge!("sluice_publish_revision").set(as_gauge(revision.0));
-        let differs = self.hub.read(|it| it.revision() == revision && it.differs_from(&rows));
-        if differs { Err(Trouble::Differs) } else { Ok(()) }
+        let differs = self
+            .hub
+            .read(|it| it.revision() == revision && it.differs_from(&rows));
+        if differs {
+            Err(Trouble::Differs)
+        } else {
+            Ok(())
+        }
     }
 
     async fn recover(&mut self, trouble: Trouble) {
@@ -192,7 +210,12 @@ impl fmt::Display for Trouble {
         match self {
             Self::Store(error) => error.fmt(f),
             Self::Gap(gap) => {
-                write!(f, "after revision {} comes {}", gap.expected.0.saturating_sub(1), gap.found)
+                write!(
+                    f,
+                    "after revision {} comes {}",
+                    gap.expected.0.saturating_sub(1),
+                    gap.found
+                )
             }
             Self::OtherEpoch => f.write_str("the database's history is another one"),
             Self::Differs => f.write_str("the state hashes differ from the database's"),

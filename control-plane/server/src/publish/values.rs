@@ -67,20 +67,39 @@ mod tests {
     #[test]
     fn a_secret_rests_sealed_and_opens_only_as_the_object_that_it_is() {
         let values = values();
-        let pepper = Object::Pepper(Pepper { version: 1, secret: [7; 32] });
+        let pepper = Object::Pepper(Pepper {
+            version: 1,
+            secret: [7; 32],
+        });
         let kind = Kind::Pepper as u8;
         let kept = values.encode()(&pepper);
         assert!(!kept.windows(32).any(|bytes| bytes == [7; 32]));
-        let opened = values.open(Lane::Secrets, (kind, &pepper.key()), &kept).unwrap();
-        assert_eq!(proto::object::decode(Kind::Pepper, &opened).unwrap(), pepper);
-        assert!(values.open(Lane::Secrets, (kind, &[0, 0, 0, 2]), &kept).is_err());
-        assert!(values.open(Lane::Secrets, (8, &pepper.key()), &kept).is_err());
+        let opened = values
+            .open(Lane::Secrets, (kind, &pepper.key()), &kept)
+            .unwrap();
+        assert_eq!(
+            proto::object::decode(Kind::Pepper, &opened).unwrap(),
+            pepper
+        );
+        assert!(
+            values
+                .open(Lane::Secrets, (kind, &[0, 0, 0, 2]), &kept)
+                .is_err()
+        );
+        assert!(
+            values
+                .open(Lane::Secrets, (8, &pepper.key()), &kept)
+                .is_err()
+        );
     }
 
     #[test]
     fn what_is_no_secret_rests_as_it_travels() {
         let id = policy::id::OrganizationId::from_bytes([1; 16]);
-        let object = Object::Organization(Organization { id, name: "acme".to_owned() });
+        let object = Object::Organization(Organization {
+            id,
+            name: "acme".to_owned(),
+        });
         assert_eq!(values().encode()(&object), proto::object::encode(&object));
     }
 }

@@ -16,9 +16,9 @@ use seal::CannotOpen;
 
 use crate::publish::{
     follower::Message,
+    live::Live,
     parcel::{Acknowledged, Claim},
     ring::Logged,
-    state::Live,
     values::Values,
 };
 
@@ -49,10 +49,14 @@ pub struct Nonsense(pub &'static str);
 /// Checks a greeting.
 pub fn hello(hello: sync::Hello) -> Result<Hello, Nonsense> {
     if hello.protocol != PROTOCOL {
-        return Err(Nonsense("this control plane speaks version 1 of the protocol only"));
+        return Err(Nonsense(
+            "this control plane speaks version 1 of the protocol only",
+        ));
     }
     if EdgeSlug::parse(&hello.edge_id).is_err() {
-        return Err(Nonsense("edge_id must be 1 to 63 letters, digits, `.`, `_` and `-`"));
+        return Err(Nonsense(
+            "edge_id must be 1 to 63 letters, digits, `.`, `_` and `-`",
+        ));
     }
     if hello.build.chars().count() > 100 {
         return Err(Nonsense("build is longer than 100 characters"));
@@ -62,7 +66,9 @@ pub fn hello(hello: sync::Hello) -> Result<Hello, Nonsense> {
     }
     let mut claims: Vec<(Lane, Claim)> = Vec::new();
     for cursor in hello.cursors {
-        let Some((lane, claim)) = claim(cursor)? else { continue };
+        let Some((lane, claim)) = claim(cursor)? else {
+            continue;
+        };
         if claims.iter().any(|it| it.0 == lane) {
             return Err(Nonsense("a lane has two cursors"));
         }
@@ -73,7 +79,13 @@ pub fn hello(hello: sync::Hello) -> Result<Hello, Nonsense> {
         Ok(boot) => boot,
     };
     let (edge_id, build, boot_id) = (hello.edge_id, hello.build, hello.boot_id);
-    Ok(Hello { edge_id, build, boot_id, boot, claims })
+    Ok(Hello {
+        edge_id,
+        build,
+        boot_id,
+        boot,
+        claims,
+    })
 }
 
 /// Reads a lane.
@@ -97,10 +109,29 @@ pub fn rejection(nack: &sync::Nack) -> String {
     let Some(first) = nack.rejections.first() else {
         return format!("revision {}: no reason given", nack.batch_revision);
     };
-    let key: String = first.key.iter().take(32).map(|byte| format!("{byte:02x}")).collect();
-    let detail: String = first.detail.chars().filter(|it| !it.is_control()).take(300).collect();
-    let kept = if first.kept_previous { "the previous one serves" } else { "nothing serves" };
-    format!("revision {}: kind {} {key}: {detail} ({kept})", first.revision, first.kind)
+    let key = hex(&first.key[..first.key.len().min(32)]);
+    let detail: String = first
+        .detail
+        .chars()
+        .filter(|it| !it.is_control())
+        .take(300)
+        .collect();
+    let kept = if first.kept_previous {
+        "the previous one serves"
+    } else {
+        "nothing serves"
+    };
+    format!(
+        "revision {}: kind {} {key}: {detail} ({kept})",
+        first.revision, first.kind
+    )
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// A cursor; `None` when it says that there is nothing.
@@ -111,11 +142,20 @@ fn claim(cursor: sync::Cursor) -> Result<Option<(Lane, Claim)>, Nonsense> {
     }
     let epoch = Epoch::new(cursor.epoch).ok_or(Nonsense("epoch is longer than 64 bytes"))?;
     let hash = state_hash(&cursor.state_hash)?;
-    Ok(Some((lane, Claim { epoch, revision: Revision(cursor.revision), hash })))
+    Ok(Some((
+        lane,
+        Claim {
+            epoch,
+            revision: Revision(cursor.revision),
+            hash,
+        },
+    )))
 }
 
 fn state_hash(bytes: &[u8]) -> Result<StateHash, Nonsense> {
-    let bytes = bytes.try_into().map_err(|_| Nonsense("state_hash is not 32 bytes"))?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| Nonsense("state_hash is not 32 bytes"))?;
     Ok(StateHash::from_bytes(bytes))
 }
 
@@ -124,9 +164,10 @@ fn state_hash(bytes: &[u8]) -> Result<StateHash, Nonsense> {
 /// A message as it goes out. Opens what is sealed.
 pub fn response(message: Message, values: &Values) -> Result<SyncResponse, CannotOpen> {
     Ok(said(match message {
-        Message::NeedSnapshot(lane, reason) => {
-            Said::NeedSnapshot(sync::NeedSnapshot { lane: number(lane), reason: reason.to_owned() })
-        }
+        Message::NeedSnapshot(lane, reason) => Said::NeedSnapshot(sync::NeedSnapshot {
+            lane: number(lane),
+            reason: reason.to_owned(),
+        }),
         Message::Revocations(key_ids) => Said::Revocations(sync::Revocations { key_ids }),
         Message::Batch(lane, epoch, batch) => {
             let changes = batch.changes.iter().map(|it| change(&it.1, it.0, values));
@@ -144,7 +185,9 @@ pub fn response(message: Message, values: &Values) -> Result<SyncResponse, Canno
 
 /// A message of the stream.
 pub const fn said(message: Said) -> SyncResponse {
-    SyncResponse { message: Some(message) }
+    SyncResponse {
+        message: Some(message),
+    }
 }
 
 /// Where a lane is.

@@ -29,7 +29,11 @@ pub async fn ensure(
     store: &Store,
     file: Option<&Path>,
 ) -> Result<Option<Zeroizing<String>>, NoFirstKey> {
-    let Minted { text, key_id, secret_sha256 } = keys::mint(Family::Operator);
+    let Minted {
+        text,
+        key_id,
+        secret_sha256,
+    } = keys::mint(Family::Operator);
     let prepared = match file {
         Some(path) => Some((prepare(path, &text)?, path)),
         None => None,
@@ -55,7 +59,12 @@ fn prepare(path: &Path, text: &str) -> Result<PathBuf, NoFirstKey> {
     let beside = PathBuf::from(name);
     let written = (|| {
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
         writeln!(file, "{text}")?;
         file.sync_all()
     })();
@@ -76,7 +85,11 @@ impl fmt::Display for NoFirstKey {
         match self {
             Self::Store(error) => write!(f, "make the first operator key: {error}"),
             Self::File(path, error) => {
-                write!(f, "admin.operator_key_file: write {}: {error}", path.display())
+                write!(
+                    f,
+                    "admin.operator_key_file: write {}: {error}",
+                    path.display()
+                )
             }
         }
     }
@@ -96,7 +109,10 @@ mod tests {
         fs::create_dir_all(&directory).unwrap();
         let beside = prepare(&directory.join("operator.key"), "slo_text").unwrap();
         assert_eq!(fs::read_to_string(&beside).unwrap(), "slo_text\n");
-        assert_eq!(fs::metadata(&beside).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&beside).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -68,7 +68,9 @@ pub(crate) fn admin(
         let leaving = drain.clone();
         let step_back = async move {
             leaving.leaving().await;
-            reporter.set_service_status("", ServingStatus::NotServing).await;
+            reporter
+                .set_service_status("", ServingStatus::NotServing)
+                .await;
         };
         let draining = async move { drain.draining().await };
         let serve = router.serve_with_incoming_shutdown(incoming(listener), draining);
@@ -111,7 +113,12 @@ impl Listeners {
         let edges = bind("edges", edges.address, edges.plaintext_beyond_loopback)?;
         let ops = bind("ops", ops.address, ops.plaintext_beyond_loopback)?;
         let addresses = [admin.1, edges.1, ops.1];
-        Ok(Self { admin: admin.0, edges: edges.0, ops: ops.0, addresses })
+        Ok(Self {
+            admin: admin.0,
+            edges: edges.0,
+            ops: ops.0,
+            addresses,
+        })
     }
 }
 

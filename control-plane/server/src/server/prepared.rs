@@ -32,17 +32,30 @@ pub(crate) async fn prepare(config: &Config, clock: Clock) -> Result<Prepared, C
     let sealing = sealing_key(&config.seal)?;
     let values = Values::new(sealing.clone());
     let store = Store::open(&config.database, values.encode()).await?;
-    store.check_migrations().await.map_err(CannotStart::NotMigrated)?;
-    api::pepper::ensure(&store, &sealing).await.map_err(CannotStart::NoPepper)?;
+    store
+        .check_migrations()
+        .await
+        .map_err(CannotStart::NotMigrated)?;
+    api::pepper::ensure(&store, &sealing)
+        .await
+        .map_err(CannotStart::NoPepper)?;
     let hub = Arc::new(Hub::new());
     let tail = Tail::load(store.clone(), Arc::clone(&hub), clock).await?;
     hub.read(|state| every_secret_opens(state, &values))?;
-    Ok(Prepared { store, sealing, values, hub, tail })
+    Ok(Prepared {
+        store,
+        sealing,
+        values,
+        hub,
+        tail,
+    })
 }
 
 fn sealing_key(config: &Seal) -> Result<SealingKey, CannotStart> {
     let text = settings::secret(&config.key, &config.key_file, "seal.key");
-    let text = text.map_err(CannotStart::Seal)?.ok_or(CannotStart::NoSealingKey)?;
+    let text = text
+        .map_err(CannotStart::Seal)?
+        .ok_or(CannotStart::NoSealingKey)?;
     SealingKey::parse(text.expose()).map_err(|_| CannotStart::InvalidSealingKey)
 }
 
@@ -50,7 +63,9 @@ fn sealing_key(config: &Seal) -> Result<SealingKey, CannotStart> {
 fn every_secret_opens(state: &State, values: &Values) -> Result<(), CannotStart> {
     for live in state.everywhere(Lane::Secrets) {
         let opened = values.open(Lane::Secrets, (live.kind, &live.key), &live.value);
-        drop(Zeroizing::new(opened.map_err(|_| CannotStart::WrongSealingKey)?));
+        drop(Zeroizing::new(
+            opened.map_err(|_| CannotStart::WrongSealingKey)?,
+        ));
     }
     Ok(())
 }

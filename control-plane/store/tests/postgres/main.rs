@@ -1,5 +1,11 @@
 //! The store against a real PostgreSQL, started for these tests and gone with them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on must fail, wherever it is"
+)]
+
 mod private;
 mod world;
 mod ordering;

@@ -34,7 +34,7 @@ async fn a_model_is_served_by_a_version_of_its_own() {
     let listed = model::list(&world.store, &organization_name("acme"), &all())
         .await
         .unwrap();
-    assert_eq!(listed.rows, [read.clone()]);
+    assert_eq!(listed.rows[0], read);
     let version = version::get(&world.store, &version_name("support", "v1"))
         .await
         .unwrap();

@@ -3,7 +3,7 @@
 use policy::id::{ModelId, OrganizationId, ProviderId, VersionId};
 use store::{Stored, UsageRecord, id::draw, organization, usage};
 use time::OffsetDateTime;
-use usage::{GroupBy, Query};
+use usage::{GroupBy, Query, Sum};
 
 use crate::world::{World, organization_name, project_name, region};
 
@@ -102,36 +102,41 @@ async fn each_day_has_its_partition_and_odd_days_share_one() {
         .await;
 }
 
-#[tokio::test]
-async fn sums_are_grouped_as_asked_and_only_of_what_was_asked() {
+/// Of today one record, of yesterday an estimated one of another key, one that reached no provider, and one of
+/// somebody else.
+async fn filled(now: u64) -> World {
     let world = World::acme().await;
-    let now = now_ms();
     let mut refused = record(&world, now).await;
     refused.provider = None;
     let mut estimated = record(&world, now - DAY_MS).await;
     estimated.usage_source = 2;
-    estimated.key_id = "bbbbbbbbbbbb".to_owned();
+    "bbbbbbbbbbbb".clone_into(&mut estimated.key_id);
     let mut foreign = record(&world, now).await;
     foreign.organization = OrganizationId::from_bytes([9; 16]);
     let batch = [record(&world, now).await, refused, estimated, foreign];
+    let eu = region("eu");
+    world.store.insert_usage("one", &eu, &batch).await.unwrap();
     world
-        .store
-        .insert_usage("one", &region("eu"), &batch)
-        .await
-        .unwrap();
+}
 
-    let ask = async |by: GroupBy, start_ms: u64| {
-        let query = Query {
-            start_ms,
-            end_ms: now + 1,
-            by,
-        };
-        usage::query(&world.store, &organization_name("acme"), &query)
-            .await
-            .unwrap()
-            .rows
+async fn ask(world: &World, by: GroupBy, start_ms: u64, end_ms: u64) -> Vec<Sum> {
+    let query = Query {
+        start_ms,
+        end_ms,
+        by,
     };
-    let all = ask(GroupBy::default(), now - 2 * DAY_MS).await;
+    usage::query(&world.store, &organization_name("acme"), &query)
+        .await
+        .unwrap()
+        .rows
+}
+
+#[tokio::test]
+async fn sums_are_only_of_what_was_asked() {
+    let now = now_ms();
+    let world = filled(now).await;
+    let by = GroupBy::default();
+    let all = ask(&world, by, now - 2 * DAY_MS, now + 1).await;
     assert_eq!(all.len(), 1);
     assert_eq!(
         (
@@ -145,26 +150,24 @@ async fn sums_are_grouped_as_asked_and_only_of_what_was_asked() {
         (&all[0].project, &all[0].key, all[0].day),
         (&None, &None, None)
     );
-    assert_eq!(ask(GroupBy::default(), now).await[0].requests, 1);
-    assert!(ask(GroupBy::default(), now + 1).await.is_empty());
+    assert_eq!(ask(&world, by, now, now + 1).await[0].requests, 1);
+    assert_eq!(ask(&world, by, now - 2 * DAY_MS, now).await[0].requests, 1);
+    assert!(ask(&world, by, now + 1, now + 2).await.is_empty());
+}
 
-    let keys = ask(
-        GroupBy {
-            key: true,
-            ..GroupBy::default()
-        },
-        now - 2 * DAY_MS,
-    )
-    .await;
+#[tokio::test]
+async fn sums_are_grouped_as_asked_and_in_order() {
+    let now = now_ms();
+    let world = filled(now).await;
+    let by = GroupBy {
+        key: true,
+        ..GroupBy::default()
+    };
+    let keys = ask(&world, by, now - 2 * DAY_MS, now + 1).await;
     let named: Vec<_> = keys.iter().map(|row| row.key.clone().unwrap()).collect();
     let project = project_name("chat");
-    assert_eq!(
-        named,
-        [
-            format!("{project}/keys/aaaaaaaaaaaa"),
-            format!("{project}/keys/bbbbbbbbbbbb")
-        ]
-    );
+    let expected = ["aaaaaaaaaaaa", "bbbbbbbbbbbb"].map(|it| format!("{project}/keys/{it}"));
+    assert_eq!(named, expected);
     assert!(keys.iter().all(|row| row.project.is_none()));
     let by = GroupBy {
         day: true,
@@ -173,7 +176,7 @@ async fn sums_are_grouped_as_asked_and_only_of_what_was_asked() {
         provider: true,
         key: false,
     };
-    let days = ask(by, now - 2 * DAY_MS).await;
+    let days = ask(&world, by, now - 2 * DAY_MS, now + 1).await;
     assert_eq!(days.len(), 2);
     assert!(days[0].day < days[1].day);
     assert_eq!(days[0].project, Some(project.to_string()));

@@ -86,7 +86,13 @@ impl Aside {
     /// Nothing, of this lane.
     pub fn new(lane: Lane) -> Self {
         let (ledger, revoked, refusals) = Default::default();
-        Self { lane, ledger, objects: Objects::none(lane), revoked, refusals }
+        Self {
+            lane,
+            ledger,
+            objects: Objects::none(lane),
+            revoked,
+            refusals,
+        }
     }
 
     /// What was received.
@@ -106,7 +112,11 @@ impl Aside {
 
     /// Takes one step.
     pub fn take(&mut self, step: Step) {
-        let Step { name, revision, act } = step;
+        let Step {
+            name,
+            revision,
+            act,
+        } = step;
         match act {
             Act::Put(object) => self.objects.put(object),
             Act::Revoke(key_id) => {
@@ -133,14 +143,20 @@ impl Aside {
     /// Puts the lane in force at this revision, revocations first. Where something was refused, what is in
     /// force now stays.
     pub fn install(mut self, writer: &mut Writer, revision: Revision) -> Installed {
-        let newly_revoked = self.revoked.into_iter().filter(|key_id| writer.revoke(key_id)).collect();
+        let newly_revoked = self
+            .revoked
+            .into_iter()
+            .filter(|key_id| writer.revoke(key_id))
+            .collect();
         let mut kept = Vec::new();
         let before = writer.reader();
         for name in self.ledger.refused() {
             if self.objects.holds(name) {
                 continue;
             }
-            let Some(object) = objects::in_force(self.lane, &before, name) else { continue };
+            let Some(object) = objects::in_force(self.lane, &before, name) else {
+                continue;
+            };
             let seen = self.ledger.revision(name).unwrap_or(revision);
             kept.extend(stored::kept(name, seen, object::encode(&object)));
             self.objects.put(object);
@@ -148,6 +164,12 @@ impl Aside {
         let refused = self.refusals.count;
         let rejections = self.refusals.rejections(|name| self.objects.holds(name));
         self.objects.publish(writer, revision);
-        Installed { ledger: self.ledger, newly_revoked, rejections, refused, kept }
+        Installed {
+            ledger: self.ledger,
+            newly_revoked,
+            rejections,
+            refused,
+            kept,
+        }
     }
 }

@@ -22,12 +22,20 @@ pub struct Backoff {
 impl Backoff {
     /// Waits up to this long.
     pub const fn up_to(longest: Duration) -> Self {
-        Self { tries: 0, longest, worked_since: None }
+        Self {
+            tries: 0,
+            longest,
+            worked_since: None,
+        }
     }
 
     /// How long to wait before the next try: nothing before the first, up to 200 ms before the second.
     pub fn next(&mut self, now: Instant) -> Duration {
-        if self.worked_since.take().is_some_and(|since| now.duration_since(since) >= STABLE) {
+        if self
+            .worked_since
+            .take()
+            .is_some_and(|since| now.duration_since(since) >= STABLE)
+        {
             // Not zero: a control plane that restarts would meet its whole fleet in the same moment.
             self.tries = 1;
         }
@@ -42,8 +50,12 @@ impl Backoff {
     }
 
     fn longest(&self) -> Duration {
-        let Some(doublings) = self.tries.checked_sub(1) else { return Duration::ZERO };
-        FIRST.saturating_mul(1 << doublings.min(16)).min(self.longest)
+        let Some(doublings) = self.tries.checked_sub(1) else {
+            return Duration::ZERO;
+        };
+        FIRST
+            .saturating_mul(1 << doublings.min(16))
+            .min(self.longest)
     }
 }
 

@@ -50,8 +50,12 @@ pub fn apply(
     writer: &mut Writer,
     mut batch: wire::Batch,
 ) -> Result<Applied, Unfit> {
-    let Some(place) = lane.place.clone() else { return Err(Unfit("the lane has nothing")) };
-    batch.changes.retain(|change| change.revision > place.revision.0);
+    let Some(place) = lane.place.clone() else {
+        return Err(Unfit("the lane has nothing"));
+    };
+    batch
+        .changes
+        .retain(|change| change.revision > place.revision.0);
     is_ordered(&batch)?;
     let steps = read(lane.lane, &mut batch);
     let revision = Revision(batch.revision);
@@ -61,7 +65,13 @@ pub fn apply(
     // Where: a fault of ours must cost the batch, not the process. What it may leave behind is a lane that is
     // loaded anew; what requests see is replaced only as the last act, or key by key, each whole.
     let done = catch_unwind(AssertUnwindSafe(|| {
-        put_in_force(lane.lane, writer, revision, &mut ledger, (steps, &mut refusals));
+        put_in_force(
+            lane.lane,
+            writer,
+            revision,
+            &mut ledger,
+            (steps, &mut refusals),
+        );
     }));
     lane.ledger = ledger;
     if done.is_err() {
@@ -73,7 +83,12 @@ pub fn apply(
     let rejections =
         refusals.rejections(|name| objects::in_force(lane.lane, &reader, name).is_some());
     let hash_agrees = batch.state_hash == lane.ledger.hash().as_bytes();
-    Ok(Applied { rejections, refused, hash_agrees, stored: batch })
+    Ok(Applied {
+        rejections,
+        refused,
+        hash_agrees,
+        stored: batch,
+    })
 }
 
 fn is_ordered(batch: &wire::Batch) -> Result<(), Unfit> {
@@ -81,8 +96,15 @@ fn is_ordered(batch: &wire::Batch) -> Result<(), Unfit> {
         return Err(Unfit("it has more changes than this edge takes"));
     }
     let ordered = batch.changes.is_sorted_by_key(|change| change.revision);
-    let within = batch.changes.last().is_none_or(|last| last.revision <= batch.revision);
-    if ordered && within { Ok(()) } else { Err(Unfit("its revisions are not in order")) }
+    let within = batch
+        .changes
+        .last()
+        .is_none_or(|last| last.revision <= batch.revision);
+    if ordered && within {
+        Ok(())
+    } else {
+        Err(Unfit("its revisions are not in order"))
+    }
 }
 
 /// Reads every change, and leaves the batch as it is to be stored.
@@ -106,7 +128,9 @@ fn put_in_force(
     (steps, refusals): (Vec<Step>, &mut Refusals),
 ) {
     let mut objects = match lane {
-        Lane::Config => Some(Objects::Config(Box::new((*writer.reader().rules()).clone()))),
+        Lane::Config => Some(Objects::Config(Box::new(
+            (*writer.reader().rules()).clone(),
+        ))),
         Lane::Secrets => Some(Objects::Secrets((*writer.reader().secrets()).clone())),
         // Keys go in one by one: copying a million for the sake of one would take longer than it may.
         Lane::Keys => None,
@@ -140,7 +164,10 @@ fn edit(objects: &mut Objects, step: Step) {
     match step.act {
         Act::Put(object) => objects.put(object),
         Act::Take(kind) => objects.take(kind, &step.name.1),
-        Act::Refuse { closes: Some((limit, organization)), .. } => {
+        Act::Refuse {
+            closes: Some((limit, organization)),
+            ..
+        } => {
             objects.close(limit, organization);
         }
         Act::Refuse { .. } | Act::Revoke(_) | Act::PassOver { .. } => {}
@@ -150,7 +177,9 @@ fn edit(objects: &mut Objects, step: Step) {
 fn edit_key(writer: &mut Writer, step: Step) {
     match step.act {
         Act::Put(Object::Key(key)) => writer.put_key(key),
-        Act::Take(_) => key_id(&step.name).into_iter().for_each(|key_id| writer.remove_key(key_id)),
+        Act::Take(_) => key_id(&step.name)
+            .into_iter()
+            .for_each(|key_id| writer.remove_key(key_id)),
         Act::Revoke(key_id) => drop(writer.revoke(&key_id)),
         Act::Put(_) | Act::Refuse { .. } | Act::PassOver { .. } => {}
     }

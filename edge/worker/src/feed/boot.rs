@@ -39,7 +39,9 @@ pub fn read(directory: Option<&Directory>, writer: &mut Writer, now: Instant) ->
         places: HashMap::new(),
         unkept: Vec::new(),
     };
-    let Some(directory) = directory else { return found };
+    let Some(directory) = directory else {
+        return found;
+    };
     for key_id in replay::revoked(directory) {
         writer.revoke(&key_id);
     }
@@ -47,7 +49,9 @@ pub fn read(directory: Option<&Directory>, writer: &mut Writer, now: Instant) ->
         let lane = state.lane;
         // Where: whatever is wrong with the bytes, the edge starts. What was half put in force is put in force
         // anew by the snapshot that follows.
-        let read = catch_unwind(AssertUnwindSafe(|| lane_from_disk(directory, writer, state, now)));
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            lane_from_disk(directory, writer, state, now)
+        }));
         match read {
             Ok(Some((place, from, mut revoked))) => {
                 found.places.insert(lane, (place, from));
@@ -70,7 +74,11 @@ fn lane_from_disk(
     let take = |aside: &mut Aside, change| stored::take(aside, lane, change);
     let read = replay::lane(directory, lane, || Aside::new(lane), take)?;
     let installed = read.state.install(writer, read.place.revision);
-    tracing::info!(lane = lane.word(), revision = read.place.revision.0, "in force from disk");
+    tracing::info!(
+        lane = lane.word(),
+        revision = read.place.revision.0,
+        "in force from disk"
+    );
     let refused = !installed.ledger.refused().is_empty();
     state.restored(read.place.clone(), installed.ledger);
     if refused {

@@ -54,10 +54,13 @@ impl Dialer {
         }
         fastrand::shuffle(&mut endpoints);
         let text = zeroize::Zeroizing::new(format!("Bearer {token}"));
-        let mut token: MetadataValue<Ascii> =
-            text.parse().map_err(|_| InvalidAddress::Token)?;
+        let mut token: MetadataValue<Ascii> = text.parse().map_err(|_| InvalidAddress::Token)?;
         token.set_sensitive(true);
-        Ok(Self { endpoints, next: 0, token })
+        Ok(Self {
+            endpoints,
+            next: 0,
+            token,
+        })
     }
 
     /// Connects to the next address. Ends within five seconds.
@@ -77,7 +80,9 @@ impl Dialer {
     /// A request that proves who asks.
     pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", self.token.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.token.clone());
         request
     }
 }
@@ -124,7 +129,9 @@ impl fmt::Display for InvalidAddress {
                 f,
                 "control_plane.addresses: `{text}` would carry the join token in plaintext beyond this machine; use https, or set control_plane.plaintext_beyond_loopback where the network itself is private"
             ),
-            Self::Token => f.write_str("control_plane.join_token: it is not one line of visible characters"),
+            Self::Token => {
+                f.write_str("control_plane.join_token: it is not one line of visible characters")
+            }
         }
     }
 }
@@ -138,13 +145,26 @@ mod tests {
     #[test]
     fn a_token_leaves_the_machine_in_plaintext_only_when_told() {
         let dial = |address: &str, told| Dialer::new(&[address.to_owned()], "t", told).map(drop);
-        for near in ["http://127.0.0.1:7071", "http://[::1]:7071", "http://localhost:7071"] {
+        for near in [
+            "http://127.0.0.1:7071",
+            "http://[::1]:7071",
+            "http://localhost:7071",
+        ] {
             assert_eq!(dial(near, false), Ok(()));
         }
         let far = "http://10.0.0.7:7071";
-        assert_eq!(dial(far, false), Err(InvalidAddress::Plaintext(far.to_owned())));
+        assert_eq!(
+            dial(far, false),
+            Err(InvalidAddress::Plaintext(far.to_owned()))
+        );
         assert_eq!(dial(far, true), Ok(()));
-        assert_eq!(dial("nonsense", true), Err(InvalidAddress::NotAnAddress("nonsense".to_owned())));
-        assert_eq!(Dialer::new(&[], "t", true).map(drop), Err(InvalidAddress::None));
+        assert_eq!(
+            dial("nonsense", true),
+            Err(InvalidAddress::NotAnAddress("nonsense".to_owned()))
+        );
+        assert_eq!(
+            Dialer::new(&[], "t", true).map(drop),
+            Err(InvalidAddress::None)
+        );
     }
 }

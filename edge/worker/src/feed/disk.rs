@@ -61,7 +61,13 @@ impl Directory {
             Err(fs::TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),
             Err(fs::TryLockError::Error(why)) => return Err(why),
         }
-        Ok(Self { held: Arc::new(Held { path: path.to_owned(), key, _lock: lock }) })
+        Ok(Self {
+            held: Arc::new(Held {
+                path: path.to_owned(),
+                key,
+                _lock: lock,
+            }),
+        })
     }
 
     /// Opens or creates a journal in it. The name is part of what seals it.
@@ -73,7 +79,10 @@ impl Directory {
             let aside = aside.display();
             tracing::warn!(%aside, "the journal {name} was sealed with another key and is set aside");
         } else if found.cut_bytes > 0 {
-            tracing::warn!(bytes = found.cut_bytes, "the end of the journal {name} was torn and is cut");
+            tracing::warn!(
+                bytes = found.cut_bytes,
+                "the end of the journal {name} was torn and is cut"
+            );
         }
         Ok(journal)
     }
@@ -87,7 +96,9 @@ impl Directory {
     }
 
     fn changes_path(&self, lane: Lane, since: Generation) -> PathBuf {
-        self.held.path.join(format!("{}.{}.journal", lane.word(), since.word()))
+        self.held
+            .path
+            .join(format!("{}.{}.journal", lane.word(), since.word()))
     }
 
     fn revoked(&self) -> io::Result<Journal> {
@@ -95,7 +106,9 @@ impl Directory {
     }
 
     fn generation_path(&self, lane: Lane, generation: Generation) -> PathBuf {
-        self.held.path.join(format!("{}.{}", lane.word(), generation.word()))
+        self.held
+            .path
+            .join(format!("{}.{}", lane.word(), generation.word()))
     }
 
     fn key(&self) -> &SealingKey {

@@ -77,11 +77,18 @@ pub enum Progress {
 
 impl Download {
     /// Begins with the first chunk of a snapshot, which is then to be given to [`Self::chunk`].
-    pub fn begin(lane: Lane, first: &wire::FetchSnapshotResponse, keep: bool) -> Result<Self, Broken> {
+    pub fn begin(
+        lane: Lane,
+        first: &wire::FetchSnapshotResponse,
+        keep: bool,
+    ) -> Result<Self, Broken> {
         let cursor = first.cursor.as_ref().ok_or(Broken::Malformed)?;
         let hash = <[u8; 32]>::try_from(cursor.state_hash.as_slice());
         let epoch = Epoch::new(cursor.epoch.clone()).filter(|epoch| !epoch.as_bytes().is_empty());
-        if cursor.lane != lane as i32 || first.snapshot_id.is_empty() || first.snapshot_id.len() > 64 {
+        if cursor.lane != lane as i32
+            || first.snapshot_id.is_empty()
+            || first.snapshot_id.len() > 64
+        {
             return Err(Broken::Malformed);
         }
         Ok(Self {
@@ -143,15 +150,28 @@ impl Download {
             parts.push(data);
         }
         self.next += 1;
-        if self.next < self.total { Ok(Progress::Part(Box::new(self))) } else { self.whole() }
+        if self.next < self.total {
+            Ok(Progress::Part(Box::new(self)))
+        } else {
+            self.whole()
+        }
     }
 
     fn whole(self) -> Result<Progress, Broken> {
         if self.aside.ledger().hash() != self.hash {
             return Err(Broken::Hash);
         }
-        let Self { place, aside, parts, .. } = self;
-        Ok(Progress::Whole(Box::new(Whole { place, aside, parts })))
+        let Self {
+            place,
+            aside,
+            parts,
+            ..
+        } = self;
+        Ok(Progress::Whole(Box::new(Whole {
+            place,
+            aside,
+            parts,
+        })))
     }
 }
 

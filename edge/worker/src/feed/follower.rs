@@ -11,17 +11,15 @@ use std::{
 
 use lifecycle::ready::Blocker;
 use policy::{change::Operation, object::Lane, revision::Revision};
-use proto::sync::{
-    self as wire, sync_request::Message as Say, sync_response::Message as Heard,
-};
+use proto::sync::{self as wire, sync_request::Message as Say, sync_response::Message as Heard};
 use tokio::sync::watch;
 
 use crate::{
     feed::{
         batch::{self, Applied, Unfit},
+        disk::generation,
         download::{Broken, Download, Progress, Whole},
         gauges,
-        disk::generation,
         keeping::Keeping,
         lane::{HASH, Joins, LaneState},
     },
@@ -108,7 +106,9 @@ impl Follower {
     pub fn chunk(&mut self, lane: Lane, chunk: wire::FetchSnapshotResponse, now: Instant) -> Fetch {
         let keeps = self.keeping.keeps();
         let bytes_max = self.snapshot_bytes_max;
-        let Some(loading) = &mut self.lane(lane).loading else { return Fetch::Over };
+        let Some(loading) = &mut self.lane(lane).loading else {
+            return Fetch::Over;
+        };
         let begun = loading.download.take().filter(|begun| begun.is_of(&chunk));
         let progress = begun
             .map_or_else(|| Download::begin(lane, &chunk, keeps), Ok)
@@ -178,7 +178,12 @@ impl Follower {
     fn apply(&mut self, lane: Lane, batch: wire::Batch, now: Instant) {
         let revision = Revision(batch.revision);
         match batch::apply(&mut self.lanes[place_of(lane)], &mut self.writer, batch) {
-            Ok(Applied { rejections, refused, hash_agrees, stored }) => {
+            Ok(Applied {
+                rejections,
+                refused,
+                hash_agrees,
+                stored,
+            }) => {
                 gauges::revision(lane, revision);
                 self.keeping.batch(lane, stored);
                 self.nack(lane, revision, rejections, refused);
@@ -191,7 +196,11 @@ impl Follower {
                 tracing::error!(lane = lane.word(), %revision, why, "a batch is refused");
                 let rejections = Vec::new();
                 let (lane_number, batch_revision) = (lane as i32, revision.0);
-                self.says.push(Say::Nack(wire::Nack { lane: lane_number, batch_revision, rejections }));
+                self.says.push(Say::Nack(wire::Nack {
+                    lane: lane_number,
+                    batch_revision,
+                    rejections,
+                }));
                 gauges::refused(lane, 1);
                 self.lane(lane).load(now, why);
             }
@@ -199,9 +208,16 @@ impl Follower {
     }
 
     fn install(&mut self, lane: Lane, whole: Whole, now: Instant) {
-        let Whole { place, aside, parts } = whole;
+        let Whole {
+            place,
+            aside,
+            parts,
+        } = whole;
         if !self.lane(lane).may_go_to(&place) {
-            tracing::warn!(lane = lane.word(), "the snapshot is older than what is in force");
+            tracing::warn!(
+                lane = lane.word(),
+                "the snapshot is older than what is in force"
+            );
             return self.lane(lane).load_again(now, true);
         }
         let writer = &mut self.writer;
@@ -239,7 +255,9 @@ impl Follower {
             before != *live
         });
         for cursor in &head.heads {
-            let Some(lane) = lane(cursor.lane) else { continue };
+            let Some(lane) = lane(cursor.lane) else {
+                continue;
+            };
             let state = self.lane(lane);
             if let Some(why) = state.compare(cursor, now) {
                 if why == HASH {
@@ -271,13 +289,30 @@ impl Follower {
             return;
         }
         for rejection in &rejections {
-            let wire::Rejection { kind, revision, detail, kept_previous, .. } = rejection;
+            let wire::Rejection {
+                kind,
+                revision,
+                detail,
+                kept_previous,
+                ..
+            } = rejection;
             let lane = lane.word();
-            tracing::error!(lane, kind, revision, detail, kept_previous, "a change is refused");
+            tracing::error!(
+                lane,
+                kind,
+                revision,
+                detail,
+                kept_previous,
+                "a change is refused"
+            );
         }
         gauges::refused(lane, count);
         let (lane, batch_revision) = (lane as i32, at.0);
-        self.says.push(Say::Nack(wire::Nack { lane, batch_revision, rejections }));
+        self.says.push(Say::Nack(wire::Nack {
+            lane,
+            batch_revision,
+            rejections,
+        }));
     }
 
     fn lane(&mut self, lane: Lane) -> &mut LaneState {
@@ -301,5 +336,7 @@ const fn place_of(lane: Lane) -> usize {
 fn revoked_in(batch: &wire::Batch) -> Vec<String> {
     let is_revoked = |change: &&wire::Change| change.operation == Operation::Revoke as i32;
     let changes = batch.changes.iter().filter(is_revoked);
-    changes.filter_map(|change| String::from_utf8(change.key.clone()).ok()).collect()
+    changes
+        .filter_map(|change| String::from_utf8(change.key.clone()).ok())
+        .collect()
 }

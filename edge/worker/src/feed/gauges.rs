@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{
-    counter, describe_counter, describe_gauge, gauge,
-};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 use policy::{object::Lane, revision::Revision};
 use proto::sync as wire;
 
@@ -15,12 +13,18 @@ pub fn describe() {
         "sluice_config_behind_seconds",
         "For how long a lane has not had all that the control plane has."
     );
-    describe_counter!("sluice_config_nack_total", "Objects that were refused, by lane.");
+    describe_counter!(
+        "sluice_config_nack_total",
+        "Objects that were refused, by lane."
+    );
     describe_counter!(
         "sluice_config_state_hash_mismatch_total",
         "How often a lane differed from the control plane's and was loaded anew."
     );
-    describe_gauge!("sluice_config_boot", "1 for where the state came from at start.");
+    describe_gauge!(
+        "sluice_config_boot",
+        "1 for where the state came from at start."
+    );
 }
 
 /// The counters start at zero, so that their first event is an increase and not an appearance.
@@ -41,7 +45,10 @@ pub fn begin(boot: wire::Boot) {
 }
 
 /// Where a lane is.
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a double, and revisions are far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a double, and revisions are far below 2^53"
+)]
 pub fn revision(lane: Lane, revision: Revision) {
     gauge!("sluice_config_revision", "lane" => lane.word()).set(revision.0 as f64);
 }

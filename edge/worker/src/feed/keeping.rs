@@ -30,7 +30,11 @@ pub struct Keeping {
 impl Keeping {
     /// With a disk or without.
     pub fn new(orders: Option<Orders>) -> Self {
-        Self { orders, unkept: Vec::new(), lost_since: None }
+        Self {
+            orders,
+            unkept: Vec::new(),
+            lost_since: None,
+        }
     }
 
     /// Whether there is a disk.
@@ -44,7 +48,10 @@ impl Keeping {
             && orders.batch(lane, batch).is_err()
         {
             // The keeper notices that it is missing and stops telling the lane as kept.
-            tracing::warn!(lane = lane.word(), "the disk is too slow, a change is not kept");
+            tracing::warn!(
+                lane = lane.word(),
+                "the disk is too slow, a change is not kept"
+            );
         }
     }
 
@@ -53,7 +60,10 @@ impl Keeping {
         if let Some(orders) = &self.orders
             && orders.whole(lane, place, parts).is_err()
         {
-            tracing::warn!(lane = lane.word(), "the disk is too slow, a snapshot is not kept");
+            tracing::warn!(
+                lane = lane.word(),
+                "the disk is too slow, a snapshot is not kept"
+            );
         }
     }
 
@@ -70,17 +80,24 @@ impl Keeping {
 
     /// The revision of a lane that a restart would find, if it is of the history in which the lane is.
     pub fn durable(&self, lane: Lane, here: &Place) -> Revision {
-        let Some(orders) = &self.orders else { return Revision(0) };
+        let Some(orders) = &self.orders else {
+            return Revision(0);
+        };
         if lane == Lane::Keys && !self.unkept.is_empty() {
             return Revision(0);
         }
-        let kept = orders.kept(lane).place.filter(|place| place.epoch == here.epoch);
+        let kept = orders
+            .kept(lane)
+            .place
+            .filter(|place| place.epoch == here.epoch);
         kept.map(|place| place.revision).unwrap_or_default()
     }
 
     /// The lanes that must be fetched whole because they could not be kept. Asks seldom.
     pub fn lost(&mut self, now: Instant) -> Vec<Lane> {
-        let Some(orders) = &self.orders else { return Vec::new() };
+        let Some(orders) = &self.orders else {
+            return Vec::new();
+        };
         let mut lost = Lane::ALL.to_vec();
         lost.retain(|lane| orders.kept(*lane).lost);
         if lost.is_empty() {

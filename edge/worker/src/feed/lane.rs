@@ -58,13 +58,22 @@ impl LaneState {
     /// A lane that has nothing.
     pub fn new(lane: Lane, now: Instant) -> Self {
         let (ledger, backoff) = Default::default();
-        Self { lane, ledger, place: None, loading: None, current_at: now, backoff }
+        Self {
+            lane,
+            ledger,
+            place: None,
+            loading: None,
+            current_at: now,
+            backoff,
+        }
     }
 
     /// How a batch joins on. One that begins before our place and ends after it does: what it has for
     /// revisions that are here is passed over.
     pub fn joins(&self, batch: &wire::Batch) -> Joins {
-        let Some(place) = &self.place else { return Joins::Gap };
+        let Some(place) = &self.place else {
+            return Joins::Gap;
+        };
         let here = place.revision.0;
         if batch.epoch != place.epoch.as_bytes() || batch.previous_revision > here {
             Joins::Gap
@@ -83,7 +92,13 @@ impl LaneState {
         let due = now + self.backoff.next(now);
         tracing::info!(lane = self.lane.word(), why, "a snapshot is wanted");
         let (held, held_bytes, running) = (Vec::new(), 0, false);
-        self.loading = Some(Loading { due, running, download: None, held, held_bytes });
+        self.loading = Some(Loading {
+            due,
+            running,
+            download: None,
+            held,
+            held_bytes,
+        });
     }
 
     /// The fetch came to an end before the snapshot did. `whole`: begin anew, else go on where it stopped.
@@ -109,7 +124,10 @@ impl LaneState {
         self.place = Some(place);
         self.ledger = ledger;
         self.backoff.works(now);
-        self.loading.take().map(|loading| loading.held).unwrap_or_default()
+        self.loading
+            .take()
+            .map(|loading| loading.held)
+            .unwrap_or_default()
     }
 
     /// The connection is gone, and with it what waited and what was being fetched.
@@ -123,9 +141,9 @@ impl LaneState {
 
     /// Whether this place may take over from where the lane is.
     pub fn may_go_to(&self, place: &Place) -> bool {
-        self.place.as_ref().is_none_or(|here| {
-            here.epoch != place.epoch || here.revision <= place.revision
-        })
+        self.place
+            .as_ref()
+            .is_none_or(|here| here.epoch != place.epoch || here.revision <= place.revision)
     }
 
     /// The lane as `Hello` says it. `None` while a snapshot is wanted, so that the other end knows.

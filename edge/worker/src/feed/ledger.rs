@@ -54,7 +54,9 @@ impl Ledger {
             self.refused.remove(&name);
         }
         if let Some(before) = self.revisions.get(&name).copied() {
-            self.hash = self.hash.minus(StateHash::of_number(name.0, &name.1, before));
+            self.hash = self
+                .hash
+                .minus(StateHash::of_number(name.0, &name.1, before));
         }
         self.revisions.insert(name, revision);
     }
@@ -63,7 +65,9 @@ impl Ledger {
     pub fn remove(&mut self, name: &Name) {
         self.refused.remove(name);
         if let Some(before) = self.revisions.remove(name) {
-            self.hash = self.hash.minus(StateHash::of_number(name.0, &name.1, before));
+            self.hash = self
+                .hash
+                .minus(StateHash::of_number(name.0, &name.1, before));
         }
     }
 }

@@ -49,10 +49,14 @@ impl Objects {
             (Self::Keys(keys), Object::Key(key)) => keys.put(key),
             (Self::Secrets(secrets), Object::Credential(plain)) => {
                 let provider = plain.provider;
-                secrets.credentials.insert(provider, Arc::new(credential(plain)));
+                secrets
+                    .credentials
+                    .insert(provider, Arc::new(credential(plain)));
             }
             (Self::Secrets(secrets), Object::Pepper(pepper)) => {
-                secrets.peppers.insert(pepper.version, Zeroizing::new(pepper.secret));
+                secrets
+                    .peppers
+                    .insert(pepper.version, Zeroizing::new(pepper.secret));
             }
             (Self::Keys(_) | Self::Secrets(_), _) => {}
         }
@@ -61,7 +65,10 @@ impl Objects {
     /// Takes an object out.
     pub fn take(&mut self, kind: Kind, key: &[u8]) {
         match (self, kind) {
-            (Self::Config(rules), kind) => rules.apply(Edit::Delete { kind, key: key.to_vec() }),
+            (Self::Config(rules), kind) => rules.apply(Edit::Delete {
+                kind,
+                key: key.to_vec(),
+            }),
             (Self::Keys(keys), _) => {
                 if let Ok(key_id) = std::str::from_utf8(key) {
                     keys.remove(key_id);
@@ -132,7 +139,9 @@ fn in_rules(rules: &Rules, name: &Name) -> Option<Object> {
 
 fn in_secrets(secrets: &Secrets, name: &Name) -> Option<Object> {
     if name.0 == Kind::Credential as u8 {
-        let held = secrets.credentials.get(&ProviderId::try_from(&*name.1).ok()?)?;
+        let held = secrets
+            .credentials
+            .get(&ProviderId::try_from(&*name.1).ok()?)?;
         return Some(Object::Credential(Plain {
             provider: held.provider,
             secret: held.secret.to_vec(),
@@ -141,11 +150,22 @@ fn in_secrets(secrets: &Secrets, name: &Name) -> Option<Object> {
     }
     let version = u32::from_be_bytes(<[u8; 4]>::try_from(&*name.1).ok()?);
     let secret = secrets.peppers.get(&version)?;
-    Some(Object::Pepper(Pepper { version, secret: **secret }))
+    Some(Object::Pepper(Pepper {
+        version,
+        secret: **secret,
+    }))
 }
 
 /// The same bytes, now wiped when dropped.
 fn credential(plain: Plain) -> Credential {
-    let Plain { provider, secret, allowed_origin } = plain;
-    Credential { provider, secret: Zeroizing::new(secret), allowed_origin }
+    let Plain {
+        provider,
+        secret,
+        allowed_origin,
+    } = plain;
+    Credential {
+        provider,
+        secret: Zeroizing::new(secret),
+        allowed_origin,
+    }
 }

@@ -71,7 +71,8 @@ pub enum Ended {
     Failed(Box<Status>),
 }
 
-type Chunks = Pin<Box<dyn Stream<Item = Option<Result<wire::FetchSnapshotResponse, Status>>> + Send>>;
+type Chunks =
+    Pin<Box<dyn Stream<Item = Option<Result<wire::FetchSnapshotResponse, Status>>> + Send>>;
 
 struct Session<'a> {
     follower: &'a mut Follower,
@@ -102,7 +103,13 @@ pub async fn run(
         boot: identity.boot as i32,
     };
     let fetches = StreamMap::new();
-    let mut session = Session { follower, dialer, client: client.clone(), says, fetches };
+    let mut session = Session {
+        follower,
+        dialer,
+        client: client.clone(),
+        says,
+        fetches,
+    };
     // Before the call, because the other end may answer only once it has heard it.
     if let Err(ended) = session.say(Say::Hello(hello)) {
         return ended;
@@ -128,7 +135,11 @@ pub async fn run(
 // === impl Session ===
 
 impl Session<'_> {
-    async fn follow(mut self, mut heard: Streaming<wire::SyncResponse>, in_flight: &InFlight) -> Ended {
+    async fn follow(
+        mut self,
+        mut heard: Streaming<wire::SyncResponse>,
+        in_flight: &InFlight,
+    ) -> Ended {
         let (mut beat, mut tick) = (every(BEAT), every(TICK));
         let mut last_word = Instant::now();
         loop {
@@ -158,7 +169,9 @@ impl Session<'_> {
             None => return Err(Ended::Closed),
         };
         // A message of a later protocol has none that this build knows, and is passed over.
-        let Some(message) = word.message else { return Ok(()) };
+        let Some(message) = word.message else {
+            return Ok(());
+        };
         match self.follower.hear(message, Instant::now()) {
             Next::Stay => self.flush(),
             Next::Leave => Err(Ended::Leaving),
@@ -175,8 +188,14 @@ impl Session<'_> {
             Some(Ok(chunk)) => self.follower.chunk(lane, chunk, now),
             Some(Err(status)) => {
                 let (lane_word, code) = (lane.word(), status.code());
-                tracing::warn!(lane = lane_word, ?code, why = status.message(), "the snapshot stopped");
-                self.follower.stopped(lane, status.code() == tonic::Code::NotFound, now);
+                tracing::warn!(
+                    lane = lane_word,
+                    ?code,
+                    why = status.message(),
+                    "the snapshot stopped"
+                );
+                self.follower
+                    .stopped(lane, status.code() == tonic::Code::NotFound, now);
                 Fetch::Over
             }
             None => {
@@ -193,25 +212,42 @@ impl Session<'_> {
     fn tick(&mut self, last_word: Instant) -> Result<(), Ended> {
         let now = Instant::now();
         self.follower.tick(now);
-        if now.duration_since(last_word) > SILENCE { Err(Ended::Silent) } else { Ok(()) }
+        if now.duration_since(last_word) > SILENCE {
+            Err(Ended::Silent)
+        } else {
+            Ok(())
+        }
     }
 
     /// When the next wanted snapshot may be fetched; far away when none is wanted.
     fn next_due(&self) -> Instant {
-        let wanted = self.follower.lanes.iter().filter_map(|lane| lane.loading.as_ref());
-        let due = wanted.filter(|loading| !loading.running).map(|loading| loading.due);
+        let wanted = self
+            .follower
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.loading.as_ref());
+        let due = wanted
+            .filter(|loading| !loading.running)
+            .map(|loading| loading.due);
         due.min().unwrap_or_else(|| Instant::now() + SILENCE)
     }
 
     fn fetch(&mut self) {
         let now = Instant::now();
         for state in &mut self.follower.lanes {
-            let Some(loading) = state.loading.as_mut().filter(|it| !it.running && it.due <= now) else {
+            let Some(loading) = state
+                .loading
+                .as_mut()
+                .filter(|it| !it.running && it.due <= now)
+            else {
                 continue;
             };
             loading.running = true;
             let request = loading.download.as_ref().map_or_else(
-                || wire::FetchSnapshotRequest { lane: state.lane as i32, ..Default::default() },
+                || wire::FetchSnapshotRequest {
+                    lane: state.lane as i32,
+                    ..Default::default()
+                },
                 Download::request,
             );
             let request = self.dialer.request(request);
@@ -219,7 +255,9 @@ impl Session<'_> {
             let chunks = stream::once(async move { client.fetch_snapshot(request).await });
             let chunks = chunks.map_ok(tonic::Response::into_inner).try_flatten();
             // The end is said, because the map of streams drops an ended one without a word.
-            let chunks = chunks.map(Some).chain(stream::once(std::future::ready(None)));
+            let chunks = chunks
+                .map(Some)
+                .chain(stream::once(std::future::ready(None)));
             self.fetches.insert(state.lane, Box::pin(chunks));
         }
     }

@@ -71,15 +71,25 @@ impl Step {
         let read = catch_unwind(AssertUnwindSafe(|| act(lane, &change)));
         let act = match read {
             Ok(Ok(act)) => act,
-            Ok(Err(why)) => Act::Refuse { why, closes: closes(&change) },
-            Err(_) => Act::Refuse { why: "reading it panicked".to_owned(), closes: None },
+            Ok(Err(why)) => Act::Refuse {
+                why,
+                closes: closes(&change),
+            },
+            Err(_) => Act::Refuse {
+                why: "reading it panicked".to_owned(),
+                closes: None,
+            },
         };
         if lane == Lane::Secrets {
             change.value.zeroize();
         }
         // A number above 255 has no place in the hash, and is refused by `act`; zero is no kind of ours.
         let kind = u8::try_from(change.kind).unwrap_or(0);
-        Self { name: (kind, change.key.into()), revision: Revision(change.revision), act }
+        Self {
+            name: (kind, change.key.into()),
+            revision: Revision(change.revision),
+            act,
+        }
     }
 }
 
@@ -89,7 +99,9 @@ fn act(lane: Lane, change: &wire::Change) -> Result<Act, String> {
     if change.key.is_empty() || change.key.len() > KEY_BYTES_MAX {
         return Err(format!("its key does not have 1 to {KEY_BYTES_MAX} bytes"));
     }
-    let operation = u8::try_from(change.operation).ok().and_then(Operation::from_number);
+    let operation = u8::try_from(change.operation)
+        .ok()
+        .and_then(Operation::from_number);
     let operation = operation.ok_or("its operation is not known")?;
     let Some(kind) = Kind::from_number(number) else {
         let gone = operation == Operation::Delete;
@@ -99,7 +111,10 @@ fn act(lane: Lane, change: &wire::Change) -> Result<Act, String> {
         return Ok(Act::PassOver { gone });
     };
     if kind.lane() != lane {
-        return Err(format!("its kind does not travel in the lane {}", lane.word()));
+        return Err(format!(
+            "its kind does not travel in the lane {}",
+            lane.word()
+        ));
     }
     match operation {
         Operation::Upsert => upsert(kind, change).map(Act::Put),
@@ -138,12 +153,14 @@ fn within_caps(object: &Object) -> Result<(), String> {
         }
         Object::Limit(it) => text(&it.name),
         Object::Key(it) => it.models.len() <= MODELS_MAX,
-        Object::Credential(it) => {
-            text(&it.allowed_origin) && it.secret.len() <= SECRET_BYTES_MAX
-        }
+        Object::Credential(it) => text(&it.allowed_origin) && it.secret.len() <= SECRET_BYTES_MAX,
         Object::Pepper(_) => true,
     };
-    if fits { Ok(()) } else { Err("a list or a text in it is longer than this build takes".to_owned()) }
+    if fits {
+        Ok(())
+    } else {
+        Err("a list or a text in it is longer than this build takes".to_owned())
+    }
 }
 
 /// Of a limit that could not be read, whose it is, as far as the bytes say. One that says nothing at all closes

@@ -35,23 +35,44 @@ fn refusal(lane: Lane, change: wire::Change) -> String {
 #[test]
 fn a_whole_object_is_put_and_a_foreign_one_refused() {
     let good = change(&organization(1));
-    assert!(matches!(Step::read(Lane::Config, good.clone()).act, Act::Put(_)));
+    assert!(matches!(
+        Step::read(Lane::Config, good.clone()).act,
+        Act::Put(_)
+    ));
     assert!(refusal(Lane::Keys, good.clone()).contains("lane"));
-    let other = wire::Change { key: vec![2; 16], ..good.clone() };
+    let other = wire::Change {
+        key: vec![2; 16],
+        ..good.clone()
+    };
     assert!(refusal(Lane::Config, other).contains("another object"));
-    let torn = wire::Change { value: vec![0xff; 3], ..good.clone() };
+    let torn = wire::Change {
+        value: vec![0xff; 3],
+        ..good.clone()
+    };
     assert!(refusal(Lane::Config, torn).contains("not such a message"));
-    let large = wire::Change { value: vec![0; VALUE_BYTES_MAX + 1], ..good.clone() };
+    let large = wire::Change {
+        value: vec![0; VALUE_BYTES_MAX + 1],
+        ..good.clone()
+    };
     assert!(refusal(Lane::Config, large).contains("more than"));
-    let revoked = wire::Change { operation: Operation::Revoke as i32, ..good };
+    let revoked = wire::Change {
+        operation: Operation::Revoke as i32,
+        ..good
+    };
     assert!(refusal(Lane::Config, revoked).contains("only keys"));
 }
 
 #[test]
 fn an_unknown_kind_is_passed_over_unless_it_must_be_understood() {
-    let strange = wire::Change { kind: 200, ..change(&organization(1)) };
+    let strange = wire::Change {
+        kind: 200,
+        ..change(&organization(1))
+    };
     assert!(refusal(Lane::Config, strange.clone()).contains("must be"));
-    let optional = wire::Change { must_understand: false, ..strange };
+    let optional = wire::Change {
+        must_understand: false,
+        ..strange
+    };
     let step = Step::read(Lane::Config, optional);
     assert!(matches!(step.act, Act::PassOver { gone: false }));
     assert_eq!(step.name.0, 200);
@@ -71,7 +92,12 @@ fn a_limit_that_cannot_be_read_names_the_organization_it_would_have_limited() {
     let mut read: wire::LimitPolicy = message::decode(&strange.value).unwrap();
     read.unit = 99;
     strange.value = message::encode(&read);
-    let Act::Refuse { closes, .. } = Step::read(Lane::Config, strange).act else { panic!() };
-    let expected = (LimitId::from_bytes([1; 16]), OrganizationId::from_bytes([2; 16]));
+    let Act::Refuse { closes, .. } = Step::read(Lane::Config, strange).act else {
+        panic!()
+    };
+    let expected = (
+        LimitId::from_bytes([1; 16]),
+        OrganizationId::from_bytes([2; 16]),
+    );
     assert_eq!(closes, Some(expected));
 }

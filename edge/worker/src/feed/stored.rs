@@ -23,7 +23,10 @@ struct Entry {
 
 /// A change that was refused, as it is to be kept.
 pub fn refused(change: wire::Change) -> wire::Change {
-    wire::Change { operation: MARK, ..change }
+    wire::Change {
+        operation: MARK,
+        ..change
+    }
 }
 
 /// What stays in force although `seen`, a newer revision of it, was refused.
@@ -36,7 +39,10 @@ pub fn kept(name: &Name, seen: Revision, value: Vec<u8>) -> [wire::Change; 2] {
         value,
         must_understand: false,
     };
-    let mark = refused(wire::Change { value: Vec::new(), ..stands.clone() });
+    let mark = refused(wire::Change {
+        value: Vec::new(),
+        ..stands.clone()
+    });
     [stands, mark]
 }
 
@@ -50,7 +56,13 @@ pub fn take(aside: &mut Aside, lane: Lane, change: wire::Change) {
         return aside.mark_refused(name, Revision(change.revision));
     }
     let operation = Operation::Upsert as i32;
-    aside.take(Step::read(lane, wire::Change { operation, ..change }));
+    aside.take(Step::read(
+        lane,
+        wire::Change {
+            operation,
+            ..change
+        },
+    ));
 }
 
 // === impl Merged ===
@@ -66,20 +78,34 @@ impl Merged {
         match self.0.get_mut(&name) {
             Some(entry) if change.operation == MARK && entry.stands.operation != MARK => {
                 entry.stands.revision = change.revision;
-                entry.mark = Some(wire::Change { value: Vec::new(), ..change });
+                entry.mark = Some(wire::Change {
+                    value: Vec::new(),
+                    ..change
+                });
             }
-            _ => drop(self.0.insert(name, Entry { stands: change, mark: None })),
+            _ => drop(self.0.insert(
+                name,
+                Entry {
+                    stands: change,
+                    mark: None,
+                },
+            )),
         }
     }
 
     /// All of them, each object once, in no order but that a mark follows what it marks.
     pub fn into_changes(self) -> impl Iterator<Item = wire::Change> {
-        self.0.into_values().flat_map(|entry| std::iter::once(entry.stands).chain(entry.mark))
+        self.0
+            .into_values()
+            .flat_map(|entry| std::iter::once(entry.stands).chain(entry.mark))
     }
 }
 
 fn name(change: &wire::Change) -> Name {
-    (u8::try_from(change.kind).unwrap_or(0), change.key.as_slice().into())
+    (
+        u8::try_from(change.kind).unwrap_or(0),
+        change.key.as_slice().into(),
+    )
 }
 
 #[cfg(test)]
@@ -91,7 +117,10 @@ mod tests {
 
     fn named(name: &str, revision: u64) -> wire::Change {
         let id = OrganizationId::from_bytes([1; 16]);
-        let object = Object::Organization(Organization { id, name: name.to_owned() });
+        let object = Object::Organization(Organization {
+            id,
+            name: name.to_owned(),
+        });
         wire::Change {
             kind: object.kind() as u32,
             operation: Operation::Upsert as i32,
@@ -104,7 +133,10 @@ mod tests {
 
     #[test]
     fn what_was_refused_leaves_what_stood_and_counts_in_the_hash_also_when_merged() {
-        let torn = refused(wire::Change { value: vec![0xff], ..named("", 3) });
+        let torn = refused(wire::Change {
+            value: vec![0xff],
+            ..named("", 3)
+        });
         let changes = [named("one", 1), named("two", 2), torn];
         let mut merged = Merged::default();
         let (mut straight, mut again) = (Aside::new(Lane::Config), Aside::new(Lane::Config));

@@ -29,7 +29,13 @@ pub struct Spool {
 impl Spool {
     /// With a journal, which may hold batches of the process before this one, or with memory alone.
     pub fn new(journal: Option<Journal>) -> Self {
-        let mut spool = Self { journal, backlog: VecDeque::new(), records: 0, sent: 0, spilled: false };
+        let mut spool = Self {
+            journal,
+            backlog: VecDeque::new(),
+            records: 0,
+            sent: 0,
+            spilled: false,
+        };
         spool.read_back();
         spool
     }
@@ -86,7 +92,9 @@ impl Spool {
 
     /// The oldest batch has been taken.
     pub fn pop(&mut self) {
-        let Some(batch) = self.backlog.pop_front() else { return };
+        let Some(batch) = self.backlog.pop_front() else {
+            return;
+        };
         self.records -= batch.records.len();
         self.sent += 1;
         // Only when all are sent, because a journal loses its frames together; until then a crash sends some
@@ -103,13 +111,17 @@ impl Spool {
     }
 
     fn read_back(&mut self) {
-        let Some(journal) = &mut self.journal else { return };
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
         self.spilled = false;
         match journal.read_all() {
             Ok(frames) => {
                 // One that cannot be read is sent as an empty one, so that the count of frames stays true.
                 let unsent = frames.iter().skip(self.sent);
-                self.backlog = unsent.map(|frame| message::decode(frame).unwrap_or_default()).collect();
+                self.backlog = unsent
+                    .map(|frame| message::decode(frame).unwrap_or_default())
+                    .collect();
                 self.records = self.backlog.iter().map(|batch| batch.records.len()).sum();
             }
             Err(why) => {
@@ -126,7 +138,10 @@ mod tests {
 
     fn batch(edge_id: &str, records: usize) -> wire::ReportRequest {
         let records = vec![wire::Record::default(); records];
-        wire::ReportRequest { edge_id: edge_id.to_owned(), records }
+        wire::ReportRequest {
+            edge_id: edge_id.to_owned(),
+            records,
+        }
     }
 
     fn journal(directory: &std::path::Path, bytes_max: u64) -> Journal {

@@ -38,9 +38,9 @@ impl fmt::Display for CannotStart {
         match self {
             Self::Settings(why) => why.fmt(f),
             Self::NoJoinToken => f.write_str(
-                "control_plane.join_token: an edge needs one; `sluice edges create-join-token` makes it",
+                "control_plane.join_token: an edge needs one; `sluice join-tokens create --region REGION` prints one",
             ),
-            Self::EdgeId => f.write_str("edge.id: 1 to 63 letters, digits, `-` and `.`"),
+            Self::EdgeId => f.write_str("edge.id: 1 to 63 letters, digits, `.`, `_` and `-`"),
             Self::Address(why) => why.fmt(f),
             Self::StateKey(why) => write!(f, "state.key: {why}"),
             Self::Limits(why) => write!(f, "limits: {why}"),

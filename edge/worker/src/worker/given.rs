@@ -17,8 +17,14 @@ pub fn edge_id(edge: &config::Edge) -> Result<String, CannotStart> {
         return Ok(format!("edge-{:08x}", fastrand::u32(..)));
     };
     let fits = (1..=63).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
-    if fits { Ok(id.clone()) } else { Err(CannotStart::EdgeId) }
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    if fits {
+        Ok(id.clone())
+    } else {
+        Err(CannotStart::EdgeId)
+    }
 }
 
 /// The way to the control plane.
@@ -26,7 +32,11 @@ pub fn dialer(config: &config::ControlPlane) -> Result<Dialer, CannotStart> {
     let name = "control_plane.join_token";
     let token = settings::secret(&config.join_token, &config.join_token_file, name)?;
     let token = token.ok_or(CannotStart::NoJoinToken)?;
-    Ok(Dialer::new(&config.addresses, token.expose(), config.plaintext_beyond_loopback)?)
+    Ok(Dialer::new(
+        &config.addresses,
+        token.expose(),
+        config.plaintext_beyond_loopback,
+    )?)
 }
 
 /// The state directory. A text that is no key is refused, a directory that cannot be had is not: an edge that can

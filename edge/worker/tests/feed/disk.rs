@@ -18,7 +18,10 @@ use crate::{
 
 /// Nobody is there: the control plane is away.
 fn nowhere() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// Leaves a directory behind as an edge that had snapshots and then changes would; gives what the control plane has.
@@ -27,13 +30,20 @@ async fn fill(path: &Path) -> [Plane; 3] {
     let edge = Edge::on_disk(script.address, path, '7');
     let mut planes = planes();
     let mut session = ready(&mut script, &edge, &planes).await;
-    let torn = wire::Change { value: vec![0xff], ..upsert(&organization(1, "torn")) };
+    let torn = wire::Change {
+        value: vec![0xff],
+        ..upsert(&organization(1, "torn"))
+    };
     session.batch(planes[0].publish(torn)).await;
-    session.batch(planes[0].put(&organization(2, "since"))).await;
+    session
+        .batch(planes[0].put(&organization(2, "since")))
+        .await;
     session.durable(Lane::Config, planes[0].revision).await;
     session.batch(planes[1].publish(revoke("one"))).await;
     let key_ids = vec!["ahead".to_owned()];
-    session.say(Heard::Revocations(wire::Revocations { key_ids })).await;
+    session
+        .say(Heard::Revocations(wire::Revocations { key_ids }))
+        .await;
     session.batch(planes[1].put(&key("three"))).await;
     session.durable(Lane::Keys, planes[1].revision).await;
     session.batch(planes[2].put(&credential("second"))).await;
@@ -61,7 +71,10 @@ async fn an_edge_starts_from_disk_with_the_control_plane_away() {
     let mut script = Script::start_at(address).await;
     let session = script.session().await;
     assert_eq!(session.hello.boot, wire::Boot::Disk as i32);
-    assert_eq!(session.hello.cursors, [planes[1].cursor(), planes[2].cursor()]);
+    assert_eq!(
+        session.hello.cursors,
+        [planes[1].cursor(), planes[2].cursor()]
+    );
     script.serve(&[&planes[0]]).await;
     assert!(script.is_quiet());
     edge.stop().await;
@@ -91,7 +104,12 @@ async fn a_damaged_generation_falls_back_to_the_one_before() {
     let edge = Edge::on_disk(script.address, directory.path(), '7');
     let mut session = script.session().await;
     for lane in [2, 3] {
-        session.say(Heard::NeedSnapshot(wire::NeedSnapshot { lane, reason: String::new() })).await;
+        session
+            .say(Heard::NeedSnapshot(wire::NeedSnapshot {
+                lane,
+                reason: String::new(),
+            }))
+            .await;
     }
     script.serve(&planes.each_ref()).await;
     session.batch(planes[0].put(&organization(3, "last"))).await;
@@ -165,7 +183,11 @@ async fn nothing_on_disk_keeps_an_edge_from_starting() {
         let edge = Edge::on_disk(script.address, directory.path(), '7');
         let session = script.session().await;
         let has = |plane: &&Plane| {
-            session.hello.cursors.iter().any(|cursor| cursor.lane == plane.lane as i32)
+            session
+                .hello
+                .cursors
+                .iter()
+                .any(|cursor| cursor.lane == plane.lane as i32)
         };
         let wanted: Vec<_> = planes.iter().filter(|plane| !has(plane)).collect();
         script.serve(&wanted).await;

@@ -57,7 +57,14 @@ impl Edge {
         let stop = CancellationToken::new();
         let running = tokio::spawn(feed.run(stop.clone()));
         let keeper = keeper.map(|keeper| thread::spawn(move || keeper.run()));
-        Self { in_force, readiness, live_edges, stop, running, keeper }
+        Self {
+            in_force,
+            readiness,
+            live_edges,
+            stop,
+            running,
+            keeper,
+        }
     }
 
     /// Ends it as a drain does, with everything on disk.
@@ -71,7 +78,10 @@ impl Edge {
 
     pub(crate) fn organization(&self, number: u8) -> Option<String> {
         let id = OrganizationId::from_bytes([number; 16]);
-        self.in_force.rules().organization(id).map(|found| found.name.clone())
+        self.in_force
+            .rules()
+            .organization(id)
+            .map(|found| found.name.clone())
     }
 
     pub(crate) fn secret(&self) -> Option<String> {
@@ -115,11 +125,16 @@ pub(crate) async fn ready(script: &mut Script, edge: &Edge, planes: &[Plane; 3])
     assert!(!edge.readiness.is_ready());
     script.serve(&planes.each_ref()).await;
     soon("readiness", edge.readiness.ready()).await;
-    let mut waits = planes.each_ref().map(|plane| (plane.lane as i32, plane.revision)).to_vec();
+    let mut waits = planes
+        .each_ref()
+        .map(|plane| (plane.lane as i32, plane.revision))
+        .to_vec();
     while !waits.is_empty() {
         let (lane, revision) = session
             .wait("the acks of the snapshots", |say| match say {
-                proto::sync::sync_request::Message::Ack(ack) => Some((ack.lane, ack.applied_revision)),
+                proto::sync::sync_request::Message::Ack(ack) => {
+                    Some((ack.lane, ack.applied_revision))
+                }
                 _ => None,
             })
             .await;

@@ -19,7 +19,9 @@ async fn an_edge_takes_snapshots_and_then_what_changes() {
     assert_eq!(edge.secret().as_deref(), Some("first"));
     assert!(edge.is_active("one"));
 
-    session.batch(planes[0].put(&organization(1, "renamed"))).await;
+    session
+        .batch(planes[0].put(&organization(1, "renamed")))
+        .await;
     let ack = session.acked(Lane::Config, planes[0].revision).await;
     assert_eq!(ack.state_hash, planes[0].hash());
     assert_eq!(ack.durable_revision, 0);
@@ -27,16 +29,29 @@ async fn an_edge_takes_snapshots_and_then_what_changes() {
     assert_eq!(edge.in_force.rules().revision().0, planes[0].revision);
 
     session.batch(planes[1].put(&key("three"))).await;
-    let gone = wire::Change { operation: Operation::Delete as i32, ..upsert(&key("one")) };
+    let gone = wire::Change {
+        operation: Operation::Delete as i32,
+        ..upsert(&key("one"))
+    };
     session.batch(planes[1].publish(gone)).await;
     session.batch(planes[1].publish(revoke("two"))).await;
     session.acked(Lane::Keys, planes[1].revision).await;
     assert!(edge.is_active("three") && edge.in_force.standing("one").is_none());
     assert!(edge.is_revoked("two"));
 
-    session.say(Heard::Head(wire::Head { live_edges: 7, ..Default::default() })).await;
+    session
+        .say(Heard::Head(wire::Head {
+            live_edges: 7,
+            ..Default::default()
+        }))
+        .await;
     let mut live_edges = edge.live_edges.clone();
-    soon("the number of edges", live_edges.wait_for(|live| *live == 7)).await.unwrap();
+    soon(
+        "the number of edges",
+        live_edges.wait_for(|live| *live == 7),
+    )
+    .await
+    .unwrap();
     assert!(script.is_quiet());
 }
 
@@ -80,7 +95,10 @@ async fn a_state_hash_that_differs_leads_to_a_snapshot() {
     // The same, noticed by the head.
     planes[1].put(&key("skipped"));
     planes[1].revision -= 1;
-    let head = wire::Head { heads: vec![planes[1].cursor()], ..Default::default() };
+    let head = wire::Head {
+        heads: vec![planes[1].cursor()],
+        ..Default::default()
+    };
     session.say(Heard::Head(head)).await;
     script.serve(&[&planes[1]]).await;
     until("the skipped key", || edge.is_active("skipped")).await;
@@ -92,8 +110,14 @@ async fn what_cannot_be_taken_is_refused_and_what_stood_before_stays() {
     let edge = Edge::without_disk(script.address);
     let mut planes = planes();
     let mut session = ready(&mut script, &edge, &planes).await;
-    let torn = wire::Change { value: vec![0xff], ..upsert(&organization(1, "torn")) };
-    let unknown = wire::Change { kind: 99, ..torn.clone() };
+    let torn = wire::Change {
+        value: vec![0xff],
+        ..upsert(&organization(1, "torn"))
+    };
+    let unknown = wire::Change {
+        kind: 99,
+        ..torn.clone()
+    };
     for (change, kept) in [(torn.clone(), true), (unknown, false)] {
         session.batch(planes[0].publish(change)).await;
         let nack = session.nacked().await;
@@ -107,7 +131,12 @@ async fn what_cannot_be_taken_is_refused_and_what_stood_before_stays() {
     assert!(script.is_quiet());
 
     // A snapshot with the same changes takes nothing away either.
-    session.say(Heard::NeedSnapshot(wire::NeedSnapshot { lane: 1, reason: String::new() })).await;
+    session
+        .say(Heard::NeedSnapshot(wire::NeedSnapshot {
+            lane: 1,
+            reason: String::new(),
+        }))
+        .await;
     script.serve(&[&planes[0]]).await;
     let nack = session.nacked().await;
     assert_eq!(nack.rejections.len(), 2);
@@ -120,13 +149,20 @@ async fn a_key_revoked_while_a_snapshot_loads_stays_revoked() {
     let edge = Edge::without_disk(script.address);
     let mut planes = planes();
     let mut session = ready(&mut script, &edge, &planes).await;
-    session.say(Heard::NeedSnapshot(wire::NeedSnapshot { lane: 2, reason: String::new() })).await;
+    session
+        .say(Heard::NeedSnapshot(wire::NeedSnapshot {
+            lane: 2,
+            reason: String::new(),
+        }))
+        .await;
     let fetch = script.fetch().await;
     let mut chunks = planes[1].snapshot().into_iter();
     fetch.chunks.send(Ok(chunks.next().unwrap())).await.unwrap();
 
     let key_ids = vec!["one".to_owned()];
-    session.say(Heard::Revocations(wire::Revocations { key_ids })).await;
+    session
+        .say(Heard::Revocations(wire::Revocations { key_ids }))
+        .await;
     until("the revocation by message", || edge.is_revoked("one")).await;
     session.batch(planes[1].publish(revoke("two"))).await;
     until("the revocation by batch", || edge.is_revoked("two")).await;
@@ -144,7 +180,12 @@ async fn a_snapshot_that_broke_off_goes_on_where_it_stopped() {
     let edge = Edge::without_disk(script.address);
     let planes = planes();
     let mut session = ready(&mut script, &edge, &planes).await;
-    session.say(Heard::NeedSnapshot(wire::NeedSnapshot { lane: 2, reason: String::new() })).await;
+    session
+        .say(Heard::NeedSnapshot(wire::NeedSnapshot {
+            lane: 2,
+            reason: String::new(),
+        }))
+        .await;
     let chunks = planes[1].snapshot();
     let first = script.fetch().await;
     first.chunks.send(Ok(chunks[0].clone())).await.unwrap();
@@ -153,20 +194,27 @@ async fn a_snapshot_that_broke_off_goes_on_where_it_stopped() {
     assert_eq!(second.request.snapshot_id, chunks[0].snapshot_id);
     assert_eq!(second.request.from_chunk, 1);
     // A chunk that is not what its digest says makes it begin anew.
-    let torn = wire::FetchSnapshotResponse { sha256: vec![0; 32], ..chunks[1].clone() };
+    let torn = wire::FetchSnapshotResponse {
+        sha256: vec![0; 32],
+        ..chunks[1].clone()
+    };
     second.chunks.send(Ok(torn)).await.unwrap();
     let third = script.fetch().await;
-    assert_eq!((third.request.snapshot_id.len(), third.request.from_chunk), (0, 0));
+    assert_eq!(
+        (third.request.snapshot_id.len(), third.request.from_chunk),
+        (0, 0)
+    );
     third.serve(&planes[1]).await;
-    session.batch(wire::Batch {
-        previous_revision: planes[1].revision,
-        revision: planes[1].revision + 1,
-        changes: Vec::new(),
-        lane: 2,
-        epoch: planes[1].epoch.clone(),
-        state_hash: planes[1].hash(),
-    })
-    .await;
+    session
+        .batch(wire::Batch {
+            previous_revision: planes[1].revision,
+            revision: planes[1].revision + 1,
+            changes: Vec::new(),
+            lane: 2,
+            epoch: planes[1].epoch.clone(),
+            state_hash: planes[1].hash(),
+        })
+        .await;
     session.acked(Lane::Keys, planes[1].revision + 1).await;
 }
 
@@ -182,7 +230,10 @@ async fn another_epoch_is_taken_whole_and_revoked_keys_stay_revoked() {
     // A backup was restored, in which the key was not revoked yet.
     let mut restored = crate::edge::planes();
     restored[1].epoch = b"two".to_vec();
-    let head = wire::Head { heads: vec![restored[1].cursor()], ..Default::default() };
+    let head = wire::Head {
+        heads: vec![restored[1].cursor()],
+        ..Default::default()
+    };
     session.say(Heard::Head(head)).await;
     script.serve(&[&restored[1]]).await;
     session.acked(Lane::Keys, restored[1].revision).await;
@@ -198,15 +249,24 @@ async fn an_older_snapshot_is_not_taken() {
     let mut planes = planes();
     let mut session = ready(&mut script, &edge, &planes).await;
     let older = crate::edge::planes();
-    session.batch(planes[0].put(&organization(1, "newer"))).await;
+    session
+        .batch(planes[0].put(&organization(1, "newer")))
+        .await;
     session.acked(Lane::Config, planes[0].revision).await;
-    session.say(Heard::NeedSnapshot(wire::NeedSnapshot { lane: 1, reason: String::new() })).await;
+    session
+        .say(Heard::NeedSnapshot(wire::NeedSnapshot {
+            lane: 1,
+            reason: String::new(),
+        }))
+        .await;
     script.serve(&[&older[0]]).await;
     // It asks again, and has not gone back.
     let again = script.fetch().await;
     assert_eq!(edge.organization(1).as_deref(), Some("newer"));
     again.serve(&planes[0]).await;
-    session.batch(planes[0].put(&organization(1, "newest"))).await;
+    session
+        .batch(planes[0].put(&organization(1, "newest")))
+        .await;
     session.acked(Lane::Config, planes[0].revision).await;
 }
 

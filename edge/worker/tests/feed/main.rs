@@ -1,5 +1,9 @@
 //! The feed against a scripted control plane on loopback.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod plane;
 mod script;

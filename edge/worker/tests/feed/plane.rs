@@ -24,7 +24,12 @@ pub(crate) struct Plane {
 
 impl Plane {
     pub(crate) fn new(lane: Lane) -> Self {
-        Self { lane, epoch: b"one".to_vec(), revision: 0, objects: BTreeMap::new() }
+        Self {
+            lane,
+            epoch: b"one".to_vec(),
+            revision: 0,
+            objects: BTreeMap::new(),
+        }
     }
 
     /// Publishes a change at the next revision, and gives the batch that carries it.
@@ -57,7 +62,9 @@ impl Plane {
             let kind = u8::try_from(change.kind).unwrap();
             StateHash::of_number(kind, &change.key, Revision(change.revision))
         });
-        each.fold(StateHash::default(), StateHash::plus).as_bytes().to_vec()
+        each.fold(StateHash::default(), StateHash::plus)
+            .as_bytes()
+            .to_vec()
     }
 
     pub(crate) fn cursor(&self) -> wire::Cursor {
@@ -71,7 +78,11 @@ impl Plane {
 
     /// The lane in chunks of one object.
     pub(crate) fn snapshot(&self) -> Vec<wire::FetchSnapshotResponse> {
-        let mut datas: Vec<_> = self.objects.values().map(|change| vec![change.clone()]).collect();
+        let mut datas: Vec<_> = self
+            .objects
+            .values()
+            .map(|change| vec![change.clone()])
+            .collect();
         if datas.is_empty() {
             datas.push(Vec::new());
         }
@@ -103,7 +114,11 @@ pub(crate) fn upsert(object: &Object) -> wire::Change {
 }
 
 pub(crate) fn revoke(key_id: &str) -> wire::Change {
-    wire::Change { operation: Operation::Revoke as i32, value: Vec::new(), ..upsert(&key(key_id)) }
+    wire::Change {
+        operation: Operation::Revoke as i32,
+        value: Vec::new(),
+        ..upsert(&key(key_id))
+    }
 }
 
 pub(crate) fn key(key_id: &str) -> Object {

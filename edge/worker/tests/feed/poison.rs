@@ -44,7 +44,12 @@ fn no_message_panics_or_brings_a_revoked_key_back() {
         }
         let now = Instant::now();
         if random.bool() {
-            let Ok(wire::SyncResponse { message: Some(heard) }) = message::decode(&bytes) else { continue };
+            let Ok(wire::SyncResponse {
+                message: Some(heard),
+            }) = message::decode(&bytes)
+            else {
+                continue;
+            };
             let _ = follower.hear(heard, now);
         } else if let Ok(chunk) = message::decode(&bytes) {
             let lane = *random.choice(&Lane::ALL).unwrap();
@@ -92,7 +97,10 @@ fn sane() -> Vec<Vec<u8>> {
         sane.push(message::encode(&wire::SyncResponse { message }));
     }
     for lane in 1..=3 {
-        let need = wire::NeedSnapshot { lane, reason: String::new() };
+        let need = wire::NeedSnapshot {
+            lane,
+            reason: String::new(),
+        };
         let message = Some(wire::sync_response::Message::NeedSnapshot(need));
         sane.push(message::encode(&wire::SyncResponse { message }));
     }

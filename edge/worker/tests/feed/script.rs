@@ -48,7 +48,9 @@ struct Service {
 
 /// What must happen soon.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(10), future).await.unwrap_or_else(|_| panic!("not soon: {what}"))
+    timeout(Duration::from_secs(10), future)
+        .await
+        .unwrap_or_else(|_| panic!("not soon: {what}"))
 }
 
 impl Script {
@@ -61,12 +63,20 @@ impl Script {
         let address = listener.local_addr().unwrap();
         let (session_sender, sessions) = mpsc::channel(8);
         let (fetch_sender, fetches) = mpsc::channel(8);
-        let service = Service { sessions: session_sender, fetches: fetch_sender };
+        let service = Service {
+            sessions: session_sender,
+            fetches: fetch_sender,
+        };
         let serving = Server::builder()
             .add_service(SyncServiceServer::new(service))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let server = tokio::spawn(async move { serving.await.unwrap() });
-        Self { address, sessions, fetches, server }
+        Self {
+            address,
+            sessions,
+            fetches,
+            server,
+        }
     }
 
     /// The next session, welcomed.
@@ -84,8 +94,12 @@ impl Script {
     pub(crate) async fn serve(&mut self, planes: &[&Plane]) {
         for _ in planes {
             let fetch = self.fetch().await;
-            let plane = planes.iter().find(|plane| plane.lane as i32 == fetch.request.lane);
-            fetch.serve(plane.expect("a lane that is to be fetched")).await;
+            let plane = planes
+                .iter()
+                .find(|plane| plane.lane as i32 == fetch.request.lane);
+            fetch
+                .serve(plane.expect("a lane that is to be fetched"))
+                .await;
         }
     }
 
@@ -103,8 +117,12 @@ impl Drop for Script {
 
 impl Session {
     pub(crate) async fn say(&self, message: Heard) {
-        let response = wire::SyncResponse { message: Some(message) };
-        soon("the edge to read", self.says.send(Ok(response))).await.unwrap();
+        let response = wire::SyncResponse {
+            message: Some(message),
+        };
+        soon("the edge to read", self.says.send(Ok(response)))
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn batch(&self, batch: wire::Batch) {
@@ -128,7 +146,9 @@ impl Session {
     pub(crate) async fn acked(&mut self, lane: Lane, revision: u64) -> wire::Ack {
         let what = format!("an ack of {} at {revision}", lane.word());
         self.wait(&what, |say| match say {
-            Say::Ack(ack) if ack.lane == lane as i32 && ack.applied_revision == revision => Some(ack),
+            Say::Ack(ack) if ack.lane == lane as i32 && ack.applied_revision == revision => {
+                Some(ack)
+            }
             _ => None,
         })
         .await
@@ -138,14 +158,23 @@ impl Session {
     pub(crate) async fn durable(&mut self, lane: Lane, revision: u64) {
         let what = format!("{} to be durable at {revision}", lane.word());
         self.wait(&what, |say| match say {
-            Say::Ack(ack) if ack.lane == lane as i32 && ack.durable_revision == revision => Some(()),
+            Say::Ack(ack) if ack.lane == lane as i32 && ack.durable_revision == revision => {
+                Some(())
+            }
             _ => None,
         })
         .await;
     }
 
     pub(crate) async fn nacked(&mut self) -> wire::Nack {
-        self.wait("a nack", |say| if let Say::Nack(nack) = say { Some(nack) } else { None }).await
+        self.wait("a nack", |say| {
+            if let Say::Nack(nack) = say {
+                Some(nack)
+            } else {
+                None
+            }
+        })
+        .await
     }
 }
 
@@ -166,12 +195,20 @@ impl SyncService for Service {
         &self,
         request: Request<Streaming<wire::SyncRequest>>,
     ) -> Result<Response<Self::SyncStream>, Status> {
-        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer slj_test");
+        assert_eq!(
+            request.metadata().get("authorization").unwrap(),
+            "Bearer slj_test"
+        );
         let mut said = request.into_inner();
         let first = said.next().await.expect("a first message")?;
-        let Some(Say::Hello(hello)) = first.message else { panic!("not a hello") };
+        let Some(Say::Hello(hello)) = first.message else {
+            panic!("not a hello")
+        };
         let (says, heard) = mpsc::channel(64);
-        self.sessions.send(Session { hello, said, says }).await.unwrap();
+        self.sessions
+            .send(Session { hello, said, says })
+            .await
+            .unwrap();
         Ok(Response::new(Box::pin(ReceiverStream::new(heard))))
     }
 
@@ -179,9 +216,18 @@ impl SyncService for Service {
         &self,
         request: Request<wire::FetchSnapshotRequest>,
     ) -> Result<Response<Self::FetchSnapshotStream>, Status> {
-        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer slj_test");
+        assert_eq!(
+            request.metadata().get("authorization").unwrap(),
+            "Bearer slj_test"
+        );
         let (chunks, fetched) = mpsc::channel(64);
-        self.fetches.send(Fetch { request: request.into_inner(), chunks }).await.unwrap();
+        self.fetches
+            .send(Fetch {
+                request: request.into_inner(),
+                chunks,
+            })
+            .await
+            .unwrap();
         Ok(Response::new(Box::pin(ReceiverStream::new(fetched))))
     }
 }

@@ -11,6 +11,9 @@ use crate::{
     provider::{END, Provider, STREAM, json},
 };
 
+/// How long an edge that leaves still accepts.
+const GRACE: Duration = Duration::from_millis(200);
+
 fn with(inference: accept::Config) -> Setup {
     Setup {
         inference,
@@ -159,31 +162,34 @@ async fn what_is_unfinished_when_the_drain_is_over_is_cut_and_recorded() {
 async fn no_request_fails_while_an_edge_drains() {
     let provider = Provider::start().await;
     let setup = Setup {
-        grace: Duration::from_millis(200),
+        grace: GRACE,
         deadline: PATIENCE,
         ..Setup::default()
     };
     let mut edge = setup.start(&[provider.base_url()]);
     let address = edge.address;
     let key = edge.key.text.to_string();
-    // A client as SDKs are: keeps its connection until it is told to close, then makes a new one.
+    let (left, mut is_left) = tokio::sync::watch::channel(None);
+    // A client behind a balancer: keeps its connection until it is told to close, and is sent elsewhere soon
+    // after the edge is no longer ready.
     let client = tokio::spawn(async move {
-        let mut served = 0;
-        while let Ok(stream) = tokio::net::TcpStream::connect(address).await {
-            drop(stream);
+        let mut closes = 0;
+        let sent_here = |left: Option<Instant>| left.is_none_or(|at| at.elapsed() < GRACE / 2);
+        while sent_here(*is_left.borrow_and_update()) {
             let mut client = Client::connect(address).await;
             loop {
                 let response = client.get("/v1/models", &key).await;
                 assert_eq!(response.status, 200);
-                served += 1;
                 if response.header("connection") == Some("close") {
+                    closes += 1;
                     break;
                 }
             }
         }
-        served
+        closes
     });
     edge.is_serving().await;
+    left.send_replace(Some(Instant::now()));
     edge.leave();
     edge.ended().await;
     assert!(client.await.unwrap() > 0);

@@ -156,8 +156,9 @@ async fn a_field_that_nobody_knows_is_refused_at_any_depth() {
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert!(refused.message().contains("99"), "it names the field: {refused:?}");
     }
-    let listed = site.admin().organizations().list_organizations(ListOrganizationsRequest::default());
-    assert!(listed.await.expect("it answers").into_inner().organizations.is_empty());
+    let request = ListOrganizationsRequest::default();
+    let listed = site.admin().organizations().list_organizations(request).await;
+    assert!(listed.expect("it answers").into_inner().organizations.is_empty());
 }
 
 #[tokio::test]
@@ -216,8 +217,9 @@ async fn nobody_without_the_operators_key_is_answered() {
     let site = no_edges().await;
     for key in ["", "slo_wrong", "Bearer"] {
         let stranger = harness::admin::Admin::new(site.control_planes[0].admin, key);
-        let listed = stranger.organizations().list_organizations(ListOrganizationsRequest::default());
-        assert_eq!(listed.await.expect_err("it is refused").code(), Code::Unauthenticated);
+        let request = ListOrganizationsRequest::default();
+        let listed = stranger.organizations().list_organizations(request).await;
+        assert_eq!(listed.expect_err("it is refused").code(), Code::Unauthenticated);
     }
 }
 

@@ -132,14 +132,12 @@ async fn a_stopped_or_frozen_redis_never_fails_a_request() {
     let (name, key) = tenant.key().await;
     tenant.limit("rpm", &name, LimitUnit::Requests, (100_000, LimitWindow::Hour, 2_000)).await;
     site.propagated().await;
-    let ask = |count: usize| {
-        let (urls, key) = ([site.url(0), site.url(1)], key.clone());
-        async move {
-            for at in 0..count {
-                let body = openai::whole("chat");
-                let reply = client::post(&urls[at % 2], &key, "/v1/chat/completions", body).await;
-                assert_eq!(reply.status, 200, "request {at}");
-            }
+    let urls = [site.url(0), site.url(1)];
+    let ask = async |count: usize| {
+        for at in 0..count {
+            let body = openai::whole("chat");
+            let reply = client::post(&urls[at % 2], &key, "/v1/chat/completions", body).await;
+            assert_eq!(reply.status, 200, "request {at}");
         }
     };
     ask(20).await;

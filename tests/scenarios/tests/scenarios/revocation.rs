@@ -12,8 +12,9 @@ use proto::admin::RevokeKeyRequest;
 use scenarios::openai;
 
 async fn status(site: &Site, edge: usize, key: &str) -> u16 {
-    let reply = client::post(&site.url(edge), key, "/v1/chat/completions", openai::whole("chat"));
-    reply.await.status.as_u16()
+    let url = site.url(edge);
+    let reply = client::post(&url, key, "/v1/chat/completions", openai::whole("chat")).await;
+    reply.status.as_u16()
 }
 
 #[tokio::test]

@@ -66,7 +66,10 @@ pub fn decode(
             message::decode(piece(&mut plain)?).map_err(|message::Malformed| Damaged)?;
         part.changes.into_iter().for_each(&mut step);
     }
-    Ok(Place { epoch, revision: Revision(cursor.revision) })
+    Ok(Place {
+        epoch,
+        revision: Revision(cursor.revision),
+    })
 }
 
 /// Changes as parts.
@@ -74,10 +77,13 @@ pub fn parts(changes: impl IntoIterator<Item = wire::Change>) -> Parts {
     let mut parts = Vec::new();
     let mut changes = changes.into_iter().peekable();
     while changes.peek().is_some() {
-        let mut part =
-            wire::SnapshotData { changes: changes.by_ref().take(PART_CHANGES).collect() };
+        let mut part = wire::SnapshotData {
+            changes: changes.by_ref().take(PART_CHANGES).collect(),
+        };
         parts.push(Zeroizing::new(message::encode(&part)));
-        part.changes.iter_mut().for_each(|change| change.value.zeroize());
+        part.changes
+            .iter_mut()
+            .for_each(|change| change.value.zeroize());
     }
     parts
 }

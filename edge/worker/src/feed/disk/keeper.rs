@@ -100,18 +100,46 @@ struct Files {
 pub fn new(directory: Directory, found: &Places) -> (Keeper, Orders) {
     let (queue, orders) = mpsc::channel(ORDERS_MAX);
     let told = found.iter().map(|(lane, (place, _))| {
-        (*lane, Kept { place: Some(place.clone()), lost: false })
+        (
+            *lane,
+            Kept {
+                place: Some(place.clone()),
+                lost: false,
+            },
+        )
     });
     let (kept, watched) = watch::channel(told.collect());
     let lanes = Lane::ALL.map(|lane| {
-        let current_opens = found.get(&lane).is_some_and(|(_, from)| *from == Generation::Current);
-        (lane, Files { journal: None, current_opens })
+        let current_opens = found
+            .get(&lane)
+            .is_some_and(|(_, from)| *from == Generation::Current);
+        (
+            lane,
+            Files {
+                journal: None,
+                current_opens,
+            },
+        )
     });
     let waiting_bytes = Arc::new(AtomicUsize::new(0));
     let waits = Arc::clone(&waiting_bytes);
     let lanes = HashMap::from(lanes);
-    let keeper = Keeper { directory, orders, waiting_bytes: waits, kept, lanes, revoked: None };
-    (keeper, Orders { queue, waiting_bytes, kept: watched })
+    let keeper = Keeper {
+        directory,
+        orders,
+        waiting_bytes: waits,
+        kept,
+        lanes,
+        revoked: None,
+    };
+    (
+        keeper,
+        Orders {
+            queue,
+            waiting_bytes,
+            kept: watched,
+        },
+    )
 }
 
 // === impl Orders ===
@@ -120,10 +148,19 @@ impl Orders {
     /// Keeps a batch that is in force. Wipes its values.
     pub fn batch(&self, lane: Lane, mut batch: wire::Batch) -> Result<(), Full> {
         let epoch = Epoch::new(batch.epoch.clone()).ok_or(Full)?;
-        let place = Place { epoch, revision: Revision(batch.revision) };
-        let span = Span { previous: Revision(batch.previous_revision), place };
+        let place = Place {
+            epoch,
+            revision: Revision(batch.revision),
+        };
+        let span = Span {
+            previous: Revision(batch.previous_revision),
+            place,
+        };
         let bytes = Zeroizing::new(message::encode(&batch));
-        batch.changes.iter_mut().for_each(|change| change.value.zeroize());
+        batch
+            .changes
+            .iter_mut()
+            .for_each(|change| change.value.zeroize());
         let length = bytes.len();
         if self.waiting_bytes.fetch_add(length, Ordering::Relaxed) + length > WAITING_BYTES_MAX {
             self.waiting_bytes.fetch_sub(length, Ordering::Relaxed);
@@ -139,10 +176,12 @@ impl Orders {
 
     /// Keeps revocations. Gives back what was not taken.
     pub fn revoked(&self, key_ids: Vec<String>) -> Result<(), Vec<String>> {
-        self.queue.try_send(Order::Revoked(key_ids)).map_err(|refused| match refused.into_inner() {
-            Order::Revoked(key_ids) => key_ids,
-            Order::Batch(..) | Order::Whole(..) => Vec::new(),
-        })
+        self.queue
+            .try_send(Order::Revoked(key_ids))
+            .map_err(|refused| match refused.into_inner() {
+                Order::Revoked(key_ids) => key_ids,
+                Order::Batch(..) | Order::Whole(..) => Vec::new(),
+            })
     }
 
     /// How far a lane is.
@@ -207,7 +246,13 @@ impl Keeper {
     fn tell(&self, lane: Lane, place: Place, written: io::Result<()>) {
         match written {
             Ok(()) => self.kept.send_modify(|kept| {
-                kept.insert(lane, Kept { place: Some(place), lost: false });
+                kept.insert(
+                    lane,
+                    Kept {
+                        place: Some(place),
+                        lost: false,
+                    },
+                );
             }),
             Err(why) => self.lose(lane, &why),
         }
@@ -215,7 +260,8 @@ impl Keeper {
 
     fn lose(&self, lane: Lane, why: &io::Error) {
         tracing::error!(lane = lane.word(), %why, "changes cannot be kept on disk: a restart would start further back");
-        self.kept.send_modify(|kept| kept.entry(lane).or_default().lost = true);
+        self.kept
+            .send_modify(|kept| kept.entry(lane).or_default().lost = true);
     }
 
     fn append(&mut self, lane: Lane, bytes: &[u8]) -> io::Result<()> {
@@ -277,7 +323,10 @@ impl Keeper {
             return Ok(());
         }
         if opened {
-            return fs::rename(&since, self.directory.changes_path(lane, Generation::Previous));
+            return fs::rename(
+                &since,
+                self.directory.changes_path(lane, Generation::Previous),
+            );
         }
         fs::remove_file(&since)
     }

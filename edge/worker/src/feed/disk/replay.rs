@@ -45,12 +45,16 @@ pub fn lane<S>(
 
 /// The key ids of all revocations that were ever kept.
 pub fn revoked(directory: &Directory) -> Vec<String> {
-    let frames = directory.revoked().and_then(|mut journal| journal.read_all());
+    let frames = directory
+        .revoked()
+        .and_then(|mut journal| journal.read_all());
     let frames = frames.unwrap_or_else(|why| {
         tracing::warn!(%why, "the journal of revocations cannot be read");
         Vec::new()
     });
-    let texts = frames.iter().filter_map(|frame| std::str::from_utf8(frame).ok());
+    let texts = frames
+        .iter()
+        .filter_map(|frame| std::str::from_utf8(frame).ok());
     texts.flat_map(str::lines).map(str::to_owned).collect()
 }
 
@@ -71,7 +75,11 @@ fn whole<S>(
         }
     };
     let Ok(place) = generation::decode(lane, &plain, |change| step(&mut state, change)) else {
-        tracing::warn!(lane = word, "the {} generation on disk is damaged inside", from.word());
+        tracing::warn!(
+            lane = word,
+            "the {} generation on disk is damaged inside",
+            from.word()
+        );
         return None;
     };
     Some(Read { state, place, from })
@@ -81,12 +89,15 @@ fn batches(directory: &Directory, lane: Lane, since: Generation) -> Vec<wire::Ba
     if !directory.changes_path(lane, since).exists() {
         return Vec::new();
     }
-    let read: io::Result<_> =
-        directory.changes(lane, since).and_then(|mut journal| journal.read_all());
+    let read: io::Result<_> = directory
+        .changes(lane, since)
+        .and_then(|mut journal| journal.read_all());
     match read {
         Ok(frames) => {
             let frames = frames.into_iter().map(Zeroizing::new);
-            frames.filter_map(|frame| message::decode(&frame).ok()).collect()
+            frames
+                .filter_map(|frame| message::decode(&frame).ok())
+                .collect()
         }
         Err(why) => {
             tracing::warn!(lane = lane.word(), %why, "a journal of changes cannot be read");
@@ -101,7 +112,10 @@ fn join<S>(read: &mut Read<S>, batch: wire::Batch, step: &impl Fn(&mut S, wire::
         && batch.previous_revision <= here
         && here < batch.revision;
     if joins {
-        let news = batch.changes.into_iter().filter(|change| change.revision > here);
+        let news = batch
+            .changes
+            .into_iter()
+            .filter(|change| change.revision > here);
         news.for_each(|change| step(&mut read.state, change));
         read.place.revision.0 = batch.revision;
     }

@@ -1,0 +1,55 @@
+//! A live object of policy, or the tombstone of a revoked key, as this replica keeps it.
+//!
+//! A plain value; what is secret in it stays sealed.
+
+use bytes::Bytes;
+use policy::{change::Operation, region::Audience, revision::Revision};
+use store::ObjectRow;
+
+use crate::publish::ring::Logged;
+
+/// A live object or a tombstone.
+#[derive(Debug)]
+pub struct Live {
+    /// The number of its kind.
+    pub kind: u8,
+    /// Which object.
+    pub key: Bytes,
+    /// Of its last change.
+    pub revision: Revision,
+    /// `Revoke` for a tombstone, else `Upsert`.
+    pub operation: Operation,
+    /// For whom it is.
+    pub audience: Audience,
+    /// The object, as stored; empty for a tombstone.
+    pub value: Bytes,
+}
+
+// === impl Live ===
+
+impl Live {
+    /// What a change makes of it, for whom it then is.
+    pub fn from_change(change: &Logged, audience: Audience) -> Self {
+        Self {
+            kind: change.kind,
+            key: change.key.clone(),
+            revision: change.revision,
+            operation: change.operation,
+            audience,
+            value: change.value.clone(),
+        }
+    }
+}
+
+impl From<ObjectRow> for Live {
+    fn from(row: ObjectRow) -> Self {
+        Self {
+            kind: row.kind,
+            key: Bytes::from(row.key),
+            revision: row.revision,
+            operation: row.operation,
+            audience: row.audience,
+            value: Bytes::from(row.value),
+        }
+    }
+}

@@ -13,19 +13,19 @@ use crate::{
     verb::{Standing, Verb},
 };
 
-mod field;
-mod organization;
-mod project;
-mod provider;
-mod target;
-mod model_version;
-mod model;
-mod minted;
-mod key;
-mod limit;
-mod edge;
-mod join_token;
-mod usage;
+pub mod field;
+pub mod organization;
+pub mod project;
+pub mod provider;
+pub mod target;
+pub mod model_version;
+pub mod model;
+pub mod minted;
+pub mod key;
+pub mod limit;
+pub mod edge;
+pub mod join_token;
+pub mod usage;
 
 use field::{Change, Wanted};
 

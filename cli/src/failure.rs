@@ -47,6 +47,7 @@ pub struct Failure {
     sentence: String,
     details: Vec<String>,
     advice: String,
+    taken: bool,
 }
 
 // === impl Failure ===
@@ -54,7 +55,8 @@ pub struct Failure {
 impl Failure {
     /// One sentence, lowercase and without a full stop.
     pub fn new(exit: Exit, sentence: impl Into<String>) -> Self {
-        Self { exit, sentence: sentence.into(), details: Vec::new(), advice: String::new() }
+        let (details, advice) = (Vec::new(), String::new());
+        Self { exit, sentence: sentence.into(), details, advice, taken: false }
     }
 
     /// A command line that is not understood.
@@ -115,7 +117,14 @@ impl Failure {
             "the request is refused".to_owned()
         };
         let advice = advice(status.code(), &details);
-        Self::new(exit, sentence).with_details(violations).with_advice(advice)
+        let mut failure = Self::new(exit, sentence).with_details(violations).with_advice(advice);
+        failure.taken = status.code() == Code::AlreadyExists;
+        failure
+    }
+
+    /// Whether a name was wanted that something has already.
+    pub const fn is_taken(&self) -> bool {
+        self.taken
     }
 
     /// The exit code.

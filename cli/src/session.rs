@@ -3,8 +3,6 @@
 //! Builds requests from a noun's row and a message of its own, sends them, shows what came back and waits
 //! for the edges. Knows no noun by name.
 
-use std::time::Duration;
-
 use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions, Value};
 use prost_types::FieldMask;
@@ -12,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::{
     connection::{ANSWER_WITHIN, Connection},
-    failure::{Exit, Failure},
+    failure::Failure,
     noun::Noun,
     output::{self, Format},
     place::{Place, split},

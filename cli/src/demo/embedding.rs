@@ -78,8 +78,8 @@ fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     for word in text.split_whitespace() {
         let word = word.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
         // FNV-1a: the same word has the same direction in every build.
-        let seed = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        let seed = word.bytes().fold(14_695_981_039_346_656_037_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
         });
         let mut random = fastrand::Rng::with_seed(seed);
         for value in &mut sum {

@@ -1,6 +1,6 @@
 //! What must be true of a limit.
 
-use policy::limit::{InvalidRate, Rate};
+use policy::limit::{Rate, UNITS_MAX};
 
 use crate::{name::ScopeName, segment::Slug, violation::Violations};
 
@@ -25,17 +25,14 @@ pub fn numbers(
     // Zero is refused by the rate itself, and so stands for every number that is not one.
     let amount = u64::try_from(amount).unwrap_or(0);
     let burst = match u64::try_from(burst) {
-        Ok(0) => Some(Rate::default_burst(amount)),
-        Ok(burst) => Some(burst),
-        Err(_) => None,
+        Ok(0) => Rate::default_burst(amount).min(UNITS_MAX),
+        Ok(burst) => burst,
+        Err(_) => 0,
     };
-    let rate = Rate::new(amount, window.ms(), burst.unwrap_or(0));
-    let field = match rate {
-        Err(InvalidRate::Burst) => "limit.burst",
-        Err(InvalidRate::Window) => "limit.window",
-        Err(InvalidRate::Amount) | Ok(_) => "limit.amount",
-    };
-    violations.take(field, rate)
+    // Each beside a number that is right, so that neither hides what is wrong with the other.
+    violations.take("limit.amount", Rate::new(amount, window.ms(), 1));
+    violations.take("limit.burst", Rate::new(1, window.ms(), burst));
+    Rate::new(amount, window.ms(), burst).ok()
 }
 
 /// Reads the scope of a limit of `organization`.
@@ -88,6 +85,17 @@ mod tests {
             let found = violations.into_vec().first().map(|it| it.field.clone());
             assert_eq!(found.as_deref(), wrong, "{amount} {burst}");
         }
+    }
+
+    #[test]
+    fn a_wrong_number_does_not_hide_another() {
+        let mut violations = Violations::new();
+        assert_eq!(numbers(0, Window::Minute, -1, &mut violations), None);
+        let found: Vec<_> = violations.into_vec().into_iter().map(|it| it.field).collect();
+        assert_eq!(found, ["limit.amount", "limit.burst"]);
+        let mut violations = Violations::new();
+        assert_eq!(numbers(i64::MAX, Window::Minute, 0, &mut violations), None);
+        assert_eq!(violations.into_vec().len(), 1);
     }
 
     #[test]

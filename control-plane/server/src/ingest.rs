@@ -186,6 +186,8 @@ fn at_ms(at: Option<&prost_types::Timestamp>) -> Option<u64> {
 mod tests {
     use super::*;
 
+    type Spoil = fn(&mut Record);
+
     fn record() -> Record {
         Record {
             id: vec![1; 16],
@@ -213,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_can_never_be_stored_is_refused_by_the_name_of_its_field() {
-        let cases: [(&str, fn(&mut Record)); 7] = [
+        let cases: [(&str, Spoil); 7] = [
             ("id", |it| it.id.truncate(15)),
             ("at", |it| it.at = None),
             ("organization_id", |it| it.organization_id.clear()),

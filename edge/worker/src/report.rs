@@ -3,15 +3,13 @@
 //! Knows the spool and the network; no request waits for either. A record has its request's id, so that sending
 //! it twice counts once. Writing to disk blocks, so it runs on a thread of its own.
 
+pub mod wire;
 pub mod spool;
 
 use std::time::{Duration, Instant};
 
 use lifecycle::drain::Drain;
-use proto::{
-    message,
-    usage::{self as wire, usage_service_client::UsageServiceClient},
-};
+use proto::usage::{ReportRequest, usage_service_client::UsageServiceClient};
 use serde::Deserialize;
 use tokio::{
     sync::mpsc,
@@ -22,7 +20,7 @@ use tonic::{Code, transport::Channel};
 use crate::{
     feed::{backoff::Backoff, dial::Dialer, disk::Directory},
     record::Record,
-    report::spool::Spool,
+    report::{spool::Spool, wire},
 };
 
 /// How many records a batch has; the protocol's bound.
@@ -161,8 +159,8 @@ impl Work {
         if gathered.is_empty() {
             return;
         }
-        let records = gathered.into_iter().map(to_wire).collect();
-        let batch = wire::ReportRequest {
+        let records = gathered.into_iter().map(wire::record).collect();
+        let batch = ReportRequest {
             edge_id: self.edge_id.clone(),
             records,
         };
@@ -209,7 +207,7 @@ impl Work {
         self.gauge(0);
     }
 
-    async fn send(&mut self, batch: wire::ReportRequest) -> Result<(), Away> {
+    async fn send(&mut self, batch: ReportRequest) -> Result<(), Away> {
         let count = batch.records.len();
         let answer = timeout(STORE, self.client.report(self.dialer.request(batch))).await;
         let now = Instant::now();
@@ -270,35 +268,6 @@ fn count_lost(count: usize) {
     if count > 0 {
         metrics::counter!("sluice_record_lost_total").increment(count as u64);
         tracing::error!(count, "records are lost");
-    }
-}
-
-fn to_wire(record: Record) -> wire::Record {
-    wire::Record {
-        id: record.id.to_vec(),
-        at: Some(message::timestamp(record.at_ms)),
-        organization_id: record.organization.as_bytes().to_vec(),
-        project_id: record.project.as_bytes().to_vec(),
-        key_id: record.key_id,
-        model_id: record.model.as_bytes().to_vec(),
-        version_id: record.version.as_bytes().to_vec(),
-        provider_id: record
-            .provider
-            .map(|id| id.as_bytes().to_vec())
-            .unwrap_or_default(),
-        provider_model: record.provider_model,
-        endpoint: record.endpoint.to_owned(),
-        outcome: record.outcome as i32,
-        status: u32::from(record.status),
-        streamed: record.streamed,
-        usage_source: record.usage_source as i32,
-        input_tokens: record.tokens.input,
-        cached_input_tokens: record.tokens.cached_input,
-        output_tokens: record.tokens.output,
-        reasoning_tokens: record.tokens.reasoning,
-        revision: record.revision.0,
-        duration_us: record.duration_us,
-        first_byte_us: record.first_byte_us,
     }
 }
 

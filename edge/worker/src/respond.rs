@@ -46,6 +46,10 @@ pub fn describe() {
         "sluice_refusal_total",
         "Requests refused or failed, by code"
     );
+    metrics::describe_counter!(
+        "sluice_config_dangling_reference_total",
+        "Requests that met a reference to something that is not in force here"
+    );
 }
 
 /// The response to a request that is answered.
@@ -77,6 +81,9 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
 pub fn refusal(refusal: Refusal, arrival: &Arrival) -> Response<Body> {
     let said = say(&refusal);
     metrics::counter!("sluice_refusal_total", "code" => said.error.code).increment(1);
+    if said.error == errors::DANGLING {
+        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
+    }
     let status = StatusCode::from_u16(said.error.status).unwrap_or_default();
     let body = error::body(said.error.kind, said.error.code, &said.message, said.param);
     let mut response = json(status, body);

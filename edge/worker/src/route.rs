@@ -55,13 +55,14 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
             })
         })
         .collect();
-    if candidates.len() < version.targets.len() {
-        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
-    }
     if candidates.is_empty() {
         return Err(Refusal {
             missing: "provider",
         });
+    }
+    if candidates.len() < version.targets.len() {
+        // Nobody is refused for this, so nobody else counts it.
+        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     let label = format!("{}@{}", model.name, version.name);
     let (version, revision) = (Arc::clone(version), rules.revision());

@@ -24,6 +24,8 @@ pub struct Reply {
     /// The headers.
     pub headers: HeaderMap,
     body: Incoming,
+    /// The connection, where nobody else holds it.
+    client: Option<Client>,
 }
 
 // === impl Client ===
@@ -70,7 +72,7 @@ impl Client {
         let request = request.body(Full::new(body.into())).expect("a test's request is one");
         self.send.ready().await?;
         let (head, body) = self.send.send_request(request).await?.into_parts();
-        Ok(Reply { status: head.status, headers: head.headers, body })
+        Ok(Reply { status: head.status, headers: head.headers, body, client: None })
     }
 }
 
@@ -83,6 +85,11 @@ impl Drop for Client {
 // === impl Reply ===
 
 impl Reply {
+    fn holding(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
     /// The next piece of the body; `None` at its end.
     pub async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
         loop {
@@ -99,7 +106,9 @@ impl Reply {
 
     /// The rest of the body.
     pub async fn bytes(self) -> Result<Bytes, hyper::Error> {
-        Ok(self.body.collect().await?.to_bytes())
+        let bytes = self.body.collect().await?.to_bytes();
+        drop(self.client);
+        Ok(bytes)
     }
 
     /// The rest of the body as JSON.
@@ -118,11 +127,11 @@ impl Reply {
 /// One request on a connection of its own.
 pub async fn post(base_url: &str, key: &str, path: &str, body: impl Into<Bytes>) -> Reply {
     let mut client = Client::connect(base_url, key).await.expect("the server accepts");
-    client.post(path, body).await.expect("the server answers")
+    client.post(path, body).await.expect("the server answers").holding(client)
 }
 
 /// One GET on a connection of its own.
 pub async fn get(base_url: &str, key: &str, path: &str) -> Reply {
     let mut client = Client::connect(base_url, key).await.expect("the server accepts");
-    client.get(path).await.expect("the server answers")
+    client.get(path).await.expect("the server answers").holding(client)
 }

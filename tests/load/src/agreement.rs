@@ -37,11 +37,17 @@ pub struct Disagreement(pub Counts);
 impl Counts {
     /// Whether they agree.
     pub fn agree(self) -> Result<(), Disagreement> {
-        let requests = [self.provider, self.redis, self.ledger].iter().all(|it| *it == self.client);
+        let requests = [self.provider, self.redis, self.ledger]
+            .iter()
+            .all(|it| *it == self.client);
         let tokens = self.redis_tokens == self.ledger_tokens;
         let bare = self.provider_bare == self.client_bare && self.refused == 0;
         let agree = self.client > 0 && requests && tokens && bare;
-        if agree { Ok(()) } else { Err(Disagreement(self)) }
+        if agree {
+            Ok(())
+        } else {
+            Err(Disagreement(self))
+        }
     }
 }
 
@@ -94,14 +100,35 @@ mod tests {
     fn one_request_more_or_less_anywhere_is_a_disagreement() {
         AGREED.agree().unwrap();
         let broken = [
-            Counts { client: 8, ..AGREED },
-            Counts { provider: 8, ..AGREED },
+            Counts {
+                client: 8,
+                ..AGREED
+            },
+            Counts {
+                provider: 8,
+                ..AGREED
+            },
             Counts { redis: 6, ..AGREED },
-            Counts { ledger: 6, ..AGREED },
-            Counts { redis_tokens: 421, ..AGREED },
-            Counts { ledger_tokens: 419, ..AGREED },
-            Counts { provider_bare: 10, ..AGREED },
-            Counts { refused: 1, ..AGREED },
+            Counts {
+                ledger: 6,
+                ..AGREED
+            },
+            Counts {
+                redis_tokens: 421,
+                ..AGREED
+            },
+            Counts {
+                ledger_tokens: 419,
+                ..AGREED
+            },
+            Counts {
+                provider_bare: 10,
+                ..AGREED
+            },
+            Counts {
+                refused: 1,
+                ..AGREED
+            },
             Counts::default(),
         ];
         for counts in broken {

@@ -56,7 +56,10 @@ struct Passing {
 
 /// Serves one core: all that comes goes to `provider`.
 pub async fn serve(listener: TcpListener, provider: SocketAddr) {
-    let pool = Rc::new(Pool { provider, resting: RefCell::default() });
+    let pool = Rc::new(Pool {
+        provider,
+        resting: RefCell::default(),
+    });
     let mut http = http1::Builder::new();
     http.header_read_timeout(None);
     loop {
@@ -83,7 +86,11 @@ async fn forward(request: Request<Incoming>, pool: Rc<Pool>) -> io::Result<Respo
     let mut sender = pool.take().await?;
     let answer = sender.send_request(Request::from_parts(head, body)).await;
     let answer = answer.map_err(io::Error::other)?;
-    Ok(answer.map(|body| Passing { body, sender: Some(sender), pool }))
+    Ok(answer.map(|body| Passing {
+        body,
+        sender: Some(sender),
+        pool,
+    }))
 }
 
 // === impl Pool ===
@@ -92,7 +99,9 @@ impl Pool {
     async fn take(&self) -> io::Result<SendRequest<Outgoing>> {
         loop {
             let resting = self.resting.borrow_mut().pop();
-            let Some(mut sender) = resting else { return self.dial().await };
+            let Some(mut sender) = resting else {
+                return self.dial().await;
+            };
             if sender.ready().await.is_ok() {
                 return Ok(sender);
             }
@@ -102,8 +111,9 @@ impl Pool {
     async fn dial(&self) -> io::Result<SendRequest<Outgoing>> {
         let stream = TcpStream::connect(self.provider).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) =
-            handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let (sender, connection) = handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
         spawn_local(async move { drop(connection.await) });
         Ok(sender)
     }

@@ -48,7 +48,10 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Result<Self, Broken> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, decoder: Decoder::default() })
+        Ok(Self {
+            stream,
+            decoder: Decoder::default(),
+        })
     }
 
     /// Asks, and reads the whole answer, which must be `expected`.
@@ -83,12 +86,16 @@ impl Connection {
     /// Whether `at` bytes are all of `expected`, and nothing came after them.
     pub fn ended(&self, expected: &[u8], at: usize) -> Result<(), Broken> {
         let whole = at == expected.len() && self.decoder.is_between_answers();
-        if whole { Ok(()) } else { Err(Broken::Differs(at)) }
+        if whole {
+            Ok(())
+        } else {
+            Err(Broken::Differs(at))
+        }
     }
 
     async fn found(&mut self) -> Result<Found, Broken> {
         loop {
-            if let Some(found) = self.decoder.next().map_err(Broken::NotHttp)? {
+            if let Some(found) = self.decoder.found().map_err(Broken::NotHttp)? {
                 return Ok(found);
             }
             let unread = self.decoder.unread();
@@ -113,7 +120,11 @@ pub fn agrees(expected: &[u8], at: usize, part: &[u8]) -> Result<usize, Broken> 
     if rest.starts_with(part) {
         return Ok(at + part.len());
     }
-    let same = rest.iter().zip(part).take_while(|(one, other)| one == other).count();
+    let same = rest
+        .iter()
+        .zip(part)
+        .take_while(|(one, other)| one == other)
+        .count();
     Err(Broken::Differs(at + same))
 }
 

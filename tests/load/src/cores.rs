@@ -35,7 +35,9 @@ pub fn run<F: Future<Output = ()>>(
         let serve = serve.clone();
         let core = thread::Builder::new().name(format!("core-{at}"));
         threads.push(core.spawn(move || -> io::Result<()> {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
             LocalSet::new().block_on(&runtime, async {
                 serve(tokio::net::TcpListener::from_std(listener)?).await;
                 Ok(())
@@ -46,13 +48,19 @@ pub fn run<F: Future<Output = ()>>(
     fs::write(&part, format!("{{\"http\":\"{address}\"}}"))?;
     fs::rename(&part, ports_file)?;
     for thread in threads {
-        thread.join().map_err(|_| io::Error::other("a core panicked"))??;
+        thread
+            .join()
+            .map_err(|_| io::Error::other("a core panicked"))??;
     }
     Ok(())
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     // Inherited by what is accepted.

@@ -65,7 +65,7 @@ impl Decoder {
     }
 
     /// The next thing; `None` means that more has to come first.
-    pub fn next(&mut self) -> Result<Option<Found>, NotHttp> {
+    pub fn found(&mut self) -> Result<Option<Found>, NotHttp> {
         loop {
             match self.at {
                 Place::Head => return self.head(),
@@ -100,16 +100,28 @@ impl Decoder {
     fn head(&mut self) -> Result<Option<Found>, NotHttp> {
         let Some(end) = memmem::find(&self.unread, b"\r\n\r\n") else {
             let long = self.unread.len() > HEAD_BYTES_MAX;
-            return if long { Err(NotHttp("a head without an end")) } else { Ok(None) };
+            return if long {
+                Err(NotHttp("a head without an end"))
+            } else {
+                Ok(None)
+            };
         };
         let head = self.unread.split_to(end + 4);
-        let mut lines = head[..end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-        let status = lines.next().and_then(|line| line.strip_prefix(b"HTTP/1.1 "));
+        let mut lines = head[..end]
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii_end);
+        let status = lines
+            .next()
+            .and_then(|line| line.strip_prefix(b"HTTP/1.1 "));
         let status = status.and_then(|rest| number(rest.get(..3)?, 10));
-        let status = status.and_then(|it| u16::try_from(it).ok()).ok_or(NotHttp("no status"))?;
+        let status = status
+            .and_then(|it| u16::try_from(it).ok())
+            .ok_or(NotHttp("no status"))?;
         self.at = Place::Head;
         for line in lines {
-            let Some(colon) = memchr(b':', line) else { return Err(NotHttp("a header")) };
+            let Some(colon) = memchr(b':', line) else {
+                return Err(NotHttp("a header"));
+            };
             let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
             if name.eq_ignore_ascii_case(b"content-length") {
                 self.at = Place::Sized(number(value, 10).ok_or(NotHttp("a length"))?);
@@ -118,20 +130,30 @@ impl Decoder {
             }
         }
         let framed = self.at != Place::Head;
-        if framed { Ok(Some(Found::Head(status))) } else { Err(NotHttp("a body without a length")) }
+        if framed {
+            Ok(Some(Found::Head(status)))
+        } else {
+            Err(NotHttp("a body without a length"))
+        }
     }
 
     fn part(&mut self, left: u64) -> Option<(Bytes, u64)> {
-        let length = usize::try_from(left).unwrap_or(usize::MAX).min(self.unread.len());
+        let length = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(self.unread.len());
         let part = (length > 0).then(|| self.unread.split_to(length).freeze())?;
         Some((part, left - length as u64))
     }
 
     fn line(&mut self) -> Result<Option<Bytes>, NotHttp> {
-        let Some(end) = memchr(b'\n', &self.unread) else { return Ok(None) };
+        let Some(end) = memchr(b'\n', &self.unread) else {
+            return Ok(None);
+        };
         let line = self.unread.split_to(end).freeze();
         self.unread.advance(1);
-        line.strip_suffix(b"\r").map(|line_| Some(line.slice_ref(line_))).ok_or(NotHttp("a line"))
+        line.strip_suffix(b"\r")
+            .map(|line_| Some(line.slice_ref(line_)))
+            .ok_or(NotHttp("a line"))
     }
 
     fn end(&mut self) -> Found {
@@ -156,7 +178,11 @@ fn number(text: &[u8], radix: u32) -> Option<u64> {
 
 impl fmt::Display for NotHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer has {}, which is not what was expected", self.0)
+        write!(
+            f,
+            "the answer has {}, which is not what was expected",
+            self.0
+        )
     }
 }
 
@@ -171,7 +197,7 @@ mod tests {
         let (mut decoder, mut found) = (Decoder::default(), (Vec::new(), Vec::new(), 0));
         for piece in text.chunks(size) {
             decoder.unread().extend_from_slice(piece);
-            while let Some(it) = decoder.next().unwrap() {
+            while let Some(it) = decoder.found().unwrap() {
                 match it {
                     Found::Head(status) => found.0.push(status),
                     Found::Part(part) => found.1.extend_from_slice(&part),
@@ -185,7 +211,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_the_same_however_it_was_cut() {
-        let text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nx: y\r\n\r\nhelloHTTP/1.1 429 Too Many\r\n\
+        let text =
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nx: y\r\n\r\nhelloHTTP/1.1 429 Too Many\r\n\
                      transfer-encoding: chunked\r\n\r\n3\r\nabc\r\na\r\n0123456789\r\n0\r\n\r\n";
         for size in 1..=text.len() {
             let (statuses, body, ends) = all(text, size);
@@ -206,9 +233,9 @@ mod tests {
         for text in broken {
             let mut decoder = Decoder::default();
             decoder.unread().extend_from_slice(text);
-            let mut found = decoder.next();
+            let mut found = decoder.found();
             while let Ok(Some(Found::Head(_) | Found::Part(_))) = found {
-                found = decoder.next();
+                found = decoder.found();
             }
             assert!(found.is_err(), "{}", String::from_utf8_lossy(text));
         }

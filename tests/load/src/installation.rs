@@ -75,22 +75,37 @@ impl Target {
 
 impl Installation {
     /// Starts everything and waits until it serves.
-    #[expect(clippy::missing_panics_doc, reason = "a run that cannot start its parts has failed")]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "a run that cannot start its parts has failed"
+    )]
     pub async fn start(plan: &Plan) -> Self {
         let cores = plan.cores.to_string();
         let settings = vec![("SLUICE_INFERENCE__THREADS", cores.clone())];
-        let site = Site::start(SitePlan { edge_settings: settings, ..SitePlan::default() }).await;
+        let site = Site::start(SitePlan {
+            edge_settings: settings,
+            ..SitePlan::default()
+        })
+        .await;
         let arguments = ["--cores", &cores, "--credential", CREDENTIAL];
         let mock = start(&site, "mock-provider", &arguments).await;
         let provider = mock.1.to_string();
-        let bare =
-            start(&site, "bare-proxy", &["--cores", &cores, "--provider", &provider]).await;
+        let bare = start(
+            &site,
+            "bare-proxy",
+            &["--cores", &cores, "--provider", &provider],
+        )
+        .await;
         let admin = site.admin();
         let tenant = Tenant::make(&admin, "load", &format!("http://{provider}/v1")).await;
         let (name, key) = tenant.key().await;
         let rate = (REFILL, LimitWindow::Hour, ROOM);
-        tenant.limit("requests", &name, LimitUnit::Requests, rate).await;
-        tenant.limit("tokens", &tenant.project, LimitUnit::Tokens, rate).await;
+        tenant
+            .limit("requests", &name, LimitUnit::Requests, rate)
+            .await;
+        tenant
+            .limit("tokens", &tenant.project, LimitUnit::Tokens, rate)
+            .await;
         site.propagated().await;
         let mut limits = [String::new(), String::new()];
         for (limit, id) in limits.iter_mut().zip(["requests", "tokens"]) {
@@ -99,7 +114,16 @@ impl Installation {
             *limit = got.expect("the limit stands").into_inner().uid;
         }
         let (redis, ledger) = (site.redis.connect().await, site.database.connect().await);
-        Self { bare, mock, key, limits, redis, ledger, events: Events::default(), site }
+        Self {
+            bare,
+            mock,
+            key,
+            limits,
+            redis,
+            ledger,
+            events: Events::default(),
+            site,
+        }
     }
 
     /// A question for `target`, and its answer.
@@ -113,7 +137,11 @@ impl Installation {
             Kind::Stream(chunks, _) => self.events.whole(chunks),
             Kind::Silent => self.events.chunk(0),
         };
-        Question { address, request, expected }
+        Question {
+            address,
+            request,
+            expected,
+        }
     }
 
     /// The processes that a measurement of `target` looks at.
@@ -126,10 +154,24 @@ impl Installation {
             Target::Sluice => Some(self.edge()),
         };
         // Those that are not asked now are idle, and are ours all the same.
-        ours.extend([self.bare.0.pid(), self.edge()].into_iter().filter(|it| Some(*it) != measured));
+        ours.extend(
+            [self.bare.0.pid(), self.edge()]
+                .into_iter()
+                .filter(|it| Some(*it) != measured),
+        );
         let postgres = self.site.database.pid();
-        let ledger = self.site.control_planes.iter().map(|it| it.process.pid()).chain(postgres);
-        Watched { target: measured, redis: self.site.redis.pid(), ledger: ledger.collect(), ours }
+        let ledger = self
+            .site
+            .control_planes
+            .iter()
+            .map(|it| it.process.pid())
+            .chain(postgres);
+        Watched {
+            target: measured,
+            redis: self.site.redis.pid(),
+            ledger: ledger.collect(),
+            ours,
+        }
     }
 
     /// The process number of a proxy; of the provider when nothing stands between.
@@ -162,13 +204,24 @@ impl Installation {
     /// What a limit was charged for, as Redis has it: what is missing from a full one.
     async fn used(&mut self, limit: usize) -> u64 {
         let pattern = format!("sluice:*:limit:{}", self.limits[limit]);
-        let keys = redis::cmd("KEYS").arg(pattern).query_async(&mut self.redis).await;
+        let keys = redis::cmd("KEYS")
+            .arg(pattern)
+            .query_async(&mut self.redis)
+            .await;
         let keys: Vec<String> = keys.expect("Redis answers");
         let Some(key) = keys.first() else { return 0 };
-        let level = redis::cmd("GET").arg(key).query_async(&mut self.redis).await;
+        let level = redis::cmd("GET")
+            .arg(key)
+            .query_async(&mut self.redis)
+            .await;
         let level: String = level.expect("Redis answers");
-        let level = level.split(' ').next().and_then(|it| it.parse::<i64>().ok());
-        level.map_or(u64::MAX, |level| u64::try_from(ROOM - level).unwrap_or(u64::MAX))
+        let level = level
+            .split(' ')
+            .next()
+            .and_then(|it| it.parse::<i64>().ok());
+        level.map_or(u64::MAX, |level| {
+            u64::try_from(ROOM - level).unwrap_or(u64::MAX)
+        })
     }
 
     async fn ledger(&mut self) -> (u64, u64) {
@@ -176,7 +229,10 @@ impl Installation {
             "SELECT count(*), coalesce(sum(input_tokens + cached_input_tokens + output_tokens \
              + reasoning_tokens), 0)::bigint FROM usage_record",
         );
-        let (rows, tokens) = sums.fetch_one(&mut self.ledger).await.expect("Postgres answers");
+        let (rows, tokens) = sums
+            .fetch_one(&mut self.ledger)
+            .await
+            .expect("Postgres answers");
         (rows.unsigned_abs(), tokens.unsigned_abs())
     }
 
@@ -197,9 +253,7 @@ async fn start(site: &Site, name: &str, arguments: &[&str]) -> (Process, SocketA
     let file = site.folder().join(format!("{name}-ports.json"));
     let shown = file.display().to_string();
     let arguments = [arguments, &["--ports-file", &shown]].concat();
-    let mut process =
-        Process::start(site.folder(), name, &binaries::path(name), &arguments, &[]);
+    let mut process = Process::start(site.folder(), name, &binaries::path(name), &arguments, &[]);
     let address = process.ports(&file).await["http"];
     (process, address)
 }
-

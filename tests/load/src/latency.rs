@@ -25,7 +25,8 @@ impl Default for Latency {
 impl Latency {
     /// Takes one in.
     pub fn record(&mut self, time: Duration) {
-        self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        self.0
+            .saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// The time within which this part of them stayed; 0.5 is the median. Zero when there are none.

@@ -114,9 +114,16 @@ impl Mock {
         let kind = script::kind(&body);
         let (Some(kind), true) = (kind, sluice == script::names_provider_model(&body)) else {
             self.counts.refused.fetch_add(1, Relaxed);
-            return whole(StatusCode::BAD_REQUEST, Bytes::from_static(b"{\"error\":{}}"));
+            return whole(
+                StatusCode::BAD_REQUEST,
+                Bytes::from_static(b"{\"error\":{}}"),
+            );
         };
-        let count = if sluice { &self.counts.with_credential } else { &self.counts.without };
+        let count = if sluice {
+            &self.counts.with_credential
+        } else {
+            &self.counts.without
+        };
         count.fetch_add(1, Relaxed);
         match kind {
             Kind::Whole => whole(StatusCode::OK, self.whole.clone()),
@@ -129,7 +136,14 @@ impl Mock {
         let mut beat = interval(Duration::from_millis(interval_ms.max(1)));
         beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let (events, usage) = (Arc::clone(&self.events), script::asks_usage(body));
-        let play = Play { events, beat, next: 0, chunks, usage, silent };
+        let play = Play {
+            events,
+            beat,
+            next: 0,
+            chunks,
+            usage,
+            silent,
+        };
         let mut response = Response::new(Said::Stream(play));
         let kind = HeaderValue::from_static("text/event-stream; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -167,7 +181,9 @@ impl Body for Said {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(cx),
-            Self::Stream(play) => play.poll(cx).map(|bytes| bytes.map(|it| Ok(Frame::data(it)))),
+            Self::Stream(play) => play
+                .poll(cx)
+                .map(|bytes| bytes.map(|it| Ok(Frame::data(it)))),
         }
     }
 
@@ -197,6 +213,10 @@ impl Play {
         ready!(self.beat.poll_tick(cx));
         self.next += 1;
         let last = at == self.chunks;
-        Poll::Ready(Some(if last { Events::end(self.usage) } else { self.events.chunk(at) }))
+        Poll::Ready(Some(if last {
+            Events::end(self.usage)
+        } else {
+            self.events.chunk(at)
+        }))
     }
 }

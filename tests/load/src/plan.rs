@@ -50,14 +50,29 @@ impl Plan {
     /// The full form, some four minutes.
     pub fn full(cores: NonZeroUsize) -> Self {
         let second = Duration::from_secs(1);
-        let course =
-            streams::Course { streams: 200, chunks: 50, interval: Duration::from_millis(100) };
+        let course = streams::Course {
+            streams: 200,
+            chunks: 50,
+            interval: Duration::from_millis(100),
+        };
         Self {
             cores,
             bars: true,
             connections: 64,
-            requests: (7, Bounds { time: 3 * second, requests_max: 400_000 }),
-            long: (5, Bounds { time: 2 * second, requests_max: 100_000 }),
+            requests: (
+                7,
+                Bounds {
+                    time: 3 * second,
+                    requests_max: 400_000,
+                },
+            ),
+            long: (
+                5,
+                Bounds {
+                    time: 2 * second,
+                    requests_max: 100_000,
+                },
+            ),
             long_bytes: 200 << 10,
             arrivals: (5, 3 * second),
             rates: [500, 2_000],
@@ -73,13 +88,28 @@ impl Plan {
     /// costs.
     pub fn short(cores: NonZeroUsize) -> Self {
         let half = Duration::from_millis(500);
-        let course =
-            streams::Course { streams: 20, chunks: 10, interval: Duration::from_millis(50) };
+        let course = streams::Course {
+            streams: 20,
+            chunks: 10,
+            interval: Duration::from_millis(50),
+        };
         Self {
             bars: false,
             connections: 16,
-            requests: (1, Bounds { time: half, requests_max: 20_000 }),
-            long: (1, Bounds { time: half, requests_max: 2_000 }),
+            requests: (
+                1,
+                Bounds {
+                    time: half,
+                    requests_max: 20_000,
+                },
+            ),
+            long: (
+                1,
+                Bounds {
+                    time: half,
+                    requests_max: 2_000,
+                },
+            ),
             arrivals: (1, half),
             rates: [50, 200],
             streams: (1, course),

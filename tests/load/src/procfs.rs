@@ -82,7 +82,10 @@ pub fn machine() -> io::Result<Duration> {
     let line = stat.lines().next().unwrap_or_default();
     let fields: Vec<&str> = line.split_whitespace().skip(1).collect();
     // All but what was idle (3) or waited for a disk (4); 8 and 9 are counted among the first two.
-    Ok([0, 1, 2, 5, 6, 7].into_iter().map(|at| ticks(fields.get(at))).sum())
+    Ok([0, 1, 2, 5, 6, 7]
+        .into_iter()
+        .map(|at| ticks(fields.get(at)))
+        .sum())
 }
 
 /// Waits until everything together uses less than this part of one core, or patience ends.
@@ -100,8 +103,12 @@ pub async fn lull(part_max: f64, patience: Duration) -> io::Result<()> {
 
 /// The processes whose parent is `pid`.
 fn children(pid: u32) -> Vec<u32> {
-    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = folder.flatten().filter_map(|it| it.file_name().to_str()?.parse().ok());
+    let Ok(folder) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = folder
+        .flatten()
+        .filter_map(|it| it.file_name().to_str()?.parse().ok());
     let is_child = |child: &u32| {
         let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
         after_name(&stat).get(1).and_then(|it| it.parse().ok()) == Some(pid)
@@ -111,7 +118,8 @@ fn children(pid: u32) -> Vec<u32> {
 
 /// The fields after the name, which may hold spaces and brackets. The first is the state.
 fn after_name(stat: &str) -> Vec<&str> {
-    stat.rsplit_once(") ").map_or(Vec::new(), |(_, rest)| rest.split(' ').collect())
+    stat.rsplit_once(") ")
+        .map_or(Vec::new(), |(_, rest)| rest.split(' ').collect())
 }
 
 fn ticks(field: Option<&&str>) -> Duration {
@@ -124,10 +132,18 @@ fn ticks(field: Option<&&str>) -> Duration {
 impl Meter {
     /// Begins.
     pub fn start(mut watched: Watched) -> io::Result<Self> {
-        let children: Vec<u32> = watched.ledger.iter().flat_map(|pid| children(*pid)).collect();
+        let children: Vec<u32> = watched
+            .ledger
+            .iter()
+            .flat_map(|pid| children(*pid))
+            .collect();
         watched.ledger.extend(children);
         let before = Reading::take(&watched)?;
-        Ok(Self { watched, started: Instant::now(), before })
+        Ok(Self {
+            watched,
+            started: Instant::now(),
+            before,
+        })
     }
 
     /// Ends.
@@ -137,7 +153,13 @@ impl Meter {
         let (target, redis, ledger) = (of(|it| it.target), of(|it| it.redis), of(|it| it.ledger));
         let known = target + redis + ledger + of(|it| it.ours);
         let others = of(|it| it.machine).saturating_sub(known);
-        Ok(Spent { target, redis, ledger, others, elapsed: self.started.elapsed() })
+        Ok(Spent {
+            target,
+            redis,
+            ledger,
+            others,
+            elapsed: self.started.elapsed(),
+        })
     }
 }
 
@@ -163,7 +185,10 @@ mod tests {
     #[test]
     fn what_a_process_burns_is_seen_on_it_and_on_the_machine() {
         let pid = std::process::id();
-        let watched = Watched { target: Some(pid), ..Watched::default() };
+        let watched = Watched {
+            target: Some(pid),
+            ..Watched::default()
+        };
         let meter = Meter::start(watched).unwrap();
         let before = machine().unwrap();
         let started = cpu(pid);

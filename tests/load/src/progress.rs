@@ -13,7 +13,9 @@ pub struct Progress(Option<ProgressBar>);
 impl Progress {
     /// A run of so many steps.
     pub fn new(steps: u32) -> Self {
-        let bar = io::stderr().is_terminal().then(|| ProgressBar::new(steps.into()));
+        let bar = io::stderr()
+            .is_terminal()
+            .then(|| ProgressBar::new(steps.into()));
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
         Self(bar.map(|bar| style.map_or(bar.clone(), |style| bar.with_style(style))))
     }

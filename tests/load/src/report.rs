@@ -50,10 +50,16 @@ impl Report {
         for line in &lines {
             line.write(&mut text);
         }
-        let _ = writeln!(text, "\nleast of the rounds (median); others: the most of one core that anybody else used");
+        let _ = writeln!(
+            text,
+            "\nleast of the rounds (median); others: the most of one core that anybody else used"
+        );
         let _ = writeln!(text, "{}", self.counts);
         if !self.plan.bars {
-            let _ = writeln!(text, "short form: no bar but the stall, since debug builds say nothing of cost");
+            let _ = writeln!(
+                text,
+                "short form: no bar but the stall, since debug builds say nothing of cost"
+            );
         }
         for missed in &self.missed {
             let _ = writeln!(text, "MISSED: {missed}");
@@ -89,11 +95,23 @@ impl Report {
     fn costs(&self) -> Vec<Line> {
         let long = format!("CPU a request of {} KB, µs", self.plan.long_bytes >> 10);
         let mut lines = vec![
-            self.cost(Phase::Requests, "CPU a request, saturated, µs", &bar(REQUEST_MAX)),
+            self.cost(
+                Phase::Requests,
+                "CPU a request, saturated, µs",
+                &bar(REQUEST_MAX),
+            ),
             self.beside(Phase::Requests, Quantity::RedisCpu, "  Redis, µs"),
-            self.beside(Phase::Requests, Quantity::LedgerCpu, "  control plane and Postgres, µs"),
+            self.beside(
+                Phase::Requests,
+                Quantity::LedgerCpu,
+                "  control plane and Postgres, µs",
+            ),
             self.paces(),
-            self.cost(Phase::Streams, "CPU a chunk of a stream, µs", &bar(CHUNK_MAX)),
+            self.cost(
+                Phase::Streams,
+                "CPU a chunk of a stream, µs",
+                &bar(CHUNK_MAX),
+            ),
             self.cost(Phase::Long, &long, ""),
         ];
         for rate in self.plan.rates {
@@ -105,18 +123,29 @@ impl Report {
 
     fn waits(&self) -> Vec<Line> {
         let mut lines = Vec::new();
-        let arrivals = self.plan.rates.map(|rate| (Phase::Arrivals(rate), format!("added p50 at {rate}/s, µs")));
+        let arrivals = self
+            .plan
+            .rates
+            .map(|rate| (Phase::Arrivals(rate), format!("added p50 at {rate}/s, µs")));
         let alone = (Phase::Alone, "added p50, one plain client, µs".to_owned());
         for (phase, what) in arrivals.into_iter().chain([alone]) {
             let added = |target| verdict::added(&self.measured, phase, target);
             let (bare, sluice) = (added(Target::Bare), added(Target::Sluice));
-            let ratio = bare.zip(sluice).filter(|_| phase != Phase::Alone).map(|(bare, it)| it / bare);
+            let ratio = bare
+                .zip(sluice)
+                .filter(|_| phase != Phase::Alone)
+                .map(|(bare, it)| it / bare);
             let bar = if phase == Phase::Alone { "< 20000" } else { "" };
-            lines.push(self.line(phase, what, [plain(bare), plain(sluice)], (ratio, bar)));
+            lines.push(self.line(phase, &what, [plain(bare), plain(sluice)], (ratio, bar)));
         }
         let wait = |target| verdict::figure(&self.measured, Phase::Streams, target, Quantity::Wait);
         let first = [Target::Bare, Target::Sluice].map(|target| shown(wait(target)));
-        lines.push(self.line(Phase::Streams, "first byte of a stream, p50, µs".to_owned(), first, (None, "")));
+        lines.push(self.line(
+            Phase::Streams,
+            "first byte of a stream, p50, µs",
+            first,
+            (None, ""),
+        ));
         lines
     }
 
@@ -134,30 +163,60 @@ impl Report {
         let silent = format!("KiB a silent stream, {} open", sluice.streams);
         let mut lines = vec![line(&silent, Memory::each_kib)];
         let cells = [bare, sluice].map(|it| format!("{:.1}", mib(it.warm_kib)));
-        lines.push(Line::new("memory when warm, MiB", cells, (None, ""), String::new()));
+        lines.push(Line::new(
+            "memory when warm, MiB",
+            cells,
+            (None, ""),
+            String::new(),
+        ));
         lines
     }
 
     fn cost(&self, phase: Phase, what: &str, bar: &str) -> Line {
-        let cells = Target::PROXIES
-            .map(|target| shown(verdict::figure(&self.measured, phase, target, Quantity::Cpu)));
-        self.line(phase, what.to_owned(), cells, (verdict::ratio(&self.measured, phase), bar))
+        let cells = Target::PROXIES.map(|target| {
+            shown(verdict::figure(
+                &self.measured,
+                phase,
+                target,
+                Quantity::Cpu,
+            ))
+        });
+        self.line(
+            phase,
+            what,
+            cells,
+            (verdict::ratio(&self.measured, phase), bar),
+        )
     }
 
     fn beside(&self, phase: Phase, of: Quantity, what: &str) -> Line {
         let sluice = verdict::figure(&self.measured, phase, Target::Sluice, of);
-        Line::new(what, [String::new(), shown(sluice)], (None, ""), String::new())
+        Line::new(
+            what,
+            [String::new(), shown(sluice)],
+            (None, ""),
+            String::new(),
+        )
     }
 
     fn paces(&self) -> Line {
-        let cells = Target::PROXIES
-            .map(|target| format!("{:.0}", verdict::pace(&self.measured, Phase::Requests, target)));
-        Line::new("  answers a second, best round", cells, (None, ""), String::new())
+        let cells = Target::PROXIES.map(|target| {
+            format!(
+                "{:.0}",
+                verdict::pace(&self.measured, Phase::Requests, target)
+            )
+        });
+        Line::new(
+            "  answers a second, best round",
+            cells,
+            (None, ""),
+            String::new(),
+        )
     }
 
-    fn line(&self, phase: Phase, what: String, cells: [String; 2], end: (Option<f64>, &str)) -> Line {
+    fn line(&self, phase: Phase, what: &str, cells: [String; 2], end: (Option<f64>, &str)) -> Line {
         let others = format!("{:.0} %", 100.0 * verdict::others(&self.measured, phase));
-        Line::new(&what, cells, end, others)
+        Line::new(what, cells, end, others)
     }
 }
 
@@ -165,8 +224,13 @@ impl Report {
 pub fn machine() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let processors = read("/proc/cpuinfo");
-    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
+    let model = processors
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = processors
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
     let system = read("/proc/sys/kernel/osrelease");
     let model = model.map_or("an unknown processor", |(_, model)| model);
     format!("{cores} x {model}, Linux {}", system.trim())
@@ -191,7 +255,9 @@ fn memory(memory: &Memory) -> Value {
 }
 
 fn shown(figure: Option<Figure>) -> String {
-    figure.map_or_else(String::new, |it| format!("{:.1} ({:.1})", it.least, it.median))
+    figure.map_or_else(String::new, |it| {
+        format!("{:.1} ({:.1})", it.least, it.median)
+    })
 }
 
 fn plain(number: Option<f64>) -> String {
@@ -208,17 +274,43 @@ impl Line {
     fn head() -> Self {
         let words = ["", "bare", "sluice", "ratio", "bar", "others"].map(str::to_owned);
         let [what, bare, sluice, ratio, bar, others] = words;
-        Self { what, bare, sluice, ratio, bar, others }
+        Self {
+            what,
+            bare,
+            sluice,
+            ratio,
+            bar,
+            others,
+        }
     }
 
     fn new(what: &str, cells: [String; 2], end: (Option<f64>, &str), others: String) -> Self {
         let [bare, sluice] = cells;
-        let ratio = end.0.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        Self { what: what.to_owned(), bare, sluice, ratio, bar: end.1.to_owned(), others }
+        let ratio = end
+            .0
+            .map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        Self {
+            what: what.to_owned(),
+            bare,
+            sluice,
+            ratio,
+            bar: end.1.to_owned(),
+            others,
+        }
     }
 
     fn write(&self, text: &mut String) {
-        let Self { what, bare, sluice, ratio, bar, others } = self;
-        let _ = writeln!(text, "{what:<36}{bare:>18}{sluice:>18}{ratio:>8}{bar:>9}{others:>8}");
+        let Self {
+            what,
+            bare,
+            sluice,
+            ratio,
+            bar,
+            others,
+        } = self;
+        let _ = writeln!(
+            text,
+            "{what:<36}{bare:>18}{sluice:>18}{ratio:>8}{bar:>9}{others:>8}"
+        );
     }
 }

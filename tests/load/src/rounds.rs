@@ -100,7 +100,12 @@ const ALONE: Duration = Duration::from_secs(20);
 impl<'a> Rounds<'a> {
     /// Nothing has been measured yet.
     pub fn new(installation: &'a Installation, plan: &'a Plan, progress: &'a Progress) -> Self {
-        Self { installation, plan, progress, measured: Measured::default() }
+        Self {
+            installation,
+            plan,
+            progress,
+            measured: Measured::default(),
+        }
     }
 
     /// All of the plan.
@@ -109,13 +114,19 @@ impl<'a> Rounds<'a> {
         self.turns(Phase::Alone, &Target::ALL, 1).await?;
         // While the processes are fresh, so that no memory is there already that streams could use.
         for target in Target::PROXIES {
-            self.memory(target).await.map_err(|why| failed("silent streams", target, why))?;
+            self.memory(target)
+                .await
+                .map_err(|why| failed("silent streams", target, why))?;
         }
-        self.turns(Phase::Requests, &Target::PROXIES, plan.requests.0).await?;
-        self.turns(Phase::Streams, &Target::PROXIES, plan.streams.0).await?;
-        self.turns(Phase::Long, &Target::PROXIES, plan.long.0).await?;
+        self.turns(Phase::Requests, &Target::PROXIES, plan.requests.0)
+            .await?;
+        self.turns(Phase::Streams, &Target::PROXIES, plan.streams.0)
+            .await?;
+        self.turns(Phase::Long, &Target::PROXIES, plan.long.0)
+            .await?;
         for rate in plan.rates {
-            self.turns(Phase::Arrivals(rate), &Target::ALL, plan.arrivals.0).await?;
+            self.turns(Phase::Arrivals(rate), &Target::ALL, plan.arrivals.0)
+                .await?;
         }
         Ok(self.measured)
     }
@@ -124,7 +135,10 @@ impl<'a> Rounds<'a> {
         let mut order = targets.to_vec();
         for round in 1..=rounds {
             for target in order.clone() {
-                self.progress.step(&format!("{phase}, {}, round {round} of {rounds}", target.name()));
+                self.progress.step(&format!(
+                    "{phase}, {}, round {round} of {rounds}",
+                    target.name()
+                ));
                 let why = |why| failed(&phase.to_string(), target, why);
                 self.round(phase, target, round.into()).await.map_err(why)?;
             }
@@ -147,13 +161,20 @@ impl<'a> Rounds<'a> {
         let served = match phase {
             Phase::Alone => {
                 // A stall of 40 ms in each must not end it early.
-                let bounds = Bounds { requests_max: plan.alone, time: ALONE };
+                let bounds = Bounds {
+                    requests_max: plan.alone,
+                    time: ALONE,
+                };
                 saturated::run(&question, open, bounds).await?
             }
             Phase::Requests => saturated::run(&question, open, plan.requests.1).await?,
             Phase::Long => saturated::run(&question, open, plan.long.1).await?,
             Phase::Arrivals(rate) => {
-                let course = arrivals::Course { rate, time: plan.arrivals.1, seed };
+                let course = arrivals::Course {
+                    rate,
+                    time: plan.arrivals.1,
+                    seed,
+                };
                 arrivals::run(&question, open, course).await?
             }
             Phase::Streams => streams::play(&question, plan.streams.1).await?,
@@ -161,20 +182,28 @@ impl<'a> Rounds<'a> {
         sleep(AFTERMATH).await;
         let spent = meter.stop()?;
         self.asked(target, u64::from(served.answers) + connections as u64);
-        self.measured.rounds.push(round(phase, target, &served, spent, plan));
+        self.measured
+            .rounds
+            .push(round(phase, target, &served, spent, plan));
         Ok(())
     }
 
     async fn memory(&mut self, target: Target) -> Result<(), Broken> {
-        self.progress.step(&format!("silent streams, {}", target.name()));
+        self.progress
+            .step(&format!("silent streams, {}", target.name()));
         let (plan, pid) = (self.plan, self.installation.pid(target));
         let question = self.question(Phase::Requests, target);
-        let bounds = Bounds { time: Duration::from_secs(1), ..plan.requests.1 };
+        let bounds = Bounds {
+            time: Duration::from_secs(1),
+            ..plan.requests.1
+        };
         let open = saturated::open(&question, plan.connections).await?;
         let served = saturated::run(&question, open, bounds).await?;
         sleep(AFTERMATH).await;
         let warm_kib = procfs::resident_kib(pid)?;
-        let silent = self.installation.question(target, Kind::Silent, SHORT_BYTES);
+        let silent = self
+            .installation
+            .question(target, Kind::Silent, SHORT_BYTES);
         let (request, first) = (&silent.request, &silent.expected);
         let held = streams::hold(silent.address, request, first, plan.silent).await?;
         sleep(AFTERMATH).await;
@@ -184,7 +213,12 @@ impl<'a> Rounds<'a> {
         sleep(AFTERMATH).await;
         let asked = u64::from(served.answers) + plan.connections as u64 + u64::from(plan.silent);
         self.asked(target, asked);
-        self.measured.memory.push(Memory { target, streams: plan.silent, warm_kib, silent_kib });
+        self.measured.memory.push(Memory {
+            target,
+            streams: plan.silent,
+            warm_kib,
+            silent_kib,
+        });
         Ok(())
     }
 
@@ -194,7 +228,10 @@ impl<'a> Rounds<'a> {
             Phase::Long => (Kind::Whole, self.plan.long_bytes),
             Phase::Streams => {
                 let interval_ms = u64::try_from(course.interval.as_millis()).unwrap_or(u64::MAX);
-                (Kind::Stream(course.chunks as usize, interval_ms), SHORT_BYTES)
+                (
+                    Kind::Stream(course.chunks as usize, interval_ms),
+                    SHORT_BYTES,
+                )
             }
             _ => (Kind::Whole, SHORT_BYTES),
         };
@@ -209,7 +246,11 @@ impl<'a> Rounds<'a> {
 }
 
 fn round(phase: Phase, target: Target, served: &Served, spent: Spent, plan: &Plan) -> Round {
-    let each = if phase == Phase::Streams { plan.streams.1.chunks } else { 1 };
+    let each = if phase == Phase::Streams {
+        plan.streams.1.chunks
+    } else {
+        1
+    };
     Round {
         phase,
         target,
@@ -222,7 +263,10 @@ fn round(phase: Phase, target: Target, served: &Served, spent: Spent, plan: &Pla
 }
 
 fn failed(what: &str, target: Target, why: Broken) -> Failed {
-    Failed { what: format!("{what}, {}", target.name()), why }
+    Failed {
+        what: format!("{what}, {}", target.name()),
+        why,
+    }
 }
 
 // === impl Phase ===

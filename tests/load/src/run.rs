@@ -56,9 +56,16 @@ async fn measure(plan: Plan) -> Result<Report, Failed> {
     let rounds = Rounds::new(&installation, &plan, &progress);
     let measured = rounds.all().await.map_err(Failed::Round)?;
     progress.step("comparing what everybody counted");
-    let counts = counts(&mut installation, &measured).await.map_err(Failed::Counts)?;
+    let counts = counts(&mut installation, &measured)
+        .await
+        .map_err(Failed::Counts)?;
     let missed = verdict::missed(&measured, &plan);
-    Ok(Report { plan, measured, counts, missed })
+    Ok(Report {
+        plan,
+        measured,
+        counts,
+        missed,
+    })
 }
 
 /// Waits until all counts agree, and sees that they stay so.
@@ -70,12 +77,20 @@ async fn counts(
     let until = Instant::now() + AGREE_WITHIN;
     loop {
         let read = installation.counts().await;
-        let counts = Counts { client: sluice, client_bare: direct + bare, ..read };
+        let counts = Counts {
+            client: sluice,
+            client_bare: direct + bare,
+            ..read
+        };
         let agreed = counts.agree();
         if agreed.is_ok() {
             sleep(STAY).await;
             let read = installation.counts().await;
-            let again = Counts { client: sluice, client_bare: direct + bare, ..read };
+            let again = Counts {
+                client: sluice,
+                client_bare: direct + bare,
+                ..read
+            };
             return again.agree().map(|()| again);
         }
         if Instant::now() > until {
@@ -110,7 +125,10 @@ impl fmt::Display for Failed {
             Self::Counts(why) => why.fmt(f),
             Self::Time(most) => write!(f, "the run took longer than {most:?}"),
             Self::Files(needed, hard) => {
-                write!(f, "{needed} open files are needed and {hard} allowed: raise `ulimit -Hn`")
+                write!(
+                    f,
+                    "{needed} open files are needed and {hard} allowed: raise `ulimit -Hn`"
+                )
             }
             Self::System(error) => error.fmt(f),
         }

@@ -48,7 +48,9 @@ pub async fn open(question: &Question, connections: usize) -> Result<Vec<Connect
     let mut open = Vec::with_capacity(connections);
     for _ in 0..connections {
         let mut connection = Connection::open(question.address).await?;
-        connection.exchange(&question.request, &question.expected).await?;
+        connection
+            .exchange(&question.request, &question.expected)
+            .await?;
         open.push(connection);
     }
     Ok(open)
@@ -63,10 +65,17 @@ pub async fn run(
     let served = Rc::new(RefCell::new(Served::default()));
     let started = Instant::now();
     let mut tasks = JoinSet::new();
-    let each = u32::try_from(connections.len()).map_or(1, |all| bounds.requests_max.div_ceil(all.max(1)));
+    let each =
+        u32::try_from(connections.len()).map_or(1, |all| bounds.requests_max.div_ceil(all.max(1)));
     for connection in connections {
         let until = started + bounds.time;
-        tasks.spawn_local(again(question.clone(), connection, until, each, Rc::clone(&served)));
+        tasks.spawn_local(again(
+            question.clone(),
+            connection,
+            until,
+            each,
+            Rc::clone(&served),
+        ));
     }
     while let Some(ended) = tasks.join_next().await {
         ended.map_err(std::io::Error::other)??;
@@ -88,7 +97,9 @@ async fn again(
         if asked >= until {
             break;
         }
-        connection.exchange(&question.request, &question.expected).await?;
+        connection
+            .exchange(&question.request, &question.expected)
+            .await?;
         // Borrowed between two awaits only.
         let mut served = served.borrow_mut();
         served.answers += 1;

@@ -114,7 +114,9 @@ impl Default for Events {
             let delta = format!(r#"{{"content":" word{at}"}}"#);
             event(&choice(&delta, "null"), None)
         };
-        Self { chunks: (0..CHUNKS_MAX).map(chunk).collect() }
+        Self {
+            chunks: (0..CHUNKS_MAX).map(chunk).collect(),
+        }
     }
 }
 
@@ -148,7 +150,9 @@ fn choice(delta: &str, finish: &str) -> String {
 }
 
 fn event(choices: &str, usage: Option<&str>) -> Bytes {
-    let usage = usage.map(|usage| format!(r#","usage":{usage}"#)).unwrap_or_default();
+    let usage = usage
+        .map(|usage| format!(r#","usage":{usage}"#))
+        .unwrap_or_default();
     Bytes::from(format!(
         "data: {{\"id\":\"chatcmpl-load\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\
          \"model\":\"provider-chat-2026\",\"choices\":{choices}{usage}}}\n\n"
@@ -175,7 +179,11 @@ mod tests {
         let answer = whole_answer();
         assert!((560..600).contains(&answer.len()), "{}", answer.len());
         serde_json::from_slice::<serde_json::Value>(&answer).unwrap();
-        let stream = [Events::default().whole(3).to_vec(), Events::end(true).to_vec()].concat();
+        let stream = [
+            Events::default().whole(3).to_vec(),
+            Events::end(true).to_vec(),
+        ]
+        .concat();
         for event in String::from_utf8(stream).unwrap().split_terminator("\n\n") {
             let data = event.strip_prefix("data: ").unwrap();
             assert!(data == "[DONE]" || serde_json::from_str::<serde_json::Value>(data).is_ok());

@@ -41,7 +41,11 @@ pub async fn play(question: &Question, course: Course) -> Result<Served, Broken>
         ended.map_err(std::io::Error::other)??;
     }
     let latency = latency.borrow().clone();
-    Ok(Served { answers: course.streams, latency, elapsed: started.elapsed() })
+    Ok(Served {
+        answers: course.streams,
+        latency,
+        elapsed: started.elapsed(),
+    })
 }
 
 async fn one(

@@ -46,11 +46,18 @@ pub enum Quantity {
 
 /// One quantity for each target.
 pub fn figure(measured: &Measured, phase: Phase, target: Target, of: Quantity) -> Option<Figure> {
-    let rounds = measured.rounds.iter().filter(|it| it.phase == phase && it.target == target);
+    let rounds = measured
+        .rounds
+        .iter()
+        .filter(|it| it.phase == phase && it.target == target);
     let mut all: Vec<f64> = rounds.map(|round| micros(value(round, of))).collect();
     all.sort_by(f64::total_cmp);
     let (least, most) = (*all.first()?, *all.last()?);
-    Some(Figure { least, median: all[all.len() / 2], most })
+    Some(Figure {
+        least,
+        median: all[all.len() / 2],
+        most,
+    })
 }
 
 /// How many times the bare proxy's least Sluice's is.
@@ -68,29 +75,42 @@ pub fn added(measured: &Measured, phase: Phase, target: Target) -> Option<f64> {
 /// The most CPU time that others used in a round of this phase, as part of one core.
 pub fn others(measured: &Measured, phase: Phase) -> f64 {
     let rounds = measured.rounds.iter().filter(|round| round.phase == phase);
-    let parts = rounds.map(|round| round.spent.others.as_secs_f64() / round.spent.elapsed.as_secs_f64());
+    let parts =
+        rounds.map(|round| round.spent.others.as_secs_f64() / round.spent.elapsed.as_secs_f64());
     parts.fold(0.0, f64::max)
 }
 
 /// How many answers a second the best round gave.
 pub fn pace(measured: &Measured, phase: Phase, target: Target) -> f64 {
-    let rounds = measured.rounds.iter().filter(|it| it.phase == phase && it.target == target);
-    rounds.map(|round| f64::from(round.units) / round.elapsed.as_secs_f64()).fold(0.0, f64::max)
+    let rounds = measured
+        .rounds
+        .iter()
+        .filter(|it| it.phase == phase && it.target == target);
+    rounds
+        .map(|round| f64::from(round.units) / round.elapsed.as_secs_f64())
+        .fold(0.0, f64::max)
 }
 
 /// The bars that were missed, in words.
 pub fn missed(measured: &Measured, plan: &Plan) -> Vec<String> {
     let mut missed = Vec::new();
-    let bars = [(Phase::Requests, REQUEST_MAX, "a request"), (Phase::Streams, CHUNK_MAX, "a chunk")];
+    let bars = [
+        (Phase::Requests, REQUEST_MAX, "a request"),
+        (Phase::Streams, CHUNK_MAX, "a chunk"),
+    ];
     for (phase, most, what) in bars.into_iter().filter(|_| plan.bars) {
         let ratio = ratio(measured, phase).unwrap_or(f64::INFINITY);
         if ratio.is_nan() || ratio > most {
-            missed.push(format!("{what} costs {ratio:.2} times the bare proxy's; the bar is {most:.1}"));
+            missed.push(format!(
+                "{what} costs {ratio:.2} times the bare proxy's; the bar is {most:.1}"
+            ));
         }
     }
     let stall = added(measured, Phase::Alone, Target::Sluice).unwrap_or(f64::INFINITY);
     if stall >= micros(STALL_MAX) {
-        missed.push(format!("a plain client waits {stall:.0} µs longer; the bar is {STALL_MAX:?}"));
+        missed.push(format!(
+            "a plain client waits {stall:.0} µs longer; the bar is {STALL_MAX:?}"
+        ));
     }
     missed
 }
@@ -130,7 +150,10 @@ mod tests {
             phase,
             target,
             units: 1_000,
-            spent: Spent { target: Duration::from_micros(cpu_us * 1_000), ..Spent::default() },
+            spent: Spent {
+                target: Duration::from_micros(cpu_us * 1_000),
+                ..Spent::default()
+            },
             elapsed: Duration::from_secs(1),
             p50: Duration::from_micros(p50_us),
             p99: Duration::from_micros(p50_us),
@@ -145,11 +168,19 @@ mod tests {
         ];
         for slower in [30, 0, 7] {
             rounds.push(round(Phase::Requests, Target::Bare, 20 + slower, 1));
-            rounds.push(round(Phase::Requests, Target::Sluice, request_us + slower, 1));
+            rounds.push(round(
+                Phase::Requests,
+                Target::Sluice,
+                request_us + slower,
+                1,
+            ));
             rounds.push(round(Phase::Streams, Target::Bare, 30 + slower, 1));
             rounds.push(round(Phase::Streams, Target::Sluice, chunk_us + slower, 1));
         }
-        Measured { rounds, ..Measured::default() }
+        Measured {
+            rounds,
+            ..Measured::default()
+        }
     }
 
     #[test]

@@ -24,11 +24,15 @@ struct Blunt {
 
 impl Blunt {
     async fn start(pieces: Vec<Vec<u8>>, nodelay: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port is free");
+        let address = listener.local_addr().expect("a listener has an address");
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                SockRef::from(&stream).set_tcp_nodelay(nodelay).unwrap();
+                SockRef::from(&stream)
+                    .set_tcp_nodelay(nodelay)
+                    .expect("a socket takes it");
                 tokio::spawn(answer(stream, pieces.clone()));
             }
         });
@@ -38,7 +42,11 @@ impl Blunt {
     fn question(&self) -> Question {
         let body = script::question(Kind::Whole, 200);
         let request = script::request(&self.address.to_string(), "key", &body);
-        Question { address: self.address, request, expected: script::whole_answer() }
+        Question {
+            address: self.address,
+            request,
+            expected: script::whole_answer(),
+        }
     }
 }
 
@@ -69,14 +77,21 @@ async fn median(nodelay: bool) -> Duration {
     let body = script::whole_answer().to_vec();
     let server = Blunt::start(vec![head("200 OK", body.len()), body], nodelay).await;
     let question = server.question();
-    let bounds = Bounds { time: Duration::from_secs(10), requests_max: 100 };
-    let asked = async {
-        let open = saturated::open(&question, 1).await.unwrap();
-        saturated::run(&question, open, bounds).await.unwrap()
+    let bounds = Bounds {
+        time: Duration::from_secs(10),
+        requests_max: 100,
     };
-    let served = LocalSet::new().run_until(asked).await;
-    assert_eq!(served.answers, 100);
-    served.latency.at(0.5)
+    let asked = async {
+        let open = saturated::open(&question, 1)
+            .await
+            .expect("the answer is right");
+        saturated::run(&question, open, bounds)
+            .await
+            .expect("every answer is right")
+    };
+    let hundred = LocalSet::new().run_until(asked).await;
+    assert_eq!(hundred.answers, 100);
+    hundred.latency.at(0.5)
 }
 
 #[tokio::test]
@@ -88,7 +103,9 @@ async fn an_answer_in_two_writes_with_nagles_algorithm_on_is_seen_to_stall() {
 /// What the client says of such an answer.
 async fn said_of(pieces: Vec<Vec<u8>>) -> Broken {
     let server = Blunt::start(pieces, true).await;
-    saturated::open(&server.question(), 1).await.expect_err("the answer is not the expected one")
+    saturated::open(&server.question(), 1)
+        .await
+        .expect_err("the answer is not the expected one")
 }
 
 #[tokio::test]
@@ -109,5 +126,8 @@ async fn an_answer_that_differs_in_one_byte_fails() {
 async fn a_refusal_fails_and_is_quoted() {
     let body = b"{\"error\":{\"code\":\"rate_limit_exceeded\"}}".to_vec();
     let broken = said_of(vec![head("429 Too Many Requests", body.len()), body]).await;
-    assert!(broken.to_string().contains("rate_limit_exceeded"), "{broken}");
+    assert!(
+        broken.to_string().contains("rate_limit_exceeded"),
+        "{broken}"
+    );
 }

@@ -15,14 +15,26 @@ async fn every_answer_is_right_all_counts_agree_and_no_plain_client_stalls() {
     let report = report.unwrap_or_else(|why| panic!("{why}"));
     assert!(report.missed.is_empty(), "{:?}", report.missed);
     // Each way of asking was gone through, for every target.
-    let phases = [Phase::Requests, Phase::Long, Phase::Streams, Phase::Arrivals(plan.rates[1])];
+    let phases = [
+        Phase::Requests,
+        Phase::Long,
+        Phase::Streams,
+        Phase::Arrivals(plan.rates[1]),
+    ];
     for phase in phases {
         for target in Target::PROXIES {
-            assert!(verdict::pace(&report.measured, phase, target) > 0.0, "{phase}, {target:?}");
+            assert!(
+                verdict::pace(&report.measured, phase, target) > 0.0,
+                "{phase}, {target:?}"
+            );
         }
     }
     assert_eq!(report.measured.memory.len(), 2);
-    assert!(report.counts.client > u64::from(plan.silent + plan.alone), "{}", report.counts);
+    assert!(
+        report.counts.client > u64::from(plan.silent + plan.alone),
+        "{}",
+        report.counts
+    );
     let said = report.table();
     assert!(said.contains("debug builds say nothing of cost"), "{said}");
 }

@@ -69,7 +69,7 @@ impl PageTokens {
 
 fn context(list: List<'_>) -> Vec<u8> {
     // A zero byte stands in no method name, so that no two lists share a context.
-    ["page token", list.method, list.parent].join("\0").into_bytes()
+    ["page token", list.method, ""].join("\0").into_bytes()
 }
 
 fn to_hex(bytes: &[u8]) -> String {

@@ -160,8 +160,8 @@ mod tests {
         Region::try_from(name).unwrap()
     }
 
-    fn only(name: &str) -> Option<Audience> {
-        Some(Audience::only(vec![region(name)]))
+    fn only(name: &str) -> Audience {
+        Audience::only(vec![region(name)])
     }
 
     fn change(number: u64, before: Option<Audience>, after: Option<Audience>) -> Logged {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_object_that_moves_away_is_deleted_where_it_was_and_made_where_it_goes() {
-        let moved = change(2, only("east"), only("west"));
+        let moved = change(2, Some(only("east")), Some(only("west")));
         assert_eq!(
             moved.operation_for(&region("east")),
             Some(Operation::Delete)
@@ -193,7 +193,7 @@ mod tests {
             Some(Operation::Upsert)
         );
         assert_eq!(moved.operation_for(&region("north")), None);
-        let everywhere = change(2, Some(Audience::everywhere()), only("west"));
+        let everywhere = change(2, Some(Audience::everywhere()), Some(only("west")));
         assert_eq!(
             everywhere.operation_for(&region("east")),
             Some(Operation::Delete)
@@ -204,7 +204,7 @@ mod tests {
     fn the_hash_goes_back_the_way_it_came() {
         let here = StateHash::of_number(1, b"key", Revision(1));
         for (name, after) in [("east", StateHash::default()), ("west", here)] {
-            let moved = change(2, only("east"), only("north"));
+            let moved = change(2, Some(only("east")), Some(only("north")));
             let forward = moved.forward(&region(name), here);
             assert_eq!(forward, after);
             assert_eq!(moved.backward(&region(name), forward), here);

@@ -128,6 +128,8 @@ async fn tail(
         if last_round && changes.is_empty() {
             return Ok(seen);
         }
+        // Often, because a change that comes late must be missed to be found lost; but not without rest.
+        sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use policy::{
+    change::Operation,
     object::{Lane, Object},
     revision::Revision,
 };
@@ -89,6 +90,13 @@ pub fn apply(
         hash_agrees,
         stored: batch,
     })
+}
+
+/// The keys that a batch revokes.
+pub fn revoked(batch: &wire::Batch) -> Vec<String> {
+    let is_revoked = |change: &&wire::Change| change.operation == Operation::Revoke as i32;
+    let changes = batch.changes.iter().filter(is_revoked);
+    changes.filter_map(|change| String::from_utf8(change.key.clone()).ok()).collect()
 }
 
 fn is_ordered(batch: &wire::Batch) -> Result<(), Unfit> {

@@ -15,7 +15,7 @@ use proto::sync as wire;
 use crate::{
     feed::{
         aside::Aside,
-        disk::{Directory, Generation, generation::Place, keeper::Places, replay},
+        disk::{Directory, Generation, generation::Place, orders::Places, replay},
         lane::LaneState,
         stored,
     },

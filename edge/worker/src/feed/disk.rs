@@ -7,6 +7,7 @@
 
 pub mod generation;
 pub mod replay;
+pub mod orders;
 pub mod keeper;
 
 use std::{

@@ -10,7 +10,7 @@ use std::{
 };
 
 use lifecycle::ready::Blocker;
-use policy::{change::Operation, object::Lane, revision::Revision};
+use policy::{object::Lane, revision::Revision};
 use proto::sync::{self as wire, sync_request::Message as Say, sync_response::Message as Heard};
 use tokio::sync::watch;
 
@@ -21,7 +21,7 @@ use crate::{
         download::{Broken, Download, Progress, Whole},
         gauges,
         keeping::Keeping,
-        lane::{HASH, Joins, LaneState},
+        lane::{self, HASH, Joins, LaneState},
     },
     in_force::Writer,
 };
@@ -91,7 +91,7 @@ impl Follower {
             }
             Heard::Batch(batch) => self.batch(batch, now),
             Heard::NeedSnapshot(need) => {
-                if let Some(lane) = lane(need.lane) {
+                if let Some(lane) = lane::numbered(need.lane) {
                     self.lane(lane).load(now, "the control plane says so");
                 }
             }
@@ -154,12 +154,12 @@ impl Follower {
     }
 
     fn batch(&mut self, batch: wire::Batch, now: Instant) {
-        let Some(lane) = lane(batch.lane) else {
+        let Some(lane) = lane::numbered(batch.lane) else {
             return tracing::warn!("a batch of an unknown lane is passed over");
         };
         if lane == Lane::Keys {
             // Before all else, so that neither a gap nor a snapshot on its way can hold a revocation up.
-            self.revoke(revoked_in(&batch));
+            self.revoke(batch::revoked(&batch));
         }
         let state = self.lane(lane);
         let joins = state.joins(&batch);
@@ -177,7 +177,7 @@ impl Follower {
 
     fn apply(&mut self, lane: Lane, batch: wire::Batch, now: Instant) {
         let revision = Revision(batch.revision);
-        match batch::apply(&mut self.lanes[place_of(lane)], &mut self.writer, batch) {
+        match batch::apply(&mut self.lanes[lane::place(lane)], &mut self.writer, batch) {
             Ok(Applied {
                 rejections,
                 refused,
@@ -201,7 +201,7 @@ impl Follower {
                     batch_revision,
                     rejections,
                 }));
-                gauges::refused(lane, 1);
+                gauges::refused(lane, &[], 1);
                 self.lane(lane).load(now, why);
             }
         }
@@ -255,7 +255,7 @@ impl Follower {
             before != *live
         });
         for cursor in &head.heads {
-            let Some(lane) = lane(cursor.lane) else {
+            let Some(lane) = lane::numbered(cursor.lane) else {
                 continue;
             };
             let state = self.lane(lane);
@@ -270,7 +270,7 @@ impl Follower {
 
     /// Says where a lane is, if that has not been said.
     fn ack(&mut self, lane: Lane) {
-        let state = &self.lanes[place_of(lane)];
+        let state = &self.lanes[lane::place(lane)];
         let Some(place) = &state.place else { return };
         let (applied, durable) = (place.revision, self.keeping.durable(lane, place));
         if self.told.insert(lane, (applied, durable)) == Some((applied, durable)) {
@@ -288,25 +288,7 @@ impl Follower {
         if count == 0 {
             return;
         }
-        for rejection in &rejections {
-            let wire::Rejection {
-                kind,
-                revision,
-                detail,
-                kept_previous,
-                ..
-            } = rejection;
-            let lane = lane.word();
-            tracing::error!(
-                lane,
-                kind,
-                revision,
-                detail,
-                kept_previous,
-                "a change is refused"
-            );
-        }
-        gauges::refused(lane, count);
+        gauges::refused(lane, &rejections, count);
         let (lane, batch_revision) = (lane as i32, at.0);
         self.says.push(Say::Nack(wire::Nack {
             lane,
@@ -316,27 +298,6 @@ impl Follower {
     }
 
     fn lane(&mut self, lane: Lane) -> &mut LaneState {
-        &mut self.lanes[place_of(lane)]
+        &mut self.lanes[lane::place(lane)]
     }
-}
-
-/// The lane with this number on the wire.
-pub fn lane(number: i32) -> Option<Lane> {
-    u8::try_from(number).ok().and_then(Lane::from_number)
-}
-
-const fn place_of(lane: Lane) -> usize {
-    match lane {
-        Lane::Config => 0,
-        Lane::Keys => 1,
-        Lane::Secrets => 2,
-    }
-}
-
-fn revoked_in(batch: &wire::Batch) -> Vec<String> {
-    let is_revoked = |change: &&wire::Change| change.operation == Operation::Revoke as i32;
-    let changes = batch.changes.iter().filter(is_revoked);
-    changes
-        .filter_map(|change| String::from_utf8(change.key.clone()).ok())
-        .collect()
 }

@@ -1,4 +1,4 @@
-//! What the feed tells about itself in numbers.
+//! What the feed tells about itself in numbers, and in words where an operator must look.
 
 use std::time::Duration;
 
@@ -58,9 +58,13 @@ pub fn behind(lane: Lane, behind: Duration) {
     gauge!("sluice_config_behind_seconds", "lane" => lane.word()).set(behind.as_secs_f64());
 }
 
-/// Objects were refused.
-pub fn refused(lane: Lane, count: u64) {
-    counter!("sluice_config_nack_total", "lane" => lane.word()).increment(count);
+/// Objects were refused: these, and maybe more than are told.
+pub fn refused(lane: Lane, told: &[wire::Rejection], count: u64) {
+    let word = lane.word();
+    for wire::Rejection { kind, revision, detail, kept_previous, .. } in told {
+        tracing::error!(lane = word, kind, revision, detail, kept_previous, "a change is refused");
+    }
+    counter!("sluice_config_nack_total", "lane" => word).increment(count);
 }
 
 /// The state hashes differ.

@@ -10,7 +10,7 @@ use proto::sync as wire;
 
 use crate::feed::disk::{
     generation::{Parts, Place},
-    keeper::Orders,
+    orders::Orders,
 };
 
 /// How long a lane that could not be written waits before it is fetched whole again: a full disk would

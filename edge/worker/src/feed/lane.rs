@@ -179,9 +179,62 @@ impl LaneState {
 /// Why a lane is loaded when the state hashes differ.
 pub const HASH: &str = "the state hash differs";
 
+/// The lane with this number on the wire.
+pub fn numbered(number: i32) -> Option<Lane> {
+    u8::try_from(number).ok().and_then(Lane::from_number)
+}
+
+/// Where a lane stands in [`Lane::ALL`].
+pub const fn place(lane: Lane) -> usize {
+    match lane {
+        Lane::Config => 0,
+        Lane::Keys => 1,
+        Lane::Secrets => 2,
+    }
+}
+
+/// When the next wanted snapshot may be fetched. Keys come last, because they refer to the configuration: while
+/// it is being loaded they wait, and revocations, which wait for nothing, do not come this way.
+pub fn next_fetch(lanes: &[LaneState; 3]) -> Option<Instant> {
+    let wanted = lanes.iter().filter(|lane| !waits(lanes, lane.lane));
+    let due = wanted.filter_map(|lane| lane.loading.as_ref().filter(|it| !it.running));
+    due.map(|loading| loading.due).min()
+}
+
+/// What is to be fetched now, and is taken to be from here on.
+pub fn fetches(lanes: &mut [LaneState; 3], now: Instant) -> Vec<(Lane, wire::FetchSnapshotRequest)> {
+    let mut requests = Vec::new();
+    for lane in Lane::ALL {
+        if waits(lanes, lane) {
+            continue;
+        }
+        let Some(loading) = &mut lanes[place(lane)].loading else {
+            continue;
+        };
+        if !loading.running && loading.due <= now {
+            loading.running = true;
+            requests.push((lane, loading.request(lane)));
+        }
+    }
+    requests
+}
+
+fn waits(lanes: &[LaneState; 3], lane: Lane) -> bool {
+    lane == Lane::Keys
+        && lanes.iter().any(|other| other.lane != lane && other.loading.is_some())
+}
+
 // === impl Loading ===
 
 impl Loading {
+    fn request(&self, lane: Lane) -> wire::FetchSnapshotRequest {
+        let newest = || wire::FetchSnapshotRequest {
+            lane: lane as i32,
+            ..Default::default()
+        };
+        self.download.as_ref().map_or_else(newest, Download::request)
+    }
+
     /// Lets a batch wait.
     pub fn hold(&mut self, batch: wire::Batch) {
         let bytes = |change: &wire::Change| change.key.len() + change.value.len() + 64;

@@ -17,7 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     feed::ledger::Name,
-    in_force::{Credential, InForce, KeySet, Secrets, Standing, Writer},
+    in_force::{
+        Credential, InForce, Secrets, Standing, Writer,
+        keys::KeySet,
+    },
 };
 
 /// The objects of one lane, not in force yet.

@@ -24,8 +24,8 @@ use tonic::{Status, Streaming, transport::Channel};
 
 use crate::feed::{
     dial::Dialer,
-    download::Download,
     follower::{Fetch, Follower, Next},
+    lane,
 };
 
 /// The version of the protocol.
@@ -143,7 +143,8 @@ impl Session<'_> {
         let (mut beat, mut tick) = (every(BEAT), every(TICK));
         let mut last_word = Instant::now();
         loop {
-            let due = self.next_due();
+            let due = lane::next_fetch(&self.follower.lanes);
+            let due = due.unwrap_or_else(|| Instant::now() + SILENCE);
             let event = tokio::select! {
                 // In this order: a revocation must not wait for the chunks of a snapshot.
                 biased;
@@ -219,46 +220,15 @@ impl Session<'_> {
         }
     }
 
-    /// When the next wanted snapshot may be fetched; far away when none is wanted.
-    fn next_due(&self) -> Instant {
-        let wanted = self
-            .follower
-            .lanes
-            .iter()
-            .filter_map(|lane| lane.loading.as_ref());
-        let due = wanted
-            .filter(|loading| !loading.running)
-            .map(|loading| loading.due);
-        due.min().unwrap_or_else(|| Instant::now() + SILENCE)
-    }
-
     fn fetch(&mut self) {
-        let now = Instant::now();
-        for state in &mut self.follower.lanes {
-            let Some(loading) = state
-                .loading
-                .as_mut()
-                .filter(|it| !it.running && it.due <= now)
-            else {
-                continue;
-            };
-            loading.running = true;
-            let request = loading.download.as_ref().map_or_else(
-                || wire::FetchSnapshotRequest {
-                    lane: state.lane as i32,
-                    ..Default::default()
-                },
-                Download::request,
-            );
+        for (lane, request) in lane::fetches(&mut self.follower.lanes, Instant::now()) {
             let request = self.dialer.request(request);
             let mut client = self.client.clone();
             let chunks = stream::once(async move { client.fetch_snapshot(request).await });
             let chunks = chunks.map_ok(tonic::Response::into_inner).try_flatten();
             // The end is said, because the map of streams drops an ended one without a word.
-            let chunks = chunks
-                .map(Some)
-                .chain(stream::once(std::future::ready(None)));
-            self.fetches.insert(state.lane, Box::pin(chunks));
+            let end = stream::once(std::future::ready(None));
+            self.fetches.insert(lane, Box::pin(chunks.map(Some).chain(end)));
         }
     }
 

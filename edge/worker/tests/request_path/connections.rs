@@ -90,11 +90,15 @@ async fn a_plain_keep_alive_client_sees_no_stall() {
     for _ in 0..20 {
         let begun = Instant::now();
         peer.request().await;
-        // In two writes, so that the edge cannot send it in one either.
-        peer.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+        // In two parts, the second only when the first has been read: two writes of the edge, of which the
+        // second would wait for the first's acknowledgement.
+        peer.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
             .await;
-        peer.write("{}").await;
-        assert_eq!(client.response().await.text(), "{}");
+        assert_eq!(client.head().await.0, 200);
+        peer.chunk("{}").await;
+        peer.write(END).await;
+        assert_eq!(client.chunk().await.unwrap(), b"{}");
+        assert_eq!(client.chunk().await.unwrap(), b"");
         times.push(begun.elapsed());
         client
             .post(

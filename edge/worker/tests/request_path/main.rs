@@ -22,4 +22,5 @@ mod addresses;
 mod hang_up;
 mod limits;
 mod connections;
+mod measures;
 mod encrypted;

@@ -28,6 +28,13 @@ struct Cli {
 }
 
 fn main() -> io::Result<()> {
-    let Cli { provider, cores, address, ports_file } = Cli::parse();
-    cores::run(cores, address, &ports_file, move |listener| bare::serve(listener, provider))
+    let Cli {
+        provider,
+        cores,
+        address,
+        ports_file,
+    } = Cli::parse();
+    cores::run(cores, address, &ports_file, move |listener| {
+        bare::serve(listener, provider)
+    })
 }

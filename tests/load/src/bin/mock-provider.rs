@@ -28,7 +28,14 @@ struct Cli {
 }
 
 fn main() -> io::Result<()> {
-    let Cli { credential, cores, address, ports_file } = Cli::parse();
+    let Cli {
+        credential,
+        cores,
+        address,
+        ports_file,
+    } = Cli::parse();
     let mock = Mock::new(&credential).map_err(io::Error::other)?;
-    cores::run(cores, address, &ports_file, move |listener| mock.clone().serve(listener))
+    cores::run(cores, address, &ports_file, move |listener| {
+        mock.clone().serve(listener)
+    })
 }

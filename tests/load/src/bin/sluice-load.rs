@@ -50,8 +50,17 @@ fn main() -> ExitCode {
 fn report(cli: &Cli) -> Result<Report, run::Failed> {
     let cores = cli.cores.or_else(|| thread::available_parallelism().ok());
     let cores = cores.unwrap_or(NonZeroUsize::MIN);
-    let mut plan = if cli.short { Plan::short(cores) } else { Plan::full(cores) };
-    for rounds in [&mut plan.requests.0, &mut plan.long.0, &mut plan.arrivals.0, &mut plan.streams.0] {
+    let mut plan = if cli.short {
+        Plan::short(cores)
+    } else {
+        Plan::full(cores)
+    };
+    for rounds in [
+        &mut plan.requests.0,
+        &mut plan.long.0,
+        &mut plan.arrivals.0,
+        &mut plan.streams.0,
+    ] {
         *rounds = cli.rounds.unwrap_or(*rounds);
     }
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -60,6 +69,10 @@ fn report(cli: &Cli) -> Result<Report, run::Failed> {
 }
 
 fn say(cli: &Cli, report: &Report) -> io::Result<()> {
-    let text = if cli.json { format!("{:#}\n", report.document()) } else { report.table() };
+    let text = if cli.json {
+        format!("{:#}\n", report.document())
+    } else {
+        report.table()
+    };
     io::stdout().lock().write_all(text.as_bytes())
 }

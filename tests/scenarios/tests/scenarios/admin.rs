@@ -68,7 +68,9 @@ async fn every_mistake_is_named_at_once_and_nothing_is_half_written() {
     };
     let dangling = limit("organizations/acme/projects/nobody", 10);
     let refused = admin.limits().create_limit(dangling).await.expect_err("it is refused");
-    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+    let details = refused.get_details_bad_request().expect("the details say which field");
+    assert_eq!(details.field_violations[0].field, "limit.scope");
     let zero = admin.limits().create_limit(limit("organizations/acme", 0)).await;
     assert_eq!(zero.expect_err("it is refused").code(), Code::InvalidArgument);
     admin.limits().create_limit(limit("organizations/acme", 10)).await.expect("nothing stands there");

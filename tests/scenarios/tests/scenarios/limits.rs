@@ -58,8 +58,9 @@ async fn exact_over_four_edges_and_sixty_four_clients() {
             }
         });
     }
-    let enough = || async { (since.elapsed().as_secs() >= 8).then_some(()) };
-    wait::until("eight seconds are over", enough).await;
+    let length = std::time::Duration::from_secs(8) * u32::try_from(scenarios::scale()).expect("small");
+    let enough = || async { (since.elapsed() >= length).then_some(()) };
+    wait::until_within(2 * length, "the run is over", enough).await;
     stop.store(true, Ordering::Relaxed);
     while let Some(ended) = clients.join_next().await {
         ended.expect("no client panics");
@@ -71,6 +72,7 @@ async fn exact_over_four_edges_and_sixty_four_clients() {
     let admitted = f64::from(u32::try_from(admitted).expect("a small number"));
     assert!(admitted <= allowed + 20.0, "{admitted} admitted, {allowed} + 20 allowed");
     assert!(admitted >= 0.98 * allowed, "{admitted} admitted of {allowed}");
+    println!("{admitted} admitted in {seconds:.1} s, of {allowed:.0} + 20 allowed");
 }
 
 #[tokio::test]
@@ -96,13 +98,13 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
     }
     let asked = || async { (provider.count() == 3).then_some(()) };
     wait::until("three requests are in flight", asked).await;
+    let mut redis = site.redis.connect().await;
+    assert_eq!(count_reservations(&mut redis).await, 3);
     site.edges[0].process.kill();
 
     // Whoever asks next after the leases ended sweeps them up: charged in full, and gone.
-    let mut redis = site.redis.connect().await;
     let other = site.url(1);
     let swept = wait::until("the reservations are gone", async || {
-        // Too large for the limit, so that it is denied and holds nothing itself.
         let reply = client::post(&other, &key, "/v1/chat/completions", body).await;
         let left = reply.headers.get("x-ratelimit-remaining-tokens")?.to_str().ok()?.parse().ok()?;
         drop(reply);
@@ -116,7 +118,7 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
 }
 
 async fn count_reservations(redis: &mut redis::aio::MultiplexedConnection) -> usize {
-    let keys: Vec<String> = redis.keys("*:r").await.expect("Redis answers");
+    let keys: Vec<String> = redis.keys("sluice:1:*:due").await.expect("Redis answers");
     let mut held = 0;
     for key in keys {
         held += redis.zcard::<_, usize>(key).await.expect("Redis answers");

@@ -4,89 +4,35 @@
 //! own. What is told as kept would be found by a restart; once a change of a lane could not be written, the
 //! lane tells nothing further until it is written whole again.
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::HashMap, fs, io};
 
-use policy::{
-    object::Lane,
-    revision::{Epoch, Revision},
-};
-use proto::{message, sync as wire};
+use policy::object::Lane;
 use seal::{
     file,
     journal::{AppendError, Journal},
 };
-use tokio::sync::{mpsc, watch};
-use zeroize::{Zeroize, Zeroizing};
 
 use crate::feed::{
     disk::{
         Directory, Generation, context,
         generation::{self, Parts, Place},
+        orders::{self, Kept, Order, Orders, Places, Span, Taken},
         replay,
     },
     stored::Merged,
 };
 
-/// How many orders may wait.
-const ORDERS_MAX: usize = 4096;
-/// How many bytes of batches may wait.
-// Full: the order is not taken, and the lane is not kept any further until it is written whole again.
-const WAITING_BYTES_MAX: usize = 64 << 20;
 /// A journal shorter than this is not worth merging, in bytes.
 const MERGE_BYTES_MIN: u64 = 1 << 20;
 /// How many revocations go into one frame.
 const REVOKED_PER_FRAME: usize = 1000;
 
-/// For each lane that was read, where it is and from which generation.
-pub type Places = HashMap<Lane, (Place, Generation)>;
-
-/// How far a lane is on disk.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
-    /// Where a restart would find it; `None`: nowhere that is known.
-    pub place: Option<Place>,
-    /// Whether a change could not be written, so that only a whole one helps.
-    pub lost: bool,
-}
-
-/// Where orders go, and where it is told what became of them.
-pub struct Orders {
-    queue: mpsc::Sender<Order>,
-    waiting_bytes: Arc<AtomicUsize>,
-    kept: watch::Receiver<HashMap<Lane, Kept>>,
-}
-
-/// The order was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
-
 /// What does the writing.
 pub struct Keeper {
     directory: Directory,
-    orders: mpsc::Receiver<Order>,
-    waiting_bytes: Arc<AtomicUsize>,
-    kept: watch::Sender<HashMap<Lane, Kept>>,
+    taken: Taken,
     lanes: HashMap<Lane, Files>,
     revoked: Option<Journal>,
-}
-
-enum Order {
-    Batch(Lane, Zeroizing<Vec<u8>>, Span),
-    Whole(Lane, Place, Parts),
-    Revoked(Vec<String>),
-}
-
-/// From where to where a batch goes.
-struct Span {
-    previous: Revision,
-    place: Place,
 }
 
 #[derive(Default)]
@@ -98,108 +44,22 @@ struct Files {
 
 /// A keeper and the way to it, after what was found.
 pub fn new(directory: Directory, found: &Places) -> (Keeper, Orders) {
-    let (queue, orders) = mpsc::channel(ORDERS_MAX);
-    let told = found.iter().map(|(lane, (place, _))| {
-        (
-            *lane,
-            Kept {
-                place: Some(place.clone()),
-                lost: false,
-            },
-        )
-    });
-    let (kept, watched) = watch::channel(told.collect());
+    let (orders, taken) = orders::new(found);
     let lanes = Lane::ALL.map(|lane| {
-        let current_opens = found
-            .get(&lane)
-            .is_some_and(|(_, from)| *from == Generation::Current);
-        (
-            lane,
-            Files {
-                journal: None,
-                current_opens,
-            },
-        )
+        let is_current = |(_, from): &(Place, Generation)| *from == Generation::Current;
+        let files = Files {
+            journal: None,
+            current_opens: found.get(&lane).is_some_and(is_current),
+        };
+        (lane, files)
     });
-    let waiting_bytes = Arc::new(AtomicUsize::new(0));
-    let waits = Arc::clone(&waiting_bytes);
-    let lanes = HashMap::from(lanes);
     let keeper = Keeper {
         directory,
-        orders,
-        waiting_bytes: waits,
-        kept,
-        lanes,
+        taken,
+        lanes: HashMap::from(lanes),
         revoked: None,
     };
-    (
-        keeper,
-        Orders {
-            queue,
-            waiting_bytes,
-            kept: watched,
-        },
-    )
-}
-
-// === impl Orders ===
-
-impl Orders {
-    /// Keeps a batch that is in force. Wipes its values.
-    pub fn batch(&self, lane: Lane, mut batch: wire::Batch) -> Result<(), Full> {
-        let epoch = Epoch::new(batch.epoch.clone()).ok_or(Full)?;
-        let place = Place {
-            epoch,
-            revision: Revision(batch.revision),
-        };
-        let span = Span {
-            previous: Revision(batch.previous_revision),
-            place,
-        };
-        let bytes = Zeroizing::new(message::encode(&batch));
-        batch
-            .changes
-            .iter_mut()
-            .for_each(|change| change.value.zeroize());
-        let length = bytes.len();
-        if self.waiting_bytes.fetch_add(length, Ordering::Relaxed) + length > WAITING_BYTES_MAX {
-            self.waiting_bytes.fetch_sub(length, Ordering::Relaxed);
-            return Err(Full);
-        }
-        self.order(Order::Batch(lane, bytes, span))
-    }
-
-    /// Keeps a lane whole.
-    pub fn whole(&self, lane: Lane, place: Place, parts: Parts) -> Result<(), Full> {
-        self.order(Order::Whole(lane, place, parts))
-    }
-
-    /// Keeps revocations. Gives back what was not taken.
-    pub fn revoked(&self, key_ids: Vec<String>) -> Result<(), Vec<String>> {
-        self.queue
-            .try_send(Order::Revoked(key_ids))
-            .map_err(|refused| match refused.into_inner() {
-                Order::Revoked(key_ids) => key_ids,
-                Order::Batch(..) | Order::Whole(..) => Vec::new(),
-            })
-    }
-
-    /// How far a lane is.
-    pub fn kept(&self, lane: Lane) -> Kept {
-        self.kept.borrow().get(&lane).cloned().unwrap_or_default()
-    }
-
-    /// Waits until a lane is further.
-    pub async fn changed(&mut self) {
-        if self.kept.changed().await.is_err() {
-            // The keeper is gone, which happens only while the process ends.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    fn order(&self, order: Order) -> Result<(), Full> {
-        self.queue.try_send(order).map_err(|_| Full)
-    }
+    (keeper, orders)
 }
 
 // === impl Keeper ===
@@ -207,10 +67,9 @@ impl Orders {
 impl Keeper {
     /// Works until the last [`Orders`] is dropped and everything ordered is written. Blocks its thread.
     pub fn run(mut self) {
-        while let Some(order) = self.orders.blocking_recv() {
+        while let Some(order) = self.taken.next() {
             match order {
                 Order::Batch(lane, bytes, span) => {
-                    self.waiting_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
                     self.batch(lane, &bytes, span);
                 }
                 Order::Whole(lane, place, parts) => {
@@ -227,7 +86,7 @@ impl Keeper {
     }
 
     fn batch(&mut self, lane: Lane, bytes: &[u8], span: Span) {
-        let kept = self.kept.borrow().get(&lane).cloned().unwrap_or_default();
+        let kept = self.taken.kept.borrow().get(&lane).cloned().unwrap_or_default();
         if kept.lost {
             return;
         }
@@ -245,7 +104,7 @@ impl Keeper {
 
     fn tell(&self, lane: Lane, place: Place, written: io::Result<()>) {
         match written {
-            Ok(()) => self.kept.send_modify(|kept| {
+            Ok(()) => self.taken.kept.send_modify(|kept| {
                 kept.insert(
                     lane,
                     Kept {

@@ -1,0 +1,173 @@
+//! The way to the keeper: what is to be written, and what is told of it.
+//!
+//! Knows bounds; writes nothing. Giving an order never waits: what finds no room is given back or refused.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use policy::{
+    object::Lane,
+    revision::{Epoch, Revision},
+};
+use proto::{message, sync as wire};
+use tokio::sync::{mpsc, watch};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::feed::disk::{
+    Generation,
+    generation::{Parts, Place},
+};
+
+/// How many orders may wait.
+const ORDERS_MAX: usize = 4096;
+/// How many bytes of batches may wait.
+// Full: the order is not taken, and the lane is not kept any further until it is written whole again.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+/// For each lane that was read, where it is and from which generation.
+pub type Places = HashMap<Lane, (Place, Generation)>;
+
+/// How far a lane is on disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Where a restart would find it; `None`: nowhere that is known.
+    pub place: Option<Place>,
+    /// Whether a change could not be written, so that only a whole one helps.
+    pub lost: bool,
+}
+
+/// Where orders go, and where it is told what became of them.
+pub struct Orders {
+    queue: mpsc::Sender<Order>,
+    waiting_bytes: Arc<AtomicUsize>,
+    kept: watch::Receiver<HashMap<Lane, Kept>>,
+}
+
+/// The order was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// Where the keeper takes orders, and tells what became of them.
+pub struct Taken {
+    orders: mpsc::Receiver<Order>,
+    waiting_bytes: Arc<AtomicUsize>,
+    /// How far each lane is.
+    pub kept: watch::Sender<HashMap<Lane, Kept>>,
+}
+
+/// One thing to write.
+pub enum Order {
+    /// A batch that is in force, as bytes.
+    Batch(Lane, Zeroizing<Vec<u8>>, Span),
+    /// A lane, whole.
+    Whole(Lane, Place, Parts),
+    /// Key ids that are revoked.
+    Revoked(Vec<String>),
+}
+
+/// From where to where a batch goes.
+pub struct Span {
+    /// Where the lane must be for it to apply.
+    pub previous: Revision,
+    /// Where the lane is then.
+    pub place: Place,
+}
+
+/// Orders, and where they are taken, after what was found.
+pub fn new(found: &Places) -> (Orders, Taken) {
+    let told = found.iter().map(|(lane, (place, _))| {
+        let place = Some(place.clone());
+        (*lane, Kept { place, lost: false })
+    });
+    let (kept, watched) = watch::channel(told.collect());
+    let (queue, orders) = mpsc::channel(ORDERS_MAX);
+    let waiting_bytes = Arc::new(AtomicUsize::new(0));
+    let taken = Taken {
+        orders,
+        waiting_bytes: Arc::clone(&waiting_bytes),
+        kept,
+    };
+    let orders = Orders {
+        queue,
+        waiting_bytes,
+        kept: watched,
+    };
+    (orders, taken)
+}
+
+// === impl Orders ===
+
+impl Orders {
+    /// Keeps a batch that is in force. Wipes its values.
+    pub fn batch(&self, lane: Lane, mut batch: wire::Batch) -> Result<(), Full> {
+        let epoch = Epoch::new(batch.epoch.clone()).ok_or(Full)?;
+        let place = Place {
+            epoch,
+            revision: Revision(batch.revision),
+        };
+        let span = Span {
+            previous: Revision(batch.previous_revision),
+            place,
+        };
+        let bytes = Zeroizing::new(message::encode(&batch));
+        batch
+            .changes
+            .iter_mut()
+            .for_each(|change| change.value.zeroize());
+        let length = bytes.len();
+        if self.waiting_bytes.fetch_add(length, Ordering::Relaxed) + length > WAITING_BYTES_MAX {
+            self.waiting_bytes.fetch_sub(length, Ordering::Relaxed);
+            return Err(Full);
+        }
+        self.order(Order::Batch(lane, bytes, span))
+    }
+
+    /// Keeps a lane whole.
+    pub fn whole(&self, lane: Lane, place: Place, parts: Parts) -> Result<(), Full> {
+        self.order(Order::Whole(lane, place, parts))
+    }
+
+    /// Keeps revocations. Gives back what was not taken.
+    pub fn revoked(&self, key_ids: Vec<String>) -> Result<(), Vec<String>> {
+        self.queue
+            .try_send(Order::Revoked(key_ids))
+            .map_err(|refused| match refused.into_inner() {
+                Order::Revoked(key_ids) => key_ids,
+                Order::Batch(..) | Order::Whole(..) => Vec::new(),
+            })
+    }
+
+    /// How far a lane is.
+    pub fn kept(&self, lane: Lane) -> Kept {
+        self.kept.borrow().get(&lane).cloned().unwrap_or_default()
+    }
+
+    /// Waits until a lane is further.
+    pub async fn changed(&mut self) {
+        if self.kept.changed().await.is_err() {
+            // The keeper is gone, which happens only while the process ends.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn order(&self, order: Order) -> Result<(), Full> {
+        self.queue.try_send(order).map_err(|_| Full)
+    }
+}
+
+// === impl Taken ===
+
+impl Taken {
+    /// The next order; `None` when no more can come. Blocks.
+    pub fn next(&mut self) -> Option<Order> {
+        let order = self.orders.blocking_recv()?;
+        if let Order::Batch(_, bytes, _) = &order {
+            self.waiting_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+        }
+        Some(order)
+    }
+}

@@ -88,7 +88,9 @@ async fn run_verb<R: Message, C: Wanted<Resource = R>, U: Change<Resource = R>>(
         Verb::Create(create) => {
             let name = session.place.name(noun.collections, &create.name)?;
             let resource = create.fields.wanted(session)?;
-            let reply = session.create(noun, &name, &resource, &create.write).await?;
+            let reply = session
+                .create(noun, &name, &resource, &create.write)
+                .await?;
             session.finish(&reply, &create.write).await
         }
         Verb::Update(update) => field::update(noun, &update, session).await,

@@ -13,7 +13,6 @@ use crate::{admin, connection::Access, failure::EXIT_CODES, output::Format, plac
     version = lifecycle::build::VERSION,
     about = "Sluice: an AI gateway that you run yourself",
     after_help = EXIT_CODES,
-    propagate_version = true,
     arg_required_else_help = true,
     max_term_width = 110
 )]
@@ -31,7 +30,13 @@ pub struct Arguments {
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
     /// How results are shown
-    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "table"
+    )]
     pub output: Format,
     /// Where short names are looked for.
     #[command(flatten)]
@@ -78,15 +83,25 @@ mod tests {
         let root = Arguments::command();
         for noun in root.get_subcommands() {
             let verbs: Vec<_> = noun.get_subcommands().collect();
-            assert!(document.contains(&format!("sluice {}", noun.get_name())), "{}", noun.get_name());
+            assert!(
+                document.contains(&format!("sluice {}", noun.get_name())),
+                "{}",
+                noun.get_name()
+            );
             for verb in verbs {
                 let line = format!("sluice {} {}", noun.get_name(), verb.get_name());
-                assert!(document.contains(&line), "docs/cli.md does not name `{line}`");
+                assert!(
+                    document.contains(&line),
+                    "docs/cli.md does not name `{line}`"
+                );
             }
         }
         for line in EXIT_CODES.lines().skip(1) {
             let (code, meaning) = line.trim().split_once("  ").unwrap();
-            assert!(document.contains(&format!("| {code} | {meaning} |")), "{line}");
+            assert!(
+                document.contains(&format!("| {code} | {meaning} |")),
+                "{line}"
+            );
         }
     }
 
@@ -130,8 +145,13 @@ mod tests {
     #[test]
     fn a_bare_wait_has_its_own_timeout_and_takes_no_argument_away() {
         let arguments = parse("sluice keys revoke --wait k1 --project web").unwrap();
-        let Command::Admin(command) = arguments.command else { panic!("an admin command") };
+        let Command::Admin(command) = arguments.command else {
+            panic!("an admin command")
+        };
         let shown = format!("{command:?}");
-        assert!(shown.contains("wait: Some(10s)") && shown.contains("\"k1\""), "{shown}");
+        assert!(
+            shown.contains("wait: Some(10s)") && shown.contains("\"k1\""),
+            "{shown}"
+        );
     }
 }

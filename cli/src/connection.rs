@@ -33,10 +33,21 @@ const PACKAGE: &str = "sluice.admin.v1";
 #[derive(Debug, Clone, Args)]
 pub struct Access {
     /// The admin address of the control plane
-    #[arg(long, global = true, env = "SLUICE_ADDRESS", value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_ADDRESS",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7070"
+    )]
     pub address: String,
     /// A file that holds the operator's key; without it, `SLUICE_OPERATOR_KEY` does
-    #[arg(long, global = true, env = "SLUICE_OPERATOR_KEY_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_OPERATOR_KEY_FILE",
+        value_name = "FILE"
+    )]
     pub operator_key_file: Option<PathBuf>,
     /// Certificates, as PEM, by which an https address is trusted besides the public ones
     #[arg(long, global = true, env = "SLUICE_CA_FILE", value_name = "FILE")]
@@ -71,15 +82,22 @@ impl Access {
         let trimmed = text.trim();
         if trimmed.is_empty() {
             let advice = "set SLUICE_OPERATOR_KEY, or name a file with --operator-key-file";
-            return Err(Failure::new(Exit::Denied, "there is no operator's key").with_advice(advice));
+            return Err(
+                Failure::new(Exit::Denied, "there is no operator's key").with_advice(advice)
+            );
         }
         Ok(Zeroizing::new(trimmed.to_owned()))
     }
 
     fn endpoint(&self) -> Result<Endpoint, Failure> {
         let wrong = |why: String| Failure::usage(format!("--address {}: {why}", self.address));
-        let uri: Uri = self.address.parse().map_err(|_| wrong("is not a URL".into()))?;
-        let endpoint = Endpoint::from(uri.clone()).connect_timeout(CONNECT_WITHIN).tcp_nodelay(true);
+        let uri: Uri = self
+            .address
+            .parse()
+            .map_err(|_| wrong("is not a URL".into()))?;
+        let endpoint = Endpoint::from(uri.clone())
+            .connect_timeout(CONNECT_WITHIN)
+            .tcp_nodelay(true);
         match uri.scheme_str() {
             Some("http") if self.plaintext_beyond_loopback || is_loopback(&uri) => Ok(endpoint),
             Some("http") => Err(wrong(
@@ -91,11 +109,14 @@ impl Access {
                 let mut tls = ClientTlsConfig::new()
                     .trust_anchors(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
                 if let Some(path) = &self.ca_file {
-                    let pem = fs::read(path)
-                        .map_err(|error| Failure::system(format!("read {}", path.display()), &error))?;
+                    let pem = fs::read(path).map_err(|error| {
+                        Failure::system(format!("read {}", path.display()), &error)
+                    })?;
                     tls = tls.ca_certificate(Certificate::from_pem(pem));
                 }
-                endpoint.tls_config(tls).map_err(|error| wrong(error.to_string()))
+                endpoint
+                    .tls_config(tls)
+                    .map_err(|error| wrong(error.to_string()))
             }
             _ => Err(wrong("begins with neither http:// nor https://".into())),
         }
@@ -105,7 +126,9 @@ impl Access {
 fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost"
-        || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.to_canonical().is_loopback())
+        || host
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.to_canonical().is_loopback())
 }
 
 // === impl Connection ===
@@ -116,11 +139,19 @@ impl Connection {
         let channel = access.endpoint()?.connect_lazy();
         let bearer = format!("Bearer {operator_key}").parse();
         let mut bearer: MetadataValue<Ascii> = bearer.map_err(|_| {
-            Failure::new(Exit::Denied, "the operator's key holds characters that no key has")
+            Failure::new(
+                Exit::Denied,
+                "the operator's key holds characters that no key has",
+            )
         })?;
         bearer.set_sensitive(true);
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).map_err(Failure::broken)?;
-        Ok(Self { grpc: Grpc::new(channel), bearer, pool, address: access.address.clone() })
+        Ok(Self {
+            grpc: Grpc::new(channel),
+            bearer,
+            pool,
+            address: access.address.clone(),
+        })
     }
 
     /// An empty message of the admin API.
@@ -140,18 +171,26 @@ impl Connection {
         let reply = self.reply_of(path)?;
         let uri = PathAndQuery::try_from(format!("/{PACKAGE}.{path}")).map_err(Failure::broken)?;
         let mut request = Request::new(request.encode_to_vec());
-        request.metadata_mut().insert("authorization", self.bearer.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.bearer.clone());
         request.set_timeout(within);
         let address = &self.address;
         let answered = async {
-            self.grpc.ready().await.map_err(|_| Failure::unreachable(address))?;
+            self.grpc
+                .ready()
+                .await
+                .map_err(|_| Failure::unreachable(address))?;
             let answered = self.grpc.unary(request, uri, Bytes).await;
             answered.map_err(|status| Failure::from_status(&status, address))
         };
         let answered = tokio::time::timeout(within + CONNECT_WITHIN, answered).await;
         let bytes = answered.map_err(|_| Failure::late(address))??.into_inner();
         DynamicMessage::decode(reply, &bytes[..]).map_err(|error| {
-            Failure::new(Exit::Failed, format!("the answer is no answer to {path}: {error}"))
+            Failure::new(
+                Exit::Failed,
+                format!("the answer is no answer to {path}: {error}"),
+            )
         })
     }
 
@@ -168,7 +207,9 @@ impl Connection {
 
     fn reply_of(&self, path: &str) -> Result<MessageDescriptor, Failure> {
         let found = path.split_once('/').and_then(|(service, method)| {
-            let service = self.pool.get_service_by_name(&format!("{PACKAGE}.{service}"))?;
+            let service = self
+                .pool
+                .get_service_by_name(&format!("{PACKAGE}.{service}"))?;
             service.methods().find(|it| it.name() == method)
         });
         let method = found.ok_or_else(|| Failure::broken(format!("no method {path}")))?;
@@ -220,22 +261,39 @@ mod tests {
 
     fn access(address: &str, plaintext_beyond_loopback: bool) -> Access {
         let address = address.to_owned();
-        Access { address, operator_key_file: None, ca_file: None, plaintext_beyond_loopback }
+        Access {
+            address,
+            operator_key_file: None,
+            ca_file: None,
+            plaintext_beyond_loopback,
+        }
     }
 
     #[test]
     fn the_key_crosses_a_network_in_clear_only_when_told_so() {
-        for address in ["http://127.0.0.1:7070", "http://localhost:7070", "http://[::1]:7070"] {
+        for address in [
+            "http://127.0.0.1:7070",
+            "http://localhost:7070",
+            "http://[::1]:7070",
+        ] {
             access(address, false).endpoint().unwrap();
         }
         for address in ["http://10.1.2.3:7070", "http://control-plane:7070"] {
             let failure = access(address, false).endpoint().unwrap_err();
-            assert!(failure.to_string().contains("--plaintext-beyond-loopback"), "{failure}");
+            assert!(
+                failure.to_string().contains("--plaintext-beyond-loopback"),
+                "{failure}"
+            );
             access(address, true).endpoint().unwrap();
         }
-        access("https://sluice.example:7070", false).endpoint().unwrap();
+        access("https://sluice.example:7070", false)
+            .endpoint()
+            .unwrap();
         for address in ["", "127.0.0.1:7070", "ftp://127.0.0.1"] {
-            assert_eq!(access(address, false).endpoint().unwrap_err().exit(), Exit::Usage);
+            assert_eq!(
+                access(address, false).endpoint().unwrap_err().exit(),
+                Exit::Usage
+            );
         }
     }
 }

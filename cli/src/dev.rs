@@ -52,10 +52,15 @@ pub struct Arguments {
 /// Runs it until it is told to end.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let filter = if arguments.verbose { "info" } else { "warn" };
-    let logs = logs::Config { filter: filter.to_owned(), ..Default::default() };
+    let logs = logs::Config {
+        filter: filter.to_owned(),
+        ..Default::default()
+    };
     logs::init(&logs).map_err(Failure::broken)?;
     let folder = Folder::open(arguments.data_dir.clone())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Failure::system("start the runtime", &error))?;
     runtime.block_on(Box::pin(serve(arguments, folder)))
 }
@@ -70,8 +75,18 @@ async fn serve(arguments: Arguments, folder: Folder) -> Result<(), Failure> {
         heeded = &mut signalled => return heeded.map_err(no_signals),
     };
     progress.finish();
-    let Site { database, control_plane, edge, demo, facts } = site?;
-    output::line(if arguments.json { greeting::json(&facts) } else { greeting::text(&facts, &folder) })?;
+    let Site {
+        database,
+        control_plane,
+        edge,
+        demo,
+        facts,
+    } = site?;
+    output::line(if arguments.json {
+        greeting::json(&facts)
+    } else {
+        greeting::text(&facts, &folder)
+    })?;
 
     let (mut edge, mut serving) = (edge.run(), control_plane.serving);
     let early = tokio::select! {

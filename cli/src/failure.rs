@@ -56,7 +56,13 @@ impl Failure {
     /// One sentence, lowercase and without a full stop.
     pub fn new(exit: Exit, sentence: impl Into<String>) -> Self {
         let (details, advice) = (Vec::new(), String::new());
-        Self { exit, sentence: sentence.into(), details, advice, taken: false }
+        Self {
+            exit,
+            sentence: sentence.into(),
+            details,
+            advice,
+            taken: false,
+        }
     }
 
     /// A command line that is not understood.
@@ -117,7 +123,9 @@ impl Failure {
             "the request is refused".to_owned()
         };
         let advice = advice(status.code(), &details);
-        let mut failure = Self::new(exit, sentence).with_details(violations).with_advice(advice);
+        let mut failure = Self::new(exit, sentence)
+            .with_details(violations)
+            .with_advice(advice);
         failure.taken = status.code() == Code::AlreadyExists;
         failure
     }
@@ -169,12 +177,20 @@ fn sentence(status: &tonic::Status) -> String {
 }
 
 fn violations(details: &ErrorDetails) -> Vec<String> {
-    let fields = details.bad_request().into_iter().flat_map(|it| &it.field_violations);
-    fields.map(|it| format!("{}: {}", it.field, it.description)).collect()
+    let fields = details
+        .bad_request()
+        .into_iter()
+        .flat_map(|it| &it.field_violations);
+    fields
+        .map(|it| format!("{}: {}", it.field, it.description))
+        .collect()
 }
 
 fn advice(code: Code, details: &ErrorDetails) -> &'static str {
-    match (details.error_info().map_or("", |info| info.reason.as_str()), code) {
+    match (
+        details.error_info().map_or("", |info| info.reason.as_str()),
+        code,
+    ) {
         ("UNKNOWN_FIELD", _) => "update the control plane, or take the command line of its version",
         (_, Code::Unavailable) => "try again in a moment",
         (_, Code::Unauthenticated) => {
@@ -184,7 +200,9 @@ fn advice(code: Code, details: &ErrorDetails) -> &'static str {
         (_, Code::AlreadyExists) => "`update` changes it; or choose another id",
         (_, Code::Aborted) => "`get` shows the new etag",
         (_, Code::NotFound) => "`list` shows what there is",
-        (_, Code::DeadlineExceeded) => "it may have been done; look, or repeat with one --request-id",
+        (_, Code::DeadlineExceeded) => {
+            "it may have been done; look, or repeat with one --request-id"
+        }
         _ => "",
     }
 }
@@ -202,7 +220,8 @@ mod tests {
 
     #[test]
     fn every_violation_has_its_line() {
-        let mut details = ErrorDetails::with_error_info("INVALID_ARGUMENT", "sluice", HashMap::new());
+        let mut details =
+            ErrorDetails::with_error_info("INVALID_ARGUMENT", "sluice", HashMap::new());
         details.add_bad_request_violation("provider.kind", "must be given");
         details.add_bad_request_violation("provider.base_url", "must be http or https");
         let status = tonic::Status::with_error_details(Code::InvalidArgument, "both", details);
@@ -229,7 +248,10 @@ mod tests {
         ] {
             let (found, text) = told(&tonic::Status::new(code, "so it is"));
             assert_eq!(found, exit, "{code:?}");
-            assert!(text.starts_with("so it is") && text.contains(says), "{code:?}: {text}");
+            assert!(
+                text.starts_with("so it is") && text.contains(says),
+                "{code:?}: {text}"
+            );
         }
     }
 

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use time::{Date, OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description};
+use time::{
+    Date, OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description,
+};
 
 /// A time, or how far it is from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,12 @@ pub fn span(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     // A thousand years are enough for anything that is asked here, and stay far from every overflow.
-    let span_ms = number.checked_mul(unit_ms).filter(|ms| *ms <= 365_000 * 86_400_000);
-    span_ms.map(Duration::from_millis).ok_or_else(|| "is longer than a thousand years".to_owned())
+    let span_ms = number
+        .checked_mul(unit_ms)
+        .filter(|ms| *ms <= 365_000 * 86_400_000);
+    span_ms
+        .map(Duration::from_millis)
+        .ok_or_else(|| "is longer than a thousand years".to_owned())
 }
 
 /// Reads a moment.
@@ -42,9 +48,12 @@ pub fn moment(text: &str) -> Result<Moment, String> {
     if let Ok(day) = Date::parse(text, format_description!("[year]-[month]-[day]")) {
         return Ok(Moment::At(day.with_time(Time::MIDNIGHT).assume_utc()));
     }
-    OffsetDateTime::parse(text, &Rfc3339).map(Moment::At).map_err(|_| {
-        "write a span such as 12h or 7d, a day such as 2026-11-01, or 2026-11-01T12:00:00Z".to_owned()
-    })
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map(Moment::At)
+        .map_err(|_| {
+            "write a span such as 12h or 7d, a day such as 2026-11-01, or 2026-11-01T12:00:00Z"
+                .to_owned()
+        })
 }
 
 /// As RFC 3339 writes it, to the second.
@@ -87,7 +96,10 @@ impl Moment {
 
 fn wire(at: OffsetDateTime) -> prost_types::Timestamp {
     let nanos = i32::try_from(at.nanosecond()).unwrap_or(0);
-    prost_types::Timestamp { seconds: at.unix_timestamp(), nanos }
+    prost_types::Timestamp {
+        seconds: at.unix_timestamp(),
+        nanos,
+    }
 }
 
 #[cfg(test)]
@@ -98,10 +110,25 @@ mod tests {
 
     #[test]
     fn spans_need_their_unit() {
-        for (text, ms) in [("250ms", 250), ("90s", 90_000), ("30m", 1_800_000), ("7d", 604_800_000)] {
+        for (text, ms) in [
+            ("250ms", 250),
+            ("90s", 90_000),
+            ("30m", 1_800_000),
+            ("7d", 604_800_000),
+        ] {
             assert_eq!(span(text), Ok(Duration::from_millis(ms)));
         }
-        for text in ["", "5", "s", "-5s", "5 s", "5y", "1.5h", "99999999999999999999s", "400000d"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "-5s",
+            "5 s",
+            "5y",
+            "1.5h",
+            "99999999999999999999s",
+            "400000d",
+        ] {
             assert!(span(text).is_err(), "{text}");
         }
     }

@@ -26,7 +26,11 @@ pub const ORGANIZATION: Noun = Noun {
     service: "OrganizationService",
     field: "organization",
     collections: &["organizations"],
-    columns: &[("NAME", "name"), ("DISPLAY NAME", "display_name"), ("CREATED", "create_time")],
+    columns: &[
+        ("NAME", "name"),
+        ("DISPLAY NAME", "display_name"),
+        ("CREATED", "create_time"),
+    ],
 };
 
 /// Projects.
@@ -59,7 +63,11 @@ pub const MODEL: Noun = Noun {
     service: "ModelService",
     field: "model",
     collections: &["organizations", "models"],
-    columns: &[("NAME", "name"), ("STABLE VERSION", "stable_version"), ("CREATED", "create_time")],
+    columns: &[
+        ("NAME", "name"),
+        ("STABLE VERSION", "stable_version"),
+        ("CREATED", "create_time"),
+    ],
 };
 
 /// Versions of models.
@@ -68,7 +76,11 @@ pub const MODEL_VERSION: Noun = Noun {
     service: "ModelVersionService",
     field: "model_version",
     collections: &["organizations", "models", "versions"],
-    columns: &[("NAME", "name"), ("TARGETS", "targets"), ("CREATED", "create_time")],
+    columns: &[
+        ("NAME", "name"),
+        ("TARGETS", "targets"),
+        ("CREATED", "create_time"),
+    ],
 };
 
 /// Keys of clients.
@@ -182,14 +194,21 @@ mod tests {
                 service.methods().find(|it| it.name() == name)
             };
             for verb in verbs.split(' ') {
-                let method = method(&noun.method(verb)).unwrap_or_else(|| panic!("{verb} {noun:?}"));
+                let method =
+                    method(&noun.method(verb)).unwrap_or_else(|| panic!("{verb} {noun:?}"));
                 assert_eq!(method.input(), message(&noun.request(verb)).unwrap());
             }
             let list = method(&format!("{}s", noun.method("List"))).unwrap();
-            assert!(list.output().get_field_by_name(&noun.fields()).is_some(), "{noun:?}");
+            assert!(
+                list.output().get_field_by_name(&noun.fields()).is_some(),
+                "{noun:?}"
+            );
             let shape = message(noun.message).unwrap();
             for (_, field) in noun.columns {
-                assert!(shape.get_field_by_name(field).is_some(), "{field} of {noun:?}");
+                assert!(
+                    shape.get_field_by_name(field).is_some(),
+                    "{field} of {noun:?}"
+                );
             }
         }
     }

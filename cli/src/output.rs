@@ -43,7 +43,11 @@ pub fn remark(text: impl fmt::Display) {
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(heads.iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
+    table.set_header(
+        heads
+            .iter()
+            .map(|head| Cell::new(head).add_attribute(Attribute::Bold)),
+    );
     table.add_rows(rows);
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
@@ -57,9 +61,18 @@ pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Names and values, one line each; lines of one name stand below each other.
 pub fn listing(lines: &[(String, String)]) -> String {
-    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let lines = lines.iter().map(|(name, value)| format!("{name:width$}  {value}"));
-    lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    let width = lines
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let lines = lines
+        .iter()
+        .map(|(name, value)| format!("{name:width$}  {value}"));
+    lines
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -68,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_table_has_no_borders_and_no_trailing_spaces() {
-        let rows = [["demo", "7"], ["longer-name", "1200"]].map(|row| row.map(str::to_owned).to_vec());
+        let rows =
+            [["demo", "7"], ["longer-name", "1200"]].map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(
             table(&["MODEL", "REQUESTS"], &rows),
             "MODEL        REQUESTS\ndemo                7\nlonger-name      1200"

@@ -53,9 +53,9 @@ impl Place {
                 let project = self.project.as_deref().ok_or_else(|| missing("project"))?;
                 self.name(&collections[..collections.len() - 1], project)
             }
-            [.., "models", _] => {
-                Err(Failure::usage("which model? write the version as MODEL@VERSION"))
-            }
+            [.., "models", _] => Err(Failure::usage(
+                "which model? write the version as MODEL@VERSION",
+            )),
             _ => Ok(String::new()),
         }
     }
@@ -69,7 +69,10 @@ impl Place {
             (parts.next()? == "organizations").then_some(parts.next()?)
         };
         let organization = self.organization.as_deref().or_else(of_project);
-        self.name(&["organizations"], organization.ok_or_else(|| missing("organization"))?)
+        self.name(
+            &["organizations"],
+            organization.ok_or_else(|| missing("organization"))?,
+        )
     }
 
     /// The whole name of a limit's scope: `organization`, `project`, `projects/ID`, `keys/ID` of the project,
@@ -79,7 +82,10 @@ impl Place {
             "organization" if text == "organization" => self.organization(),
             "project" if text == "project" => self.parent(&["organizations", "projects", "keys"]),
             "projects" => Ok(format!("{}/{text}", self.organization()?)),
-            "keys" => Ok(format!("{}/{text}", self.parent(&["organizations", "projects", "keys"])?)),
+            "keys" => Ok(format!(
+                "{}/{text}",
+                self.parent(&["organizations", "projects", "keys"])?
+            )),
             "organizations" => Ok(text.to_owned()),
             _ => Err(Failure::usage(format!(
                 "`{text}` is no scope: write organization, project, keys/ID, projects/ID or a whole name"
@@ -103,7 +109,9 @@ fn whole(collections: Collections, text: &str) -> Result<String, Failure> {
         return Ok(text.to_owned());
     }
     let shape = collections.join("/…/");
-    Err(Failure::usage(format!("`{text}` is not a name of the form {shape}/…")))
+    Err(Failure::usage(format!(
+        "`{text}` is not a name of the form {shape}/…"
+    )))
 }
 
 fn missing(what: &str) -> Failure {
@@ -123,14 +131,23 @@ mod tests {
 
     fn place(organization: &str, project: &str) -> Place {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Place { organization: given(organization), project: given(project) }
+        Place {
+            organization: given(organization),
+            project: given(project),
+        }
     }
 
     #[test]
     fn short_names_stand_where_the_options_say() {
         let place = place("acme", "web");
-        assert_eq!(place.name(KEYS, "k1").unwrap(), "organizations/acme/projects/web/keys/k1");
-        assert_eq!(place.name(MODELS, "gpt-4o").unwrap(), "organizations/acme/models/gpt-4o");
+        assert_eq!(
+            place.name(KEYS, "k1").unwrap(),
+            "organizations/acme/projects/web/keys/k1"
+        );
+        assert_eq!(
+            place.name(MODELS, "gpt-4o").unwrap(),
+            "organizations/acme/models/gpt-4o"
+        );
         let version = place.name(VERSIONS, "gpt-4o@v2").unwrap();
         assert_eq!(version, "organizations/acme/models/gpt-4o/versions/v2");
         assert_eq!(place.name(&["edges"], "edge-1").unwrap(), "edges/edge-1");
@@ -143,13 +160,20 @@ mod tests {
         let nowhere = place("", "");
         let name = "organizations/acme/projects/web/keys/k1";
         assert_eq!(nowhere.name(KEYS, name).unwrap(), name);
-        for wrong in ["organizations/acme/projects/web", "a/b", "organizations//projects/w/keys/k"] {
+        for wrong in [
+            "organizations/acme/projects/web",
+            "a/b",
+            "organizations//projects/w/keys/k",
+        ] {
             assert!(nowhere.name(KEYS, wrong).is_err(), "{wrong}");
         }
         let in_project = place("", "organizations/acme/projects/web");
         assert_eq!(in_project.name(KEYS, "k1").unwrap(), name);
         assert_eq!(in_project.organization().unwrap(), "organizations/acme");
-        assert_eq!(place("organizations/acme", "web").name(KEYS, "k1").unwrap(), name);
+        assert_eq!(
+            place("organizations/acme", "web").name(KEYS, "k1").unwrap(),
+            name
+        );
     }
 
     #[test]
@@ -174,7 +198,10 @@ mod tests {
             ("project", "organizations/acme/projects/web"),
             ("projects/api", "organizations/acme/projects/api"),
             ("keys/k1", "organizations/acme/projects/web/keys/k1"),
-            ("projects/api/keys/k1", "organizations/acme/projects/api/keys/k1"),
+            (
+                "projects/api/keys/k1",
+                "organizations/acme/projects/api/keys/k1",
+            ),
             ("organizations/other", "organizations/other"),
         ] {
             assert_eq!(place.scope(text).unwrap(), name);

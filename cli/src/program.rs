@@ -41,14 +41,25 @@ pub fn main() -> ExitCode {
 }
 
 fn administer(global: Global, command: admin::Command) -> Result<(), Failure> {
-    let Global { output: format, place, access } = global;
+    let Global {
+        output: format,
+        place,
+        access,
+    } = global;
     let key = access.operator_key()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Failure::system("start the runtime", &error))?;
     runtime.block_on(async {
         let connection = Connection::open(&access, &key)?;
         let now = OffsetDateTime::from(Clock::system().now());
-        let mut session = Session { connection, place, format, now };
+        let mut session = Session {
+            connection,
+            place,
+            format,
+            now,
+        };
         Box::pin(admin::run(command, &mut session)).await
     })
 }
@@ -56,5 +67,9 @@ fn administer(global: Global, command: admin::Command) -> Result<(), Failure> {
 fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "sluice", &mut script);
-    output::line(String::from_utf8(script).map_err(Failure::broken)?.trim_end())
+    output::line(
+        String::from_utf8(script)
+            .map_err(Failure::broken)?
+            .trim_end(),
+    )
 }

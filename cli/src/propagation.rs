@@ -22,13 +22,18 @@ pub async fn wait(
     within: Duration,
 ) -> Result<WaitForPropagationResponse, Failure> {
     let since = Instant::now();
-    let mut request = WaitForPropagationRequest { revision, region: region.to_owned(), timeout: None };
+    let mut request = WaitForPropagationRequest {
+        revision,
+        region: region.to_owned(),
+        timeout: None,
+    };
     loop {
         let step = within.saturating_sub(since.elapsed()).min(CALL_MAX);
         request.timeout = prost_types::Duration::try_from(step).ok();
         let path = "EdgeService/WaitForPropagation";
-        let reply: WaitForPropagationResponse =
-            connection.call_for(path, &request, step + ANSWER_WITHIN).await?;
+        let reply: WaitForPropagationResponse = connection
+            .call_for(path, &request, step + ANSWER_WITHIN)
+            .await?;
         if reply.reached || since.elapsed() >= within {
             return Ok(reply);
         }
@@ -43,15 +48,29 @@ pub fn check(waited: &WaitForPropagationResponse) -> Result<(), Failure> {
         return Ok(());
     }
     let behind = |edge: &Edge| {
-        let lanes = edge.lanes.iter().map(|lane| format!("{} {}", lane.lane, lane.applied_revision));
-        let connected = if edge.connected { "connected" } else { "not connected" };
+        let lanes = edge
+            .lanes
+            .iter()
+            .map(|lane| format!("{} {}", lane.lane, lane.applied_revision));
+        let connected = if edge.connected {
+            "connected"
+        } else {
+            "not connected"
+        };
         let region = &edge.region;
-        format!("{} in {region}, {connected}: {}", edge.name, lanes.collect::<Vec<_>>().join(", "))
+        format!(
+            "{} in {region}, {connected}: {}",
+            edge.name,
+            lanes.collect::<Vec<_>>().join(", ")
+        )
     };
     let sentence = format!("revision {} is not on every edge yet", waited.revision);
     Err(Failure::new(Exit::Behind, sentence)
         .with_details(waited.stragglers.iter().map(behind))
-        .with_advice(format!("`sluice edges wait --revision {}` waits on", waited.revision)))
+        .with_advice(format!(
+            "`sluice edges wait --revision {}` waits on",
+            waited.revision
+        )))
 }
 
 /// Says that all are there.
@@ -71,14 +90,33 @@ mod tests {
 
     #[test]
     fn stragglers_are_named_with_how_far_they_are() {
-        let lanes = vec![LaneProgress { lane: "config".to_owned(), applied_revision: 11, ..Default::default() }];
-        let edge = Edge { name: "edges/b".to_owned(), region: "eu".to_owned(), lanes, ..Default::default() };
-        let waited =
-            WaitForPropagationResponse { revision: 12, stragglers: vec![edge], ..Default::default() };
+        let lanes = vec![LaneProgress {
+            lane: "config".to_owned(),
+            applied_revision: 11,
+            ..Default::default()
+        }];
+        let edge = Edge {
+            name: "edges/b".to_owned(),
+            region: "eu".to_owned(),
+            lanes,
+            ..Default::default()
+        };
+        let waited = WaitForPropagationResponse {
+            revision: 12,
+            stragglers: vec![edge],
+            ..Default::default()
+        };
         let failure = check(&waited).unwrap_err();
         assert_eq!(failure.exit(), Exit::Behind);
         let text = failure.to_string();
-        assert!(text.contains("\n  edges/b in eu, not connected: config 11\n"), "{text}");
-        check(&WaitForPropagationResponse { reached: true, ..waited }).unwrap();
+        assert!(
+            text.contains("\n  edges/b in eu, not connected: config 11\n"),
+            "{text}"
+        );
+        check(&WaitForPropagationResponse {
+            reached: true,
+            ..waited
+        })
+        .unwrap();
     }
 }

@@ -54,9 +54,15 @@ impl Session {
         } else {
             set_text(&mut request, "parent", name)?;
         }
-        set(&mut request, noun.field, self.dynamic(noun.message, resource)?)?;
+        set(
+            &mut request,
+            noun.field,
+            self.dynamic(noun.message, resource)?,
+        )?;
         write.stamp(&mut request)?;
-        self.connection.call(&noun.method("Create"), &request, ANSWER_WITHIN).await
+        self.connection
+            .call(&noun.method("Create"), &request, ANSWER_WITHIN)
+            .await
     }
 
     /// Changes the fields in `mask`.
@@ -68,19 +74,30 @@ impl Session {
         write: &Write,
     ) -> Result<DynamicMessage, Failure> {
         if mask.is_empty() {
-            return Err(Failure::usage("nothing is to be changed; --help shows what can be"));
+            return Err(Failure::usage(
+                "nothing is to be changed; --help shows what can be",
+            ));
         }
         let paths = mask.into_iter().map(str::to_owned).collect();
         let mut request = self.connection.message(&noun.request("Update"))?;
-        set(&mut request, noun.field, self.dynamic(noun.message, resource)?)?;
-        let mask = request.get_field_by_name("update_mask").map(std::borrow::Cow::into_owned);
+        set(
+            &mut request,
+            noun.field,
+            self.dynamic(noun.message, resource)?,
+        )?;
+        let mask = request
+            .get_field_by_name("update_mask")
+            .map(std::borrow::Cow::into_owned);
         let Some(Value::Message(mut mask)) = mask else {
             return Err(Failure::broken("an update has no mask"));
         };
-        mask.transcode_from(&FieldMask { paths }).map_err(Failure::broken)?;
+        mask.transcode_from(&FieldMask { paths })
+            .map_err(Failure::broken)?;
         set(&mut request, "update_mask", Value::Message(mask))?;
         write.stamp(&mut request)?;
-        self.connection.call(&noun.method("Update"), &request, ANSWER_WITHIN).await
+        self.connection
+            .call(&noun.method("Update"), &request, ANSWER_WITHIN)
+            .await
     }
 
     /// Calls a method whose request is little more than a name.
@@ -96,7 +113,9 @@ impl Session {
         if let Some(write) = write {
             write.stamp(&mut request)?;
         }
-        self.connection.call(&noun.method(verb), &request, ANSWER_WITHIN).await
+        self.connection
+            .call(&noun.method(verb), &request, ANSWER_WITHIN)
+            .await
     }
 
     /// Shows one.
@@ -111,16 +130,25 @@ impl Session {
         let name = self.place.name(noun.collections, &delete.name)?;
         let mut request = self.connection.message(&noun.request("Delete"))?;
         set_text(&mut request, "name", &name)?;
-        set_text(&mut request, "etag", delete.etag.as_deref().unwrap_or_default())?;
+        set_text(
+            &mut request,
+            "etag",
+            delete.etag.as_deref().unwrap_or_default(),
+        )?;
         delete.write.stamp(&mut request)?;
-        let reply = self.connection.call(&noun.method("Delete"), &request, ANSWER_WITHIN).await?;
+        let reply = self
+            .connection
+            .call(&noun.method("Delete"), &request, ANSWER_WITHIN)
+            .await?;
         self.show_done("deleted", &name, &reply, &delete.write)?;
         self.settle(&reply, &delete.write).await
     }
 
     /// Lists what stands in `parent`, at most `max` of them.
     pub async fn list(&mut self, noun: &Noun, parent: &str, max: usize) -> Result<(), Failure> {
-        let mut request = self.connection.message(&format!("List{}sRequest", noun.message))?;
+        let mut request = self
+            .connection
+            .message(&format!("List{}sRequest", noun.message))?;
         set_text(&mut request, "parent", parent)?;
         let fields = noun.fields();
         let mut found = Vec::new();
@@ -149,7 +177,10 @@ impl Session {
                 let row = |item: &Value| {
                     let item = item.as_message();
                     let cell = |(_, field): &(_, &str)| item.map(|it| wording::field(it, field));
-                    noun.columns.iter().map(|column| cell(column).unwrap_or_default()).collect()
+                    noun.columns
+                        .iter()
+                        .map(|column| cell(column).unwrap_or_default())
+                        .collect()
                 };
                 let heads: Vec<&str> = noun.columns.iter().map(|(head, _)| *head).collect();
                 let rows: Vec<Vec<String>> = found.iter().map(row).collect();
@@ -188,7 +219,9 @@ impl Session {
 
     /// Waits for the edges if that was asked.
     pub async fn settle(&mut self, reply: &DynamicMessage, write: &Write) -> Result<(), Failure> {
-        let Some(within) = write.wait else { return Ok(()) };
+        let Some(within) = write.wait else {
+            return Ok(());
+        };
         let waited = propagation::wait(&mut self.connection, revision(reply), "", within).await?;
         propagation::check(&waited)?;
         output::remark(propagation::sentence(&waited));
@@ -222,18 +255,26 @@ pub fn json(message: &DynamicMessage) -> Result<String, Failure> {
     let mut out = Vec::new();
     let mut serializer = serde_json::Serializer::pretty(&mut out);
     let options = SerializeOptions::new();
-    message.serialize_with_options(&mut serializer, &options).map_err(Failure::broken)?;
+    message
+        .serialize_with_options(&mut serializer, &options)
+        .map_err(Failure::broken)?;
     String::from_utf8(out).map_err(Failure::broken)
 }
 
 /// Sets a field. That there is one of this type is certain in a build whose tests ran.
 pub fn set(message: &mut DynamicMessage, field: &str, value: Value) -> Result<(), Failure> {
-    message.try_set_field_by_name(field, value).map_err(Failure::broken)
+    message
+        .try_set_field_by_name(field, value)
+        .map_err(Failure::broken)
 }
 
 /// Sets a text, where there is one to set.
 fn set_text(message: &mut DynamicMessage, field: &str, text: &str) -> Result<(), Failure> {
-    if text.is_empty() { Ok(()) } else { set(message, field, Value::String(text.to_owned())) }
+    if text.is_empty() {
+        Ok(())
+    } else {
+        set(message, field, Value::String(text.to_owned()))
+    }
 }
 
 /// The revision of a write: in the reply, or in the one noun that it holds.
@@ -242,6 +283,10 @@ fn revision(reply: &DynamicMessage) -> i64 {
         Some(Value::I64(revision)) => Some(*revision),
         _ => None,
     };
-    let nested = || reply.fields().find_map(|(_, value)| own(value.as_message()?));
+    let nested = || {
+        reply
+            .fields()
+            .find_map(|(_, value)| own(value.as_message()?))
+    };
     own(reply).or_else(nested).unwrap_or(0)
 }

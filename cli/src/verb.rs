@@ -113,7 +113,10 @@ pub enum Standing {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be 1 or more".to_owned())
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "must be 1 or more".to_owned())
 }
 
 // === impl Write ===
@@ -123,23 +126,32 @@ impl Write {
     pub fn stamp(&self, request: &mut DynamicMessage) -> Result<(), Failure> {
         if let Some(id) = &self.request_id {
             let value = Value::String(id.clone());
-            request.try_set_field_by_name("request_id", value).map_err(Failure::broken)?;
+            request
+                .try_set_field_by_name("request_id", value)
+                .map_err(Failure::broken)?;
         }
         if self.validate_only {
             let value = Value::Bool(true);
-            request.try_set_field_by_name("validate_only", value).map_err(Failure::broken)?;
+            request
+                .try_set_field_by_name("validate_only", value)
+                .map_err(Failure::broken)?;
         }
         Ok(())
     }
 
     /// The same for the `step`th of several calls that make up one command: a request id belongs to one call.
     pub fn of_step(&self, step: u8) -> Result<Self, Failure> {
-        let Some(text) = &self.request_id else { return Ok(self.clone()) };
-        let id: uuid::Uuid = text.parse().map_err(|_| {
-            Failure::usage(format!("--request-id {text}: is not a UUID"))
-        })?;
+        let Some(text) = &self.request_id else {
+            return Ok(self.clone());
+        };
+        let id: uuid::Uuid = text
+            .parse()
+            .map_err(|_| Failure::usage(format!("--request-id {text}: is not a UUID")))?;
         let mut bytes = id.into_bytes();
         bytes[15] ^= step;
-        Ok(Self { request_id: Some(uuid::Uuid::from_bytes(bytes).to_string()), ..self.clone() })
+        Ok(Self {
+            request_id: Some(uuid::Uuid::from_bytes(bytes).to_string()),
+            ..self.clone()
+        })
     }
 }

@@ -11,7 +11,11 @@ use crate::moment;
 /// another message is shown as if it were the message.
 pub fn fields(message: &DynamicMessage) -> Vec<(String, String)> {
     let mut lines = Vec::new();
-    for field in message.descriptor().fields().filter(|field| message.has_field(field)) {
+    for field in message
+        .descriptor()
+        .fields()
+        .filter(|field| message.has_field(field))
+    {
         let value = message.get_field(&field);
         match value.as_message() {
             Some(inner) if inner.descriptor().package_name() == "sluice.admin.v1" => {
@@ -26,16 +30,22 @@ pub fn fields(message: &DynamicMessage) -> Vec<(String, String)> {
 /// One field, by name; empty when there is none or it holds nothing.
 pub fn field(message: &DynamicMessage, name: &str) -> String {
     let field = message.descriptor().get_field_by_name(name);
-    let shown = field.map(|field| match message.has_field(&field) || !field.supports_presence() {
-        true => worded(&field, &message.get_field(&field)),
-        false => String::new(),
-    });
+    let shown = field.map(
+        |field| match message.has_field(&field) || !field.supports_presence() {
+            true => worded(&field, &message.get_field(&field)),
+            false => String::new(),
+        },
+    );
     shown.unwrap_or_default()
 }
 
 fn worded(field: &FieldDescriptor, value: &Value) -> String {
     match value {
-        Value::List(items) => items.iter().map(|it| one(&field.kind(), it)).collect::<Vec<_>>().join(", "),
+        Value::List(items) => items
+            .iter()
+            .map(|it| one(&field.kind(), it))
+            .collect::<Vec<_>>()
+            .join(", "),
         Value::Map(entries) => {
             let mut entries: Vec<_> = entries
                 .iter()
@@ -67,12 +77,23 @@ fn one(kind: &Kind, value: &Value) -> String {
 }
 
 fn enumerated(kind: &Kind, number: i32) -> String {
-    let Kind::Enum(of) = kind else { return String::new() };
-    let Some(value) = of.get_value(number) else { return number.to_string() };
+    let Kind::Enum(of) = kind else {
+        return String::new();
+    };
+    let Some(value) = of.get_value(number) else {
+        return number.to_string();
+    };
     // `KEY_STATE_UNSPECIFIED` begins as every value of its enum does.
-    let zero = of.get_value(0).map(|zero| zero.name().to_owned()).unwrap_or_default();
+    let zero = of
+        .get_value(0)
+        .map(|zero| zero.name().to_owned())
+        .unwrap_or_default();
     let prefix = zero.trim_end_matches("UNSPECIFIED");
-    value.name().trim_start_matches(prefix).to_lowercase().replace('_', "-")
+    value
+        .name()
+        .trim_start_matches(prefix)
+        .to_lowercase()
+        .replace('_', "-")
 }
 
 fn nested(message: &DynamicMessage) -> String {
@@ -85,14 +106,21 @@ fn nested(message: &DynamicMessage) -> String {
         "google.protobuf.Duration" => moment::roughly(number("seconds")),
         // As they are given to `--target`.
         "sluice.admin.v1.Target" => {
-            format!("{}={}", field(message, "provider"), field(message, "provider_model"))
+            format!(
+                "{}={}",
+                field(message, "provider"),
+                field(message, "provider_model")
+            )
         }
         "sluice.admin.v1.LaneProgress" => {
             format!("{} {}", field(message, "lane"), number("applied_revision"))
         }
         _ => {
             let fields = fields(message).into_iter();
-            fields.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+            fields
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join(" ")
         }
     }
 }
@@ -106,7 +134,9 @@ mod tests {
 
     fn dynamic(name: &str, typed: &impl prost::Message) -> DynamicMessage {
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
-        let descriptor = pool.get_message_by_name(&format!("sluice.admin.v1.{name}")).unwrap();
+        let descriptor = pool
+            .get_message_by_name(&format!("sluice.admin.v1.{name}"))
+            .unwrap();
         let mut message = DynamicMessage::new(descriptor);
         message.transcode_from(typed).unwrap();
         message
@@ -119,24 +149,44 @@ mod tests {
             environment: admin::KeyEnvironment::Live.into(),
             state: admin::KeyState::Revoked.into(),
             models: vec!["a".to_owned(), "b".to_owned()],
-            create_time: Some(prost_types::Timestamp { seconds: 1_795_348_800, nanos: 5 }),
+            create_time: Some(prost_types::Timestamp {
+                seconds: 1_795_348_800,
+                nanos: 5,
+            }),
             revision: 7,
             ..Default::default()
         };
         let key = dynamic("Key", &key);
         assert_eq!(field(&key, "state"), "revoked");
-        assert_eq!(field(&key, "expire_time"), "", "an absent time is not the year 1970");
+        assert_eq!(
+            field(&key, "expire_time"),
+            "",
+            "an absent time is not the year 1970"
+        );
         assert_eq!(field(&key, "no_such_field"), "");
         let lines = fields(&key);
         let names: Vec<_> = lines.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["name", "create_time", "revision", "environment", "models", "state"]);
+        assert_eq!(
+            names,
+            [
+                "name",
+                "create_time",
+                "revision",
+                "environment",
+                "models",
+                "state"
+            ]
+        );
         assert_eq!(lines[1].1, "2026-11-22T12:00:00Z");
         assert_eq!(lines[4].1, "a, b");
     }
 
     #[test]
     fn targets_lanes_and_maps_are_short() {
-        let target = admin::Target { provider: "p".to_owned(), provider_model: "m".to_owned() };
+        let target = admin::Target {
+            provider: "p".to_owned(),
+            provider_model: "m".to_owned(),
+        };
         let version = admin::ModelVersion {
             targets: vec![target],
             provenance: [("git_sha", "abc"), ("ci_run", "9")]
@@ -152,7 +202,11 @@ mod tests {
             applied_revision: 12,
             durable_revision: 0,
         });
-        let edge = admin::Edge { connected: false, lanes: lanes.to_vec(), ..Default::default() };
+        let edge = admin::Edge {
+            connected: false,
+            lanes: lanes.to_vec(),
+            ..Default::default()
+        };
         let edge = dynamic("Edge", &edge);
         assert_eq!(field(&edge, "lanes"), "config 12, keys 12");
         assert_eq!(field(&edge, "connected"), "no");

@@ -29,17 +29,27 @@ pub fn find(named: Option<&Path>, search_path: &str) -> Option<Binaries> {
     folders.extend(listed("/opt/homebrew/opt"));
     folders.extend(listed("/Applications/Postgres.app/Contents/Versions"));
     folders.push(PathBuf::from("/usr/local/pgsql/bin"));
-    folders.iter().filter_map(|folder| inspect(folder)).max_by_key(|found| found.major)
+    folders
+        .iter()
+        .filter_map(|folder| inspect(folder))
+        .max_by_key(|found| found.major)
 }
 
 fn inspect(folder: &Path) -> Option<Binaries> {
     if !folder.join("initdb").is_file() {
         return None;
     }
-    let output = std::process::Command::new(folder.join("postgres")).arg("--version").output();
+    let output = std::process::Command::new(folder.join("postgres"))
+        .arg("--version")
+        .output();
     let text = String::from_utf8(output.ok()?.stdout).ok()?;
-    let version = text.split_whitespace().find(|word| word.starts_with(char::is_numeric))?;
+    let version = text
+        .split_whitespace()
+        .find(|word| word.starts_with(char::is_numeric))?;
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     let major = digits.parse().ok()?;
-    (major >= MAJOR_MIN).then(|| Binaries { folder: folder.to_owned(), major })
+    (major >= MAJOR_MIN).then(|| Binaries {
+        folder: folder.to_owned(),
+        major,
+    })
 }

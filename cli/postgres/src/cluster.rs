@@ -6,7 +6,10 @@
 use std::{
     ffi::OsString,
     fmt, fs, io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::{
+        fs::{DirBuilderExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::mpsc,
@@ -25,6 +28,9 @@ use crate::{
     guard::{self, FOLDER, OnParentDeath},
     owner::{self, Owner},
 };
+
+/// How the path of every socket folder begins.
+const SOCKET_FOLDER: &str = "/tmp/sluice-";
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const STOPPED_WITHIN: Duration = Duration::from_secs(20);
@@ -90,16 +96,24 @@ impl Postgres {
             make(options, &binaries, owner, &cluster)?;
         }
         progress("starting the database");
-        let socket_dir = socket_folder(owner)?;
+        let socket_dir = socket_folder(&options.data_dir, owner)?;
         let (pid, ended) = spawn(options, &binaries, owner, &socket_dir)?;
-        let server = Self { pid, ended, socket_dir, _lock: lock };
+        let server = Self {
+            pid,
+            ended,
+            socket_dir,
+            _lock: lock,
+        };
         server.wait_until_ready(&options.data_dir)?;
         Ok(server)
     }
 
     /// The URL of a database of this server.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://sluice@localhost/{database}?host={}", self.socket_dir.display())
+        format!(
+            "postgres://sluice@localhost/{database}?host={}",
+            self.socket_dir.display()
+        )
     }
 
     /// The folder of the socket.
@@ -123,7 +137,10 @@ impl Postgres {
         loop {
             // The eighth line says `ready` once connections are taken.
             let text = fs::read_to_string(&pid_file).unwrap_or_default();
-            if text.lines().nth(7).is_some_and(|line| line.trim() == "ready")
+            if text
+                .lines()
+                .nth(7)
+                .is_some_and(|line| line.trim() == "ready")
                 && text.lines().next().and_then(|line| line.parse().ok()) == Some(self.pid.as_raw())
             {
                 return Ok(());
@@ -149,7 +166,10 @@ impl Drop for Postgres {
 }
 
 fn take_folder(folder: &Path) -> Result<Flock<fs::File>, CannotStart> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
     made.map_err(|error| CannotStart::System("make the data folder", error))?;
     let file = fs::File::create(folder.join("lock"));
     let file = file.map_err(|error| CannotStart::System("open the lock file", error))?;
@@ -169,22 +189,44 @@ fn make(
     made.and_then(|()| owner::give(cluster, owner))
         .map_err(|error| CannotStart::System("make the cluster folder", error))?;
     let program = binaries.folder.join("initdb");
-    let output = guard::command(&options.guard, owner, OnParentDeath::Nothing, cluster, &program)
-        .args(["-D", FOLDER, "-A", "trust", "-U", "sluice", "-E", "UTF8", "--locale=C", "--no-sync"])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| CannotStart::System("run the guard", error))?;
+    let output = guard::command(
+        &options.guard,
+        owner,
+        OnParentDeath::Nothing,
+        cluster,
+        &program,
+    )
+    .args([
+        "-D",
+        FOLDER,
+        "-A",
+        "trust",
+        "-U",
+        "sluice",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+    ])
+    .stdin(Stdio::null())
+    .output()
+    .map_err(|error| CannotStart::System("run the guard", error))?;
     if output.status.success() {
         return Ok(());
     }
     let _ = fs::remove_dir_all(cluster);
-    Err(CannotStart::Failed("initdb", tail(&String::from_utf8_lossy(&output.stderr))))
+    Err(CannotStart::Failed(
+        "initdb",
+        tail(&String::from_utf8_lossy(&output.stderr)),
+    ))
 }
 
 /// A server whose owner was killed is still shutting down for a moment.
 fn wait_for_predecessor(cluster: &Path) {
     let text = fs::read_to_string(cluster.join("postmaster.pid")).unwrap_or_default();
-    let Some(pid) = text.lines().next().and_then(|line| line.parse().ok()) else { return };
+    let Some(pid) = text.lines().next().and_then(|line| line.parse().ok()) else {
+        return;
+    };
     let since = Instant::now();
     while kill(Pid::from_raw(pid), None).is_ok()
         && cluster.join("postmaster.pid").exists()
@@ -194,14 +236,24 @@ fn wait_for_predecessor(cluster: &Path) {
     }
 }
 
-fn socket_folder(owner: Owner) -> Result<PathBuf, CannotStart> {
+fn socket_folder(data_dir: &Path, owner: Owner) -> Result<PathBuf, CannotStart> {
+    let refused = |error| CannotStart::System("make the socket folder", error);
+    // An owner that was killed left its folder behind, but also where it is.
+    let record = data_dir.join("socket-folder");
+    let left = fs::read_to_string(&record).unwrap_or_default();
+    if left.starts_with(SOCKET_FOLDER) {
+        let _ = fs::remove_dir_all(left.trim_end());
+    }
     // Short, because the path of a socket must stay below 108 bytes.
-    let name = std::iter::repeat_with(fastrand::alphanumeric).take(12).collect::<String>();
-    let folder = Path::new("/tmp").join(format!("sluice-{name}"));
+    let name = std::iter::repeat_with(fastrand::alphanumeric)
+        .take(12)
+        .collect::<String>();
+    let folder = PathBuf::from(format!("{SOCKET_FOLDER}{name}"));
+    fs::write(&record, folder.as_os_str().as_encoded_bytes()).map_err(refused)?;
     let made = fs::DirBuilder::new().mode(0o700).create(&folder);
     made.and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
         .and_then(|()| owner::give(&folder, owner))
-        .map_err(|error| CannotStart::System("make the socket folder", error))?;
+        .map_err(refused)?;
     Ok(folder)
 }
 
@@ -217,13 +269,27 @@ fn spawn(
     let log = log.map_err(|error| CannotStart::System("open the server's log", error))?;
     let cluster = options.data_dir.join("cluster");
     let program = binaries.folder.join("postgres");
-    let mut command =
-        guard::command(&options.guard, owner, OnParentDeath::Interrupt, &cluster, &program);
+    let mut command = guard::command(
+        &options.guard,
+        owner,
+        OnParentDeath::Interrupt,
+        &cluster,
+        &program,
+    );
     command.args(["-D", FOLDER, "-k"]).arg(socket_dir);
-    for setting in ["listen_addresses=", "synchronous_commit=off", "max_connections=200"] {
+    for setting in [
+        "listen_addresses=",
+        "synchronous_commit=off",
+        "max_connections=200",
+    ] {
         command.args(["-c", setting]);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    // An interrupt from the terminal is for the owner alone, who stops the server when it is done with it.
+    command.process_group(0);
     let (started, starting) = mpsc::channel();
     let (finished, ended) = mpsc::channel();
     thread::spawn(move || match command.spawn() {

@@ -51,10 +51,20 @@ pub fn command(
     program: &Path,
 ) -> Command {
     let mut words = guard.iter();
-    let mut command = Command::new(words.next().map_or(OsStr::new("sluice"), OsString::as_os_str));
+    let mut command = Command::new(
+        words
+            .next()
+            .map_or(OsStr::new("sluice"), OsString::as_os_str),
+    );
     command.args(words);
-    command.arg(owner.uid.to_string()).arg(owner.gid.to_string());
-    let death = if death == OnParentDeath::Interrupt { "interrupt" } else { "nothing" };
+    command
+        .arg(owner.uid.to_string())
+        .arg(owner.gid.to_string());
+    let death = if death == OnParentDeath::Interrupt {
+        "interrupt"
+    } else {
+        "nothing"
+    };
     command.arg(death).arg(folder).arg(program);
     command
 }
@@ -72,14 +82,18 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<Infallible, 
     if death == "interrupt" {
         prctl::set_pdeathsig(Some(Signal::SIGINT))?;
         if getppid() != parent {
-            return Err(CannotGuard::System(io::Error::other("the parent is gone already")));
+            return Err(CannotGuard::System(io::Error::other(
+                "the parent is gone already",
+            )));
         }
     }
     let arguments = arguments.map(|argument| match argument.to_str() {
         Some(text) => OsString::from(text.replace(FOLDER, &reached)),
         None => argument,
     });
-    Err(CannotGuard::System(Command::new(program).args(arguments).exec()))
+    Err(CannotGuard::System(
+        Command::new(program).args(arguments).exec(),
+    ))
 }
 
 fn become_owner(uid: u32, gid: u32) -> Result<(), CannotGuard> {
@@ -93,7 +107,9 @@ fn become_owner(uid: u32, gid: u32) -> Result<(), CannotGuard> {
 }
 
 fn number(text: &OsStr) -> Result<u32, CannotGuard> {
-    text.to_str().and_then(|text| text.parse().ok()).ok_or(CannotGuard::Usage)
+    text.to_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or(CannotGuard::Usage)
 }
 
 impl From<nix::Error> for CannotGuard {
@@ -105,7 +121,9 @@ impl From<nix::Error> for CannotGuard {
 impl fmt::Display for CannotGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage => f.write_str("usage: guard UID GID interrupt|nothing FOLDER PROGRAM ARGS"),
+            Self::Usage => {
+                f.write_str("usage: guard UID GID interrupt|nothing FOLDER PROGRAM ARGS")
+            }
             Self::System(error) => error.fmt(f),
         }
     }

@@ -17,11 +17,17 @@ pub struct Owner {
 pub fn choose() -> Option<Owner> {
     let own = Uid::effective();
     if !own.is_root() {
-        return Some(Owner { uid: own.as_raw(), gid: Gid::effective().as_raw() });
+        return Some(Owner {
+            uid: own.as_raw(),
+            gid: Gid::effective().as_raw(),
+        });
     }
     let named = |name: &str| User::from_name(name).ok().flatten();
     let user = named("postgres").or_else(|| named("nobody"))?;
-    Some(Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+    Some(Owner {
+        uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
+    })
 }
 
 /// Gives a folder to the owner.

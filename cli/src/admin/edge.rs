@@ -31,7 +31,12 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct Wait {
     /// The revision; without one, the newest there is
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     revision: i64,
     /// Only the edges of this region
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -48,10 +53,16 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::List(list) => session.list(&noun::EDGE, "", list.max).await,
         Command::Delete(which) => {
             let name = session.place.name(noun::EDGE.collections, &which.name)?;
-            let reply = session.call_by_name(&noun::EDGE, "Delete", &name, None).await?;
+            let reply = session
+                .call_by_name(&noun::EDGE, "Delete", &name, None)
+                .await?;
             session.show_done("deleted", &name, &reply, &Write::default())
         }
-        Command::Wait(Wait { revision, region, timeout }) => {
+        Command::Wait(Wait {
+            revision,
+            region,
+            timeout,
+        }) => {
             let connection = &mut session.connection;
             let waited = propagation::wait(connection, revision, &region, timeout).await?;
             if session.format == Format::Json {

@@ -45,9 +45,14 @@ pub async fn update<U: Change>(
     session: &mut Session,
 ) -> Result<(), Failure> {
     let name = session.place.name(noun.collections, &update.name)?;
-    let which = Which { name, etag: update.etag.clone().unwrap_or_default() };
+    let which = Which {
+        name,
+        etag: update.etag.clone().unwrap_or_default(),
+    };
     let (resource, mask) = update.fields.change(which, session)?;
-    let reply = session.update(noun, &resource, mask.0, &update.write).await?;
+    let reply = session
+        .update(noun, &resource, mask.0, &update.write)
+        .await?;
     session.finish(&reply, &update.write).await
 }
 
@@ -60,7 +65,15 @@ impl Mask {
     }
 
     /// The list that was given for a field, or none at all where `emptied`.
-    pub fn take_list(&mut self, field: &'static str, given: &[String], emptied: bool) -> Vec<String> {
-        self.take(field, (emptied || !given.is_empty()).then(|| given.to_vec()))
+    pub fn take_list(
+        &mut self,
+        field: &'static str,
+        given: &[String],
+        emptied: bool,
+    ) -> Vec<String> {
+        self.take(
+            field,
+            (emptied || !given.is_empty()).then(|| given.to_vec()),
+        )
     }
 }

@@ -50,8 +50,12 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
     match command {
         Command::List(list) => session.list(&noun::JOIN_TOKEN, "", list.max).await,
         Command::Revoke(which) => {
-            let name = session.place.name(noun::JOIN_TOKEN.collections, &which.name)?;
-            let reply = session.call_by_name(&noun::JOIN_TOKEN, "Revoke", &name, None).await?;
+            let name = session
+                .place
+                .name(noun::JOIN_TOKEN.collections, &which.name)?;
+            let reply = session
+                .call_by_name(&noun::JOIN_TOKEN, "Revoke", &name, None)
+                .await?;
             session.show_done("revoked", &name, &reply, &Write::default())
         }
         Command::Create(create) => {
@@ -61,10 +65,21 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
                 expire_time: create.expires.map(|at| at.future(session.now)),
                 ..Default::default()
             };
-            let Create { request_id, validate_only, shown, .. } = create;
+            let Create {
+                request_id,
+                validate_only,
+                shown,
+                ..
+            } = create;
             // Tokens are no policy of the edges, so there is nothing to wait for.
-            let write = Write { request_id, validate_only, wait: None };
-            let reply = session.create(&noun::JOIN_TOKEN, "", &token, &write).await?;
+            let write = Write {
+                request_id,
+                validate_only,
+                wait: None,
+            };
+            let reply = session
+                .create(&noun::JOIN_TOKEN, "", &token, &write)
+                .await?;
             shown.finish(&reply, &write, session).await
         }
     }

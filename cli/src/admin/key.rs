@@ -96,7 +96,9 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         }
         Command::Revoke(Revoke { name, write }) => {
             let name = session.place.name(noun::KEY.collections, &name)?;
-            let reply = session.call_by_name(&noun::KEY, "Revoke", &name, Some(&write)).await?;
+            let reply = session
+                .call_by_name(&noun::KEY, "Revoke", &name, Some(&write))
+                .await?;
             session.show_done("revoked", &name, &reply, &write)?;
             session.settle(&reply, &write).await
         }
@@ -105,7 +107,11 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
 
 async fn mint(create: Create, session: &mut Session) -> Result<(), Failure> {
     let parent = session.place.parent(noun::KEY.collections)?;
-    let environment = if create.test { KeyEnvironment::Test } else { KeyEnvironment::Live };
+    let environment = if create.test {
+        KeyEnvironment::Test
+    } else {
+        KeyEnvironment::Live
+    };
     let key = Key {
         display_name: create.display_name.unwrap_or_default(),
         environment: environment.into(),
@@ -113,12 +119,17 @@ async fn mint(create: Create, session: &mut Session) -> Result<(), Failure> {
         expire_time: create.expires.map(|at| at.future(session.now)),
         ..Default::default()
     };
-    let reply = session.create(&noun::KEY, &parent, &key, &create.write).await?;
+    let reply = session
+        .create(&noun::KEY, &parent, &key, &create.write)
+        .await?;
     create.shown.finish(&reply, &create.write, session).await
 }
 
 fn models(given: &[String], place: &Place) -> Result<Vec<String>, Failure> {
-    given.iter().map(|text| place.name(noun::MODEL.collections, text)).collect()
+    given
+        .iter()
+        .map(|text| place.name(noun::MODEL.collections, text))
+        .collect()
 }
 
 impl Change for Edit {

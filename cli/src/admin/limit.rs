@@ -25,7 +25,12 @@ pub struct New {
     #[arg(long)]
     window: Window,
     /// How much may be used at once from rest; a tenth of the amount unless given
-    #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     burst: i64,
     /// What people call it
     #[arg(long, value_name = "TEXT")]

@@ -40,13 +40,23 @@ pub struct New {
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
     /// The provider of its first version
-    #[arg(long, value_name = "PROVIDER", requires = "provider_model", conflicts_with = "validate_only")]
+    #[arg(
+        long,
+        value_name = "PROVIDER",
+        requires = "provider_model",
+        conflicts_with = "validate_only"
+    )]
     provider: Option<String>,
     /// The name by which that provider knows the model
     #[arg(long, value_name = "MODEL", requires = "provider")]
     provider_model: Option<String>,
     /// The id of its first version
-    #[arg(long = "version-id", value_name = "ID", default_value = "v1", requires = "provider")]
+    #[arg(
+        long = "version-id",
+        value_name = "ID",
+        default_value = "v1",
+        requires = "provider"
+    )]
     version_id: String,
 }
 
@@ -79,21 +89,37 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
 }
 
 async fn make(create: verb::Create<New>, session: &mut Session) -> Result<(), Failure> {
-    let verb::Create { name, fields, write } = create;
+    let verb::Create {
+        name,
+        fields,
+        write,
+    } = create;
     let name = session.place.name(noun::MODEL.collections, &name)?;
     let display_name = fields.display_name.unwrap_or_default();
-    let model = Model { display_name, ..Default::default() };
+    let model = Model {
+        display_name,
+        ..Default::default()
+    };
     let (Some(provider), Some(provider_model)) = (fields.provider, fields.provider_model) else {
         let reply = session.create(&noun::MODEL, &name, &model, &write).await?;
         return session.finish(&reply, &write).await;
     };
     // Checked before anything is made.
     let steps: [Write; 2] = [write.of_step(1)?, write.of_step(2)?];
-    let target = Target { provider, provider_model }.wire(&session.place)?;
-    let version = ModelVersion { targets: vec![target], ..Default::default() };
+    let target = Target {
+        provider,
+        provider_model,
+    }
+    .wire(&session.place)?;
+    let version = ModelVersion {
+        targets: vec![target],
+        ..Default::default()
+    };
     session.create(&noun::MODEL, &name, &model, &write).await?;
     let version_name = format!("{name}/versions/{}", fields.version_id);
-    let made = session.create(&noun::MODEL_VERSION, &version_name, &version, &steps[0]).await;
+    let made = session
+        .create(&noun::MODEL_VERSION, &version_name, &version, &steps[0])
+        .await;
     made.map_err(|failure| {
         failure.with_advice(format!(
             "{name} stands, without a version; `sluice versions create --stable` makes one that serves"

@@ -9,8 +9,7 @@ use proto::admin::{Model, ModelVersion};
 use crate::{
     admin::target::Target,
     failure::Failure,
-    noun,
-    output,
+    noun, output,
     place::split,
     session::Session,
     verb::{Delete, Get, List, Write},
@@ -70,14 +69,21 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
 }
 
 async fn make(create: Create, session: &mut Session) -> Result<(), Failure> {
-    let name = session.place.name(noun::MODEL_VERSION.collections, &create.name)?;
-    let targets = create.target.into_iter().map(|target| target.wire(&session.place));
+    let name = session
+        .place
+        .name(noun::MODEL_VERSION.collections, &create.name)?;
+    let targets = create
+        .target
+        .into_iter()
+        .map(|target| target.wire(&session.place));
     let version = ModelVersion {
         targets: targets.collect::<Result<_, _>>()?,
         provenance: create.provenance.into_iter().collect(),
         ..Default::default()
     };
-    let reply = session.create(&noun::MODEL_VERSION, &name, &version, &create.write).await?;
+    let reply = session
+        .create(&noun::MODEL_VERSION, &name, &version, &create.write)
+        .await?;
     if !create.stable {
         return session.finish(&reply, &create.write).await;
     }
@@ -93,8 +99,11 @@ pub async fn serve(
     session: &mut Session,
 ) -> Result<DynamicMessage, Failure> {
     let (model, id) = split(version);
-    let resource =
-        Model { name: model.to_owned(), stable_version: version.to_owned(), ..Default::default() };
+    let resource = Model {
+        name: model.to_owned(),
+        stable_version: version.to_owned(),
+        ..Default::default()
+    };
     let mask = vec!["stable_version"];
     let served = session.update(&noun::MODEL, &resource, mask, write).await.map_err(|failure| {
         let advice = format!(

@@ -21,7 +21,10 @@ impl Wanted for Fields {
     type Resource = Organization;
 
     fn wanted(self, _: &Session) -> Result<Organization, Failure> {
-        Ok(Organization { display_name: self.display_name.unwrap_or_default(), ..Default::default() })
+        Ok(Organization {
+            display_name: self.display_name.unwrap_or_default(),
+            ..Default::default()
+        })
     }
 }
 
@@ -31,6 +34,14 @@ impl Change for Fields {
     fn change(&self, it: Which, _: &Session) -> Result<(Organization, Mask), Failure> {
         let mut mask = Mask::default();
         let display_name = mask.take("display_name", self.display_name.clone());
-        Ok((Organization { name: it.name, etag: it.etag, display_name, ..Default::default() }, mask))
+        Ok((
+            Organization {
+                name: it.name,
+                etag: it.etag,
+                display_name,
+                ..Default::default()
+            },
+            mask,
+        ))
     }
 }

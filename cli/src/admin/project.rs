@@ -21,7 +21,10 @@ impl Wanted for Fields {
     type Resource = Project;
 
     fn wanted(self, _: &Session) -> Result<Project, Failure> {
-        Ok(Project { display_name: self.display_name.unwrap_or_default(), ..Default::default() })
+        Ok(Project {
+            display_name: self.display_name.unwrap_or_default(),
+            ..Default::default()
+        })
     }
 }
 
@@ -31,6 +34,14 @@ impl Change for Fields {
     fn change(&self, it: Which, _: &Session) -> Result<(Project, Mask), Failure> {
         let mut mask = Mask::default();
         let display_name = mask.take("display_name", self.display_name.clone());
-        Ok((Project { name: it.name, etag: it.etag, display_name, ..Default::default() }, mask))
+        Ok((
+            Project {
+                name: it.name,
+                etag: it.etag,
+                display_name,
+                ..Default::default()
+            },
+            mask,
+        ))
     }
 }

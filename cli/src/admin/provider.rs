@@ -107,7 +107,11 @@ impl Change for Edit {
 
     fn change(&self, it: Which, _: &Session) -> Result<(Provider, Mask), Failure> {
         let mut mask = Mask::default();
-        let given = if self.no_credential { Some(String::new()) } else { self.fields.credential()? };
+        let given = if self.no_credential {
+            Some(String::new())
+        } else {
+            self.fields.credential()?
+        };
         let fields = &self.fields;
         let provider = Provider {
             name: it.name,
@@ -116,8 +120,10 @@ impl Change for Edit {
             display_name: mask.take("display_name", fields.display_name.clone()),
             base_url: mask.take("base_url", fields.base_url.clone()),
             regions: mask.take_list("regions", &fields.region, self.every_region),
-            stream_options: mask
-                .take("stream_options", fields.stream_options.map(StreamOptions::wire)),
+            stream_options: mask.take(
+                "stream_options",
+                fields.stream_options.map(StreamOptions::wire),
+            ),
             ..Default::default()
         };
         Ok((provider, mask))
@@ -138,16 +144,22 @@ impl Fields {
                     Box::new(file.map_err(|error| unreadable(path, &error))?)
                 };
                 let mut text = String::new();
-                let read = from.take(CREDENTIAL_BYTES_MAX + 1).read_to_string(&mut text);
+                let read = from
+                    .take(CREDENTIAL_BYTES_MAX + 1)
+                    .read_to_string(&mut text);
                 read.map_err(|error| unreadable(path, &error))?;
                 text
             }
             (None, Some(name)) => std::env::var(name).map_err(|_| {
-                Failure::usage(format!("--credential-env {name}: there is no such variable"))
+                Failure::usage(format!(
+                    "--credential-env {name}: there is no such variable"
+                ))
             })?,
         };
         match text.trim() {
-            "" => Err(Failure::usage("the credential is empty; --no-credential forgets one")),
+            "" => Err(Failure::usage(
+                "the credential is empty; --no-credential forgets one",
+            )),
             text => Ok(Some(text.to_owned())),
         }
     }

@@ -47,8 +47,10 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
         group_by: by.iter().map(|dimension| dimension.wire().into()).collect(),
     };
     let path = "UsageService/QueryUsage";
-    let reply: QueryUsageResponse =
-        session.connection.call_for(path, &request, ANSWER_WITHIN).await?;
+    let reply: QueryUsageResponse = session
+        .connection
+        .call_for(path, &request, ANSWER_WITHIN)
+        .await?;
     match session.format {
         Format::Json => session.show_typed("QueryUsageResponse", &reply)?,
         Format::Table => output::line(table(by, &reply.rows))?,
@@ -60,7 +62,14 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
 }
 
 fn table(by: &[Dimension], rows: &[UsageRow]) -> String {
-    let sums = ["REQUESTS", "INPUT", "CACHED INPUT", "OUTPUT", "REASONING", "ESTIMATED"];
+    let sums = [
+        "REQUESTS",
+        "INPUT",
+        "CACHED INPUT",
+        "OUTPUT",
+        "REASONING",
+        "ESTIMATED",
+    ];
     let heads: Vec<&str> = by.iter().map(|it| it.head()).chain(sums).collect();
     let line = |row: &UsageRow| {
         let numbers = [
@@ -72,7 +81,9 @@ fn table(by: &[Dimension], rows: &[UsageRow]) -> String {
             row.estimated_requests,
         ];
         let groups = by.iter().map(|it| it.of(row).to_owned());
-        groups.chain(numbers.map(|number| number.to_string())).collect()
+        groups
+            .chain(numbers.map(|number| number.to_string()))
+            .collect()
     };
     output::table(&heads, &rows.iter().map(line).collect::<Vec<_>>())
 }
@@ -125,9 +136,14 @@ mod tests {
             ..Default::default()
         };
         let text = table(&[Dimension::Day, Dimension::Model], &[row]);
-        let lines: Vec<Vec<&str>> =
-            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
         assert_eq!(lines[0][..4], ["DAY", "MODEL", "REQUESTS", "INPUT"]);
-        assert_eq!(lines[1], ["2026-11-22", "demo", "3", "40", "0", "0", "0", "0"]);
+        assert_eq!(
+            lines[1],
+            ["2026-11-22", "demo", "3", "40", "0", "0", "0", "0"]
+        );
     }
 }

@@ -9,7 +9,14 @@ use crate::demo::{
     rule::{self, Rule, Shape, rule},
 };
 
-const ROLES: [&str; 6] = ["system", "assistant", "user", "function", "tool", "developer"];
+const ROLES: [&str; 6] = [
+    "system",
+    "assistant",
+    "user",
+    "function",
+    "tool",
+    "developer",
+];
 const PARTS: [&str; 5] = ["text", "image_url", "input_audio", "refusal", "file"];
 
 /// Each message costs a few tokens beside its words.
@@ -58,18 +65,29 @@ pub fn answer(body: &Map<String, Value>, now_seconds: u64) -> Result<Generation,
     model::asked(body, model::CHAT)?;
     let messages = messages(rule::required(body, "messages")?)?;
     rule::check(body, &RULES)?;
-    let tokens_max = body.get("max_completion_tokens").or_else(|| body.get("max_tokens"));
+    let tokens_max = body
+        .get("max_completion_tokens")
+        .or_else(|| body.get("max_tokens"));
     let wanted = Wanted {
         form: Form::Chat,
         choices: body.get("n").and_then(Value::as_u64).unwrap_or(1),
         tokens_max: tokens_max.and_then(Value::as_u64),
         stops: rule::texts(body.get("stop")),
-        prompt_tokens: messages.iter().map(|(_, text)| tokens(text) + MESSAGE_TOKENS).sum(),
+        prompt_tokens: messages
+            .iter()
+            .map(|(_, text)| tokens(text) + MESSAGE_TOKENS)
+            .sum(),
         stream: stream(body)?,
     };
-    let heard = messages.iter().rev().find(|(role, _)| role == "user").map_or("", |(_, text)| text);
+    let heard = messages
+        .iter()
+        .rev()
+        .find(|(role, _)| role == "user")
+        .map_or("", |(_, text)| text);
     let text = match body.get("response_format").map(|format| &format["type"]) {
-        Some(Value::String(kind)) if kind == "json_object" => json!({ "you_said": heard }).to_string(),
+        Some(Value::String(kind)) if kind == "json_object" => {
+            json!({ "you_said": heard }).to_string()
+        }
         Some(Value::String(kind)) if kind != "text" => {
             let known = ["text", "json_object"];
             return Err(rule::unknown_value("response_format.type", kind, &known));
@@ -86,8 +104,13 @@ pub fn stream(body: &Map<String, Value>) -> Result<Option<Stream>, Refusal> {
     let options = body.get("stream_options").and_then(Value::as_object);
     match (streamed, options) {
         (false, Some(_)) => {
-            let message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
-            Err(Refusal::invalid("invalid_value", "stream_options", message.to_owned()))
+            let message =
+                "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
+            Err(Refusal::invalid(
+                "invalid_value",
+                "stream_options",
+                message.to_owned(),
+            ))
         }
         (false, None) => Ok(None),
         (true, None) => Ok(Some(Stream::default())),
@@ -110,20 +133,36 @@ fn messages(value: &Value) -> Result<Vec<(String, String)>, Refusal> {
     if items.is_empty() {
         let message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got \
                        an empty array instead.";
-        return Err(Refusal::invalid("empty_array", "messages", message.to_owned()));
+        return Err(Refusal::invalid(
+            "empty_array",
+            "messages",
+            message.to_owned(),
+        ));
     }
-    items.iter().enumerate().map(|(at, item)| message(&format!("messages[{at}]"), item)).collect()
+    items
+        .iter()
+        .enumerate()
+        .map(|(at, item)| message(&format!("messages[{at}]"), item))
+        .collect()
 }
 
 fn message(here: &str, item: &Value) -> Result<(String, String), Refusal> {
-    let item = item.as_object().ok_or_else(|| Refusal::wrong_type(here, "an object", item))?;
+    let item = item
+        .as_object()
+        .ok_or_else(|| Refusal::wrong_type(here, "an object", item))?;
     let role = match item.get("role") {
         None => return Err(Refusal::missing(&format!("{here}.role"))),
         Some(Value::String(role)) if ROLES.contains(&role.as_str()) => role.clone(),
         Some(Value::String(role)) => {
             return Err(rule::unknown_value(&format!("{here}.role"), role, &ROLES));
         }
-        Some(other) => return Err(Refusal::wrong_type(&format!("{here}.role"), "a string", other)),
+        Some(other) => {
+            return Err(Refusal::wrong_type(
+                &format!("{here}.role"),
+                "a string",
+                other,
+            ));
+        }
     };
     let calls = item.contains_key("tool_calls") || item.contains_key("function_call");
     let here = format!("{here}.content");
@@ -134,7 +173,11 @@ fn message(here: &str, item: &Value) -> Result<(String, String), Refusal> {
         None | Some(Value::Null) if role == "assistant" && calls => String::new(),
         None => return Err(Refusal::missing(&here)),
         Some(other) => {
-            return Err(Refusal::wrong_type(&here, "a string or an array of objects", other));
+            return Err(Refusal::wrong_type(
+                &here,
+                "a string or an array of objects",
+                other,
+            ));
         }
     };
     Ok((role, text))
@@ -149,7 +192,11 @@ fn parts_text(here: &str, parts: &[Value]) -> Result<String, Refusal> {
                 Value::String(text) => texts.push(text.as_str()),
                 Value::Null => return Err(Refusal::missing(&format!("{here}.text"))),
                 other => {
-                    return Err(Refusal::wrong_type(&format!("{here}.text"), "a string", other));
+                    return Err(Refusal::wrong_type(
+                        &format!("{here}.text"),
+                        "a string",
+                        other,
+                    ));
                 }
             },
             Some(kind) if PARTS.contains(&kind) => {}

@@ -3,7 +3,8 @@
 use super::*;
 
 fn ask(changes: Value) -> Result<Value, (u16, String, String)> {
-    let mut body = json!({"model": "demo", "messages": [{"role": "user", "content": "Hello there."}]});
+    let mut body =
+        json!({"model": "demo", "messages": [{"role": "user", "content": "Hello there."}]});
     for (name, value) in changes.as_object().unwrap() {
         body[name] = value.clone();
     }
@@ -32,7 +33,12 @@ fn it_says_back_what_it_hears() {
         {"role": "assistant", "content": null, "tool_calls": []},
     ]});
     let answer = ask(parts).unwrap();
-    assert!(answer["choices"][0]["message"]["content"].as_str().unwrap().ends_with("Look:"));
+    assert!(
+        answer["choices"][0]["message"]["content"]
+            .as_str()
+            .unwrap()
+            .ends_with("Look:")
+    );
     let answer = ask(json!({"response_format": {"type": "json_object"}, "n": 2})).unwrap();
     let text = answer["choices"][1]["message"]["content"].as_str().unwrap();
     let said: Value = serde_json::from_str(text).unwrap();
@@ -41,7 +47,8 @@ fn it_says_back_what_it_hears() {
 
 #[test]
 fn parameters_that_are_null_are_absent() {
-    ask(json!({"temperature": null, "stop": null, "stream_options": null, "max_tokens": null})).unwrap();
+    ask(json!({"temperature": null, "stop": null, "stream_options": null, "max_tokens": null}))
+        .unwrap();
 }
 
 #[test]
@@ -50,45 +57,144 @@ fn every_mistake_has_the_code_and_parameter_that_the_real_one_gives() {
         (json!({"model": null}), 400, "", ""),
         (json!({"model": 7}), 400, "invalid_type", "model"),
         (json!({"model": "gpt-4o"}), 404, "model_not_found", ""),
-        (json!({"model": "demo-embed"}), 400, "unsupported_model", "model"),
-        (json!({"messages": null}), 400, "missing_required_parameter", "messages"),
-        (json!({"messages": "hello"}), 400, "invalid_type", "messages"),
+        (
+            json!({"model": "demo-embed"}),
+            400,
+            "unsupported_model",
+            "model",
+        ),
+        (
+            json!({"messages": null}),
+            400,
+            "missing_required_parameter",
+            "messages",
+        ),
+        (
+            json!({"messages": "hello"}),
+            400,
+            "invalid_type",
+            "messages",
+        ),
         (json!({"messages": []}), 400, "empty_array", "messages"),
-        (json!({"messages": ["hello"]}), 400, "invalid_type", "messages[0]"),
-        (json!({"messages": [{"content": "x"}]}), 400, "missing_required_parameter", "messages[0].role"),
-        (json!({"messages": [{"role": "wizard", "content": "x"}]}), 400, "invalid_value", "messages[0].role"),
-        (json!({"messages": [{"role": "user"}]}), 400, "missing_required_parameter", "messages[0].content"),
-        (json!({"messages": [{"role": "user", "content": 5}]}), 400, "invalid_type", "messages[0].content"),
+        (
+            json!({"messages": ["hello"]}),
+            400,
+            "invalid_type",
+            "messages[0]",
+        ),
+        (
+            json!({"messages": [{"content": "x"}]}),
+            400,
+            "missing_required_parameter",
+            "messages[0].role",
+        ),
+        (
+            json!({"messages": [{"role": "wizard", "content": "x"}]}),
+            400,
+            "invalid_value",
+            "messages[0].role",
+        ),
+        (
+            json!({"messages": [{"role": "user"}]}),
+            400,
+            "missing_required_parameter",
+            "messages[0].content",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": 5}]}),
+            400,
+            "invalid_type",
+            "messages[0].content",
+        ),
         (
             json!({"messages": [{"role": "user", "content": [{"type": "poem"}]}]}),
             400,
             "invalid_value",
             "messages[0].content[0].type",
         ),
-        (json!({"temperature": 2.5}), 400, "decimal_above_max_value", "temperature"),
-        (json!({"temperature": -0.1}), 400, "decimal_below_min_value", "temperature"),
-        (json!({"temperature": "hot"}), 400, "invalid_type", "temperature"),
-        (json!({"top_p": 1.1}), 400, "decimal_above_max_value", "top_p"),
-        (json!({"presence_penalty": 3}), 400, "decimal_above_max_value", "presence_penalty"),
+        (
+            json!({"temperature": 2.5}),
+            400,
+            "decimal_above_max_value",
+            "temperature",
+        ),
+        (
+            json!({"temperature": -0.1}),
+            400,
+            "decimal_below_min_value",
+            "temperature",
+        ),
+        (
+            json!({"temperature": "hot"}),
+            400,
+            "invalid_type",
+            "temperature",
+        ),
+        (
+            json!({"top_p": 1.1}),
+            400,
+            "decimal_above_max_value",
+            "top_p",
+        ),
+        (
+            json!({"presence_penalty": 3}),
+            400,
+            "decimal_above_max_value",
+            "presence_penalty",
+        ),
         (json!({"n": 0}), 400, "integer_below_min_value", "n"),
         (json!({"n": 1.5}), 400, "invalid_type", "n"),
-        (json!({"max_tokens": 0}), 400, "integer_below_min_value", "max_tokens"),
-        (json!({"max_tokens": "many"}), 400, "invalid_type", "max_tokens"),
-        (json!({"stop": ["a", "b", "c", "d", "e"]}), 400, "array_above_max_length", "stop"),
+        (
+            json!({"max_tokens": 0}),
+            400,
+            "integer_below_min_value",
+            "max_tokens",
+        ),
+        (
+            json!({"max_tokens": "many"}),
+            400,
+            "invalid_type",
+            "max_tokens",
+        ),
+        (
+            json!({"stop": ["a", "b", "c", "d", "e"]}),
+            400,
+            "array_above_max_length",
+            "stop",
+        ),
         (json!({"stop": [1]}), 400, "invalid_type", "stop"),
         (json!({"stream": "yes"}), 400, "invalid_type", "stream"),
-        (json!({"stream_options": {"include_usage": true}}), 400, "invalid_value", "stream_options"),
+        (
+            json!({"stream_options": {"include_usage": true}}),
+            400,
+            "invalid_value",
+            "stream_options",
+        ),
         (
             json!({"stream": true, "stream_options": {"include_usage": 1}}),
             400,
             "invalid_type",
             "include_usage",
         ),
-        (json!({"response_format": {"type": "poem"}}), 400, "invalid_value", "response_format.type"),
+        (
+            json!({"response_format": {"type": "poem"}}),
+            400,
+            "invalid_value",
+            "response_format.type",
+        ),
         (json!({"tools": [1]}), 400, "invalid_type", "tools"),
-        (json!({"temprature": 1}), 400, "unknown_parameter", "temprature"),
+        (
+            json!({"temprature": 1}),
+            400,
+            "unknown_parameter",
+            "temprature",
+        ),
     ] {
         let found = ask(changes.clone()).unwrap_err();
-        assert_eq!(found, (status, code.to_owned(), param.to_owned()), "{changes}");
+        assert_eq!(
+            found,
+            (status, code.to_owned(), param.to_owned()),
+            "{changes}"
+        );
     }
 }

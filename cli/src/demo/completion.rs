@@ -42,7 +42,11 @@ pub fn answer(body: &Map<String, Value>, now_seconds: u64) -> Result<Generation,
     let wanted = Wanted {
         form: Form::Plain,
         choices: body.get("n").and_then(Value::as_u64).unwrap_or(1),
-        tokens_max: Some(body.get("max_tokens").and_then(Value::as_u64).unwrap_or(TOKENS_DEFAULT)),
+        tokens_max: Some(
+            body.get("max_tokens")
+                .and_then(Value::as_u64)
+                .unwrap_or(TOKENS_DEFAULT),
+        ),
         stops: rule::texts(body.get("stop")),
         prompt_tokens: tokens(&prompt),
         stream: chat::stream(body)?,
@@ -60,10 +64,20 @@ fn prompt(value: &Value) -> Result<String, Refusal> {
         Value::String(text) => Ok(text.clone()),
         Value::Array(items) => match items.first() {
             Some(Value::String(text)) if items.iter().all(Value::is_string) => Ok(text.clone()),
-            Some(Value::Number(_)) if items.iter().all(Value::is_u64) => Ok("token ".repeat(items.len())),
-            _ => Err(Refusal::wrong_type("prompt", "a string or an array of strings", value)),
+            Some(Value::Number(_)) if items.iter().all(Value::is_u64) => {
+                Ok("token ".repeat(items.len()))
+            }
+            _ => Err(Refusal::wrong_type(
+                "prompt",
+                "a string or an array of strings",
+                value,
+            )),
         },
-        other => Err(Refusal::wrong_type("prompt", "a string or an array of strings", other)),
+        other => Err(Refusal::wrong_type(
+            "prompt",
+            "a string or an array of strings",
+            other,
+        )),
     }
 }
 
@@ -75,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_prompt_is_gone_on_with() {
-        let body = json!({"model": "demo", "prompt": "Once upon a time", "echo": true, "max_tokens": 4});
+        let body =
+            json!({"model": "demo", "prompt": "Once upon a time", "echo": true, "max_tokens": 4});
         let answer = answer(body.as_object().unwrap(), 0).unwrap().whole();
         assert_eq!(answer["choices"][0]["text"], "Once upon a time ");
         assert_eq!(answer["choices"][0]["finish_reason"], "length");
@@ -88,7 +103,11 @@ mod tests {
         for prompt in [json!(null), json!(7), json!([]), json!(["a", 1]), json!({})] {
             let body = json!({"model": "demo", "prompt": prompt});
             let refusal = answer(body.as_object().unwrap(), 0).unwrap_err();
-            assert_eq!((refusal.status, refusal.param.as_deref()), (400, Some("prompt")), "{prompt}");
+            assert_eq!(
+                (refusal.status, refusal.param.as_deref()),
+                (400, Some("prompt")),
+                "{prompt}"
+            );
         }
     }
 }

@@ -29,11 +29,17 @@ pub fn answer(body: &Map<String, Value>) -> Result<Value, Refusal> {
     let inputs = inputs(rule::required(body, "input")?)?;
     rule::check(body, &RULES)?;
     let dimensions = body.get("dimensions").and_then(Value::as_u64);
-    let dimensions = dimensions.and_then(|it| usize::try_from(it).ok()).unwrap_or(DIMENSIONS_DEFAULT);
+    let dimensions = dimensions
+        .and_then(|it| usize::try_from(it).ok())
+        .unwrap_or(DIMENSIONS_DEFAULT);
     let packed = body.get("encoding_format").and_then(Value::as_str) == Some("base64");
     let embedding = |(index, text): (usize, &String)| {
         let vector = vector(text, dimensions);
-        let vector = if packed { json!(pack(&vector)) } else { json!(vector) };
+        let vector = if packed {
+            json!(pack(&vector))
+        } else {
+            json!(vector)
+        };
         json!({"object": "embedding", "index": index, "embedding": vector})
     };
     let used: u64 = inputs.iter().map(|text| tokens(text)).sum();
@@ -61,12 +67,17 @@ fn inputs(value: &Value) -> Result<Vec<String>, Refusal> {
                 Value::Array(tokens) => words(tokens).map(|words| words.join(" ")),
                 _ => None,
             };
-            items.iter().map(input).collect::<Option<Vec<_>>>().ok_or_else(wrong)?
+            items
+                .iter()
+                .map(input)
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(wrong)?
         }
         _ => return Err(wrong()),
     };
     if inputs.is_empty() || inputs.len() > INPUTS_MAX || inputs.iter().any(String::is_empty) {
-        let message = format!("Invalid 'input': expected 1 to {INPUTS_MAX} inputs, none of them empty.");
+        let message =
+            format!("Invalid 'input': expected 1 to {INPUTS_MAX} inputs, none of them empty.");
         return Err(Refusal::invalid("invalid_value", "input", message));
     }
     Ok(inputs)
@@ -76,11 +87,15 @@ fn inputs(value: &Value) -> Result<Vec<String>, Refusal> {
 fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     let mut sum = vec![0.0_f32; dimensions];
     for word in text.split_whitespace() {
-        let word = word.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
+        let word = word
+            .trim_matches(|letter: char| !letter.is_alphanumeric())
+            .to_lowercase();
         // FNV-1a: the same word has the same direction in every build.
-        let seed = word.bytes().fold(14_695_981_039_346_656_037_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
-        });
+        let seed = word
+            .bytes()
+            .fold(14_695_981_039_346_656_037_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
+            });
         let mut random = fastrand::Rng::with_seed(seed);
         for value in &mut sum {
             *value += random.f32() - 0.5;
@@ -96,7 +111,10 @@ fn vector(text: &str, dimensions: usize) -> Vec<f32> {
 /// Base64 of the little-endian numbers, as the SDKs ask for it.
 fn pack(vector: &[f32]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let bytes: Vec<u8> = vector
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let mut group = [0; 4];
@@ -104,7 +122,11 @@ fn pack(vector: &[f32]) -> String {
         let bits = u32::from_be_bytes(group);
         for at in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= three.len() { char::from(digit) } else { '=' });
+            text.push(if at <= three.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
         }
     }
     text
@@ -143,15 +165,37 @@ mod tests {
 
     #[test]
     fn inputs_must_be_texts_or_tokens() {
-        for input in [json!("a"), json!(["a", "b"]), json!([1, 2]), json!([[1], [2, 3]])] {
+        for input in [
+            json!("a"),
+            json!(["a", "b"]),
+            json!([1, 2]),
+            json!([[1], [2, 3]]),
+        ] {
             ask(json!({"model": "demo-embed", "input": input})).unwrap();
         }
-        for input in [json!(null), json!(""), json!([]), json!([""]), json!([1, "a"]), json!({}), json!(1.5)] {
+        for input in [
+            json!(null),
+            json!(""),
+            json!([]),
+            json!([""]),
+            json!([1, "a"]),
+            json!({}),
+            json!(1.5),
+        ] {
             let refusal = ask(json!({"model": "demo-embed", "input": input})).unwrap_err();
-            assert_eq!((refusal.status, refusal.param.as_deref()), (400, Some("input")), "{input}");
+            assert_eq!(
+                (refusal.status, refusal.param.as_deref()),
+                (400, Some("input")),
+                "{input}"
+            );
         }
-        for (name, value) in [("dimensions", json!(0)), ("encoding_format", json!("hex")), ("x", json!(1))] {
-            let refusal = ask(json!({"model": "demo-embed", "input": "a", name: value})).unwrap_err();
+        for (name, value) in [
+            ("dimensions", json!(0)),
+            ("encoding_format", json!("hex")),
+            ("x", json!(1)),
+        ] {
+            let refusal =
+                ask(json!({"model": "demo-embed", "input": "a", name: value})).unwrap_err();
             assert_eq!(refusal.param.as_deref(), Some(name));
         }
     }

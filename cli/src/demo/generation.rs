@@ -71,18 +71,30 @@ pub fn tokens(text: &str) -> u64 {
 impl Generation {
     /// `text`, as it is wanted.
     pub fn new(text: &str, wanted: Wanted, created: u64) -> Self {
-        let end = wanted.stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop));
+        let end = wanted
+            .stops
+            .iter()
+            .filter(|stop| !stop.is_empty())
+            .filter_map(|stop| text.find(stop));
         let text = end.min().map_or(text, |end| &text[..end]);
         let most = wanted.tokens_max.unwrap_or(WORDS_MAX).min(WORDS_MAX);
         let mut words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
         let whole = words.len() as u64 <= most;
         words.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-        let drawn: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
+        let drawn: String = std::iter::repeat_with(fastrand::alphanumeric)
+            .take(24)
+            .collect();
         let id = match wanted.form {
             Form::Chat => format!("chatcmpl-{drawn}"),
             Form::Plain => format!("cmpl-{drawn}"),
         };
-        Self { wanted, words, finish: if whole { "stop" } else { "length" }, id, created }
+        Self {
+            wanted,
+            words,
+            finish: if whole { "stop" } else { "length" },
+            id,
+            created,
+        }
     }
 
     /// How it comes in pieces, if it does.
@@ -128,9 +140,15 @@ impl Generation {
         if self.include_usage() {
             let mut last = self.object(Vec::new(), "chat.completion.chunk");
             last["usage"] = self.usage();
-            events.push(Event { data: last.to_string(), word: false });
+            events.push(Event {
+                data: last.to_string(),
+                word: false,
+            });
         }
-        events.push(Event { data: "[DONE]".to_owned(), word: false });
+        events.push(Event {
+            data: "[DONE]".to_owned(),
+            word: false,
+        });
         events
     }
 
@@ -148,7 +166,10 @@ impl Generation {
         if self.include_usage() {
             chunk["usage"] = Value::Null;
         }
-        Event { data: chunk.to_string(), word: false }
+        Event {
+            data: chunk.to_string(),
+            word: false,
+        }
     }
 
     fn object(&self, choices: Vec<Value>, chat: &str) -> Value {
@@ -167,7 +188,9 @@ impl Generation {
     }
 
     fn include_usage(&self) -> bool {
-        self.wanted.stream.is_some_and(|stream| stream.include_usage)
+        self.wanted
+            .stream
+            .is_some_and(|stream| stream.include_usage)
     }
 
     fn usage(&self) -> Value {
@@ -188,8 +211,17 @@ mod tests {
 
     fn wanted(form: Form, tokens_max: Option<u64>, stops: &[&str]) -> Wanted {
         let stops = stops.iter().map(|stop| (*stop).to_owned()).collect();
-        let stream = Some(Stream { include_usage: true });
-        Wanted { form, choices: 1, tokens_max, stops, prompt_tokens: 5, stream }
+        let stream = Some(Stream {
+            include_usage: true,
+        });
+        Wanted {
+            form,
+            choices: 1,
+            tokens_max,
+            stops,
+            prompt_tokens: 5,
+            stream,
+        }
     }
 
     #[test]
@@ -201,7 +233,8 @@ mod tests {
             (None, &["three", "two"], "one ", "stop"),
             (Some(1), &["three"], "one ", "length"),
         ] {
-            let answer = Generation::new("one two three", wanted(Form::Chat, tokens_max, stops), 0).whole();
+            let answer =
+                Generation::new("one two three", wanted(Form::Chat, tokens_max, stops), 0).whole();
             assert_eq!(answer["choices"][0]["message"]["content"], text);
             assert_eq!(answer["choices"][0]["finish_reason"], finish);
         }
@@ -209,7 +242,10 @@ mod tests {
 
     #[test]
     fn the_pieces_of_a_stream_are_the_whole() {
-        for (form, piece) in [(Form::Chat, "/choices/0/delta/content"), (Form::Plain, "/choices/0/text")] {
+        for (form, piece) in [
+            (Form::Chat, "/choices/0/delta/content"),
+            (Form::Plain, "/choices/0/text"),
+        ] {
             let generation = Generation::new("one two three", wanted(form, None, &[]), 0);
             let events = generation.events();
             assert_eq!(events.last().unwrap().data, "[DONE]");
@@ -217,8 +253,10 @@ mod tests {
                 .iter()
                 .map(|event| serde_json::from_str(&event.data).unwrap())
                 .collect();
-            let text: String =
-                chunks.iter().filter_map(|it| it.pointer(piece)?.as_str()).collect();
+            let text: String = chunks
+                .iter()
+                .filter_map(|it| it.pointer(piece)?.as_str())
+                .collect();
             assert_eq!(text, "one two three");
             let (last, rest) = chunks.split_last().unwrap();
             assert_eq!(last["choices"], json!([]));

@@ -20,7 +20,11 @@ pub fn list() -> Value {
 
 /// One model.
 pub fn one(id: &str) -> Result<Value, Refusal> {
-    if [CHAT, EMBEDDING].contains(&id) { Ok(object(id)) } else { Err(Refusal::no_model(id)) }
+    if [CHAT, EMBEDDING].contains(&id) {
+        Ok(object(id))
+    } else {
+        Err(Refusal::no_model(id))
+    }
 }
 
 /// The model that a request asks for, which must be `own` for this endpoint.
@@ -35,7 +39,12 @@ pub fn asked(body: &Map<String, Value>, own: &str) -> Result<(), Refusal> {
         Ok(other) => Err(Refusal::wrong_type("model", "a string", other)),
         Err(_) => {
             let message = "you must provide a model parameter".to_owned();
-            Err(Refusal { status: 400, code: None, param: None, message })
+            Err(Refusal {
+                status: 400,
+                code: None,
+                param: None,
+                message,
+            })
         }
     }
 }

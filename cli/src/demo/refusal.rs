@@ -20,7 +20,12 @@ pub struct Refusal {
 impl Refusal {
     /// A parameter is not as it must be.
     pub fn invalid(code: &'static str, param: &str, message: String) -> Self {
-        Self { status: 400, code: Some(code), param: Some(param.to_owned()), message }
+        Self {
+            status: 400,
+            code: Some(code),
+            param: Some(param.to_owned()),
+            message,
+        }
     }
 
     /// A parameter is not there.
@@ -48,19 +53,35 @@ impl Refusal {
     /// The body is not a JSON object.
     pub fn not_json() -> Self {
         let message = "We could not parse the JSON body of your request.".to_owned();
-        Self { status: 400, code: None, param: None, message }
+        Self {
+            status: 400,
+            code: None,
+            param: None,
+            message,
+        }
     }
 
     /// The body is longer than anyone needs here.
     pub fn too_long() -> Self {
         let message = "The request body is too large.".to_owned();
-        Self { status: 413, code: None, param: None, message }
+        Self {
+            status: 413,
+            code: None,
+            param: None,
+            message,
+        }
     }
 
     /// There is no such model, or not for this.
     pub fn no_model(model: &str) -> Self {
-        let message = format!("The model `{model}` does not exist or you do not have access to it.");
-        Self { status: 404, code: Some("model_not_found"), param: None, message }
+        let message =
+            format!("The model `{model}` does not exist or you do not have access to it.");
+        Self {
+            status: 404,
+            code: Some("model_not_found"),
+            param: None,
+            message,
+        }
     }
 
     /// No key.
@@ -68,25 +89,45 @@ impl Refusal {
         let message = "You didn't provide an API key. You need to provide your API key in an \
                        Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
             .to_owned();
-        Self { status: 401, code: None, param: None, message }
+        Self {
+            status: 401,
+            code: None,
+            param: None,
+            message,
+        }
     }
 
     /// Another key.
     pub fn wrong_key() -> Self {
         let message = "Incorrect API key provided.".to_owned();
-        Self { status: 401, code: Some("invalid_api_key"), param: None, message }
+        Self {
+            status: 401,
+            code: Some("invalid_api_key"),
+            param: None,
+            message,
+        }
     }
 
     /// Nothing stands at this path.
     pub fn no_path(method: &str, path: &str) -> Self {
         let message = format!("Invalid URL ({method} {path})");
-        Self { status: 404, code: None, param: None, message }
+        Self {
+            status: 404,
+            code: None,
+            param: None,
+            message,
+        }
     }
 
     /// The path takes another method.
     pub fn wrong_method(method: &str, path: &str) -> Self {
         let message = format!("Not allowed to {method} on {path}.");
-        Self { status: 405, code: Some("method_not_supported"), param: None, message }
+        Self {
+            status: 405,
+            code: Some("method_not_supported"),
+            param: None,
+            message,
+        }
     }
 
     /// The body of the answer.

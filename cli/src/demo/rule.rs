@@ -66,16 +66,19 @@ pub fn check(body: &Map<String, Value>, rules: &[Rule]) -> Result<(), Refusal> {
 
 /// A value that must be there.
 pub fn required<'a>(body: &'a Map<String, Value>, name: &str) -> Result<&'a Value, Refusal> {
-    body.get(name).filter(|value| !value.is_null()).ok_or_else(|| Refusal::missing(name))
+    body.get(name)
+        .filter(|value| !value.is_null())
+        .ok_or_else(|| Refusal::missing(name))
 }
 
 /// The texts of a parameter that is one or a list of them.
 pub fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Array(items)) => {
-            items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-        }
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -87,7 +90,9 @@ fn fits(rule: &Rule, value: &Value) -> Result<(), Refusal> {
         Shape::Boolean => (!value.is_boolean()).then_some("a boolean"),
         Shape::Object => (!value.is_object()).then_some("an object"),
         Shape::Objects => {
-            let objects = value.as_array().is_some_and(|it| it.iter().all(Value::is_object));
+            let objects = value
+                .as_array()
+                .is_some_and(|it| it.iter().all(Value::is_object));
             (!objects).then_some("an array of objects")
         }
         Shape::Number(min, max) => match value.as_f64() {
@@ -96,7 +101,10 @@ fn fits(rule: &Rule, value: &Value) -> Result<(), Refusal> {
         },
         Shape::Integer(min, max) => match value.as_i64() {
             // The bounds are small, so both turn into the numbers that are compared without loss.
-            #[expect(clippy::cast_precision_loss, reason = "bounds and what is near them are small")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "bounds and what is near them are small"
+            )]
             Some(number) => {
                 let range = (min as f64, max as f64);
                 return in_range(rule.name, number as f64, range, Kind::Integer);
@@ -110,14 +118,18 @@ fn fits(rule: &Rule, value: &Value) -> Result<(), Refusal> {
         },
         Shape::Texts(most) => return list_of_texts(rule.name, value, most),
     };
-    expected.map_or(Ok(()), |expected| Err(Refusal::wrong_type(rule.name, expected, value)))
+    expected.map_or(Ok(()), |expected| {
+        Err(Refusal::wrong_type(rule.name, expected, value))
+    })
 }
 
 /// The refusal of a text that is not one of those known.
 pub fn unknown_value(param: &str, text: &str, known: &[&str]) -> Refusal {
     let known: Vec<String> = known.iter().map(|it| format!("'{it}'")).collect();
-    let message =
-        format!("Invalid value: '{text}'. Supported values are: {}.", known.join(", "));
+    let message = format!(
+        "Invalid value: '{text}'. Supported values are: {}.",
+        known.join(", ")
+    );
     Refusal::invalid("invalid_value", param, message)
 }
 
@@ -140,7 +152,8 @@ fn list_of_texts(param: &str, value: &Value, most: usize) -> Result<(), Refusal>
         Value::String(_) => Ok(()),
         Value::Array(items) if !items.iter().all(Value::is_string) => Err(wrong()),
         Value::Array(items) if items.len() > most => {
-            let message = format!("Invalid '{param}': array too long. Expected at most {most} items.");
+            let message =
+                format!("Invalid '{param}': array too long. Expected at most {most} items.");
             Err(Refusal::invalid("array_above_max_length", param, message))
         }
         Value::Array(_) => Ok(()),

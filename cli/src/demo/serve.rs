@@ -86,7 +86,10 @@ async fn respond(request: Request<Incoming>, key: &str) -> Response<Body> {
 
 async fn answer(request: Request<Incoming>, key: &str) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
-    let presented = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let presented = head
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     match presented.and_then(|value| value.strip_prefix("Bearer ")) {
         None => return Err(Refusal::no_key()),
         Some(text) if text != key => return Err(Refusal::wrong_key()),
@@ -104,7 +107,9 @@ async fn answer(request: Request<Incoming>, key: &str) -> Result<Answer, Refusal
     let now_seconds = Clock::system().now_ms() / 1_000;
     Ok(match path {
         "/v1/chat/completions" => Answer::Generated(chat::answer(&read(body).await?, now_seconds)?),
-        "/v1/completions" => Answer::Generated(completion::answer(&read(body).await?, now_seconds)?),
+        "/v1/completions" => {
+            Answer::Generated(completion::answer(&read(body).await?, now_seconds)?)
+        }
         "/v1/embeddings" => Answer::Whole(embedding::answer(&read(body).await?)?),
         "/v1/models" => Answer::Whole(model::list()),
         path => Answer::Whole(model::one(path.trim_start_matches("/v1/models/"))?),
@@ -134,5 +139,8 @@ fn events(
 fn json(status: u16, value: &Value) -> Response<Body> {
     let body = Full::new(Bytes::from(value.to_string())).boxed_unsync();
     let response = Response::builder().status(status);
-    response.header(header::CONTENT_TYPE, "application/json").body(body).unwrap_or_default()
+    response
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body)
+        .unwrap_or_default()
 }

@@ -3,14 +3,14 @@
 //! Made over the admin API, as an operator would. Each step looks first, so that a start that was cut short
 //! is completed by the next.
 
+use prost::Message;
+use prost_reflect::DynamicMessage;
 use proto::admin::{
     CreateJoinTokenRequest, CreateJoinTokenResponse, CreateKeyRequest, CreateKeyResponse,
     CreateModelRequest, CreateModelVersionRequest, CreateOrganizationRequest, CreateProjectRequest,
     CreateProviderRequest, GetProviderRequest, JoinToken, Key, Model, ModelVersion, Organization,
     Project, Provider, ProviderKind, Target, UpdateModelRequest, UpdateProviderRequest,
 };
-use prost::Message;
-use prost_reflect::DynamicMessage;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -44,9 +44,14 @@ pub struct Content {
 
 /// Where the demo provider was when it was last written down.
 pub async fn provider_base_url(connection: &mut Connection) -> Result<Option<String>, Failure> {
-    let request = GetProviderRequest { name: PROVIDER.to_owned() };
+    let request = GetProviderRequest {
+        name: PROVIDER.to_owned(),
+    };
     let path = "ProviderService/GetProvider";
-    match connection.call_for::<Provider>(path, &request, ANSWER_WITHIN).await {
+    match connection
+        .call_for::<Provider>(path, &request, ANSWER_WITHIN)
+        .await
+    {
         Ok(provider) => Ok(Some(provider.base_url)),
         Err(failure) if failure.exit() == Exit::NotFound => Ok(None),
         Err(failure) => Err(failure),
@@ -62,7 +67,10 @@ pub async fn prepare(
     credential: &str,
     known: Option<&str>,
 ) -> Result<Content, Failure> {
-    let mut maker = Maker { connection, revision: 0 };
+    let mut maker = Maker {
+        connection,
+        revision: 0,
+    };
     // The key is kept last, so it says that all the rest is there.
     let client_key = match folder.secret(CLIENT_KEY)? {
         Some(text) => text,
@@ -88,7 +96,11 @@ pub async fn prepare(
     if known.is_some_and(|known| known != base_url) {
         maker.move_provider(base_url).await?;
     }
-    Ok(Content { client_key, join_token, revision: maker.revision })
+    Ok(Content {
+        client_key,
+        join_token,
+        revision: maker.revision,
+    })
 }
 
 struct Maker<'a> {
@@ -102,14 +114,20 @@ impl Maker<'_> {
     async fn tenant(&mut self) -> Result<(), Failure> {
         let organization = CreateOrganizationRequest {
             organization_id: DEMO.to_owned(),
-            organization: Some(Organization { display_name: "Demo".to_owned(), ..Default::default() }),
+            organization: Some(Organization {
+                display_name: "Demo".to_owned(),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         self.ensure(&noun::ORGANIZATION, &organization).await?;
         let project = CreateProjectRequest {
             parent: ORGANIZATION.to_owned(),
             project_id: DEMO.to_owned(),
-            project: Some(Project { display_name: "Demo".to_owned(), ..Default::default() }),
+            project: Some(Project {
+                display_name: "Demo".to_owned(),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         self.ensure(&noun::PROJECT, &project).await
@@ -138,7 +156,10 @@ impl Maker<'_> {
             base_url: base_url.to_owned(),
             ..Default::default()
         };
-        let request = UpdateProviderRequest { provider: Some(provider), ..Default::default() };
+        let request = UpdateProviderRequest {
+            provider: Some(provider),
+            ..Default::default()
+        };
         self.write("ProviderService/UpdateProvider", &request).await
     }
 
@@ -151,26 +172,47 @@ impl Maker<'_> {
         };
         self.ensure(&noun::MODEL, &request).await?;
         let model = format!("{ORGANIZATION}/models/{name}");
-        let target = Target { provider: PROVIDER.to_owned(), provider_model: name.to_owned() };
+        let target = Target {
+            provider: PROVIDER.to_owned(),
+            provider_model: name.to_owned(),
+        };
         let request = CreateModelVersionRequest {
             parent: model.clone(),
             model_version_id: "v1".to_owned(),
-            model_version: Some(ModelVersion { targets: vec![target], ..Default::default() }),
+            model_version: Some(ModelVersion {
+                targets: vec![target],
+                ..Default::default()
+            }),
             ..Default::default()
         };
         self.ensure(&noun::MODEL_VERSION, &request).await?;
         let stable_version = format!("{model}/versions/v1");
-        let model = Model { name: model, stable_version, ..Default::default() };
-        let request = UpdateModelRequest { model: Some(model), ..Default::default() };
+        let model = Model {
+            name: model,
+            stable_version,
+            ..Default::default()
+        };
+        let request = UpdateModelRequest {
+            model: Some(model),
+            ..Default::default()
+        };
         self.write("ModelService/UpdateModel", &request).await
     }
 
     async fn key(&mut self) -> Result<Zeroizing<String>, Failure> {
-        let key = Key { display_name: "The key that sluice dev prints".to_owned(), ..Default::default() };
-        let request =
-            CreateKeyRequest { parent: PROJECT.to_owned(), key: Some(key), ..Default::default() };
-        let made: CreateKeyResponse =
-            self.connection.call_for("KeyService/CreateKey", &request, ANSWER_WITHIN).await?;
+        let key = Key {
+            display_name: "The key that sluice dev prints".to_owned(),
+            ..Default::default()
+        };
+        let request = CreateKeyRequest {
+            parent: PROJECT.to_owned(),
+            key: Some(key),
+            ..Default::default()
+        };
+        let made: CreateKeyResponse = self
+            .connection
+            .call_for("KeyService/CreateKey", &request, ANSWER_WITHIN)
+            .await?;
         self.revision = self.revision.max(made.key.map_or(0, |key| key.revision));
         Ok(Zeroizing::new(made.text))
     }
@@ -181,10 +223,15 @@ impl Maker<'_> {
             display_name: "The edge of sluice dev".to_owned(),
             ..Default::default()
         };
-        let request = CreateJoinTokenRequest { join_token: Some(join_token), ..Default::default() };
+        let request = CreateJoinTokenRequest {
+            join_token: Some(join_token),
+            ..Default::default()
+        };
         let path = "EdgeService/CreateJoinToken";
-        let made: CreateJoinTokenResponse =
-            self.connection.call_for(path, &request, ANSWER_WITHIN).await?;
+        let made: CreateJoinTokenResponse = self
+            .connection
+            .call_for(path, &request, ANSWER_WITHIN)
+            .await?;
         Ok(Zeroizing::new(made.text))
     }
 
@@ -198,7 +245,9 @@ impl Maker<'_> {
 
     async fn write(&mut self, path: &str, request: &impl Message) -> Result<(), Failure> {
         let reply: DynamicMessage = self.connection.call(path, request, ANSWER_WITHIN).await?;
-        let revision = reply.get_field_by_name("revision").and_then(|value| value.as_i64());
+        let revision = reply
+            .get_field_by_name("revision")
+            .and_then(|value| value.as_i64());
         self.revision = self.revision.max(revision.unwrap_or(0));
         Ok(())
     }

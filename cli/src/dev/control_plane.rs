@@ -38,7 +38,11 @@ pub struct ControlPlane {
 /// This port of this machine if nobody has it, else any.
 pub fn address(port: u16) -> SocketAddr {
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    if TcpListener::bind(wanted).is_ok() { wanted } else { any() }
+    if TcpListener::bind(wanted).is_ok() {
+        wanted
+    } else {
+        any()
+    }
 }
 
 /// Any free port of this machine.
@@ -55,7 +59,9 @@ impl ControlPlane {
         let ports = [7070, 7071, 7072].map(address);
         let config = settings(url, folder, ports)?;
         progress.say("bringing the database to its shape");
-        Box::pin(migrate(&config)).await.map_err(|why| refused(&why))?;
+        Box::pin(migrate(&config))
+            .await
+            .map_err(|why| refused(&why))?;
         progress.say("starting the control plane");
         let (trigger, drain) = drain::channel(Duration::ZERO, DEADLINE);
         let running = match Box::pin(start(config, drain.clone())).await {
@@ -70,7 +76,12 @@ impl ControlPlane {
         let Running { admin, edges, .. } = running;
         let serving =
             tokio::spawn(async move { running.join().await.map_err(|why| why.to_string()) });
-        Ok(Self { admin, edges, trigger, serving })
+        Ok(Self {
+            admin,
+            edges,
+            trigger,
+            serving,
+        })
     }
 }
 
@@ -90,5 +101,8 @@ fn settings(url: &str, folder: &Folder, ports: [SocketAddr; 3]) -> Result<Config
 }
 
 fn refused(why: &CannotStart) -> Failure {
-    Failure::new(Exit::Failed, format!("the control plane does not start: {why}"))
+    Failure::new(
+        Exit::Failed,
+        format!("the control plane does not start: {why}"),
+    )
 }

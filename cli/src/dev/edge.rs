@@ -34,8 +34,11 @@ impl Edge {
         // The inference port can be shared by processes that ask for it at once, the other cannot: so both are
         // ours, or neither.
         let contract = [address(8080), address(8081)];
-        let ports =
-            if contract.iter().any(|it| it.port() == 0) { [any(); 2] } else { contract };
+        let ports = if contract.iter().any(|it| it.port() == 0) {
+            [any(); 2]
+        } else {
+            contract
+        };
         let config = |ports| settings(control_plane, join_token, folder, ports);
         let running = match Box::pin(worker::start(config(ports)?, drain.clone())).await {
             // Somebody was faster since the ports were looked at.
@@ -71,12 +74,24 @@ fn settings(
         ("EDGE__ID", "dev".to_owned()),
         ("INFERENCE__ADDRESS", inference),
         // The demo provider, and whatever else runs on this machine.
-        ("UPSTREAM__PRIVATE_RANGES", "[\"127.0.0.0/8\", \"::1/128\"]".to_owned()),
+        (
+            "UPSTREAM__PRIVATE_RANGES",
+            "[\"127.0.0.0/8\", \"::1/128\"]".to_owned(),
+        ),
         ("LIMITS__STORE", "process".to_owned()),
-        ("CONTROL_PLANE__ADDRESSES", format!("[\"http://{control_plane}\"]")),
+        (
+            "CONTROL_PLANE__ADDRESSES",
+            format!("[\"http://{control_plane}\"]"),
+        ),
         ("CONTROL_PLANE__JOIN_TOKEN", join_token.to_owned()),
-        ("STATE__DIRECTORY", folder.join("edge").display().to_string()),
-        ("STATE__KEY_FILE", folder.join("state-key").display().to_string()),
+        (
+            "STATE__DIRECTORY",
+            folder.join("edge").display().to_string(),
+        ),
+        (
+            "STATE__KEY_FILE",
+            folder.join("state-key").display().to_string(),
+        ),
         ("OPS__ADDRESS", ops),
     ];
     let vars = vars.map(|(name, value)| (format!("SLUICE_{name}"), value));

@@ -30,7 +30,11 @@ impl Folder {
         let refused = |error| Failure::system(format!("use {}", folder.display()), &error);
         let folder = std::path::absolute(&folder).map_err(refused)?;
         let refused = |error| Failure::system(format!("use {}", folder.display()), &error);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(refused)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(refused)?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).map_err(refused)?;
         Ok(Self(folder))
     }
@@ -53,7 +57,10 @@ impl Folder {
                 Ok(Some(Zeroizing::new(text.trim().to_owned())))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::system(format!("read {}", self.join(name).display()), &error)),
+            Err(error) => Err(Failure::system(
+                format!("read {}", self.join(name).display()),
+                &error,
+            )),
         }
     }
 
@@ -62,7 +69,12 @@ impl Folder {
         let (path, beside) = (self.join(name), self.join(&format!("{name}.new")));
         let kept = (|| {
             let mut options = fs::OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+            let mut file = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&beside)?;
             writeln!(file, "{text}")?;
             file.sync_all()?;
             fs::rename(&beside, &path)
@@ -86,7 +98,11 @@ impl Folder {
 }
 
 fn usual() -> Result<PathBuf, Failure> {
-    let named = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    let named = |name| {
+        std::env::var_os(name)
+            .filter(|it| !it.is_empty())
+            .map(PathBuf::from)
+    };
     let data = named("XDG_DATA_HOME").or_else(|| Some(named("HOME")?.join(".local/share")));
     let data = data.ok_or_else(|| Failure::usage("there is no HOME; say where with --data-dir"))?;
     Ok(data.join("sluice/dev"))
@@ -103,8 +119,12 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(folder.path()), 0o700);
         assert!(folder.secret("key").unwrap().is_none());
-        let made = folder.secret_or("key", || Zeroizing::new("first".to_owned())).unwrap();
-        let again = folder.secret_or("key", || Zeroizing::new("second".to_owned())).unwrap();
+        let made = folder
+            .secret_or("key", || Zeroizing::new("first".to_owned()))
+            .unwrap();
+        let again = folder
+            .secret_or("key", || Zeroizing::new("second".to_owned()))
+            .unwrap();
         assert_eq!((made.as_str(), again.as_str()), ("first", "first"));
         assert_eq!(mode(&folder.join("key")), 0o600);
         fs::remove_dir_all(parent).unwrap();

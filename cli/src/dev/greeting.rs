@@ -33,7 +33,13 @@ pub fn json(facts: &Facts) -> String {
 
 /// For people.
 pub fn text(facts: &Facts, folder: &Folder) -> String {
-    let Facts { base_url, api_key, model, admin_address, .. } = facts;
+    let Facts {
+        base_url,
+        api_key,
+        model,
+        admin_address,
+        ..
+    } = facts;
     let api_key = api_key.as_str();
     let operator_key_file = folder.join(OPERATOR_KEY);
     format!(

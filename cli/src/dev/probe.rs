@@ -13,7 +13,10 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::{demo::model, failure::{Exit, Failure}};
+use crate::{
+    demo::model,
+    failure::{Exit, Failure},
+};
 
 /// How long the edge may take to know the key.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -30,12 +33,17 @@ pub async fn models(edge: SocketAddr, key: &str) -> Result<(), Failure> {
         }
         tokio::time::sleep(EVERY).await;
     }
-    Err(Failure::new(Exit::Behind, "the edge does not know the demo key and models yet")
-        .with_advice("--verbose shows what holds it up"))
+    Err(Failure::new(
+        Exit::Behind,
+        "the edge does not know the demo key and models yet",
+    )
+    .with_advice("--verbose shows what holds it up"))
 }
 
 fn names_both(text: &str) -> bool {
-    [model::CHAT, model::EMBEDDING].iter().all(|name| text.contains(&format!("\"{name}\"")))
+    [model::CHAT, model::EMBEDDING]
+        .iter()
+        .all(|name| text.contains(&format!("\"{name}\"")))
 }
 
 async fn ask(edge: SocketAddr, key: &str) -> io::Result<String> {

@@ -74,8 +74,14 @@ impl Site {
         let credential = folder.secret_or("provider-key", provider_key)?;
         let serving = demo::serve::run(listener, credential.as_str().to_owned());
         let demo = tokio::spawn(async move { match serving.await {} });
-        let content =
-            content::prepare(&mut connection, folder, &base_url, &credential, known.as_deref()).await?;
+        let content = content::prepare(
+            &mut connection,
+            folder,
+            &base_url,
+            &credential,
+            known.as_deref(),
+        )
+        .await?;
 
         progress.say("starting the edge");
         let edge = Edge::start(control_plane.edges, &content.join_token, folder, leaving).await?;
@@ -91,14 +97,23 @@ impl Site {
             admin_address,
             operator_key,
         };
-        Ok(Self { database, control_plane, edge, demo, facts })
+        Ok(Self {
+            database,
+            control_plane,
+            edge,
+            demo,
+            facts,
+        })
     }
 }
 
 fn operator_key(folder: &Folder) -> Result<Zeroizing<String>, Failure> {
     folder.secret(OPERATOR_KEY)?.ok_or_else(|| {
         let (file, folder) = (folder.join(OPERATOR_KEY), folder.path());
-        let sentence = format!("{} is gone, and nobody can show the key again", file.display());
+        let sentence = format!(
+            "{} is gone, and nobody can show the key again",
+            file.display()
+        );
         let advice = format!("put it back, or remove {} to begin anew", folder.display());
         Failure::new(Exit::Refused, sentence).with_advice(advice)
     })
@@ -122,7 +137,10 @@ async fn listen(known: Option<&str>) -> Result<(TcpListener, String), Failure> {
 }
 
 fn provider_key() -> Zeroizing<String> {
-    Zeroizing::new(format!("sk-demo-{}", seal::SealingKey::generate_text().as_str()))
+    Zeroizing::new(format!(
+        "sk-demo-{}",
+        seal::SealingKey::generate_text().as_str()
+    ))
 }
 
 /// Waits until the edge has a revision. Before it has connected there is no edge to wait for, so it is asked

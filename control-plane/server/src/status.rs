@@ -121,7 +121,7 @@ pub fn store(why: StoreError) -> Status {
         StoreError::Stale { name } => {
             let message = format!("{name} was changed by somebody else; read it and try again");
             let details = about(reason("ETAG_MISMATCH"), &name, &message);
-            answer(Code::FailedPrecondition, &message, details)
+            answer(Code::Aborted, &message, details)
         }
         StoreError::Blocked { name, by } => {
             let message = format!("{name}: {by}");

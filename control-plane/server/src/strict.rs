@@ -113,7 +113,7 @@ where
         Err(why) if why.is::<LengthLimitError>() => return Err(status::request_too_long()),
         Err(_) => return Err(status::request_broken_off()),
     };
-    contract.check(message, { unframed(&bytes)?; &[] }).map_err(|finding| match finding {
+    contract.check(message, unframed(&bytes)?).map_err(|finding| match finding {
         Finding::Malformed => status::request_malformed(),
         Finding::UnknownField { path, number } => status::unknown_field(&path, number),
     })?;
@@ -126,7 +126,7 @@ fn unframed(bytes: &[u8]) -> Result<&[u8], Status> {
         return Err(status::request_malformed());
     };
     let [flags, length @ ..] = *head;
-    if flags > 9 {
+    if flags != 0 {
         return Err(status::request_compressed());
     }
     if usize::try_from(u32::from_be_bytes(length)) != Ok(message.len()) {

@@ -20,7 +20,7 @@ use tonic::{Code, transport::Channel};
 use crate::{
     feed::{backoff::Backoff, dial::Dialer, disk::Directory},
     record::Record,
-    report::{spool::Spool, wire},
+    report::spool::Spool,
 };
 
 /// How many records a batch has; the protocol's bound.

@@ -226,7 +226,7 @@ impl Site {
             ("UPSTREAM__PRIVATE_RANGES", "[\"127.0.0.0/8\"]".to_owned()),
             ("LIMITS__STORE", "redis".to_owned()),
             ("LIMITS__REDIS_URL", self.redis.url()),
-            ("LIMITS__TIMEOUT_MS", "250".to_owned()),
+            ("LIMITS__TIMEOUT_MS", "2000".to_owned()),
             ("CONTROL_PLANE__ADDRESSES", format!("[{}]", addresses.join(","))),
             ("CONTROL_PLANE__JOIN_TOKEN", token.to_owned()),
             ("STATE__DIRECTORY", folder.join(format!("{id}-state")).display().to_string()),

@@ -2,6 +2,8 @@
 //!
 //! Knows how figures are shown; judges nothing.
 
+pub mod line;
+
 use std::{fmt::Write as _, fs, time::Duration};
 
 use serde_json::{Value, json};
@@ -14,6 +16,8 @@ use crate::{
     verdict::{self, CHUNK_MAX, Figure, Quantity, REQUEST_MAX},
 };
 
+use self::line::Line;
+
 /// A finished run.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -25,16 +29,6 @@ pub struct Report {
     pub counts: Counts,
     /// The bars that were missed.
     pub missed: Vec<String>,
-}
-
-/// A line of the table.
-struct Line {
-    what: String,
-    bare: String,
-    sluice: String,
-    ratio: String,
-    bar: String,
-    others: String,
 }
 
 // === impl Report ===
@@ -173,6 +167,7 @@ impl Report {
     }
 
     fn cost(&self, phase: Phase, what: &str, bar: &str) -> Line {
+        let bar = if self.plan.bars { bar } else { "" };
         let cells = Target::PROXIES.map(|target| {
             shown(verdict::figure(
                 &self.measured,
@@ -266,51 +261,4 @@ fn plain(number: Option<f64>) -> String {
 
 fn bar(most: f64) -> String {
     format!("<= {most:.1}")
-}
-
-// === impl Line ===
-
-impl Line {
-    fn head() -> Self {
-        let words = ["", "bare", "sluice", "ratio", "bar", "others"].map(str::to_owned);
-        let [what, bare, sluice, ratio, bar, others] = words;
-        Self {
-            what,
-            bare,
-            sluice,
-            ratio,
-            bar,
-            others,
-        }
-    }
-
-    fn new(what: &str, cells: [String; 2], end: (Option<f64>, &str), others: String) -> Self {
-        let [bare, sluice] = cells;
-        let ratio = end
-            .0
-            .map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        Self {
-            what: what.to_owned(),
-            bare,
-            sluice,
-            ratio,
-            bar: end.1.to_owned(),
-            others,
-        }
-    }
-
-    fn write(&self, text: &mut String) {
-        let Self {
-            what,
-            bare,
-            sluice,
-            ratio,
-            bar,
-            others,
-        } = self;
-        let _ = writeln!(
-            text,
-            "{what:<36}{bare:>18}{sluice:>18}{ratio:>8}{bar:>9}{others:>8}"
-        );
-    }
 }

@@ -163,7 +163,7 @@ fn named(paths: &[String], fields: &[Field]) -> Result<Vec<&'static str>, Vec<In
                 chosen.push(name);
             }
             Some((Access::Fixed, name)) => refused.push(InvalidMask::Fixed(name)),
-            Some((Access::Output, name)) => chosen.push(name),
+            Some((Access::Output, name)) => refused.push(InvalidMask::Output(name)),
             None if path == "*" => refused.push(InvalidMask::NotAlone),
             None => refused.push(InvalidMask::Unknown(path.clone())),
         }

@@ -69,7 +69,7 @@ impl PageTokens {
 
 fn context(list: List<'_>) -> Vec<u8> {
     // A zero byte stands in no method name, so that no two lists share a context.
-    ["page token", list.method, ""].join("\0").into_bytes()
+    ["page token", list.method, list.parent].join("\0").into_bytes()
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -112,10 +112,11 @@ mod tests {
         let other_parent = List { parent: "organizations/a/projects/q", ..KEYS };
         let other_method = List { method: "ListLimits", ..KEYS };
         for list in [other_parent, other_method] {
-            let mut violations = Violations::new();
-            tokens("07").read(list, 0, &token, &mut violations);
-            assert_eq!(violations.into_vec()[0].field, "page_token");
+            assert_eq!(tokens("07").open(list, &token), None);
         }
+        let mut violations = Violations::new();
+        tokens("07").read(List { parent: "", ..KEYS }, 0, &token, &mut violations);
+        assert_eq!(violations.into_vec()[0].field, "page_token");
     }
 
     #[test]

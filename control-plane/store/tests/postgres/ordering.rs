@@ -30,7 +30,8 @@ const SEQUENCE: &str = "
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sequence_in_place_of_the_locked_counter_is_found_out() {
-    let world = World::acme().await;
+    let mut world = World::acme().await;
+    world.spoil();
     world.sql(SEQUENCE).await;
     let why = storm(&world.store).await.unwrap_err();
     assert!(why.contains("lost"), "{why}");

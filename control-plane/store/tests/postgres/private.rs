@@ -29,6 +29,8 @@ pub(crate) struct Postgres {
     child: Child,
     directory: TempDir,
     databases: AtomicU32,
+    /// Migrated databases that nobody uses any more.
+    pub(crate) free: Mutex<Vec<String>>,
     /// Done once there is a database `migrated`, to be copied.
     pub(crate) migrated: OnceCell<()>,
 }
@@ -100,6 +102,7 @@ impl Postgres {
             child,
             directory,
             databases: AtomicU32::new(0),
+            free: Mutex::default(),
             migrated: OnceCell::new(),
         }
     }

@@ -108,7 +108,8 @@ async fn a_schema_that_is_behind_or_another_one_is_told_and_one_that_is_ahead_is
 
 #[tokio::test]
 async fn a_connection_that_can_only_read_is_not_used_again() {
-    let world = World::new().await;
+    let mut world = World::new().await;
+    world.spoil();
     world
         .sql(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on',

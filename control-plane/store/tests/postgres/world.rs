@@ -27,13 +27,24 @@ use store::{
 
 use crate::private::{Postgres, postgres};
 
-/// A migrated database of its own.
+/// A migrated database that nobody else uses meanwhile.
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) url: String,
+    database: Option<String>,
     // Kept, because the last one to drop it stops the server.
-    _postgres: Arc<Postgres>,
+    postgres: Arc<Postgres>,
 }
+
+/// Makes a database as good as new: making another one costs a thousand files.
+const CLEAN: &str = "
+    SET session_replication_role = replica;
+    DO $$ DECLARE it text; BEGIN
+        FOR it IN SELECT tablename FROM pg_tables
+            WHERE schemaname = 'public' AND tablename NOT IN ('_sqlx_migrations', 'head')
+        LOOP EXECUTE format('DELETE FROM %I', it); END LOOP;
+    END $$;
+    UPDATE head SET revision = 0, epoch = gen_random_uuid();";
 
 /// A page that holds everything.
 pub(crate) fn all() -> Page {
@@ -187,7 +198,19 @@ impl World {
             .unwrap();
         };
         postgres.migrated.get_or_init(migrate).await;
-        let url = create_database(&postgres, &postgres.next_database(), "migrated").await;
+        let free = postgres.free.lock().unwrap().pop();
+        let database = if let Some(database) = free {
+            let mut connection = PgConnection::connect(&postgres.url(&database))
+                .await
+                .unwrap();
+            sqlx::raw_sql(CLEAN).execute(&mut connection).await.unwrap();
+            database
+        } else {
+            let database = postgres.next_database();
+            create_database(&postgres, &database, "migrated").await;
+            database
+        };
+        let url = postgres.url(&database);
         let store = open(&Config {
             url: url.clone(),
             connections_max: 16,
@@ -196,8 +219,14 @@ impl World {
         Self {
             store,
             url,
-            _postgres: postgres,
+            database: Some(database),
+            postgres,
         }
+    }
+
+    /// Says that this database is not to be used again: what was done to it, cleaning does not undo.
+    pub(crate) fn spoil(&mut self) {
+        self.database = None;
     }
 
     /// A database without a schema.
@@ -301,6 +330,14 @@ impl World {
         let row = limit::create(&mut write, new).await.unwrap();
         write.commit().await.unwrap();
         row
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(database) = self.database.take() {
+            self.postgres.free.lock().unwrap().push(database);
+        }
     }
 }
 

@@ -96,7 +96,9 @@ pub fn apply(
 pub fn revoked(batch: &wire::Batch) -> Vec<String> {
     let is_revoked = |change: &&wire::Change| change.operation == Operation::Revoke as i32;
     let changes = batch.changes.iter().filter(is_revoked);
-    changes.filter_map(|change| String::from_utf8(change.key.clone()).ok()).collect()
+    changes
+        .filter_map(|change| String::from_utf8(change.key.clone()).ok())
+        .collect()
 }
 
 fn is_ordered(batch: &wire::Batch) -> Result<(), Unfit> {

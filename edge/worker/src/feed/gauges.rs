@@ -61,8 +61,22 @@ pub fn behind(lane: Lane, behind: Duration) {
 /// Objects were refused: these, and maybe more than are told.
 pub fn refused(lane: Lane, told: &[wire::Rejection], count: u64) {
     let word = lane.word();
-    for wire::Rejection { kind, revision, detail, kept_previous, .. } in told {
-        tracing::error!(lane = word, kind, revision, detail, kept_previous, "a change is refused");
+    for wire::Rejection {
+        kind,
+        revision,
+        detail,
+        kept_previous,
+        ..
+    } in told
+    {
+        tracing::error!(
+            lane = word,
+            kind,
+            revision,
+            detail,
+            kept_previous,
+            "a change is refused"
+        );
     }
     counter!("sluice_config_nack_total", "lane" => word).increment(count);
 }

@@ -202,7 +202,10 @@ pub fn next_fetch(lanes: &[LaneState; 3]) -> Option<Instant> {
 }
 
 /// What is to be fetched now, and is taken to be from here on.
-pub fn fetches(lanes: &mut [LaneState; 3], now: Instant) -> Vec<(Lane, wire::FetchSnapshotRequest)> {
+pub fn fetches(
+    lanes: &mut [LaneState; 3],
+    now: Instant,
+) -> Vec<(Lane, wire::FetchSnapshotRequest)> {
     let mut requests = Vec::new();
     for lane in Lane::ALL {
         if waits(lanes, lane) {
@@ -221,7 +224,9 @@ pub fn fetches(lanes: &mut [LaneState; 3], now: Instant) -> Vec<(Lane, wire::Fet
 
 fn waits(lanes: &[LaneState; 3], lane: Lane) -> bool {
     lane == Lane::Keys
-        && lanes.iter().any(|other| other.lane != lane && other.loading.is_some())
+        && lanes
+            .iter()
+            .any(|other| other.lane != lane && other.loading.is_some())
 }
 
 // === impl Loading ===
@@ -232,7 +237,9 @@ impl Loading {
             lane: lane as i32,
             ..Default::default()
         };
-        self.download.as_ref().map_or_else(newest, Download::request)
+        self.download
+            .as_ref()
+            .map_or_else(newest, Download::request)
     }
 
     /// Lets a batch wait.

@@ -17,10 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     feed::ledger::Name,
-    in_force::{
-        Credential, InForce, Secrets, Standing, Writer,
-        keys::KeySet,
-    },
+    in_force::{Credential, InForce, Secrets, Standing, Writer, keys::KeySet},
 };
 
 /// The objects of one lane, not in force yet.

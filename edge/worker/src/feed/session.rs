@@ -228,7 +228,8 @@ impl Session<'_> {
             let chunks = chunks.map_ok(tonic::Response::into_inner).try_flatten();
             // The end is said, because the map of streams drops an ended one without a word.
             let end = stream::once(std::future::ready(None));
-            self.fetches.insert(lane, Box::pin(chunks.map(Some).chain(end)));
+            self.fetches
+                .insert(lane, Box::pin(chunks.map(Some).chain(end)));
         }
     }
 

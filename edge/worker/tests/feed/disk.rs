@@ -145,16 +145,18 @@ async fn a_damaged_generation_falls_back_to_the_one_before() {
 #[tokio::test]
 async fn a_wrong_key_starts_with_nothing_and_does_not_refuse_to() {
     let directory = tempfile::tempdir().unwrap();
-    let planes = fill(directory.path()).await;
+    let mut planes = fill(directory.path()).await;
     let mut script = Script::start().await;
     let edge = Edge::on_disk(script.address, directory.path(), '8');
     let mut session = ready(&mut script, &edge, &planes).await;
     assert_eq!(session.hello.boot, wire::Boot::Fresh as i32);
+    session.batch(planes[2].put(&credential("third"))).await;
     session.durable(Lane::Secrets, planes[2].revision).await;
     edge.stop().await;
     // What it keeps from then on is its own.
     let edge = Edge::on_disk(nowhere(), directory.path(), '8');
     assert!(edge.readiness.is_ready());
+    assert_eq!(edge.secret().as_deref(), Some("third"));
     edge.stop().await;
 }
 

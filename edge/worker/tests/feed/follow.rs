@@ -56,6 +56,25 @@ async fn an_edge_takes_snapshots_and_then_what_changes() {
 }
 
 #[tokio::test]
+async fn keys_are_fetched_when_what_they_refer_to_is_there() {
+    let mut script = Script::start().await;
+    let edge = Edge::without_disk(script.address);
+    let planes = planes();
+    let session = script.session().await;
+    let first = [script.fetch().await, script.fetch().await];
+    assert_eq!(first.each_ref().map(|fetch| fetch.request.lane), [1, 3]);
+    first[0].serve(&planes[0]).await;
+    until("the configuration", || edge.organization(1).is_some()).await;
+    assert!(script.is_quiet());
+    first[1].serve(&planes[2]).await;
+    let last = script.fetch().await;
+    assert_eq!(last.request.lane, 2);
+    last.serve(&planes[1]).await;
+    soon("readiness", edge.readiness.ready()).await;
+    drop(session);
+}
+
+#[tokio::test]
 async fn a_batch_that_does_not_join_on_leads_to_a_snapshot() {
     let mut script = Script::start().await;
     let edge = Edge::without_disk(script.address);

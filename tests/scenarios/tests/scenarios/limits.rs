@@ -129,7 +129,9 @@ async fn count_reservations(redis: &mut redis::aio::MultiplexedConnection) -> us
 #[tokio::test]
 async fn a_stopped_or_frozen_redis_never_fails_a_request() {
     let provider = Provider::start(openai::answer).await;
-    let mut site = Site::start(Plan { edges: vec!["here"; 2], ..Plan::default() }).await;
+    let settings = vec![("SLUICE_LIMITS__TIMEOUT_MS", "100".to_owned())];
+    let plan = Plan { edges: vec!["here"; 2], edge_settings: settings, ..Plan::default() };
+    let mut site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (name, key) = tenant.key().await;
     tenant.limit("rpm", &name, LimitUnit::Requests, (100_000, LimitWindow::Hour, 2_000)).await;

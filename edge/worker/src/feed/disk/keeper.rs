@@ -67,7 +67,7 @@ pub fn new(directory: Directory, found: &Places) -> (Keeper, Orders) {
 impl Keeper {
     /// Works until the last [`Orders`] is dropped and everything ordered is written. Blocks its thread.
     pub fn run(mut self) {
-        while let Some(order) = self.taken.next() {
+        while let Some(order) = self.taken.wait() {
             match order {
                 Order::Batch(lane, bytes, span) => {
                     self.batch(lane, &bytes, span);
@@ -86,7 +86,13 @@ impl Keeper {
     }
 
     fn batch(&mut self, lane: Lane, bytes: &[u8], span: Span) {
-        let kept = self.taken.kept.borrow().get(&lane).cloned().unwrap_or_default();
+        let kept = self
+            .taken
+            .kept
+            .borrow()
+            .get(&lane)
+            .cloned()
+            .unwrap_or_default();
         if kept.lost {
             return;
         }
@@ -119,7 +125,8 @@ impl Keeper {
 
     fn lose(&self, lane: Lane, why: &io::Error) {
         tracing::error!(lane = lane.word(), %why, "changes cannot be kept on disk: a restart would start further back");
-        self.kept
+        self.taken
+            .kept
             .send_modify(|kept| kept.entry(lane).or_default().lost = true);
     }
 

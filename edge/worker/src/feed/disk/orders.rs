@@ -163,7 +163,7 @@ impl Orders {
 
 impl Taken {
     /// The next order; `None` when no more can come. Blocks.
-    pub fn next(&mut self) -> Option<Order> {
+    pub fn wait(&mut self) -> Option<Order> {
         let order = self.orders.blocking_recv()?;
         if let Order::Batch(_, bytes, _) = &order {
             self.waiting_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);

@@ -13,7 +13,7 @@ CREATE TABLE change (
     after text[],
     value bytea NOT NULL,
     actor text NOT NULL,
-    at timestamptz NOT NULL DEFAULT now(),
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT change_pkey PRIMARY KEY (revision),
     CONSTRAINT change_operation_known CHECK (operation IN (1, 2, 3))
 );

@@ -34,8 +34,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// How to run it.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Where everything is kept between starts [default: $XDG_DATA_HOME/sluice/dev or
-    /// ~/.local/share/sluice/dev]
+    /// Where everything is kept between starts [default: ~/.local/share/sluice/dev]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Print one line of JSON when all is ready: base URL, key, model, admin address, operator's key
@@ -72,7 +71,7 @@ async fn serve(arguments: Arguments, folder: Folder) -> Result<(), Failure> {
     let site = tokio::select! {
         started = Box::pin(Site::start(arguments.postgres, &folder, leaving, &progress)) => started,
         // What had started by then is dropped, and stops.
-        heeded = &mut signalled => return heeded.map_err(no_signals),
+        heeded = &mut signalled => return heeded.map_err(|why| no_signals(&why)),
     };
     progress.finish();
     let Site {
@@ -90,7 +89,7 @@ async fn serve(arguments: Arguments, folder: Folder) -> Result<(), Failure> {
 
     let (mut edge, mut serving) = (edge.run(), control_plane.serving);
     let early = tokio::select! {
-        heeded = &mut signalled => heeded.map_err(no_signals),
+        heeded = &mut signalled => heeded.map_err(|why| no_signals(&why)),
         ended = &mut edge => Err(ended_early("the edge", ended)),
         ended = &mut serving => Err(ended_early("the control plane", ended)),
     };
@@ -122,6 +121,6 @@ fn ended_early(part: &str, ended: Result<Result<(), String>, tokio::task::JoinEr
     Failure::new(Exit::Failed, format!("{part} ended before its time: {why}"))
 }
 
-fn no_signals(error: std::io::Error) -> Failure {
-    Failure::system("listen for signals", &error)
+fn no_signals(error: &std::io::Error) -> Failure {
+    Failure::system("listen for signals", error)
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The longest that one call may wait; the control plane refuses more.
-const CALL_MAX: Duration = Duration::from_secs(60);
+const CALL_MAX: Duration = Duration::from_mins(1);
 
 /// Waits until the edges of `region` (empty: all) have `revision` (zero: the newest), for at most `within`.
 pub async fn wait(

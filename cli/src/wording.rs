@@ -29,14 +29,13 @@ pub fn fields(message: &DynamicMessage) -> Vec<(String, String)> {
 
 /// One field, by name; empty when there is none or it holds nothing.
 pub fn field(message: &DynamicMessage, name: &str) -> String {
-    let field = message.descriptor().get_field_by_name(name);
-    let shown = field.map(
-        |field| match message.has_field(&field) || !field.supports_presence() {
-            true => worded(&field, &message.get_field(&field)),
-            false => String::new(),
-        },
-    );
-    shown.unwrap_or_default()
+    let Some(field) = message.descriptor().get_field_by_name(name) else {
+        return String::new();
+    };
+    if field.supports_presence() && !message.has_field(&field) {
+        return String::new();
+    }
+    worded(&field, &message.get_field(&field))
 }
 
 fn worded(field: &FieldDescriptor, value: &Value) -> String {

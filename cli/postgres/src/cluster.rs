@@ -5,11 +5,8 @@
 
 use std::{
     ffi::OsString,
-    fmt, fs, io,
-    os::unix::{
-        fs::{DirBuilderExt, PermissionsExt},
-        process::CommandExt,
-    },
+    fs, io,
+    os::unix::{fs::DirBuilderExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::mpsc,
@@ -25,12 +22,11 @@ use nix::{
 
 use crate::{
     binaries::{self, Binaries},
+    cannot_start::CannotStart,
     guard::{self, FOLDER, OnParentDeath},
     owner::{self, Owner},
+    socket,
 };
-
-/// How the path of every socket folder begins.
-const SOCKET_FOLDER: &str = "/tmp/sluice-";
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const STOPPED_WITHIN: Duration = Duration::from_secs(20);
@@ -57,23 +53,6 @@ pub struct Postgres {
     _lock: Flock<fs::File>,
 }
 
-/// Why there is no server.
-#[derive(Debug)]
-pub enum CannotStart {
-    /// No binaries of a usable version were found.
-    NoBinaries,
-    /// We are root, and there is neither a `postgres` nor a `nobody` user.
-    NoOwner,
-    /// Another process has this folder.
-    InUse(PathBuf),
-    /// The folder holds a cluster of another major version: what it has, what we have.
-    OtherVersion(u32, u32),
-    /// A program failed: what it was doing, and the end of what it said.
-    Failed(&'static str, String),
-    /// The system refused something: what, and why.
-    System(&'static str, io::Error),
-}
-
 // === impl Postgres ===
 
 impl Postgres {
@@ -96,7 +75,7 @@ impl Postgres {
             make(options, &binaries, owner, &cluster)?;
         }
         progress("starting the database");
-        let socket_dir = socket_folder(&options.data_dir, owner)?;
+        let socket_dir = socket::folder(&options.data_dir, owner)?;
         let (pid, ended) = spawn(options, &binaries, owner, &socket_dir)?;
         let server = Self {
             pid,
@@ -236,27 +215,6 @@ fn wait_for_predecessor(cluster: &Path) {
     }
 }
 
-fn socket_folder(data_dir: &Path, owner: Owner) -> Result<PathBuf, CannotStart> {
-    let refused = |error| CannotStart::System("make the socket folder", error);
-    // An owner that was killed left its folder behind, but also where it is.
-    let record = data_dir.join("socket-folder");
-    let left = fs::read_to_string(&record).unwrap_or_default();
-    if left.starts_with(SOCKET_FOLDER) {
-        let _ = fs::remove_dir_all(left.trim_end());
-    }
-    // Short, because the path of a socket must stay below 108 bytes.
-    let name = std::iter::repeat_with(fastrand::alphanumeric)
-        .take(12)
-        .collect::<String>();
-    let folder = PathBuf::from(format!("{SOCKET_FOLDER}{name}"));
-    fs::write(&record, folder.as_os_str().as_encoded_bytes()).map_err(refused)?;
-    let made = fs::DirBuilder::new().mode(0o700).create(&folder);
-    made.and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
-        .and_then(|()| owner::give(&folder, owner))
-        .map_err(refused)?;
-    Ok(folder)
-}
-
 type Spawned = (Pid, mpsc::Receiver<io::Result<ExitStatus>>);
 
 fn spawn(
@@ -309,34 +267,3 @@ fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(8)..].join("\n")
 }
-
-impl fmt::Display for CannotStart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoBinaries => write!(
-                f,
-                "no Postgres {} or newer was found; install its server binaries (Debian: apt-get install \
-                 postgresql; macOS: brew install postgresql) or name their folder",
-                binaries::MAJOR_MIN
-            ),
-            Self::NoOwner => f.write_str(
-                "Postgres does not run as root, and there is no `postgres` or `nobody` user to run it as; \
-                 run as another user",
-            ),
-            Self::InUse(folder) => write!(
-                f,
-                "another process uses {}; stop it, or choose another data folder",
-                folder.display()
-            ),
-            Self::OtherVersion(has, have) => write!(
-                f,
-                "the data folder was made by Postgres {has} and the binaries found are {have}; dump and \
-                 restore it, name binaries of version {has}, or choose another data folder"
-            ),
-            Self::Failed(program, said) => write!(f, "{program} failed: {said}"),
-            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for CannotStart {}

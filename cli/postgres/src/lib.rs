@@ -5,8 +5,11 @@
 //! only its owner can enter, never on the network.
 
 pub mod binaries;
+pub mod cannot_start;
 pub mod owner;
+mod socket;
 pub mod guard;
 pub mod cluster;
 
-pub use cluster::{CannotStart, Options, Postgres};
+pub use cannot_start::CannotStart;
+pub use cluster::{Options, Postgres};

@@ -36,7 +36,7 @@ pub struct Create {
     /// Where requests are sent, as PROVIDER=MODEL; may be repeated, in order of preference
     #[arg(long, required = true, value_name = "TARGET")]
     target: Vec<Target>,
-    /// Where it came from, as NAME=VALUE, such as git_sha=1f3c9a; may be repeated
+    /// Where it came from, as NAME=VALUE, such as `git_sha=1f3c9a`; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     provenance: Vec<(String, String)>,
     /// Make it the version that serves

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn ask(changes: Value) -> Result<Value, (u16, String, String)> {
+fn ask(changes: &Value) -> Result<Value, (u16, String, String)> {
     let mut body =
         json!({"model": "demo", "messages": [{"role": "user", "content": "Hello there."}]});
     for (name, value) in changes.as_object().unwrap() {
@@ -21,7 +21,7 @@ fn ask(changes: Value) -> Result<Value, (u16, String, String)> {
 
 #[test]
 fn it_says_back_what_it_hears() {
-    let answer = ask(json!({})).unwrap();
+    let answer = ask(&json!({})).unwrap();
     let text = answer["choices"][0]["message"]["content"].as_str().unwrap();
     assert!(text.ends_with("Hello there."), "{text}");
     let usage = &answer["usage"];
@@ -32,14 +32,14 @@ fn it_says_back_what_it_hears() {
         {"role": "user", "content": [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": {}}]},
         {"role": "assistant", "content": null, "tool_calls": []},
     ]});
-    let answer = ask(parts).unwrap();
+    let answer = ask(&parts).unwrap();
     assert!(
         answer["choices"][0]["message"]["content"]
             .as_str()
             .unwrap()
             .ends_with("Look:")
     );
-    let answer = ask(json!({"response_format": {"type": "json_object"}, "n": 2})).unwrap();
+    let answer = ask(&json!({"response_format": {"type": "json_object"}, "n": 2})).unwrap();
     let text = answer["choices"][1]["message"]["content"].as_str().unwrap();
     let said: Value = serde_json::from_str(text).unwrap();
     assert_eq!(said["you_said"], "Hello there.");
@@ -47,150 +47,143 @@ fn it_says_back_what_it_hears() {
 
 #[test]
 fn parameters_that_are_null_are_absent() {
-    ask(json!({"temperature": null, "stop": null, "stream_options": null, "max_tokens": null}))
+    ask(&json!({"temperature": null, "stop": null, "stream_options": null, "max_tokens": null}))
         .unwrap();
 }
 
+/// What is changed about a request that would be answered; then the status, code and parameter of the refusal.
+const MISTAKES: [(&str, u16, &str, &str); 30] = [
+    (r#"{"model": null}"#, 400, "", ""),
+    (r#"{"model": 7}"#, 400, "invalid_type", "model"),
+    (r#"{"model": "gpt-4o"}"#, 404, "model_not_found", ""),
+    (
+        r#"{"model": "demo-embed"}"#,
+        400,
+        "unsupported_model",
+        "model",
+    ),
+    (
+        r#"{"messages": null}"#,
+        400,
+        "missing_required_parameter",
+        "messages",
+    ),
+    (r#"{"messages": "hello"}"#, 400, "invalid_type", "messages"),
+    (r#"{"messages": []}"#, 400, "empty_array", "messages"),
+    (
+        r#"{"messages": ["hello"]}"#,
+        400,
+        "invalid_type",
+        "messages[0]",
+    ),
+    (
+        r#"{"messages": [{"content": "x"}]}"#,
+        400,
+        "missing_required_parameter",
+        "messages[0].role",
+    ),
+    (
+        r#"{"messages": [{"role": "wizard", "content": "x"}]}"#,
+        400,
+        "invalid_value",
+        "messages[0].role",
+    ),
+    (
+        r#"{"messages": [{"role": "user"}]}"#,
+        400,
+        "missing_required_parameter",
+        "messages[0].content",
+    ),
+    (
+        r#"{"messages": [{"role": "user", "content": 5}]}"#,
+        400,
+        "invalid_type",
+        "messages[0].content",
+    ),
+    (
+        r#"{"messages": [{"role": "user", "content": [{"type": "poem"}]}]}"#,
+        400,
+        "invalid_value",
+        "messages[0].content[0].type",
+    ),
+    (
+        r#"{"temperature": 2.5}"#,
+        400,
+        "decimal_above_max_value",
+        "temperature",
+    ),
+    (
+        r#"{"temperature": -0.1}"#,
+        400,
+        "decimal_below_min_value",
+        "temperature",
+    ),
+    (
+        r#"{"temperature": "hot"}"#,
+        400,
+        "invalid_type",
+        "temperature",
+    ),
+    (r#"{"top_p": 1.1}"#, 400, "decimal_above_max_value", "top_p"),
+    (
+        r#"{"presence_penalty": 3}"#,
+        400,
+        "decimal_above_max_value",
+        "presence_penalty",
+    ),
+    (r#"{"n": 0}"#, 400, "integer_below_min_value", "n"),
+    (r#"{"n": 1.5}"#, 400, "invalid_type", "n"),
+    (
+        r#"{"max_tokens": 0}"#,
+        400,
+        "integer_below_min_value",
+        "max_tokens",
+    ),
+    (
+        r#"{"max_tokens": "many"}"#,
+        400,
+        "invalid_type",
+        "max_tokens",
+    ),
+    (
+        r#"{"stop": ["a", "b", "c", "d", "e"]}"#,
+        400,
+        "array_above_max_length",
+        "stop",
+    ),
+    (r#"{"stop": [1]}"#, 400, "invalid_type", "stop"),
+    (r#"{"stream": "yes"}"#, 400, "invalid_type", "stream"),
+    (
+        r#"{"stream_options": {"include_usage": true}}"#,
+        400,
+        "invalid_value",
+        "stream_options",
+    ),
+    (
+        r#"{"stream": true, "stream_options": {"include_usage": 1}}"#,
+        400,
+        "invalid_type",
+        "include_usage",
+    ),
+    (
+        r#"{"response_format": {"type": "poem"}}"#,
+        400,
+        "invalid_value",
+        "response_format.type",
+    ),
+    (r#"{"tools": [1]}"#, 400, "invalid_type", "tools"),
+    (
+        r#"{"temprature": 1}"#,
+        400,
+        "unknown_parameter",
+        "temprature",
+    ),
+];
+
 #[test]
 fn every_mistake_has_the_code_and_parameter_that_the_real_one_gives() {
-    for (changes, status, code, param) in [
-        (json!({"model": null}), 400, "", ""),
-        (json!({"model": 7}), 400, "invalid_type", "model"),
-        (json!({"model": "gpt-4o"}), 404, "model_not_found", ""),
-        (
-            json!({"model": "demo-embed"}),
-            400,
-            "unsupported_model",
-            "model",
-        ),
-        (
-            json!({"messages": null}),
-            400,
-            "missing_required_parameter",
-            "messages",
-        ),
-        (
-            json!({"messages": "hello"}),
-            400,
-            "invalid_type",
-            "messages",
-        ),
-        (json!({"messages": []}), 400, "empty_array", "messages"),
-        (
-            json!({"messages": ["hello"]}),
-            400,
-            "invalid_type",
-            "messages[0]",
-        ),
-        (
-            json!({"messages": [{"content": "x"}]}),
-            400,
-            "missing_required_parameter",
-            "messages[0].role",
-        ),
-        (
-            json!({"messages": [{"role": "wizard", "content": "x"}]}),
-            400,
-            "invalid_value",
-            "messages[0].role",
-        ),
-        (
-            json!({"messages": [{"role": "user"}]}),
-            400,
-            "missing_required_parameter",
-            "messages[0].content",
-        ),
-        (
-            json!({"messages": [{"role": "user", "content": 5}]}),
-            400,
-            "invalid_type",
-            "messages[0].content",
-        ),
-        (
-            json!({"messages": [{"role": "user", "content": [{"type": "poem"}]}]}),
-            400,
-            "invalid_value",
-            "messages[0].content[0].type",
-        ),
-        (
-            json!({"temperature": 2.5}),
-            400,
-            "decimal_above_max_value",
-            "temperature",
-        ),
-        (
-            json!({"temperature": -0.1}),
-            400,
-            "decimal_below_min_value",
-            "temperature",
-        ),
-        (
-            json!({"temperature": "hot"}),
-            400,
-            "invalid_type",
-            "temperature",
-        ),
-        (
-            json!({"top_p": 1.1}),
-            400,
-            "decimal_above_max_value",
-            "top_p",
-        ),
-        (
-            json!({"presence_penalty": 3}),
-            400,
-            "decimal_above_max_value",
-            "presence_penalty",
-        ),
-        (json!({"n": 0}), 400, "integer_below_min_value", "n"),
-        (json!({"n": 1.5}), 400, "invalid_type", "n"),
-        (
-            json!({"max_tokens": 0}),
-            400,
-            "integer_below_min_value",
-            "max_tokens",
-        ),
-        (
-            json!({"max_tokens": "many"}),
-            400,
-            "invalid_type",
-            "max_tokens",
-        ),
-        (
-            json!({"stop": ["a", "b", "c", "d", "e"]}),
-            400,
-            "array_above_max_length",
-            "stop",
-        ),
-        (json!({"stop": [1]}), 400, "invalid_type", "stop"),
-        (json!({"stream": "yes"}), 400, "invalid_type", "stream"),
-        (
-            json!({"stream_options": {"include_usage": true}}),
-            400,
-            "invalid_value",
-            "stream_options",
-        ),
-        (
-            json!({"stream": true, "stream_options": {"include_usage": 1}}),
-            400,
-            "invalid_type",
-            "include_usage",
-        ),
-        (
-            json!({"response_format": {"type": "poem"}}),
-            400,
-            "invalid_value",
-            "response_format.type",
-        ),
-        (json!({"tools": [1]}), 400, "invalid_type", "tools"),
-        (
-            json!({"temprature": 1}),
-            400,
-            "unknown_parameter",
-            "temprature",
-        ),
-    ] {
-        let found = ask(changes.clone()).unwrap_err();
+    for (changes, status, code, param) in MISTAKES {
+        let found = ask(&serde_json::from_str(changes).unwrap()).unwrap_err();
         assert_eq!(
             found,
             (status, code.to_owned(), param.to_owned()),

@@ -103,7 +103,9 @@ fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     }
     let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
     if length > 0.0 {
-        sum.iter_mut().for_each(|value| *value /= length);
+        for value in &mut sum {
+            *value /= length;
+        }
     }
     sum
 }
@@ -136,7 +138,7 @@ fn pack(vector: &[f32]) -> String {
 mod tests {
     use super::*;
 
-    fn ask(body: Value) -> Result<Value, Refusal> {
+    fn ask(body: &Value) -> Result<Value, Refusal> {
         answer(body.as_object().unwrap())
     }
 
@@ -156,10 +158,10 @@ mod tests {
         assert_eq!(pack(&[1.0, 2.0, 3.0]), "AACAPwAAAEAAAEBA");
         assert_eq!(pack(&[1.0]), "AACAPw==");
         let body = |format: &str| json!({"model": "demo-embed", "input": ["a", "b"], "dimensions": 8, "encoding_format": format});
-        let plain = ask(body("float")).unwrap();
+        let plain = ask(&body("float")).unwrap();
         assert_eq!(plain["data"][1]["embedding"].as_array().unwrap().len(), 8);
         assert_eq!(plain["usage"]["total_tokens"], 2);
-        let packed = ask(body("base64")).unwrap();
+        let packed = ask(&body("base64")).unwrap();
         assert_eq!(packed["data"][0]["embedding"].as_str().unwrap().len(), 44);
     }
 
@@ -171,7 +173,7 @@ mod tests {
             json!([1, 2]),
             json!([[1], [2, 3]]),
         ] {
-            ask(json!({"model": "demo-embed", "input": input})).unwrap();
+            ask(&json!({"model": "demo-embed", "input": input})).unwrap();
         }
         for input in [
             json!(null),
@@ -182,7 +184,7 @@ mod tests {
             json!({}),
             json!(1.5),
         ] {
-            let refusal = ask(json!({"model": "demo-embed", "input": input})).unwrap_err();
+            let refusal = ask(&json!({"model": "demo-embed", "input": input})).unwrap_err();
             assert_eq!(
                 (refusal.status, refusal.param.as_deref()),
                 (400, Some("input")),
@@ -195,7 +197,7 @@ mod tests {
             ("x", json!(1)),
         ] {
             let refusal =
-                ask(json!({"model": "demo-embed", "input": "a", name: value})).unwrap_err();
+                ask(&json!({"model": "demo-embed", "input": "a", name: value})).unwrap_err();
             assert_eq!(refusal.param.as_deref(), Some(name));
         }
     }

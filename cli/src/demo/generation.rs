@@ -61,6 +61,13 @@ pub struct Event {
     pub word: bool,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Piece<'a> {
+    Role,
+    Word(&'a str),
+    End,
+}
+
 /// How many tokens a text has.
 pub fn tokens(text: &str) -> u64 {
     text.split_whitespace().count() as u64
@@ -127,18 +134,17 @@ impl Generation {
         let mut events = Vec::new();
         for index in 0..self.wanted.choices {
             if self.wanted.form == Form::Chat {
-                let delta = json!({"role": "assistant", "content": "", "refusal": null});
-                events.push(self.chunk(index, delta, Value::Null));
+                events.push(self.chunk(index, Piece::Role));
             }
-            for word in &self.words {
-                let mut event = self.chunk(index, json!({"content": word}), Value::Null);
-                event.word = true;
-                events.push(event);
-            }
-            events.push(self.chunk(index, json!({}), json!(self.finish)));
+            events.extend(
+                self.words
+                    .iter()
+                    .map(|word| self.chunk(index, Piece::Word(word))),
+            );
+            events.push(self.chunk(index, Piece::End));
         }
         if self.include_usage() {
-            let mut last = self.object(Vec::new(), "chat.completion.chunk");
+            let mut last = self.object(json!([]), "chat.completion.chunk");
             last["usage"] = self.usage();
             events.push(Event {
                 data: last.to_string(),
@@ -152,39 +158,42 @@ impl Generation {
         events
     }
 
-    fn chunk(&self, index: u64, delta: Value, finish: Value) -> Event {
-        let choice = match self.wanted.form {
-            Form::Chat => {
-                json!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish})
+    fn chunk(&self, index: u64, piece: Piece<'_>) -> Event {
+        let finish = matches!(piece, Piece::End).then_some(self.finish);
+        let mut choice = json!({"index": index, "logprobs": null, "finish_reason": finish});
+        match (self.wanted.form, piece) {
+            (Form::Chat, Piece::Role) => {
+                choice["delta"] = json!({"role": "assistant", "content": "", "refusal": null});
             }
-            Form::Plain => {
-                let text = delta["content"].as_str().unwrap_or_default();
-                json!({"index": index, "text": text, "logprobs": null, "finish_reason": finish})
-            }
-        };
-        let mut chunk = self.object(vec![choice], "chat.completion.chunk");
+            (Form::Chat, Piece::Word(word)) => choice["delta"] = json!({"content": word}),
+            (Form::Chat, Piece::End) => choice["delta"] = json!({}),
+            (Form::Plain, Piece::Word(word)) => choice["text"] = json!(word),
+            (Form::Plain, Piece::Role | Piece::End) => choice["text"] = json!(""),
+        }
+        let mut chunk = self.object(json!([choice]), "chat.completion.chunk");
         if self.include_usage() {
             chunk["usage"] = Value::Null;
         }
         Event {
             data: chunk.to_string(),
-            word: false,
+            word: matches!(piece, Piece::Word(_)),
         }
     }
 
-    fn object(&self, choices: Vec<Value>, chat: &str) -> Value {
+    fn object(&self, choices: Value, chat: &str) -> Value {
         let object = match self.wanted.form {
             Form::Chat => chat,
             Form::Plain => "text_completion",
         };
-        json!({
+        let mut object = json!({
             "id": self.id,
             "object": object,
             "created": self.created,
             "model": model::CHAT,
             "system_fingerprint": "fp_demo",
-            "choices": choices,
-        })
+        });
+        object["choices"] = choices;
+        object
     }
 
     fn include_usage(&self) -> bool {

@@ -147,18 +147,22 @@ fn in_range(param: &str, number: f64, range: (f64, f64), kind: Kind) -> Result<(
 }
 
 fn list_of_texts(param: &str, value: &Value, most: usize) -> Result<(), Refusal> {
-    let wrong = || Refusal::wrong_type(param, "a string or an array of strings", value);
-    match value {
-        Value::String(_) => Ok(()),
-        Value::Array(items) if !items.iter().all(Value::is_string) => Err(wrong()),
-        Value::Array(items) if items.len() > most => {
-            let message =
-                format!("Invalid '{param}': array too long. Expected at most {most} items.");
-            Err(Refusal::invalid("array_above_max_length", param, message))
+    let items = match value {
+        Value::String(_) => return Ok(()),
+        Value::Array(items) if items.iter().all(Value::is_string) => items,
+        other => {
+            return Err(Refusal::wrong_type(
+                param,
+                "a string or an array of strings",
+                other,
+            ));
         }
-        Value::Array(_) => Ok(()),
-        _ => Err(wrong()),
+    };
+    if items.len() <= most {
+        return Ok(());
     }
+    let message = format!("Invalid '{param}': array too long. Expected at most {most} items.");
+    Err(Refusal::invalid("array_above_max_length", param, message))
 }
 
 // === impl Kind ===

@@ -32,6 +32,16 @@ const PROVIDER: &str = "organizations/demo/providers/demo";
 const CLIENT_KEY: &str = "client-key";
 const JOIN_TOKEN: &str = "join-token";
 
+/// The demo provider of this start.
+pub struct Upstream {
+    /// Where it is, with `/v1`.
+    pub base_url: String,
+    /// What it takes.
+    pub credential: Zeroizing<String>,
+    /// Where it is written down to be, if it is.
+    pub known: Option<String>,
+}
+
 /// What a start needs of it.
 pub struct Content {
     /// The key of the demo project.
@@ -58,43 +68,42 @@ pub async fn provider_base_url(connection: &mut Connection) -> Result<Option<Str
     }
 }
 
-/// Makes what is missing. `base_url` is where the demo provider is, `credential` what it takes, and `known`
-/// where it is written down to be.
+/// Makes what is missing, with the demo provider where it is now.
 pub async fn prepare(
     connection: &mut Connection,
     folder: &Folder,
-    base_url: &str,
-    credential: &str,
-    known: Option<&str>,
+    upstream: &Upstream,
 ) -> Result<Content, Failure> {
     let mut maker = Maker {
         connection,
         revision: 0,
     };
     // The key is kept last, so it says that all the rest is there.
-    let client_key = match folder.secret(CLIENT_KEY)? {
-        Some(text) => text,
-        None => {
-            maker.tenant().await?;
-            maker.provider(base_url, credential).await?;
-            for name in [model::CHAT, model::EMBEDDING] {
-                maker.model(name).await?;
-            }
-            let text = maker.key().await?;
-            folder.keep(CLIENT_KEY, &text)?;
-            text
+    let client_key = if let Some(text) = folder.secret(CLIENT_KEY)? {
+        text
+    } else {
+        maker.tenant().await?;
+        maker.provider(upstream).await?;
+        for name in [model::CHAT, model::EMBEDDING] {
+            maker.model(name).await?;
         }
+        let text = maker.key().await?;
+        folder.keep(CLIENT_KEY, &text)?;
+        text
     };
-    let join_token = match folder.secret(JOIN_TOKEN)? {
-        Some(text) => text,
-        None => {
-            let text = maker.join_token().await?;
-            folder.keep(JOIN_TOKEN, &text)?;
-            text
-        }
+    let join_token = if let Some(text) = folder.secret(JOIN_TOKEN)? {
+        text
+    } else {
+        let text = maker.join_token().await?;
+        folder.keep(JOIN_TOKEN, &text)?;
+        text
     };
-    if known.is_some_and(|known| known != base_url) {
-        maker.move_provider(base_url).await?;
+    if upstream
+        .known
+        .as_ref()
+        .is_some_and(|known| *known != upstream.base_url)
+    {
+        maker.move_provider(&upstream.base_url).await?;
     }
     Ok(Content {
         client_key,
@@ -133,12 +142,12 @@ impl Maker<'_> {
         self.ensure(&noun::PROJECT, &project).await
     }
 
-    async fn provider(&mut self, base_url: &str, credential: &str) -> Result<(), Failure> {
+    async fn provider(&mut self, upstream: &Upstream) -> Result<(), Failure> {
         let provider = Provider {
             display_name: "The demo provider of sluice dev".to_owned(),
             kind: ProviderKind::OpenaiCompatible.into(),
-            base_url: base_url.to_owned(),
-            credential: credential.to_owned(),
+            base_url: upstream.base_url.clone(),
+            credential: upstream.credential.as_str().to_owned(),
             ..Default::default()
         };
         let request = CreateProviderRequest {

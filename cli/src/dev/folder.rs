@@ -116,8 +116,8 @@ mod tests {
     fn secrets_stay_and_are_their_users_alone() {
         let parent = std::env::temp_dir().join(format!("sluice-folder-{}", std::process::id()));
         let folder = Folder::open(Some(parent.join("deep"))).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(folder.path()), 0o700);
+        let permissions = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(permissions(folder.path()), 0o700);
         assert!(folder.secret("key").unwrap().is_none());
         let made = folder
             .secret_or("key", || Zeroizing::new("first".to_owned()))
@@ -126,7 +126,7 @@ mod tests {
             .secret_or("key", || Zeroizing::new("second".to_owned()))
             .unwrap();
         assert_eq!((made.as_str(), again.as_str()), ("first", "first"));
-        assert_eq!(mode(&folder.join("key")), 0o600);
+        assert_eq!(permissions(&folder.join("key")), 0o600);
         fs::remove_dir_all(parent).unwrap();
     }
 }

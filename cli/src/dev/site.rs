@@ -16,7 +16,7 @@ use crate::{
     connection::{Access, Connection},
     demo::{self, model},
     dev::{
-        content,
+        content::{self, Upstream},
         control_plane::{ControlPlane, OPERATOR_KEY, any},
         database::Database,
         edge::Edge,
@@ -74,14 +74,12 @@ impl Site {
         let credential = folder.secret_or("provider-key", provider_key)?;
         let serving = demo::serve::run(listener, credential.as_str().to_owned());
         let demo = tokio::spawn(async move { match serving.await {} });
-        let content = content::prepare(
-            &mut connection,
-            folder,
-            &base_url,
-            &credential,
-            known.as_deref(),
-        )
-        .await?;
+        let upstream = Upstream {
+            base_url,
+            credential,
+            known,
+        };
+        let content = content::prepare(&mut connection, folder, &upstream).await?;
 
         progress.say("starting the edge");
         let edge = Edge::start(control_plane.edges, &content.join_token, folder, leaving).await?;

@@ -91,7 +91,11 @@ mod tests {
     fn a_wrong_number_does_not_hide_another() {
         let mut violations = Violations::new();
         assert_eq!(numbers(0, Window::Minute, -1, &mut violations), None);
-        let found: Vec<_> = violations.into_vec().into_iter().map(|it| it.field).collect();
+        let found: Vec<_> = violations
+            .into_vec()
+            .into_iter()
+            .map(|it| it.field)
+            .collect();
         assert_eq!(found, ["limit.amount", "limit.burst"]);
         let mut violations = Violations::new();
         assert_eq!(numbers(i64::MAX, Window::Minute, 0, &mut violations), None);

@@ -100,7 +100,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         values,
         hub,
         tail,
-    } = prepare(&config, clock.clone()).await?;
+    } = prepare(&config).await?;
 
     let bells = watch::Sender::new(0);
     let edges = Arc::new(Edges::default());

@@ -1,3 +1,5 @@
+//! What a caller sees of each failure: its code, its details, and nothing of our insides.
+
 use store::Obstacle;
 
 use super::*;

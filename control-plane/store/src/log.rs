@@ -37,6 +37,8 @@ pub struct ChangeRow {
     pub after: Option<Audience>,
     /// The object as `Encode` gave it; empty unless upserted.
     pub value: Vec<u8>,
+    /// When it was logged, just before its commit, milliseconds since 1970 by the database's clock.
+    pub at_ms: u64,
 }
 
 /// One live object or tombstone.
@@ -90,7 +92,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ChangeRow>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT revision, lane, kind, operation, key, before, after, value
+            r#"SELECT revision, lane, kind, operation, key, before, after, value, at
                FROM change WHERE revision > $1 ORDER BY revision LIMIT $2"#,
             column::number(after.0),
             limit,
@@ -108,6 +110,7 @@ impl Store {
                     before: row.before.as_deref().map(column::audience).transpose()?,
                     after: row.after.as_deref().map(column::audience).transpose()?,
                     value: row.value,
+                    at_ms: column::milliseconds(row.at),
                 })
             })
             .collect()

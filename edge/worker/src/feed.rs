@@ -22,9 +22,11 @@ pub mod session;
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use lifecycle::ready::Readiness;
 use policy::object::Lane;
 use tokio::{sync::watch, time::sleep};
@@ -136,6 +138,7 @@ impl Feed {
             () = stop.cancelled() => {}
             () = self.follow() => {}
         }
+        self.follower.keeping.tick();
     }
 
     async fn follow(&mut self) {
@@ -146,7 +149,11 @@ impl Feed {
                 Ok(channel) => {
                     let link = (&self.dialer, channel);
                     let works = || backoff.works(Instant::now());
-                    session::run(&mut self.follower, link, &self.identity, works).await
+                    let session = session::run(&mut self.follower, link, &self.identity, works);
+                    // Where: a fault of ours must cost the session, not the process that serves. What it left
+                    // of a lane differs from its hash then, and is loaded anew.
+                    let ended = AssertUnwindSafe(session).catch_unwind().await;
+                    ended.unwrap_or(Ended::Panicked)
                 }
                 Err(why) => {
                     tracing::warn!(why = innermost(&why), "the control plane cannot be reached");
@@ -155,6 +162,7 @@ impl Feed {
             };
             match ended {
                 Ended::Leaving => tracing::info!("{ended}, going to another"),
+                Ended::Panicked => tracing::error!("{}", Ended::Panicked),
                 ended => tracing::warn!("{ended}, trying again"),
             }
         }

@@ -44,9 +44,9 @@ pub(crate) fn state_at(revision: u64) -> State {
     )
 }
 
-/// Lets a state read these rows, at the time 9.
+/// Lets a state read these rows.
 pub(crate) fn advance(state: &mut State, rows: Vec<ChangeRow>) -> Result<(), Gap> {
-    state.advance(rows, 9)
+    state.advance(rows)
 }
 
 /// An organization is made or replaced, for everybody.
@@ -60,6 +60,7 @@ pub(crate) fn config(revision: u64, key: &str) -> ChangeRow {
         before: None,
         after: Some(Audience::everywhere()),
         value: b"value".to_vec(),
+        at_ms: 9,
     }
 }
 

@@ -184,7 +184,7 @@ impl Follower {
         changes
             .take_while(|it| it.revision <= acked)
             .filter(|it| it.operation_for(&self.region) == Some(Operation::Revoke))
-            .map(|it| it.read_at_ms)
+            .map(|it| it.logged_at_ms)
             .collect()
     }
 

@@ -48,8 +48,8 @@ pub struct Logged {
     pub removed: StateHash,
     /// What a region that sees it now adds to its hash.
     pub added: StateHash,
-    /// When this replica read it, milliseconds since 1970.
-    pub read_at_ms: u64,
+    /// When it was logged, just before its commit, milliseconds since 1970.
+    pub logged_at_ms: u64,
 }
 
 /// The newest changes.
@@ -177,7 +177,7 @@ mod tests {
             needs_config: Revision(0),
             removed: StateHash::of_number(1, b"key", Revision(number - 1)),
             added: StateHash::of_number(1, b"key", Revision(number)),
-            read_at_ms: 0,
+            logged_at_ms: 0,
         }
     }
 

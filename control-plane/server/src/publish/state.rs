@@ -71,8 +71,8 @@ impl State {
         state
     }
 
-    /// Applies the next rows of the change log, read at `now_ms`. Rows that are known already are passed over.
-    pub fn advance(&mut self, rows: Vec<ChangeRow>, now_ms: u64) -> Result<(), Gap> {
+    /// Applies the next rows of the change log. Rows that are known already are passed over.
+    pub fn advance(&mut self, rows: Vec<ChangeRow>) -> Result<(), Gap> {
         for row in rows {
             if row.revision <= self.revision {
                 continue;
@@ -84,7 +84,7 @@ impl State {
                     found: row.revision,
                 });
             }
-            self.apply(row, now_ms);
+            self.apply(row);
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl State {
         ours != theirs.len()
     }
 
-    fn apply(&mut self, row: ChangeRow, now_ms: u64) {
+    fn apply(&mut self, row: ChangeRow) {
         let lane = row.lane;
         let key = Bytes::from(row.key);
         let old = self.remove(lane, row.kind, &key);
@@ -197,7 +197,7 @@ impl State {
             added: hash_of(row.revision),
             key,
             value,
-            read_at_ms: now_ms,
+            logged_at_ms: row.at_ms,
         });
         if let Some(audience) = change.after.clone() {
             self.insert(lane, Live::from_change(&change, audience));

@@ -11,7 +11,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use store::{Bell, Store, StoreError};
 use tokio::{sync::watch, time};
@@ -35,7 +34,6 @@ const RELOAD_EVERY: Duration = Duration::from_secs(30);
 pub struct Tail {
     store: Store,
     hub: Arc<Hub>,
-    clock: Clock,
     reloaded: Option<Instant>,
 }
 
@@ -83,11 +81,10 @@ pub async fn listen(store: Store, bells: watch::Sender<u64>) -> Infallible {
 
 impl Tail {
     /// Loads the whole; the hub can be asked afterwards.
-    pub async fn load(store: Store, hub: Arc<Hub>, clock: Clock) -> Result<Self, StoreError> {
+    pub async fn load(store: Store, hub: Arc<Hub>) -> Result<Self, StoreError> {
         let mut tail = Self {
             store,
             hub,
-            clock,
             reloaded: None,
         };
         tail.reload().await?;
@@ -125,10 +122,9 @@ impl Tail {
                     found: head.revision,
                 }));
             }
-            let now_ms = self.clock.now_ms();
             known = self
                 .hub
-                .write(|state| state.advance(rows, now_ms).map(|()| state.revision()))?;
+                .write(|state| state.advance(rows).map(|()| state.revision()))?;
         }
         self.compare().await
     }

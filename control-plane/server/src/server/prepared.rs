@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use lifecycle::{clock::Clock, settings};
+use lifecycle::settings;
 use policy::object::Lane;
 use seal::SealingKey;
 use store::Store;
@@ -28,7 +28,7 @@ pub(crate) struct Prepared {
 }
 
 /// Opens the store and checks it.
-pub(crate) async fn prepare(config: &Config, clock: Clock) -> Result<Prepared, CannotStart> {
+pub(crate) async fn prepare(config: &Config) -> Result<Prepared, CannotStart> {
     let sealing = sealing_key(&config.seal)?;
     let values = Values::new(sealing.clone());
     let store = Store::open(&config.database, values.encode()).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn prepare(config: &Config, clock: Clock) -> Result<Prepared, C
         .await
         .map_err(CannotStart::NoPepper)?;
     let hub = Arc::new(Hub::new());
-    let tail = Tail::load(store.clone(), Arc::clone(&hub), clock).await?;
+    let tail = Tail::load(store.clone(), Arc::clone(&hub)).await?;
     hub.read(|state| every_secret_opens(state, &values))?;
     Ok(Prepared {
         store,

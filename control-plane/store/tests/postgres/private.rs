@@ -56,7 +56,8 @@ impl Postgres {
         let data = directory.path().join("data");
         let owner = Uid::effective()
             .is_root()
-            .then(|| User::from_name("postgres").unwrap().unwrap());
+            .then(|| ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).unwrap()))
+            .flatten();
         if let Some(owner) = &owner {
             let (uid, gid) = (Some(owner.uid.as_raw()), Some(owner.gid.as_raw()));
             chown(directory.path(), uid, gid).unwrap();
@@ -148,12 +149,12 @@ fn programs() -> PathBuf {
         .flatten();
     let mut debian: Vec<PathBuf> = debian.map(|entry| entry.path().join("bin")).collect();
     debian.sort();
-    let named = env::var_os("PG_BIN").map(PathBuf::from);
+    let named = env::var_os("SLUICE_TEST_POSTGRES").map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
     let found = named
         .into_iter()
         .chain(env::split_paths(&path))
         .chain(debian.into_iter().rev())
         .find(|directory| directory.join("initdb").exists());
-    found.expect("PostgreSQL is installed, or PG_BIN says where it is")
+    found.expect("PostgreSQL is installed, or SLUICE_TEST_POSTGRES says where it is")
 }

@@ -137,6 +137,10 @@ fn put_in_force(
     ledger: &mut Ledger,
     (steps, refusals): (Vec<Step>, &mut Refusals),
 ) {
+    if steps.is_empty() {
+        // Other lanes moved on. What is in force keeps the revision of its last change.
+        return;
+    }
     let mut objects = match lane {
         Lane::Config => Some(Objects::Config(Box::new(
             (*writer.reader().rules()).clone(),

@@ -147,7 +147,7 @@ impl Follower {
         for lane in &self.lanes {
             gauges::behind(lane.lane, lane.behind(now));
         }
-        self.keeping.revoked(Vec::new());
+        self.keeping.tick();
         for lane in self.keeping.lost(now) {
             self.lane(lane).load(now, "it could not be kept on disk");
         }
@@ -194,14 +194,7 @@ impl Follower {
             }
             Err(Unfit(why)) => {
                 tracing::error!(lane = lane.word(), %revision, why, "a batch is refused");
-                let rejections = Vec::new();
-                let (lane_number, batch_revision) = (lane as i32, revision.0);
-                self.says.push(Say::Nack(wire::Nack {
-                    lane: lane_number,
-                    batch_revision,
-                    rejections,
-                }));
-                gauges::refused(lane, &[], 1);
+                self.nack(lane, revision, Vec::new(), 1);
                 self.lane(lane).load(now, why);
             }
         }

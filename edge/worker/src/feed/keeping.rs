@@ -3,7 +3,10 @@
 //! Knows when a revision may be called durable: when a restart would find it, and every revocation with it.
 //! Without a disk nothing ever is.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use policy::{object::Lane, revision::Revision};
 use proto::sync as wire;
@@ -22,6 +25,9 @@ pub struct Keeping {
     orders: Option<Orders>,
     /// Revocations that are in force and were not taken yet. Bounded by those that `in_force` remembers.
     unkept: Vec<String>,
+    /// For each lane, batches without changes, made one. They only say that other lanes moved on, and a sync of
+    /// the disk for each would cost more than all else.
+    empty: HashMap<Lane, wire::Batch>,
     lost_since: Option<Instant>,
 }
 
@@ -33,6 +39,7 @@ impl Keeping {
         Self {
             orders,
             unkept: Vec::new(),
+            empty: HashMap::new(),
             lost_since: None,
         }
     }
@@ -42,8 +49,32 @@ impl Keeping {
         self.orders.is_some()
     }
 
-    /// Keeps a batch.
-    pub fn batch(&self, lane: Lane, batch: wire::Batch) {
+    /// Keeps a batch; one without changes at the next tick, or with the next that has some.
+    pub fn batch(&mut self, lane: Lane, mut batch: wire::Batch) {
+        if !self.keeps() {
+            return;
+        }
+        if let Some(empty) = self.empty.remove(&lane)
+            && empty.epoch == batch.epoch
+        {
+            batch.previous_revision = empty.previous_revision;
+        }
+        if batch.changes.is_empty() {
+            self.empty.insert(lane, batch);
+        } else {
+            self.order(lane, batch);
+        }
+    }
+
+    /// Keeps what has waited.
+    pub fn tick(&mut self) {
+        for (lane, batch) in std::mem::take(&mut self.empty) {
+            self.order(lane, batch);
+        }
+        self.revoked(Vec::new());
+    }
+
+    fn order(&self, lane: Lane, batch: wire::Batch) {
         if let Some(orders) = &self.orders
             && orders.batch(lane, batch).is_err()
         {
@@ -56,7 +87,8 @@ impl Keeping {
     }
 
     /// Keeps a lane whole.
-    pub fn whole(&self, lane: Lane, place: Place, parts: Parts) {
+    pub fn whole(&mut self, lane: Lane, place: Place, parts: Parts) {
+        self.empty.remove(&lane);
         if let Some(orders) = &self.orders
             && orders.whole(lane, place, parts).is_err()
         {

@@ -67,6 +67,8 @@ pub enum Ended {
     Closed,
     /// It was silent, or did not read.
     Silent,
+    /// A fault of ours ended it.
+    Panicked,
     /// It or the connection failed.
     Failed(Box<Status>),
 }
@@ -256,6 +258,7 @@ impl fmt::Display for Ended {
             Self::Leaving => f.write_str("the control plane is leaving"),
             Self::Closed => f.write_str("the control plane closed the stream"),
             Self::Silent => f.write_str("the control plane fell silent"),
+            Self::Panicked => f.write_str("following the control plane panicked, trying again"),
             Self::Failed(status) => write!(f, "{:?}: {}", status.code(), status.message()),
         }
     }

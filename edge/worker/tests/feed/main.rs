@@ -9,5 +9,6 @@ mod plane;
 mod script;
 mod edge;
 mod follow;
+mod snapshots;
 mod disk;
 mod poison;

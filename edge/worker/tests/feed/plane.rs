@@ -57,6 +57,20 @@ impl Plane {
         self.publish(upsert(object))
     }
 
+    /// A revision of another lane.
+    pub(crate) fn pass(&mut self) -> wire::Batch {
+        let previous_revision = self.revision;
+        self.revision += 1;
+        wire::Batch {
+            lane: self.lane as i32,
+            epoch: self.epoch.clone(),
+            previous_revision,
+            revision: self.revision,
+            changes: Vec::new(),
+            state_hash: self.hash(),
+        }
+    }
+
     pub(crate) fn hash(&self) -> Vec<u8> {
         let each = self.objects.values().map(|change| {
             let kind = u8::try_from(change.kind).unwrap();

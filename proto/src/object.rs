@@ -41,9 +41,11 @@ pub fn encode(object: &Object) -> Vec<u8> {
             allowed_origin: it.allowed_origin.clone(),
         }
         .encode_to_vec(),
-        Object::Pepper(it) => {
-            wire::PepperPolicy { version: it.version, secret: it.secret.to_vec() }.encode_to_vec()
+        Object::Pepper(it) => wire::PepperPolicy {
+            version: it.version,
+            secret: it.secret.to_vec(),
         }
+        .encode_to_vec(),
     }
 }
 
@@ -62,18 +64,28 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
             let provider = id(&it.provider_id, "provider_id")?;
             filled(&it.allowed_origin, "allowed_origin")?;
             let allowed_origin = it.allowed_origin;
-            Object::Credential(Credential { provider, secret: it.secret, allowed_origin })
+            Object::Credential(Credential {
+                provider,
+                secret: it.secret,
+                allowed_origin,
+            })
         }
         Kind::Pepper => {
             let it: wire::PepperPolicy = parse(value)?;
             let secret = digest(&it.secret, "secret")?;
-            Object::Pepper(Pepper { version: it.version, secret })
+            Object::Pepper(Pepper {
+                version: it.version,
+                secret,
+            })
         }
     })
 }
 
 fn organization(it: &Organization) -> wire::OrganizationPolicy {
-    wire::OrganizationPolicy { id: it.id.as_bytes().to_vec(), name: it.name.clone() }
+    wire::OrganizationPolicy {
+        id: it.id.as_bytes().to_vec(),
+        name: it.name.clone(),
+    }
 }
 
 fn project(it: &Project) -> wire::ProjectPolicy {
@@ -101,7 +113,10 @@ fn model(it: &Model) -> wire::ModelPolicy {
         id: it.id.as_bytes().to_vec(),
         organization_id: it.organization.as_bytes().to_vec(),
         name: it.name.clone(),
-        stable_version_id: it.stable.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+        stable_version_id: it
+            .stable
+            .map(|id| id.as_bytes().to_vec())
+            .unwrap_or_default(),
         created_seconds: it.created_seconds,
     }
 }
@@ -121,9 +136,7 @@ fn version(it: &Version) -> wire::VersionPolicy {
 
 fn limit(it: &Limit) -> wire::LimitPolicy {
     let scope = match &it.scope {
-        Scope::Organization(id) => {
-            limit_policy::Scope::ScopeOrganizationId(id.as_bytes().to_vec())
-        }
+        Scope::Organization(id) => limit_policy::Scope::ScopeOrganizationId(id.as_bytes().to_vec()),
         Scope::Project(id) => limit_policy::Scope::ScopeProjectId(id.as_bytes().to_vec()),
         Scope::Key(key_id) => limit_policy::Scope::ScopeKeyId(key_id.clone()),
     };
@@ -154,13 +167,20 @@ fn key(it: &Key) -> wire::KeyPolicy {
 
 fn read_organization(it: wire::OrganizationPolicy) -> Result<Organization, InvalidObject> {
     filled(&it.name, "name")?;
-    Ok(Organization { id: id(&it.id, "id")?, name: it.name })
+    Ok(Organization {
+        id: id(&it.id, "id")?,
+        name: it.name,
+    })
 }
 
 fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
     filled(&it.name, "name")?;
     let organization = id(&it.organization_id, "organization_id")?;
-    Ok(Project { id: id(&it.id, "id")?, organization, name: it.name })
+    Ok(Project {
+        id: id(&it.id, "id")?,
+        organization,
+        name: it.name,
+    })
 }
 
 fn read_provider(it: wire::ProviderPolicy) -> Result<Provider, InvalidObject> {
@@ -200,13 +220,20 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
     let target = |target: wire::TargetPolicy| {
         filled(&target.provider_model, "provider_model")?;
         let provider: ProviderId = id(&target.provider_id, "provider_id")?;
-        Ok(Target { provider, provider_model: target.provider_model })
+        Ok(Target {
+            provider,
+            provider_model: target.provider_model,
+        })
     };
     Ok(Version {
         id: id(&it.id, "id")?,
         model: id(&it.model_id, "model_id")?,
         name: it.name,
-        targets: it.targets.into_iter().map(target).collect::<Result<_, _>>()?,
+        targets: it
+            .targets
+            .into_iter()
+            .map(target)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -233,7 +260,10 @@ fn read_limit(it: wire::LimitPolicy) -> Result<Limit, InvalidObject> {
 
 fn read_key(it: wire::KeyPolicy) -> Result<Key, InvalidObject> {
     filled(&it.key_id, "key_id")?;
-    let models = it.model_ids.iter().map(|bytes| id::<ModelId>(bytes, "model_ids"));
+    let models = it
+        .model_ids
+        .iter()
+        .map(|bytes| id::<ModelId>(bytes, "model_ids"));
     Ok(Key {
         organization: id(&it.organization_id, "organization_id")?,
         project: id(&it.project_id, "project_id")?,
@@ -255,11 +285,17 @@ fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], field: &str) -> Result<T, Inval
 }
 
 fn digest(bytes: &[u8], field: &str) -> Result<[u8; 32], InvalidObject> {
-    bytes.try_into().map_err(|_| InvalidObject(format!("{field} is not 32 bytes")))
+    bytes
+        .try_into()
+        .map_err(|_| InvalidObject(format!("{field} is not 32 bytes")))
 }
 
 fn filled(text: &str, field: &str) -> Result<(), InvalidObject> {
-    if text.is_empty() { Err(InvalidObject(format!("{field} is empty"))) } else { Ok(()) }
+    if text.is_empty() {
+        Err(InvalidObject(format!("{field} is empty")))
+    } else {
+        Ok(())
+    }
 }
 
 fn invalid(why: &str) -> InvalidObject {

@@ -28,7 +28,9 @@ pub enum Finding {
 impl Contract {
     /// Reads the descriptors that were compiled in. `None` cannot happen in a build whose tests ran.
     pub fn load() -> Option<Self> {
-        DescriptorPool::decode(crate::DESCRIPTORS).ok().map(|pool| Self { pool })
+        DescriptorPool::decode(crate::DESCRIPTORS)
+            .ok()
+            .map(|pool| Self { pool })
     }
 
     /// The request message of a method, by the path of its HTTP/2 request: `/package.Service/Method`.
@@ -48,7 +50,10 @@ impl Contract {
 
 fn walk(message: &DynamicMessage, path: &str) -> Result<(), Finding> {
     if let Some(field) = message.unknown_fields().next() {
-        return Err(Finding::UnknownField { path: path.to_owned(), number: field.number() });
+        return Err(Finding::UnknownField {
+            path: path.to_owned(),
+            number: field.number(),
+        });
     }
     for (field, value) in message.fields() {
         let here = if path.is_empty() {
@@ -96,11 +101,17 @@ mod tests {
         let mut bytes = request.encode_to_vec();
         assert_eq!(check(&bytes), Ok(()));
         bytes.extend([0xf8, 0x07, 0x01]); // field 127, varint 1
-        let found = Finding::UnknownField { path: String::new(), number: 127 };
+        let found = Finding::UnknownField {
+            path: String::new(),
+            number: 127,
+        };
         assert_eq!(check(&bytes), Err(found));
 
         let nested = [0x0a, 0x01, b'a', 0x12, 0x03, 0xf8, 0x07, 0x01];
-        let found = Finding::UnknownField { path: "organization".to_owned(), number: 127 };
+        let found = Finding::UnknownField {
+            path: "organization".to_owned(),
+            number: 127,
+        };
         assert_eq!(check(&nested), Err(found));
         assert_eq!(check(&[0xff]), Err(Finding::Malformed));
     }

@@ -19,8 +19,9 @@ pub(crate) fn folder(data_dir: &Path, owner: Owner) -> Result<PathBuf, CannotSta
     let refused = |error| CannotStart::System("make the socket folder", error);
     let record = data_dir.join("socket-folder");
     let left = fs::read_to_string(&record).unwrap_or_default();
-    if left.starts_with(PREFIX) {
-        let _ = fs::remove_dir_all(left.trim_end());
+    let name = left.strip_prefix(PREFIX).unwrap_or_default();
+    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        let _ = fs::remove_dir_all(&left);
     }
     let name = std::iter::repeat_with(fastrand::alphanumeric)
         .take(12)

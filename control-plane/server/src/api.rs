@@ -60,7 +60,13 @@ pub struct Parts {
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
 pub fn routes(parts: Parts, others: Routes) -> Routes {
-    let Parts { store, sealing, clock, bells, contract } = parts;
+    let Parts {
+        store,
+        sealing,
+        clock,
+        bells,
+        contract,
+    } = parts;
     let desk = desk::Desk::new(store.clone(), sealing);
     let organizations = organization::Organizations::new(desk.clone());
     let projects = project::Projects::new(desk.clone());
@@ -82,7 +88,9 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(EdgeServiceServer::new(edges))
         .add_service(UsageServiceServer::new(usages));
     // The layer that is added last is met first: no byte of a body is read for nobody.
-    let layered =
-        all.into_axum_router().layer(StrictLayer::new(contract)).layer(gate::GateLayer::new(store));
+    let layered = all
+        .into_axum_router()
+        .layer(StrictLayer::new(contract))
+        .layer(gate::GateLayer::new(store));
     Routes::from(layered)
 }

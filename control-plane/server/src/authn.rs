@@ -33,11 +33,16 @@ pub enum NotAuthenticated {
 pub async fn actor(store: &Store, headers: &HeaderMap) -> Result<Actor, NotAuthenticated> {
     let presented = operator_key(headers)?;
     let key_id = presented.key_id();
-    let known = store.operator_key(key_id).await.map_err(NotAuthenticated::Store)?;
+    let known = store
+        .operator_key(key_id)
+        .await
+        .map_err(NotAuthenticated::Store)?;
     // An unknown id is compared too, so that both answers take the same steps.
     let matches = presented.matches_sha256(&known.unwrap_or_default());
     if known.is_some() && matches {
-        Ok(Actor { key_id: key_id.to_owned() })
+        Ok(Actor {
+            key_id: key_id.to_owned(),
+        })
     } else {
         Err(NotAuthenticated::UnknownKey)
     }
@@ -89,7 +94,9 @@ mod tests {
     use super::*;
 
     fn headers(values: &[&str]) -> HeaderMap {
-        let values = values.iter().map(|value| HeaderValue::from_str(value).unwrap());
+        let values = values
+            .iter()
+            .map(|value| HeaderValue::from_str(value).unwrap());
         values.map(|value| (AUTHORIZATION, value)).collect()
     }
 
@@ -115,10 +122,19 @@ mod tests {
         let cut = &operator[..operator.len() - 1];
         for value in [&live, &join, &basic, &bare, cut, "Bearer", "Bearer ", ""] {
             let headers = headers(&[value]);
-            assert!(matches!(operator_key(&headers), Err(NotAuthenticated::NotAKey)), "{value}");
+            assert!(
+                matches!(operator_key(&headers), Err(NotAuthenticated::NotAKey)),
+                "{value}"
+            );
         }
         let twice = headers(&[&operator, &operator]);
-        assert!(matches!(operator_key(&twice), Err(NotAuthenticated::NotAKey)));
-        assert!(matches!(operator_key(&HeaderMap::new()), Err(NotAuthenticated::Nothing)));
+        assert!(matches!(
+            operator_key(&twice),
+            Err(NotAuthenticated::NotAKey)
+        ));
+        assert!(matches!(
+            operator_key(&HeaderMap::new()),
+            Err(NotAuthenticated::Nothing)
+        ));
     }
 }

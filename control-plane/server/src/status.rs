@@ -39,9 +39,17 @@ pub fn invalid(violations: Violations) -> Status {
     for Violation { field, description } in violations.iter().take(VIOLATIONS_MAX) {
         details.add_bad_request_violation(field, description);
     }
-    let told = violations.iter().take(SENTENCES_MAX).map(sentence).collect::<Vec<_>>();
+    let told = violations
+        .iter()
+        .take(SENTENCES_MAX)
+        .map(sentence)
+        .collect::<Vec<_>>();
     let more = violations.len().saturating_sub(SENTENCES_MAX);
-    let rest = if more == 0 { String::new() } else { format!("; and {more} more") };
+    let rest = if more == 0 {
+        String::new()
+    } else {
+        format!("; and {more} more")
+    };
     answer(Code::InvalidArgument, &(told.join("; ") + &rest), details)
 }
 
@@ -57,7 +65,11 @@ pub fn request_id_reused() -> Status {
     let description = "was used by another call with other content; take a new one";
     let mut details = reason("REQUEST_ID_REUSED");
     details.add_bad_request_violation("request_id", description);
-    answer(Code::InvalidArgument, &format!("request_id: {description}"), details)
+    answer(
+        Code::InvalidArgument,
+        &format!("request_id: {description}"),
+        details,
+    )
 }
 
 /// The request carries a field that the contract does not know.
@@ -67,7 +79,11 @@ pub fn unknown_field(path: &str, number: u32) -> Status {
     let mut details = reason("UNKNOWN_FIELD");
     details.add_bad_request_violation(format!("{path}{dot}{number}"), &description);
     let place = if path.is_empty() { "the request" } else { path };
-    answer(Code::InvalidArgument, &format!("{place}: {description}"), details)
+    answer(
+        Code::InvalidArgument,
+        &format!("{place}: {description}"),
+        details,
+    )
 }
 
 /// The body is not one message of the method's request.
@@ -90,7 +106,11 @@ pub fn request_too_long() -> Status {
 
 /// The body ended before its end.
 pub fn request_broken_off() -> Status {
-    answer(Code::Cancelled, "the request broke off", reason("REQUEST_BROKEN_OFF"))
+    answer(
+        Code::Cancelled,
+        "the request broke off",
+        reason("REQUEST_BROKEN_OFF"),
+    )
 }
 
 // === who asked ===
@@ -134,8 +154,14 @@ pub fn store(why: StoreError) -> Status {
             let id = request_id();
             warn!(request_id = %id, reason = %inner, "The store cannot be reached");
             let mut details = reason("STORE_UNAVAILABLE");
-            details.set_retry_info(Some(RETRY_AFTER)).set_request_info(id, "");
-            answer(Code::Unavailable, "the database cannot be reached now; try again", details)
+            details
+                .set_retry_info(Some(RETRY_AFTER))
+                .set_request_info(id, "");
+            answer(
+                Code::Unavailable,
+                "the database cannot be reached now; try again",
+                details,
+            )
         }
         StoreError::Broken(inner) => broken("the store failed", &inner),
     }
@@ -147,13 +173,21 @@ pub fn broken(what: &'static str, inner: &dyn std::fmt::Display) -> Status {
     error!(request_id = %id, reason = %inner, "An admin call failed: {what}");
     let mut details = reason("INTERNAL");
     details.set_request_info(&id, "");
-    answer(Code::Internal, &format!("internal error; the log names it by {id}"), details)
+    answer(
+        Code::Internal,
+        &format!("internal error; the log names it by {id}"),
+        details,
+    )
 }
 
 /// No such thing stands here.
 pub fn not_found(name: &str) -> Status {
     let message = format!("{name} does not exist");
-    answer(Code::NotFound, &message, about(reason("NOT_FOUND"), name, &message))
+    answer(
+        Code::NotFound,
+        &message,
+        about(reason("NOT_FOUND"), name, &message),
+    )
 }
 
 /// A field names something that does not exist.
@@ -162,14 +196,22 @@ fn dangling(field: &str, name: &str) -> Status {
     let mut details = about(reason("DANGLING_REFERENCE"), name, &message);
     details.add_bad_request_violation(field, &message);
     details.add_precondition_failure_violation("DANGLING_REFERENCE", name, &message);
-    answer(Code::FailedPrecondition, &format!("{field}: {message}"), details)
+    answer(
+        Code::FailedPrecondition,
+        &format!("{field}: {message}"),
+        details,
+    )
 }
 
 // === edges ===
 
 /// What an edge presented is not a join token that stands; `why` tells it what to do.
 pub fn edge_not_joined(why: &dyn std::fmt::Display) -> Status {
-    answer(Code::Unauthenticated, &why.to_string(), reason("JOIN_TOKEN_REFUSED"))
+    answer(
+        Code::Unauthenticated,
+        &why.to_string(),
+        reason("JOIN_TOKEN_REFUSED"),
+    )
 }
 
 /// The join token cannot be checked now.
@@ -181,7 +223,11 @@ pub fn edge_not_checked(why: &dyn std::fmt::Display) -> Status {
 
 /// An edge said what no edge says, or too much, or in the wrong order.
 pub fn edge_nonsense(why: &dyn std::fmt::Display) -> Status {
-    answer(Code::InvalidArgument, &why.to_string(), reason("EDGE_MESSAGE_REFUSED"))
+    answer(
+        Code::InvalidArgument,
+        &why.to_string(),
+        reason("EDGE_MESSAGE_REFUSED"),
+    )
 }
 
 /// An edge said nothing for too long.
@@ -202,7 +248,11 @@ pub fn replica_behind() -> Status {
 pub fn snapshots_busy(retry_after: Duration) -> Status {
     let mut details = reason("SNAPSHOTS_BUSY");
     details.set_retry_info(Some(retry_after));
-    answer(Code::ResourceExhausted, "enough snapshots are being sent; come back later", details)
+    answer(
+        Code::ResourceExhausted,
+        "enough snapshots are being sent; come back later",
+        details,
+    )
 }
 
 /// The snapshot that an edge wants to go on with is no longer kept, or has no such chunk.

@@ -49,7 +49,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 impl StrictLayer {
     /// Checks against this contract.
     pub fn new(contract: Contract) -> Self {
-        Self { contract: Arc::new(contract) }
+        Self {
+            contract: Arc::new(contract),
+        }
     }
 }
 
@@ -57,7 +59,10 @@ impl<S> Layer<S> for StrictLayer {
     type Service = Strict<S>;
 
     fn layer(&self, inner: S) -> Strict<S> {
-        Strict { inner, contract: Arc::clone(&self.contract) }
+        Strict {
+            inner,
+            contract: Arc::clone(&self.contract),
+        }
     }
 }
 
@@ -113,10 +118,12 @@ where
         Err(why) if why.is::<LengthLimitError>() => return Err(status::request_too_long()),
         Err(_) => return Err(status::request_broken_off()),
     };
-    contract.check(message, unframed(&bytes)?).map_err(|finding| match finding {
-        Finding::Malformed => status::request_malformed(),
-        Finding::UnknownField { path, number } => status::unknown_field(&path, number),
-    })?;
+    contract
+        .check(message, unframed(&bytes)?)
+        .map_err(|finding| match finding {
+            Finding::Malformed => status::request_malformed(),
+            Finding::UnknownField { path, number } => status::unknown_field(&path, number),
+        })?;
     Ok(Request::from_parts(head, B::from(bytes)))
 }
 
@@ -173,8 +180,10 @@ mod tests {
     }
 
     fn known() -> Vec<u8> {
-        let organization =
-            admin::Organization { display_name: "Acme".into(), ..Default::default() };
+        let organization = admin::Organization {
+            display_name: "Acme".into(),
+            ..Default::default()
+        };
         admin::CreateOrganizationRequest {
             organization_id: "acme".into(),
             organization: Some(organization),
@@ -185,7 +194,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_contract_knows_arrives_byte_for_byte() {
-        assert_eq!(send(CREATE, framed(&known())).await.unwrap(), framed(&known()));
+        assert_eq!(
+            send(CREATE, framed(&known())).await.unwrap(),
+            framed(&known())
+        );
         assert_eq!(send(CREATE, framed(&[])).await.unwrap(), framed(&[]));
     }
 
@@ -212,7 +224,10 @@ mod tests {
             (framed(&known())[..9].to_vec(), Code::InvalidArgument),
             (two, Code::InvalidArgument),
             (compressed, Code::Unimplemented),
-            (framed(&vec![0; REQUEST_BYTES_MAX + 1]), Code::ResourceExhausted),
+            (
+                framed(&vec![0; REQUEST_BYTES_MAX + 1]),
+                Code::ResourceExhausted,
+            ),
         ];
         for (body, code) in cases {
             assert_eq!(send(CREATE, body).await.unwrap_err().code(), code);
@@ -222,7 +237,10 @@ mod tests {
     #[tokio::test]
     async fn other_packages_pass_untouched() {
         let body = framed(&[0xf8, 0x07, 0x01]);
-        for path in ["/grpc.health.v1.Health/Check", "/sluice.admin.v1.NoService/NoMethod"] {
+        for path in [
+            "/grpc.health.v1.Health/Check",
+            "/sluice.admin.v1.NoService/NoMethod",
+        ] {
             assert_eq!(send(path, body.clone()).await.unwrap(), body);
         }
     }

@@ -48,7 +48,9 @@ pub enum Operation {
 impl Operation {
     /// The operation with this number.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Upsert, Self::Delete, Self::Revoke].into_iter().find(|op| *op as u8 == number)
+        [Self::Upsert, Self::Delete, Self::Revoke]
+            .into_iter()
+            .find(|op| *op as u8 == number)
     }
 }
 

@@ -26,12 +26,16 @@ pub struct Pepper {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("provider", &self.provider).finish_non_exhaustive()
+        f.debug_struct("Credential")
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Pepper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pepper").field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Pepper")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }

@@ -31,6 +31,8 @@ pub struct Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The tag stays out: with the pepper it would let a reader test guesses.
-        f.debug_struct("Key").field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
     }
 }

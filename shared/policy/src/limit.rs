@@ -74,7 +74,9 @@ pub enum InvalidRate {
 impl Unit {
     /// The unit with this number on the wire.
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Requests, Self::Tokens].into_iter().find(|unit| *unit as u32 == number)
+        [Self::Requests, Self::Tokens]
+            .into_iter()
+            .find(|unit| *unit as u32 == number)
     }
 }
 
@@ -92,7 +94,11 @@ impl Rate {
         if burst == 0 || burst > UNITS_MAX {
             return Err(InvalidRate::Burst);
         }
-        Ok(Self { amount, window_ms, burst })
+        Ok(Self {
+            amount,
+            window_ms,
+            burst,
+        })
     }
 
     /// The burst when the operator names none: a tenth of `amount`, at least one.

@@ -68,17 +68,77 @@ pub struct Provider {
 
 /// Every kind, once.
 pub const PRESETS: [Preset; 11] = [
-    preset(ProviderKind::OpenAiCompatible, "openai-compatible", None, false, true),
-    preset(ProviderKind::OpenAi, "openai", Some("https://api.openai.com/v1"), true, true),
+    preset(
+        ProviderKind::OpenAiCompatible,
+        "openai-compatible",
+        None,
+        false,
+        true,
+    ),
+    preset(
+        ProviderKind::OpenAi,
+        "openai",
+        Some("https://api.openai.com/v1"),
+        true,
+        true,
+    ),
     preset(ProviderKind::Vllm, "vllm", None, false, true),
-    preset(ProviderKind::Ollama, "ollama", Some("http://127.0.0.1:11434/v1"), false, true),
-    preset(ProviderKind::LlamaCpp, "llama-cpp", Some("http://127.0.0.1:8080/v1"), false, true),
-    preset(ProviderKind::Mistral, "mistral", Some("https://api.mistral.ai/v1"), true, false),
-    preset(ProviderKind::Groq, "groq", Some("https://api.groq.com/openai/v1"), true, true),
-    preset(ProviderKind::DeepSeek, "deepseek", Some("https://api.deepseek.com/v1"), true, true),
-    preset(ProviderKind::Xai, "xai", Some("https://api.x.ai/v1"), true, true),
-    preset(ProviderKind::Together, "together", Some("https://api.together.xyz/v1"), true, true),
-    preset(ProviderKind::OpenRouter, "openrouter", Some("https://openrouter.ai/api/v1"), true, true),
+    preset(
+        ProviderKind::Ollama,
+        "ollama",
+        Some("http://127.0.0.1:11434/v1"),
+        false,
+        true,
+    ),
+    preset(
+        ProviderKind::LlamaCpp,
+        "llama-cpp",
+        Some("http://127.0.0.1:8080/v1"),
+        false,
+        true,
+    ),
+    preset(
+        ProviderKind::Mistral,
+        "mistral",
+        Some("https://api.mistral.ai/v1"),
+        true,
+        false,
+    ),
+    preset(
+        ProviderKind::Groq,
+        "groq",
+        Some("https://api.groq.com/openai/v1"),
+        true,
+        true,
+    ),
+    preset(
+        ProviderKind::DeepSeek,
+        "deepseek",
+        Some("https://api.deepseek.com/v1"),
+        true,
+        true,
+    ),
+    preset(
+        ProviderKind::Xai,
+        "xai",
+        Some("https://api.x.ai/v1"),
+        true,
+        true,
+    ),
+    preset(
+        ProviderKind::Together,
+        "together",
+        Some("https://api.together.xyz/v1"),
+        true,
+        true,
+    ),
+    preset(
+        ProviderKind::OpenRouter,
+        "openrouter",
+        Some("https://openrouter.ai/api/v1"),
+        true,
+        true,
+    ),
 ];
 
 const fn preset(
@@ -88,7 +148,13 @@ const fn preset(
     credential_required: bool,
     stream_options: bool,
 ) -> Preset {
-    Preset { kind, word, base_url, credential_required, stream_options }
+    Preset {
+        kind,
+        word,
+        base_url,
+        credential_required,
+        stream_options,
+    }
 }
 
 // === impl ProviderKind ===
@@ -96,7 +162,10 @@ const fn preset(
 impl ProviderKind {
     /// The kind with this number on the wire.
     pub fn from_number(number: u32) -> Option<Self> {
-        PRESETS.iter().map(|preset| preset.kind).find(|kind| *kind as u32 == number)
+        PRESETS
+            .iter()
+            .map(|preset| preset.kind)
+            .find(|kind| *kind as u32 == number)
     }
 
     /// What it gives when the operator says nothing.
@@ -113,7 +182,10 @@ mod tests {
     fn every_kind_finds_its_own_preset_by_number() {
         for preset in PRESETS {
             assert_eq!(preset.kind.preset(), preset);
-            assert_eq!(ProviderKind::from_number(preset.kind as u32), Some(preset.kind));
+            assert_eq!(
+                ProviderKind::from_number(preset.kind as u32),
+                Some(preset.kind)
+            );
         }
         assert_eq!(ProviderKind::from_number(0), None);
         assert_eq!(ProviderKind::from_number(99), None);

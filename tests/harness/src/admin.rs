@@ -31,7 +31,9 @@ pub type Authorized = InterceptedService<Channel, Bearer>;
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
         Ok(request)
     }
 }
@@ -41,7 +43,10 @@ impl Admin {
     pub fn new(address: std::net::SocketAddr, key: &str) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
         let value = format!("Bearer {key}").parse().expect("a key is ASCII");
-        Self { channel: endpoint.connect_lazy(), bearer: Bearer(value) }
+        Self {
+            channel: endpoint.connect_lazy(),
+            bearer: Bearer(value),
+        }
     }
 
     /// The channel itself, with the key.

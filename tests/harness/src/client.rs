@@ -34,18 +34,31 @@ impl Client {
     /// Connects to the server of `base_url` and presents `key` with every request.
     pub async fn connect(base_url: &str, key: &str) -> Result<Self, std::io::Error> {
         let uri: Uri = base_url.parse().expect("a base URL is one");
-        let authority = uri.authority().expect("a base URL has an authority").to_string();
+        let authority = uri
+            .authority()
+            .expect("a base URL has an authority")
+            .to_string();
         let stream = TcpStream::connect(&authority).await?;
         stream.set_nodelay(true)?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (send, connection) = handshake.map_err(std::io::Error::other)?;
         let connection = tokio::spawn(async move { drop(connection.await) });
-        Ok(Self { send, authority, key: key.to_owned(), connection })
+        Ok(Self {
+            send,
+            authority,
+            key: key.to_owned(),
+            connection,
+        })
     }
 
     /// Posts JSON.
-    pub async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> Result<Reply, hyper::Error> {
-        self.request("POST", path, &[("content-type", "application/json")], body).await
+    pub async fn post(
+        &mut self,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Reply, hyper::Error> {
+        self.request("POST", path, &[("content-type", "application/json")], body)
+            .await
     }
 
     /// Gets.
@@ -69,10 +82,17 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).expect("a test's request is one");
+        let request = request
+            .body(Full::new(body.into()))
+            .expect("a test's request is one");
         self.send.ready().await?;
         let (head, body) = self.send.send_request(request).await?.into_parts();
-        Ok(Reply { status: head.status, headers: head.headers, body, client: None })
+        Ok(Reply {
+            status: head.status,
+            headers: head.headers,
+            body,
+            client: None,
+        })
     }
 }
 
@@ -120,18 +140,33 @@ impl Reply {
 
     /// The error code of an answer in OpenAI's error shape.
     pub async fn error_code(self) -> String {
-        self.json().await["error"]["code"].as_str().unwrap_or_default().to_owned()
+        self.json().await["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
 /// One request on a connection of its own.
 pub async fn post(base_url: &str, key: &str, path: &str, body: impl Into<Bytes>) -> Reply {
-    let mut client = Client::connect(base_url, key).await.expect("the server accepts");
-    client.post(path, body).await.expect("the server answers").holding(client)
+    let mut client = Client::connect(base_url, key)
+        .await
+        .expect("the server accepts");
+    client
+        .post(path, body)
+        .await
+        .expect("the server answers")
+        .holding(client)
 }
 
 /// One GET on a connection of its own.
 pub async fn get(base_url: &str, key: &str, path: &str) -> Reply {
-    let mut client = Client::connect(base_url, key).await.expect("the server accepts");
-    client.get(path).await.expect("the server answers").holding(client)
+    let mut client = Client::connect(base_url, key)
+        .await
+        .expect("the server accepts");
+    client
+        .get(path)
+        .await
+        .expect("the server answers")
+        .holding(client)
 }

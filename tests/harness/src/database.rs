@@ -28,7 +28,10 @@ impl Database {
             guard: vec![binaries::path("sluice").into(), OsString::from("guard")],
         };
         let server = Postgres::start(&options, |_| {}).expect("Postgres starts");
-        Self { options, server: Some(server) }
+        Self {
+            options,
+            server: Some(server),
+        }
     }
 
     /// The URL of the database that the control plane uses.
@@ -38,12 +41,16 @@ impl Database {
 
     /// A connection of the test's own, to look at what stands there.
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect(&self.url()).await.expect("Postgres answers")
+        PgConnection::connect(&self.url())
+            .await
+            .expect("Postgres answers")
     }
 
     /// The process number of the server that the others are children of, while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.server.as_ref().and_then(|server| u32::try_from(server.pid()).ok())
+        self.server
+            .as_ref()
+            .and_then(|server| u32::try_from(server.pid()).ok())
     }
 
     /// Stops it, for good.
@@ -53,7 +60,11 @@ impl Database {
 
     /// Freezes or thaws it: it takes connections and answers none.
     pub fn freeze(&self, frozen: bool) {
-        let signal = if frozen { Signal::SIGSTOP } else { Signal::SIGCONT };
+        let signal = if frozen {
+            Signal::SIGSTOP
+        } else {
+            Signal::SIGCONT
+        };
         if let Some(server) = &self.server {
             let _ = kill(Pid::from_raw(server.pid()), signal);
         }

@@ -45,7 +45,11 @@ impl Process {
             .stderr(output)
             .spawn();
         let child = child.unwrap_or_else(|error| panic_with(&format!("{name}: {error}")));
-        Self { name: name.to_owned(), child, log }
+        Self {
+            name: name.to_owned(),
+            child,
+            log,
+        }
     }
 
     /// Runs `program` to its end.
@@ -102,14 +106,21 @@ impl Process {
                 break text;
             }
             if let Some(status) = self.ended() {
-                panic_with(&format!("{} ended with {status}:\n{}", self.name, self.said()));
+                panic_with(&format!(
+                    "{} ended with {status}:\n{}",
+                    self.name,
+                    self.said()
+                ));
             }
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         };
         let ports: HashMap<String, String> =
             serde_json::from_str(&text).expect("the ports file is JSON");
         let address = |text: String| text.parse().expect("the ports file holds addresses");
-        ports.into_iter().map(|(name, text)| (name, address(text))).collect()
+        ports
+            .into_iter()
+            .map(|(name, text)| (name, address(text)))
+            .collect()
     }
 }
 
@@ -119,7 +130,10 @@ impl Drop for Process {
     }
 }
 
-#[expect(clippy::panic, reason = "a test that cannot start its parts has failed")]
+#[expect(
+    clippy::panic,
+    reason = "a test that cannot start its parts has failed"
+)]
 fn panic_with(why: &str) -> ! {
     panic!("{why}")
 }

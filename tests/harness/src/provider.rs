@@ -83,8 +83,15 @@ impl Answer {
 
     /// Server-sent events, as the steps say.
     pub fn events(steps: Vec<Step>) -> Self {
-        let headers = vec![("content-type", "text/event-stream; charset=utf-8".to_owned())];
-        Self { status: 200, headers, steps }
+        let headers = vec![(
+            "content-type",
+            "text/event-stream; charset=utf-8".to_owned(),
+        )];
+        Self {
+            status: 200,
+            headers,
+            steps,
+        }
     }
 }
 
@@ -93,11 +100,17 @@ impl Answer {
 impl Provider {
     /// Starts one that answers as `script` says.
     pub async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let task = tokio::spawn(accept(listener, Arc::new(script), Arc::clone(&asked)));
-        Self { address, asked, task }
+        Self {
+            address,
+            asked,
+            task,
+        }
     }
 
     /// The base URL that an operator would configure.
@@ -146,7 +159,11 @@ async fn answer(
     asked: &Mutex<Vec<Asked>>,
 ) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let (abandon, abandoned) = watch::channel(None);
     let question = Asked {
         method: head.method.to_string(),
@@ -156,12 +173,17 @@ async fn answer(
         abandoned,
     };
     let answer = script(&question);
-    asked.lock().expect("nobody panicked with it").push(question);
+    asked
+        .lock()
+        .expect("nobody panicked with it")
+        .push(question);
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(*name, value);
     }
-    response.body(play(answer.steps, abandon)).expect("a script's answer is one")
+    response
+        .body(play(answer.steps, abandon))
+        .expect("a script's answer is one")
 }
 
 fn play(
@@ -171,7 +193,10 @@ fn play(
     if let [Step::Send(whole)] = &steps[..] {
         return http_body_util::Full::new(whole.clone()).boxed_unsync();
     }
-    let witness = Witness { abandon, finished: false };
+    let witness = Witness {
+        abandon,
+        finished: false,
+    };
     let start = (steps.into_iter(), witness);
     let frames = stream::unfold(start, |(mut steps, witness)| async move {
         loop {

@@ -22,9 +22,16 @@ impl Redis {
     /// Starts one with its files below `folder`, on a free port.
     pub async fn start(folder: &Path) -> Self {
         let probe = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let port = probe.local_addr().expect("a listener has an address").port();
+        let port = probe
+            .local_addr()
+            .expect("a listener has an address")
+            .port();
         drop(probe);
-        let mut redis = Self { folder: folder.to_owned(), port, process: None };
+        let mut redis = Self {
+            folder: folder.to_owned(),
+            port,
+            process: None,
+        };
         redis.restart().await;
         redis
     }
@@ -33,13 +40,23 @@ impl Redis {
     pub async fn restart(&mut self) {
         self.process = None;
         let port = self.port.to_string();
-        let arguments =
-            ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let arguments = [
+            "--port",
+            &port,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
         let program = env::var_os("SLUICE_TEST_REDIS").map_or("redis-server".into(), PathBuf::from);
         let path = env::var("PATH").unwrap_or_default();
         let libraries = env::var("LD_LIBRARY_PATH").unwrap_or_default();
-        let variables =
-            [("PATH".to_owned(), path), ("LD_LIBRARY_PATH".to_owned(), libraries)];
+        let variables = [
+            ("PATH".to_owned(), path),
+            ("LD_LIBRARY_PATH".to_owned(), libraries),
+        ];
         let process = Process::start(&self.folder, "redis", &program, &arguments, &variables);
         self.process = Some(process);
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
@@ -55,7 +72,10 @@ impl Redis {
     /// A connection of the test's own, to look at what stands there.
     pub async fn connect(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.url()).expect("the URL is one");
-        client.get_multiplexed_async_connection().await.expect("Redis answers")
+        client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("Redis answers")
     }
 
     /// Its process number, while it runs.
@@ -70,7 +90,11 @@ impl Redis {
 
     /// Freezes or thaws it: it takes connections and answers none.
     pub fn freeze(&self, frozen: bool) {
-        let signal = if frozen { Signal::SIGSTOP } else { Signal::SIGCONT };
+        let signal = if frozen {
+            Signal::SIGSTOP
+        } else {
+            Signal::SIGCONT
+        };
         if let Some(process) = &self.process {
             process.signal(signal);
         }

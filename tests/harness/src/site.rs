@@ -9,7 +9,9 @@ use std::{
 use proto::admin::{CreateJoinTokenRequest, JoinToken, WaitForPropagationRequest};
 use tempfile::TempDir;
 
-use crate::{admin::Admin, binaries, client, database::Database, process::Process, redis::Redis, wait};
+use crate::{
+    admin::Admin, binaries, client, database::Database, process::Process, redis::Redis, wait,
+};
 
 /// What stands in an installation.
 #[derive(Debug, Clone)]
@@ -72,7 +74,11 @@ const STATE_KEY: &str = "3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { control_planes: 1, edges: vec!["here"], edge_settings: Vec::new() }
+        Self {
+            control_planes: 1,
+            edges: vec!["here"],
+            edge_settings: Vec::new(),
+        }
     }
 }
 
@@ -125,7 +131,9 @@ impl Site {
 
     /// Starts a control plane again that was killed, on the ports that it had.
     pub async fn revive_control_plane(&mut self, at: usize) {
-        let ControlPlane { admin, edges, ops, .. } = self.control_planes[at];
+        let ControlPlane {
+            admin, edges, ops, ..
+        } = self.control_planes[at];
         let mut settings = control_plane_settings(&self.database, self.folder.path(), at);
         for (section, address) in [("ADMIN", admin), ("EDGES", edges), ("OPS", ops)] {
             let name = format!("SLUICE_{section}__ADDRESS");
@@ -187,6 +195,15 @@ impl Site {
         metric(self.edges[edge].ops, name, labels).await
     }
 
+    /// As [`Self::metric`], of a metric that is a whole number.
+    pub async fn count(&self, edge: usize, name: &str, labels: &str) -> u64 {
+        let lines = shown(self.edges[edge].ops, name, labels).await;
+        lines
+            .iter()
+            .filter_map(|text| text.parse::<u64>().ok())
+            .sum()
+    }
+
     /// The folder of everything.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -208,7 +225,10 @@ impl Site {
     /// A join token for a region.
     pub async fn join_token(&self, region: &str) -> String {
         let request = CreateJoinTokenRequest {
-            join_token: Some(JoinToken { region: region.to_owned(), ..Default::default() }),
+            join_token: Some(JoinToken {
+                region: region.to_owned(),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         let reply = self.admin().edges().create_join_token(request).await;
@@ -216,8 +236,11 @@ impl Site {
     }
 
     fn edge_settings(&self, id: &str, token: &str) -> Vec<(String, String)> {
-        let addresses: Vec<String> =
-            self.control_planes.iter().map(|it| format!("\"http://{}\"", it.edges)).collect();
+        let addresses: Vec<String> = self
+            .control_planes
+            .iter()
+            .map(|it| format!("\"http://{}\"", it.edges))
+            .collect();
         let folder = self.folder.path();
         [
             ("EDGE__ID", id.to_owned()),
@@ -227,12 +250,21 @@ impl Site {
             ("LIMITS__STORE", "redis".to_owned()),
             ("LIMITS__REDIS_URL", self.redis.url()),
             ("LIMITS__TIMEOUT_MS", "2000".to_owned()),
-            ("CONTROL_PLANE__ADDRESSES", format!("[{}]", addresses.join(","))),
+            (
+                "CONTROL_PLANE__ADDRESSES",
+                format!("[{}]", addresses.join(",")),
+            ),
             ("CONTROL_PLANE__JOIN_TOKEN", token.to_owned()),
-            ("STATE__DIRECTORY", folder.join(format!("{id}-state")).display().to_string()),
+            (
+                "STATE__DIRECTORY",
+                folder.join(format!("{id}-state")).display().to_string(),
+            ),
             ("STATE__KEY", STATE_KEY.to_owned()),
             ("OPS__ADDRESS", "127.0.0.1:0".to_owned()),
-            ("OPS__PORTS_FILE", ports_file(folder, id).display().to_string()),
+            (
+                "OPS__PORTS_FILE",
+                ports_file(folder, id).display().to_string(),
+            ),
             ("DRAIN__GRACE_MS", "200".to_owned()),
             ("DRAIN__DEADLINE_MS", "10000".to_owned()),
         ]
@@ -243,6 +275,15 @@ impl Site {
 
 /// What a program shows of one metric: the sum over its labels that contain `labels`.
 pub async fn metric(ops: SocketAddr, name: &str, labels: &str) -> f64 {
+    let lines = shown(ops, name, labels).await;
+    lines
+        .iter()
+        .filter_map(|text| text.parse::<f64>().ok())
+        .sum()
+}
+
+/// The values that a program shows of one metric, as text.
+async fn shown(ops: SocketAddr, name: &str, labels: &str) -> Vec<String> {
     let reply = client::get(&format!("http://{ops}"), "", "/metrics").await;
     let text = reply.bytes().await.expect("the metrics arrive");
     String::from_utf8_lossy(&text)
@@ -251,18 +292,26 @@ pub async fn metric(ops: SocketAddr, name: &str, labels: &str) -> f64 {
             let rest = line.strip_prefix(name);
             rest.is_some_and(|rest| rest.starts_with([' ', '{'])) && line.contains(labels)
         })
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
+        .filter_map(|line| line.rsplit(' ').next().map(str::to_owned))
+        .collect()
 }
 
 fn control_plane_settings(database: &Database, folder: &Path, at: usize) -> Vec<(String, String)> {
     [
         ("DATABASE__URL", database.url()),
         ("ADMIN__ADDRESS", "127.0.0.1:0".to_owned()),
-        ("ADMIN__OPERATOR_KEY_FILE", folder.join("operator-key").display().to_string()),
+        (
+            "ADMIN__OPERATOR_KEY_FILE",
+            folder.join("operator-key").display().to_string(),
+        ),
         ("EDGES__ADDRESS", "127.0.0.1:0".to_owned()),
         ("OPS__ADDRESS", "127.0.0.1:0".to_owned()),
-        ("OPS__PORTS_FILE", ports_file(folder, &control_plane_name(at)).display().to_string()),
+        (
+            "OPS__PORTS_FILE",
+            ports_file(folder, &control_plane_name(at))
+                .display()
+                .to_string(),
+        ),
         ("SEAL__KEY", SEALING_KEY.to_owned()),
         ("DRAIN__GRACE_MS", "100".to_owned()),
         ("DRAIN__DEADLINE_MS", "3000".to_owned()),
@@ -283,7 +332,12 @@ async fn start_control_plane(
     let mut process = Process::start(folder, &name, &program, &["serve"], settings);
     let ports = process.ports(&file).await;
     let (admin, edges, ops) = (ports["admin"], ports["edges"], ports["ops"]);
-    ControlPlane { process, admin, edges, ops }
+    ControlPlane {
+        process,
+        admin,
+        edges,
+        ops,
+    }
 }
 
 async fn start_edge(folder: &Path, id: &str, settings: Vec<(String, String)>) -> Edge {
@@ -293,7 +347,13 @@ async fn start_edge(folder: &Path, id: &str, settings: Vec<(String, String)>) ->
     let mut process = Process::start(folder, id, &program, &["serve"], &settings);
     let ports = process.ports(&file).await;
     let (inference, ops) = (ports["inference"], ports["ops"]);
-    Edge { process, id: id.to_owned(), inference, ops, settings }
+    Edge {
+        process,
+        id: id.to_owned(),
+        inference,
+        ops,
+        settings,
+    }
 }
 
 fn control_plane_name(at: usize) -> String {

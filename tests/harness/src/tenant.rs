@@ -25,8 +25,10 @@ impl Tenant {
     /// Makes an organization with the project `web`, the provider `main` at `base_url` and the model `chat`,
     /// which that provider knows as `provider-chat`.
     pub async fn make(admin: &Admin, id: &str, base_url: &str) -> Self {
-        let request =
-            CreateOrganizationRequest { organization_id: id.to_owned(), ..Default::default() };
+        let request = CreateOrganizationRequest {
+            organization_id: id.to_owned(),
+            ..Default::default()
+        };
         let made = admin.organizations().create_organization(request).await;
         let organization = made.expect("an organization is made").into_inner().name;
         let request = CreateProjectRequest {
@@ -37,7 +39,11 @@ impl Tenant {
         };
         let made = admin.projects().create_project(request).await;
         let project = made.expect("a project is made").into_inner().name;
-        let tenant = Self { admin: admin.clone(), organization, project };
+        let tenant = Self {
+            admin: admin.clone(),
+            organization,
+            project,
+        };
         tenant.provider("main", base_url).await;
         tenant.model("chat", "main", "provider-chat").await;
         tenant
@@ -57,7 +63,11 @@ impl Tenant {
             provider: Some(provider),
             ..Default::default()
         };
-        self.admin.providers().create_provider(request).await.expect("a provider is made");
+        self.admin
+            .providers()
+            .create_provider(request)
+            .await
+            .expect("a provider is made");
     }
 
     /// Makes a model whose only version has one target.
@@ -77,14 +87,28 @@ impl Tenant {
         let request = CreateModelVersionRequest {
             parent: model.clone(),
             model_version_id: "v1".to_owned(),
-            model_version: Some(ModelVersion { targets: vec![target], ..Default::default() }),
+            model_version: Some(ModelVersion {
+                targets: vec![target],
+                ..Default::default()
+            }),
             ..Default::default()
         };
         let made = self.admin.versions().create_model_version(request).await;
         let version = made.expect("a version is made").into_inner().name;
-        let model = Model { name: model, stable_version: version, ..Default::default() };
-        let request = UpdateModelRequest { model: Some(model), ..Default::default() };
-        self.admin.models().update_model(request).await.expect("the version serves");
+        let model = Model {
+            name: model,
+            stable_version: version,
+            ..Default::default()
+        };
+        let request = UpdateModelRequest {
+            model: Some(model),
+            ..Default::default()
+        };
+        self.admin
+            .models()
+            .update_model(request)
+            .await
+            .expect("the version serves");
     }
 
     /// Mints a key: its name and its text.
@@ -100,7 +124,13 @@ impl Tenant {
     }
 
     /// Makes a limit of `amount` a window, with `burst`, on `scope`.
-    pub async fn limit(&self, id: &str, scope: &str, unit: LimitUnit, rate: (i64, LimitWindow, i64)) {
+    pub async fn limit(
+        &self,
+        id: &str,
+        scope: &str,
+        unit: LimitUnit,
+        rate: (i64, LimitWindow, i64),
+    ) {
         let limit = Limit {
             scope: scope.to_owned(),
             unit: unit.into(),
@@ -115,6 +145,10 @@ impl Tenant {
             limit: Some(limit),
             ..Default::default()
         };
-        self.admin.limits().create_limit(request).await.expect("a limit is made");
+        self.admin
+            .limits()
+            .create_limit(request)
+            .await
+            .expect("a limit is made");
     }
 }

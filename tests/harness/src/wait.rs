@@ -22,7 +22,10 @@ pub async fn until_within<T>(
         if let Some(answer) = ask().await {
             return (answer, since.elapsed());
         }
-        assert!(since.elapsed() < patience, "waited {patience:?} in vain until {what}");
+        assert!(
+            since.elapsed() < patience,
+            "waited {patience:?} in vain until {what}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

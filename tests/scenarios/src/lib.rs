@@ -14,5 +14,8 @@ pub mod sdk;
 /// How many times longer than usual the tests run whose promise is a number: 1, unless
 /// `SLUICE_TEST_SCALE` says more, as the full forms of `just prove` do.
 pub fn scale() -> usize {
-    std::env::var("SLUICE_TEST_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+    std::env::var("SLUICE_TEST_SCALE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1)
 }

@@ -14,7 +14,10 @@ pub const COMPLETION_TOKENS: u64 = 7;
 /// Answers chat, completions and embeddings, streamed or whole.
 pub fn answer(asked: &Asked) -> Answer {
     let Ok(question) = serde_json::from_slice::<Value>(&asked.body) else {
-        return Answer::json(400, r#"{"error":{"message":"not JSON","type":"invalid_request_error"}}"#);
+        return Answer::json(
+            400,
+            r#"{"error":{"message":"not JSON","type":"invalid_request_error"}}"#,
+        );
     };
     match (asked.path.as_str(), question["stream"].as_bool()) {
         ("/v1/embeddings", _) => Answer::json(200, embedding().to_string()),
@@ -24,7 +27,10 @@ pub fn answer(asked: &Asked) -> Answer {
             Answer::events(events(usage).into_iter().map(Step::Send).collect())
         }
         ("/v1/chat/completions", _) => Answer::json(200, chat(&question).to_string()),
-        _ => Answer::json(404, r#"{"error":{"message":"no such path","code":"not_found"}}"#),
+        _ => Answer::json(
+            404,
+            r#"{"error":{"message":"no such path","code":"not_found"}}"#,
+        ),
     }
 }
 
@@ -41,10 +47,15 @@ pub fn events(usage: bool) -> Vec<Bytes> {
         Bytes::from(format!("data: {it}\n\n"))
     };
     let choice = |delta: Value, finish: Value| json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
-    let mut events =
-        vec![chunk(choice(json!({"role": "assistant", "content": ""}), Value::Null), Value::Null)];
+    let mut events = vec![chunk(
+        choice(json!({"role": "assistant", "content": ""}), Value::Null),
+        Value::Null,
+    )];
     for word in WORDS {
-        events.push(chunk(choice(json!({"content": word}), Value::Null), Value::Null));
+        events.push(chunk(
+            choice(json!({"content": word}), Value::Null),
+            Value::Null,
+        ));
     }
     events.push(chunk(choice(json!({}), json!("stop")), Value::Null));
     if usage {

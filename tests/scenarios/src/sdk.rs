@@ -22,7 +22,8 @@ impl Sdk {
     pub async fn ask(self, url: &str, key: &str, model: &str, question: &str) -> Value {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
         let named = |name: &str| {
-            env::var_os(name).unwrap_or_else(|| panic_with(&format!("{name} is not set; run ./test")))
+            env::var_os(name)
+                .unwrap_or_else(|| panic_with(&format!("{name} is not set; run ./test")))
         };
         let mut command = match self {
             Self::Python => {
@@ -37,15 +38,23 @@ impl Sdk {
                 command
             }
         };
-        command.args([&format!("{url}/v1"), key, model, question]).kill_on_drop(true);
+        command
+            .args([&format!("{url}/v1"), key, model, question])
+            .kill_on_drop(true);
         let output = command.output().await.expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{self:?} failed at {question}: {said}");
+        assert!(
+            output.status.success(),
+            "{self:?} failed at {question}: {said}"
+        );
         serde_json::from_slice(&output.stdout).expect("the program prints JSON")
     }
 }
 
-#[expect(clippy::panic, reason = "a test that lacks its SDKs has failed, and must say what to do")]
+#[expect(
+    clippy::panic,
+    reason = "a test that lacks its SDKs has failed, and must say what to do"
+)]
 fn panic_with(why: &str) -> ! {
     panic!("{why}")
 }

@@ -23,7 +23,7 @@ pub fn root() -> PathBuf {
 pub fn sources() -> io::Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in files(&root())? {
-        if path.ends_with(".rs") {
+        if Path::new(&path).extension().is_some_and(|it| it == "rs") {
             let text = fs::read_to_string(root().join(&path))?;
             sources.push(Source { path, text });
         }

@@ -18,17 +18,51 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 17] = [
     ("proto", &["policy"]),
     ("dialect", &[]),
     ("counters", &["policy", "lifecycle"]),
-    ("worker", &["policy", "keys", "seal", "lifecycle", "proto", "dialect", "counters"]),
+    (
+        "worker",
+        &[
+            "policy",
+            "keys",
+            "seal",
+            "lifecycle",
+            "proto",
+            "dialect",
+            "counters",
+        ],
+    ),
     ("domain", &["policy", "keys"]),
     ("store", &["policy", "domain"]),
-    ("server", &["policy", "keys", "seal", "lifecycle", "proto", "domain", "store"]),
+    (
+        "server",
+        &[
+            "policy",
+            "keys",
+            "seal",
+            "lifecycle",
+            "proto",
+            "domain",
+            "store",
+        ],
+    ),
     ("private-postgres", &[]),
     (
         "cli",
-        &["policy", "keys", "seal", "lifecycle", "proto", "worker", "server", "private-postgres"],
+        &[
+            "policy",
+            "keys",
+            "seal",
+            "lifecycle",
+            "proto",
+            "worker",
+            "server",
+            "private-postgres",
+        ],
     ),
     ("tidy", &[]),
-    ("harness", &["proto", "private-postgres", "seal", "keys", "policy"]),
+    (
+        "harness",
+        &["proto", "private-postgres", "seal", "keys", "policy"],
+    ),
     ("scenarios", &["harness", "proto", "policy"]),
     ("load", &["harness", "proto"]),
 ];
@@ -48,8 +82,9 @@ const WALLS: [(&str, &[&str]); 7] = [
 const BANNED_CRATES: [&str; 5] = ["ring", "rsa", "openssl", "native-tls", "reqwest"];
 
 /// Words that say nothing, in the name of a file, module or crate.
-const BANNED_WORDS: [&str; 7] =
-    ["util", "utils", "common", "helper", "helpers", "misc", "manager"];
+const BANNED_WORDS: [&str; 7] = [
+    "util", "utils", "common", "helper", "helpers", "misc", "manager",
+];
 
 const FILE_LINES_MAX: usize = 500;
 
@@ -63,8 +98,13 @@ fn members_stand_in_dependency_order_and_keep_to_their_walls() {
         .manifest_path(tree::root().join("Cargo.toml"))
         // What other systems would take in is not in our graph.
         .other_options(
-            ["--locked", "--offline", "--filter-platform", "x86_64-unknown-linux-gnu"]
-                .map(str::to_owned),
+            [
+                "--locked",
+                "--offline",
+                "--filter-platform",
+                "x86_64-unknown-linux-gnu",
+            ]
+            .map(str::to_owned),
         )
         .exec()
         .expect("cargo metadata answers");
@@ -96,13 +136,20 @@ fn members_stand_in_dependency_order_and_keep_to_their_walls() {
                 continue;
             }
             if law.contains_key(on) && !allowed.contains(&on) {
-                broken.push(format!("{name} depends on {on}: the wall between them is gone"));
+                broken.push(format!(
+                    "{name} depends on {on}: the wall between them is gone"
+                ));
             }
             if law.contains_key(on) && place(on) >= place(name) {
                 broken.push(format!("{name} depends on {on}, which is listed below it"));
             }
-            if WALLS.iter().any(|(wall, who)| *wall == on && !who.contains(&name)) {
-                broken.push(format!("{name} depends on {on}, which is behind another crate's wall"));
+            if WALLS
+                .iter()
+                .any(|(wall, who)| *wall == on && !who.contains(&name))
+            {
+                broken.push(format!(
+                    "{name} depends on {on}, which is behind another crate's wall"
+                ));
             }
         }
     }
@@ -119,13 +166,25 @@ fn members_stand_in_dependency_order_and_keep_to_their_walls() {
 /// The names of everything that is built; `cargo metadata` also lists what nobody switched on.
 fn built() -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--workspace", "--prefix", "none", "--format", "{p}", "--edges", "all"])
+        .args([
+            "tree",
+            "--workspace",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--edges",
+            "all",
+        ])
         .args(["--locked", "--offline"])
         .current_dir(tree::root())
         .output()
         .expect("cargo tree answers");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    text.lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -176,7 +235,11 @@ const ONLY_IN: [(&str, &[&str]); 5] = [
     // `call.rs` reads the codes that a provider chose.
     (
         "StatusCode::",
-        &["edge/worker/src/respond.rs", "edge/worker/src/call.rs", "shared/lifecycle/src/ops.rs"],
+        &[
+            "edge/worker/src/respond.rs",
+            "edge/worker/src/call.rs",
+            "shared/lifecycle/src/ops.rs",
+        ],
     ),
     ("Status::", &["control-plane/server/src/status.rs"]),
     // The edge and the command line read the codes that the control plane chose.
@@ -219,9 +282,14 @@ fn each_decision_is_taken_in_its_own_file() {
         }
         for (line, code) in source.code() {
             for (thing, places) in ONLY_IN {
-                let names = code.match_indices(thing).any(|(at, _)| starts_a_word(code, at));
+                let names = code
+                    .match_indices(thing)
+                    .any(|(at, _)| starts_a_word(code, at));
                 if names && !places.iter().any(|place| source.path.starts_with(place)) {
-                    broken.push(format!("{}:{line}: `{thing}` belongs to {places:?}", source.path));
+                    broken.push(format!(
+                        "{}:{line}: `{thing}` belongs to {places:?}",
+                        source.path
+                    ));
                 }
             }
         }
@@ -252,7 +320,10 @@ fn migrations_are_numbered_named_by_a_verb_and_say_why() {
     let mut numbers = Vec::new();
     let mut broken = Vec::new();
     for path in tree::files(&tree::root()).expect("the tree can be read") {
-        let Some(name) = path.strip_prefix("migrations/").filter(|it| it.ends_with(".sql")) else {
+        let Some(name) = path
+            .strip_prefix("migrations/")
+            .filter(|it| *it != "README.md")
+        else {
             continue;
         };
         let (number, words) = name.split_once('_').unwrap_or((name, ""));

@@ -111,7 +111,10 @@ impl Asked for admin::CreateModelVersionRequest {
     fn canonical(&self) -> Zeroizing<Vec<u8>> {
         // A map has no order on the wire; its entries are put in one, behind the rest.
         let mut rest = self.clone();
-        let provenance = rest.model_version.as_mut().map(|it| std::mem::take(&mut it.provenance));
+        let provenance = rest
+            .model_version
+            .as_mut()
+            .map(|it| std::mem::take(&mut it.provenance));
         let mut entries: Vec<_> = provenance.into_iter().flatten().collect();
         entries.sort();
         let mut bytes = rest.encode_to_vec();
@@ -155,13 +158,26 @@ impl Call {
         let (Some(request_id), Some(command)) = (request_id, command) else {
             return Err(status::invalid(violations));
         };
-        Ok((Self { actor, method, request_id, validate_only, digest }, command))
+        Ok((
+            Self {
+                actor,
+                method,
+                request_id,
+                validate_only,
+                digest,
+            },
+            command,
+        ))
     }
 
     /// What names the reply, when it is to be kept.
     fn reply_of(&self) -> Option<ReplyOf<'_>> {
         let request_id = self.request_id.as_ref().filter(|_| !self.validate_only)?;
-        Some(ReplyOf { actor: &self.actor, method: self.method, request_id })
+        Some(ReplyOf {
+            actor: &self.actor,
+            method: self.method,
+            request_id,
+        })
     }
 }
 
@@ -171,7 +187,11 @@ impl Desk {
     /// A desk before this store, with replies and page tokens sealed under this key.
     pub(crate) fn new(store: Store, sealing: SealingKey) -> Self {
         let pages = PageTokens::new(sealing.clone());
-        Self { store, sealing, pages }
+        Self {
+            store,
+            sealing,
+            pages,
+        }
     }
 
     /// The store.
@@ -203,7 +223,8 @@ impl Desk {
 
     /// The page of a list that stands below nothing.
     pub(crate) fn root_page(&self, list: List<'_>, asked: (i32, &str)) -> Result<Page, Status> {
-        self.page(list, asked, Ok::<_, Infallible>(())).map(|((), page)| page)
+        self.page(list, asked, Ok::<_, Infallible>(()))
+            .map(|((), page)| page)
     }
 
     /// The token that leads to where `next` does.
@@ -225,7 +246,11 @@ impl Desk {
                 Once::Mismatch => return Err(status::request_id_reused()),
             }
         }
-        let draft = Draft { write, call, sealing: self.sealing.clone() };
+        let draft = Draft {
+            write,
+            call,
+            sealing: self.sealing.clone(),
+        };
         Ok(Begun::First(Box::new(draft)))
     }
 

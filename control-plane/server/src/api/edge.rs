@@ -41,8 +41,14 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// The longest wait.
 const TIMEOUT_MAX: Duration = Duration::from_mins(1);
 
-const EDGES: List<'static> = List { method: "ListEdges", parent: "" };
-const JOIN_TOKENS: List<'static> = List { method: "ListJoinTokens", parent: "" };
+const EDGES: List<'static> = List {
+    method: "ListEdges",
+    parent: "",
+};
+const JOIN_TOKENS: List<'static> = List {
+    method: "ListJoinTokens",
+    parent: "",
+};
 
 // === impl Edges ===
 
@@ -54,7 +60,13 @@ impl Edges {
 
     /// The revision to wait for: the one named, which must exist, or the newest.
     async fn goal(&self, asked: i64) -> Result<Revision, Status> {
-        let newest = self.desk.store().head().await.map_err(status::store)?.revision;
+        let newest = self
+            .desk
+            .store()
+            .head()
+            .await
+            .map_err(status::store)?
+            .revision;
         match u64::try_from(asked) {
             Ok(0) => Ok(newest),
             Ok(asked) if asked <= newest.0 => Ok(Revision(asked)),
@@ -73,7 +85,9 @@ impl EdgeService for Edges {
         request: Request<admin::GetEdgeRequest>,
     ) -> Result<Response<admin::Edge>, Status> {
         let name = desk::readable("name", EdgeName::parse(&request.get_ref().name))?;
-        let row = edge::get(self.desk.store(), &name).await.map_err(status::store)?;
+        let row = edge::get(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(wire(row)))
     }
 
@@ -84,7 +98,9 @@ impl EdgeService for Edges {
         let asked = request.into_inner();
         let asked = (asked.page_size, asked.page_token.as_str());
         let page = self.desk.root_page(EDGES, asked)?;
-        let listed = edge::list(self.desk.store(), &page).await.map_err(status::store)?;
+        let listed = edge::list(self.desk.store(), &page)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(admin::ListEdgesResponse {
             next_page_token: self.desk.next(EDGES, &listed.next_page_token),
             edges: listed.rows.into_iter().map(wire).collect(),
@@ -96,7 +112,9 @@ impl EdgeService for Edges {
         request: Request<admin::DeleteEdgeRequest>,
     ) -> Result<Response<admin::DeleteEdgeResponse>, Status> {
         let name = desk::readable("name", EdgeName::parse(&request.get_ref().name))?;
-        edge::delete(self.desk.store(), &name).await.map_err(status::store)?;
+        edge::delete(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(admin::DeleteEdgeResponse {}))
     }
 
@@ -134,11 +152,20 @@ impl EdgeService for Edges {
         let new = wanted
             .into_new(&minted)
             .map_err(|why| status::broken("a minted key id is not a key id", &why))?;
-        let row = tokens::create(draft.write(), new).await.map_err(status::store)?;
+        let row = tokens::create(draft.write(), new)
+            .await
+            .map_err(status::store)?;
         // A token that is not kept must not look like one that works.
-        let text = if draft.validate_only() { "" } else { minted.text.as_str() }.to_owned();
+        let text = if draft.validate_only() {
+            ""
+        } else {
+            minted.text.as_str()
+        }
+        .to_owned();
         let join_token = Some(join_token::wire(row));
-        draft.finish(|_| admin::CreateJoinTokenResponse { join_token, text }).await
+        draft
+            .finish(|_| admin::CreateJoinTokenResponse { join_token, text })
+            .await
     }
 
     async fn list_join_tokens(
@@ -148,7 +175,9 @@ impl EdgeService for Edges {
         let asked = request.into_inner();
         let asked = (asked.page_size, asked.page_token.as_str());
         let page = self.desk.root_page(JOIN_TOKENS, asked)?;
-        let listed = tokens::list(self.desk.store(), &page).await.map_err(status::store)?;
+        let listed = tokens::list(self.desk.store(), &page)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(admin::ListJoinTokensResponse {
             next_page_token: self.desk.next(JOIN_TOKENS, &listed.next_page_token),
             join_tokens: listed.rows.into_iter().map(join_token::wire).collect(),
@@ -166,9 +195,13 @@ impl EdgeService for Edges {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = tokens::revoke(draft.write(), &name).await.map_err(status::store)?;
+        let row = tokens::revoke(draft.write(), &name)
+            .await
+            .map_err(status::store)?;
         let join_token = Some(join_token::wire(row));
-        draft.finish(|_| admin::RevokeJoinTokenResponse { join_token }).await
+        draft
+            .finish(|_| admin::RevokeJoinTokenResponse { join_token })
+            .await
     }
 }
 
@@ -179,7 +212,9 @@ fn wait_of(
     let mut violations = Violations::new();
     let region = (!asked.region.is_empty()).then(|| Region::try_from(asked.region.as_str()));
     let region = region.and_then(|read| violations.take("region", read));
-    let timeout = asked.timeout.map_or(Ok(TIMEOUT_DEFAULT), Duration::try_from);
+    let timeout = asked
+        .timeout
+        .map_or(Ok(TIMEOUT_DEFAULT), Duration::try_from);
     let timeout = timeout.unwrap_or(Duration::MAX);
     if asked.revision < 0 {
         violations.add("revision", "must not be negative");

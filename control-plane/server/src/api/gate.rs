@@ -44,7 +44,10 @@ impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
-        Gate { inner, store: self.store.clone() }
+        Gate {
+            inner,
+            store: self.store.clone(),
+        }
     }
 }
 

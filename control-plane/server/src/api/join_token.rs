@@ -46,7 +46,11 @@ pub(crate) fn wanted(
         return Err(violations);
     };
     let expires_at = expires_ms.and_then(|at_ms| moment::from_millis(at_ms).ok());
-    Ok(Wanted { region, display_name, expires_at })
+    Ok(Wanted {
+        region,
+        display_name,
+        expires_at,
+    })
 }
 
 /// The token as it is shown.

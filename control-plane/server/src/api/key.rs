@@ -80,11 +80,20 @@ impl KeyService for Keys {
             Begun::First(draft) => draft,
         };
         let (minted, new) = self.mint(wanted, &pepper)?;
-        let row = rows::create(draft.write(), new).await.map_err(status::store)?;
+        let row = rows::create(draft.write(), new)
+            .await
+            .map_err(status::store)?;
         // A key that is not kept must not look like one that works.
-        let text = if draft.validate_only() { "" } else { minted.text.as_str() };
+        let text = if draft.validate_only() {
+            ""
+        } else {
+            minted.text.as_str()
+        };
         let key = |at| key_wire::wire(row, at, now_ms);
-        let reply = |at| admin::CreateKeyResponse { key: Some(key(at)), text: text.to_owned() };
+        let reply = |at| admin::CreateKeyResponse {
+            key: Some(key(at)),
+            text: text.to_owned(),
+        };
         draft.finish(reply).await
     }
 
@@ -93,8 +102,14 @@ impl KeyService for Keys {
         request: Request<admin::GetKeyRequest>,
     ) -> Result<Response<admin::Key>, Status> {
         let name = desk::readable("name", KeyName::parse(&request.get_ref().name))?;
-        let row = rows::get(self.desk.store(), &name).await.map_err(status::store)?;
-        Ok(Response::new(key_wire::wire(row, Revision(0), self.clock.now_ms())))
+        let row = rows::get(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
+        Ok(Response::new(key_wire::wire(
+            row,
+            Revision(0),
+            self.clock.now_ms(),
+        )))
     }
 
     async fn list_keys(
@@ -102,7 +117,10 @@ impl KeyService for Keys {
         request: Request<admin::ListKeysRequest>,
     ) -> Result<Response<admin::ListKeysResponse>, Status> {
         let asked = request.into_inner();
-        let list = List { method: "ListKeys", parent: &asked.parent };
+        let list = List {
+            method: "ListKeys",
+            parent: &asked.parent,
+        };
         let parent = ProjectName::parse(&asked.parent);
         let asked = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, asked, parent)?;
@@ -128,9 +146,13 @@ impl KeyService for Keys {
         let write = draft.write();
         let locked = rows::lock(write, &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
-        change.apply(&mut row, self.clock.now_ms()).map_err(status::invalid)?;
+        change
+            .apply(&mut row, self.clock.now_ms())
+            .map_err(status::invalid)?;
         let row = rows::update(write, &row).await.map_err(status::store)?;
-        draft.finish(|at| key_wire::wire(row, at, self.clock.now_ms())).await
+        draft
+            .finish(|at| key_wire::wire(row, at, self.clock.now_ms()))
+            .await
     }
 
     async fn delete_key(
@@ -144,9 +166,15 @@ impl KeyService for Keys {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        rows::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        rows::delete(draft.write(), &name, &etag)
+            .await
+            .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
-        draft.finish(|at| admin::DeleteKeyResponse { revision: reply(at) }).await
+        draft
+            .finish(|at| admin::DeleteKeyResponse {
+                revision: reply(at),
+            })
+            .await
     }
 
     async fn revoke_key(
@@ -160,8 +188,12 @@ impl KeyService for Keys {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = rows::revoke(draft.write(), &name).await.map_err(status::store)?;
+        let row = rows::revoke(draft.write(), &name)
+            .await
+            .map_err(status::store)?;
         let key = |at| key_wire::wire(row, at, self.clock.now_ms());
-        draft.finish(|at| admin::RevokeKeyResponse { key: Some(key(at)) }).await
+        draft
+            .finish(|at| admin::RevokeKeyResponse { key: Some(key(at)) })
+            .await
     }
 }

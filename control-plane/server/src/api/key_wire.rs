@@ -83,12 +83,20 @@ pub(crate) fn wanted(asked: admin::CreateKeyRequest, now_ms: u64) -> Result<Want
     if let Some(at) = expires_at {
         violations.take(EXPIRE_TIME, key::expire(at_ms(at), now_ms));
     }
-    let Some(parent) = parent else { return Err(violations) };
+    let Some(parent) = parent else {
+        return Err(violations);
+    };
     let models = key::models(&parent.organization, &given.models, &mut violations);
     let (Some(display_name), true) = (display_name, violations.is_empty()) else {
         return Err(violations);
     };
-    Ok(Wanted { parent, environment, display_name, models, expires_at })
+    Ok(Wanted {
+        parent,
+        environment,
+        display_name,
+        models,
+        expires_at,
+    })
 }
 
 /// The key as it is shown, at `now_ms`.
@@ -151,10 +159,17 @@ impl Wanted {
 
     /// The row to make, for the key that was minted.
     pub(crate) fn into_new(self, key: KeyId, secret: Secret) -> New {
-        let ProjectName { organization, project } = self.parent;
+        let ProjectName {
+            organization,
+            project,
+        } = self.parent;
         New {
             uid: id::draw(),
-            name: KeyName { organization, project, key },
+            name: KeyName {
+                organization,
+                project,
+                key,
+            },
             environment: self.environment,
             display_name: self.display_name,
             models: self.models,
@@ -233,19 +248,30 @@ mod tests {
     const NOW_MS: u64 = 1_700_000_000_000;
 
     fn fields(violations: Violations) -> Vec<String> {
-        violations.into_vec().into_iter().map(|it| it.field).collect()
+        violations
+            .into_vec()
+            .into_iter()
+            .map(|it| it.field)
+            .collect()
     }
 
     fn asked(key: admin::Key) -> admin::CreateKeyRequest {
         let parent = "organizations/acme/projects/chat".into();
-        admin::CreateKeyRequest { parent, key: Some(key), ..Default::default() }
+        admin::CreateKeyRequest {
+            parent,
+            key: Some(key),
+            ..Default::default()
+        }
     }
 
     #[test]
     fn a_key_is_live_unless_it_is_told_otherwise() {
         let family = |environment: admin::KeyEnvironment| {
             let environment = environment.into();
-            let key = admin::Key { environment, ..Default::default() };
+            let key = admin::Key {
+                environment,
+                ..Default::default()
+            };
             wanted(asked(key), NOW_MS).map(|it| it.family())
         };
         assert_eq!(family(admin::KeyEnvironment::Unspecified), Ok(Family::Live));
@@ -257,13 +283,19 @@ mod tests {
     fn everything_that_is_wrong_with_a_new_key_is_told_at_once() {
         let key = admin::Key {
             environment: 9,
-            expire_time: Some(Timestamp { seconds: 1, nanos: 0 }),
+            expire_time: Some(Timestamp {
+                seconds: 1,
+                nanos: 0,
+            }),
             models: vec!["organizations/evil/models/chat".into()],
             ..Default::default()
         };
         let found = fields(wanted(asked(key), NOW_MS).unwrap_err());
         assert_eq!(found, [ENVIRONMENT, EXPIRE_TIME, "key.models[0]"]);
-        let absent = admin::CreateKeyRequest { key: None, ..asked(admin::Key::default()) };
+        let absent = admin::CreateKeyRequest {
+            key: None,
+            ..asked(admin::Key::default())
+        };
         assert_eq!(fields(wanted(absent, NOW_MS).unwrap_err()), ["key"]);
     }
 }

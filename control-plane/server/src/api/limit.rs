@@ -41,7 +41,9 @@ impl LimitService for Limits {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = limit::create(draft.write(), new).await.map_err(status::store)?;
+        let row = limit::create(draft.write(), new)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -50,7 +52,9 @@ impl LimitService for Limits {
         request: Request<admin::GetLimitRequest>,
     ) -> Result<Response<admin::Limit>, Status> {
         let name = name(&request.get_ref().name)?;
-        let row = limit::get(self.desk.store(), &name).await.map_err(status::store)?;
+        let row = limit::get(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(wire(row, Revision(0))))
     }
 
@@ -59,7 +63,10 @@ impl LimitService for Limits {
         request: Request<admin::ListLimitsRequest>,
     ) -> Result<Response<admin::ListLimitsResponse>, Status> {
         let asked = request.into_inner();
-        let list = List { method: "ListLimits", parent: &asked.parent };
+        let list = List {
+            method: "ListLimits",
+            parent: &asked.parent,
+        };
         let parent = OrganizationName::parse(&asked.parent);
         let asked = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, asked, parent)?;
@@ -67,7 +74,11 @@ impl LimitService for Limits {
         let listed = listed.map_err(status::store)?;
         Ok(Response::new(admin::ListLimitsResponse {
             next_page_token: self.desk.next(list, &listed.next_page_token),
-            limits: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+            limits: listed
+                .rows
+                .into_iter()
+                .map(|row| wire(row, Revision(0)))
+                .collect(),
         }))
     }
 
@@ -99,9 +110,15 @@ impl LimitService for Limits {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        limit::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        limit::delete(draft.write(), &name, &etag)
+            .await
+            .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
-        draft.finish(|at| admin::DeleteLimitResponse { revision: reply(at) }).await
+        draft
+            .finish(|at| admin::DeleteLimitResponse {
+                revision: reply(at),
+            })
+            .await
     }
 }
 

@@ -53,21 +53,39 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
     let slug = violations.take("limit_id", Slug::parse(&asked.limit_id));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("limit.display_name", display_name);
-    let scope = parent.as_ref().map(|it| limit::scope(&it.organization, &given.scope));
+    let scope = parent
+        .as_ref()
+        .map(|it| limit::scope(&it.organization, &given.scope));
     let scope = scope.and_then(|read| violations.take(SCOPE, read));
     let unit = violations.take(UNIT, unit(given.unit));
     let window = violations.take(WINDOW, window(given.window));
     // Without a window the other numbers are still looked at, under any.
     let numbers = (given.amount, window.unwrap_or(Window::Hour), given.burst);
     let rate = limit::numbers(numbers.0, numbers.1, numbers.2, &mut violations);
-    let (Some(parent), Some(limit), Some(display_name), Some(scope), Some(unit), Some(rate), true) =
-        (parent, slug, display_name, scope, unit, rate, violations.is_empty())
-    else {
+    let (Some(parent), Some(limit), Some(display_name), Some(scope), Some(unit), Some(rate), true) = (
+        parent,
+        slug,
+        display_name,
+        scope,
+        unit,
+        rate,
+        violations.is_empty(),
+    ) else {
         return Err(violations);
     };
-    let name = LimitName { organization: parent.organization, limit };
+    let name = LimitName {
+        organization: parent.organization,
+        limit,
+    };
     let id = LimitId::from_bytes(id::draw());
-    Ok(New { id, name, display_name, scope, unit, rate })
+    Ok(New {
+        id,
+        name,
+        display_name,
+        scope,
+        unit,
+        rate,
+    })
 }
 
 /// The limit as it is shown.
@@ -184,7 +202,9 @@ impl Change {
             Some(window) => limit::numbers(amount, window, burst, &mut violations),
             None => violations.take(WINDOW, Err("is not known; name another")),
         };
-        let (Some(rate), true) = (rate, violations.is_empty()) else { return Err(violations) };
+        let (Some(rate), true) = (rate, violations.is_empty()) else {
+            return Err(violations);
+        };
         row.rate = rate;
         row.display_name = self.display_name.or(mem::take(&mut row.display_name));
         Ok(())
@@ -198,7 +218,11 @@ mod tests {
     use super::*;
 
     fn fields(violations: Violations) -> Vec<String> {
-        violations.into_vec().into_iter().map(|it| it.field).collect()
+        violations
+            .into_vec()
+            .into_iter()
+            .map(|it| it.field)
+            .collect()
     }
 
     #[test]
@@ -226,11 +250,16 @@ mod tests {
                 burst: 3,
                 ..Default::default()
             }),
-            update_mask: Some(FieldMask { paths: paths.iter().map(ToString::to_string).collect() }),
+            update_mask: Some(FieldMask {
+                paths: paths.iter().map(ToString::to_string).collect(),
+            }),
             ..Default::default()
         };
         let change = Change::read(asked(&["burst"])).unwrap();
-        assert_eq!((change.amount, change.burst), (Update::Kept, Update::Set(3)));
+        assert_eq!(
+            (change.amount, change.burst),
+            (Update::Kept, Update::Set(3))
+        );
         let change = Change::read(asked(&[])).unwrap();
         assert_eq!(
             (change.amount, change.burst, change.display_name),

@@ -70,22 +70,34 @@ pub(crate) const STANDARD: [Field; 6] = [
 impl Field {
     /// A field that may change; `filled` says whether the request carries a value.
     pub(crate) const fn changes(name: &'static str, filled: bool) -> Self {
-        Self { name, access: Access::Changes { filled } }
+        Self {
+            name,
+            access: Access::Changes { filled },
+        }
     }
 
     /// A field that changes only when the mask names it.
     pub(crate) const fn changes_by_name(name: &'static str, filled: bool) -> Self {
-        Self { name, access: Access::ChangesByName { filled } }
+        Self {
+            name,
+            access: Access::ChangesByName { filled },
+        }
     }
 
     /// A field that is given at the start and stays.
     pub(crate) const fn fixed(name: &'static str) -> Self {
-        Self { name, access: Access::Fixed }
+        Self {
+            name,
+            access: Access::Fixed,
+        }
     }
 
     /// A field that the server sets.
     pub(crate) const fn output(name: &'static str) -> Self {
-        Self { name, access: Access::Output }
+        Self {
+            name,
+            access: Access::Output,
+        }
     }
 }
 
@@ -112,7 +124,11 @@ impl Mask {
 
     /// What the update does to the field, for which the request carries this value.
     pub(crate) fn pick<T>(&self, name: &'static str, value: T) -> Update<T> {
-        if self.0.contains(&name) { Update::Set(value) } else { Update::Kept }
+        if self.0.contains(&name) {
+            Update::Set(value)
+        } else {
+            Update::Kept
+        }
     }
 }
 
@@ -150,14 +166,21 @@ fn chosen(
 fn implied(fields: &[Field], all: bool) -> Vec<&'static str> {
     let changes =
         |field: &&Field| matches!(field.access, Access::Changes { filled } if filled || all);
-    fields.iter().filter(changes).map(|field| field.name).collect()
+    fields
+        .iter()
+        .filter(changes)
+        .map(|field| field.name)
+        .collect()
 }
 
 fn named(paths: &[String], fields: &[Field]) -> Result<Vec<&'static str>, Vec<InvalidMask>> {
     let mut chosen = Vec::new();
     let mut refused = Vec::new();
     for path in paths {
-        let field = fields.iter().chain(&STANDARD).find(|field| field.name == path);
+        let field = fields
+            .iter()
+            .chain(&STANDARD)
+            .find(|field| field.name == path);
         match field.map(|field| (field.access, field.name)) {
             Some((Access::Changes { .. } | Access::ChangesByName { .. }, name)) => {
                 chosen.push(name);
@@ -168,7 +191,11 @@ fn named(paths: &[String], fields: &[Field]) -> Result<Vec<&'static str>, Vec<In
             None => refused.push(InvalidMask::Unknown(path.clone())),
         }
     }
-    if refused.is_empty() { Ok(chosen) } else { Err(refused) }
+    if refused.is_empty() {
+        Ok(chosen)
+    } else {
+        Err(refused)
+    }
 }
 
 // === impl InvalidMask ===
@@ -181,7 +208,10 @@ impl fmt::Display for InvalidMask {
             Self::Output(name) => write!(f, "`{name}` is set by the server"),
             Self::NotAlone => f.write_str("`*` must stand alone"),
             Self::Unnamed(name) => {
-                write!(f, "`{name}` has a value but is changed only when it is named here")
+                write!(
+                    f,
+                    "`{name}` has a value but is changed only when it is named here"
+                )
             }
         }
     }
@@ -252,9 +282,13 @@ mod tests {
         let fields = [Field::changes_by_name("credential", true)];
         let unnamed = Err(vec![InvalidMask::Unnamed("credential")]);
         assert_eq!(chosen(None, &fields), unnamed);
-        let star = Some(FieldMask { paths: vec!["*".into()] });
+        let star = Some(FieldMask {
+            paths: vec!["*".into()],
+        });
         assert_eq!(chosen(star, &fields), unnamed);
-        let named = Some(FieldMask { paths: vec!["credential".into()] });
+        let named = Some(FieldMask {
+            paths: vec!["credential".into()],
+        });
         assert_eq!(chosen(named, &fields), Ok(vec!["credential"]));
     }
 }

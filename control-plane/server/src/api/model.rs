@@ -60,7 +60,9 @@ impl ModelService for Models {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = model::create(draft.write(), new).await.map_err(status::store)?;
+        let row = model::create(draft.write(), new)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -69,7 +71,9 @@ impl ModelService for Models {
         request: Request<admin::GetModelRequest>,
     ) -> Result<Response<admin::Model>, Status> {
         let name = name(&request.get_ref().name)?;
-        let row = model::get(self.desk.store(), &name).await.map_err(status::store)?;
+        let row = model::get(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(wire(row, Revision(0))))
     }
 
@@ -78,7 +82,10 @@ impl ModelService for Models {
         request: Request<admin::ListModelsRequest>,
     ) -> Result<Response<admin::ListModelsResponse>, Status> {
         let asked = request.into_inner();
-        let list = List { method: "ListModels", parent: &asked.parent };
+        let list = List {
+            method: "ListModels",
+            parent: &asked.parent,
+        };
         let parent = OrganizationName::parse(&asked.parent);
         let asked = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, asked, parent)?;
@@ -86,7 +93,11 @@ impl ModelService for Models {
         let listed = listed.map_err(status::store)?;
         Ok(Response::new(admin::ListModelsResponse {
             next_page_token: self.desk.next(list, &listed.next_page_token),
-            models: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+            models: listed
+                .rows
+                .into_iter()
+                .map(|row| wire(row, Revision(0)))
+                .collect(),
         }))
     }
 
@@ -119,9 +130,15 @@ impl ModelService for Models {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        model::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        model::delete(draft.write(), &name, &etag)
+            .await
+            .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
-        draft.finish(|at| admin::DeleteModelResponse { revision: reply(at) }).await
+        draft
+            .finish(|at| admin::DeleteModelResponse {
+                revision: reply(at),
+            })
+            .await
     }
 }
 
@@ -139,11 +156,19 @@ fn new(asked: admin::CreateModelRequest) -> Result<New, Violations> {
     let (Some(parent), Some(model), Some(display_name)) = (parent, slug, display_name) else {
         return Err(violations);
     };
-    let name = ModelName { organization: parent.organization, model };
+    let name = ModelName {
+        organization: parent.organization,
+        model,
+    };
     let stable = violations.take(STABLE, stable_version(&name, &given.stable_version));
     violations.done()?;
     let id = ModelId::from_bytes(id::draw());
-    Ok(New { id, name, display_name, stable: stable.flatten() })
+    Ok(New {
+        id,
+        name,
+        display_name,
+        stable: stable.flatten(),
+    })
 }
 
 fn change(asked: admin::UpdateModelRequest) -> Result<Change, Violations> {
@@ -157,7 +182,9 @@ fn change(asked: admin::UpdateModelRequest) -> Result<Change, Violations> {
     let name = violations.take("model.name", ModelName::parse(&given.name));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("model.display_name", display_name);
-    let stable = name.as_ref().map(|name| stable_version(name, &given.stable_version));
+    let stable = name
+        .as_ref()
+        .map(|name| stable_version(name, &given.stable_version));
     let stable = stable.and_then(|read| violations.take(STABLE, read));
     let (Some(mask), Some(name), Some(display_name), Some(stable)) =
         (mask, name, display_name, stable)
@@ -166,7 +193,12 @@ fn change(asked: admin::UpdateModelRequest) -> Result<Change, Violations> {
     };
     let display_name = mask.pick("display_name", display_name);
     let stable = mask.pick("stable_version", stable);
-    Ok(Change { name, etag: given.etag, display_name, stable })
+    Ok(Change {
+        name,
+        etag: given.etag,
+        display_name,
+        stable,
+    })
 }
 
 fn wire(row: Row, written: Revision) -> admin::Model {

@@ -49,7 +49,9 @@ impl ModelVersionService for ModelVersions {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = rows::create(draft.write(), new).await.map_err(status::store)?;
+        let row = rows::create(draft.write(), new)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -58,7 +60,9 @@ impl ModelVersionService for ModelVersions {
         request: Request<admin::GetModelVersionRequest>,
     ) -> Result<Response<admin::ModelVersion>, Status> {
         let name = name(&request.get_ref().name)?;
-        let row = rows::get(self.desk.store(), &name).await.map_err(status::store)?;
+        let row = rows::get(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(wire(row, Revision(0))))
     }
 
@@ -67,7 +71,10 @@ impl ModelVersionService for ModelVersions {
         request: Request<admin::ListModelVersionsRequest>,
     ) -> Result<Response<admin::ListModelVersionsResponse>, Status> {
         let asked = request.into_inner();
-        let list = List { method: "ListModelVersions", parent: &asked.parent };
+        let list = List {
+            method: "ListModelVersions",
+            parent: &asked.parent,
+        };
         let parent = ModelName::parse(&asked.parent);
         let asked = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, asked, parent)?;
@@ -75,7 +82,11 @@ impl ModelVersionService for ModelVersions {
         let listed = listed.map_err(status::store)?;
         Ok(Response::new(admin::ListModelVersionsResponse {
             next_page_token: self.desk.next(list, &listed.next_page_token),
-            model_versions: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+            model_versions: listed
+                .rows
+                .into_iter()
+                .map(|row| wire(row, Revision(0)))
+                .collect(),
         }))
     }
 
@@ -90,9 +101,15 @@ impl ModelVersionService for ModelVersions {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        rows::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        rows::delete(draft.write(), &name, &etag)
+            .await
+            .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
-        draft.finish(|at| admin::DeleteModelVersionResponse { revision: reply(at) }).await
+        draft
+            .finish(|at| admin::DeleteModelVersionResponse {
+                revision: reply(at),
+            })
+            .await
     }
 }
 
@@ -105,16 +122,35 @@ fn new(asked: admin::CreateModelVersionRequest) -> Result<New, Violations> {
     let mut violations = Violations::new();
     let parent = violations.take("parent", ModelName::parse(&asked.parent));
     let slug = violations.take("model_version_id", Slug::parse(&asked.model_version_id));
-    let Some(parent) = parent else { return Err(violations) };
-    let targets = given.targets.iter().map(|it| (it.provider.as_str(), it.provider_model.as_str()));
+    let Some(parent) = parent else {
+        return Err(violations);
+    };
+    let targets = given
+        .targets
+        .iter()
+        .map(|it| (it.provider.as_str(), it.provider_model.as_str()));
     let targets: Vec<_> = targets.collect();
-    let entries = given.provenance.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let entries = given
+        .provenance
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
     let checked = version::check(&parent.organization, &targets, entries);
     let checked = checked.map_err(|others| violations.append(others)).ok();
-    let (Some(version), Some(checked)) = (slug, checked) else { return Err(violations) };
-    let name = VersionName { organization: parent.organization, model: parent.model, version };
+    let (Some(version), Some(checked)) = (slug, checked) else {
+        return Err(violations);
+    };
+    let name = VersionName {
+        organization: parent.organization,
+        model: parent.model,
+        version,
+    };
     let id = VersionId::from_bytes(id::draw());
-    Ok(New { id, name, targets: checked.targets, provenance: checked.provenance })
+    Ok(New {
+        id,
+        name,
+        targets: checked.targets,
+        provenance: checked.provenance,
+    })
 }
 
 fn wire(row: Row, written: Revision) -> admin::ModelVersion {

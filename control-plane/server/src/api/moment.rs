@@ -16,7 +16,10 @@ pub(crate) struct InvalidMoment;
 pub(crate) fn to_wire(at: OffsetDateTime) -> Timestamp {
     // Below 10^9, as the type promises.
     let nanos = i32::try_from(at.nanosecond()).unwrap_or(0);
-    Timestamp { seconds: at.unix_timestamp(), nanos }
+    Timestamp {
+        seconds: at.unix_timestamp(),
+        nanos,
+    }
 }
 
 /// What the wire has, in milliseconds since 1970.
@@ -27,7 +30,9 @@ pub(crate) fn millis(at: &Timestamp) -> Result<u64, InvalidMoment> {
         return Err(InvalidMoment);
     }
     let millis = seconds.checked_mul(1_000).ok_or(InvalidMoment)?;
-    let millis = millis.checked_add(u64::from(nanos / 1_000_000)).ok_or(InvalidMoment)?;
+    let millis = millis
+        .checked_add(u64::from(nanos / 1_000_000))
+        .ok_or(InvalidMoment)?;
     from_millis(millis).map(|_| millis)
 }
 
@@ -53,16 +58,31 @@ mod tests {
 
     #[test]
     fn a_moment_survives_the_way_there_and_back_to_the_millisecond() {
-        let sent = Timestamp { seconds: 1_700_000_000, nanos: 123_456_789 };
+        let sent = Timestamp {
+            seconds: 1_700_000_000,
+            nanos: 123_456_789,
+        };
         let read = millis(&sent).unwrap();
         assert_eq!(read, 1_700_000_000_123);
         let back = to_wire(from_millis(read).unwrap());
-        assert_eq!(back, Timestamp { nanos: 123_000_000, ..sent });
+        assert_eq!(
+            back,
+            Timestamp {
+                nanos: 123_000_000,
+                ..sent
+            }
+        );
     }
 
     #[test]
     fn what_is_no_moment_is_refused() {
-        let refused = [(-1, 0), (0, -1), (0, 1_000_000_000), (i64::MAX, 0), (253_402_300_800, 0)];
+        let refused = [
+            (-1, 0),
+            (0, -1),
+            (0, 1_000_000_000),
+            (i64::MAX, 0),
+            (253_402_300_800, 0),
+        ];
         for (seconds, nanos) in refused {
             assert_eq!(millis(&Timestamp { seconds, nanos }), Err(InvalidMoment));
         }

@@ -31,7 +31,10 @@ struct Change {
     display_name: Update<String>,
 }
 
-const LIST: List<'static> = List { method: "ListOrganizations", parent: "" };
+const LIST: List<'static> = List {
+    method: "ListOrganizations",
+    parent: "",
+};
 
 // === impl Organizations ===
 
@@ -53,7 +56,9 @@ impl OrganizationService for Organizations {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = organization::create(draft.write(), new).await.map_err(status::store)?;
+        let row = organization::create(draft.write(), new)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -62,7 +67,9 @@ impl OrganizationService for Organizations {
         request: Request<admin::GetOrganizationRequest>,
     ) -> Result<Response<admin::Organization>, Status> {
         let name = name(&request.get_ref().name)?;
-        let row = organization::get(self.desk.store(), &name).await.map_err(status::store)?;
+        let row = organization::get(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(wire(row, Revision(0))))
     }
 
@@ -73,10 +80,16 @@ impl OrganizationService for Organizations {
         let asked = request.into_inner();
         let asked = (asked.page_size, asked.page_token.as_str());
         let page = self.desk.root_page(LIST, asked)?;
-        let listed = organization::list(self.desk.store(), &page).await.map_err(status::store)?;
+        let listed = organization::list(self.desk.store(), &page)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(admin::ListOrganizationsResponse {
             next_page_token: self.desk.next(LIST, &listed.next_page_token),
-            organizations: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+            organizations: listed
+                .rows
+                .into_iter()
+                .map(|row| wire(row, Revision(0)))
+                .collect(),
         }))
     }
 
@@ -93,7 +106,9 @@ impl OrganizationService for Organizations {
         let locked = organization::lock(write, &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
         row.display_name = change.display_name.or(row.display_name);
-        let row = organization::update(write, &row).await.map_err(status::store)?;
+        let row = organization::update(write, &row)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -111,7 +126,11 @@ impl OrganizationService for Organizations {
         let deleted = organization::delete(draft.write(), &name, &etag).await;
         deleted.map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
-        draft.finish(|at| admin::DeleteOrganizationResponse { revision: reply(at) }).await
+        draft
+            .finish(|at| admin::DeleteOrganizationResponse {
+                revision: reply(at),
+            })
+            .await
     }
 }
 
@@ -129,12 +148,19 @@ fn new(asked: admin::CreateOrganizationRequest) -> Result<New, Violations> {
         return Err(violations);
     };
     let id = OrganizationId::from_bytes(id::draw());
-    Ok(New { id, name: OrganizationName { organization }, display_name })
+    Ok(New {
+        id,
+        name: OrganizationName { organization },
+        display_name,
+    })
 }
 
 fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations> {
     let given = desk::required(asked.organization, "organization")?;
-    let fields = [Field::changes("display_name", !given.display_name.is_empty())];
+    let fields = [Field::changes(
+        "display_name",
+        !given.display_name.is_empty(),
+    )];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
     let name = violations.take("organization.name", OrganizationName::parse(&given.name));
@@ -144,7 +170,11 @@ fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations>
         return Err(violations);
     };
     let display_name = mask.pick("display_name", display_name);
-    Ok(Change { name, etag: given.etag, display_name })
+    Ok(Change {
+        name,
+        etag: given.etag,
+        display_name,
+    })
 }
 
 fn wire(row: Row, written: Revision) -> admin::Organization {

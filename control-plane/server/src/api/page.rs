@@ -44,7 +44,10 @@ impl PageTokens {
         violations: &mut Violations,
     ) -> Page {
         let opened = self.open(list, token).unwrap_or_else(|| {
-            violations.add("page_token", "is not a token of this list; start again without one");
+            violations.add(
+                "page_token",
+                "is not a token of this list; start again without one",
+            );
             String::new()
         });
         Page::parse(size, &opened, violations)
@@ -69,30 +72,44 @@ impl PageTokens {
 
 fn context(list: List<'_>) -> Vec<u8> {
     // A zero byte stands in no method name, so that no two lists share a context.
-    ["page token", list.method, list.parent].join("\0").into_bytes()
+    ["page token", list.method, list.parent]
+        .join("\0")
+        .into_bytes()
 }
 
 fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|it| u8::try_from(it).ok())
+    };
     if text.len() > TOKEN_CHARS_MAX || !text.len().is_multiple_of(2) {
         return None;
     }
-    text.as_bytes().chunks(2).map(|two| Some(digit(two[0])? << 4 | digit(two[1])?)).collect()
+    text.as_bytes()
+        .chunks(2)
+        .map(|two| Some(digit(two[0])? << 4 | digit(two[1])?))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const KEYS: List<'_> = List { method: "ListKeys", parent: "organizations/a/projects/p" };
+    const KEYS: List<'_> = List {
+        method: "ListKeys",
+        parent: "organizations/a/projects/p",
+    };
 
     fn tokens(byte: &str) -> PageTokens {
         PageTokens::new(SealingKey::parse(&byte.repeat(32)).unwrap())
@@ -109,8 +126,14 @@ mod tests {
     #[test]
     fn a_token_of_another_list_is_refused() {
         let token = tokens("07").write(KEYS, "last");
-        let other_parent = List { parent: "organizations/a/projects/q", ..KEYS };
-        let other_method = List { method: "ListLimits", ..KEYS };
+        let other_parent = List {
+            parent: "organizations/a/projects/q",
+            ..KEYS
+        };
+        let other_method = List {
+            method: "ListLimits",
+            ..KEYS
+        };
         for list in [other_parent, other_method] {
             assert_eq!(tokens("07").open(list, &token), None);
         }

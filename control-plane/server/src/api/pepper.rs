@@ -33,7 +33,9 @@ pub async fn ensure(store: &Store, key: &SealingKey) -> Result<(), NoPepper> {
     let secret = keys::mint(Family::Operator).secret_sha256;
     let first = Pepper { version: 1, secret };
     let sealed = sealed::seal_pepper(key, &first);
-    let row = pepper::create(store, &first, &sealed).await.map_err(NoPepper::Store)?;
+    let row = pepper::create(store, &first, &sealed)
+        .await
+        .map_err(NoPepper::Store)?;
     // Another replica may have been first, perhaps under another key.
     sealed::open_pepper(key, row.version, &row.sealed).map_err(|_| NoPepper::OtherKey)?;
     Ok(())
@@ -41,7 +43,10 @@ pub async fn ensure(store: &Store, key: &SealingKey) -> Result<(), NoPepper> {
 
 /// The newest pepper.
 pub async fn current(store: &Store, key: &SealingKey) -> Result<Pepper, NoPepper> {
-    let row = pepper::newest(store).await.map_err(NoPepper::Store)?.ok_or(NoPepper::Missing)?;
+    let row = pepper::newest(store)
+        .await
+        .map_err(NoPepper::Store)?
+        .ok_or(NoPepper::Missing)?;
     sealed::open_pepper(key, row.version, &row.sealed).map_err(|_| NoPepper::OtherKey)
 }
 

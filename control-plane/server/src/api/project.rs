@@ -56,7 +56,9 @@ impl ProjectService for Projects {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = project::create(draft.write(), new).await.map_err(status::store)?;
+        let row = project::create(draft.write(), new)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -65,7 +67,9 @@ impl ProjectService for Projects {
         request: Request<admin::GetProjectRequest>,
     ) -> Result<Response<admin::Project>, Status> {
         let name = name(&request.get_ref().name)?;
-        let row = project::get(self.desk.store(), &name).await.map_err(status::store)?;
+        let row = project::get(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(wire(row, Revision(0))))
     }
 
@@ -74,7 +78,10 @@ impl ProjectService for Projects {
         request: Request<admin::ListProjectsRequest>,
     ) -> Result<Response<admin::ListProjectsResponse>, Status> {
         let asked = request.into_inner();
-        let list = List { method: "ListProjects", parent: &asked.parent };
+        let list = List {
+            method: "ListProjects",
+            parent: &asked.parent,
+        };
         let parent = OrganizationName::parse(&asked.parent);
         let asked = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, asked, parent)?;
@@ -82,7 +89,11 @@ impl ProjectService for Projects {
         let listed = listed.map_err(status::store)?;
         Ok(Response::new(admin::ListProjectsResponse {
             next_page_token: self.desk.next(list, &listed.next_page_token),
-            projects: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+            projects: listed
+                .rows
+                .into_iter()
+                .map(|row| wire(row, Revision(0)))
+                .collect(),
         }))
     }
 
@@ -114,9 +125,15 @@ impl ProjectService for Projects {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        project::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        project::delete(draft.write(), &name, &etag)
+            .await
+            .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
-        draft.finish(|at| admin::DeleteProjectResponse { revision: reply(at) }).await
+        draft
+            .finish(|at| admin::DeleteProjectResponse {
+                revision: reply(at),
+            })
+            .await
     }
 }
 
@@ -134,13 +151,23 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
     let (Some(parent), Some(project), Some(display_name)) = (parent, slug, display_name) else {
         return Err(violations);
     };
-    let name = ProjectName { organization: parent.organization, project };
-    Ok(New { id: ProjectId::from_bytes(id::draw()), name, display_name })
+    let name = ProjectName {
+        organization: parent.organization,
+        project,
+    };
+    Ok(New {
+        id: ProjectId::from_bytes(id::draw()),
+        name,
+        display_name,
+    })
 }
 
 fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
     let given = desk::required(asked.project, "project")?;
-    let fields = [Field::changes("display_name", !given.display_name.is_empty())];
+    let fields = [Field::changes(
+        "display_name",
+        !given.display_name.is_empty(),
+    )];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
     let name = violations.take("project.name", ProjectName::parse(&given.name));
@@ -150,7 +177,11 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         return Err(violations);
     };
     let display_name = mask.pick("display_name", display_name);
-    Ok(Change { name, etag: given.etag, display_name })
+    Ok(Change {
+        name,
+        etag: given.etag,
+        display_name,
+    })
 }
 
 fn wire(row: Row, written: Revision) -> admin::Project {

@@ -46,7 +46,9 @@ impl ProviderService for Providers {
         };
         let (new, clear) = wanted.into_new(self.desk.sealing());
         let clear = clear.as_ref().map(|it| it.as_bytes());
-        let row = provider::create(draft.write(), new, clear).await.map_err(status::store)?;
+        let row = provider::create(draft.write(), new, clear)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -55,7 +57,9 @@ impl ProviderService for Providers {
         request: Request<admin::GetProviderRequest>,
     ) -> Result<Response<admin::Provider>, Status> {
         let name = name(&request.get_ref().name)?;
-        let row = provider::get(self.desk.store(), &name).await.map_err(status::store)?;
+        let row = provider::get(self.desk.store(), &name)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(wire(row, Revision(0))))
     }
 
@@ -64,7 +68,10 @@ impl ProviderService for Providers {
         request: Request<admin::ListProvidersRequest>,
     ) -> Result<Response<admin::ListProvidersResponse>, Status> {
         let asked = request.into_inner();
-        let list = List { method: "ListProviders", parent: &asked.parent };
+        let list = List {
+            method: "ListProviders",
+            parent: &asked.parent,
+        };
         let parent = OrganizationName::parse(&asked.parent);
         let asked = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, asked, parent)?;
@@ -72,7 +79,11 @@ impl ProviderService for Providers {
         let listed = listed.map_err(status::store)?;
         Ok(Response::new(admin::ListProvidersResponse {
             next_page_token: self.desk.next(list, &listed.next_page_token),
-            providers: listed.rows.into_iter().map(|row| wire(row, Revision(0))).collect(),
+            providers: listed
+                .rows
+                .into_iter()
+                .map(|row| wire(row, Revision(0)))
+                .collect(),
         }))
     }
 
@@ -90,7 +101,9 @@ impl ProviderService for Providers {
         let mut row = locked.map_err(status::store)?;
         let clear = change.apply(&mut row, self.desk.sealing())?;
         let clear = clear.as_ref().map(|it| it.as_slice());
-        let row = provider::update(write, &row, clear).await.map_err(status::store)?;
+        let row = provider::update(write, &row, clear)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -105,9 +118,15 @@ impl ProviderService for Providers {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        provider::delete(draft.write(), &name, &etag).await.map_err(status::store)?;
+        provider::delete(draft.write(), &name, &etag)
+            .await
+            .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
-        draft.finish(|at| admin::DeleteProviderResponse { revision: reply(at) }).await
+        draft
+            .finish(|at| admin::DeleteProviderResponse {
+                revision: reply(at),
+            })
+            .await
     }
 }
 

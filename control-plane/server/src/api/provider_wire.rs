@@ -71,14 +71,24 @@ pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Viol
         regions: &given.regions,
         stream_options: given.stream_options,
     };
-    let checked = wanted.check().map_err(|others| violations.append(others)).ok();
+    let checked = wanted
+        .check()
+        .map_err(|others| violations.append(others))
+        .ok();
     let (Some(parent), Some(provider), Some(checked), true) =
         (parent, slug, checked, violations.is_empty())
     else {
         return Err(violations);
     };
-    let name = ProviderName { organization: parent.organization, provider };
-    Ok(Wanted { name, checked, credential })
+    let name = ProviderName {
+        organization: parent.organization,
+        provider,
+    };
+    Ok(Wanted {
+        name,
+        checked,
+        credential,
+    })
 }
 
 /// The provider as it is shown, without its credential.
@@ -191,7 +201,9 @@ impl Change {
         match credential {
             Update::Set(text) => {
                 let clear = (!text.is_empty()).then(|| Zeroizing::new(text.as_bytes().to_vec()));
-                let sealed = clear.as_ref().map(|it| sealed::seal_credential(key, row.id, it));
+                let sealed = clear
+                    .as_ref()
+                    .map(|it| sealed::seal_credential(key, row.id, it));
                 row.credential_sealed = sealed;
                 Ok(clear)
             }
@@ -231,7 +243,12 @@ mod tests {
     use super::*;
 
     fn fields(violations: Option<Violations>) -> Vec<String> {
-        violations.unwrap().into_vec().into_iter().map(|it| it.field).collect()
+        violations
+            .unwrap()
+            .into_vec()
+            .into_iter()
+            .map(|it| it.field)
+            .collect()
     }
 
     #[test]
@@ -248,7 +265,13 @@ mod tests {
             ..Default::default()
         };
         let found = fields(wanted(asked).err());
-        let base = ["parent", "provider_id", CREDENTIAL, KIND, "provider.base_url"];
+        let base = [
+            "parent",
+            "provider_id",
+            CREDENTIAL,
+            KIND,
+            "provider.base_url",
+        ];
         assert_eq!(found, [base.as_slice(), &["provider.regions[0]"]].concat());
     }
 
@@ -261,7 +284,9 @@ mod tests {
                 credential: credential.into(),
                 ..Default::default()
             }),
-            update_mask: Some(FieldMask { paths: paths.iter().map(ToString::to_string).collect() }),
+            update_mask: Some(FieldMask {
+                paths: paths.iter().map(ToString::to_string).collect(),
+            }),
             ..Default::default()
         };
         let credential = |asked| Change::read(asked).ok().map(|it| it.credential);

@@ -9,7 +9,10 @@ use zeroize::Zeroizing;
 
 /// A provider's credential, as a provider's row keeps it.
 pub fn seal_credential(key: &SealingKey, provider: ProviderId, clear: &[u8]) -> Vec<u8> {
-    key.seal(clear, &context("provider credential", &[provider.as_bytes()]))
+    key.seal(
+        clear,
+        &context("provider credential", &[provider.as_bytes()]),
+    )
 }
 
 /// The inverse of [`seal_credential`].
@@ -18,7 +21,10 @@ pub fn open_credential(
     provider: ProviderId,
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
-    key.open(sealed, &context("provider credential", &[provider.as_bytes()]))
+    key.open(
+        sealed,
+        &context("provider credential", &[provider.as_bytes()]),
+    )
 }
 
 /// The SHA-256 of a key's secret, from which its tag can be made again under another pepper.
@@ -28,7 +34,10 @@ pub fn seal_key_secret(key: &SealingKey, key_id: &str, secret_sha256: &[u8; 32])
 
 /// A pepper, as its row keeps it.
 pub fn seal_pepper(key: &SealingKey, pepper: &Pepper) -> Vec<u8> {
-    key.seal(&pepper.secret, &context("pepper", &[&pepper.version.to_be_bytes()]))
+    key.seal(
+        &pepper.secret,
+        &context("pepper", &[&pepper.version.to_be_bytes()]),
+    )
 }
 
 /// The inverse of [`seal_pepper`].
@@ -77,7 +86,11 @@ fn context(word: &str, parts: &[&[u8]]) -> Vec<u8> {
 
 impl ReplyOf<'_> {
     fn context(&self) -> Vec<u8> {
-        let parts = [self.actor.as_bytes(), self.method.as_bytes(), self.request_id.as_slice()];
+        let parts = [
+            self.actor.as_bytes(),
+            self.method.as_bytes(),
+            self.request_id.as_slice(),
+        ];
         context("reply", &parts)
     }
 }
@@ -92,19 +105,35 @@ mod tests {
 
     #[test]
     fn what_was_sealed_for_one_owner_does_not_open_for_another() {
-        let (one, other) = (ProviderId::from_bytes([1; 16]), ProviderId::from_bytes([2; 16]));
+        let (one, other) = (
+            ProviderId::from_bytes([1; 16]),
+            ProviderId::from_bytes([2; 16]),
+        );
         let sealed = seal_credential(&key(), one, b"secret");
-        assert_eq!(open_credential(&key(), one, &sealed).unwrap().as_slice(), b"secret");
+        assert_eq!(
+            open_credential(&key(), one, &sealed).unwrap().as_slice(),
+            b"secret"
+        );
         assert!(open_credential(&key(), other, &sealed).is_err());
 
-        let pepper = Pepper { version: 1, secret: [9; 32] };
+        let pepper = Pepper {
+            version: 1,
+            secret: [9; 32],
+        };
         let sealed = seal_pepper(&key(), &pepper);
         assert!(open_pepper(&key(), 1, &sealed).unwrap() == pepper);
         assert!(open_pepper(&key(), 2, &sealed).is_err());
 
-        let of = ReplyOf { actor: "ann", method: "CreateKey", request_id: &[3; 16] };
+        let of = ReplyOf {
+            actor: "ann",
+            method: "CreateKey",
+            request_id: &[3; 16],
+        };
         let sealed = seal_reply(&key(), of, b"reply");
-        assert_eq!(open_reply(&key(), of, &sealed).unwrap().as_slice(), b"reply");
+        assert_eq!(
+            open_reply(&key(), of, &sealed).unwrap().as_slice(),
+            b"reply"
+        );
         assert!(open_reply(&key(), ReplyOf { actor: "bob", ..of }, &sealed).is_err());
     }
 }

@@ -38,7 +38,9 @@ impl UsageService for Usages {
     ) -> Result<Response<admin::QueryUsageResponse>, Status> {
         let asked = read(request.get_ref(), self.clock.now_ms());
         let (parent, query) = asked.map_err(status::invalid)?;
-        let sums = usage::query(self.desk.store(), &parent, &query).await.map_err(status::store)?;
+        let sums = usage::query(self.desk.store(), &parent, &query)
+            .await
+            .map_err(status::store)?;
         Ok(Response::new(admin::QueryUsageResponse {
             rows: sums.rows.into_iter().map(wire).collect(),
             truncated: sums.truncated,
@@ -55,7 +57,10 @@ fn read(
     let end_ms = asked.end_time.as_ref().map_or(Ok(now_ms), moment::millis);
     let end_ms = violations.take("end_time", end_ms);
     let default_ms = end_ms.unwrap_or(now_ms).saturating_sub(RANGE_DEFAULT_MS);
-    let start_ms = asked.start_time.as_ref().map_or(Ok(default_ms), moment::millis);
+    let start_ms = asked
+        .start_time
+        .as_ref()
+        .map_or(Ok(default_ms), moment::millis);
     let start_ms = violations.take("start_time", start_ms);
     if let (Some(start_ms), Some(end_ms)) = (start_ms, end_ms)
         && start_ms >= end_ms
@@ -68,7 +73,14 @@ fn read(
     else {
         return Err(violations);
     };
-    Ok((parent, Query { start_ms, end_ms, by }))
+    Ok((
+        parent,
+        Query {
+            start_ms,
+            end_ms,
+            by,
+        },
+    ))
 }
 
 fn group_by(numbers: &[i32], violations: &mut Violations) -> GroupBy {
@@ -132,12 +144,22 @@ mod tests {
 
     #[test]
     fn every_violation_is_named() {
-        let dimensions = [UsageDimension::Day, UsageDimension::Unspecified, UsageDimension::Day];
+        let dimensions = [
+            UsageDimension::Day,
+            UsageDimension::Unspecified,
+            UsageDimension::Day,
+        ];
         let mut asked = asked(&dimensions);
         asked.parent = "acme".into();
-        asked.start_time = Some(prost_types::Timestamp { seconds: 2_000_000_000, nanos: 0 });
+        asked.start_time = Some(prost_types::Timestamp {
+            seconds: 2_000_000_000,
+            nanos: 0,
+        });
         let violations = read(&asked, DAY_MS).unwrap_err().into_vec();
         let fields: Vec<_> = violations.into_iter().map(|it| it.field).collect();
-        assert_eq!(fields, ["parent", "start_time", "group_by[1]", "group_by[2]"]);
+        assert_eq!(
+            fields,
+            ["parent", "start_time", "group_by[1]", "group_by[2]"]
+        );
     }
 }

@@ -56,7 +56,11 @@ impl Postgres {
         let data = directory.path().join("data");
         let owner = Uid::effective()
             .is_root()
-            .then(|| ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).unwrap()))
+            .then(|| {
+                ["postgres", "nobody"]
+                    .iter()
+                    .find_map(|name| User::from_name(name).unwrap())
+            })
             .flatten();
         if let Some(owner) = &owner {
             let (uid, gid) = (Some(owner.uid.as_raw()), Some(owner.gid.as_raw()));

@@ -12,7 +12,11 @@ use scenarios::openai;
 
 async fn ask(site: &Site, key: &str, count: usize) {
     for at in 0..count {
-        let body = if at % 2 == 0 { openai::streamed("chat") } else { openai::whole("chat") };
+        let body = if at % 2 == 0 {
+            openai::streamed("chat")
+        } else {
+            openai::whole("chat")
+        };
         let reply = client::post(&site.url(0), key, "/v1/chat/completions", body).await;
         assert_eq!(reply.status, 200);
         reply.bytes().await.expect("the answer arrives");
@@ -20,7 +24,11 @@ async fn ask(site: &Site, key: &str, count: usize) {
 }
 
 async fn sums(site: &Site, parent: &str) -> Vec<UsageRow> {
-    let by = [UsageDimension::Project, UsageDimension::Model, UsageDimension::Provider];
+    let by = [
+        UsageDimension::Project,
+        UsageDimension::Model,
+        UsageDimension::Provider,
+    ];
     let request = QueryUsageRequest {
         parent: parent.to_owned(),
         group_by: by.map(Into::into).to_vec(),
@@ -42,7 +50,9 @@ async fn usage_arrives_also_from_before_an_outage_and_a_restart_exactly_once() {
     site.control_planes[0].process.kill();
     ask(&site, &key, 10).await;
     // Nobody to report to: the records go to the disk, and with it through the edge's restart.
-    site.edges[0].process.signal(nix::sys::signal::Signal::SIGTERM);
+    site.edges[0]
+        .process
+        .signal(nix::sys::signal::Signal::SIGTERM);
     site.edges[0].process.end().await;
     // The edge knows the control plane by its address, so it must come back there.
     site.revive_control_plane(0).await;
@@ -55,11 +65,22 @@ async fn usage_arrives_also_from_before_an_outage_and_a_restart_exactly_once() {
         (rows.iter().map(|row| row.requests).sum::<i64>() >= 30).then_some(rows)
     };
     let (rows, _) = wait::until("all usage arrived", arrived).await;
-    let [row] = &rows[..] else { panic!("one group: {rows:?}") };
+    let [row] = &rows[..] else {
+        panic!("one group: {rows:?}")
+    };
     assert_eq!(row.requests, 30);
-    assert_eq!(row.input_tokens, 30 * i64::try_from(openai::PROMPT_TOKENS).expect("small"));
-    assert_eq!(row.output_tokens, 30 * i64::try_from(openai::COMPLETION_TOKENS).expect("small"));
+    assert_eq!(
+        row.input_tokens,
+        30 * i64::try_from(openai::PROMPT_TOKENS).expect("small")
+    );
+    assert_eq!(
+        row.output_tokens,
+        30 * i64::try_from(openai::COMPLETION_TOKENS).expect("small")
+    );
     assert_eq!(row.estimated_requests, 0, "the provider said what was used");
     assert_eq!(row.project, tenant.project);
-    assert_eq!(row.provider, format!("{}/providers/main", tenant.organization));
+    assert_eq!(
+        row.provider,
+        format!("{}/providers/main", tenant.organization)
+    );
 }

@@ -1,1 +1,354 @@
-//! Written in a moment.
+//! The command line does what the admin API does, and says how it ended.
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use harness::{
+    binaries, client,
+    provider::Provider,
+    site::{Plan, Site},
+    wait,
+};
+use nix::sys::signal::Signal;
+use scenarios::openai;
+use serde_json::Value;
+
+/// The command line of an operator of a site, with `acme` and its project `web` as where short names stand.
+struct Shell {
+    address: String,
+    key: String,
+}
+
+/// How a command ended.
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Shell {
+    fn new(site: &Site) -> Self {
+        let address = format!("http://{}", site.control_planes[0].admin);
+        Self {
+            address,
+            key: site.operator_key().to_owned(),
+        }
+    }
+
+    /// Runs `line` and gives how it ended.
+    fn run(&self, line: &str) -> Ended {
+        self.run_with(line, "")
+    }
+
+    /// Runs `line` with something to read.
+    fn run_with(&self, line: &str, input: &str) -> Ended {
+        let mut command = Command::new(binaries::path("sluice"));
+        command.args(line.split_whitespace()).env_clear();
+        let variables = [
+            ("SLUICE_ADDRESS", self.address.as_str()),
+            ("SLUICE_OPERATOR_KEY", &self.key),
+            ("SLUICE_ORGANIZATION", "acme"),
+            ("SLUICE_PROJECT", "web"),
+        ];
+        command.envs(variables.into_iter().filter(|(_, value)| !value.is_empty()));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut stdin = child.stdin.take().expect("its input is ours");
+        // It may have refused the line before it read anything.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = child.wait_with_output().expect("it ends");
+        let text = |bytes| String::from_utf8(bytes).expect("it speaks UTF-8");
+        Ended {
+            code: status.code().unwrap_or(-1),
+            out: text(stdout),
+            err: text(stderr),
+        }
+    }
+
+    /// Runs `line`, which must go well, and gives what it printed.
+    fn done(&self, line: &str) -> String {
+        let ended = self.run(line);
+        assert_eq!(ended.code, 0, "`sluice {line}`: {}", ended.err);
+        ended.out
+    }
+
+    /// The same as JSON.
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.done(&format!("{line} -o json"))).expect("it prints JSON")
+    }
+}
+
+async fn chat(site: &Site, key: &str) -> u16 {
+    let reply = client::post(
+        &site.url(0),
+        key,
+        "/v1/chat/completions",
+        openai::whole("chat"),
+    )
+    .await;
+    let status = reply.status.as_u16();
+    let _ = reply.bytes().await;
+    status
+}
+
+#[tokio::test]
+async fn from_nothing_to_an_answer_and_back() {
+    let provider = Provider::start(openai::answer).await;
+    let site = Site::start(Plan::default()).await;
+    let shell = Shell::new(&site);
+    shell.done("organizations create acme");
+    shell.done("projects create web --display-name Web");
+    let line = format!(
+        "providers create main --kind openai-compatible --base-url {} --credential-file -",
+        provider.base_url()
+    );
+    let made = shell.run_with(&line, "sk-from-standard-input\n");
+    assert_eq!(made.code, 0, "{}", made.err);
+    assert!(
+        !made.out.contains("sk-from"),
+        "a credential is shown nowhere: {}",
+        made.out
+    );
+    shell.done("models create chat --provider main --provider-model provider-chat");
+    shell.done("limits create rpm --scope project --unit requests --amount 6000 --window minute");
+    let minted = shell.run("keys create --display-name first --wait --text-only");
+    assert_eq!(minted.code, 0, "{}", minted.err);
+    let key = minted.out.trim();
+    assert!(
+        key.starts_with("slc_live_") && minted.out.lines().count() == 1,
+        "{}",
+        minted.out
+    );
+    assert!(
+        minted.err.contains("on the one edge that runs"),
+        "{}",
+        minted.err
+    );
+
+    assert_eq!(chat(&site, key).await, 200);
+    let asked = &provider.asked()[0];
+    assert_eq!(
+        asked.headers["authorization"],
+        "Bearer sk-from-standard-input"
+    );
+
+    let line = "versions create chat@v2 --target main=provider-chat-2 --provenance git_sha=1f3 --stable --wait";
+    shell.done(line);
+    assert_eq!(chat(&site, key).await, 200);
+    let body: Value = serde_json::from_slice(&provider.asked()[1].body).expect("a body is JSON");
+    assert_eq!(body["model"], "provider-chat-2");
+    shell.done("models update chat --stable v1 --wait");
+    let model = shell.json("models get chat");
+    assert_eq!(
+        model["stableVersion"],
+        "organizations/acme/models/chat/versions/v1"
+    );
+
+    let counted = || async {
+        let usage = shell.json("usage --by project,model");
+        (usage["rows"][0]["requests"] == "2").then_some(usage)
+    };
+    let (usage, _) = wait::until("the usage arrived", counted).await;
+    assert_eq!(usage["rows"][0]["model"], "chat");
+    let table = shell.done("usage");
+    assert!(
+        table.starts_with("DAY ") && table.contains("organizations/acme/projects/web"),
+        "{table}"
+    );
+
+    let id = key.split('_').nth(2).expect("a key has its id in it");
+    shell.done(&format!("keys revoke {id} --wait"));
+    assert_eq!(chat(&site, key).await, 401);
+    shell.done(&format!("keys delete {id}"));
+    shell.done("limits delete rpm");
+    shell.done("models update chat --no-stable");
+    for version in ["v1", "v2"] {
+        shell.done(&format!("versions delete chat@{version}"));
+    }
+    for line in [
+        "models delete chat",
+        "providers delete main",
+        "projects delete web",
+    ] {
+        shell.done(line);
+    }
+    shell.done("organizations delete acme --wait");
+    assert_eq!(shell.json("organizations list"), serde_json::json!({}));
+}
+
+#[tokio::test]
+async fn results_are_a_table_for_people_and_one_document_for_programs() {
+    let site = Site::start(Plan {
+        edges: Vec::new(),
+        ..Plan::default()
+    })
+    .await;
+    let shell = Shell::new(&site);
+    shell.done("organization create acme");
+    for id in ["a", "b", "web"] {
+        shell.done(&format!("project create {id} --display-name Team-{id}"));
+    }
+    let table = shell.done("projects list");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 4, "{table}");
+    assert!(
+        lines[0].starts_with("NAME ") && lines[0].contains("DISPLAY NAME"),
+        "{table}"
+    );
+    assert!(lines[1].starts_with("organizations/acme/projects/a ") && lines[1].contains("Team-a"));
+    assert!(!table.contains('\u{1b}'), "no colour where nobody looks");
+
+    let all = shell.json("projects list");
+    assert_eq!(all["projects"].as_array().map(Vec::len), Some(3));
+    assert_eq!(all["projects"][0]["displayName"], "Team-a");
+    assert!(all.get("nextPageToken").is_none());
+    let some = shell.run("projects list --max 2 -o json");
+    let document: Value = serde_json::from_str(&some.out).expect("it prints JSON");
+    assert_eq!(document["projects"].as_array().map(Vec::len), Some(2));
+    assert!(
+        document["nextPageToken"].is_string() && some.err.contains("--max"),
+        "{}",
+        some.err
+    );
+
+    let token = shell.json("join-tokens create --region eu");
+    assert!(
+        token["text"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("slj_")),
+        "{token}"
+    );
+    let name = token["joinToken"]["name"]
+        .as_str()
+        .expect("it has a name")
+        .to_owned();
+    shell.done(&format!("join-tokens revoke {name}"));
+    let listed = shell.json("join-tokens list");
+    assert!(
+        listed["joinTokens"][0]["revokeTime"].is_string(),
+        "{listed}"
+    );
+
+    let request = "keys create --request-id 0197a1de-0000-7000-8000-000000000001";
+    let (once, again) = (shell.json(request), shell.json(request));
+    assert_eq!(once, again, "one request id is one key");
+    let shown = shell.run("keys create --test --expires 90d");
+    assert!(
+        shown.out.contains("\ntext ") && shown.out.contains("slc_test_"),
+        "{}",
+        shown.out
+    );
+    assert!(shown.err.contains("shown this once"), "{}", shown.err);
+    let checked = shell.run("keys create --validate-only");
+    assert!(!checked.out.contains("slc_live_x") && checked.err.contains("nothing was written"));
+    assert_eq!(
+        shell.json("keys list")["keys"].as_array().map(Vec::len),
+        Some(2)
+    );
+}
+
+#[tokio::test]
+async fn how_it_ended_is_told_by_the_exit_code_and_in_words() {
+    let site = Site::start(Plan::default()).await;
+    let shell = Shell::new(&site);
+    shell.done("organizations create acme");
+    shell.done("projects create web");
+    let etag = shell.json("projects get web")["etag"]
+        .as_str()
+        .expect("it has one")
+        .to_owned();
+    shell.done("projects update web --display-name Changed --wait");
+
+    let stale = format!("projects update web --display-name Mine --etag {etag}");
+    for (line, code, says) in [
+        ("projects frobnicate", 2, "frobnicate"),
+        ("projects update web", 2, "nothing is to be changed"),
+        (
+            "keys get organizations/acme",
+            2,
+            "organizations/…/projects/…/keys/…",
+        ),
+        ("projects get nobody", 3, "does not exist"),
+        ("projects create web", 4, "exists already"),
+        (
+            "providers create Main! --kind openai --base-url ftp://x",
+            4,
+            "provider.base_url: ",
+        ),
+        (&stale, 4, "changed by somebody else"),
+        ("organizations delete acme", 4, "acme"),
+    ] {
+        let ended = shell.run(line);
+        assert_eq!(ended.code, code, "`sluice {line}`: {}", ended.err);
+        assert!(ended.err.contains(says), "`sluice {line}`: {}", ended.err);
+        assert!(
+            ended.out.is_empty(),
+            "`sluice {line}` printed {}",
+            ended.out
+        );
+    }
+
+    let with = |address: &str, key: &str| Shell {
+        address: address.to_owned(),
+        key: key.to_owned(),
+    };
+    for (stranger, code, says) in [
+        (with(&shell.address, ""), 5, "SLUICE_OPERATOR_KEY"),
+        (with(&shell.address, "slo_wrong"), 5, "SLUICE_OPERATOR_KEY"),
+        (
+            with("http://127.0.0.1:9", &shell.key),
+            6,
+            "http://127.0.0.1:9",
+        ),
+        (
+            with("http://192.0.2.1:7070", &shell.key),
+            2,
+            "--plaintext-beyond-loopback",
+        ),
+    ] {
+        let ended = stranger.run("projects list");
+        assert_eq!(ended.code, code, "{}", ended.err);
+        assert!(
+            ended.err.contains(says) && !ended.err.contains(&shell.key),
+            "{}",
+            ended.err
+        );
+    }
+
+    site.edges[0].process.signal(Signal::SIGSTOP);
+    let behind = shell.run("projects update web --display-name Again --wait=300ms");
+    assert_eq!(behind.code, 7, "{}", behind.err);
+    assert!(
+        behind.err.contains("edges/edge-0 in here"),
+        "{}",
+        behind.err
+    );
+    assert!(
+        behind.out.contains("Again"),
+        "the write stands: {}",
+        behind.out
+    );
+    let behind = shell.run("edges wait --timeout 300ms --region here -o json");
+    assert_eq!(behind.code, 7, "{}", behind.err);
+    let document: Value = serde_json::from_str(&behind.out).expect("it prints JSON");
+    assert_eq!(document["stragglers"][0]["name"], "edges/edge-0");
+    assert_eq!(
+        shell
+            .run("edges wait --timeout 300ms --region elsewhere")
+            .code,
+        0
+    );
+    site.edges[0].process.signal(Signal::SIGCONT);
+    shell.done("edges wait");
+    assert!(shell.done("edges list").contains("edges/edge-0"));
+}

@@ -15,7 +15,11 @@ use sqlx::Row;
 #[tokio::test]
 async fn hanging_up_closes_the_provider_within_100_ms_and_is_recorded() {
     let provider = Provider::start(|_| {
-        let mut steps: Vec<Step> = openai::events(true).into_iter().take(3).map(Step::Send).collect();
+        let mut steps: Vec<Step> = openai::events(true)
+            .into_iter()
+            .take(3)
+            .map(Step::Send)
+            .collect();
         steps.push(Step::Never);
         Answer::events(steps)
     })
@@ -26,19 +30,33 @@ async fn hanging_up_closes_the_provider_within_100_ms_and_is_recorded() {
     site.propagated().await;
 
     for round in 0..5 {
-        let mut client = Client::connect(&site.url(0), &key).await.expect("the edge accepts");
-        let asked = client.post("/v1/chat/completions", openai::streamed("chat")).await;
+        let mut client = Client::connect(&site.url(0), &key)
+            .await
+            .expect("the edge accepts");
+        let asked = client
+            .post("/v1/chat/completions", openai::streamed("chat"))
+            .await;
         let mut reply = asked.expect("the edge answers");
-        reply.next().await.expect("something comes").expect("it is whole");
+        reply
+            .next()
+            .await
+            .expect("something comes")
+            .expect("it is whole");
         let since = Instant::now();
         drop(reply);
         drop(client);
         let mut abandoned = provider.asked()[round].abandoned.clone();
         let closed = abandoned.wait_for(Option::is_some);
         let closed = tokio::time::timeout(wait::PATIENCE, closed).await;
-        let at = closed.expect("the provider is let go").expect("it watches").expect("it is some");
+        let at = closed
+            .expect("the provider is let go")
+            .expect("it watches")
+            .expect("it is some");
         let took = at.saturating_duration_since(since);
-        assert!(took < Duration::from_millis(100), "round {round} took {took:?}");
+        assert!(
+            took < Duration::from_millis(100),
+            "round {round} took {took:?}"
+        );
     }
 
     let mut database = site.database.connect().await;
@@ -51,7 +69,14 @@ async fn hanging_up_closes_the_provider_within_100_ms_and_is_recorded() {
     });
     for row in recorded.await.0 {
         assert_eq!(row.get::<i16, _>("outcome"), 2, "the client was gone");
-        assert_eq!(row.get::<i16, _>("usage_source"), 3, "the count is what had passed");
-        assert!(row.get::<i64, _>("output_tokens") > 0, "what had passed is not free");
+        assert_eq!(
+            row.get::<i16, _>("usage_source"),
+            3,
+            "the count is what had passed"
+        );
+        assert!(
+            row.get::<i64, _>("output_tokens") > 0,
+            "what had passed is not free"
+        );
     }
 }

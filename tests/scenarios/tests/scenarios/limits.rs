@@ -25,40 +25,32 @@ async fn exact_over_four_edges_and_sixty_four_clients() {
     const BURST: i64 = 20;
     let provider = Provider::start(openai::answer).await;
     let settings = vec![("SLUICE_LIMITS__TIMEOUT_MS", "5000".to_owned())];
-    let plan = Plan { edges: vec!["here"; 4], edge_settings: settings, ..Plan::default() };
+    let plan = Plan {
+        edges: vec!["here"; 4],
+        edge_settings: settings,
+        ..Plan::default()
+    };
     let site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (_, key) = tenant.key().await;
     let rate = (PER_SECOND, LimitWindow::Second, BURST);
-    tenant.limit("rps", &tenant.project, LimitUnit::Requests, rate).await;
+    tenant
+        .limit("rps", &tenant.project, LimitUnit::Requests, rate)
+        .await;
     site.propagated().await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let admitted = Arc::new(AtomicUsize::new(0));
-    let wrong = Arc::new(AtomicUsize::new(0));
     let since = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
     for at in 0..64 {
-        let (url, key) = (site.url(at % 4), key.clone());
-        let (stop, admitted, wrong) = (Arc::clone(&stop), Arc::clone(&admitted), Arc::clone(&wrong));
-        clients.spawn(async move {
-            let mut client = Client::connect(&url, &key).await.expect("the edge accepts");
-            while !stop.load(Ordering::Relaxed) {
-                let asked = client.post("/v1/chat/completions", openai::whole("chat")).await;
-                let reply = asked.expect("the edge answers");
-                match reply.status.as_u16() {
-                    200 => admitted.fetch_add(1, Ordering::Relaxed),
-                    429 => {
-                        assert!(reply.headers.contains_key("retry-after"));
-                        0
-                    }
-                    _ => wrong.fetch_add(1, Ordering::Relaxed),
-                };
-                reply.bytes().await.expect("the body arrives");
-            }
-        });
+        let client = Client::connect(&site.url(at % 4), &key).await;
+        let client = client.expect("the edge accepts");
+        let (stop, admitted) = (Arc::clone(&stop), Arc::clone(&admitted));
+        clients.spawn(ask_until(stop, client, admitted));
     }
-    let length = std::time::Duration::from_secs(8) * u32::try_from(scenarios::scale()).expect("small");
+    let length =
+        std::time::Duration::from_secs(8) * u32::try_from(scenarios::scale()).expect("small");
     let enough = || async { (since.elapsed() >= length).then_some(()) };
     wait::until_within(2 * length, "the run is over", enough).await;
     stop.store(true, Ordering::Relaxed);
@@ -67,24 +59,51 @@ async fn exact_over_four_edges_and_sixty_four_clients() {
     }
     let seconds = since.elapsed().as_secs_f64();
     let admitted = admitted.load(Ordering::Relaxed);
-    assert_eq!(wrong.load(Ordering::Relaxed), 0, "other answers than 200 and 429");
     let allowed = 200.0 * seconds;
     let admitted = f64::from(u32::try_from(admitted).expect("a small number"));
-    assert!(admitted <= allowed + 20.0, "{admitted} admitted, {allowed} + 20 allowed");
-    assert!(admitted >= 0.98 * allowed, "{admitted} admitted of {allowed}");
+    assert!(
+        admitted <= allowed + 20.0,
+        "{admitted} admitted, {allowed} + 20 allowed"
+    );
+    assert!(
+        admitted >= 0.98 * allowed,
+        "{admitted} admitted of {allowed}"
+    );
     println!("{admitted} admitted in {seconds:.1} s, of {allowed:.0} + 20 allowed");
+}
+
+/// Asks again and again, and counts what is admitted; all else must be a refusal that says when to come back.
+async fn ask_until(stop: Arc<AtomicBool>, mut client: Client, admitted: Arc<AtomicUsize>) {
+    while !stop.load(Ordering::Relaxed) {
+        let body = openai::whole("chat");
+        let reply = client.post("/v1/chat/completions", body).await;
+        let reply = reply.expect("the edge answers");
+        if reply.status == 200 {
+            admitted.fetch_add(1, Ordering::Relaxed);
+        } else {
+            assert_eq!(reply.status, 429);
+            assert!(reply.headers.contains_key("retry-after"));
+        }
+        reply.bytes().await.expect("the body arrives");
+    }
 }
 
 #[tokio::test]
 async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
     let provider = Provider::start(|_| Answer::events(vec![Step::Never])).await;
     let settings = vec![("SLUICE_LIMITS__LEASE_MS", "1000".to_owned())];
-    let plan = Plan { edges: vec!["here"; 2], edge_settings: settings, ..Plan::default() };
+    let plan = Plan {
+        edges: vec!["here"; 2],
+        edge_settings: settings,
+        ..Plan::default()
+    };
     let mut site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (_, key) = tenant.key().await;
     let rate = (10_000, LimitWindow::Hour, 10_000);
-    tenant.limit("tokens", &tenant.project, LimitUnit::Tokens, rate).await;
+    tenant
+        .limit("tokens", &tenant.project, LimitUnit::Tokens, rate)
+        .await;
     site.propagated().await;
 
     let body = r#"{"model":"chat","stream":true,"max_tokens":1000,"messages":[]}"#;
@@ -106,15 +125,28 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
     let other = site.url(1);
     let swept = wait::until("the reservations are gone", async || {
         let reply = client::post(&other, &key, "/v1/chat/completions", body).await;
-        let left = reply.headers.get("x-ratelimit-remaining-tokens")?.to_str().ok()?.parse().ok()?;
+        let left = reply
+            .headers
+            .get("x-ratelimit-remaining-tokens")?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()?;
         drop(reply);
         let held: usize = count_reservations(&mut redis).await;
         (held <= 1).then_some::<i64>(left)
     });
     let (left, _) = swept.await;
-    assert!(left <= 10_000 - 3 * 1_000, "{left} left: the dead requests were not charged");
+    assert!(
+        left <= 10_000 - 3 * 1_000,
+        "{left} left: the dead requests were not charged"
+    );
     assert!(left > 0, "{left} left: they were charged more than once");
-    assert!(site.metric(1, "sluice_limits_reservation_expired_total", "").await >= 3.0);
+    assert!(
+        site.metric(1, "sluice_limits_reservation_expired_total", "")
+            .await
+            >= 3.0
+    );
 }
 
 async fn count_reservations(redis: &mut redis::aio::MultiplexedConnection) -> usize {
@@ -130,11 +162,22 @@ async fn count_reservations(redis: &mut redis::aio::MultiplexedConnection) -> us
 async fn a_stopped_or_frozen_redis_never_fails_a_request() {
     let provider = Provider::start(openai::answer).await;
     let settings = vec![("SLUICE_LIMITS__TIMEOUT_MS", "100".to_owned())];
-    let plan = Plan { edges: vec!["here"; 2], edge_settings: settings, ..Plan::default() };
+    let plan = Plan {
+        edges: vec!["here"; 2],
+        edge_settings: settings,
+        ..Plan::default()
+    };
     let mut site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (name, key) = tenant.key().await;
-    tenant.limit("rpm", &name, LimitUnit::Requests, (100_000, LimitWindow::Hour, 2_000)).await;
+    tenant
+        .limit(
+            "rpm",
+            &name,
+            LimitUnit::Requests,
+            (100_000, LimitWindow::Hour, 2_000),
+        )
+        .await;
     site.propagated().await;
     let urls = [site.url(0), site.url(1)];
     let ask = async |count: usize| {
@@ -147,7 +190,10 @@ async fn a_stopped_or_frozen_redis_never_fails_a_request() {
     ask(20).await;
     site.redis.freeze(true);
     ask(40).await;
-    assert!(site.metric(0, "sluice_limits_local_mode", "").await > 0.0, "edge 0 answers alone");
+    assert!(
+        site.metric(0, "sluice_limits_local_mode", "").await > 0.0,
+        "edge 0 answers alone"
+    );
     site.redis.freeze(false);
     ask(20).await;
     site.redis.stop();
@@ -155,7 +201,7 @@ async fn a_stopped_or_frozen_redis_never_fails_a_request() {
     site.redis.restart().await;
     let shared = || async {
         ask(2).await;
-        (site.metric(0, "sluice_limits_local_mode", "").await == 0.0).then_some(())
+        (site.count(0, "sluice_limits_local_mode", "").await == 0).then_some(())
     };
     wait::until("the shared counters are used again", shared).await;
 }
@@ -167,9 +213,15 @@ async fn an_sdk_sees_a_limit_as_openai_would_show_it() {
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (_, key) = tenant.key().await;
     let rate = (60, LimitWindow::Minute, 5);
-    tenant.limit("rpm", &tenant.project, LimitUnit::Requests, rate).await;
+    tenant
+        .limit("rpm", &tenant.project, LimitUnit::Requests, rate)
+        .await;
     site.propagated().await;
     let seen = Sdk::Python.ask(&site.url(0), &key, "chat", "limited").await;
     assert_eq!(seen["code"], "rate_limit_exceeded");
-    assert!(seen["retry_after"].as_i64().is_some_and(|seconds| (0..=2).contains(&seconds)));
+    assert!(
+        seen["retry_after"]
+            .as_i64()
+            .is_some_and(|seconds| (0..=2).contains(&seconds))
+    );
 }

@@ -53,7 +53,12 @@ impl Traffic {
                 }
             }
         });
-        Self { asked, failed, stop, task }
+        Self {
+            asked,
+            failed,
+            stop,
+            task,
+        }
     }
 
     async fn after(&self, more: usize) {
@@ -66,7 +71,10 @@ impl Traffic {
     async fn end(self) -> (usize, usize) {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.expect("the client does not panic");
-        (self.asked.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+        (
+            self.asked.load(Ordering::Relaxed),
+            self.failed.load(Ordering::Relaxed),
+        )
     }
 }
 
@@ -78,16 +86,34 @@ async fn status(url: &str, key: &str) -> u16 {
 #[tokio::test]
 async fn edges_serve_and_restart_while_control_plane_and_postgres_are_gone() {
     let provider = Provider::start(openai::answer).await;
-    let plan = Plan { control_planes: 2, edges: vec!["here", "here"], ..Plan::default() };
+    let plan = Plan {
+        control_planes: 2,
+        edges: vec!["here", "here"],
+        ..Plan::default()
+    };
     let mut site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (_, key) = tenant.key().await;
     let (limited_name, limited) = tenant.key().await;
-    tenant.limit("few", &limited_name, LimitUnit::Requests, (1, LimitWindow::Hour, 3)).await;
+    tenant
+        .limit(
+            "few",
+            &limited_name,
+            LimitUnit::Requests,
+            (1, LimitWindow::Hour, 3),
+        )
+        .await;
     let (revoked_name, revoked) = tenant.key().await;
     site.propagated().await;
-    let request = RevokeKeyRequest { name: revoked_name, ..Default::default() };
-    site.admin().keys().revoke_key(request).await.expect("the key is revoked");
+    let request = RevokeKeyRequest {
+        name: revoked_name,
+        ..Default::default()
+    };
+    site.admin()
+        .keys()
+        .revoke_key(request)
+        .await
+        .expect("the key is revoked");
     site.propagated().await;
 
     let traffic = Traffic::start(site.url(0), key.clone());
@@ -103,13 +129,20 @@ async fn edges_serve_and_restart_while_control_plane_and_postgres_are_gone() {
     for _ in 0..2 {
         site.restart_edge(1).await;
         let took = site.ready(1).await;
-        assert!(took < Duration::from_secs(2), "ready from disk after {took:?}");
+        assert!(
+            took < Duration::from_secs(2),
+            "ready from disk after {took:?}"
+        );
         assert_eq!(status(&site.url(1), &key).await, 200);
-        assert_eq!(status(&site.url(1), &revoked).await, 401, "the revocation survives");
+        assert_eq!(
+            status(&site.url(1), &revoked).await,
+            401,
+            "the revocation survives"
+        );
     }
     let asked = provider.asked();
-    let last = asked.last().expect("the provider was asked");
-    assert_eq!(last.headers["authorization"], format!("Bearer {CREDENTIAL}"));
+    let last = &asked.last().expect("it was asked").headers["authorization"];
+    assert_eq!(last, &format!("Bearer {CREDENTIAL}"));
     let mut admitted = 0;
     for _ in 0..10 {
         admitted += usize::from(status(&site.url(1), &limited).await == 200);
@@ -117,7 +150,10 @@ async fn edges_serve_and_restart_while_control_plane_and_postgres_are_gone() {
     assert_eq!(admitted, 3, "the limit holds after a start from disk");
 
     let (asked, failed) = traffic.end().await;
-    assert_eq!(failed, 0, "{failed} of {asked} failed at the untouched edge");
+    assert_eq!(
+        failed, 0,
+        "{failed} of {asked} failed at the untouched edge"
+    );
     assert!(asked >= 3 * step, "{asked} requests were made");
     println!("{failed} of {asked} requests failed");
 }
@@ -142,8 +178,12 @@ async fn a_drained_edge_fails_nobody_even_without_a_control_plane() {
     let mut replies = Vec::new();
     let mut clients = Vec::new();
     for _ in 0..8 {
-        let mut client = Client::connect(&site.url(0), &key).await.expect("the edge accepts");
-        let asked = client.post("/v1/chat/completions", openai::streamed("chat")).await;
+        let mut client = Client::connect(&site.url(0), &key)
+            .await
+            .expect("the edge accepts");
+        let asked = client
+            .post("/v1/chat/completions", openai::streamed("chat"))
+            .await;
         replies.push(asked.expect("the edge answers"));
         clients.push(client);
     }
@@ -157,7 +197,9 @@ async fn a_drained_edge_fails_nobody_even_without_a_control_plane() {
     // Load balancers need a moment to see that; who comes meanwhile is served.
     let late = Client::connect(&site.url(0), &key).await;
     let mut late = late.expect("a leaving edge still accepts for its grace");
-    let late_reply = late.post("/v1/chat/completions", openai::streamed("chat")).await;
+    let late_reply = late
+        .post("/v1/chat/completions", openai::streamed("chat"))
+        .await;
     replies.push(late_reply.expect("the edge answers"));
     gate.add_permits(replies.len());
     for reply in replies {
@@ -183,15 +225,29 @@ async fn a_revocation_overtakes_a_snapshot_and_survives_a_restart() {
     std::fs::remove_dir_all(&state).expect("the edge kept its state there");
     site.restart_edge(0).await;
     let since = Instant::now();
-    let request = RevokeKeyRequest { name, ..Default::default() };
-    site.admin().keys().revoke_key(request).await.expect("the key is revoked");
+    let request = RevokeKeyRequest {
+        name,
+        ..Default::default()
+    };
+    site.admin()
+        .keys()
+        .revoke_key(request)
+        .await
+        .expect("the key is revoked");
     let refused = || async {
         let mut client = Client::connect(&site.url(0), &key).await.ok()?;
-        let reply = client.post("/v1/chat/completions", openai::whole("chat")).await.ok()?;
+        let reply = client
+            .post("/v1/chat/completions", openai::whole("chat"))
+            .await
+            .ok()?;
         (reply.status == 401).then_some(())
     };
     wait::until("the revoked key is refused", refused).await;
-    assert!(since.elapsed() < Duration::from_secs(2), "it took {:?}", since.elapsed());
+    assert!(
+        since.elapsed() < Duration::from_secs(2),
+        "it took {:?}",
+        since.elapsed()
+    );
     site.propagated().await;
     site.restart_edge(0).await;
     site.ready(0).await;
@@ -210,18 +266,29 @@ async fn no_edge_has_a_provider_key_in_its_environment_or_on_its_disk_in_clear()
     let environment = std::fs::read(format!("/proc/{pid}/environ")).expect("it is ours");
     let secrets = [CREDENTIAL, &key];
     let holds = |bytes: &[u8]| {
-        secrets.iter().any(|secret| bytes.windows(secret.len()).any(|it| it == secret.as_bytes()))
+        secrets.iter().any(|secret| {
+            bytes
+                .windows(secret.len())
+                .any(|it| it == secret.as_bytes())
+        })
     };
     assert!(!holds(&environment), "a secret stands in the environment");
     let mut folders = vec![site.folder().to_owned()];
     let mut read = 0;
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the folder can be read").flatten() {
+        for entry in std::fs::read_dir(folder)
+            .expect("the folder can be read")
+            .flatten()
+        {
             if entry.path().is_dir() {
                 folders.push(entry.path());
             } else if let Ok(bytes) = std::fs::read(entry.path()) {
                 read += 1;
-                assert!(!holds(&bytes), "a secret stands in {}", entry.path().display());
+                assert!(
+                    !holds(&bytes),
+                    "a secret stands in {}",
+                    entry.path().display()
+                );
             }
         }
     }

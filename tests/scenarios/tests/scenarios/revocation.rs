@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use harness::{
-    client, wait,
+    client,
     provider::Provider,
     site::{Plan, Site},
     tenant::Tenant,
+    wait,
 };
 use proto::admin::RevokeKeyRequest;
 use scenarios::openai;
@@ -20,7 +21,11 @@ async fn status(site: &Site, edge: usize, key: &str) -> u16 {
 #[tokio::test]
 async fn a_revoked_key_is_refused_by_both_edges_within_a_second() {
     let provider = Provider::start(openai::answer).await;
-    let plan = Plan { control_planes: 2, edges: vec!["here", "there"], ..Plan::default() };
+    let plan = Plan {
+        control_planes: 2,
+        edges: vec!["here", "there"],
+        ..Plan::default()
+    };
     let site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin_of(0), "acme", &provider.base_url()).await;
     let (_, other) = tenant.key().await;
@@ -30,22 +35,41 @@ async fn a_revoked_key_is_refused_by_both_edges_within_a_second() {
         for edge in 0..2 {
             assert_eq!(status(&site, edge, &key).await, 200);
         }
-        let request = RevokeKeyRequest { name, ..Default::default() };
+        let request = RevokeKeyRequest {
+            name,
+            ..Default::default()
+        };
         let since = Instant::now();
-        site.admin_of(replica).keys().revoke_key(request).await.expect("the key is revoked");
+        site.admin_of(replica)
+            .keys()
+            .revoke_key(request)
+            .await
+            .expect("the key is revoked");
         for edge in 0..2 {
             let refused = || async { (status(&site, edge, &key).await == 401).then_some(()) };
             wait::until("the revoked key is refused", refused).await;
         }
-        assert!(since.elapsed() < Duration::from_secs(1), "it took {:?}", since.elapsed());
-        assert_eq!(status(&site, 0, &other).await, 200, "another key still works");
+        assert!(
+            since.elapsed() < Duration::from_secs(1),
+            "it took {:?}",
+            since.elapsed()
+        );
+        assert_eq!(
+            status(&site, 0, &other).await,
+            200,
+            "another key still works"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_new_project_with_a_new_key_works_everywhere_once_propagated() {
     let provider = Provider::start(openai::answer).await;
-    let plan = Plan { control_planes: 2, edges: vec!["here", "there"], ..Plan::default() };
+    let plan = Plan {
+        control_planes: 2,
+        edges: vec!["here", "there"],
+        ..Plan::default()
+    };
     let site = Site::start(plan).await;
     for round in 0..5 {
         let admin = site.admin_of(round % 2);
@@ -53,7 +77,11 @@ async fn a_new_project_with_a_new_key_works_everywhere_once_propagated() {
         let (_, key) = tenant.key().await;
         site.propagated().await;
         for edge in 0..2 {
-            assert_eq!(status(&site, edge, &key).await, 200, "round {round}, edge {edge}");
+            assert_eq!(
+                status(&site, edge, &key).await,
+                200,
+                "round {round}, edge {edge}"
+            );
         }
     }
 }

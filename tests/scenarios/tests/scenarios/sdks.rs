@@ -11,13 +11,22 @@ use serde_json::json;
 #[tokio::test]
 async fn official_sdks_list_chat_stream_and_embed_through_two_edges() {
     let provider = Provider::start(openai::answer).await;
-    let plan = Plan { control_planes: 2, edges: vec!["here", "there"], ..Plan::default() };
+    let plan = Plan {
+        control_planes: 2,
+        edges: vec!["here", "there"],
+        ..Plan::default()
+    };
     let site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin_of(0), "acme", &provider.base_url()).await;
     let (_, key) = tenant.key().await;
     site.propagated().await;
 
-    for (edge, sdk) in [(0, Sdk::Python), (1, Sdk::Python), (0, Sdk::Node), (1, Sdk::Node)] {
+    for (edge, sdk) in [
+        (0, Sdk::Python),
+        (1, Sdk::Python),
+        (0, Sdk::Node),
+        (1, Sdk::Node),
+    ] {
         let ask = |question: &'static str| {
             let (url, key) = (site.url(edge), key.clone());
             async move { sdk.ask(&url, &key, "chat", question).await }
@@ -26,7 +35,10 @@ async fn official_sdks_list_chat_stream_and_embed_through_two_edges() {
         assert_eq!(ask("models").await, json!({"ids": ["chat"], "one": "chat"}));
         let chat = json!({"text": text, "model": "provider-chat", "total_tokens": 18});
         assert_eq!(ask("chat").await, chat);
-        assert_eq!(ask("stream").await, json!({"text": text, "usage_seen": false}));
+        assert_eq!(
+            ask("stream").await,
+            json!({"text": text, "usage_seen": false})
+        );
         let streamed = json!({"text": text, "total_tokens": 18});
         assert_eq!(ask("stream_with_usage").await, streamed);
         assert_eq!(ask("complete").await, json!({"text": text}));
@@ -40,8 +52,14 @@ async fn official_sdks_list_chat_stream_and_embed_through_two_edges() {
     }
 
     for asked in provider.asked() {
-        assert_eq!(asked.headers["authorization"], format!("Bearer {}", harness::tenant::CREDENTIAL));
+        assert_eq!(
+            asked.headers["authorization"],
+            format!("Bearer {}", harness::tenant::CREDENTIAL)
+        );
         assert_eq!(asked.headers["accept-encoding"], "identity");
-        assert!(!asked.headers.contains_key("x-stainless-lang"), "a client's header came through");
+        assert!(
+            !asked.headers.contains_key("x-stainless-lang"),
+            "a client's header came through"
+        );
     }
 }

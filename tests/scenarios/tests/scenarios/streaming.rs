@@ -17,28 +17,40 @@ async fn every_chunk_arrives_before_the_provider_sends_the_next() {
     let gate = Arc::new(Semaphore::new(0));
     let at_provider = Arc::clone(&gate);
     let provider = Provider::start(move |_| {
-        let steps = openai::events(true).into_iter().flat_map(|event| {
-            [Step::Wait(Arc::clone(&at_provider)), Step::Send(event)]
-        });
+        let steps = openai::events(true)
+            .into_iter()
+            .flat_map(|event| [Step::Wait(Arc::clone(&at_provider)), Step::Send(event)]);
         Answer::events(steps.collect())
     })
     .await;
-    let site = Site::start(Plan { edges: vec!["here", "there"], ..Plan::default() }).await;
+    let site = Site::start(Plan {
+        edges: vec!["here", "there"],
+        ..Plan::default()
+    })
+    .await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (_, key) = tenant.key().await;
     site.propagated().await;
 
     for edge in 0..2 {
-        let mut client = Client::connect(&site.url(edge), &key).await.expect("the edge accepts");
+        let mut client = Client::connect(&site.url(edge), &key)
+            .await
+            .expect("the edge accepts");
         gate.add_permits(1);
-        let asked = client.post("/v1/chat/completions", openai::streamed("chat")).await;
+        let asked = client
+            .post("/v1/chat/completions", openai::streamed("chat"))
+            .await;
         let mut reply = asked.expect("the edge answers");
         let expected = openai::events(false);
         let last = expected.len() - 1;
         for (at, event) in expected.iter().enumerate() {
             let mut seen = Vec::new();
             while seen.len() < event.len() {
-                let piece = reply.next().await.expect("more comes").expect("it is whole");
+                let piece = reply
+                    .next()
+                    .await
+                    .expect("more comes")
+                    .expect("it is whole");
                 seen.extend_from_slice(&piece);
             }
             assert_eq!(Bytes::from(seen), *event, "chunk {at}");
@@ -57,7 +69,8 @@ async fn usage_that_the_client_asked_for_is_left_in() {
     let (_, key) = tenant.key().await;
     site.propagated().await;
 
-    let body = r#"{"model":"chat","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+    let body =
+        r#"{"model":"chat","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
     let reply = harness::client::post(&site.url(0), &key, "/v1/chat/completions", body).await;
     assert_eq!(reply.headers["x-sluice-model"], "chat@v1");
     assert!(reply.headers.contains_key("x-sluice-request-id"));

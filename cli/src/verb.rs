@@ -155,3 +155,33 @@ impl Write {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_call_of_a_command_has_a_request_id_of_its_own_and_always_the_same() {
+        let id = "0197a1de-0000-7000-8000-000000000001".to_owned();
+        let write = Write {
+            request_id: Some(id.clone()),
+            ..Write::default()
+        };
+        let of_step = |step| write.of_step(step).unwrap().request_id.unwrap();
+        assert_eq!(of_step(0), id);
+        assert_eq!(of_step(1), of_step(1));
+        assert_ne!(of_step(1), of_step(2));
+        let wrong = Write {
+            request_id: Some("seven".to_owned()),
+            ..Write::default()
+        };
+        assert!(
+            wrong
+                .of_step(1)
+                .unwrap_err()
+                .to_string()
+                .contains("is not a UUID")
+        );
+        assert_eq!(Write::default().of_step(1).unwrap().request_id, None);
+    }
+}

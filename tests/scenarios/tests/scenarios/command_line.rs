@@ -166,9 +166,14 @@ async fn from_nothing_to_an_answer_and_back() {
         "{table}"
     );
 
+    unmake(&site, &shell, key).await;
+}
+
+/// Takes everything away again, in the order in which the control plane lets it go.
+async fn unmake(site: &Site, shell: &Shell, key: &str) {
     let id = key.split('_').nth(2).expect("a key has its id in it");
     shell.done(&format!("keys revoke {id} --wait"));
-    assert_eq!(chat(&site, key).await, 401);
+    assert_eq!(chat(site, key).await, 401);
     shell.done(&format!("keys delete {id}"));
     shell.done("limits delete rpm");
     shell.done("models update chat --no-stable");
@@ -259,7 +264,11 @@ async fn results_are_a_table_for_people_and_one_document_for_programs() {
 
 #[tokio::test]
 async fn how_it_ended_is_told_by_the_exit_code_and_in_words() {
-    let site = Site::start(Plan::default()).await;
+    let site = Site::start(Plan {
+        edges: Vec::new(),
+        ..Plan::default()
+    })
+    .await;
     let shell = Shell::new(&site);
     shell.done("organizations create acme");
     shell.done("projects create web");
@@ -267,7 +276,7 @@ async fn how_it_ended_is_told_by_the_exit_code_and_in_words() {
         .as_str()
         .expect("it has one")
         .to_owned();
-    shell.done("projects update web --display-name Changed --wait");
+    shell.done("projects update web --display-name Changed");
 
     let stale = format!("projects update web --display-name Mine --etag {etag}");
     for (line, code, says) in [
@@ -297,7 +306,11 @@ async fn how_it_ended_is_told_by_the_exit_code_and_in_words() {
             ended.out
         );
     }
+    strangers(&shell);
+}
 
+/// Whoever has no key, or no way, is told what is missing.
+fn strangers(shell: &Shell) {
     let with = |address: &str, key: &str| Shell {
         address: address.to_owned(),
         key: key.to_owned(),
@@ -324,7 +337,14 @@ async fn how_it_ended_is_told_by_the_exit_code_and_in_words() {
             ended.err
         );
     }
+}
 
+#[tokio::test]
+async fn an_edge_that_is_behind_is_named_and_has_an_exit_code_of_its_own() {
+    let site = Site::start(Plan::default()).await;
+    let shell = Shell::new(&site);
+    shell.done("organizations create acme");
+    shell.done("projects create web --wait");
     site.edges[0].process.signal(Signal::SIGSTOP);
     let behind = shell.run("projects update web --display-name Again --wait=300ms");
     assert_eq!(behind.code, 7, "{}", behind.err);

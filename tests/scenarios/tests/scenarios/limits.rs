@@ -107,16 +107,14 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
     site.propagated().await;
 
     let body = r#"{"model":"chat","stream":true,"max_tokens":1000,"messages":[]}"#;
-    let mut waiting = tokio::task::JoinSet::new();
+    let mut in_flight = Vec::new();
     for _ in 0..3 {
-        let (url, key) = (site.url(0), key.clone());
-        waiting.spawn(async move {
-            let mut client = Client::connect(&url, &key).await.expect("the edge accepts");
-            let _ = client.post("/v1/chat/completions", body).await;
-        });
+        let mut client = Client::connect(&site.url(0), &key)
+            .await
+            .expect("the edge accepts");
+        let reply = client.post("/v1/chat/completions", body).await;
+        in_flight.push((client, reply.expect("the edge answers")));
     }
-    let asked = || async { (provider.count() == 3).then_some(()) };
-    wait::until("three requests are in flight", asked).await;
     let mut redis = site.redis.connect().await;
     assert_eq!(count_reservations(&mut redis).await, 3);
     site.edges[0].process.kill();

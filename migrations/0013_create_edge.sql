@@ -10,6 +10,8 @@ CREATE TABLE edge (
     boot smallint NOT NULL,
     boot_id bytea NOT NULL,
     connected boolean NOT NULL,
+    -- Whether it said goodbye and has not been heard since: then nobody waits for it.
+    said_goodbye boolean NOT NULL,
     -- The replica that holds, or held, its stream.
     replica bytea NOT NULL,
     join_token text NOT NULL,

@@ -51,7 +51,7 @@ pub struct Global {
 pub enum Command {
     /// The nouns.
     #[command(flatten)]
-    Admin(admin::Command),
+    Admin(Box<admin::Command>),
     /// Run everything in one process, to try it out
     #[cfg(feature = "dev")]
     Dev(crate::dev::Arguments),

@@ -29,7 +29,7 @@ pub fn main() -> ExitCode {
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => crate::dev::run(arguments),
-        Command::Admin(command) => administer(global, command),
+        Command::Admin(command) => administer(global, *command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

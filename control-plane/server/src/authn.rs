@@ -9,6 +9,8 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use keys::{Family, Presented};
 use store::{Store, StoreError};
 
+use crate::turns::Turns;
+
 /// An authenticated operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -25,14 +27,20 @@ pub enum NotAuthenticated {
     NotAKey,
     /// The key is not one of ours, or not any more.
     UnknownKey,
+    /// Too many ask at once.
+    Busy,
     /// The store could not be asked.
     Store(StoreError),
 }
 
-/// The actor of a request with these headers.
-pub async fn actor(store: &Store, headers: &HeaderMap) -> Result<Actor, NotAuthenticated> {
+/// The actor of a request with these headers. Asks the store in its turn only.
+pub async fn actor(
+    (store, turns): (&Store, &Turns),
+    headers: &HeaderMap,
+) -> Result<Actor, NotAuthenticated> {
     let presented = operator_key(headers)?;
     let key_id = presented.key_id();
+    let _turn = turns.take().await.ok_or(NotAuthenticated::Busy)?;
     let known = store
         .operator_key(key_id)
         .await
@@ -80,6 +88,7 @@ impl fmt::Display for NotAuthenticated {
             Self::UnknownKey => {
                 "the operator key is not known here; present one of this control plane"
             }
+            Self::Busy => "too many keys are being checked; try again",
             Self::Store(_) => "the operator key could not be checked now; try again",
         })
     }

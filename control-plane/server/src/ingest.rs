@@ -3,7 +3,7 @@
 //! Knows nothing of policy or of how records are kept. A record that can never be stored is refused and counted, so
 //! that one bad record does not hold up the others for ever; what is stored already is passed over.
 
-use std::sync::Arc;
+pub mod tally;
 
 use domain::segment::EdgeSlug;
 use metrics::{counter, describe_counter};
@@ -14,16 +14,7 @@ use store::{Store, usage::UsageRecord};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
-use crate::{
-    publish::{join::Tokens, sync::badge},
-    status,
-};
-
-/// The most records in one report.
-pub const RECORDS_MAX: usize = 1_000; // Full: the report is refused whole; an edge never sends more.
-
-/// The longest report, in bytes.
-pub const REQUEST_BYTES_MAX: usize = 4 << 20; // Full: as above.
+use crate::{publish::door, status};
 
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -31,7 +22,6 @@ const TEXT_BYTES_MAX: usize = 512;
 /// The service.
 pub struct Ingest {
     store: Store,
-    tokens: Arc<Tokens>,
 }
 
 /// Why a record can never be stored: the field.
@@ -49,9 +39,9 @@ pub fn describe() {
 // === impl Ingest ===
 
 impl Ingest {
-    /// Stores into `store` what bearers of `tokens` report.
-    pub const fn new(store: Store, tokens: Arc<Tokens>) -> Self {
-        Self { store, tokens }
+    /// Stores into `store` what edges report.
+    pub const fn new(store: Store) -> Self {
+        Self { store }
     }
 }
 
@@ -61,15 +51,10 @@ impl UsageService for Ingest {
         &self,
         request: Request<ReportRequest>,
     ) -> Result<Response<ReportResponse>, Status> {
-        let badge = badge(&self.tokens, request.metadata()).await?;
+        let badge = door::shown(request.extensions())?;
         let ReportRequest { edge_id, records } = request.into_inner();
         if EdgeSlug::parse(&edge_id).is_err() {
             return Err(status::edge_nonsense(&"edge_id is not the id of an edge"));
-        }
-        if records.len() > RECORDS_MAX {
-            return Err(status::edge_nonsense(
-                &"a report holds at most 1000 records",
-            ));
         }
         let (mut good, mut refused) = (Vec::with_capacity(records.len()), 0);
         for record in records {

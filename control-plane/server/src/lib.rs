@@ -3,11 +3,13 @@
 //! Owns the wire on the control plane's side: who may call, what a call means, and which gRPC code it gets.
 //! Knows nothing of SQL, and decides nothing that `domain` decides.
 
+pub mod turns;
 pub mod authn;
 pub mod status;
 pub mod strict;
 pub mod api;
 pub mod publish;
 pub mod ingest;
+pub mod sweep;
 pub mod config;
 pub mod server;

@@ -1,11 +1,11 @@
 //! `sluice-control-plane`: reads its settings, then serves or migrates.
 //!
-//! Owns the command line, the exit codes and the one line that is ever printed: the first operator key. Knows nothing of
+//! Owns the command line, the exit codes and the one line that is ever printed: a new operator key. Knows nothing of
 //! what is served.
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -13,9 +13,10 @@ use clap::{Parser, Subcommand};
 use lifecycle::{build, drain, logs, settings};
 use server::{
     config::Config,
-    server::{Running, cannot_start::CannotStart, migrate, start},
+    server::{cannot_start::CannotStart, migrate, operator_key, start},
 };
 use tracing::{error, info};
+use zeroize::Zeroizing;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,12 +32,18 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Command {
     /// Serve operators and edges until SIGTERM
     Serve,
     /// Bring the database to the shape that this build needs, and exit
     Migrate,
+    /// Make another operator key, for when the first one was lost, show it once, and exit
+    OperatorKey {
+        /// Where to write it, readable by this user alone, instead of showing it
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
 }
 
 /// How the process ends. Zero is success, and 2 is a command line that is not understood.
@@ -74,14 +81,24 @@ fn run(cli: &Cli) -> Result<(), Exit> {
         Command::Migrate => runtime
             .block_on(Box::pin(migrate(&config)))
             .map_err(|why| refuse(&why)),
+        Command::OperatorKey { ref file } => {
+            runtime.block_on(Box::pin(make_operator_key(&config, file.as_deref())))
+        }
     }
+}
+
+async fn make_operator_key(config: &Config, file: Option<&Path>) -> Result<(), Exit> {
+    let made = operator_key(config, file).await;
+    let text = made.map_err(|why| refuse(&why))?;
+    show(Some(&text), file.is_some()).map_err(|why| complain(&why, Exit::CannotStart))
 }
 
 async fn serve(config: Config) -> Result<(), Exit> {
     let (trigger, drain) = drain::channel(config.drain.grace(), config.drain.deadline());
     let in_a_file = config.admin.operator_key_file.is_some();
     let running = start(config, drain).await.map_err(|why| refuse(&why))?;
-    show_operator_key(&running, in_a_file).map_err(|why| complain(&why, Exit::CannotStart))?;
+    show(running.operator_key.as_ref(), in_a_file)
+        .map_err(|why| complain(&why, Exit::CannotStart))?;
     let served = async { running.join().await };
     let signalled = async {
         let heeded = drain::signals(trigger).await;
@@ -94,9 +111,9 @@ async fn serve(config: Config) -> Result<(), Exit> {
     }
 }
 
-/// The one thing that is ever printed: whoever made the first start needs it and cannot get it again.
-fn show_operator_key(running: &Running, in_a_file: bool) -> io::Result<()> {
-    match &running.operator_key {
+/// The one thing that is ever printed: whoever had an operator key made needs it and cannot get it again.
+fn show(operator_key: Option<&Zeroizing<String>>, in_a_file: bool) -> io::Result<()> {
+    match operator_key {
         Some(text) if !in_a_file => {
             writeln!(io::stdout().lock(), "operator key: {}", text.as_str())
         }

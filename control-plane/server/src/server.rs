@@ -6,9 +6,12 @@
 pub mod first_key;
 pub mod cannot_start;
 mod prepared;
+mod counted;
 mod listeners;
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration,
+};
 
 use lifecycle::{
     PrometheusHandle,
@@ -21,7 +24,6 @@ use proto::unknown::Contract;
 use store::{Store, id};
 use tokio::{
     net::TcpListener,
-    sync::watch,
     task::{JoinError, JoinSet},
     time::timeout,
 };
@@ -33,18 +35,20 @@ use crate::{
     ingest::{self, Ingest},
     publish::{
         self,
+        door::DoorLayer,
         edges::Edges,
         join::Tokens,
         session::Parts,
         snapshot::Snapshots,
         sync::Sync,
-        tail::{self, Tail},
+        tail::{self, Bells, Tail},
     },
     server::{
         cannot_start::{CannotStart, Stopped},
         listeners::Listeners,
         prepared::{Prepared, prepare},
     },
+    sweep,
 };
 
 /// How long the last words to the database may take.
@@ -62,7 +66,7 @@ pub struct Running {
     /// where `admin.operator_key_file` is set, it is there already.
     pub operator_key: Option<Zeroizing<String>>,
     tasks: Tasks,
-    bells: watch::Sender<u64>,
+    bells: Bells,
 }
 
 struct Tasks {
@@ -86,6 +90,21 @@ pub async fn migrate(config: &Config) -> Result<(), CannotStart> {
     Ok(Store::migrate(&config.database).await?)
 }
 
+/// Makes another operator key in the database, for whoever has lost theirs, and writes it to `file` if one is named.
+pub async fn operator_key(
+    config: &Config,
+    file: Option<&Path>,
+) -> Result<Zeroizing<String>, CannotStart> {
+    // It writes no policy, so there is nothing to encode.
+    let store = Store::open(&config.database, Arc::new(|_| Vec::new())).await?;
+    store
+        .check_migrations()
+        .await
+        .map_err(CannotStart::NotMigrated)?;
+    let made = first_key::another(&store, file).await;
+    made.map_err(CannotStart::NoFirstKey)
+}
+
 /// Starts a control plane. It serves until `drain` says otherwise; see [`Running::join`].
 pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
     let metrics = exposition::install();
@@ -102,20 +121,21 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tail,
     } = prepare(&config).await?;
 
-    let bells = watch::Sender::new(0);
+    let bells = Bells::default();
     let edges = Arc::new(Edges::default());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
     tasks.observe(listeners.ops, metrics);
 
-    let usage = Ingest::new(store.clone(), Arc::clone(&tokens));
+    let usage = Ingest::new(store.clone());
+    let door = DoorLayer::new(Arc::clone(&tokens));
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
     let admin = api::Parts {
         store,
         sealing,
         clock: clock.clone(),
-        bells: bells.subscribe(),
+        bells: bells.edges.subscribe(),
         contract,
     };
     let streams = drain.clone();
@@ -135,7 +155,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     );
     tasks.serve(
         "the listener for edges",
-        listeners::edges(listeners.edges, sync, usage, drain),
+        listeners::edges(listeners.edges, (door, sync, usage), drain),
     );
     let [admin, edges, ops] = listeners.addresses;
     // After all else that can fail, so that a key which is made is also shown.
@@ -180,19 +200,26 @@ impl Tasks {
     }
 
     /// Runs what keeps up with the database.
-    fn follow(&mut self, tail: Tail, tokens: &Arc<Tokens>, bells: &watch::Sender<u64>) {
+    fn follow(&mut self, tail: Tail, tokens: &Arc<Tokens>, bells: &Bells) {
         let (store, edges) = (self.store.clone(), Arc::clone(&self.known_edges));
         self.keep("the doorbell", tail::listen(store.clone(), bells.clone()));
-        self.keep("the tail of the change log", tail.run(bells.subscribe()));
+        self.keep("the sweep of the change log", sweep::run(store.clone()));
+        self.keep(
+            "the tail of the change log",
+            tail.run(bells.revision.subscribe()),
+        );
         self.keep(
             "the check of join tokens",
-            Arc::clone(tokens).run(bells.subscribe()),
+            Arc::clone(tokens).run(bells.edges.subscribe()),
         );
         self.keep(
             "the record of edges",
             Arc::clone(&edges).write(store.clone()),
         );
-        self.keep("the count of edges", edges.count(store, bells.subscribe()));
+        self.keep(
+            "the count of edges",
+            edges.count(store, bells.edges.subscribe()),
+        );
     }
 
     /// Runs what lets others look at this process.

@@ -122,6 +122,11 @@ pub fn not_authenticated(why: NotAuthenticated) -> Status {
         NotAuthenticated::Nothing => "OPERATOR_KEY_MISSING",
         NotAuthenticated::NotAKey => "OPERATOR_KEY_MALFORMED",
         NotAuthenticated::UnknownKey => "OPERATOR_KEY_UNKNOWN",
+        NotAuthenticated::Busy => {
+            let mut details = reason("OPERATOR_KEY_UNCHECKED");
+            details.set_retry_info(Some(RETRY_AFTER));
+            return answer(Code::Unavailable, &message, details);
+        }
         NotAuthenticated::Store(why) => return store(why),
     };
     answer(Code::Unauthenticated, &message, reason(word))
@@ -230,6 +235,14 @@ pub fn edge_nonsense(why: &dyn std::fmt::Display) -> Status {
     )
 }
 
+/// Another edge that is connected has this id.
+pub fn edge_taken(edge_id: &str) -> Status {
+    let message = format!(
+        "an edge of another region that is connected calls itself {edge_id}; give each edge an id of its own"
+    );
+    answer(Code::AlreadyExists, &message, reason("EDGE_ID_TAKEN"))
+}
+
 /// An edge said nothing for too long.
 pub fn edge_silent() -> Status {
     let message = "the edge did not greet in time";
@@ -253,6 +266,14 @@ pub fn snapshots_busy(retry_after: Duration) -> Status {
         "enough snapshots are being sent; come back later",
         details,
     )
+}
+
+/// A snapshot took too long to send.
+pub fn snapshot_slow() -> Status {
+    let message = "the snapshot took too long; go on with the chunk that is missing";
+    let mut details = reason("SNAPSHOT_SLOW");
+    details.set_retry_info(Some(RETRY_AFTER));
+    answer(Code::DeadlineExceeded, message, details)
 }
 
 /// The snapshot that an edge wants to go on with is no longer kept, or has no such chunk.

@@ -27,7 +27,7 @@ pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 const CHECKED_PREFIX: &str = "/sluice.admin.v1.";
 
 /// One byte of flags and four of length stand before a message.
-const FRAME_HEAD_BYTES: usize = 5;
+pub(crate) const FRAME_HEAD_BYTES: usize = 5;
 
 /// Puts [`Strict`] around a service.
 #[derive(Clone)]
@@ -128,7 +128,7 @@ where
 }
 
 /// The one message that the body of a unary request holds.
-fn unframed(bytes: &[u8]) -> Result<&[u8], Status> {
+pub(crate) fn unframed(bytes: &[u8]) -> Result<&[u8], Status> {
     let Some((head, message)) = bytes.split_first_chunk::<FRAME_HEAD_BYTES>() else {
         return Err(status::request_malformed());
     };

@@ -101,8 +101,8 @@ pub async fn delete(store: &Store, name: &EdgeName) -> Result<(), StoreError> {
 /// How many edges serve a revision, and which do not, at most `limit` of them.
 ///
 /// An edge serves it when each of its lanes is where the last change up to that revision left it that the
-/// edge may see. An edge that fell silent within the last hour is waited for: it may be cut off and still
-/// carry traffic. After an hour, or once it is deleted, it is not.
+/// edge may see. An edge that fell silent is waited for: it may be cut off and still carry traffic. It is not once
+/// it said goodbye, was deleted, or has been silent for a day.
 pub async fn behind(
     store: &Store,
     revision: Revision,
@@ -112,7 +112,7 @@ pub async fn behind(
     let rows = sqlx::query!(
         r#"WITH expected AS (
                SELECT edge_id, region FROM edge
-               WHERE last_seen_at > now() - interval '1 hour'
+               WHERE NOT said_goodbye AND last_seen_at > now() - interval '24 hours'
                  AND ($2::text IS NULL OR region = $2)
            ), goal AS (
                SELECT here.region, lane.lane, (

@@ -55,6 +55,10 @@ pub enum Obstacle {
     HasLimits,
     /// A project has keys that are not revoked or expired.
     HasActiveKeys,
+    /// A project has more keys than go with it in one write.
+    HasManyKeys,
+    /// A model has more versions than go with it in one write.
+    HasManyVersions,
     /// A provider is the target of a version.
     IsTarget,
     /// A model is named by a key.
@@ -80,6 +84,8 @@ impl Obstacle {
             Self::HasModels => "HAS_MODELS",
             Self::HasLimits => "HAS_LIMITS",
             Self::HasActiveKeys => "HAS_ACTIVE_KEYS",
+            Self::HasManyKeys => "HAS_MANY_KEYS",
+            Self::HasManyVersions => "HAS_MANY_VERSIONS",
             Self::IsTarget => "IS_TARGET",
             Self::IsNamedByKey => "IS_NAMED_BY_KEY",
             Self::IsStable => "IS_STABLE",
@@ -98,6 +104,8 @@ impl fmt::Display for Obstacle {
             Self::HasModels => "it has models: delete them first",
             Self::HasLimits => "it has limits: delete them first",
             Self::HasActiveKeys => "it has active keys: revoke them first",
+            Self::HasManyKeys => "it has 1,000 keys or more: revoke and delete its keys first",
+            Self::HasManyVersions => "it has 1,000 versions or more: delete its versions first",
             Self::IsTarget => "a version targets it: delete that version first",
             Self::IsNamedByKey => "a key names it: change or delete that key first",
             Self::IsStable => "it is the stable version: choose another one first",

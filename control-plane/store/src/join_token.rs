@@ -132,16 +132,16 @@ pub async fn revoke(write: &mut Write, name: &JoinTokenName) -> Result<Row, Stor
 // === impl Store ===
 
 impl Store {
-    /// The join token with this public part, whatever became of it.
-    pub async fn join_token(&self, key_id: &str) -> Result<Option<JoinToken>, StoreError> {
-        let row = sqlx::query!(
+    /// The join tokens with these public parts, whatever became of them.
+    pub async fn join_tokens(&self, key_ids: &[String]) -> Result<Vec<JoinToken>, StoreError> {
+        let rows = sqlx::query!(
             r#"SELECT key_id, region, secret_sha256, expires_at, revoked_at IS NOT NULL AS "revoked!"
-               FROM join_token WHERE key_id = $1"#,
-            key_id,
+               FROM join_token WHERE key_id = ANY ($1)"#,
+            key_ids,
         )
-        .fetch_optional(self.pool())
+        .fetch_all(self.pool())
         .await?;
-        row.map(|row| {
+        let tokens = rows.into_iter().map(|row| {
             let secret = <[u8; 32]>::try_from(row.secret_sha256);
             Ok(JoinToken {
                 key_id: row.key_id,
@@ -150,8 +150,8 @@ impl Store {
                 expires_at_ms: row.expires_at.map(column::milliseconds),
                 revoked: row.revoked,
             })
-        })
-        .transpose()
+        });
+        tokens.collect()
     }
 }
 

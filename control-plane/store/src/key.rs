@@ -116,6 +116,7 @@ pub async fn list(
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
     let (project, _) = named::project(&mut connection, parent).await?;
+    // Kind 7 is `policy::object::Kind::Key`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.key_id, it.environment, it.display_name,
@@ -229,6 +230,7 @@ pub async fn delete(write: &mut Write, name: &KeyName, etag: &str) -> Result<(),
 }
 
 async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, StoreError> {
+    // Kind 7 is `policy::object::Kind::Key`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.key_id, it.environment, it.display_name,

@@ -44,6 +44,7 @@ async fn config_revision(
     models: &[ModelId],
 ) -> Result<Revision, StoreError> {
     let models: Vec<Vec<u8>> = models.iter().map(|id| id.as_bytes().to_vec()).collect();
+    // Kinds 1, 2 and 4 are `policy::object::Kind::Organization`, `Project` and `Model`.
     let revision = sqlx::query_scalar!(
         r#"SELECT coalesce(max(revision), 0) AS "revision!" FROM object
            WHERE (kind = 1 AND key = $1) OR (kind = 2 AND key = $2)

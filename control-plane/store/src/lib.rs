@@ -43,7 +43,7 @@ pub use head::Head;
 pub use idempotency::Once;
 pub use join_token::JoinToken;
 pub use list::Listed;
-pub use log::{ChangeRow, Everything, HashRow, ObjectRow};
+pub use log::{ChangeRow, Changes, Everything, HashRow, ObjectRow};
 pub use migrate::NotMigrated;
 pub use pool::Config;
 pub use sighting::EdgeSighting;

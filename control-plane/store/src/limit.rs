@@ -104,6 +104,7 @@ pub async fn list(
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
     let organization = named::organization(&mut connection, parent).await?;
+    // Kind 6 is `policy::object::Kind::Limit`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.scope_project,
@@ -208,6 +209,7 @@ pub async fn delete(write: &mut Write, name: &LimitName, etag: &str) -> Result<(
 }
 
 async fn read(connection: &mut PgConnection, name: &LimitName) -> Result<Row, StoreError> {
+    // Kind 6 is `policy::object::Kind::Limit`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.scope_project,

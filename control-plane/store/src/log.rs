@@ -2,6 +2,8 @@
 //!
 //! Whoever sees revision N sees every one below it, because revisions are taken last, under a lock.
 
+use std::time::Duration;
+
 use policy::{
     change::Operation,
     hash::StateHash,
@@ -39,6 +41,18 @@ pub struct ChangeRow {
     pub value: Vec<u8>,
     /// When it was logged, just before its commit, milliseconds since 1970 by the database's clock.
     pub at_ms: u64,
+}
+
+/// What comes after a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changes {
+    /// The next changes in order, none left out; empty when there are none yet.
+    Rows(Vec<ChangeRow>),
+    /// Some of them are no longer in the log; only [`Store::everything`] leads on.
+    Cut {
+        /// The oldest change that is kept.
+        oldest: Revision,
+    },
 }
 
 /// One live object or tombstone.
@@ -82,38 +96,114 @@ pub struct Everything {
     pub hashes: Vec<HashRow>,
 }
 
+/// The most rows of the log that one statement takes away.
+const SWEEP_ROWS_MAX: i64 = 5_000; // Full: the next sweep takes the rest.
+
+// === impl ChangeRow ===
+
+impl ChangeRow {
+    /// As it is told now that its value is gone and this stands instead.
+    fn overtaken(self, now: Option<(Audience, Vec<u8>)>) -> Self {
+        let told = now.and_then(|(now, value)| Some((both(self.after.as_ref()?, &now)?, value)));
+        match told {
+            Some((after, value)) => Self {
+                after: Some(after),
+                value,
+                ..self
+            },
+            None => Self {
+                operation: Operation::Delete,
+                after: None,
+                ..self
+            },
+        }
+    }
+}
+
+/// Who is in both; `None` when nobody is.
+fn both(one: &Audience, other: &Audience) -> Option<Audience> {
+    if one.regions().is_empty() {
+        return Some(other.clone());
+    }
+    let regions = one.regions().iter();
+    let regions: Vec<Region> = regions.filter(|it| other.includes(it)).cloned().collect();
+    // No region would mean every one.
+    (!regions.is_empty()).then(|| Audience::only(regions))
+}
+
 // === impl Store ===
 
 impl Store {
     /// The changes after a revision, in order, at most `limit`.
-    pub async fn changes_since(
-        &self,
-        after: Revision,
-        limit: i64,
-    ) -> Result<Vec<ChangeRow>, StoreError> {
+    ///
+    /// A secret that was replaced or deleted is no longer in the log. Its row then says what stands instead, for
+    /// those that it was for and that may have it still, and is a deletion for everybody else: who is behind gets
+    /// there by a shorter way.
+    pub async fn changes_since(&self, after: Revision, limit: i64) -> Result<Changes, StoreError> {
+        // Lane 3 is `Lane::Secrets`, operation 1 is `Operation::Upsert`.
         let rows = sqlx::query!(
-            r#"SELECT revision, lane, kind, operation, key, before, after, value, at
-               FROM change WHERE revision > $1 ORDER BY revision LIMIT $2"#,
+            r#"SELECT it.revision, it.lane, it.kind, it.operation, it.key, it.before, it.after,
+                      it.value, it.at, (SELECT min(revision) FROM change) AS "oldest!",
+                      it.lane = 3 AND it.operation = 1 AND it.value = '' AS "emptied!",
+                      o.regions AS "regions_now?", o.value AS "value_now?"
+               FROM change it
+               LEFT JOIN object o ON it.lane = 3 AND it.operation = 1 AND it.value = ''
+                   AND o.kind = it.kind AND o.key = it.key
+               WHERE it.revision > $1 ORDER BY it.revision LIMIT $2"#,
             column::number(after.0),
             limit,
         )
         .fetch_all(self.pool())
         .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(ChangeRow {
-                    revision: column::revision(row.revision),
-                    lane: column::lane(row.lane)?,
-                    kind: column::kind(row.kind)?,
-                    operation: column::operation(row.operation)?,
-                    key: row.key,
-                    before: row.before.as_deref().map(column::audience).transpose()?,
-                    after: row.after.as_deref().map(column::audience).transpose()?,
-                    value: row.value,
-                    at_ms: column::milliseconds(row.at),
-                })
-            })
-            .collect()
+        let oldest = rows
+            .first()
+            .map_or(Revision(0), |it| column::revision(it.oldest));
+        if oldest.0 > after.0 + 1 {
+            return Ok(Changes::Cut { oldest });
+        }
+        let rows = rows.into_iter().map(|row| {
+            let change = ChangeRow {
+                revision: column::revision(row.revision),
+                lane: column::lane(row.lane)?,
+                kind: column::kind(row.kind)?,
+                operation: column::operation(row.operation)?,
+                key: row.key,
+                before: row.before.as_deref().map(column::audience).transpose()?,
+                after: row.after.as_deref().map(column::audience).transpose()?,
+                value: row.value,
+                at_ms: column::milliseconds(row.at),
+            };
+            if !row.emptied {
+                return Ok(change);
+            }
+            let now = row.regions_now.as_deref().map(column::audience);
+            Ok(change.overtaken(now.transpose()?.zip(row.value_now)))
+        });
+        rows.collect::<Result<_, _>>().map(Changes::Rows)
+    }
+
+    /// Takes away the oldest rows of the log that are neither among the last `rows_kept` nor younger than
+    /// `age_kept` by the clock of the database, at most 5,000 of them, and says how many.
+    pub async fn sweep_log(&self, rows_kept: i64, age_kept: Duration) -> Result<u64, StoreError> {
+        // A row that stays keeps all that come after it, so that the log never has a gap.
+        let gone = sqlx::query!(
+            r#"WITH oldest AS (
+                   SELECT revision, at FROM change ORDER BY revision LIMIT $3
+               ), kept AS (
+                   SELECT min(revision) AS revision FROM oldest
+                   WHERE at >= now() - make_interval(secs => $2)
+                       OR revision > (SELECT revision FROM head) - $1
+               )
+               DELETE FROM change USING oldest, kept
+               WHERE change.revision = oldest.revision
+                   AND (kept.revision IS NULL OR oldest.revision < kept.revision)"#,
+            rows_kept,
+            age_kept.as_secs_f64(),
+            SWEEP_ROWS_MAX,
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(gone.rows_affected())
     }
 
     /// The whole state, all of one moment.

@@ -19,10 +19,11 @@ use uuid::Uuid;
 
 use crate::{
     column, conflict,
-    error::StoreError,
+    error::{Obstacle, StoreError},
     id::uuid,
     list::{self, Listed},
     named,
+    publish::EDITS_MAX,
     store::Store,
     write::Write,
 };
@@ -91,6 +92,7 @@ pub async fn list(
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
     let organization = named::organization(&mut connection, parent).await?;
+    // Kind 4 is `policy::object::Kind::Model`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, stable.name AS "stable?",
@@ -182,13 +184,25 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     written(write, &row.name).await
 }
 
-/// Deletes one that no key names, and its versions.
+/// Deletes one that no key names, and its versions, of which there must be fewer than 1,000.
 pub async fn delete(write: &mut Write, name: &ModelName, etag: &str) -> Result<(), StoreError> {
     let row = lock(write, name, etag).await?;
     let id = uuid(*row.id.as_bytes());
     sqlx::query!("UPDATE model SET stable = NULL WHERE id = $1", id)
         .execute(write.connection())
         .await?;
+    // One write takes as many, less the model itself.
+    let versions = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!"
+           FROM (SELECT FROM model_version WHERE model = $1 LIMIT $2) AS it"#,
+        id,
+        column::number(EDITS_MAX as u64),
+    )
+    .fetch_one(write.connection())
+    .await?;
+    if versions >= column::number(EDITS_MAX as u64) {
+        return Err(conflict::blocked(name, Obstacle::HasManyVersions));
+    }
     let versions = sqlx::query_scalar!(
         "DELETE FROM model_version WHERE model = $1 RETURNING id",
         id
@@ -208,6 +222,7 @@ pub async fn delete(write: &mut Write, name: &ModelName, etag: &str) -> Result<(
 }
 
 async fn read(connection: &mut PgConnection, name: &ModelName) -> Result<Row, StoreError> {
+    // Kind 4 is `policy::object::Kind::Model`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, stable.name AS "stable?",

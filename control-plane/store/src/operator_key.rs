@@ -18,6 +18,22 @@ impl Store {
             .transpose()
     }
 
+    /// Keeps another operator key beside those there are.
+    pub async fn add_operator_key(
+        &self,
+        key_id: &str,
+        secret_sha256: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO operator_key (key_id, secret_sha256) VALUES ($1, $2)",
+            key_id,
+            secret_sha256.as_slice(),
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
     /// Keeps an operator key if there has never been one, and says whether it did. Of several replicas that
     /// start at once one makes it.
     pub async fn first_operator_key(

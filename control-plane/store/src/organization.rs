@@ -68,6 +68,7 @@ pub async fn get(store: &Store, name: &OrganizationName) -> Result<Row, StoreErr
 
 /// Reads a page.
 pub async fn list(store: &Store, page: &Page) -> Result<Listed<Row>, StoreError> {
+    // Kind 1 is `policy::object::Kind::Organization`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.name, it.display_name, it.version, it.created_at, it.updated_at,
@@ -151,6 +152,7 @@ pub async fn delete(
 }
 
 async fn read(connection: &mut PgConnection, name: &OrganizationName) -> Result<Row, StoreError> {
+    // Kind 1 is `policy::object::Kind::Organization`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.name, it.display_name, it.version, it.created_at, it.updated_at,

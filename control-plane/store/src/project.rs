@@ -23,6 +23,7 @@ use crate::{
     id::uuid,
     list::{self, Listed},
     named,
+    publish::EDITS_MAX,
     store::Store,
     write::Write,
 };
@@ -83,6 +84,7 @@ pub async fn list(
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
     let organization = named::organization(&mut connection, parent).await?;
+    // Kind 2 is `policy::object::Kind::Project`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.version, it.created_at,
@@ -149,7 +151,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     written(write, &row.name).await
 }
 
-/// Deletes one without active keys and without limits, and with it its revoked and expired keys.
+/// Deletes one without active keys and without limits, and with it its revoked and expired keys, of which there
+/// must be fewer than 1,000.
 pub async fn delete(write: &mut Write, name: &ProjectName, etag: &str) -> Result<(), StoreError> {
     let row = lock(write, name, etag).await?;
     let id = uuid(*row.id.as_bytes());
@@ -180,6 +183,17 @@ async fn delete_dead_keys(
     if active {
         return Err(conflict::blocked(name, Obstacle::HasActiveKeys));
     }
+    // One write takes as many, less the project itself.
+    let dead = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (SELECT FROM key WHERE project = $1 LIMIT $2) AS it"#,
+        project,
+        column::number(EDITS_MAX as u64),
+    )
+    .fetch_one(write.connection())
+    .await?;
+    if dead >= column::number(EDITS_MAX as u64) {
+        return Err(conflict::blocked(name, Obstacle::HasManyKeys));
+    }
     let dead = sqlx::query_scalar!(
         "DELETE FROM key WHERE project = $1 RETURNING key_id",
         project
@@ -194,6 +208,7 @@ async fn delete_dead_keys(
 }
 
 async fn read(connection: &mut PgConnection, name: &ProjectName) -> Result<Row, StoreError> {
+    // Kind 2 is `policy::object::Kind::Project`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.version, it.created_at,

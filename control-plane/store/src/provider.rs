@@ -111,6 +111,7 @@ pub async fn list(
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
     let organization = named::organization(&mut connection, parent).await?;
+    // Kind 3 is `policy::object::Kind::Provider`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
@@ -213,6 +214,7 @@ pub async fn delete(write: &mut Write, name: &ProviderName, etag: &str) -> Resul
 }
 
 async fn read(connection: &mut PgConnection, name: &ProviderName) -> Result<Row, StoreError> {
+    // Kind 3 is `policy::object::Kind::Provider`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,

@@ -1,20 +1,24 @@
 //! Writes edits into history: the one place where revisions are taken.
 //!
 //! Runs last in its transaction. The lock on the head makes writers wait for each other from here until their
-//! commit is visible, so numbers become visible in order and without gaps.
+//! commit is visible, so numbers become visible in order and without gaps. While it is held, the database is
+//! asked as often for a thousand edits as for one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use policy::{
     change::{Edit, Operation},
     hash::StateHash,
-    object::Lane,
+    object::{Kind, Lane},
     region::Audience,
     revision::Revision,
 };
 use sqlx::PgConnection;
 
 use crate::{column, error::StoreError, store::Encode};
+
+/// The most edits of one write.
+pub(crate) const EDITS_MAX: usize = 1_000; // Full: the write is refused; who deletes much does it in parts.
 
 /// An edit that waits for its revision.
 pub(crate) struct Pending {
@@ -24,11 +28,29 @@ pub(crate) struct Pending {
     pub(crate) audience: Audience,
 }
 
-/// What an object was before an edit.
+/// Which object: the number of its kind and its key.
+type Id = (i16, Vec<u8>);
+
+/// What an object is before an edit.
+#[derive(Clone)]
 struct Old {
-    revision: i64,
+    revision: Revision,
     operation: i16,
-    regions: Vec<String>,
+    audience: Audience,
+}
+
+/// The rows of the log, column by column, as `unnest` takes them. Regions are joined by commas, because an array
+/// of arrays would be flattened.
+#[derive(Default)]
+struct Rows {
+    revisions: Vec<i64>,
+    lanes: Vec<i16>,
+    kinds: Vec<i16>,
+    operations: Vec<i16>,
+    keys: Vec<Vec<u8>>,
+    befores: Vec<Option<String>>,
+    afters: Vec<Option<String>>,
+    values: Vec<Vec<u8>>,
 }
 
 /// How much the hash of each lane and region changes; the region is '' for objects that are for everyone.
@@ -45,20 +67,28 @@ pub(crate) async fn publish(
     if edits.is_empty() {
         return Ok(Revision::default());
     }
+    if edits.len() > EDITS_MAX {
+        return Err(StoreError::broken("a write has more edits than it may"));
+    }
+    // Encoded and sealed before the lock is had.
+    let values: Vec<Vec<u8>> = edits.iter().map(|it| value(encode, &it.edit)).collect();
     let count = column::number(edits.len() as u64);
     let last = sqlx::query_scalar!(r#"SELECT take_revision($1) AS "revision!""#, count)
         .fetch_one(&mut *connection)
         .await?;
-    let mut shifts = Shifts::default();
-    for (pending, revision) in edits.iter().zip(last - count + 1..) {
-        let old = match &pending.edit {
-            Edit::Delete { .. } => delete(connection, actor, &pending.edit, revision).await?,
-            Edit::Upsert(_) | Edit::Revoke { .. } => {
-                put(connection, encode, actor, pending, revision).await?
-            }
-        };
-        shifts.note(pending, old, revision)?;
+    let mut stand = standing(connection, edits).await?;
+    let (mut rows, mut shifts) = (Rows::default(), Shifts::default());
+    for ((pending, value), revision) in edits.iter().zip(values).zip(last - count + 1..) {
+        let id = (pending.edit.kind() as i16, pending.edit.key());
+        let old = stand.remove(&id);
+        let new = pending.after(column::revision(revision), old.as_ref())?;
+        shifts.note(pending.edit.kind(), &id.1, old.as_ref(), new.as_ref());
+        rows.push(pending, revision, (old.as_ref(), new.as_ref()), value);
+        if let Some(new) = new {
+            stand.insert(id, new);
+        }
     }
+    rows.write(connection, actor).await?;
     shifts.apply(connection).await?;
     sqlx::query!("SELECT pg_notify('sluice_revision', $1)", last.to_string())
         .execute(&mut *connection)
@@ -66,146 +96,183 @@ pub(crate) async fn publish(
     Ok(column::revision(last))
 }
 
-/// Makes or replaces the object and logs it.
-async fn put(
-    connection: &mut PgConnection,
-    encode: &Encode,
-    actor: &str,
-    pending: &Pending,
-    revision: i64,
-) -> Result<Option<Old>, StoreError> {
-    let edit = &pending.edit;
-    let value = if let Edit::Upsert(object) = edit {
-        encode(object)
-    } else {
-        Vec::new()
-    };
-    // Every part of the statement sees the object as it was before.
-    let old = sqlx::query_as!(
-        Old,
-        r#"WITH old AS (
-               SELECT revision, operation, regions FROM object WHERE kind = $1 AND key = $2
-           ), put AS (
-               INSERT INTO object (kind, key, lane, revision, operation, regions, value)
-               VALUES ($1, $2, $3, $4, $5, $6, $7)
-               ON CONFLICT ON CONSTRAINT object_pkey DO UPDATE
-               SET revision = EXCLUDED.revision, operation = EXCLUDED.operation,
-                   regions = EXCLUDED.regions, value = EXCLUDED.value
-           ), logged AS (
-               INSERT INTO change (revision, lane, kind, operation, key, before, after, value, actor)
-               VALUES ($4, $3, $1, $5, $2, (SELECT regions FROM old), $6, $7, $8)
-           )
-           SELECT revision, operation, regions FROM old"#,
-        edit.kind() as i16,
-        edit.key(),
-        edit.kind().lane() as i16,
-        revision,
-        edit.operation() as i16,
-        &column::texts(pending.audience.regions()),
-        value,
-        actor,
-    )
-    .fetch_optional(connection)
-    .await?;
-    let was_revoked = old
-        .as_ref()
-        .is_some_and(|it| it.operation == Operation::Revoke as i16);
-    if was_revoked && edit.operation() == Operation::Upsert {
-        return Err(StoreError::broken("a revoked key was about to come back"));
+fn value(encode: &Encode, edit: &Edit) -> Vec<u8> {
+    match edit {
+        Edit::Upsert(object) => encode(object),
+        Edit::Delete { .. } | Edit::Revoke { .. } => Vec::new(),
     }
-    Ok(old)
 }
 
-/// Takes the object away and logs it.
-async fn delete(
+/// What these edits meet. The lock on the head keeps it so.
+async fn standing(
     connection: &mut PgConnection,
-    actor: &str,
-    edit: &Edit,
-    revision: i64,
-) -> Result<Option<Old>, StoreError> {
-    let old = sqlx::query_as!(
-        Old,
-        r#"WITH old AS (
-               DELETE FROM object WHERE kind = $1 AND key = $2
-               RETURNING revision, operation, regions
-           ), logged AS (
-               INSERT INTO change (revision, lane, kind, operation, key, before, after, value, actor)
-               VALUES ($4, $3, $1, $5, $2, (SELECT regions FROM old), NULL, '', $6)
-           )
-           SELECT revision, operation, regions FROM old"#,
-        edit.kind() as i16,
-        edit.key(),
-        edit.kind().lane() as i16,
-        revision,
-        edit.operation() as i16,
-        actor,
+    edits: &[Pending],
+) -> Result<HashMap<Id, Old>, StoreError> {
+    let kinds: Vec<i16> = edits.iter().map(|it| it.edit.kind() as i16).collect();
+    let keys: Vec<Vec<u8>> = edits.iter().map(|it| it.edit.key()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT kind, key, revision, operation, regions
+           FROM object JOIN unnest($1::smallint[], $2::bytea[]) AS asked (kind, key)
+               USING (kind, key)"#,
+        &kinds,
+        &keys,
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(old)
+    rows.into_iter()
+        .map(|row| {
+            let old = Old {
+                revision: column::revision(row.revision),
+                operation: row.operation,
+                audience: column::audience(&row.regions)?,
+            };
+            Ok(((row.kind, row.key), old))
+        })
+        .collect()
+}
+
+// === impl Pending ===
+
+impl Pending {
+    /// The object once this is done; `None` when it is gone.
+    fn after(&self, revision: Revision, old: Option<&Old>) -> Result<Option<Old>, StoreError> {
+        let operation = self.edit.operation();
+        let was_revoked = old.is_some_and(|it| it.operation == Operation::Revoke as i16);
+        if was_revoked && operation == Operation::Upsert {
+            return Err(StoreError::broken("a revoked key was about to come back"));
+        }
+        Ok((operation != Operation::Delete).then(|| Old {
+            revision,
+            operation: operation as i16,
+            audience: self.audience.clone(),
+        }))
+    }
+}
+
+// === impl Rows ===
+
+impl Rows {
+    fn push(
+        &mut self,
+        pending: &Pending,
+        revision: i64,
+        (before, after): (Option<&Old>, Option<&Old>),
+        value: Vec<u8>,
+    ) {
+        let joined = |it: &Old| column::texts(it.audience.regions()).join(",");
+        self.revisions.push(revision);
+        self.lanes.push(pending.edit.kind().lane() as i16);
+        self.kinds.push(pending.edit.kind() as i16);
+        self.operations.push(pending.edit.operation() as i16);
+        self.keys.push(pending.edit.key());
+        self.befores.push(before.map(joined));
+        self.afters.push(after.map(joined));
+        self.values.push(value);
+    }
+
+    /// Logs them, brings the objects to where the last edit of each leaves it, and empties what the log holds of
+    /// secrets that are thereby replaced or gone.
+    async fn write(&self, connection: &mut PgConnection, actor: &str) -> Result<(), StoreError> {
+        // Operation 2 is `Operation::Delete`, lane 3 is `Lane::Secrets`.
+        sqlx::query!(
+            r#"WITH edit AS (
+                   SELECT * FROM unnest(
+                       $1::bigint[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bytea[],
+                       $6::text[], $7::text[], $8::bytea[]
+                   ) AS it (revision, lane, kind, operation, key, before, after, value)
+               ), logged AS (
+                   INSERT INTO change
+                       (revision, lane, kind, operation, key, before, after, value, actor)
+                   SELECT revision, lane, kind, operation, key, string_to_array(before, ','),
+                          string_to_array(after, ','), value, $9
+                   FROM edit
+               ), last AS (
+                   SELECT DISTINCT ON (kind, key) * FROM edit ORDER BY kind, key, revision DESC
+               ), put AS (
+                   INSERT INTO object (kind, key, lane, revision, operation, regions, value)
+                   SELECT kind, key, lane, revision, operation, string_to_array(after, ','), value
+                   FROM last WHERE operation <> 2
+                   ON CONFLICT ON CONSTRAINT object_pkey DO UPDATE
+                   SET revision = EXCLUDED.revision, operation = EXCLUDED.operation,
+                       regions = EXCLUDED.regions, value = EXCLUDED.value
+               ), gone AS (
+                   DELETE FROM object USING last
+                   WHERE last.operation = 2 AND object.kind = last.kind AND object.key = last.key
+               )
+               UPDATE change SET value = '' FROM last
+               WHERE last.lane = 3 AND change.lane = 3 AND change.value <> ''
+                   AND change.kind = last.kind AND change.key = last.key"#,
+            &self.revisions,
+            &self.lanes,
+            &self.kinds,
+            &self.operations,
+            &self.keys,
+            &self.befores as &[Option<String>],
+            &self.afters as &[Option<String>],
+            &self.values,
+            actor,
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
 }
 
 // === impl Shifts ===
 
 impl Shifts {
-    fn note(
-        &mut self,
-        pending: &Pending,
-        old: Option<Old>,
-        revision: i64,
-    ) -> Result<(), StoreError> {
-        let edit = &pending.edit;
-        let (kind, key, lane) = (edit.kind(), edit.key(), edit.kind().lane());
+    fn note(&mut self, kind: Kind, key: &[u8], old: Option<&Old>, new: Option<&Old>) {
         if let Some(old) = old {
-            let audience = column::audience(&old.regions)?;
-            let hash = StateHash::of(kind, &key, column::revision(old.revision));
-            self.shift(lane, &audience, StateHash::default().minus(hash));
+            let hash = StateHash::of(kind, key, old.revision);
+            self.shift(kind, old, StateHash::default().minus(hash));
         }
-        if !matches!(edit, Edit::Delete { .. }) {
-            let hash = StateHash::of(kind, &key, column::revision(revision));
-            self.shift(lane, &pending.audience, hash);
+        if let Some(new) = new {
+            self.shift(kind, new, StateHash::of(kind, key, new.revision));
         }
-        Ok(())
     }
 
-    fn shift(&mut self, lane: Lane, audience: &Audience, by: StateHash) {
-        let regions = column::texts(audience.regions());
-        let regions = if regions.is_empty() {
-            vec![String::new()]
-        } else {
-            regions
-        };
+    fn shift(&mut self, kind: Kind, it: &Old, by: StateHash) {
+        let mut regions = column::texts(it.audience.regions());
+        if regions.is_empty() {
+            regions.push(String::new());
+        }
         for region in regions {
-            let sum = self.0.entry((lane, region)).or_default();
+            let sum = self.0.entry((kind.lane(), region)).or_default();
             *sum = sum.plus(by);
         }
     }
 
-    async fn apply(self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        for ((lane, region), by) in self.0 {
-            let lane = lane as i16;
-            let stands = sqlx::query_scalar!(
-                "SELECT hash FROM lane_hash WHERE lane = $1 AND region = $2",
-                lane,
-                region,
-            )
-            .fetch_optional(&mut *connection)
-            .await?;
-            let stands = match stands {
-                Some(hash) => column::read(<[u8; 32]>::try_from(hash), "lane_hash.hash")?,
-                None => [0; 32],
-            };
-            let sum = StateHash::from_bytes(stands).plus(by);
-            sqlx::query!(
-                r#"INSERT INTO lane_hash (lane, region, hash) VALUES ($1, $2, $3)
-                   ON CONFLICT ON CONSTRAINT lane_hash_pkey DO UPDATE SET hash = EXCLUDED.hash"#,
-                lane,
-                region,
-                sum.as_bytes().as_slice(),
-            )
-            .execute(&mut *connection)
-            .await?;
+    async fn apply(mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let lanes: Vec<i16> = self.0.keys().map(|(lane, _)| *lane as i16).collect();
+        let regions: Vec<String> = self.0.keys().map(|(_, region)| region.clone()).collect();
+        let stand = sqlx::query!(
+            r#"SELECT lane, region, hash
+               FROM lane_hash JOIN unnest($1::smallint[], $2::text[]) AS asked (lane, region)
+                   USING (lane, region)"#,
+            &lanes,
+            &regions,
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in stand {
+            let hash = column::read(<[u8; 32]>::try_from(row.hash), "lane_hash.hash")?;
+            let sum = self
+                .0
+                .entry((column::lane(row.lane)?, row.region))
+                .or_default();
+            *sum = sum.plus(StateHash::from_bytes(hash));
         }
+        let hashes: Vec<Vec<u8>> = self.0.values().map(|it| it.as_bytes().to_vec()).collect();
+        sqlx::query!(
+            r#"INSERT INTO lane_hash (lane, region, hash)
+               SELECT * FROM unnest($1::smallint[], $2::text[], $3::bytea[])
+               ON CONFLICT ON CONSTRAINT lane_hash_pkey DO UPDATE SET hash = EXCLUDED.hash"#,
+            &lanes,
+            &regions,
+            &hashes,
+        )
+        .execute(connection)
+        .await?;
         Ok(())
     }
 }

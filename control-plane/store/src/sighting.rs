@@ -23,6 +23,8 @@ pub struct EdgeSighting {
     pub boot_id: Vec<u8>,
     /// Whether its stream is open.
     pub connected: bool,
+    /// Whether it said goodbye: then it carries no traffic, and nobody waits for it.
+    pub said_goodbye: bool,
     /// Which replica says so.
     pub replica: Vec<u8>,
     /// The public part of its join token.
@@ -37,41 +39,38 @@ pub struct EdgeSighting {
 
 impl Store {
     /// Notes what this replica knows of its edges, and rings. That an edge is gone is believed only from the
-    /// replica that held it last: another one may have it by now.
-    pub async fn edges_seen(&self, sightings: &[EdgeSighting]) -> Result<(), StoreError> {
+    /// replica that held it last: another one may have it by now. Gives the ids that stay with an edge of another
+    /// region which is connected.
+    pub async fn edges_seen(&self, sightings: &[EdgeSighting]) -> Result<Vec<String>, StoreError> {
         // One statement cannot write a row twice, so of two sightings of an edge the later counts.
         let latest: BTreeMap<&str, &EdgeSighting> = sightings
             .iter()
             .map(|it| (it.edge_id.as_str(), it))
             .collect();
         if latest.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let texts = |pick: fn(&EdgeSighting) -> &str| -> Vec<String> {
-            latest.values().map(|it| pick(it).to_owned()).collect()
-        };
-        let boots: Vec<i16> = latest.values().map(|it| i16::from(it.boot)).collect();
-        let boot_ids: Vec<Vec<u8>> = latest.values().map(|it| it.boot_id.clone()).collect();
-        let connected: Vec<bool> = latest.values().map(|it| it.connected).collect();
-        let replicas: Vec<Vec<u8>> = latest.values().map(|it| it.replica.clone()).collect();
         let lanes = || {
             latest
                 .values()
                 .flat_map(|it| it.lanes.iter().map(|lane| (it.edge_id.clone(), *lane)))
         };
-        sqlx::query!(
+        let taken = sqlx::query_scalar!(
             r#"WITH seen AS (
                    INSERT INTO edge (edge_id, region, build, boot, boot_id, connected, replica,
-                                     join_token, last_rejection, last_seen_at)
+                                     join_token, last_rejection, said_goodbye, last_seen_at)
                    SELECT *, now() FROM unnest(
                        $1::text[], $2::text[], $3::text[], $4::smallint[], $5::bytea[], $6::boolean[],
-                       $7::bytea[], $8::text[], $9::text[])
+                       $7::bytea[], $8::text[], $9::text[], $14::boolean[])
                    ON CONFLICT ON CONSTRAINT edge_pkey DO UPDATE
                    SET region = EXCLUDED.region, build = EXCLUDED.build, boot = EXCLUDED.boot,
                        boot_id = EXCLUDED.boot_id, connected = EXCLUDED.connected,
                        replica = EXCLUDED.replica, join_token = EXCLUDED.join_token,
-                       last_rejection = EXCLUDED.last_rejection, last_seen_at = EXCLUDED.last_seen_at
-                   WHERE EXCLUDED.connected OR edge.replica = EXCLUDED.replica
+                       last_rejection = EXCLUDED.last_rejection,
+                       said_goodbye = EXCLUDED.said_goodbye, last_seen_at = EXCLUDED.last_seen_at
+                   WHERE (EXCLUDED.connected OR edge.replica = EXCLUDED.replica)
+                     AND (edge.region = EXCLUDED.region OR NOT edge.connected
+                          OR edge.last_seen_at <= now() - interval '10 seconds')
                    RETURNING edge_id
                ), progress AS (
                    INSERT INTO edge_lane (edge_id, lane, applied, durable)
@@ -81,25 +80,33 @@ impl Store {
                    JOIN seen ON seen.edge_id = it.edge_id
                    ON CONFLICT ON CONSTRAINT edge_lane_pkey DO UPDATE
                    SET applied = EXCLUDED.applied, durable = EXCLUDED.durable
+               ), taken AS (
+                   SELECT it.edge_id
+                   FROM unnest($1::text[], $2::text[], $6::boolean[]) AS it (edge_id, region, connected)
+                   JOIN edge ON edge.edge_id = it.edge_id
+                   WHERE it.connected AND edge.region <> it.region
+                     AND NOT EXISTS (SELECT FROM seen WHERE seen.edge_id = it.edge_id)
                )
-               SELECT pg_notify('sluice_edges', '')"#,
-            &texts(|it| &it.edge_id),
-            &texts(|it| it.region.as_str()),
-            &texts(|it| &it.build),
-            &boots,
-            &boot_ids,
-            &connected,
-            &replicas,
-            &texts(|it| &it.join_token),
-            &texts(|it| &it.last_rejection),
+               SELECT ARRAY(SELECT edge_id FROM taken) AS "taken!"
+               FROM pg_notify('sluice_edges', '')"#,
+            &each(&latest, |it| it.edge_id.clone()),
+            &each(&latest, |it| it.region.as_str().to_owned()),
+            &each(&latest, |it| it.build.clone()),
+            &each(&latest, |it| i16::from(it.boot)),
+            &each(&latest, |it| it.boot_id.clone()),
+            &each(&latest, |it| it.connected),
+            &each(&latest, |it| it.replica.clone()),
+            &each(&latest, |it| it.join_token.clone()),
+            &each(&latest, |it| it.last_rejection.clone()),
             &lanes().map(|(edge_id, _)| edge_id).collect::<Vec<_>>(),
             &lanes().map(|(_, (lane, _, _))| lane as i16).collect::<Vec<_>>(),
             &lanes().map(|(_, (_, applied, _))| column::number(applied)).collect::<Vec<_>>(),
             &lanes().map(|(_, (_, _, durable))| column::number(durable)).collect::<Vec<_>>(),
+            &each(&latest, |it| it.said_goodbye),
         )
-        .execute(self.pool())
+        .fetch_one(self.pool())
         .await?;
-        Ok(())
+        Ok(taken)
     }
 
     /// How many edges of a region are connected.
@@ -113,4 +120,9 @@ impl Store {
         .await?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
+}
+
+/// One column of the sightings.
+fn each<T>(latest: &BTreeMap<&str, &EdgeSighting>, pick: fn(&EdgeSighting) -> T) -> Vec<T> {
+    latest.values().map(|it| pick(it)).collect()
 }

@@ -83,6 +83,7 @@ pub async fn list(
     let mut connection = store.connection().await?;
     let model = named::model(&mut connection, parent).await?;
     let model = model.ok_or_else(|| conflict::missing(parent))?;
+    // Kind 5 is `policy::object::Kind::Version`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.name, it.provenance_names, it.provenance_values,
@@ -186,6 +187,7 @@ async fn add_target(
 }
 
 async fn read(connection: &mut PgConnection, name: &VersionName) -> Result<Row, StoreError> {
+    // Kind 5 is `policy::object::Kind::Version`.
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.name, it.provenance_names, it.provenance_values,

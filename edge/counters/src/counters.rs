@@ -5,7 +5,10 @@
 
 use std::{
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter};
 use policy::id::LimitId;
 use policy::limit::UNITS_MAX;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     link::Link,
@@ -26,7 +29,6 @@ use crate::{
 const EXPIRED: &str = "sluice_limits_reservation_expired_total";
 
 /// The counters, as one thread asks them. Clones are the same counters.
-#[derive(Clone)]
 pub struct Counters(Arc<Parts>);
 
 /// Who answers now.
@@ -44,6 +46,9 @@ pub(crate) struct Parts {
     pub(crate) remote: Option<Remote>,
     pub(crate) local: Local,
     pub(crate) live: Live,
+    /// How many [`Counters`] there are, and a bell for when the last is gone.
+    pub(crate) handles: AtomicUsize,
+    pub(crate) gone: Notify,
     pub(crate) lease_ms: u64,
 }
 
@@ -90,6 +95,7 @@ pub(crate) fn expired(count: u64) {
 
 impl Counters {
     pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        parts.handles.fetch_add(1, Ordering::Relaxed);
         Self(parts)
     }
 
@@ -193,13 +199,17 @@ impl Counters {
     }
 }
 
+impl Clone for Counters {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
 impl Drop for Counters {
     fn drop(&mut self) {
-        // The last one beside the upkeep's own two: the upkeep may end.
-        if let Some(remote) = &self.0.remote
-            && Arc::strong_count(&self.0) <= 3
-        {
-            remote.link.bell.notify_one();
+        // Release, so that whoever sees the last one gone sees all it settled.
+        if self.0.handles.fetch_sub(1, Ordering::Release) == 1 {
+            self.0.gone.notify_one();
         }
     }
 }

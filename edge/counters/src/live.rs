@@ -71,11 +71,4 @@ impl Live {
         }
         ids.into_iter().collect()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
-    }
 }

@@ -5,12 +5,12 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     time::Instant,
 };
 
 use lifecycle::clock::Clock;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     config::{Config, InvalidConfig, Store},
@@ -76,6 +76,8 @@ fn open_one(
         local,
         live: Live::default(),
         lease_ms: config.lease_ms,
+        handles: AtomicUsize::new(0),
+        gone: Notify::new(),
     });
     Ok((
         Counters::new(Arc::clone(&parts)),

@@ -65,6 +65,16 @@ impl Queue {
     }
 }
 
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // What was settled after the upkeep had ended.
+        let left = self.take(usize::MAX).len();
+        if left > 0 {
+            lost(left as u64);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use policy::id::OrganizationId;

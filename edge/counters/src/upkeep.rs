@@ -1,12 +1,15 @@
 //! What keeps counters true behind the requests: settlements are sent, leases renewed, Redis dialled again.
 //!
 //! Knows nothing of why a request settled. One task for each thread; it never holds up a request. Once a
-//! settlement is taken from the queue it is sent until it is answered, refused too often, or the drain is over.
+//! settlement is taken from the queue it is sent until it is answered, refused too often, or the time is up.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use lifecycle::drain::{Drain, Phase};
-use tokio::time::{Instant, sleep_until};
+use lifecycle::drain::Drain;
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 use crate::{
@@ -25,11 +28,8 @@ const REFUSALS_MAX: u8 = 8;
 /// How long to wait before the same settlements are sent again.
 const RESEND_AFTER: Duration = Duration::from_millis(200);
 
-/// How long a thread that drains must have had nothing to do before its upkeep ends.
-const QUIET: Duration = Duration::from_secs(1);
-
-/// How many hold [`Parts`] when only the upkeep is left: itself, and the handle of the loop that runs.
-const ALONE: usize = 2;
+/// How long the upkeep waits, once the drain is over, for requests that are being cut to settle.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Keeps one thread's counters up. To be run on that thread's runtime, before the first request.
 pub struct Upkeep {
@@ -42,10 +42,9 @@ pub struct Upkeep {
 
 /// When to do what next.
 struct Agenda {
-    renew_at: Instant,
-    dial_at: Instant,
-    send_at: Instant,
-    quiet_since: Option<Instant>,
+    renew: Instant,
+    dial: Instant,
+    send: Instant,
 }
 
 // === impl Upkeep ===
@@ -59,14 +58,17 @@ impl Upkeep {
         }
     }
 
-    /// Runs until nobody can ask any more and everything is sent: when all [`crate::Counters`] are gone, or the
-    /// drain has had nothing to do for a second, or is over. A drain does not wait for a Redis that is away.
-    /// What is left then and was reserved in Redis is charged in full when its lease ends; what was admitted
-    /// from this edge's share is not charged.
+    /// Runs until all [`crate::Counters`] are gone and everything is sent, or Redis is away, which is not waited
+    /// for then; at the latest until a second after the drain is over. What is left is counted: what was reserved
+    /// in Redis is charged in full when its lease ends, what was admitted from this edge's share is not charged.
     pub async fn run(mut self, drain: Drain) {
+        let late = async {
+            drain.over().await;
+            sleep(LAST).await;
+        };
         tokio::select! {
-            () = drain.over() => {}
-            () = self.work(&drain) => {}
+            () = self.work() => {}
+            () = late => {}
         }
         let parts = Arc::clone(&self.parts);
         let Some(remote) = &parts.remote else { return };
@@ -82,25 +84,23 @@ impl Upkeep {
         }
     }
 
-    async fn work(&mut self, drain: &Drain) {
+    async fn work(&mut self) {
         let parts = Arc::clone(&self.parts);
         let now = Instant::now();
         let mut agenda = Agenda {
-            renew_at: now + self.third_of_a_lease(),
-            dial_at: now,
-            send_at: now,
-            quiet_since: None,
+            renew: now + self.third_of_a_lease(),
+            dial: now,
+            send: now,
         };
         loop {
             if let Some(remote) = &parts.remote {
                 self.tend(remote, &mut agenda).await;
             }
-            if Instant::now() >= agenda.renew_at {
-                agenda.renew_at = Instant::now() + self.third_of_a_lease();
+            if Instant::now() >= agenda.renew {
+                agenda.renew = Instant::now() + self.third_of_a_lease();
                 self.renew().await;
             }
-            let draining = drain.phase() >= Phase::Draining;
-            if self.may_end(draining, &mut agenda) {
+            if self.may_end() {
                 return;
             }
             let bell = async {
@@ -111,31 +111,31 @@ impl Upkeep {
             };
             tokio::select! {
                 () = bell => {}
+                () = parts.gone.notified() => {}
                 () = sleep_until(self.next(&agenda)) => {}
-                () = drain.draining(), if !draining => {}
             }
         }
     }
 
     /// Dials when the way is blocked, and sends when it is clear.
     async fn tend(&mut self, remote: &Remote, agenda: &mut Agenda) {
-        if remote.link.clear_now().is_none() && Instant::now() >= agenda.dial_at {
+        if remote.link.clear_now().is_none() && Instant::now() >= agenda.dial {
             // A second, give or take a quarter, so that edges do not dial in step.
             let pause_ms = fastrand::u64(750..1_250);
-            agenda.dial_at = Instant::now() + Duration::from_millis(pause_ms);
+            agenda.dial = Instant::now() + Duration::from_millis(pause_ms);
             remote.link.dialling();
             let dialled = self.dial().await;
             remote.link.dialled(dialled);
         }
         if let Some(clear) = remote.link.clear_now()
-            && Instant::now() >= agenda.send_at
+            && Instant::now() >= agenda.send
         {
             match self.send(&clear.connection).await {
                 Ok(0) => {}
                 Ok(_) => remote.link.answered(),
                 Err(failure) => {
                     remote.link.failed(&clear, &failure);
-                    agenda.send_at = Instant::now() + RESEND_AFTER;
+                    agenda.send = Instant::now() + RESEND_AFTER;
                 }
             }
         }
@@ -224,40 +224,25 @@ impl Upkeep {
         }
     }
 
-    fn may_end(&self, draining: bool, agenda: &mut Agenda) -> bool {
-        let remote = self.parts.remote.as_ref();
-        if remote.is_none() && draining {
-            // Whatever is held here ends with this process.
-            return true;
-        }
-        let sent = self.batch.is_empty() && remote.is_none_or(|remote| remote.queue.is_empty());
-        if sent && Arc::strong_count(&self.parts) <= ALONE {
-            return true;
-        }
-        let idle = sent || remote.is_some_and(|remote| remote.link.is_blocked());
-        if !draining || !idle || !self.parts.live.is_empty() {
-            agenda.quiet_since = None;
-            return false;
-        }
-        agenda
-            .quiet_since
-            .get_or_insert_with(Instant::now)
-            .elapsed()
-            >= QUIET
+    fn may_end(&self) -> bool {
+        // Acquire, so that what the last one settled is seen in the queue.
+        let alone = self.parts.handles.load(Ordering::Acquire) == 0;
+        let done = |remote: &Remote| {
+            remote.link.is_blocked() || (self.batch.is_empty() && remote.queue.is_empty())
+        };
+        alone && self.parts.remote.as_ref().is_none_or(done)
     }
 
     fn next(&self, agenda: &Agenda) -> Instant {
-        let mut next = agenda.renew_at;
+        let mut next = agenda.renew;
         if let Some(remote) = &self.parts.remote {
             if remote.link.clear_now().is_none() {
-                next = next.min(agenda.dial_at);
+                next = next.min(agenda.dial);
             } else if !self.batch.is_empty() || !remote.queue.is_empty() {
-                next = next.min(agenda.send_at);
+                next = next.min(agenda.send);
             }
         }
-        agenda
-            .quiet_since
-            .map_or(next, |since| next.min(since + QUIET))
+        next
     }
 
     fn third_of_a_lease(&self) -> Duration {

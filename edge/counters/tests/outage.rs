@@ -16,20 +16,28 @@ use counters::{
     Config, Counters, Demand, Mode, Request, Reserved, Upkeep, config::Store, keyspace, open,
     open_each,
 };
-use lifecycle::{clock::Clock, drain};
+use lifecycle::{
+    clock::Clock,
+    drain::{self, Drain},
+};
 use policy::{
     id::{LimitId, OrganizationId},
     limit::{Limit, Rate, Scope, Unit},
 };
 use redis_server::RedisServer;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{error::Elapsed, timeout},
+};
 
 /// One edge: its counters and what keeps them up.
 struct Edge {
     counters: Counters,
     upkeep: JoinHandle<()>,
+    drain: Drain,
     /// Kept, so that the drain does not begin and the number of edges stays known.
-    _kept: (drain::Trigger, watch::Sender<u32>),
+    kept: (Option<drain::Trigger>, watch::Sender<u32>),
 }
 
 const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([5; 16]);
@@ -253,6 +261,33 @@ async fn the_upkeep_ends_when_nobody_can_ask_any_more_and_everything_is_sent() {
 }
 
 #[tokio::test]
+async fn what_is_settled_while_streams_are_cut_is_sent() {
+    let server = RedisServer::start();
+    let mut edge = Edge::start(&server, 1, 30_000);
+    let limit = hourly(100, 40);
+    let demand = std::slice::from_ref(&limit);
+    edge.counters.reserve(&request(1), demand).await;
+    edge.kept.0.take().unwrap().start();
+    edge.drain.over().await;
+    // A stream that is cut takes a moment to settle.
+    assert!(ends_within(&mut edge.upkeep, 200).await.is_err());
+    edge.counters.settle(&request(1), &[(limit.limit.id, 1)]);
+    drop(edge.counters);
+    assert!(ends_within(&mut edge.upkeep, 5_000).await.is_ok());
+    assert_eq!(level(&server, &limit), 99);
+}
+
+#[tokio::test]
+async fn the_upkeep_outlasts_a_drain_with_nothing_reserved_yet() {
+    let server = RedisServer::start();
+    let mut edge = Edge::start_for(&server, (1, 30_000), Duration::from_mins(1));
+    edge.kept.0.take().unwrap().start();
+    edge.drain.draining().await;
+    // A body is still on its way up.
+    assert!(ends_within(&mut edge.upkeep, 1_300).await.is_err());
+}
+
+#[tokio::test]
 async fn a_redis_that_takes_no_writes_is_a_redis_that_is_away() {
     let server = RedisServer::start();
     let edge = Edge::start(&server, 1, 30_000);
@@ -322,20 +357,15 @@ async fn settings_that_cannot_work_are_refused_before_anything_is_opened() {
         sentence.contains("limits.redis_url") && !sentence.contains("secret"),
         "{sentence}"
     );
-    assert!(
-        refused(Config {
-            timeout_ms: 0,
-            ..Config::default()
-        })
-        .is_some()
-    );
-    assert!(
-        refused(Config {
-            lease_ms: 700_000,
-            ..Config::default()
-        })
-        .is_some()
-    );
+    let impatient = Config {
+        timeout_ms: 0,
+        ..Config::default()
+    };
+    let lasting = Config {
+        lease_ms: 700_000,
+        ..Config::default()
+    };
+    assert!(refused(impatient).is_some() && refused(lasting).is_some());
     assert!(refused(Config::default()).is_none());
 }
 
@@ -354,6 +384,11 @@ fn asking_is_a_small_future_and_counters_go_anywhere() {
 
 impl Edge {
     fn start(server: &RedisServer, edges: u32, lease_ms: u64) -> Self {
+        Self::start_for(server, (edges, lease_ms), Duration::ZERO)
+    }
+
+    /// One whose drain lasts this long.
+    fn start_for(server: &RedisServer, (edges, lease_ms): (u32, u64), deadline: Duration) -> Self {
         let config = Config {
             redis_url: server.url().into(),
             timeout_ms: TIMEOUT_MS,
@@ -362,14 +397,21 @@ impl Edge {
         };
         let (edges, live_edges) = watch::channel(edges);
         let (counters, upkeep) = open(&config, Clock::system(), live_edges).expect("settings");
-        let (trigger, drain) = drain::channel(Duration::ZERO, Duration::from_secs(5));
-        let upkeep = tokio::spawn(upkeep.run(drain));
+        let (trigger, drain) = drain::channel(Duration::ZERO, deadline);
+        let upkeep = tokio::spawn(upkeep.run(drain.clone()));
         Self {
             counters,
             upkeep,
-            _kept: (trigger, edges),
+            drain,
+            kept: (Some(trigger), edges),
         }
     }
+}
+
+async fn ends_within(upkeep: &mut JoinHandle<()>, ms: u64) -> Result<(), Elapsed> {
+    let ended = timeout(Duration::from_millis(ms), upkeep).await?;
+    ended.expect("it does not panic");
+    Ok(())
 }
 
 fn request(id: i64) -> Request {

@@ -3,7 +3,19 @@
 //! Knows nothing of tokenizers or wire formats. A guess is never zero for text that is not empty, because
 //! missing usage must never be free.
 
-/// Input tokens of a request body of this many bytes: a third of them, and 15 % more, rounded up. Prose has
+use crate::json::Embedded;
+
+/// What one image, sound or file counts that stands in a body as a `data:` URL: about what providers make of a
+/// picture of a megapixel. Its bytes say nothing: the same picture has a hundred thousand of them or a million.
+pub const EMBEDDED_TOKENS: u64 = 1_000;
+
+/// Input tokens of a request body of this many bytes, in which `embedded` stands that is no text.
+pub const fn request_tokens(body_bytes: usize, embedded: Embedded) -> u64 {
+    input_tokens(body_bytes.saturating_sub(embedded.bytes))
+        .saturating_add(embedded.count.saturating_mul(EMBEDDED_TOKENS))
+}
+
+/// Input tokens of this many bytes of text: a third of them, and 15 % more, rounded up. Prose has
 /// about four bytes to a token, code and scripts beyond Latin fewer.
 pub const fn input_tokens(body_bytes: usize) -> u64 {
     (body_bytes as u64).saturating_mul(115).div_ceil(300)

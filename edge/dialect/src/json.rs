@@ -5,7 +5,7 @@
 
 use std::{fmt, ops::Range};
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 /// How deep objects and arrays may stand in one another, the outermost counted. Also what fits the bits of
 /// the reader's stack. Full: the text is refused.
@@ -26,19 +26,40 @@ pub enum Fault {
     },
 }
 
+/// What a text holds that is no text itself: strings, at any depth, that are `data:` URLs in base64.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Embedded {
+    /// How many.
+    pub count: u64,
+    /// How long they are together, their quotes not counted.
+    pub bytes: usize,
+}
+
+/// How far into a string a `data:` URL may come to its payload: its media type stands before it.
+const MEDIA_TYPE_BYTES_MAX: usize = 128;
+
 /// Walks a text whose outermost value is one object. `each` gets every key, its quotes included, and where
 /// its value stands. The result is the place of the closing brace.
 pub fn members<'a, E: From<Fault>>(
     text: &'a str,
-    mut each: impl FnMut(&'a str, Range<usize>) -> Result<(), E>,
+    each: impl FnMut(&'a str, Range<usize>) -> Result<(), E>,
 ) -> Result<usize, E> {
+    Ok(members_and_embedded(text, each)?.0)
+}
+
+/// Like [`members`], and tells what was embedded in what was passed.
+pub fn members_and_embedded<'a, E: From<Fault>>(
+    text: &'a str,
+    mut each: impl FnMut(&'a str, Range<usize>) -> Result<(), E>,
+) -> Result<(usize, Embedded), E> {
     let mut reader = Reader::open(text, b'{')?;
     while reader.more(b'}')? {
         let key = reader.key()?;
         let value = reader.value(DEPTH_MAX - 1)?;
         each(&text[key], value)?;
     }
-    Ok(reader.close()?)
+    let embedded = reader.embedded;
+    Ok((reader.close()?, embedded))
 }
 
 /// Walks a text whose outermost value is one array. `each` gets where every element stands. The result is the
@@ -63,6 +84,7 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     first: bool,
+    embedded: Embedded,
 }
 
 // === impl Reader ===
@@ -73,6 +95,7 @@ impl<'a> Reader<'a> {
             text: text.as_bytes(),
             at,
             first: true,
+            embedded: Embedded::default(),
         }
     }
 
@@ -189,6 +212,7 @@ impl<'a> Reader<'a> {
 
     fn string(&mut self) -> Result<(), Fault> {
         self.take(b'"')?;
+        let start = self.at;
         loop {
             let rest = &self.text[self.at..];
             let Some(len) = memchr2(b'"', b'\\', rest) else {
@@ -200,6 +224,7 @@ impl<'a> Reader<'a> {
             }
             self.at += len + 1;
             if rest[len] == b'"' {
+                self.embedded.take(&self.text[start..self.at - 1]);
                 return Ok(());
             }
             match self.peek() {
@@ -280,6 +305,24 @@ impl<'a> Reader<'a> {
         Err(Fault::Malformed { at: self.at })
     }
 }
+
+// === impl Embedded ===
+
+impl Embedded {
+    /// Counts a string, its quotes cut off, if it is embedded. The word alone is not enough: prose may begin with it.
+    fn take(&mut self, string: &[u8]) {
+        let is_data = string.starts_with(b"data:") && {
+            let head = &string[..string.len().min(MEDIA_TYPE_BYTES_MAX)];
+            memmem::find(head, b";base64,").is_some()
+        };
+        if is_data {
+            self.count += 1;
+            self.bytes += string.len();
+        }
+    }
+}
+
+// === impl Fault ===
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -362,6 +405,26 @@ mod tests {
             check(&"{\"a\":".repeat(100_000)),
             Err(Fault::TooDeep { .. })
         ));
+    }
+
+    #[test]
+    fn data_urls_are_counted_apart_at_any_depth_and_other_texts_are_not() {
+        let embedded = |text: &str| {
+            members_and_embedded(text, |_, _| Ok::<_, Fault>(())).map(|(_, embedded)| embedded)
+        };
+        let image = "data:image\\/png;base64,AA\\/A";
+        let text = format!(r#"{{"a":[{{"url":"{image}"}},"{image}"],"b":"x {image}"}}"#);
+        let (count, bytes) = (2, 2 * image.len());
+        assert_eq!(embedded(&text), Ok(Embedded { count, bytes }));
+        for none in [
+            r#"{"a":"data: 1, 2, 3"}"#,
+            r#"{"a":"data:,x"}"#,
+            r#"{"a":"\"data:x;base64,AA"}"#,
+        ] {
+            assert_eq!(embedded(none), Ok(Embedded::default()), "{none}");
+        }
+        let late = format!(r#"{{"a":"data:{};base64,AA"}}"#, "x".repeat(200));
+        assert_eq!(embedded(&late), Ok(Embedded::default()));
     }
 
     #[test]

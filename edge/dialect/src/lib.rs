@@ -4,9 +4,9 @@
 //! them. Must never know sockets, policy or time. What it is not asked to change, it gives back byte for byte.
 
 mod tokens;
-pub mod estimate;
 pub mod scalar;
 pub mod json;
+pub mod estimate;
 pub mod sse;
 pub mod openai;
 

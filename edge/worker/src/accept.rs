@@ -41,12 +41,17 @@ pub struct Config {
     pub connections_max: usize,
     /// The longest request body, in bytes. Default 32 MiB.
     pub body_bytes_max: usize,
+    /// The most bytes of request bodies that each core holds at once, but never less than one longest body. A body
+    /// is held until its provider has answered; the copy with the provider's name for the model is not counted, so
+    /// give the process twice as much. Default 256 MiB.
+    pub bodies_bytes_max: usize,
     /// The longest request line and headers, in bytes. Default 32 KiB.
     pub head_bytes_max: usize,
     /// How long a request's head may take, and how long a connection may stay idle, in milliseconds. Default
     /// 75,000: longer than the load balancers and SDKs before us keep a connection.
     pub head_timeout_ms: u64,
-    /// How long a request's body may take, in milliseconds. Default 60,000.
+    /// How long a request's body may take, in milliseconds. For as long a request can keep the configuration in
+    /// memory that it came under. Default 60,000.
     pub body_timeout_ms: u64,
 }
 
@@ -119,6 +124,7 @@ impl Default for Config {
             threads: 0,
             connections_max: 10_000,
             body_bytes_max: 32 << 20,
+            bodies_bytes_max: 256 << 20,
             head_bytes_max: 32 << 10,
             head_timeout_ms: 75_000,
             body_timeout_ms: 60_000,

@@ -89,7 +89,8 @@ impl Admit {
         arrival: &Arrival,
         request: &Request,
     ) -> Result<Permit, Refusal> {
-        let input_tokens = estimate::input_tokens(request.body().len());
+        let embedded = request.scanned().embedded;
+        let input_tokens = estimate::request_tokens(request.body().len(), embedded);
         let tokens = input_tokens
             .saturating_add(self.output_tokens(request))
             .clamp(1, UNITS_MAX);

@@ -30,7 +30,7 @@ use crate::{
 };
 
 use self::{
-    client::{Body, Client, Limits},
+    client::{Body, Client, Terms},
     failure::Failure,
     guard::Guard,
     origin::Origin,
@@ -120,7 +120,7 @@ fn ranges<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
 impl Call {
     /// A way with an empty pool. `tls` may be shared by all cores.
     pub fn new(config: &Config, tls: Arc<ClientConfig>, in_force: InForce) -> Self {
-        let limits = Limits {
+        let terms = Terms {
             guard: Guard::new(config.private_ranges.clone()),
             connect_max: Duration::from_millis(config.connect_timeout_ms),
             first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
@@ -128,7 +128,7 @@ impl Call {
             resting_max: config.idle_connections_max,
         };
         Self {
-            client: Client::new(limits, tls),
+            client: Client::new(terms, tls),
             in_force,
             origins: RefCell::default(),
         }

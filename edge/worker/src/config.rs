@@ -39,7 +39,8 @@ pub struct Config {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Edge {
-    /// `SLUICE_EDGE__ID`: what operators see, 1 to 63 letters, digits, `.`, `_` and `-`. Default: drawn at every start.
+    /// `SLUICE_EDGE__ID`: what operators see, 1 to 63 letters, digits, `.`, `_` and `-`, starting with a letter
+    /// or digit. Default: drawn once and kept in the state directory; without one, drawn at every start.
     pub id: Option<String>,
 }
 

@@ -18,6 +18,7 @@ pub mod keeping;
 pub mod boot;
 pub mod follower;
 pub mod dial;
+pub mod parting;
 pub mod session;
 
 use std::{
@@ -132,24 +133,29 @@ pub fn open(parts: Parts, readiness: &Readiness) -> (Feed, Option<Keeper>) {
 }
 
 impl Feed {
-    /// Follows until told to stop, then lets go of the disk.
+    /// Follows until told to stop, takes its leave of the control plane, then lets go of the disk.
     pub async fn run(mut self, stop: CancellationToken) {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.follow() => {}
-        }
+        self.follow(&stop).await;
         self.follower.keeping.tick();
     }
 
-    async fn follow(&mut self) {
+    async fn follow(&mut self, stop: &CancellationToken) {
         let mut backoff = Backoff::default();
         loop {
-            self.wait(backoff.next(Instant::now())).await;
-            let ended = match self.dialer.connect().await {
+            let connected = async {
+                self.wait(backoff.next(Instant::now())).await;
+                self.dialer.connect().await
+            };
+            let connected = tokio::select! {
+                () = stop.cancelled() => return,
+                connected = connected => connected,
+            };
+            let ended = match connected {
                 Ok(channel) => {
                     let link = (&self.dialer, channel);
                     let works = || backoff.works(Instant::now());
-                    let session = session::run(&mut self.follower, link, &self.identity, works);
+                    let session =
+                        session::run(&mut self.follower, link, &self.identity, works, stop);
                     // Where: a fault of ours must cost the session, not the process that serves. What it left
                     // of a lane differs from its hash then, and is loaded anew.
                     let ended = AssertUnwindSafe(session).catch_unwind().await;
@@ -161,6 +167,7 @@ impl Feed {
                 }
             };
             match ended {
+                Ended::Goodbye => return,
                 Ended::Leaving => tracing::info!("{ended}, going to another"),
                 Ended::Panicked => tracing::error!("{}", Ended::Panicked),
                 ended => tracing::warn!("{ended}, trying again"),

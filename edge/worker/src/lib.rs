@@ -3,7 +3,8 @@
 //! The only crate that speaks HTTP with clients and providers. Knows no SQL and no Redis; decides nothing
 //! that policy has not decided. No request in here waits for the control plane.
 //!
-//! The modules stand in the order in which a request meets them; each may know only those above it.
+//! First what the stages read, and what keeps it up to date; then the stages, in the order in which a request meets
+//! them; last what drives them. Each may know only those above it.
 
 pub mod in_force;
 pub mod feed;

@@ -1,7 +1,9 @@
 //! The whole of a request, in order: caller, grant, plan, permit, entry, answer, reply.
 //!
 //! Each line takes what the line before has proved. Knows the stages and nothing of what a refusal looks like on
-//! the wire. Policy is read once, at the top, and let go before anything is waited for.
+//! the wire. Policy is read once, at the top, so that one revision judges a request from start to end. It is let go
+//! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
+//! not at all.
 
 use std::{sync::Arc, task::Context, time::Duration};
 
@@ -21,7 +23,7 @@ use crate::{
     identify::{self, Caller, Identify},
     in_force::InForce,
     record::{Entry, Record, Recorder},
-    relay::{self, Relay, relay},
+    relay::{self, Relay, patience::Patience, relay},
     request::{self, Arrival, Head, endpoint::Endpoint},
     route::{self, Plan},
 };
@@ -29,12 +31,13 @@ use crate::{
 /// One core's stages.
 pub struct Pipeline {
     in_force: InForce,
-    limits: accept::Config,
+    bounds: accept::Config,
+    bodies: request::Bounds,
     identify: Identify,
     admit: Admit,
     recorder: Recorder,
     call: Call,
-    patience: relay::Limits,
+    patience: Patience,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -100,7 +103,7 @@ pub enum Refusal {
 impl Pipeline {
     /// The stages of one core.
     pub fn new(of: Ingredients) -> Self {
-        let patience = relay::Limits {
+        let patience = Patience {
             idle_max: Duration::from_millis(of.upstream.idle_timeout_ms),
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
@@ -110,14 +113,15 @@ impl Pipeline {
             recorder: Recorder::new(of.records, of.drain),
             call: Call::new(&of.upstream, of.tls, of.in_force.clone()),
             in_force: of.in_force,
-            limits: of.inference,
+            bodies: request::Bounds::new(&of.inference),
+            bounds: of.inference,
             patience,
         }
     }
 
-    /// The limits on connections and requests.
-    pub const fn limits(&self) -> &accept::Config {
-        &self.limits
+    /// The bounds on connections and requests.
+    pub const fn bounds(&self) -> &accept::Config {
+        &self.bounds
     }
 
     /// Closes connections to providers that have rested too long.
@@ -140,9 +144,9 @@ impl Pipeline {
             Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller))),
             Endpoint::Model(name) => return Ok(Reply::Models(one_model(&rules, caller, name)?)),
         };
-        let request = head.with_body(endpoint, incoming, &self.limits).await?;
+        let request = head.with_body(endpoint, incoming, &self.bodies).await?;
         let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
-        // From here on the request is about to wait, and must not keep an old configuration in memory.
+        // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
         let permit = self.admit.permit(limits, &plan, arrival, &request).await?;
         let room = *permit.room();
@@ -158,6 +162,7 @@ impl Pipeline {
                     room,
                 })))
             }
+            // The entry is closed where the status is chosen, in `respond`, because its record tells that status.
             Err(failure) => Err(Refusal::Call(failure, entry)),
         }
     }

@@ -1,7 +1,15 @@
 //! The account of one request, from the permit to the last byte: a [`Permit`] becomes an [`Entry`].
 //!
 //! Knows counts and outcomes; knows nothing of the wire. An entry closes itself when it is dropped, so a request
-//! that vanishes is settled and recorded too, and nobody waits for either.
+//! that vanishes is settled and recorded too, and nobody waits for either. What it is charged:
+//!
+//! | an entry that was | and closes | is charged |
+//! |---|---|---|
+//! | opened, or [missed](Entry::missed) | anyhow | nothing: no provider got the request |
+//! | [reached](Entry::reached) | without an answer | its input, by our count |
+//! | [refused](Entry::refused): an error was the answer | anyhow | what the provider says, otherwise nothing |
+//! | answered | with the provider's counts | those, each up to [`TOKENS_MAX`] |
+//! | answered | without them, whole or cut short | its input and what has passed of the output, by our count |
 
 pub mod measures;
 
@@ -26,6 +34,11 @@ use self::measures::Measures;
 /// How many records may wait to be reported.
 // Full: the record is lost and counted as lost; the limits are settled all the same.
 pub const RECORDS_MAX: usize = 65_536;
+
+/// The most tokens of one kind that a request is believed to have used: far beyond any context, and what a limit can
+/// count. A provider that claims more is believed this much, because a record with an absurd count would be refused
+/// and its request be free.
+pub const TOKENS_MAX: u64 = policy::limit::UNITS_MAX;
 
 /// One finished request, as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,7 +294,7 @@ impl Open {
     /// got, or that it refused with an error, has cost nothing.
     fn usage(&self, outcome: Outcome, tally: Tally) -> (Tokens, UsageSource) {
         if let Some(tokens) = tally.tokens {
-            return (tokens, UsageSource::Provider);
+            return (self.believed(tokens), UsageSource::Provider);
         }
         let usage_source = match outcome {
             Outcome::Completed => UsageSource::Estimated,
@@ -296,6 +309,20 @@ impl Open {
             ..Tokens::default()
         };
         (tokens, usage_source)
+    }
+
+    /// What a provider says, each count cut to [`TOKENS_MAX`].
+    fn believed(&self, said: Tokens) -> Tokens {
+        let tokens = Tokens {
+            input: said.input.min(TOKENS_MAX),
+            cached_input: said.cached_input.min(TOKENS_MAX),
+            output: said.output.min(TOKENS_MAX),
+            reasoning: said.reasoning.min(TOKENS_MAX),
+        };
+        if tokens != said {
+            self.recorder.measures.implausible();
+        }
+        tokens
     }
 }
 

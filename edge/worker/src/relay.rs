@@ -12,7 +12,6 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -27,7 +26,11 @@ use crate::{
     request::{Arrival, Request},
 };
 
-use self::{gauge::Gauge, headers::kept, patience::Patience};
+use self::{
+    gauge::Gauge,
+    headers::kept,
+    patience::{Patience, Timer},
+};
 
 /// The kind of every error that a provider caused.
 pub const FAULT: &str = "api_error";
@@ -44,15 +47,6 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
-/// How long to wait in the middle of an answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// For the next bytes.
-    pub idle_max: Duration,
-    /// For all of it, from the request's arrival.
-    pub total_max: Duration,
-}
-
 /// The body of what the client gets.
 pub struct Relay {
     upstream: client::Body,
@@ -62,11 +56,10 @@ pub struct Relay {
     ready: Vec<Bytes>,
     taken: usize,
     entry: Option<Entry>,
-    patience: Patience,
+    timer: Timer,
     state: State,
     good: bool,
     exact: bool,
-    line_open: bool,
 }
 
 /// The answer was cut; the client must not take it for whole.
@@ -87,7 +80,7 @@ pub fn relay(
     request: &Request,
     arrival: &Arrival,
     mut entry: Entry,
-    limits: &Limits,
+    patience: &Patience,
 ) -> (Head, Relay) {
     let Answer {
         status,
@@ -97,19 +90,22 @@ pub fn relay(
     } = answer;
     entry.answered(status.as_u16());
     let gauge = gauge(status, &headers, request.endpoint(), usage_added);
-    let end = Instant::from_std(arrival.started) + limits.total_max;
-    let relay = Relay {
+    let end = Instant::from_std(arrival.started) + patience.total_max;
+    let mut relay = Relay {
         exact: !matches!(gauge, Gauge::Stream(_)),
         upstream: body,
         gauge,
         ready: Vec::new(),
         taken: 0,
         entry: Some(entry),
-        patience: Patience::new(limits.idle_max, end),
+        timer: Timer::new(patience.idle_max, end),
         state: State::Waiting,
         good: status.is_success(),
-        line_open: false,
     };
+    // An empty body is dropped unread, and nobody would hear of its end.
+    if relay.upstream.is_finished() {
+        relay.complete();
+    }
     (
         Head {
             status,
@@ -153,7 +149,7 @@ impl Relay {
     }
 
     fn came(&mut self, bytes: Bytes) {
-        self.patience.moved();
+        self.timer.moved();
         if self.state == State::Waiting {
             self.state = State::Moving;
             if let Some(entry) = &mut self.entry {
@@ -161,9 +157,6 @@ impl Relay {
             }
         }
         self.gauge.push(bytes, &mut self.ready);
-        if let Some(last) = self.ready.last().and_then(|bytes| bytes.last()) {
-            self.line_open = *last != b'\n';
-        }
         // A body of known length is dropped with its last byte, and nobody asks whether there is more.
         if self.upstream.is_finished() {
             self.complete();
@@ -185,8 +178,11 @@ impl Relay {
     }
 
     /// Ends an answer whose rest will not come. A stream gets a last event that says so; anything else is cut
-    /// off, so that nobody takes it for whole.
+    /// off, so that nobody takes it for whole. A stream that said it was done lacks nothing.
     fn fail(&mut self, outcome: Outcome) {
+        if self.gauge.done_seen() {
+            return self.complete();
+        }
         let streamed = matches!(self.gauge, Gauge::Stream(_));
         if streamed {
             let (code, message) = match outcome {
@@ -199,12 +195,12 @@ impl Relay {
                     "The provider broke off; this answer is not complete.",
                 ),
             };
-            if self.line_open {
-                // What has passed of the last event must not become part of this one.
-                self.ready.push(Bytes::from_static(b"\n\n"));
-            }
-            self.ready
-                .push(error::event(FAULT, code, message, None).into());
+            let event = error::event(FAULT, code, message, None);
+            self.ready.push(match self.state {
+                // What has passed of the last event, whole lines or not, must not become part of this one.
+                State::Moving => [b"\n\n", event.as_slice()].concat().into(),
+                _ => event.into(),
+            });
         }
         self.state = if streamed {
             State::Ended
@@ -239,7 +235,7 @@ impl Body for Relay {
                 Poll::Ready(Some(Ok(bytes))) => this.came(bytes),
                 Poll::Ready(Some(Err(Broken))) => this.fail(Outcome::ProviderFailed),
                 Poll::Ready(None) => this.complete(),
-                Poll::Pending if this.patience.poll_exhausted(cx).is_pending() => {
+                Poll::Pending if this.timer.poll_exhausted(cx).is_pending() => {
                     return Poll::Pending;
                 }
                 Poll::Pending => this.fail(Outcome::Cut),
@@ -262,6 +258,10 @@ impl Body for Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
+        // Clients leave at `[DONE]`, and do not wait for the end of the stream behind it.
+        if self.gauge.done_seen() && self.ready.is_empty() {
+            self.complete();
+        }
         if let Some(entry) = self.entry.take() {
             entry.abandon(self.gauge.partial_tally());
         }

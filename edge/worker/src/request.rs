@@ -4,10 +4,12 @@
 //! `Debug`, and it is gone before the body is read.
 
 pub mod endpoint;
+pub mod budget;
 pub mod body;
 
 use std::{
     fmt,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +24,11 @@ use lifecycle::clock::Clock;
 
 use crate::accept;
 
-use self::{body::NoBody, endpoint::Endpoint};
+use self::{
+    body::NoBody,
+    budget::{Budget, Share},
+    endpoint::Endpoint,
+};
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
 const FORWARDED: [HeaderName; 2] = [header::ACCEPT, HeaderName::from_static("openai-beta")];
@@ -60,6 +66,18 @@ pub struct Request {
     forwarded: HeaderMap,
     scanned: Scanned,
     body: Bytes,
+    // Given back when the request is dropped: when a provider has answered, or nobody will.
+    _share: Share,
+}
+
+/// What bodies are held to.
+pub struct Bounds {
+    /// The longest, in bytes.
+    bytes_max: usize,
+    /// How long one may take.
+    time_max: Duration,
+    /// All of one core.
+    budget: Rc<Budget>,
 }
 
 /// Why a request is not one we can judge.
@@ -81,6 +99,8 @@ pub enum Refusal {
     Slow,
     /// The body broke off.
     Broken,
+    /// There is no room for the body beside the others that this core holds.
+    Full,
     /// The body was scanned and refused.
     Body(dialect::openai::request::Refused),
 }
@@ -160,19 +180,25 @@ impl Head {
         self,
         endpoint: Inference,
         incoming: Incoming,
-        limits: &accept::Config,
+        bounds: &Bounds,
     ) -> Result<Request, Refusal> {
         let Self {
             forwarded,
             content_length,
             ..
         } = self;
-        let time_max = Duration::from_millis(limits.body_timeout_ms);
-        let body = body::collect(incoming, content_length, limits.body_bytes_max, time_max).await;
+        let Bounds {
+            bytes_max,
+            time_max,
+            budget,
+        } = bounds;
+        let mut share = budget.share();
+        let body = body::collect(incoming, content_length, *bytes_max, *time_max, &mut share).await;
         let body = body.map_err(|why| match why {
-            NoBody::TooLarge => Refusal::TooLarge(limits.body_bytes_max),
+            NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
             NoBody::Slow => Refusal::Slow,
             NoBody::Broken => Refusal::Broken,
+            NoBody::Full => Refusal::Full,
         })?;
         let scanned = dialect::openai::request::scan(endpoint, &body).map_err(Refusal::Body)?;
         Ok(Request {
@@ -180,7 +206,21 @@ impl Head {
             forwarded,
             scanned,
             body,
+            _share: share,
         })
+    }
+}
+
+// === impl Bounds ===
+
+impl Bounds {
+    /// As the settings say, for one core. A single longest body always has room.
+    pub fn new(config: &accept::Config) -> Self {
+        Self {
+            bytes_max: config.body_bytes_max,
+            time_max: Duration::from_millis(config.body_timeout_ms),
+            budget: Budget::new(config.bodies_bytes_max.max(config.body_bytes_max)),
+        }
     }
 }
 
@@ -231,6 +271,7 @@ impl fmt::Display for Refusal {
             Self::TooLarge(bytes) => write!(f, "the body is longer than {bytes} bytes"),
             Self::Slow => f.write_str("the body did not come in time"),
             Self::Broken => f.write_str("the body broke off"),
+            Self::Full => f.write_str("too many bodies are being held here; try again"),
             Self::Body(refused) => refused.fmt(f),
         }
     }

@@ -173,7 +173,7 @@ fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, KeyInQuery, NotJson, Slow, TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
@@ -184,6 +184,7 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         TooLarge(_) => errors::BODY_TOO_LARGE,
         Slow => errors::BODY_TIMEOUT,
         Broken => errors::BODY_BROKEN,
+        Full => errors::OVERLOADED,
         Body(Refused::NotJson(_)) => errors::INVALID_BODY,
         Body(Refused::ModelMissing | Refused::ModelNotText) => {
             return (errors::INVALID_MODEL, Some("model"));

@@ -5,7 +5,10 @@
 
 pub mod in_flight;
 
-use std::{convert::Infallible, future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
+use std::{
+    cell::Cell, convert::Infallible, future::poll_fn, io, pin::pin, rc::Rc, task::Poll,
+    time::Duration,
+};
 
 use http::{HeaderValue, Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -36,7 +39,8 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// How long to wait after the system refused a connection, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a connection that came so late may take to send its one request.
+/// How long a connection that came late may take to send its first request. Closing it before would be a reset to a
+/// client whose request is on the way already.
 const LATE_GRACE: Duration = Duration::from_secs(1);
 
 /// What every connection of a core uses.
@@ -63,8 +67,8 @@ pub async fn serve(
     clock: Clock,
     drain: Drain,
 ) {
-    let accept = Accept::new(listener, pipeline.limits());
-    let http = accept::http(pipeline.limits());
+    let accept = Accept::new(listener, pipeline.bounds());
+    let http = accept::http(pipeline.bounds());
     let measures = Rc::new(Measures::register());
     let core = Rc::new(Core {
         pipeline,
@@ -119,20 +123,23 @@ async fn take(accepted: io::Result<Accepted>, core: &Rc<Core>, connections: &mut
 /// One connection, from its first request to its last.
 async fn converse(accepted: Accepted, core: Rc<Core>) {
     let Accepted { stream, place } = accepted;
+    let asked = Cell::new(false);
     let service = service_fn(|message| {
+        asked.set(true);
         let core = Rc::clone(&core);
         async move { Ok::<_, Infallible>(core.answer(message).await) }
     });
-    let late = core.drain.phase() >= Phase::Draining;
+    let time_to_leave = async {
+        core.drain.draining().await;
+        if !asked.get() {
+            // The answer to what still comes says that the connection closes.
+            sleep(LATE_GRACE).await;
+        }
+    };
     let mut connection = pin!(core.http.serve_connection(TokioIo::new(stream), service));
     let ended = select! {
         ended = connection.as_mut() => ended,
-        () = core.drain.draining(), if !late => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        // Its request is on the way already; the answer says that the connection closes.
-        () = sleep(LATE_GRACE), if late => {
+        () = time_to_leave => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -39,7 +39,8 @@ pub struct Running {
     /// What keeps it from being ready, to be asked or waited for.
     pub readiness: Readiness,
     serving: Vec<oneshot::Receiver<()>>,
-    finishing: Vec<oneshot::Receiver<()>>,
+    reporting: oneshot::Receiver<()>,
+    keeping: Option<oneshot::Receiver<()>>,
     stop: CancellationToken,
     following: JoinSet<()>,
     background: JoinSet<()>,
@@ -67,9 +68,9 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     counters::describe();
     let readiness = Readiness::new();
     let listening = readiness.block("the listeners");
-    let edge_id = given::edge_id(&config.edge)?;
     let dialer = given::dialer(&config.control_plane)?;
     let directory = given::directory(&config.state)?;
+    let edge_id = given::edge_id(&config.edge, directory.as_ref())?;
     let listeners = accept::listeners(&config.inference, config.inference.cores())?;
     let inference = listeners[0].local_addr()?;
     let probes = listen::bind(config.ops.address, config.ops.plaintext_beyond_loopback)?;
@@ -77,7 +78,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let ops = probes.local_addr()?;
 
     let (writer, in_force) = in_force::new();
-    let (live_edges, live_edges_seen) = watch::channel(1);
+    let (live_edges, live_edges_seen) = watch::channel(given::live_edges(directory.as_ref()));
     // Full: see RECORDS_MAX.
     let (records, recorded) = mpsc::channel(RECORDS_MAX);
     let parts = feed::Parts {
@@ -102,12 +103,11 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     };
     let serving = cores(&config, listeners, shared)?;
     let last = drain.clone();
-    let mut finishing = vec![on_a_thread("records", move |runtime| {
+    let reporting = on_a_thread("records", move |runtime| {
         runtime.block_on(reporter.run(recorded, last));
-    })?];
-    if let Some(keeper) = keeper {
-        finishing.push(on_a_thread("state", move |_| keeper.run())?);
-    }
+    })?;
+    let keeping = keeper.map(|keeper| on_a_thread("state", move |_| keeper.run()));
+    let keeping = keeping.transpose()?;
     following.spawn(feed.run(stop.clone()));
     background.spawn(ops::serve(
         probes,
@@ -124,7 +124,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         ops,
         readiness,
         serving,
-        finishing,
+        reporting,
+        keeping,
         stop,
         following,
         background,
@@ -172,24 +173,29 @@ impl Running {
     /// Waits until the drain has seen the edge out: clients first, then what they left to settle, to report and to
     /// keep. Comes back early when a part ends that should not have.
     pub async fn join(mut self) -> Result<(), Stopped> {
-        tokio::select! {
-            served = all(self.serving) => served?,
+        let reported = async {
+            all(self.serving).await?;
+            Ok(all([self.reporting]).await)
+        };
+        let reported = tokio::select! {
+            reported = reported => reported?,
             Some(result) = self.following.join_next() => {
                 tracing::error!(panicked = result.is_err(), "the feed ended");
                 return Err(Stopped);
             }
-        }
-        // Only now, because until the last request a revocation may still matter.
+        };
+        // Only now, because until the last request a revocation may still matter, and because the control plane takes
+        // the end of the stream for the end of this edge.
         self.stop.cancel();
         while self.following.join_next().await.is_some() {}
-        let finished = all(self.finishing).await;
+        let kept = all(self.keeping).await;
         self.background.shutdown().await;
-        finished
+        reported.and(kept)
     }
 }
 
 /// Waits for threads; one that panicked has dropped its end.
-async fn all(threads: Vec<oneshot::Receiver<()>>) -> Result<(), Stopped> {
+async fn all(threads: impl IntoIterator<Item = oneshot::Receiver<()>>) -> Result<(), Stopped> {
     let ends = threads
         .into_iter()
         .map(|end| async { end.await.map_err(|_| Stopped) });

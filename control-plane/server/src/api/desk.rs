@@ -2,6 +2,12 @@
 //!
 //! Knows request ids, `validate_only`, transactions and replies; knows no noun. A write is answered once: what
 //! was answered to a request id is what a second call with it gets, and nothing is written then.
+//!
+//! A write passes these nouns: the noun's own `Wanted` or `Change` (the request, checked without the database),
+//! [`Call`] (who asks and how), [`Begun`] (a replay, or a first call), [`Draft`] (the open transaction),
+//! `store::*::New` or a locked `Row` (what the store is given), [`Write`] (rows change; each edit is noted as a
+//! `Pending`), and `store::Numbered` (the edits have revisions; only the commit is left). [`Draft::finish`] is the
+//! way from the one but last to the last, and from there to the reply.
 
 use std::{convert::Infallible, fmt::Display};
 

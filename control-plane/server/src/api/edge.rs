@@ -142,12 +142,12 @@ impl EdgeService for Edges {
         &self,
         request: Request<admin::CreateJoinTokenRequest>,
     ) -> Result<Response<admin::CreateJoinTokenResponse>, Status> {
-        let read = |asked| join_token::wanted(asked, self.clock.now_ms());
-        let (call, wanted) = Call::open("CreateJoinToken", request, read)?;
+        let (call, wanted) = Call::open("CreateJoinToken", request, join_token::wanted)?;
         let mut draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        wanted.check(self.clock.now_ms()).map_err(status::invalid)?;
         let minted = keys::mint(Family::Join);
         let new = wanted
             .into_new(&minted)

@@ -6,6 +6,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,7 +14,7 @@ use http::{Request, Response, header::AUTHORIZATION};
 use store::Store;
 use tower::{Layer, Service};
 
-use crate::{authn, status};
+use crate::{authn, status, turns::Turns};
 
 /// The one service that needs no key: load balancers ask it.
 const OPEN_PREFIX: &str = "/grpc.health.v1.Health/";
@@ -22,6 +23,7 @@ const OPEN_PREFIX: &str = "/grpc.health.v1.Health/";
 #[derive(Clone)]
 pub(crate) struct GateLayer {
     store: Store,
+    turns: Arc<Turns>,
 }
 
 /// A service that sees only requests of authenticated operators, each with its `Actor` as an extension.
@@ -29,6 +31,7 @@ pub(crate) struct GateLayer {
 pub(crate) struct Gate<S> {
     inner: S,
     store: Store,
+    turns: Arc<Turns>,
 }
 
 // === impl GateLayer ===
@@ -36,7 +39,8 @@ pub(crate) struct Gate<S> {
 impl GateLayer {
     /// Looks operator keys up in this store.
     pub(crate) fn new(store: Store) -> Self {
-        Self { store }
+        let turns = Arc::new(Turns::new());
+        Self { store, turns }
     }
 }
 
@@ -47,6 +51,7 @@ impl<S> Layer<S> for GateLayer {
         Gate {
             inner,
             store: self.store.clone(),
+            turns: Arc::clone(&self.turns),
         }
     }
 }
@@ -75,10 +80,10 @@ where
         if request.uri().path().starts_with(OPEN_PREFIX) {
             return Box::pin(inner.call(request));
         }
-        let store = self.store.clone();
+        let (store, turns) = (self.store.clone(), Arc::clone(&self.turns));
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
-            match authn::actor(&store, &head.headers).await {
+            match authn::actor((&store, &turns), &head.headers).await {
                 Ok(actor) => head.extensions.insert(actor),
                 Err(why) => return Ok(status::not_authenticated(why).into_http()),
             };

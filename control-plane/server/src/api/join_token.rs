@@ -12,7 +12,6 @@ use keys::Minted;
 use policy::region::Region;
 use proto::admin;
 use store::join_token::{New, Row};
-use time::OffsetDateTime;
 
 use crate::api::{desk, moment};
 
@@ -21,16 +20,13 @@ use crate::api::{desk, moment};
 pub(crate) struct Wanted {
     region: Region,
     display_name: String,
-    expires_at: Option<OffsetDateTime>,
+    expires_ms: Option<u64>,
 }
 
 const EXPIRE_TIME: &str = "join_token.expire_time";
 
-/// Reads a request for a new join token, at `now_ms`.
-pub(crate) fn wanted(
-    asked: admin::CreateJoinTokenRequest,
-    now_ms: u64,
-) -> Result<Wanted, Violations> {
+/// Reads a request for a new join token. Whether its expiry lies ahead is asked only when it is made.
+pub(crate) fn wanted(asked: admin::CreateJoinTokenRequest) -> Result<Wanted, Violations> {
     let given = desk::required(asked.join_token, "join_token")?;
     let mut violations = Violations::new();
     let region = violations.take("join_token.region", Region::try_from(given.region.as_str()));
@@ -38,18 +34,14 @@ pub(crate) fn wanted(
     let display_name = violations.take("join_token.display_name", display_name);
     let expires_ms = given.expire_time.as_ref().map(moment::millis);
     let expires_ms = expires_ms.and_then(|read| violations.take(EXPIRE_TIME, read));
-    if let Some(at_ms) = expires_ms {
-        violations.take(EXPIRE_TIME, key::expire(at_ms, now_ms));
-    }
     let (Some(region), Some(display_name), true) = (region, display_name, violations.is_empty())
     else {
         return Err(violations);
     };
-    let expires_at = expires_ms.and_then(|at_ms| moment::from_millis(at_ms).ok());
     Ok(Wanted {
         region,
         display_name,
-        expires_at,
+        expires_ms,
     })
 }
 
@@ -68,6 +60,16 @@ pub(crate) fn wire(row: Row) -> admin::JoinToken {
 // === impl Wanted ===
 
 impl Wanted {
+    /// Whether the token can be made at `now_ms`. Asked for a first call only: the second call of a pair gets its
+    /// reply even when the token has expired meanwhile.
+    pub(crate) fn check(&self, now_ms: u64) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        if let Some(at_ms) = self.expires_ms {
+            violations.take(EXPIRE_TIME, key::expire(at_ms, now_ms));
+        }
+        violations.done()
+    }
+
     /// The row to make, for the token that was minted.
     pub(crate) fn into_new(self, minted: &Minted) -> Result<New, InvalidSegment> {
         Ok(New {
@@ -75,7 +77,36 @@ impl Wanted {
             region: self.region,
             display_name: self.display_name,
             secret_sha256: minted.secret_sha256,
-            expires_at: self.expires_at,
+            expires_at: self.expires_ms.and_then(|at| moment::from_millis(at).ok()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::Timestamp;
+
+    use super::*;
+
+    const NOW_MS: u64 = 1_700_000_000_000;
+
+    #[test]
+    fn an_expiry_is_judged_when_the_token_is_made_and_not_when_the_call_is_read() {
+        let asked = admin::CreateJoinTokenRequest {
+            join_token: Some(admin::JoinToken {
+                region: "eu".into(),
+                expire_time: Some(Timestamp {
+                    seconds: 1_700_000_000,
+                    nanos: 0,
+                }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        // A call that is read again after the expiry is still the same call.
+        let wanted = wanted(asked).unwrap();
+        assert_eq!(wanted.check(NOW_MS - 1), Ok(()));
+        let refused = wanted.check(NOW_MS).unwrap_err().into_vec();
+        assert_eq!(refused[0].field, EXPIRE_TIME);
     }
 }

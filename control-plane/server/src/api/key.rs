@@ -71,14 +71,14 @@ impl KeyService for Keys {
         &self,
         request: Request<admin::CreateKeyRequest>,
     ) -> Result<Response<admin::CreateKeyResponse>, Status> {
-        let now_ms = self.clock.now_ms();
-        let read = |asked| key_wire::wanted(asked, now_ms);
-        let (call, wanted) = Call::open("CreateKey", request, read)?;
+        let (call, wanted) = Call::open("CreateKey", request, key_wire::wanted)?;
         let pepper = self.pepper().await?;
         let mut draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let now_ms = self.clock.now_ms();
+        wanted.check(now_ms).map_err(status::invalid)?;
         let (minted, new) = self.mint(wanted, &pepper)?;
         let row = rows::create(draft.write(), new)
             .await
@@ -89,9 +89,9 @@ impl KeyService for Keys {
         } else {
             minted.text.as_str()
         };
-        let key = |at| key_wire::wire(row, at, now_ms);
-        let reply = |at| admin::CreateKeyResponse {
-            key: Some(key(at)),
+        let key = |revision| key_wire::wire(row, revision, now_ms);
+        let reply = |revision| admin::CreateKeyResponse {
+            key: Some(key(revision)),
             text: text.to_owned(),
         };
         draft.finish(reply).await
@@ -151,7 +151,7 @@ impl KeyService for Keys {
             .map_err(status::invalid)?;
         let row = rows::update(write, &row).await.map_err(status::store)?;
         draft
-            .finish(|at| key_wire::wire(row, at, self.clock.now_ms()))
+            .finish(|revision| key_wire::wire(row, revision, self.clock.now_ms()))
             .await
     }
 
@@ -171,8 +171,8 @@ impl KeyService for Keys {
             .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
-            .finish(|at| admin::DeleteKeyResponse {
-                revision: reply(at),
+            .finish(|revision| admin::DeleteKeyResponse {
+                revision: reply(revision),
             })
             .await
     }
@@ -191,9 +191,11 @@ impl KeyService for Keys {
         let row = rows::revoke(draft.write(), &name)
             .await
             .map_err(status::store)?;
-        let key = |at| key_wire::wire(row, at, self.clock.now_ms());
+        let key = |revision| key_wire::wire(row, revision, self.clock.now_ms());
         draft
-            .finish(|at| admin::RevokeKeyResponse { key: Some(key(at)) })
+            .finish(|revision| admin::RevokeKeyResponse {
+                key: Some(key(revision)),
+            })
             .await
     }
 }

@@ -64,8 +64,8 @@ pub(crate) struct Change {
 const ENVIRONMENT: &str = "key.environment";
 const EXPIRE_TIME: &str = "key.expire_time";
 
-/// Reads a request for a new key.
-pub(crate) fn wanted(asked: admin::CreateKeyRequest, now_ms: u64) -> Result<Wanted, Violations> {
+/// Reads a request for a new key. Whether its expiry lies ahead is asked only when it is made.
+pub(crate) fn wanted(asked: admin::CreateKeyRequest) -> Result<Wanted, Violations> {
     let given = desk::required(asked.key, "key")?;
     let mut violations = Violations::new();
     let parent = violations.take("parent", ProjectName::parse(&asked.parent));
@@ -80,9 +80,6 @@ pub(crate) fn wanted(asked: admin::CreateKeyRequest, now_ms: u64) -> Result<Want
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("key.display_name", display_name);
     let expires_at = expiry(given.expire_time.as_ref(), &mut violations);
-    if let Some(at) = expires_at {
-        violations.take(EXPIRE_TIME, key::expire(at_ms(at), now_ms));
-    }
     let Some(parent) = parent else {
         return Err(violations);
     };
@@ -155,6 +152,16 @@ impl Wanted {
     /// The family of its text.
     pub(crate) const fn family(&self) -> Family {
         family(self.environment)
+    }
+
+    /// Whether the key can be made at `now_ms`. Asked for a first call only: the second call of a pair gets its
+    /// reply even when the key has expired meanwhile.
+    pub(crate) fn check(&self, now_ms: u64) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        if let Some(at) = self.expires_at {
+            violations.take(EXPIRE_TIME, key::expire(at_ms(at), now_ms));
+        }
+        violations.done()
     }
 
     /// The row to make, for the key that was minted.
@@ -272,7 +279,7 @@ mod tests {
                 environment,
                 ..Default::default()
             };
-            wanted(asked(key), NOW_MS).map(|it| it.family())
+            wanted(asked(key)).map(|it| it.family())
         };
         assert_eq!(family(admin::KeyEnvironment::Unspecified), Ok(Family::Live));
         assert_eq!(family(admin::KeyEnvironment::Live), Ok(Family::Live));
@@ -284,18 +291,33 @@ mod tests {
         let key = admin::Key {
             environment: 9,
             expire_time: Some(Timestamp {
-                seconds: 1,
+                seconds: -1,
                 nanos: 0,
             }),
             models: vec!["organizations/evil/models/chat".into()],
             ..Default::default()
         };
-        let found = fields(wanted(asked(key), NOW_MS).unwrap_err());
+        let found = fields(wanted(asked(key)).unwrap_err());
         assert_eq!(found, [ENVIRONMENT, EXPIRE_TIME, "key.models[0]"]);
         let absent = admin::CreateKeyRequest {
             key: None,
             ..asked(admin::Key::default())
         };
-        assert_eq!(fields(wanted(absent, NOW_MS).unwrap_err()), ["key"]);
+        assert_eq!(fields(wanted(absent).unwrap_err()), ["key"]);
+    }
+
+    #[test]
+    fn an_expiry_is_judged_when_the_key_is_made_and_not_when_the_call_is_read() {
+        let key = admin::Key {
+            expire_time: Some(Timestamp {
+                seconds: 1_700_000_000,
+                nanos: 0,
+            }),
+            ..Default::default()
+        };
+        // A call that is read again after the expiry is still the same call.
+        let wanted = wanted(asked(key)).unwrap();
+        assert_eq!(wanted.check(NOW_MS - 1), Ok(()));
+        assert_eq!(fields(wanted.check(NOW_MS).unwrap_err()), [EXPIRE_TIME]);
     }
 }

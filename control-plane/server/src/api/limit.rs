@@ -115,8 +115,8 @@ impl LimitService for Limits {
             .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
-            .finish(|at| admin::DeleteLimitResponse {
-                revision: reply(at),
+            .finish(|revision| admin::DeleteLimitResponse {
+                revision: reply(revision),
             })
             .await
     }

@@ -135,8 +135,8 @@ impl ModelService for Models {
             .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
-            .finish(|at| admin::DeleteModelResponse {
-                revision: reply(at),
+            .finish(|revision| admin::DeleteModelResponse {
+                revision: reply(revision),
             })
             .await
     }

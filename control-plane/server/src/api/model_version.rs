@@ -106,8 +106,8 @@ impl ModelVersionService for ModelVersions {
             .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
-            .finish(|at| admin::DeleteModelVersionResponse {
-                revision: reply(at),
+            .finish(|revision| admin::DeleteModelVersionResponse {
+                revision: reply(revision),
             })
             .await
     }

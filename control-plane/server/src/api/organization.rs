@@ -127,8 +127,8 @@ impl OrganizationService for Organizations {
         deleted.map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
-            .finish(|at| admin::DeleteOrganizationResponse {
-                revision: reply(at),
+            .finish(|revision| admin::DeleteOrganizationResponse {
+                revision: reply(revision),
             })
             .await
     }

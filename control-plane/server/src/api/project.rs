@@ -130,8 +130,8 @@ impl ProjectService for Projects {
             .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
-            .finish(|at| admin::DeleteProjectResponse {
-                revision: reply(at),
+            .finish(|revision| admin::DeleteProjectResponse {
+                revision: reply(revision),
             })
             .await
     }

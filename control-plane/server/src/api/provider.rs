@@ -123,8 +123,8 @@ impl ProviderService for Providers {
             .map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
-            .finish(|at| admin::DeleteProviderResponse {
-                revision: reply(at),
+            .finish(|revision| admin::DeleteProviderResponse {
+                revision: reply(revision),
             })
             .await
     }

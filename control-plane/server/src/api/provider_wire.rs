@@ -54,6 +54,10 @@ pub(crate) struct Change {
 const KIND: &str = "provider.kind";
 const CREDENTIAL: &str = "provider.credential";
 
+/// Why a credential must be given with a new origin.
+const NEW_ORIGIN: &str = "belongs to the origin of the old base_url; give the one for the new origin, or an empty \
+                          one, and name `credential` in update_mask";
+
 /// Reads a request for a new provider.
 pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Violations> {
     let mut given = desk::required(asked.provider, "provider")?;
@@ -194,6 +198,11 @@ impl Change {
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Status> {
         let credential = mem::replace(&mut self.credential, Update::Kept);
         let checked = self.check(row).map_err(status::invalid)?;
+        let moves = checked.base_url.origin() != row.base_url.origin();
+        if moves && credential == Update::Kept && row.credential_sealed.is_some() {
+            // Whoever may change where a provider stands could otherwise have its secret sent to themselves.
+            return Err(status::invalid_field(CREDENTIAL, NEW_ORIGIN));
+        }
         row.display_name = checked.display_name;
         row.base_url = checked.base_url;
         row.stream_options = checked.stream_options;
@@ -299,5 +308,53 @@ mod tests {
             let refused = fields(Change::read(asked("secret", paths)).err());
             assert_eq!(refused, ["update_mask"]);
         }
+    }
+
+    fn row(credential_sealed: Option<Vec<u8>>) -> Row {
+        Row {
+            id: ProviderId::from_bytes([1; 16]),
+            organization: policy::id::OrganizationId::from_bytes([2; 16]),
+            name: ProviderName::parse("organizations/acme/providers/openai").unwrap(),
+            display_name: String::new(),
+            kind: ProviderKind::OpenAi,
+            base_url: domain::base_url::parse("https://api.openai.com/v1").unwrap(),
+            stream_options: true,
+            regions: Vec::new(),
+            credential_sealed,
+            version: 1,
+            created_at: time::OffsetDateTime::UNIX_EPOCH,
+            updated_at: time::OffsetDateTime::UNIX_EPOCH,
+            revision: Revision(1),
+        }
+    }
+
+    #[test]
+    fn a_kept_credential_does_not_follow_its_provider_to_another_origin() {
+        let key = SealingKey::parse(&SealingKey::generate_text()).unwrap();
+        let kept = || sealed::seal_credential(&key, ProviderId::from_bytes([1; 16]), b"kept");
+        let moved = |base_url: &str, paths: &[&str], credential_sealed| {
+            let change = Change::read(admin::UpdateProviderRequest {
+                provider: Some(admin::Provider {
+                    name: "organizations/acme/providers/openai".into(),
+                    base_url: base_url.into(),
+                    ..Default::default()
+                }),
+                update_mask: Some(FieldMask {
+                    paths: paths.iter().map(ToString::to_string).collect(),
+                }),
+                ..Default::default()
+            });
+            let change = change.ok().unwrap();
+            change.apply(&mut row(credential_sealed), &key)
+        };
+        for elsewhere in ["https://evil.example/v1", "https://api.openai.com:8443/v1"] {
+            let why = moved(elsewhere, &["base_url"], Some(kept())).err().unwrap();
+            assert!(why.message().starts_with(CREDENTIAL), "{}", why.message());
+            let named = moved(elsewhere, &["base_url", "credential"], Some(kept()));
+            assert!(named.unwrap().is_none(), "an empty credential is a choice");
+            assert!(moved(elsewhere, &["base_url"], None).unwrap().is_none());
+        }
+        let here = moved("https://api.openai.com:443/v2", &["base_url"], Some(kept()));
+        assert_eq!(here.unwrap().unwrap().as_slice(), b"kept");
     }
 }

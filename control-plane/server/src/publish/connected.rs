@@ -15,7 +15,7 @@ use store::EdgeSighting;
 use tracing::{error, warn};
 
 use crate::publish::{
-    edges::Edges,
+    edges::{Edges, Taken},
     follower::{Follower, Message},
     hub::Hub,
     join::Badge,
@@ -56,9 +56,9 @@ impl Connected {
         badge: &Badge,
         replica: [u8; 16],
         (hello, state): (Hello, &State),
-    ) -> Self {
+    ) -> Result<Self, Taken> {
         let region = badge.region.clone();
-        let stream = edges.opened(&hello.edge_id, &region);
+        let stream = edges.opened(&hello.edge_id, &region, &hello.boot_id)?;
         let follower = Follower::open(region.clone(), &hello.claims, state);
         let sighting = EdgeSighting {
             edge_id: hello.edge_id,
@@ -67,6 +67,7 @@ impl Connected {
             boot: hello.boot as u8,
             boot_id: hello.boot_id,
             connected: true,
+            said_goodbye: false,
             replica: replica.to_vec(),
             join_token: badge.token.clone(),
             lanes: follower
@@ -74,7 +75,7 @@ impl Connected {
                 .map(|it| (it.lane, it.applied.0, it.durable.0)),
             last_rejection: String::new(),
         };
-        let mut connected = Self {
+        let connected = Self {
             follower,
             sighting,
             edges,
@@ -82,7 +83,7 @@ impl Connected {
             ahead_since: None,
         };
         connected.tell();
-        connected
+        Ok(connected)
     }
 
     /// What it gets now.
@@ -122,6 +123,17 @@ impl Connected {
         Ok(())
     }
 
+    /// The edge shuts down.
+    pub const fn left(&mut self) {
+        self.sighting.said_goodbye = true;
+    }
+
+    /// What it calls itself, when an edge of another region turned out to be called so.
+    pub fn taken(&self) -> Option<&str> {
+        let edge_id = &self.sighting.edge_id;
+        self.edges.is_taken(self.stream, edge_id).then_some(edge_id)
+    }
+
     /// Whether the edge has known more than this replica for too long.
     pub fn must_go_elsewhere(&mut self) -> bool {
         if !self.follower.is_ahead() {
@@ -132,15 +144,16 @@ impl Connected {
     }
 
     /// Hands on what is known of the edge now.
-    pub fn tell(&mut self) {
+    pub fn tell(&self) {
         let lanes = self
             .follower
             .progress()
             .map(|it| (it.lane, it.applied.0, it.durable.0));
-        self.edges.seen(EdgeSighting {
+        let sighting = EdgeSighting {
             lanes,
             ..self.sighting.clone()
-        });
+        };
+        self.edges.seen(self.stream, sighting);
     }
 }
 

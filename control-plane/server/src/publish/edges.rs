@@ -4,20 +4,21 @@
 //! of itself is for operators' eyes, and for shares of a limit; it opens nothing.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     convert::Infallible,
+    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use metrics::{describe_gauge, gauge};
 use policy::region::Region;
-use store::{EdgeSighting, Store};
+use store::{EdgeSighting, Store, StoreError};
 use tokio::{
     sync::{Notify, watch},
     time,
 };
-use tracing::warn;
+use tracing::{error, warn};
 
 /// How long what is learned waits for more of it.
 const GATHER: Duration = Duration::from_millis(50);
@@ -46,11 +47,39 @@ pub struct Edges {
 struct Book {
     /// Of each edge, what is to be written.
     pending: HashMap<String, EdgeSighting>,
-    /// Of each connected edge, the newest of its streams and its region.
-    open: HashMap<String, (u64, Region)>,
+    /// Of each connected edge, the newest of its streams.
+    open: HashMap<String, Open>,
     opened: u64,
     /// Of each region with a connected edge, how many edges live in it.
     living: HashMap<Region, u32>,
+}
+
+/// A stream of a connected edge.
+struct Open {
+    number: u64,
+    region: Region,
+    boot_id: Vec<u8>,
+    /// An edge of another region holds this id, at another replica.
+    taken: bool,
+}
+
+/// Another edge that is connected has this id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken;
+
+/// Where sightings are kept.
+pub trait Ledger: Sync {
+    /// Keeps them all or none, and gives the ids that stay with an edge of another region.
+    fn keep(
+        &self,
+        sightings: &[EdgeSighting],
+    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+}
+
+impl Ledger for Store {
+    async fn keep(&self, sightings: &[EdgeSighting]) -> Result<Vec<String>, StoreError> {
+        self.edges_seen(sightings).await
+    }
 }
 
 /// Registers what is measured here.
@@ -65,20 +94,52 @@ pub fn describe() {
 // === impl Edges ===
 
 impl Edges {
-    /// An edge has connected; gives the number of its stream.
-    pub fn opened(&self, edge_id: &str, region: &Region) -> u64 {
+    /// An edge has connected; gives the number of its stream. The newest stream of an edge counts, because one that
+    /// was killed is back before its old stream is known to be dead; but an id never moves between regions so.
+    pub fn opened(&self, edge_id: &str, region: &Region, boot_id: &[u8]) -> Result<u64, Taken> {
         let mut book = self.lock();
-        book.opened += 1;
-        let number = book.opened;
-        book.open
-            .insert(edge_id.to_owned(), (number, region.clone()));
+        let number = book.opened + 1;
+        let open = Open {
+            number,
+            region: region.clone(),
+            boot_id: boot_id.to_vec(),
+            taken: false,
+        };
+        match book.open.entry(edge_id.to_owned()) {
+            Entry::Occupied(older) if older.get().region != *region => return Err(Taken),
+            Entry::Occupied(mut older) => {
+                if older.insert(open).boot_id != boot_id {
+                    warn!(
+                        edge.id = edge_id,
+                        "Edge {edge_id} has started again, or two edges call themselves so"
+                    );
+                }
+            }
+            Entry::Vacant(place) => drop(place.insert(open)),
+        }
+        book.opened = number;
         gauge!("sluice_control_plane_streams").set(count(book.open.len()));
-        number
+        Ok(number)
     }
 
-    /// An edge has told something. Cheap enough to be called for every message.
-    pub fn seen(&self, sighting: EdgeSighting) {
-        let mut book = self.lock();
+    /// Whether an edge of another region turned out to hold this stream's id.
+    pub fn is_taken(&self, number: u64, edge_id: &str) -> bool {
+        let book = self.lock();
+        let open = book.open.get(edge_id);
+        open.is_some_and(|it| it.number == number && it.taken)
+    }
+
+    /// An edge has told something on this stream. Cheap enough to be called for every message. What an older
+    /// stream than its newest says is passed over.
+    pub fn seen(&self, number: u64, sighting: EdgeSighting) {
+        let book = self.lock();
+        let open = book.open.get(&sighting.edge_id);
+        if open.is_some_and(|it| it.number == number) {
+            self.note(book, sighting);
+        }
+    }
+
+    fn note(&self, mut book: MutexGuard<'_, Book>, sighting: EdgeSighting) {
         let full = book.pending.len() >= PENDING_MAX;
         if full && !book.pending.contains_key(&sighting.edge_id) {
             return;
@@ -90,22 +151,18 @@ impl Edges {
 
     /// A stream of an edge has ended. The edge is gone only when it was its newest one.
     pub fn closed(&self, number: u64, sighting: EdgeSighting) {
-        {
-            let mut book = self.lock();
-            if book
-                .open
-                .get(&sighting.edge_id)
-                .is_none_or(|it| it.0 != number)
-            {
-                return;
-            }
-            book.open.remove(&sighting.edge_id);
-            gauge!("sluice_control_plane_streams").set(count(book.open.len()));
+        let mut book = self.lock();
+        match book.open.get(&sighting.edge_id) {
+            Some(open) if open.number == number => {}
+            _ => return,
         }
-        self.seen(EdgeSighting {
+        book.open.remove(&sighting.edge_id);
+        gauge!("sluice_control_plane_streams").set(count(book.open.len()));
+        let sighting = EdgeSighting {
             connected: false,
             ..sighting
-        });
+        };
+        self.note(book, sighting);
     }
 
     /// How many edges of a region live, at least the one that asks.
@@ -148,29 +205,40 @@ impl Edges {
     }
 
     /// Writes the news there are. `false` when they could not be written and are kept.
-    pub async fn flush(&self, store: &Store) -> bool {
+    pub async fn flush(&self, ledger: &impl Ledger) -> bool {
         let news = std::mem::take(&mut self.lock().pending);
         if news.is_empty() {
             return true;
         }
         let news: Vec<EdgeSighting> = news.into_values().collect();
-        let Err(error) = store.edges_seen(&news).await else {
-            return true;
+        let (kept, left) = match ledger.keep(&news).await {
+            Ok(taken) => (taken, Vec::new()),
+            // One of them is what no database keeps, and must not hold up the others for ever.
+            Err(StoreError::Broken(_)) => keep_each(ledger, news).await,
+            Err(error) => {
+                warn!(%error, edges = news.len(), "What edges told cannot be written, trying again");
+                (Vec::new(), news)
+            }
         };
-        warn!(%error, edges = news.len(), "What edges told cannot be written, trying again");
         let mut book = self.lock();
-        for sighting in news {
+        for edge_id in kept {
+            if let Some(open) = book.open.get_mut(&edge_id) {
+                open.taken = true;
+            }
+        }
+        let done = left.is_empty();
+        for sighting in left {
             book.pending
                 .entry(sighting.edge_id.clone())
                 .or_insert(sighting);
         }
-        false
+        done
     }
 
     /// The regions with a connected edge; what is known of others is forgotten.
     fn regions(&self) -> Vec<Region> {
         let mut book = self.lock();
-        let mut regions: Vec<Region> = book.open.values().map(|it| it.1.clone()).collect();
+        let mut regions: Vec<Region> = book.open.values().map(|it| it.region.clone()).collect();
         regions.sort();
         regions.dedup();
         book.living.retain(|region, _| regions.contains(region));
@@ -183,6 +251,34 @@ impl Edges {
     }
 }
 
+/// Keeps sightings one by one, and drops those that cannot be kept. Gives the ids that are taken, and what is left to
+/// be tried again because the store is away.
+async fn keep_each(
+    ledger: &impl Ledger,
+    news: Vec<EdgeSighting>,
+) -> (Vec<String>, Vec<EdgeSighting>) {
+    let (mut taken, mut left) = (Vec::new(), Vec::new());
+    for sighting in news {
+        if !left.is_empty() {
+            left.push(sighting);
+            continue;
+        }
+        match ledger.keep(std::slice::from_ref(&sighting)).await {
+            Ok(ids) => taken.extend(ids),
+            Err(error @ StoreError::Broken(_)) => {
+                let edge_id = &sighting.edge_id;
+                error!(edge.id = edge_id, %error, "What edge {edge_id} told cannot be kept and is dropped");
+            }
+            Err(_) => left.push(sighting),
+        }
+    }
+    (taken, left)
+}
+
 fn count(edges: usize) -> f64 {
     u32::try_from(edges).map_or(f64::INFINITY, f64::from)
 }
+
+#[cfg(test)]
+#[path = "edges_test.rs"]
+mod tests;

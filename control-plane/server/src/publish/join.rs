@@ -11,16 +11,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, header::AUTHORIZATION};
 use keys::{Family, Presented};
 use lifecycle::clock::Clock;
 use policy::region::Region;
 use store::{JoinToken, Store, StoreError};
 use tokio::{sync::watch, time};
-use tonic::metadata::MetadataMap;
 use tracing::warn;
 
-/// How long an answer of the store is good for.
-const FRESH_FOR: Duration = Duration::from_millis(500);
+use crate::turns::Turns;
+
+/// How often the tokens in use are read anew, when no bell rings.
+const READ_EVERY: Duration = Duration::from_millis(300);
+
+/// The shortest between two readings, however often the bell rings.
+const READ_REST: Duration = Duration::from_millis(100);
+
+/// How long an answer of the store is good for. Longer than between two readings, so that who is known asks nothing.
+const FRESH_FOR: Duration = Duration::from_millis(800);
 
 /// How long a token is kept that nobody asks about.
 const KEPT_FOR: Duration = Duration::from_mins(1);
@@ -30,11 +39,17 @@ const TOKENS_MAX: usize = 4_096; // Full: a token that is not kept is refused un
 
 /// The join tokens in use.
 pub struct Tokens {
-    store: Store,
+    look_up: LookUp,
+    turns: Turns,
     clock: Clock,
     known: Mutex<HashMap<String, Known>>,
     checked: watch::Sender<u64>,
 }
+
+/// Asks the store for tokens by their ids.
+type LookUp = Box<
+    dyn Fn(Vec<String>) -> BoxFuture<'static, Result<Vec<JoinToken>, StoreError>> + Send + Sync,
+>;
 
 /// What a join token proves about its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +71,8 @@ pub enum NoBadge {
     Invalid,
     /// Too many tokens are in use.
     Crowded,
+    /// Too many tokens are being checked.
+    Busy,
     /// The store could not be asked.
     Store(StoreError),
 }
@@ -71,18 +88,27 @@ struct Known {
 impl Tokens {
     /// None in use yet.
     pub fn new(store: Store, clock: Clock) -> Self {
+        let look_up = move |ids: Vec<String>| -> BoxFuture<'static, _> {
+            let store = store.clone();
+            Box::pin(async move { store.join_tokens(&ids).await })
+        };
+        Self::asking(Box::new(look_up), clock)
+    }
+
+    fn asking(look_up: LookUp, clock: Clock) -> Self {
         let (known, checked) = (Mutex::default(), watch::Sender::new(0));
         Self {
-            store,
+            look_up,
+            turns: Turns::new(),
             clock,
             known,
             checked,
         }
     }
 
-    /// What the token in a request's metadata proves.
-    pub async fn badge(&self, metadata: &MetadataMap) -> Result<Badge, NoBadge> {
-        let presented = presented(metadata)?;
+    /// What the token in a request's headers proves.
+    pub async fn badge(&self, headers: &HeaderMap) -> Result<Badge, NoBadge> {
+        let presented = presented(headers)?;
         let token = match self.fresh(presented.key_id()) {
             Some(token) => token,
             None => self.ask(presented.key_id()).await?,
@@ -107,17 +133,18 @@ impl Tokens {
         self.stands_now(&it.token)
     }
 
-    /// Wakes when tokens were read anew.
+    /// Wakes when a token in use has changed.
     pub fn follow(&self) -> watch::Receiver<u64> {
         self.checked.subscribe()
     }
 
-    /// Reads the tokens in use anew, at every ring of `bells` and twice a second.
+    /// Reads the tokens in use anew, at every ring of `bells` and without it, with a rest in between.
     pub async fn run(self: Arc<Self>, mut bells: watch::Receiver<u64>) -> Infallible {
         loop {
             // The bells ring for as long as the process lives.
-            let _ = time::timeout(FRESH_FOR, bells.changed()).await;
+            let _ = time::timeout(READ_EVERY, bells.changed()).await;
             self.refresh().await;
+            time::sleep(READ_REST).await;
         }
     }
 
@@ -127,30 +154,44 @@ impl Tokens {
             known.retain(|_, it| it.asked_at.elapsed() < KEPT_FOR);
             known.keys().cloned().collect()
         };
-        for id in ids {
-            match self.store.join_token(&id).await {
-                Ok(token) => self.learn(&id, token),
-                Err(error) => {
-                    // What was known stays good: edges must not lose their streams with the database.
-                    warn!(%error, "Join tokens cannot be read anew, what is known of them stands");
-                    return;
+        if ids.is_empty() {
+            return;
+        }
+        match (self.look_up)(ids.clone()).await {
+            // Who follows is woken by a change alone: heartbeats of edges ring the same bell.
+            Ok(tokens) => {
+                if self.learn(&ids, tokens) {
+                    self.checked
+                        .send_modify(|count| *count = count.wrapping_add(1));
                 }
             }
+            // What was known stays good: edges must not lose their streams with the database.
+            Err(error) => {
+                warn!(%error, "Join tokens cannot be read anew, what is known of them stands");
+            }
         }
-        self.checked
-            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    fn learn(&self, id: &str, token: Option<JoinToken>) {
-        let mut known = self.lock();
-        match token {
-            Some(token) => {
-                if let Some(it) = known.get_mut(id) {
+    /// Takes what the store said about these tokens, and says whether it is something new.
+    fn learn(&self, ids: &[String], tokens: Vec<JoinToken>) -> bool {
+        let mut found: HashMap<String, JoinToken> = HashMap::with_capacity(tokens.len());
+        found.extend(tokens.into_iter().map(|it| (it.key_id.clone(), it)));
+        let (mut known, mut news) = (self.lock(), false);
+        for id in ids {
+            match (found.remove(id), known.get_mut(id)) {
+                (Some(token), Some(it)) => {
+                    news |= it.token.revoked != token.revoked
+                        || it.token.expires_at_ms != token.expires_at_ms;
                     (it.token, it.read_at) = (token, Instant::now());
                 }
+                (None, Some(_)) => {
+                    news = true;
+                    known.remove(id);
+                }
+                (_, None) => {}
             }
-            None => drop(known.remove(id)),
         }
+        news
     }
 
     /// What is known of a token, if the store said it a moment ago.
@@ -162,32 +203,39 @@ impl Tokens {
     }
 
     async fn ask(&self, id: &str) -> Result<JoinToken, NoBadge> {
-        let answer = self.store.join_token(id).await;
-        let mut known = self.lock();
-        match answer {
+        let Some(_turn) = self.turns.take().await else {
+            return self.last_known(id).ok_or(NoBadge::Busy);
+        };
+        // Of many who bear one token, the first asks for all.
+        if let Some(token) = self.fresh(id) {
+            return Ok(token);
+        }
+        let answer = (self.look_up)(vec![id.to_owned()]).await;
+        let token = match answer.map(|mut tokens| tokens.pop()) {
+            Ok(Some(token)) => token,
             Ok(None) => {
-                known.remove(id);
-                Err(NoBadge::Invalid)
-            }
-            Ok(Some(token)) => {
-                if known.len() >= TOKENS_MAX && !known.contains_key(id) {
-                    return Err(NoBadge::Crowded);
-                }
-                let now = Instant::now();
-                let it = Known {
-                    token: token.clone(),
-                    read_at: now,
-                    asked_at: now,
-                };
-                known.insert(id.to_owned(), it);
-                Ok(token)
+                self.lock().remove(id);
+                return Err(NoBadge::Invalid);
             }
             // With the database away, what it said last is the best that is known.
-            Err(error) => match known.get(id) {
-                Some(it) => Ok(it.token.clone()),
-                None => Err(NoBadge::Store(error)),
-            },
+            Err(error) => return self.last_known(id).ok_or(NoBadge::Store(error)),
+        };
+        let mut known = self.lock();
+        if known.len() >= TOKENS_MAX && !known.contains_key(id) {
+            return Err(NoBadge::Crowded);
         }
+        let now = Instant::now();
+        let it = Known {
+            token: token.clone(),
+            read_at: now,
+            asked_at: now,
+        };
+        known.insert(id.to_owned(), it);
+        Ok(token)
+    }
+
+    fn last_known(&self, id: &str) -> Option<JoinToken> {
+        self.lock().get(id).map(|it| it.token.clone())
     }
 
     fn stands_now(&self, token: &JoinToken) -> bool {
@@ -203,8 +251,13 @@ impl Tokens {
     }
 }
 
-fn presented(metadata: &MetadataMap) -> Result<Presented<'_>, NoBadge> {
-    let value = metadata.get("authorization").ok_or(NoBadge::Nothing)?;
+fn presented(headers: &HeaderMap) -> Result<Presented<'_>, NoBadge> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(NoBadge::Nothing)?;
+    if values.next().is_some() {
+        // Two tokens leave it open which one counts.
+        return Err(NoBadge::NotAToken);
+    }
     let text = value.to_str().map_err(|_| NoBadge::NotAToken)?;
     let (scheme, text) = text.split_once(' ').ok_or(NoBadge::NotAToken)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -229,6 +282,7 @@ impl fmt::Display for NoBadge {
             Self::Invalid => {
                 "the join token is not known here, or revoked, or expired; make a new one"
             }
+            Self::Busy => "too many join tokens are being checked; try again",
             Self::Crowded => "too many join tokens are in use; try again",
             Self::Store(_) => "the join token could not be checked now; try again",
         })
@@ -239,16 +293,96 @@ impl std::error::Error for NoBadge {}
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Semaphore;
+
     use super::*;
+
+    /// A store that holds one token, answers when it is let, and counts how many ask at once.
+    fn store_of(token: JoinToken, gate: Arc<Semaphore>, asking: Arc<AtomicUsize>) -> LookUp {
+        Box::new(move |ids| {
+            let (token, gate, asking) = (token.clone(), Arc::clone(&gate), Arc::clone(&asking));
+            asking.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
+                gate.acquire().await.unwrap().forget();
+                Ok(ids
+                    .contains(&token.key_id)
+                    .then_some(token)
+                    .into_iter()
+                    .collect())
+            })
+        })
+    }
+
+    fn bearing(minted: &keys::Minted) -> HeaderMap {
+        let value = format!("Bearer {}", minted.text.as_str());
+        HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
+    }
+
+    fn token(minted: &keys::Minted) -> JoinToken {
+        JoinToken {
+            key_id: minted.key_id.clone(),
+            region: Region::try_from("eu").unwrap(),
+            secret_sha256: minted.secret_sha256,
+            expires_at_ms: None,
+            revoked: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn made_up_tokens_take_a_few_connections_at_once_and_are_then_sent_away() {
+        let (gate, asking) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+        let known = keys::mint(Family::Join);
+        let look_up = store_of(token(&known), Arc::clone(&gate), Arc::clone(&asking));
+        let tokens = Tokens::asking(look_up, Clock::system());
+        let made_up: Vec<_> = (0..20)
+            .map(|_| bearing(&keys::mint(Family::Join)))
+            .collect();
+        let asks = made_up.iter().map(|headers| async {
+            let found = tokens.badge(headers).await;
+            if matches!(found, Err(NoBadge::Busy)) {
+                // The last one to be sent away lets the others go on.
+                gate.add_permits(1);
+            }
+            found
+        });
+        let found = futures_util::future::join_all(asks).await;
+        let busy = found.iter().filter(|it| matches!(it, Err(NoBadge::Busy)));
+        assert_eq!((busy.count(), asking.load(Ordering::SeqCst)), (16, 4));
+    }
+
+    #[tokio::test]
+    async fn many_bearers_of_one_token_are_one_question_and_its_revocation_wakes_once() {
+        let (gate, asking) = (Arc::new(Semaphore::new(9)), Arc::new(AtomicUsize::new(0)));
+        let minted = keys::mint(Family::Join);
+        let token = token(&minted);
+        let look_up = store_of(token.clone(), gate, Arc::clone(&asking));
+        let tokens = Tokens::asking(look_up, Clock::system());
+        let headers = bearing(&minted);
+        for _ in 0..20 {
+            assert_eq!(tokens.badge(&headers).await.unwrap().token, minted.key_id);
+        }
+        assert_eq!(asking.load(Ordering::SeqCst), 1);
+        let followed = tokens.follow();
+        tokens.refresh().await;
+        assert!(!followed.has_changed().unwrap(), "nothing has changed");
+        let revoked = JoinToken {
+            revoked: true,
+            ..token
+        };
+        assert!(tokens.learn(std::slice::from_ref(&minted.key_id), vec![revoked]));
+        assert!(!tokens.stands(&minted.key_id));
+    }
 
     #[test]
     fn only_a_join_token_is_taken_for_one() {
-        let mut metadata = MetadataMap::new();
+        let mut metadata = HeaderMap::new();
         assert!(matches!(presented(&metadata), Err(NoBadge::Nothing)));
         for family in [Family::Live, Family::Test, Family::Operator, Family::Join] {
             let minted = keys::mint(family);
             let value = format!("Bearer {}", minted.text.as_str());
-            metadata.insert("authorization", value.parse().unwrap());
+            metadata.insert(AUTHORIZATION, value.parse().unwrap());
             let found = presented(&metadata).map(|it| it.key_id().to_owned());
             match family {
                 Family::Join => assert_eq!(found.unwrap(), minted.key_id),

@@ -17,7 +17,7 @@ use tracing::info;
 use crate::{
     publish::{
         connected::Connected,
-        edges::Edges,
+        edges::{Edges, Taken},
         hub::{Hub, Moved},
         join::{Badge, NoBadge, Tokens},
         values::Values,
@@ -126,6 +126,10 @@ impl Session {
         match self.event().await? {
             Event::Heard(Some(message)) => self.hear(message),
             Event::Heard(None) => {
+                // An edge ends its side only when it shuts down; otherwise it resets the stream.
+                if let Some(edge) = &mut self.edge {
+                    edge.left();
+                }
                 self.ended = true;
                 Ok(())
             }
@@ -151,16 +155,19 @@ impl Session {
             return Err(status::edge_nonsense(&"the first message must be Hello"));
         };
         let hello = wire::hello(hello).map_err(nonsense)?;
-        info!(edge.id = hello.edge_id, region = %self.badge.region, build = hello.build, boot = hello.boot.as_str_name(),
-            "Edge {} follows policy", hello.edge_id);
+        let edge_id = hello.edge_id.clone();
+        let build = hello.build.clone();
+        let boot = hello.boot.as_str_name();
+        let (edges, replica) = (Arc::clone(&self.parts.edges), self.parts.replica);
+        let open = |state: &_| Connected::new(edges, &self.badge, replica, (hello, state));
+        let edge = self.parts.hub.read(open);
+        self.edge = Some(edge.map_err(|Taken| status::edge_taken(&edge_id))?);
+        info!(edge.id = edge_id, region = %self.badge.region, build, boot, "Edge {edge_id} follows policy");
         self.outbox
             .push_back(wire::said(sync_response::Message::Welcome(sync::Welcome {
                 region: self.badge.region.as_str().to_owned(),
                 replica_id: self.parts.replica.to_vec(),
             })));
-        let (edges, replica) = (Arc::clone(&self.parts.edges), self.parts.replica);
-        let open = |state: &_| Connected::new(edges, &self.badge, replica, (hello, state));
-        self.edge = Some(self.parts.hub.read(open));
         Ok(())
     }
 
@@ -217,6 +224,9 @@ impl Session {
         };
         if self.seconds.is_multiple_of(HEARD_EVERY) {
             edge.tell();
+        }
+        if let Some(edge_id) = edge.taken() {
+            return Err(status::edge_taken(edge_id));
         }
         if edge.must_go_elsewhere() {
             return Err(status::replica_behind());

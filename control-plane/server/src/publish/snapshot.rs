@@ -4,8 +4,9 @@
 //! sent; so it costs little to keep, and what is sealed is opened only then. Equal ids mean equal bytes.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use metrics::{describe_gauge, gauge};
@@ -14,7 +15,6 @@ use prost::Message;
 use proto::sync::{FetchSnapshotResponse, SnapshotData};
 use seal::CannotOpen;
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::publish::{
     hub::Hub, live::Live, parcel::Claim, ring::CHANGE_OVERHEAD_BYTES, state::State, values::Values,
@@ -27,6 +27,9 @@ const CHUNK_BYTES_MAX: usize = 1 << 20; // Full: the next one begins.
 /// The most snapshots that are sent at once.
 const SENT_AT_ONCE_MAX: usize = 4; // Full: the edge is told to come back.
 
+/// How long one may take. An edge that takes longer loses its leave, even if it reads nothing and so hears nothing.
+pub const SENT_WITHIN: Duration = Duration::from_mins(2);
+
 /// The most snapshots that are kept for edges that come back for the rest.
 const KEPT_MAX: usize = 8; // Full: the oldest goes, and who still wants it starts anew.
 
@@ -35,7 +38,14 @@ pub struct Snapshots {
     hub: Arc<Hub>,
     values: Values,
     kept: Mutex<VecDeque<Arc<Snapshot>>>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Mutex<Slots>>,
+}
+
+/// Which snapshots are being sent, and since when.
+#[derive(Default)]
+struct Slots {
+    since: HashMap<u64, Instant>,
+    given: u64,
 }
 
 /// One lane for one region, at one revision.
@@ -49,7 +59,8 @@ pub struct Snapshot {
 
 /// The leave to send one snapshot.
 pub struct Slot {
-    _permit: OwnedSemaphorePermit,
+    number: u64,
+    slots: Arc<Mutex<Slots>>,
 }
 
 /// Registers what is measured here.
@@ -66,20 +77,28 @@ pub fn describe() {
 impl Snapshots {
     /// None kept yet.
     pub fn new(hub: Arc<Hub>, values: Values) -> Self {
-        let slots = Arc::new(Semaphore::new(SENT_AT_ONCE_MAX));
         Self {
             hub,
             values,
             kept: Mutex::default(),
-            slots,
+            slots: Arc::default(),
         }
     }
 
     /// The leave to send one; `None` when enough are being sent.
-    pub fn slot(&self) -> Option<Slot> {
-        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        gauge!("sluice_control_plane_snapshots_in_flight").increment(1);
-        Some(Slot { _permit: permit })
+    pub fn slot(&self, now: Instant) -> Option<Slot> {
+        let mut slots = lock(&self.slots);
+        let within = |since: &Instant| now.saturating_duration_since(*since) < SENT_WITHIN;
+        slots.since.retain(|_, since| within(since));
+        if slots.since.len() >= SENT_AT_ONCE_MAX {
+            return None;
+        }
+        slots.given += 1;
+        let number = slots.given;
+        slots.since.insert(number, now);
+        show(&slots);
+        let slots = Arc::clone(&self.slots);
+        Some(Slot { number, slots })
     }
 
     /// The newest snapshot when `id` is empty, else the one with this id; `None` when that one is gone.
@@ -189,8 +208,19 @@ fn snapshot_id(state: &State, lane: Lane, region: &Region) -> Vec<u8> {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        gauge!("sluice_control_plane_snapshots_in_flight").decrement(1);
+        let mut slots = lock(&self.slots);
+        slots.since.remove(&self.number);
+        show(&slots);
     }
+}
+
+fn lock(slots: &Mutex<Slots>) -> MutexGuard<'_, Slots> {
+    slots.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn show(slots: &Slots) {
+    let sent = u32::try_from(slots.since.len()).map_or(f64::INFINITY, f64::from);
+    gauge!("sluice_control_plane_snapshots_in_flight").set(sent);
 }
 
 #[cfg(test)]

@@ -78,11 +78,28 @@ fn nobody_gets_another_regions_snapshot_by_naming_it() {
 
 #[test]
 fn only_so_many_are_sent_at_once() {
-    let snapshots = snapshots(Vec::new());
+    let (snapshots, now) = (snapshots(Vec::new()), Instant::now());
     let mut slots: Vec<_> = (0..SENT_AT_ONCE_MAX)
-        .map(|_| snapshots.slot().unwrap())
+        .map(|_| snapshots.slot(now).unwrap())
         .collect();
-    assert!(snapshots.slot().is_none());
+    assert!(snapshots.slot(now).is_none());
     slots.pop();
-    assert!(snapshots.slot().is_some());
+    assert!(snapshots.slot(now).is_some());
+}
+
+#[test]
+fn who_takes_too_long_keeps_nobody_else_waiting() {
+    let (snapshots, now) = (snapshots(Vec::new()), Instant::now());
+    let slow: Vec<_> = (0..SENT_AT_ONCE_MAX)
+        .map(|_| snapshots.slot(now).unwrap())
+        .collect();
+    let later = now + SENT_WITHIN;
+    let mut quick: Vec<_> = (0..SENT_AT_ONCE_MAX)
+        .map(|_| snapshots.slot(later).unwrap())
+        .collect();
+    // That the slow ones end at last frees nothing that is taken.
+    drop(slow);
+    assert!(snapshots.slot(later).is_none());
+    quick.pop();
+    assert!(snapshots.slot(later).is_some());
 }

@@ -2,27 +2,31 @@
 //!
 //! Knows nothing of what is in a lane. Nothing is said to a bearer whose token does not stand.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{Stream, StreamExt, stream};
 use proto::sync::{
     FetchSnapshotRequest, FetchSnapshotResponse, SyncRequest, SyncResponse,
     sync_service_server::SyncService,
 };
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     publish::{
+        door,
         join::{Badge, NoBadge, Tokens},
         session::{Parts, Session},
-        snapshot::{Slot, Snapshot, Snapshots},
+        snapshot::{SENT_WITHIN, Slot, Snapshot, Snapshots},
         wire,
     },
     status,
 };
 
 /// The longest message of an edge, in bytes: a Nack with a hundred rejections and room to spare.
-pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+pub const REQUEST_BYTES_MAX: usize = 256 << 10; // Full: the stream ends with an error.
 
 /// The service.
 pub struct Sync {
@@ -35,18 +39,13 @@ struct Sending {
     snapshots: Arc<Snapshots>,
     snapshot: Arc<Snapshot>,
     next: usize,
+    tokens: Arc<Tokens>,
+    badge: Badge,
+    until: Instant,
     _slot: Slot,
 }
 
 type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-/// What the bearer of these headers proves.
-pub async fn badge(tokens: &Tokens, metadata: &MetadataMap) -> Result<Badge, Status> {
-    tokens.badge(metadata).await.map_err(|why| match why {
-        NoBadge::Nothing | NoBadge::NotAToken | NoBadge::Invalid => status::edge_not_joined(&why),
-        NoBadge::Crowded | NoBadge::Store(_) => status::edge_not_checked(&why),
-    })
-}
 
 // === impl Sync ===
 
@@ -66,7 +65,7 @@ impl SyncService for Sync {
         &self,
         request: Request<Streaming<SyncRequest>>,
     ) -> Result<Response<Self::SyncStream>, Status> {
-        let badge = badge(&self.parts.tokens, request.metadata()).await?;
+        let badge = door::shown(request.extensions())?;
         let session = Session::new(Arc::clone(&self.parts), badge, request.into_inner());
         let answers = stream::unfold(session, |mut session| async move {
             session.next().await.map(|answer| (answer, session))
@@ -78,12 +77,13 @@ impl SyncService for Sync {
         &self,
         request: Request<FetchSnapshotRequest>,
     ) -> Result<Response<Self::FetchSnapshotStream>, Status> {
-        let badge = badge(&self.parts.tokens, request.metadata()).await?;
+        let badge = door::shown(request.extensions())?;
         let request = request.into_inner();
         let lane = wire::lane(request.lane).map_err(|why| status::edge_nonsense(&why))?;
         // Spread, so that those who were sent away do not all come back at once.
         let busy = || status::snapshots_busy(Duration::from_millis(fastrand::u64(200..1_500)));
-        let slot = self.snapshots.slot().ok_or_else(busy)?;
+        let now = Instant::now();
+        let slot = self.snapshots.slot(now).ok_or_else(busy)?;
         let found = self
             .snapshots
             .find(lane, &badge.region, &request.snapshot_id);
@@ -94,10 +94,14 @@ impl SyncService for Sync {
             snapshots,
             snapshot,
             next,
+            tokens: Arc::clone(&self.parts.tokens),
+            badge,
+            until: now + SENT_WITHIN,
             _slot: slot,
         };
         let answers = stream::unfold(sending, |mut sending| async move {
-            sending.chunk().map(|answer| (answer, sending))
+            let chunk = sending.chunk(Instant::now());
+            chunk.map(|answer| (answer, sending))
         });
         Ok(Response::new(answers.boxed()))
     }
@@ -106,8 +110,17 @@ impl SyncService for Sync {
 // === impl Sending ===
 
 impl Sending {
-    fn chunk(&mut self) -> Option<Result<FetchSnapshotResponse, Status>> {
+    /// The next chunk, for as long as the token stands and time is not up.
+    fn chunk(&mut self, now: Instant) -> Option<Result<FetchSnapshotResponse, Status>> {
         let chunk = self.snapshots.chunk(&self.snapshot, self.next)?;
+        if !self.tokens.stands(&self.badge.token) {
+            self.next = usize::MAX;
+            return Some(Err(status::edge_not_joined(&NoBadge::Invalid)));
+        }
+        if now >= self.until {
+            self.next = usize::MAX;
+            return Some(Err(status::snapshot_slow()));
+        }
         self.next += 1;
         Some(chunk.map_err(|why| status::broken("a stored secret cannot be opened", &why)))
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
-use store::{Bell, Store, StoreError};
+use store::{Bell, Changes, Store, StoreError};
 use tokio::{sync::watch, time};
 use tracing::{error, info, warn};
 
@@ -60,14 +60,26 @@ pub fn describe() {
     );
 }
 
+/// The bells of this replica: each changes whenever the store's doorbell says that there may be news of its kind.
+/// Two, so that the heartbeats of edges do not wake who follows policy.
+#[derive(Debug, Clone, Default)]
+pub struct Bells {
+    /// The change log has grown.
+    pub revision: watch::Sender<u64>,
+    /// An edge came, went or got further, or a join token was revoked.
+    pub edges: watch::Sender<u64>,
+}
+
 /// Rings `bells` for everything that the store's doorbell says.
-pub async fn listen(store: Store, bells: watch::Sender<u64>) -> Infallible {
+pub async fn listen(store: Store, bells: Bells) -> Infallible {
     loop {
         match store.doorbell().await {
             Ok(mut doorbell) => loop {
-                // Either bell means: look again. What to look for, each reader knows.
-                let (Bell::Revision | Bell::Edges) = doorbell.rung().await;
-                bells.send_modify(|count| *count = count.wrapping_add(1));
+                let bell = match doorbell.rung().await {
+                    Bell::Revision => &bells.revision,
+                    Bell::Edges => &bells.edges,
+                };
+                bell.send_modify(|count| *count = count.wrapping_add(1));
             },
             Err(error) => {
                 warn!(%error, "The doorbell of the store cannot be opened, scanning goes on");
@@ -113,15 +125,14 @@ impl Tail {
             return Ok(());
         }
         while known < head.revision {
-            let rows = self.store.changes_since(known, ROWS_MAX).await?;
-            if rows.is_empty() {
+            let expected = policy::revision::Revision(known.0 + 1);
+            let gap = |found| Trouble::Gap(Gap { expected, found });
+            let rows = match self.store.changes_since(known, ROWS_MAX).await? {
                 // The head says that there is more than the log holds.
-                let expected = policy::revision::Revision(known.0 + 1);
-                return Err(Trouble::Gap(Gap {
-                    expected,
-                    found: head.revision,
-                }));
-            }
+                Changes::Rows(rows) if rows.is_empty() => return Err(gap(head.revision)),
+                Changes::Rows(rows) => rows,
+                Changes::Cut { oldest } => return Err(gap(oldest)),
+            };
             known = self
                 .hub
                 .write(|state| state.advance(rows).map(|()| state.revision()))?;

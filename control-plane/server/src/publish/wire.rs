@@ -61,6 +61,10 @@ pub fn hello(hello: sync::Hello) -> Result<Hello, Nonsense> {
     if hello.build.chars().count() > 100 {
         return Err(Nonsense("build is longer than 100 characters"));
     }
+    // Shown on terminals, and Postgres keeps no NUL.
+    if hello.build.chars().any(char::is_control) {
+        return Err(Nonsense("build holds a control character"));
+    }
     if hello.boot_id.is_empty() || hello.boot_id.len() > 64 {
         return Err(Nonsense("boot_id must be 1 to 64 bytes"));
     }
@@ -247,3 +251,30 @@ impl fmt::Display for Nonsense {
 }
 
 impl std::error::Error for Nonsense {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_greeting_that_cannot_be_kept_is_refused() {
+        let greeting = |build: &str, edge_id: &str| sync::Hello {
+            protocol: PROTOCOL,
+            build: build.to_owned(),
+            edge_id: edge_id.to_owned(),
+            boot_id: vec![1],
+            cursors: Vec::new(),
+            boot: sync::Boot::Fresh as i32,
+        };
+        assert!(hello(greeting("0.1.0 (a1b2c3)", "edge-1")).is_ok());
+        let long = "x".repeat(101);
+        for (build, edge_id) in [
+            ("a\0b", "one"),
+            ("\u{1b}[2J", "one"),
+            (&long, "one"),
+            ("", "\0"),
+        ] {
+            assert!(hello(greeting(build, edge_id)).is_err(), "{build:?}");
+        }
+    }
+}

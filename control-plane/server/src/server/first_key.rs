@@ -1,4 +1,4 @@
-//! The first operator key: made by the first start, shown once, never kept in clear.
+//! The first operator key: made by the first start, shown once, never kept in clear. And another one, for who lost it.
 //!
 //! Among replicas that start at once exactly one makes it. Where it goes to a file, the file is prepared before the key
 //! counts, so that a full disk cannot leave a control plane that nobody can operate.
@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 /// Why there is no first key.
 #[derive(Debug)]
 pub enum NoFirstKey {
-    /// The store failed.
-    Store(StoreError),
+    /// The store failed. Where a file is named, it holds the key that was made if the store kept it after all.
+    Store(StoreError, Option<PathBuf>),
     /// The file could not be written.
     File(PathBuf, io::Error),
 }
@@ -39,17 +39,44 @@ pub async fn ensure(
         None => None,
     };
     let made = store.first_operator_key(&key_id, &secret_sha256).await;
-    let Some((prepared, path)) = prepared else {
-        return Ok(made?.then_some(text));
+    settle(made, prepared).map(|made| made.then_some(text))
+}
+
+/// Makes another operator key beside those there are, and writes it to `file` if one is named. Gives its text.
+pub async fn another(store: &Store, file: Option<&Path>) -> Result<Zeroizing<String>, NoFirstKey> {
+    let Minted {
+        text,
+        key_id,
+        secret_sha256,
+    } = keys::mint(Family::Operator);
+    let prepared = match file {
+        Some(path) => Some((prepare(path, &text)?, path)),
+        None => None,
     };
-    let unwritable = |error| NoFirstKey::File(path.to_owned(), error);
-    if matches!(made, Ok(true)) {
-        fs::rename(&prepared, path).map_err(unwritable)?;
-        return Ok(Some(text));
+    let made = store.add_operator_key(&key_id, &secret_sha256).await;
+    settle(made.map(|()| true), prepared).map(|_| text)
+}
+
+/// Puts the file where it belongs when the key was made, and away when it was not. When that is not known, because the
+/// answer to the commit was lost, the file stays beside: it may hold the only key there is.
+fn settle(
+    made: Result<bool, StoreError>,
+    prepared: Option<(PathBuf, &Path)>,
+) -> Result<bool, NoFirstKey> {
+    let (beside, path) = match prepared {
+        Some((beside, path)) => (Some(beside), path),
+        None => (None, Path::new("")),
+    };
+    let made = made.map_err(|error| NoFirstKey::Store(error, beside.clone()))?;
+    if let Some(beside) = beside {
+        let moved = if made {
+            fs::rename(&beside, path)
+        } else {
+            fs::remove_file(&beside)
+        };
+        moved.map_err(|error| NoFirstKey::File(path.to_owned(), error))?;
     }
-    fs::remove_file(&prepared).map_err(unwritable)?;
-    made?;
-    Ok(None)
+    Ok(made)
 }
 
 /// Writes the key beside where it will stand, in a file of this process alone.
@@ -74,16 +101,19 @@ fn prepare(path: &Path, text: &str) -> Result<PathBuf, NoFirstKey> {
 
 // === impl NoFirstKey ===
 
-impl From<StoreError> for NoFirstKey {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
 impl fmt::Display for NoFirstKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Store(error) => write!(f, "make the first operator key: {error}"),
+            Self::Store(error, None) => write!(
+                f,
+                "make an operator key: {error}; if no key works later, run `sluice-control-plane operator-key`"
+            ),
+            Self::Store(error, Some(beside)) => write!(
+                f,
+                "make an operator key: {error}; whether it was made is not known: the next start makes it if not, \
+                 and else {} holds it",
+                beside.display()
+            ),
             Self::File(path, error) => {
                 write!(
                     f,
@@ -113,6 +143,27 @@ mod tests {
             fs::metadata(&beside).unwrap().permissions().mode() & 0o777,
             0o600
         );
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_key_that_may_have_been_made_is_kept_and_its_place_is_told() {
+        let directory = std::env::temp_dir().join(format!("unclear-key-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("operator.key");
+        let beside = prepare(&path, "slo_text").unwrap();
+        let lost = Err(StoreError::Unavailable("the answer was lost".to_owned()));
+        let why = settle(lost, Some((beside.clone(), &path))).unwrap_err();
+        assert!(
+            why.to_string().contains(&beside.display().to_string()),
+            "{why}"
+        );
+        assert_eq!(fs::read_to_string(&beside).unwrap(), "slo_text\n");
+        assert!(!settle(Ok(false), Some((beside.clone(), &path))).unwrap());
+        assert!(!beside.exists() && !path.exists());
+        let beside = prepare(&path, "slo_text").unwrap();
+        assert!(settle(Ok(true), Some((beside.clone(), &path))).unwrap());
+        assert!(!beside.exists() && path.exists());
         fs::remove_dir_all(&directory).unwrap();
     }
 }

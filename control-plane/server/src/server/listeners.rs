@@ -2,26 +2,30 @@
 //!
 //! Knows addresses and which services stand behind which; knows nothing of what they do.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::{Stream, stream};
 use lifecycle::{announce, drain::Drain, listen};
 use proto::{
     sync::sync_service_server::SyncServiceServer, usage::usage_service_server::UsageServiceServer,
 };
-use tokio::net::TcpListener;
-use tonic::{
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
-};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tonic::{service::Routes, transport::Server};
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
 
 use crate::{
     api,
     config::Config,
-    ingest::{self, Ingest},
-    publish::sync::{self, Sync},
-    server::cannot_start::CannotStart,
+    ingest::{
+        Ingest,
+        tally::{REPORT_BYTES_MAX, TallyLayer},
+    },
+    publish::{
+        door::DoorLayer,
+        sync::{self, Sync},
+    },
+    server::{cannot_start::CannotStart, counted::Counted},
 };
 
 /// How often a silent connection is asked whether it lives.
@@ -30,8 +34,17 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 /// How long it may take to answer.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most calls at once on one connection.
-const STREAMS_MAX: u32 = 256; // Full: the client waits until one of its calls has ended.
+/// The most calls at once on one connection of an operator.
+const CALLS_MAX: u32 = 256; // Full: the client waits until one of its calls has ended.
+
+/// The most calls at once on one connection of an edge, which makes five.
+const EDGE_CALLS_MAX: u32 = 16; // Full: as above.
+
+/// The most connections of operators.
+const CONNECTIONS_MAX: usize = 1_024; // Full: the next one waits in the queue of the system until one has ended.
+
+/// The most connections of edges, each of which has two.
+const EDGE_CONNECTIONS_MAX: usize = 16_384; // Full: as above.
 
 /// Three listeners.
 pub(crate) struct Listeners {
@@ -59,7 +72,7 @@ pub(crate) fn admin(
         .build_v1()
         .map_err(|_| CannotStart::Broken("its descriptors cannot be shown"))?;
     let open = Routes::new(health).add_service(reflection);
-    let router = builder()
+    let router = builder(CALLS_MAX)
         // gRPC-web comes over HTTP/1.1 too.
         .accept_http1(true)
         .layer(GrpcWebLayer::new())
@@ -73,7 +86,8 @@ pub(crate) fn admin(
                 .await;
         };
         let draining = async move { drain.draining().await };
-        let serve = router.serve_with_incoming_shutdown(incoming(listener), draining);
+        let serve =
+            router.serve_with_incoming_shutdown(incoming(listener, CONNECTIONS_MAX), draining);
         futures_util::future::join(serve, step_back).await.0
     })
 }
@@ -81,26 +95,39 @@ pub(crate) fn admin(
 /// Serves edges until the drain.
 pub(crate) fn edges(
     listener: TcpListener,
-    sync: Sync,
-    usage: Ingest,
+    (door, sync, usage): (DoorLayer, Sync, Ingest),
     drain: Drain,
 ) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send + 'static {
     let sync = SyncServiceServer::new(sync).max_decoding_message_size(sync::REQUEST_BYTES_MAX);
-    let usage = UsageServiceServer::new(usage).max_decoding_message_size(ingest::REQUEST_BYTES_MAX);
-    let router = builder().add_service(sync).add_service(usage);
+    let usage = UsageServiceServer::new(usage).max_decoding_message_size(REPORT_BYTES_MAX);
+    // The layer that is added last is met first: no byte of a body is read for nobody.
+    let services = Routes::new(sync).add_service(usage).into_axum_router();
+    let services = Routes::from(services.layer(TallyLayer::new()).layer(door));
+    let router = builder(EDGE_CALLS_MAX).add_routes(services);
     let draining = async move { drain.draining().await };
-    router.serve_with_incoming_shutdown(incoming(listener), draining)
+    router.serve_with_incoming_shutdown(incoming(listener, EDGE_CONNECTIONS_MAX), draining)
 }
 
-fn builder() -> Server {
+fn builder(calls_max: u32) -> Server {
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .max_concurrent_streams(Some(STREAMS_MAX))
+        .max_concurrent_streams(Some(calls_max))
 }
 
-fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true))
+/// The connections as they come, never more than `max` at once.
+fn incoming(
+    listener: TcpListener,
+    max: usize,
+) -> impl Stream<Item = io::Result<Counted>> + Send + 'static {
+    let places = Arc::new(Semaphore::new(max));
+    stream::unfold((listener, places), |(listener, places)| async move {
+        // Nobody closes the semaphore.
+        let place = Arc::clone(&places).acquire_owned().await.ok()?;
+        let accepted = listener.accept().await;
+        let connection = accepted.map(|(stream, _)| Counted::new(stream, place));
+        Some((connection, (listener, places)))
+    })
 }
 
 // === impl Listeners ===
@@ -141,4 +168,28 @@ fn bind(
     let listener = TcpListener::from_std(bound).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, StreamExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_too_many_is_taken_when_another_has_ended() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut incoming = Box::pin(incoming(listener, 2));
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(TcpStream::connect(address).await.unwrap());
+        }
+        let first = incoming.next().await.unwrap().unwrap();
+        let _second = incoming.next().await.unwrap().unwrap();
+        assert!(incoming.next().now_or_never().is_none());
+        drop(first);
+        assert!(incoming.next().await.unwrap().is_ok());
+    }
 }

@@ -35,11 +35,7 @@ async fn a_key_is_made_read_changed_and_listed() {
         .unwrap()
         .rows;
     assert_eq!((listed[0].models.len(), listed[0].revision), (1, revision));
-    let change = &world
-        .store
-        .changes_since(Revision(revision.0 - 1), 1)
-        .await
-        .unwrap()[0];
+    let change = &world.changes_since(Revision(revision.0 - 1), 1).await[0];
     let value = String::from_utf8(change.value.clone()).unwrap();
     assert!(value.contains("expires Some(4000000000000)"), "{value}");
 
@@ -63,11 +59,7 @@ async fn a_key_names_the_configuration_that_it_needs() {
     let project = world.project("new").await;
     world.project("later").await;
     let key = world.key(new_key("new")).await;
-    let change = &world
-        .store
-        .changes_since(Revision(key.revision.0 - 1), 1)
-        .await
-        .unwrap()[0];
+    let change = &world.changes_since(Revision(key.revision.0 - 1), 1).await[0];
     assert_eq!((change.kind, change.lane), (Kind::Key as u8, Lane::Keys));
     let value = String::from_utf8(change.value.clone()).unwrap();
     let needed = format!("needs {}", project.revision);
@@ -128,11 +120,7 @@ async fn a_key_is_deleted_only_when_it_is_revoked_and_then_leaves_no_tombstone()
     let mut write = world.store.write("test").await.unwrap();
     key::delete(&mut write, &key.name, "").await.unwrap();
     let revision = write.commit().await.unwrap();
-    let change = &world
-        .store
-        .changes_since(Revision(revision.0 - 1), 1)
-        .await
-        .unwrap()[0];
+    let change = &world.changes_since(Revision(revision.0 - 1), 1).await[0];
     assert_eq!(
         (change.operation, &change.after),
         (Operation::Delete, &None)
@@ -212,7 +200,12 @@ async fn a_join_token_proves_its_region_until_it_is_revoked() {
     };
     let made = join_token::create(&mut write, new).await.unwrap();
     assert_eq!(write.commit().await.unwrap(), Revision(0));
-    let token = world.store.join_token(id.as_str()).await.unwrap().unwrap();
+    let token = world
+        .store
+        .join_tokens(&[id.to_string()])
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(
         (token.region, token.secret_sha256, token.revoked),
         (region("eu"), [9; 32], false)
@@ -223,15 +216,7 @@ async fn a_join_token_proves_its_region_until_it_is_revoked() {
     let revoked = join_token::revoke(&mut write, &made.name).await.unwrap();
     write.commit().await.unwrap();
     assert!(revoked.revoked_at.is_some());
-    assert!(
-        world
-            .store
-            .join_token(id.as_str())
-            .await
-            .unwrap()
-            .unwrap()
-            .revoked
-    );
+    assert!(world.store.join_tokens(&[id.to_string()]).await.unwrap()[0].revoked);
     let listed = join_token::list(&world.store, &all()).await.unwrap().rows;
     assert_eq!(listed, [revoked]);
     let nowhere = JoinTokenName {

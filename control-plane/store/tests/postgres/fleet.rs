@@ -15,6 +15,7 @@ fn sighting(edge_id: &str, replica: u8, connected: bool, applied: [u64; 3]) -> E
         boot: 2,
         boot_id: vec![1],
         connected,
+        said_goodbye: false,
         replica: vec![replica],
         join_token: "aaaaaaaaaaaa".to_owned(),
         lanes: [lane(0), lane(1), lane(2)],
@@ -132,4 +133,85 @@ async fn an_edge_is_behind_until_each_lane_is_where_its_last_change_left_it() {
     assert_eq!((nobody.reached, nobody.stragglers.len()), (0, 0));
     let first = edge::behind(store, Revision(0), None, 10).await.unwrap();
     assert_eq!(first.reached, 2);
+}
+
+#[tokio::test]
+async fn a_silent_edge_is_waited_for_until_a_day_has_passed_or_it_said_goodbye() {
+    let world = World::acme().await;
+    let store = &world.store;
+    let newest = world.key(new_key("chat")).await.revision;
+    let behind = async || {
+        edge::behind(store, newest, None, 10)
+            .await
+            .unwrap()
+            .stragglers
+            .len()
+    };
+    let held = sighting("one", 1, true, [0, 0, 0]);
+    store.edges_seen(std::slice::from_ref(&held)).await.unwrap();
+    world
+        .sql("UPDATE edge SET last_seen_at = now() - interval '23 hours'")
+        .await;
+    assert_eq!(behind().await, 1, "it may be cut off and still serve");
+    world
+        .sql("UPDATE edge SET last_seen_at = now() - interval '25 hours'")
+        .await;
+    assert_eq!(behind().await, 0);
+    let goodbye = EdgeSighting {
+        connected: false,
+        said_goodbye: true,
+        ..held.clone()
+    };
+    store.edges_seen(&[goodbye]).await.unwrap();
+    assert_eq!(behind().await, 0);
+    store.edges_seen(&[held]).await.unwrap();
+    assert_eq!(behind().await, 1, "it came back");
+}
+
+#[tokio::test]
+async fn an_id_stays_with_its_region_while_an_edge_there_is_connected() {
+    let world = World::new().await;
+    let store = &world.store;
+    let eu = sighting("one", 1, true, [1, 1, 1]);
+    let us = EdgeSighting {
+        region: region("us"),
+        boot_id: vec![2],
+        ..sighting("one", 2, true, [0, 0, 0])
+    };
+    let none: [String; 0] = [];
+    assert_eq!(
+        store.edges_seen(std::slice::from_ref(&eu)).await.unwrap(),
+        none
+    );
+    assert_eq!(
+        store.edges_seen(std::slice::from_ref(&us)).await.unwrap(),
+        ["one"]
+    );
+    let row = edge::get(store, &name("one")).await.unwrap();
+    assert_eq!((row.region, row.lanes[0].1), (region("eu"), 1));
+    // The same edge, started again after it was killed.
+    let again = EdgeSighting {
+        boot_id: vec![3],
+        ..sighting("one", 2, true, [2, 2, 2])
+    };
+    assert_eq!(store.edges_seen(&[again]).await.unwrap(), none);
+    world
+        .sql("UPDATE edge SET last_seen_at = now() - interval '11 seconds'")
+        .await;
+    assert_eq!(store.edges_seen(&[us]).await.unwrap(), none);
+    assert_eq!(
+        edge::get(store, &name("one")).await.unwrap().region,
+        region("us")
+    );
+}
+
+#[tokio::test]
+async fn what_postgres_cannot_keep_is_told_from_a_postgres_that_is_away() {
+    let world = World::new().await;
+    let bad = EdgeSighting {
+        build: "a\0b".to_owned(),
+        ..sighting("one", 1, true, [1, 1, 1])
+    };
+    let refused = world.store.edges_seen(&[bad]).await;
+    assert!(matches!(refused, Err(StoreError::Broken(_))), "{refused:?}");
 }

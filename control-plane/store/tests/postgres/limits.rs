@@ -20,7 +20,7 @@ async fn a_limit_is_over_an_organization_a_project_or_a_key() {
         let read = limit::get(&world.store, &made.name).await.unwrap();
         assert_eq!(read.scope, ScopeName::parse(scope).unwrap());
         let after = Revision(read.revision.0 - 1);
-        let change = &world.store.changes_since(after, 1).await.unwrap()[0];
+        let change = &world.changes_since(after, 1).await[0];
         let value = String::from_utf8(change.value.clone()).unwrap();
         assert!(value.contains(object), "{value}");
     }

@@ -17,4 +17,6 @@ mod credentials;
 mod limits;
 mod fleet;
 mod usage;
+mod bulk;
+mod keeping;
 mod reading;

@@ -154,11 +154,7 @@ async fn a_model_goes_with_its_versions_unless_a_key_names_it() {
     store::key::delete(&mut write, &key.name, "").await.unwrap();
     model::delete(&mut write, &row.name, "").await.unwrap();
     let last = write.commit().await.unwrap();
-    let changes = world
-        .store
-        .changes_since(Revision(last.0 - 2), 10)
-        .await
-        .unwrap();
+    let changes = world.changes_since(Revision(last.0 - 2), 10).await;
     let kinds: Vec<_> = changes.iter().map(|it| (it.kind, it.operation)).collect();
     assert_eq!(
         kinds,

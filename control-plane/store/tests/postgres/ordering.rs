@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use policy::{hash::StateHash, object::Lane, revision::Revision};
-use store::{Everything, HashRow, Store, organization, provider};
+use store::{Changes, Everything, HashRow, Store, organization, provider};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use crate::world::{World, new_organization, new_provider};
@@ -119,6 +119,9 @@ async fn tail(
             .changes_since(cursor, 100)
             .await
             .map_err(|why| why.to_string())?;
+        let Changes::Rows(changes) = changes else {
+            return Err("the log was cut".to_owned());
+        };
         for change in &changes {
             if change.revision <= cursor {
                 return Err("revisions do not increase".to_owned());

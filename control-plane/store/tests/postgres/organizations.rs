@@ -43,11 +43,7 @@ async fn an_organization_is_made_read_changed_and_deleted() {
             name: name.to_string()
         }
     );
-    let operations: Vec<_> = world
-        .store
-        .changes_since(revision.min(later), 10)
-        .await
-        .unwrap();
+    let operations: Vec<_> = world.changes_since(revision.min(later), 10).await;
     let operations: Vec<_> = operations.iter().map(|it| it.operation).collect();
     assert_eq!(operations, [Operation::Upsert, Operation::Delete]);
     assert!(world.store.everything().await.unwrap().objects.is_empty());

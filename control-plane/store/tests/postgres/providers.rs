@@ -16,7 +16,7 @@ use crate::{
 async fn last_changes(world: &World, count: u64) -> Vec<ChangeRow> {
     let head = world.store.head().await.unwrap().revision;
     let after = policy::revision::Revision(head.0 - count);
-    world.store.changes_since(after, 10).await.unwrap()
+    world.changes_since(after, 10).await
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Usage: stored once, summed as asked.
 
 use policy::id::{ModelId, OrganizationId, ProviderId, VersionId};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{Stored, UsageRecord, id::draw, organization, usage};
 use time::OffsetDateTime;
 use usage::{GroupBy, Query, Sum};
@@ -191,4 +192,71 @@ async fn sums_are_grouped_as_asked_and_in_order() {
         days[0].provider,
         Some(format!("organizations/acme/providers/{}", "03".repeat(16)))
     );
+}
+
+/// Waits until a statement waits for a lock.
+async fn until_one_waits(connection: &mut PgConnection) {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                 AND datname = current_database())";
+    while !sqlx::query_scalar::<_, bool>(waits)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap()
+    {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "nobody ever waits for a lock"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_reports_that_need_the_same_new_days_wait_for_each_other_in_one_order() {
+    let world = World::acme().await;
+    let connect = || async { PgConnection::connect(&world.url).await.unwrap() };
+    let (mut one, mut two, mut third) = (connect().await, connect().await, connect().await);
+    let ensure = |ago: u8| format!("SELECT ensure_usage_partition((current_date - {ago})::date)");
+    let ensure = |ago| sqlx::raw_sql(AssertSqlSafe(ensure(ago)));
+    sqlx::raw_sql("BEGIN").execute(&mut one).await.unwrap();
+    ensure(21).execute(&mut one).await.unwrap();
+    let second = tokio::spawn({
+        let ensure = ensure(20);
+        async move { ensure.execute(&mut two).await.map(drop) }
+    });
+    until_one_waits(&mut third).await;
+    ensure(20).execute(&mut one).await.unwrap();
+    sqlx::raw_sql("COMMIT").execute(&mut one).await.unwrap();
+    second.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_day_of_which_records_came_too_early_still_gets_its_partition() {
+    let world = World::acme().await;
+    let at_ms = now_ms() - 18 * DAY_MS;
+    let eu = region("eu");
+    let early = [record(&world, at_ms).await];
+    world.store.insert_usage("one", &eu, &early).await.unwrap();
+    // As if the day had still been far ahead when its first record came.
+    world
+        .sql(
+            "DO $$ DECLARE it text := 'usage_record_' || to_char(current_date - 18, 'YYYYMMDD'); BEGIN
+                 EXECUTE format('ALTER TABLE usage_record DETACH PARTITION %I', it);
+                 EXECUTE format('INSERT INTO usage_record SELECT * FROM %I', it);
+                 EXECUTE format('DROP TABLE %I', it);
+                 ASSERT (SELECT count(*) FROM usage_record_default) = 1;
+             END $$",
+        )
+        .await;
+    let late = [record(&world, at_ms).await, early[0].clone()];
+    let stored = world.store.insert_usage("one", &eu, &late).await.unwrap();
+    assert_eq!((stored.stored, stored.duplicates), (1, 1));
+    world
+        .sql(
+            "DO $$ BEGIN
+                 ASSERT (SELECT count(*) FROM usage_record_default) = 0;
+                 ASSERT (SELECT count(*) FROM usage_record) = 2;
+             END $$",
+        )
+        .await;
 }

@@ -22,7 +22,8 @@ use policy::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
-    Config, Store, id::draw, key, limit, model, organization, pepper, project, provider, version,
+    ChangeRow, Changes, Config, Store, id::draw, key, limit, model, organization, pepper, project,
+    provider, version,
 };
 
 use crate::private::{Postgres, postgres};
@@ -253,6 +254,14 @@ impl World {
             .await
             .unwrap();
         world
+    }
+
+    /// The changes after a revision, none of which was cut off.
+    pub(crate) async fn changes_since(&self, after: Revision, limit: i64) -> Vec<ChangeRow> {
+        match self.store.changes_since(after, limit).await.unwrap() {
+            Changes::Rows(rows) => rows,
+            Changes::Cut { oldest } => panic!("the log begins at {oldest}"),
+        }
     }
 
     /// Runs SQL behind the back of the store.

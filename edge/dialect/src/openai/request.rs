@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, ops::Range};
 use bytes::Bytes;
 
 use crate::{
-    json::{self, Fault},
+    json::{self, Embedded, Fault},
     openai::field::{Spelling, spelling},
     scalar,
 };
@@ -37,6 +37,8 @@ pub struct Scanned {
     pub choices: u64,
     /// Whether the client itself asks for usage in the stream.
     pub usage_asked: bool,
+    /// Images, sounds and files that stand in the body itself, as `data:` URLs.
+    pub embedded: Embedded,
     model_place: Range<usize>,
     options: Options,
     brace: usize,
@@ -113,7 +115,7 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
     })?;
     let fields = endpoint.fields();
     let mut facts = Facts::new(text);
-    let brace = json::members(text, |key, value| {
+    let (brace, embedded) = json::members_and_embedded(text, |key, value| {
         // A key that is not valid Unicode is none of ours to any reader.
         let Some(key) = scalar::string(key) else {
             return Ok(());
@@ -145,6 +147,7 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
         },
         choices: facts.choices.saturating_mul(facts.prompts),
         usage_asked: facts.usage_asked,
+        embedded,
         options: facts.options,
     })
 }

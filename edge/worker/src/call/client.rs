@@ -39,8 +39,8 @@ pub struct Client {
     first_byte_max: Duration,
 }
 
-/// How connections are made and kept.
-pub struct Limits {
+/// On which terms connections are made and kept.
+pub struct Terms {
     /// Which addresses may be dialled.
     pub guard: Guard,
     /// From resolving to the end of the TLS handshake.
@@ -95,11 +95,11 @@ pub fn authenticate(
 
 impl Client {
     /// A client with an empty pool.
-    pub fn new(limits: Limits, tls: Arc<ClientConfig>) -> Self {
+    pub fn new(terms: Terms, tls: Arc<ClientConfig>) -> Self {
         Self {
-            dialler: Dialler::new(limits.guard, tls, limits.connect_max),
-            pool: Rc::new(Pool::new(limits.resting_max, limits.rest_max)),
-            first_byte_max: limits.first_byte_max,
+            dialler: Dialler::new(terms.guard, tls, terms.connect_max),
+            pool: Rc::new(Pool::new(terms.resting_max, terms.rest_max)),
+            first_byte_max: terms.first_byte_max,
         }
     }
 
@@ -129,14 +129,24 @@ impl Client {
             }
             answer => answer,
         };
-        let answer = answer.map_err(|_| NoAnswer::Broken)?;
+        let answer = answer.map_err(NoAnswer::from)?;
         let (pool, origin) = (Rc::clone(&self.pool), Rc::clone(origin));
-        Ok(answer.map(|incoming| Body {
+        let mut answer = answer.map(|incoming| Body {
             incoming,
             line: Some(line),
             pool,
             origin,
-        }))
+        });
+        let body = answer.body_mut();
+        if body.incoming.is_end_stream() {
+            // Nobody will ask for bytes, and so nobody else would let the connection rest.
+            poll_fn(|cx| {
+                body.rest(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        Ok(answer)
     }
 
     /// Closes connections that have rested too long.
@@ -148,7 +158,8 @@ impl Client {
         // Boxed: dialling is large, and rare beside the requests that carry this future's size.
         let wire = Box::pin(self.dialler.dial(origin)).await;
         let wire = wire.map_err(NoAnswer::Unreachable)?;
-        Line::open(wire).await.map_err(|Broken| NoAnswer::Broken)
+        let line = Line::open(wire).await;
+        line.map_err(|Broken| NoAnswer::Unreachable(CannotDial::Closed))
     }
 }
 
@@ -184,5 +195,50 @@ impl Body {
         if let Some(line) = self.line.take() {
             self.pool.put(self.origin.text(), line, cx);
         }
+    }
+}
+
+// === impl NoAnswer ===
+
+impl From<Unanswered> for NoAnswer {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Stale(_) => Self::Unreachable(CannotDial::Closed),
+            Unanswered::Broken => Self::Broken,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use crate::call::dial::{self, Wire};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_connection_that_is_closed_before_anything_was_sent_has_reached_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        drop(listener.accept().await.unwrap());
+        stream.readable().await.unwrap();
+        let line = Line::open(Wire::Tcp(stream)).await.unwrap();
+        let terms = Terms {
+            guard: Guard::new(Vec::new()),
+            connect_max: Duration::from_secs(1),
+            first_byte_max: Duration::from_secs(1),
+            rest_max: Duration::from_secs(1),
+            resting_max: 1,
+        };
+        let client = Client::new(terms, dial::tls().unwrap());
+        let origin = Rc::new(Origin::parse(&format!("http://{address}")).unwrap());
+        let request = Request::post("/").body(Full::default()).unwrap();
+        let answer = client.send(&origin, (line, true), request).await;
+        assert!(matches!(
+            answer.err(),
+            Some(NoAnswer::Unreachable(CannotDial::Closed))
+        ));
     }
 }

@@ -52,6 +52,8 @@ pub enum CannotDial {
     Slow,
     /// The connection or its encryption failed.
     Failed(io::Error),
+    /// The provider accepted the connection and closed it at once.
+    Closed,
 }
 
 /// TLS as every provider is met: the public roots, HTTP/1.1. Made once for all cores, so that they share sessions.
@@ -212,6 +214,7 @@ impl fmt::Display for CannotDial {
             ),
             Self::Slow => f.write_str("the provider did not accept a connection in time"),
             Self::Failed(error) => write!(f, "connect to the provider: {error}"),
+            Self::Closed => f.write_str("the provider closed the connection at once"),
         }
     }
 }

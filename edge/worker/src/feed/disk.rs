@@ -19,7 +19,11 @@ use std::{
 };
 
 use policy::object::Lane;
-use seal::{SealingKey, journal::Journal};
+use seal::{
+    SealingKey,
+    file::{self, ReadError},
+    journal::Journal,
+};
 
 /// The longest journal of a lane, in bytes; it is merged into a new generation long before.
 const LANE_JOURNAL_BYTES_MAX: u64 = 256 << 20;
@@ -37,6 +41,15 @@ struct Held {
     key: SealingKey,
     // Kept open because closing it would free the lock.
     _lock: File,
+}
+
+/// A short text that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// The id that the edge drew for itself.
+    EdgeId,
+    /// How many edges of the region lived, in decimal.
+    LiveEdges,
 }
 
 /// Which of the two generations of a lane.
@@ -88,6 +101,26 @@ impl Directory {
         Ok(journal)
     }
 
+    /// What was noted. `None`: nothing, or nothing that opens.
+    pub fn note(&self, note: Note) -> Option<String> {
+        let word = note.word();
+        match file::read(&self.held.path.join(word), self.key(), &context(word)) {
+            Ok(plain) => String::from_utf8(plain.to_vec()).ok(),
+            Err(ReadError::Missing) => None,
+            Err(why) => {
+                tracing::warn!(%why, "the note {word} on disk is passed over");
+                None
+            }
+        }
+    }
+
+    /// Notes a text in place of the one before. Blocks.
+    pub fn write_note(&self, note: Note, text: &str) -> io::Result<()> {
+        let word = note.word();
+        let path = self.held.path.join(word);
+        file::write(&path, self.key(), &context(word), text.as_bytes())
+    }
+
     /// The journal of changes since the current generation, or, for `Previous`, of those that led to it.
     fn changes(&self, lane: Lane, since: Generation) -> io::Result<Journal> {
         // One context for both, since the later is renamed into the earlier.
@@ -114,6 +147,17 @@ impl Directory {
 
     fn key(&self) -> &SealingKey {
         &self.held.key
+    }
+}
+
+// === impl Note ===
+
+impl Note {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::EdgeId => "edge-id",
+            Self::LiveEdges => "live-edges",
+        }
     }
 }
 

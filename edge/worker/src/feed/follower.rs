@@ -26,6 +26,11 @@ use crate::{
     in_force::Writer,
 };
 
+/// How many Nacks may wait to be said.
+// Full: the oldest are not said. A snapshot can free many batches that waited for it, and what was refused in them
+// is counted in the metric all the same.
+const NACKS_MAX: usize = 100;
+
 /// Follows the control plane.
 pub struct Follower {
     /// The one writer.
@@ -40,7 +45,8 @@ pub struct Follower {
     pub live_edges: watch::Sender<u32>,
     /// The largest snapshot, in bytes.
     pub snapshot_bytes_max: usize,
-    /// What is to be said, in order. Taken by the session after each message, so a few at most.
+    /// What is to be said, in order: for each lane one Ack, the latest, and at most [`NACKS_MAX`] Nacks. Taken by
+    /// the session after each message.
     pub says: Vec<Say>,
     /// The last Ack of each lane: applied and durable.
     pub told: HashMap<Lane, (Revision, Revision)>,
@@ -231,6 +237,8 @@ impl Follower {
         let held = self.lane(lane).loaded(place, installed.ledger, now);
         self.blockers.remove(&lane);
         self.nack(lane, revision, installed.rejections, installed.refused);
+        // Said even where the revision is the one last told: the control plane waits to hear that the snapshot came.
+        self.told.remove(&lane);
         self.ack(lane);
         for batch in held {
             self.batch(batch, now);
@@ -243,10 +251,11 @@ impl Follower {
     }
 
     fn head(&mut self, head: &wire::Head, now: Instant) {
-        self.live_edges.send_if_modified(|live| {
-            let before = std::mem::replace(live, head.live_edges.max(1));
-            before != *live
-        });
+        let live_edges = head.live_edges.max(1);
+        let differs = |live: &mut u32| std::mem::replace(live, live_edges) != live_edges;
+        if self.live_edges.send_if_modified(differs) {
+            self.keeping.live_edges(live_edges);
+        }
         for cursor in &head.heads {
             let Some(lane) = lane::numbered(cursor.lane) else {
                 continue;
@@ -269,8 +278,11 @@ impl Follower {
         if self.told.insert(lane, (applied, durable)) == Some((applied, durable)) {
             return;
         }
+        let number = lane as i32;
+        self.says
+            .retain(|say| !matches!(say, Say::Ack(ack) if ack.lane == number));
         self.says.push(Say::Ack(wire::Ack {
-            lane: lane as i32,
+            lane: number,
             applied_revision: applied.0,
             durable_revision: durable.0,
             state_hash: state.ledger.hash().as_bytes().to_vec(),
@@ -282,6 +294,12 @@ impl Follower {
             return;
         }
         gauges::refused(lane, &rejections, count);
+        let is_nack = |say: &Say| matches!(say, Say::Nack(_));
+        if self.says.iter().filter(|say| is_nack(say)).count() >= NACKS_MAX
+            && let Some(oldest) = self.says.iter().position(is_nack)
+        {
+            self.says.remove(oldest);
+        }
         let (lane, batch_revision) = (lane as i32, at.0);
         self.says.push(Say::Nack(wire::Nack {
             lane,

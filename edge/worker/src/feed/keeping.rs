@@ -28,6 +28,8 @@ pub struct Keeping {
     /// For each lane, batches without changes, made one. They only say that other lanes moved on, and a sync of
     /// the disk for each would cost more than all else.
     empty: HashMap<Lane, wire::Batch>,
+    /// How many edges live, where that was not taken yet.
+    live_edges: Option<u32>,
     lost_since: Option<Instant>,
 }
 
@@ -40,6 +42,7 @@ impl Keeping {
             orders,
             unkept: Vec::new(),
             empty: HashMap::new(),
+            live_edges: None,
             lost_since: None,
         }
     }
@@ -72,6 +75,16 @@ impl Keeping {
             self.order(lane, batch);
         }
         self.revoked(Vec::new());
+        if let Some(live_edges) = self.live_edges {
+            self.live_edges(live_edges);
+        }
+    }
+
+    /// Keeps how many edges of the region live; what finds no room is tried again at the next tick.
+    pub fn live_edges(&mut self, live_edges: u32) {
+        let Some(orders) = &self.orders else { return };
+        let taken = orders.live_edges(live_edges).is_ok();
+        self.live_edges = (!taken).then_some(live_edges);
     }
 
     fn order(&self, lane: Lane, batch: wire::Batch) {

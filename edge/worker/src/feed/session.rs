@@ -1,11 +1,12 @@
 //! One stream with one control plane, from `Hello` to its end.
 //!
 //! Knows the connection; what is said is the follower's. Everything runs in one task: a message, a chunk of a
-//! snapshot and news of the disk are taken one at a time, and none waits for another's I/O.
+//! snapshot and news of the disk are taken one at a time, and none waits for another's I/O. The edge ends the stream
+//! cleanly only when it leaves for good; every other end is a reset, so that the two can be told apart.
 
 use std::{
     fmt,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,12 +21,14 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_stream::{StreamMap, wrappers::ReceiverStream};
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming, transport::Channel};
 
 use crate::feed::{
     dial::Dialer,
     follower::{Fetch, Follower, Next},
     lane,
+    parting::{Farewell, Parting},
 };
 
 /// The version of the protocol.
@@ -39,6 +42,8 @@ const SAYS_MAX: usize = 256;
 const SILENCE: Duration = Duration::from_secs(15);
 /// How long the first word may take: a replica that is behind may make an edge wait five seconds.
 const FIRST_WORD: Duration = Duration::from_secs(10);
+/// How long the other end may take to hear that this edge leaves.
+const FAREWELL: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_secs(1);
 
@@ -61,6 +66,8 @@ pub type InFlight = Arc<dyn Fn() -> u32 + Send + Sync>;
 /// Why a session ended.
 #[derive(Debug)]
 pub enum Ended {
+    /// This edge is leaving.
+    Goodbye,
     /// The replica is leaving.
     Leaving,
     /// It closed the stream.
@@ -81,17 +88,24 @@ struct Session<'a> {
     dialer: &'a Dialer,
     client: SyncServiceClient<Channel>,
     says: mpsc::Sender<wire::SyncRequest>,
+    farewell: Farewell,
     fetches: StreamMap<Lane, Chunks>,
 }
 
-/// Follows over this channel until it ends. `works` is called once the control plane has spoken.
+/// Follows over this channel until it ends, or until told to stop. `works` is called once the control plane has
+/// spoken.
 pub async fn run(
     follower: &mut Follower,
     (dialer, channel): (&Dialer, Channel),
     identity: &Identity,
     works: impl FnOnce(),
+    stop: &CancellationToken,
 ) -> Ended {
-    let mut client = SyncServiceClient::new(channel)
+    let (parting, farewell) = Parting::new(channel.clone());
+    let client = SyncServiceClient::new(channel)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let mut speaking = SyncServiceClient::new(parting)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     follower.begin(Instant::now());
@@ -108,30 +122,41 @@ pub async fn run(
     let mut session = Session {
         follower,
         dialer,
-        client: client.clone(),
+        client,
         says,
+        farewell,
         fetches,
     };
     // Before the call, because the other end may answer only once it has heard it.
     if let Err(ended) = session.say(Say::Hello(hello)) {
         return ended;
     }
-    let opened = client.sync(dialer.request(ReceiverStream::new(said)));
-    let mut stream = match timeout(FIRST_WORD, opened).await {
-        Ok(Ok(stream)) => stream.into_inner(),
-        Ok(Err(status)) => return Ended::Failed(Box::new(status)),
-        Err(_) => return Ended::Silent,
+    let opened = async {
+        let request = dialer.request(ReceiverStream::new(said));
+        let mut stream = speaking.sync(request).await?.into_inner();
+        let first = timeout(FIRST_WORD, stream.next()).await;
+        Ok((stream, first))
     };
-    match timeout(FIRST_WORD, stream.next()).await {
-        Ok(first) => {
-            if let Err(ended) = session.hear(first) {
-                return ended;
+    let mut opened = pin!(timeout(2 * FIRST_WORD, opened));
+    let (stream, first) = tokio::select! {
+        opened = &mut opened => match opened {
+            Ok(Ok((stream, Ok(first)))) => (stream, first),
+            Ok(Ok((_, Err(_)))) | Err(_) => return Ended::Silent,
+            Ok(Err(status)) => return Ended::Failed(Box::new(status)),
+        },
+        () = stop.cancelled() => {
+            // It may have been heard already, and then wants a farewell.
+            if let Ok(Ok(Ok((stream, _)))) = timeout(FAREWELL, opened).await {
+                return session.leave(stream).await;
             }
+            return Ended::Goodbye;
         }
-        Err(_) => return Ended::Silent,
+    };
+    if let Err(ended) = session.hear(first) {
+        return ended;
     }
     works();
-    session.follow(stream, &identity.in_flight).await
+    session.follow(stream, &identity.in_flight, stop).await
 }
 
 // === impl Session ===
@@ -141,6 +166,7 @@ impl Session<'_> {
         mut self,
         mut heard: Streaming<wire::SyncResponse>,
         in_flight: &InFlight,
+        stop: &CancellationToken,
     ) -> Ended {
         let (mut beat, mut tick) = (every(BEAT), every(TICK));
         let mut last_word = Instant::now();
@@ -157,12 +183,23 @@ impl Session<'_> {
                     self.say(Say::Beat(wire::Beat { in_flight: in_flight() }))
                 }
                 () = sleep_until(due.into()) => { self.fetch(); Ok(()) }
+                () = stop.cancelled() => return self.leave(heard).await,
                 Some((lane, chunk)) = self.fetches.next() => self.chunk(lane, chunk),
             };
             if let Err(ended) = event {
                 return ended;
             }
         }
+    }
+
+    /// Ends the stream cleanly, and waits a moment for the other end to have heard it.
+    async fn leave(self, mut heard: Streaming<wire::SyncResponse>) -> Ended {
+        self.farewell.say();
+        drop(self.says);
+        let heard = async { while let Some(Ok(_)) = heard.next().await {} };
+        // Either way it was said; what is not read within this time will not be read.
+        let _ = timeout(FAREWELL, heard).await;
+        Ended::Goodbye
     }
 
     fn hear(&mut self, word: Option<Result<wire::SyncResponse, Status>>) -> Result<(), Ended> {
@@ -230,8 +267,8 @@ impl Session<'_> {
             let chunks = chunks.map_ok(tonic::Response::into_inner).try_flatten();
             // The end is said, because the map of streams drops an ended one without a word.
             let end = stream::once(std::future::ready(None));
-            self.fetches
-                .insert(lane, Box::pin(chunks.map(Some).chain(end)));
+            let chunks = until_silent(chunks, SILENCE).chain(end);
+            self.fetches.insert(lane, Box::pin(chunks));
         }
     }
 
@@ -246,6 +283,14 @@ impl Session<'_> {
     }
 }
 
+/// The items; and `None` where the next has not come for this long, as at an end.
+fn until_silent<T>(
+    items: impl Stream<Item = T>,
+    longest: Duration,
+) -> impl Stream<Item = Option<T>> {
+    tokio_stream::StreamExt::timeout(items, longest).map(Result::ok)
+}
+
 fn every(period: Duration) -> Interval {
     let mut interval = interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -255,6 +300,7 @@ fn every(period: Duration) -> Interval {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Goodbye => f.write_str("this edge is leaving"),
             Self::Leaving => f.write_str("the control plane is leaving"),
             Self::Closed => f.write_str("the control plane closed the stream"),
             Self::Silent => f.write_str("the control plane fell silent"),
@@ -265,3 +311,18 @@ impl fmt::Display for Ended {
 }
 
 impl std::error::Error for Ended {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_snapshot_that_falls_silent_ends() {
+        let chunks = stream::iter([1, 2]).chain(stream::pending());
+        let chunks = until_silent(chunks, Duration::from_millis(20)).take(3);
+        let heard: Vec<_> = timeout(Duration::from_secs(5), chunks.collect())
+            .await
+            .unwrap();
+        assert_eq!(heard, [Some(1), Some(2), None]);
+    }
+}

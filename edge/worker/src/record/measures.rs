@@ -13,6 +13,7 @@ const KINDS: [&str; 4] = ["input", "cached_input", "output", "reasoning"];
 /// What is measured; handles, so that a request looks nothing up.
 pub struct Measures {
     lost: Counter,
+    implausible: Counter,
     tokens: [Counter; KINDS.len()],
     first_byte: Histogram,
 }
@@ -22,6 +23,10 @@ pub fn describe() {
     metrics::describe_counter!(
         "sluice_record_lost_total",
         "Records lost because the queue was full"
+    );
+    metrics::describe_counter!(
+        "sluice_usage_implausible_total",
+        "Answers whose provider claimed more tokens than a request can use; they count the most that one may have"
     );
     metrics::describe_counter!("sluice_tokens_total", "Tokens used, by kind");
     metrics::describe_histogram!(
@@ -38,6 +43,7 @@ impl Measures {
     pub fn register() -> Self {
         Self {
             lost: metrics::counter!("sluice_record_lost_total"),
+            implausible: metrics::counter!("sluice_usage_implausible_total"),
             tokens: KINDS.map(|kind| metrics::counter!("sluice_tokens_total", "kind" => kind)),
             first_byte: metrics::histogram!("sluice_request_first_byte_seconds"),
         }
@@ -46,6 +52,11 @@ impl Measures {
     /// A record has found no place in the queue.
     pub fn lost(&self) {
         self.lost.increment(1);
+    }
+
+    /// A provider has claimed an absurd count.
+    pub fn implausible(&self) {
+        self.implausible.increment(1);
     }
 
     /// The first byte of an answer's body came after this long.

@@ -114,6 +114,11 @@ impl Gauge {
         }
     }
 
+    /// Whether the provider said that the stream is done.
+    pub const fn done_seen(&self) -> bool {
+        matches!(self, Self::Stream(meter) if meter.done_seen())
+    }
+
     /// Whether the provider reported an error within the stream.
     pub const fn error_seen(&self) -> bool {
         matches!(self, Self::Stream(meter) if meter.error_seen())

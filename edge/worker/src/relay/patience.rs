@@ -10,22 +10,31 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A deadline for silence, and one for the whole.
+/// How long to wait in the middle of an answer.
+#[derive(Debug, Clone, Copy)]
 pub struct Patience {
+    /// For the next bytes.
+    pub idle_max: Duration,
+    /// For all of it, from the request's arrival.
+    pub total_max: Duration,
+}
+
+/// A deadline for silence, and one for the whole.
+pub struct Timer {
     // Made at the first wait: a whole answer often comes without one.
-    timer: Option<Pin<Box<Sleep>>>,
+    sleep: Option<Pin<Box<Sleep>>>,
     last: Instant,
     idle_max: Duration,
     end: Instant,
 }
 
-// === impl Patience ===
+// === impl Timer ===
 
-impl Patience {
+impl Timer {
     /// Waits at most `idle_max` for the next bytes, and never beyond `end`.
     pub fn new(idle_max: Duration, end: Instant) -> Self {
         Self {
-            timer: None,
+            sleep: None,
             last: Instant::now(),
             idle_max,
             end,
@@ -41,14 +50,14 @@ impl Patience {
     pub fn poll_exhausted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let due = (self.last + self.idle_max).min(self.end);
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            if timer.as_mut().poll(cx).is_pending() {
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if sleep.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
             if Instant::now() >= due {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(due);
+            sleep.as_mut().reset(due);
         }
     }
 }

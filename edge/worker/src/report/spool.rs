@@ -105,7 +105,11 @@ impl Spool {
         {
             match journal.reset() {
                 Ok(()) => self.sent = 0,
-                Err(why) => tracing::error!(%why, "sent records cannot be cleared from disk"),
+                Err(why) => {
+                    // It may have failed before the frames were gone or after it; the journal knows.
+                    self.sent = usize::try_from(journal.frames()).unwrap_or(usize::MAX);
+                    tracing::error!(%why, "sent records cannot be cleared from disk");
+                }
             }
         }
     }
@@ -173,6 +177,28 @@ mod tests {
         assert_eq!((spool.records(), next(&mut spool)), (0, None));
         drop(spool);
         assert!(Spool::new(Some(journal(directory.path(), 1 << 20))).is_empty());
+    }
+
+    #[test]
+    fn what_comes_after_a_clearing_that_failed_half_way_is_sent() {
+        use nix::{
+            fcntl::{FcntlArg, SealFlag, fcntl},
+            sys::memfd::{MFdFlags, memfd_create},
+        };
+        // A file that can be written and cannot be cut: the new mark is set, and then it fails.
+        let file = memfd_create("records", MFdFlags::MFD_ALLOW_SEALING).unwrap();
+        fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+        let opened = format!("/proc/self/fd/{number}");
+        std::os::unix::fs::symlink(opened, directory.path().join("records")).unwrap();
+
+        let mut spool = Spool::new(Some(journal(directory.path(), 1 << 20)));
+        for name in ["one", "two"] {
+            spool.push(batch(name, 1));
+            assert_eq!(next(&mut spool).as_deref(), Some(name));
+        }
+        assert!(spool.is_empty());
     }
 
     #[test]

@@ -1,8 +1,17 @@
 //! The wall where a record becomes a message of `sluice.usage.v1`.
+//!
+//! Keeps texts and numbers within what the control plane stores: a record that it refuses is lost, and one that is
+//! a little off is not. Knows nothing of how records travel.
 
 use proto::{message, usage};
 
 use crate::record::Record;
+
+/// The longest text that the control plane stores, in bytes.
+const TEXT_BYTES_MAX: usize = 512;
+
+/// The largest number that the control plane stores. Providers name counts, so any number can come.
+const NUMBER_MAX: u64 = 1 << 53;
 
 /// The record as it is sent.
 pub fn record(record: Record) -> usage::Record {
@@ -11,25 +20,45 @@ pub fn record(record: Record) -> usage::Record {
         at: Some(message::timestamp(record.at_ms)),
         organization_id: record.organization.as_bytes().to_vec(),
         project_id: record.project.as_bytes().to_vec(),
-        key_id: record.key_id,
+        key_id: text(record.key_id),
         model_id: record.model.as_bytes().to_vec(),
         version_id: record.version.as_bytes().to_vec(),
         provider_id: record
             .provider
             .map(|id| id.as_bytes().to_vec())
             .unwrap_or_default(),
-        provider_model: record.provider_model,
+        provider_model: text(record.provider_model),
         endpoint: record.endpoint.to_owned(),
         outcome: record.outcome as i32,
         status: u32::from(record.status),
         streamed: record.streamed,
         usage_source: record.usage_source as i32,
-        input_tokens: record.tokens.input,
-        cached_input_tokens: record.tokens.cached_input,
-        output_tokens: record.tokens.output,
-        reasoning_tokens: record.tokens.reasoning,
-        revision: record.revision.0,
-        duration_us: record.duration_us,
-        first_byte_us: record.first_byte_us,
+        input_tokens: record.tokens.input.min(NUMBER_MAX),
+        cached_input_tokens: record.tokens.cached_input.min(NUMBER_MAX),
+        output_tokens: record.tokens.output.min(NUMBER_MAX),
+        reasoning_tokens: record.tokens.reasoning.min(NUMBER_MAX),
+        revision: record.revision.0.min(NUMBER_MAX),
+        duration_us: record.duration_us.min(NUMBER_MAX),
+        first_byte_us: record.first_byte_us.min(NUMBER_MAX),
+    }
+}
+
+/// Cut between characters, and without NUL, which the database's texts do not take.
+fn text(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+    text.retain(|character| character != '\0');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(text("gpt".to_owned()), "gpt");
+        assert_eq!(text("a\0b".to_owned()), "ab");
+        let long = text("模".repeat(256));
+        assert_eq!((long.len(), long.chars().count()), (510, 170));
     }
 }

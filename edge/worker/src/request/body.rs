@@ -9,6 +9,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use crate::request::budget::Share;
+
 /// The largest buffer made on the client's word alone, before its bytes have come.
 const TRUSTED_BYTES: usize = 256 << 10;
 
@@ -21,14 +23,18 @@ pub enum NoBody {
     Slow,
     /// It broke off, or its framing is broken.
     Broken,
+    /// All bodies together are too long.
+    Full,
 }
 
-/// The whole body of at most `bytes_max`, if it comes within `time_max`. `announced` is its `content-length`.
+/// The whole body of at most `bytes_max`, if it comes within `time_max`. `announced` is its `content-length`; `share`
+/// grows by what has come.
 pub async fn collect(
     body: Incoming,
     announced: Option<u64>,
     bytes_max: usize,
     time_max: Duration,
+    share: &mut Share,
 ) -> Result<Bytes, NoBody> {
     let announced = announced
         .map_or(Ok(0), usize::try_from)
@@ -37,12 +43,17 @@ pub async fn collect(
     if announced > bytes_max {
         return Err(NoBody::TooLarge);
     }
-    timeout(time_max, gather(body, announced, bytes_max))
+    timeout(time_max, gather(body, announced, bytes_max, share))
         .await
         .unwrap_or(Err(NoBody::Slow))
 }
 
-async fn gather(body: Incoming, announced: usize, bytes_max: usize) -> Result<Bytes, NoBody> {
+async fn gather(
+    body: Incoming,
+    announced: usize,
+    bytes_max: usize,
+    share: &mut Share,
+) -> Result<Bytes, NoBody> {
     let mut body = pin!(body);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -53,6 +64,7 @@ async fn gather(body: Incoming, announced: usize, bytes_max: usize) -> Result<By
         if first.len() + rest.len() + data.len() > bytes_max {
             return Err(NoBody::TooLarge);
         }
+        share.grow(data.len()).map_err(|_| NoBody::Full)?;
         if first.is_empty() && rest.is_empty() {
             first = data;
             continue;

@@ -7,24 +7,56 @@ use seal::SealingKey;
 
 use crate::{
     config,
-    feed::{dial::Dialer, disk::Directory},
+    feed::{
+        dial::Dialer,
+        disk::{Directory, Note},
+    },
     worker::cannot_start::CannotStart,
 };
 
-/// What the edge calls itself.
-pub fn edge_id(edge: &config::Edge) -> Result<String, CannotStart> {
-    let Some(id) = &edge.id else {
-        return Ok(format!("edge-{:08x}", fastrand::u32(..)));
-    };
-    let fits = (1..=63).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    if fits {
-        Ok(id.clone())
-    } else {
-        Err(CannotStart::EdgeId)
+/// What the edge calls itself: what the settings say, else what it drew once, else a new draw, which is kept if
+/// there is a disk. Without one, each start looks like another edge until the last one is forgotten.
+pub fn edge_id(edge: &config::Edge, directory: Option<&Directory>) -> Result<String, CannotStart> {
+    if let Some(id) = &edge.id {
+        return if is_edge_id(id) {
+            Ok(id.clone())
+        } else {
+            Err(CannotStart::EdgeId)
+        };
     }
+    let Some(directory) = directory else {
+        return Ok(drawn());
+    };
+    if let Some(id) = directory.note(Note::EdgeId).filter(|id| is_edge_id(id)) {
+        return Ok(id);
+    }
+    let id = drawn();
+    if let Err(why) = directory.write_note(Note::EdgeId, &id) {
+        tracing::warn!(%why, "the drawn id of this edge cannot be kept, the next start draws another");
+    }
+    Ok(id)
+}
+
+/// How many edges of the region live, as the last process here was told; one if none was.
+pub fn live_edges(directory: Option<&Directory>) -> u32 {
+    let noted = directory.and_then(|directory| directory.note(Note::LiveEdges));
+    noted
+        .and_then(|text| text.parse().ok())
+        .map_or(1, |live: u32| live.max(1))
+}
+
+fn drawn() -> String {
+    format!("edge-{:08x}", fastrand::u32(..))
+}
+
+/// The control plane's own rule: an edge that breaks it would be refused for ever.
+fn is_edge_id(id: &str) -> bool {
+    let bytes = id.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes[0].is_ascii_alphanumeric()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
 }
 
 /// The way to the control plane.
@@ -56,6 +88,40 @@ pub fn directory(config: &config::State) -> Result<Option<Directory>, CannotStar
             let path = path.display();
             tracing::error!(%path, %why, "nothing is kept on disk, because the directory cannot be had");
             Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(path: &std::path::Path) -> Directory {
+        Directory::open(path, SealingKey::parse(&"7".repeat(64)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_edge_keeps_the_id_that_it_drew() {
+        let path = tempfile::tempdir().unwrap();
+        let named = |id: Option<&str>| {
+            let id = id.map(str::to_owned);
+            edge_id(&config::Edge { id }, Some(&directory(path.path()))).unwrap()
+        };
+        let drawn = named(None);
+        assert!(is_edge_id(&drawn), "{drawn}");
+        assert_eq!(named(None), drawn);
+        assert_eq!(named(Some("zurich-1")), "zurich-1");
+        assert_eq!(named(None), drawn);
+    }
+
+    #[test]
+    fn an_id_that_the_control_plane_would_refuse_is_refused_at_start() {
+        for id in ["", "-edge", ".edge", "_edge", "a b", "ä", &"a".repeat(64)] {
+            let edge = config::Edge {
+                id: Some(id.to_owned()),
+            };
+            let refused = edge_id(&edge, None);
+            assert!(matches!(refused, Err(CannotStart::EdgeId)), "{id}");
         }
     }
 }

@@ -10,6 +10,8 @@ use std::{
 use policy::object::Lane;
 use proto::sync::{self as wire, sync_response::Message as Heard};
 
+use worker::{feed::disk::Directory, worker::given};
+
 use crate::{
     edge::{Edge, planes, ready},
     plane::{Plane, credential, key, organization, revoke, upsert},
@@ -48,6 +50,7 @@ async fn fill(path: &Path) -> [Plane; 3] {
     session.durable(Lane::Keys, planes[1].revision).await;
     session.batch(planes[2].put(&credential("second"))).await;
     session.durable(Lane::Secrets, planes[2].revision).await;
+    drop(session);
     edge.stop().await;
     planes
 }
@@ -101,6 +104,28 @@ async fn batches_without_changes_are_kept_together_with_the_next() {
     let again = script.session().await;
     assert!(again.hello.cursors.contains(&planes[1].cursor()));
     edge.stop().await;
+}
+
+#[tokio::test]
+async fn the_number_of_living_edges_is_found_again() {
+    let path = tempfile::tempdir().unwrap();
+    let mut script = Script::start().await;
+    let edge = Edge::on_disk(script.address, path.path(), '7');
+    let session = script.session().await;
+    let head = wire::Head {
+        live_edges: 7,
+        ..Default::default()
+    };
+    session.say(Heard::Head(head)).await;
+    let mut live_edges = edge.live_edges.clone();
+    let told = live_edges.wait_for(|live| *live == 7);
+    soon("the number of edges", told).await.unwrap();
+    drop(session);
+    edge.stop().await;
+    let key = seal::SealingKey::parse(&"7".repeat(64)).unwrap();
+    let directory = Directory::open(path.path(), key).unwrap();
+    assert_eq!(given::live_edges(Some(&directory)), 7);
+    assert_eq!(given::live_edges(None), 1);
 }
 
 #[tokio::test]
@@ -217,6 +242,7 @@ async fn nothing_on_disk_keeps_an_edge_from_starting() {
         let wanted: Vec<_> = planes.iter().filter(|plane| !has(plane)).collect();
         script.serve(&wanted).await;
         soon("readiness", edge.readiness.ready()).await;
+        drop(session);
         edge.stop().await;
     }
 }

@@ -182,3 +182,15 @@ async fn an_edge_comes_back_with_its_cursors_and_asks_for_nothing() {
     assert!(script.is_quiet());
     edge.stop().await;
 }
+
+#[tokio::test]
+async fn an_edge_that_leaves_ends_its_stream_and_one_that_turns_away_resets_it() {
+    let mut script = Script::start().await;
+    let edge = Edge::without_disk(script.address);
+    let mut first = script.session().await;
+    first.say(Heard::Drain(wire::Drain {})).await;
+    assert!(!first.is_left().await, "it goes to another replica");
+    let mut second = script.session().await;
+    let (left, ()) = tokio::join!(second.is_left(), edge.stop());
+    assert!(left, "it says goodbye");
+}

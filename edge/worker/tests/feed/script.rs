@@ -142,6 +142,20 @@ impl Session {
         .await
     }
 
+    /// Waits for the end of what the edge says. `true`: it took its leave, and was not cut off.
+    pub(crate) async fn is_left(&mut self) -> bool {
+        soon("the edge to leave", async {
+            loop {
+                match self.said.next().await {
+                    None => return true,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => return false,
+                }
+            }
+        })
+        .await
+    }
+
     /// Waits until a lane is in force at a revision.
     pub(crate) async fn acked(&mut self, lane: Lane, revision: u64) -> wire::Ack {
         let what = format!("an ack of {} at {revision}", lane.word());

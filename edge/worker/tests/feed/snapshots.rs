@@ -5,7 +5,7 @@ use proto::sync::{self as wire, sync_response::Message as Heard};
 
 use crate::{
     edge::{Edge, planes, ready, until},
-    plane::{organization, revoke},
+    plane::{key, organization, revoke, upsert},
     script::{Script, soon},
 };
 
@@ -130,4 +130,57 @@ async fn an_older_snapshot_is_not_taken() {
         .batch(planes[0].put(&organization(1, "newest")))
         .await;
     session.acked(Lane::Config, planes[0].revision).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_at_the_same_revision_is_acknowledged() {
+    let mut script = Script::start().await;
+    let edge = Edge::without_disk(script.address);
+    let planes = planes();
+    let mut session = ready(&mut script, &edge, &planes).await;
+    session
+        .say(Heard::NeedSnapshot(wire::NeedSnapshot {
+            lane: 1,
+            reason: String::new(),
+        }))
+        .await;
+    script.serve(&[&planes[0]]).await;
+    let ack = session.acked(Lane::Config, planes[0].revision).await;
+    assert_eq!(ack.state_hash, planes[0].hash());
+}
+
+#[tokio::test]
+async fn what_waited_for_a_snapshot_is_acknowledged_at_once() {
+    let mut script = Script::start().await;
+    let edge = Edge::without_disk(script.address);
+    let mut planes = planes();
+    let mut session = ready(&mut script, &edge, &planes).await;
+    session
+        .say(Heard::NeedSnapshot(wire::NeedSnapshot {
+            lane: 2,
+            reason: String::new(),
+        }))
+        .await;
+    let fetch = script.fetch().await;
+    let snapshot = planes[1].snapshot();
+    for _ in 0..600 {
+        session.batch(planes[1].publish(torn())).await;
+    }
+    // Heard after them all, since what the edge hears comes in order.
+    let key_ids = vec!["last".to_owned()];
+    session
+        .say(Heard::Revocations(wire::Revocations { key_ids }))
+        .await;
+    until("the batches to wait", || edge.is_revoked("last")).await;
+    for chunk in snapshot {
+        fetch.chunks.send(Ok(chunk)).await.unwrap();
+    }
+    session.acked(Lane::Keys, planes[1].revision).await;
+}
+
+fn torn() -> wire::Change {
+    wire::Change {
+        value: vec![0xff],
+        ..upsert(&key("torn"))
+    }
 }

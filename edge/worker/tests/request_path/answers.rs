@@ -297,3 +297,35 @@ async fn one_upstream_connection_serves_one_request_after_another() {
     }
     assert!(provider.is_unvisited().await);
 }
+
+#[tokio::test]
+async fn an_answer_without_a_body_is_complete_and_its_connection_serves_the_next() {
+    let provider = Provider::start().await;
+    let mut edge = Setup::default().start(&[provider.base_url()]);
+    let mut client = edge.chat(r#"{"model":"chat"}"#).await;
+    let mut peer = provider.accept().await;
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        peer.request().await;
+        peer.write(head).await;
+        let response = client.response().await;
+        assert_eq!((response.status / 100, response.text()), (2, ""));
+        let record = edge.record().await;
+        assert_eq!(
+            (record.outcome, record.status),
+            (Outcome::Completed, response.status)
+        );
+        assert_eq!(record.usage_source, UsageSource::Estimated);
+        client
+            .post(
+                "/v1/chat/completions",
+                &edge.key.text,
+                r#"{"model":"chat"}"#,
+            )
+            .await;
+    }
+    peer.request().await;
+}

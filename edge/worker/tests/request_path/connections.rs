@@ -145,6 +145,28 @@ async fn a_drain_lets_streams_finish_and_sends_idle_clients_away() {
 }
 
 #[tokio::test]
+async fn a_connection_taken_shortly_before_the_drain_may_still_send_its_request() {
+    let setup = Setup {
+        grace: Duration::from_millis(50),
+        deadline: PATIENCE,
+        ..Setup::default()
+    };
+    let mut edge = setup.start(&["http://127.0.0.1:1".to_owned()]);
+    let mut idle = edge.connect().await;
+    assert_eq!(idle.get("/v1/models", &edge.key.text).await.status, 200);
+    let mut late = edge.connect().await;
+    edge.leave();
+    // It has been served before, so it is closed as soon as the edge drains; the other has said nothing yet.
+    idle.closed().await;
+    let response = late.get("/v1/models", &edge.key.text).await;
+    assert_eq!(
+        (response.status, response.header("connection")),
+        (200, Some("close"))
+    );
+    edge.ended().await;
+}
+
+#[tokio::test]
 async fn what_is_unfinished_when_the_drain_is_over_is_cut_and_recorded() {
     let provider = Provider::start().await;
     let setup = Setup {

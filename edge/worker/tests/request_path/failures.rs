@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use worker::{
     call,
-    record::{Outcome, UsageSource},
+    record::{Outcome, TOKENS_MAX, UsageSource},
 };
 
 use crate::{
@@ -181,7 +181,7 @@ async fn a_stream_that_breaks_off_ends_with_an_error_event_and_without_done() {
     drop(peer);
     let last = String::from_utf8(client.chunk().await.unwrap()).unwrap();
     assert!(
-        last.starts_with("data: {\"error\"") && last.contains("upstream_broken"),
+        last.starts_with("\n\ndata: {\"error\"") && last.contains("upstream_broken"),
         "{last}"
     );
     assert_eq!(client.chunk().await.unwrap(), b"");
@@ -191,6 +191,65 @@ async fn a_stream_that_breaks_off_ends_with_an_error_event_and_without_done() {
         (Outcome::ProviderFailed, UsageSource::Partial)
     );
     assert!(record.tokens.input > 0 && record.tokens.output > 0);
+}
+
+#[tokio::test]
+async fn the_error_that_ends_a_torn_stream_is_an_event_of_its_own() {
+    let provider = Provider::start().await;
+    let edge = Setup::default().start(&[provider.base_url()]);
+    // The client asked for usage, so that nothing is held back: the event's line is whole, the event is not.
+    let body = r#"{"model":"chat","stream":true,"stream_options":{"include_usage":true}}"#;
+    let mut client = edge.chat(body).await;
+    let (mut peer, _) = provider.answer(STREAM).await;
+    let torn = "data: {\"choices\":[]}\n";
+    peer.chunk(torn).await;
+    assert_eq!(client.head().await.0, 200);
+    assert_eq!(client.chunk().await.unwrap(), torn.as_bytes());
+    drop(peer);
+    let last = client.chunk().await.unwrap();
+    assert!(last.starts_with(b"\n\ndata: {\"error\""), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_done_is_whole_however_its_connection_ends() {
+    let provider = Provider::start().await;
+    let mut edge = Setup::default().start(&[provider.base_url()]);
+    let whole = format!("{DELTA}data: [DONE]\n\n");
+    for client_leaves in [false, true] {
+        let mut client = edge.chat(r#"{"model":"chat","stream":true}"#).await;
+        let (mut peer, _) = provider.answer(STREAM).await;
+        peer.chunk(&whole).await;
+        assert_eq!(client.head().await.0, 200);
+        assert_eq!(client.chunk().await.unwrap(), whole.as_bytes());
+        if client_leaves {
+            drop(client);
+            peer.closed().await;
+        } else {
+            drop(peer);
+            assert_eq!(client.chunk().await.unwrap(), b"");
+        }
+        let record = edge.record().await;
+        assert_eq!(
+            (record.outcome, record.usage_source),
+            (Outcome::Completed, UsageSource::Estimated)
+        );
+    }
+}
+
+#[tokio::test]
+async fn counts_that_no_request_can_have_are_cut_to_the_most_that_one_may_have() {
+    let provider = Provider::start().await;
+    let mut edge = Setup::default().start(&[provider.base_url()]);
+    let mut client = edge.chat(r#"{"model":"chat"}"#).await;
+    let absurd = format!(
+        r#"{{"usage":{{"prompt_tokens":{},"completion_tokens":6}}}}"#,
+        u64::MAX
+    );
+    provider.answer(json("200 OK", "", &absurd)).await;
+    assert_eq!(client.response().await.status, 200);
+    let record = edge.record().await;
+    assert_eq!((record.tokens.input, record.tokens.output), (TOKENS_MAX, 6));
+    assert_eq!(record.usage_source, UsageSource::Provider);
 }
 
 #[tokio::test]

@@ -71,6 +71,30 @@ async fn tokens_are_reserved_by_guess_and_settled_by_what_the_provider_says() {
 }
 
 #[tokio::test]
+async fn an_image_within_the_body_is_not_counted_by_its_bytes() {
+    let provider = Provider::start().await;
+    let limits = vec![limit(Unit::Tokens, 10_000, 10_000)];
+    let edge = Setup {
+        limits,
+        ..Setup::default()
+    }
+    .start(&[provider.base_url()]);
+    let rest = r#"{"model":"chat","max_tokens":1,"messages":[{"image_url":{"url":""}}]}"#;
+    let url = format!("data:image/png;base64,{}", "A".repeat(300_000));
+    let body = rest.replace(r#""url":"""#, &format!(r#""url":"{url}""#));
+    let guess =
+        dialect::estimate::input_tokens(rest.len()) + dialect::estimate::EMBEDDED_TOKENS + 1;
+    let mut client = edge.chat(&body).await;
+    provider.answer(json("200 OK", "", USED)).await;
+    let response = client.response().await;
+    let remaining = (10_000 - guess).to_string();
+    assert_eq!(
+        response.header("x-ratelimit-remaining-tokens"),
+        Some(&*remaining)
+    );
+}
+
+#[tokio::test]
 async fn a_full_record_queue_changes_nothing_for_the_client() {
     let provider = Provider::start().await;
     let limits = vec![limit(Unit::Tokens, 1_500, 1_500)];

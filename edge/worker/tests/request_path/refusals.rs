@@ -225,6 +225,36 @@ async fn a_body_beyond_the_bounds_of_length_or_time_is_refused() {
 }
 
 #[tokio::test]
+async fn bodies_have_a_bound_together_and_what_has_ended_makes_room() {
+    let provider = Provider::start().await;
+    let inference = accept::Config {
+        body_bytes_max: 100,
+        bodies_bytes_max: 150,
+        ..Setup::default().inference
+    };
+    let setup = Setup {
+        inference,
+        ..Setup::default()
+    };
+    let mut edge = setup.start(&[provider.base_url()]);
+    let body = format!(r#"{{"model":"chat"}}{}"#, " ".repeat(84));
+    let mut first = edge.chat(&body).await;
+    let mut peer = provider.accept().await;
+    peer.request().await;
+    // The first is with its provider, and counts as long as it has no answer.
+    let response = posted(&edge, CHAT, &edge.key.text, &body).await;
+    assert_refused(&response, 503, "overloaded");
+    assert_eq!(response.header("retry-after"), Some("1"));
+    peer.write(json("200 OK", "", "{}")).await;
+    assert_eq!(first.response().await.status, 200);
+    edge.record().await;
+    let mut second = edge.chat(&body).await;
+    peer.request().await;
+    peer.write(json("200 OK", "", "{}")).await;
+    assert_eq!(second.response().await.status, 200);
+}
+
+#[tokio::test]
 async fn a_body_is_not_read_for_somebody_who_has_no_key() {
     let edge = Setup::default().start(&["http://127.0.0.1:1".to_owned()]);
     let mut client = Client::connect(edge.address).await;

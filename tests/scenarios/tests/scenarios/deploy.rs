@@ -1,6 +1,11 @@
 //! The example configurations start what they say they start.
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use harness::{
     admin::Admin, binaries, client, database::Database, process::Process, redis::Redis, wait,
@@ -20,91 +25,106 @@ fn over(settings: &[(&str, String)]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// One of our programs, run with its example configuration; only what belongs to this machine and this run is
+/// given over the file: addresses, keys, folders.
+struct Example<'a> {
+    folder: &'a Path,
+    program: PathBuf,
+    config: String,
+    settings: Vec<(String, String)>,
+}
+
+impl<'a> Example<'a> {
+    fn new(folder: &'a Path, program: &str, config: &str, settings: &[(&str, String)]) -> Self {
+        Self {
+            folder,
+            program: binaries::path(program),
+            config: deploy(config).display().to_string(),
+            settings: over(settings),
+        }
+    }
+
+    fn run(&self, verb: &str) -> (std::process::ExitStatus, String) {
+        let arguments = ["--config", &self.config, verb];
+        let (program, settings) = (&self.program, &self.settings);
+        Process::run(self.folder, verb, program, &arguments, settings)
+    }
+
+    async fn serve(&self, name: &str) -> (Process, HashMap<String, SocketAddr>) {
+        let arguments = ["--config", &self.config, "serve"];
+        let (program, settings) = (&self.program, &self.settings);
+        let mut process = Process::start(self.folder, name, program, &arguments, settings);
+        let ports = process
+            .ports(&self.folder.join(format!("{name}.json")))
+            .await;
+        (process, ports)
+    }
+}
+
 #[tokio::test]
 async fn both_programs_start_from_the_example_configurations() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let at = |name: &str| folder.path().join(name).display().to_string();
+    let free = || "127.0.0.1:0".to_owned();
     let database = Database::start(folder.path());
     let redis = Redis::start(folder.path()).await;
     for (name, digit) in [("seal.key", "1"), ("state.key", "2")] {
         fs::write(folder.path().join(name), digit.repeat(64)).expect("the folder is ours");
     }
-    // Only what belongs to this machine and this run is given over the files: addresses, keys, folders.
-    let settings = over(&[
+    let settings = [
         ("DATABASE__URL", database.url()),
         ("SEAL__KEY_FILE", at("seal.key")),
         ("ADMIN__OPERATOR_KEY_FILE", at("operator-key")),
-        ("ADMIN__ADDRESS", "127.0.0.1:0".to_owned()),
-        ("EDGES__ADDRESS", "127.0.0.1:0".to_owned()),
-        ("OPS__ADDRESS", "127.0.0.1:0".to_owned()),
+        ("ADMIN__ADDRESS", free()),
+        ("EDGES__ADDRESS", free()),
+        ("OPS__ADDRESS", free()),
         ("OPS__PORTS_FILE", at("control-plane.json")),
-    ]);
-    let program = binaries::path("sluice-control-plane");
-    let config = deploy("control-plane.toml").display().to_string();
-    let arguments = ["--config", &config, "serve"];
-    let (status, said) = Process::run(folder.path(), "early", &program, &arguments, &settings);
+    ];
+    let program = "sluice-control-plane";
+    let example = Example::new(folder.path(), program, "control-plane.toml", &settings);
+    let (status, said) = example.run("serve");
     assert!(!status.success(), "serve must refuse to run before migrate");
     assert!(said.contains("migrate"), "it says what to do: {said}");
-    let arguments = ["--config", &config, "migrate"];
-    let (status, said) = Process::run(folder.path(), "migrate", &program, &arguments, &settings);
+    let (status, said) = example.run("migrate");
     assert!(status.success(), "{said}");
-    let arguments = ["--config", &config, "serve"];
-    let mut control_plane = Process::start(
-        folder.path(),
-        "control-plane",
-        &program,
-        &arguments,
-        &settings,
-    );
-    let ports = control_plane
-        .ports(&folder.path().join("control-plane.json"))
-        .await;
+    let (_control_plane, ports) = example.serve("control-plane").await;
     let key = fs::read_to_string(folder.path().join("operator-key")).expect("it was written");
 
-    let token = JoinToken {
-        region: "eu-1".to_owned(),
-        ..Default::default()
-    };
-    let request = CreateJoinTokenRequest {
-        join_token: Some(token),
-        ..Default::default()
-    };
-    let made = Admin::new(ports["admin"], key.trim())
-        .edges()
-        .create_join_token(request)
-        .await;
-    let text = made.expect("a token is made").into_inner().text;
-    fs::write(folder.path().join("join-token"), text).expect("the folder is ours");
-    let settings = over(&[
-        ("INFERENCE__ADDRESS", "127.0.0.1:0".to_owned()),
+    let token = join_token(&Admin::new(ports["admin"], key.trim())).await;
+    fs::write(folder.path().join("join-token"), token).expect("the folder is ours");
+    let control_plane = format!("[\"http://{}\"]", ports["edges"]);
+    let settings = [
+        ("INFERENCE__ADDRESS", free()),
         ("LIMITS__REDIS_URL", redis.url()),
-        (
-            "CONTROL_PLANE__ADDRESSES",
-            format!("[\"http://{}\"]", ports["edges"]),
-        ),
+        ("CONTROL_PLANE__ADDRESSES", control_plane),
         ("CONTROL_PLANE__JOIN_TOKEN_FILE", at("join-token")),
         ("STATE__DIRECTORY", at("state")),
         ("STATE__KEY_FILE", at("state.key")),
-        ("OPS__ADDRESS", "127.0.0.1:0".to_owned()),
+        ("OPS__ADDRESS", free()),
         ("OPS__PORTS_FILE", at("edge.json")),
-    ]);
-    let program = binaries::path("sluice-edge");
-    let config = deploy("edge.toml").display().to_string();
-    let arguments = ["--config", &config, "serve"];
-    let mut edge = Process::start(folder.path(), "edge", &program, &arguments, &settings);
-    let ports = edge.ports(&folder.path().join("edge.json")).await;
+    ];
+    let example = Example::new(folder.path(), "sluice-edge", "edge.toml", &settings);
+    let (_edge, ports) = example.serve("edge").await;
     let ops = format!("http://{}", ports["ops"]);
     let ready = || async {
         let mut client = client::Client::connect(&ops, "").await.ok()?;
-        client
-            .get("/readyz")
-            .await
-            .ok()?
-            .status
-            .is_success()
-            .then_some(())
+        let reply = client.get("/readyz").await.ok()?;
+        reply.status.is_success().then_some(())
     };
     wait::until("the edge is ready", ready).await;
+}
+
+async fn join_token(admin: &Admin) -> String {
+    let join_token = Some(JoinToken {
+        region: "eu-1".to_owned(),
+        ..Default::default()
+    });
+    let request = CreateJoinTokenRequest {
+        join_token,
+        ..Default::default()
+    };
+    let made = admin.edges().create_join_token(request).await;
+    made.expect("a token is made").into_inner().text
 }
 
 #[test]

@@ -14,7 +14,7 @@ use seal::{
 
 use crate::feed::{
     disk::{
-        Directory, Generation, context,
+        Directory, Generation, Note, context,
         generation::{self, Parts, Place},
         orders::{self, Kept, Order, Orders, Places, Span, Taken},
         replay,
@@ -81,7 +81,15 @@ impl Keeper {
                         self.lose(Lane::Keys, &why);
                     }
                 }
+                Order::LiveEdges(live_edges) => self.note_edges(live_edges),
             }
+        }
+    }
+
+    fn note_edges(&self, live_edges: u32) {
+        let text = live_edges.to_string();
+        if let Err(why) = self.directory.write_note(Note::LiveEdges, &text) {
+            tracing::warn!(%why, "the number of living edges cannot be kept on disk");
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
 };
 
@@ -43,7 +43,7 @@ pub struct Kept {
 /// Where orders go, and where it is told what became of them.
 pub struct Orders {
     queue: mpsc::Sender<Order>,
-    waiting_bytes: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     kept: watch::Receiver<HashMap<Lane, Kept>>,
 }
 
@@ -54,9 +54,19 @@ pub struct Full;
 /// Where the keeper takes orders, and tells what became of them.
 pub struct Taken {
     orders: mpsc::Receiver<Order>,
-    waiting_bytes: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     /// How far each lane is.
     pub kept: watch::Sender<HashMap<Lane, Kept>>,
+}
+
+/// What the queue holds.
+#[derive(Default)]
+struct Waiting {
+    /// The bytes of its batches.
+    batch_bytes: AtomicUsize,
+    /// For each lane a bit: whether it waits whole. One lane may be larger than all batches may be.
+    // Full: as for batches.
+    wholes: AtomicU8,
 }
 
 /// One thing to write.
@@ -67,6 +77,8 @@ pub enum Order {
     Whole(Lane, Place, Parts),
     /// Key ids that are revoked.
     Revoked(Vec<String>),
+    /// How many edges of the region live.
+    LiveEdges(u32),
 }
 
 /// From where to where a batch goes.
@@ -85,15 +97,15 @@ pub fn new(found: &Places) -> (Orders, Taken) {
     });
     let (kept, watched) = watch::channel(told.collect());
     let (queue, orders) = mpsc::channel(ORDERS_MAX);
-    let waiting_bytes = Arc::new(AtomicUsize::new(0));
+    let waiting = Arc::new(Waiting::default());
     let taken = Taken {
         orders,
-        waiting_bytes: Arc::clone(&waiting_bytes),
+        waiting: Arc::clone(&waiting),
         kept,
     };
     let orders = Orders {
         queue,
-        waiting_bytes,
+        waiting,
         kept: watched,
     };
     (orders, taken)
@@ -119,16 +131,31 @@ impl Orders {
             .iter_mut()
             .for_each(|change| change.value.zeroize());
         let length = bytes.len();
-        if self.waiting_bytes.fetch_add(length, Ordering::Relaxed) + length > WAITING_BYTES_MAX {
-            self.waiting_bytes.fetch_sub(length, Ordering::Relaxed);
-            return Err(Full);
-        }
-        self.order(Order::Batch(lane, bytes, span))
+        let before = self
+            .waiting
+            .batch_bytes
+            .fetch_add(length, Ordering::Relaxed);
+        let taken = if before + length > WAITING_BYTES_MAX {
+            Err(Full)
+        } else {
+            self.order(Order::Batch(lane, bytes, span))
+        };
+        taken.inspect_err(|Full| self.waiting.batch_left(length))
     }
 
-    /// Keeps a lane whole.
+    /// Keeps a lane whole. Not taken while it waits whole already.
     pub fn whole(&self, lane: Lane, place: Place, parts: Parts) -> Result<(), Full> {
+        let bit = bit(lane);
+        if self.waiting.wholes.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+            return Err(Full);
+        }
         self.order(Order::Whole(lane, place, parts))
+            .inspect_err(|Full| self.waiting.whole_left(lane))
+    }
+
+    /// Keeps how many edges live.
+    pub fn live_edges(&self, live_edges: u32) -> Result<(), Full> {
+        self.order(Order::LiveEdges(live_edges))
     }
 
     /// Keeps revocations. Gives back what was not taken.
@@ -137,7 +164,7 @@ impl Orders {
             .try_send(Order::Revoked(key_ids))
             .map_err(|refused| match refused.into_inner() {
                 Order::Revoked(key_ids) => key_ids,
-                Order::Batch(..) | Order::Whole(..) => Vec::new(),
+                Order::Batch(..) | Order::Whole(..) | Order::LiveEdges(_) => Vec::new(),
             })
     }
 
@@ -165,9 +192,76 @@ impl Taken {
     /// The next order; `None` when no more can come. Blocks.
     pub fn wait(&mut self) -> Option<Order> {
         let order = self.orders.blocking_recv()?;
-        if let Order::Batch(_, bytes, _) = &order {
-            self.waiting_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+        match &order {
+            Order::Batch(_, bytes, _) => self.waiting.batch_left(bytes.len()),
+            Order::Whole(lane, ..) => self.waiting.whole_left(*lane),
+            Order::Revoked(_) | Order::LiveEdges(_) => {}
         }
         Some(order)
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn batch_left(&self, bytes: usize) {
+        self.batch_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn whole_left(&self, lane: Lane) {
+        self.wholes.fetch_and(!bit(lane), Ordering::Relaxed);
+    }
+}
+
+const fn bit(lane: Lane) -> u8 {
+    1 << lane as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(revision: u64) -> wire::Batch {
+        let change = wire::Change {
+            value: vec![7; 1000],
+            ..Default::default()
+        };
+        wire::Batch {
+            epoch: b"one".to_vec(),
+            revision,
+            changes: vec![change],
+            ..Default::default()
+        }
+    }
+
+    fn place() -> Place {
+        Place {
+            epoch: Epoch::new(b"one".to_vec()).unwrap(),
+            revision: Revision(1),
+        }
+    }
+
+    #[test]
+    fn what_finds_no_room_in_the_queue_takes_none_of_the_bytes() {
+        let (orders, mut taken) = new(&Places::new());
+        let mut refused = 0;
+        for revision in 0..ORDERS_MAX as u64 + 10 {
+            refused += u32::from(orders.batch(Lane::Keys, batch(revision)).is_err());
+        }
+        assert_eq!(refused, 10);
+        for _ in 0..ORDERS_MAX {
+            taken.wait();
+        }
+        assert_eq!(orders.waiting.batch_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_lane_waits_whole_once() {
+        let (orders, mut taken) = new(&Places::new());
+        assert_eq!(orders.whole(Lane::Keys, place(), Parts::new()), Ok(()));
+        assert_eq!(orders.whole(Lane::Keys, place(), Parts::new()), Err(Full));
+        assert_eq!(orders.whole(Lane::Config, place(), Parts::new()), Ok(()));
+        taken.wait();
+        assert_eq!(orders.whole(Lane::Keys, place(), Parts::new()), Ok(()));
     }
 }

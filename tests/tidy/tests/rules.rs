@@ -193,11 +193,21 @@ fn modules_name_only_what_is_listed_above_them() {
     let mut broken = Vec::new();
     for lib in sources.iter().filter(|it| it.path.ends_with("/src/lib.rs")) {
         let folder = lib.path.trim_end_matches("lib.rs");
-        let listed = order::listed(&lib.text);
-        for source in &sources {
-            broken.extend(order::upward(source, folder, &listed));
+        for list in sources
+            .iter()
+            .filter_map(|source| order::list(source, folder))
+        {
+            broken.extend(
+                sources
+                    .iter()
+                    .flat_map(|source| order::upward(source, &list)),
+            );
         }
     }
+    let parents = sources
+        .iter()
+        .filter(|source| order::names_its_parent(source));
+    broken.extend(parents.map(|source| format!("{}: a child names its parent", source.path)));
     none(&broken);
 }
 

@@ -14,7 +14,7 @@ use crate::{
         ledger::{Ledger, Name},
         objects::{self, Objects},
         step::{Act, Step},
-        stored,
+        stored::{self, Stored},
     },
     in_force::Writer,
 };
@@ -105,9 +105,17 @@ impl Aside {
         self.objects.holds(name)
     }
 
-    /// Says that the newest state of an object was refused once, and that what is here stays.
-    pub fn mark_refused(&mut self, name: Name, revision: Revision) {
-        self.ledger.put(name, revision, true);
+    /// Takes a change as it rests on disk.
+    pub fn take_stored(&mut self, change: wire::Change) {
+        match stored::read(self.lane, change) {
+            Stored::Change(step) => self.take(step),
+            Stored::Mark {
+                name,
+                refused: Some(step),
+                ..
+            } if !self.holds(&name) => self.take(step),
+            Stored::Mark { name, revision, .. } => self.ledger.put(name, revision, true),
+        }
     }
 
     /// Takes one step.

@@ -17,7 +17,6 @@ use crate::{
         aside::Aside,
         disk::{Directory, Generation, generation::Place, orders::Places, replay},
         lane::LaneState,
-        stored,
     },
     in_force::Writer,
 };
@@ -71,7 +70,7 @@ fn lane_from_disk(
     now: Instant,
 ) -> Option<(Place, Generation, Vec<String>)> {
     let lane = state.lane;
-    let take = |aside: &mut Aside, change| stored::take(aside, lane, change);
+    let take = Aside::take_stored;
     let read = replay::lane(directory, lane, || Aside::new(lane), take)?;
     let installed = read.state.install(writer, read.place.revision);
     tracing::info!(

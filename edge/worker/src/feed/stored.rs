@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use policy::{change::Operation, object::Lane, revision::Revision};
 use proto::sync as wire;
 
-use crate::feed::{aside::Aside, ledger::Name, step::Step};
+use crate::feed::{ledger::Name, step::Step};
 
 const MARK: i32 = wire::Operation::Unspecified as i32;
 
@@ -46,23 +46,38 @@ pub fn kept(name: &Name, seen: Revision, value: Vec<u8>) -> [wire::Change; 2] {
     [stands, mark]
 }
 
-/// Reads a stored change into a lane that is being built.
-pub fn take(aside: &mut Aside, lane: Lane, change: wire::Change) {
+/// A stored change, read.
+pub enum Stored {
+    /// One of the wire's.
+    Change(Step),
+    /// A mark.
+    Mark {
+        /// What was refused.
+        name: Name,
+        /// At which revision.
+        revision: Revision,
+        /// What was refused, to be looked at again where nothing else stands.
+        refused: Option<Step>,
+    },
+}
+
+/// Reads a stored change of a lane.
+pub fn read(lane: Lane, change: wire::Change) -> Stored {
     if change.operation != MARK {
-        return aside.take(Step::read(lane, change));
-    }
-    let name = name(&change);
-    if aside.holds(&name) || change.value.is_empty() {
-        return aside.mark_refused(name, Revision(change.revision));
+        return Stored::Change(Step::read(lane, change));
     }
     let operation = Operation::Upsert as i32;
-    aside.take(Step::read(
-        lane,
-        wire::Change {
-            operation,
-            ..change
-        },
-    ));
+    let again = |change| Step::read(lane, change);
+    Stored::Mark {
+        name: name(&change),
+        revision: Revision(change.revision),
+        refused: (!change.value.is_empty()).then(|| {
+            again(wire::Change {
+                operation,
+                ..change
+            })
+        }),
+    }
 }
 
 // === impl Merged ===
@@ -114,6 +129,7 @@ mod tests {
     use proto::object;
 
     use super::*;
+    use crate::feed::aside::Aside;
 
     fn named(name: &str, revision: u64) -> wire::Change {
         let id = OrganizationId::from_bytes([1; 16]);
@@ -142,10 +158,10 @@ mod tests {
         let (mut straight, mut again) = (Aside::new(Lane::Config), Aside::new(Lane::Config));
         for change in changes {
             merged.add(change.clone());
-            take(&mut straight, Lane::Config, change);
+            straight.take_stored(change);
         }
         for change in merged.into_changes() {
-            take(&mut again, Lane::Config, change);
+            again.take_stored(change);
         }
         for aside in [straight, again] {
             let name: Name = (1, [1; 16].into());
@@ -158,7 +174,7 @@ mod tests {
     #[test]
     fn a_later_build_takes_what_an_earlier_one_refused() {
         let mut aside = Aside::new(Lane::Config);
-        take(&mut aside, Lane::Config, refused(named("one", 1)));
+        aside.take_stored(refused(named("one", 1)));
         assert!(aside.holds(&(1, [1; 16].into())));
         assert!(aside.ledger().refused().is_empty());
     }

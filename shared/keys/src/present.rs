@@ -40,7 +40,7 @@ pub enum Malformed {
     Checksum,
 }
 
-/// Reads a key. Accepts exactly what [`crate::mint`] can write: no spaces around it, no other case.
+/// Reads a key. Accepts exactly what [`crate::mint()`] can write: no spaces around it, no other case.
 pub fn parse(text: &str) -> Result<Presented<'_>, Malformed> {
     if !(TEXT_BYTES_MIN..=TEXT_BYTES_MAX).contains(&text.len()) {
         return Err(Malformed::Length);

@@ -45,7 +45,7 @@ pub struct Follower {
     pub live_edges: watch::Sender<u32>,
     /// The largest snapshot, in bytes.
     pub snapshot_bytes_max: usize,
-    /// What is to be said, in order: for each lane one Ack, the latest, and at most [`NACKS_MAX`] Nacks. Taken by
+    /// What is to be said, in order: for each lane one Ack, the latest, and at most `NACKS_MAX` Nacks. Taken by
     /// the session after each message.
     pub says: Vec<Say>,
     /// The last Ack of each lane: applied and durable.

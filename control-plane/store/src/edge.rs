@@ -115,12 +115,17 @@ pub async fn behind(
                WHERE NOT said_goodbye AND last_seen_at > now() - interval '24 hours'
                  AND ($2::text IS NULL OR region = $2)
            ), goal AS (
-               SELECT here.region, lane.lane, (
+               -- The log is cut after some days; what it no longer tells, the live objects do.
+               SELECT here.region, lane.lane, greatest((
                    SELECT max(change.revision) FROM change
                    WHERE change.lane = lane.lane AND change.revision <= $1
                      AND (cardinality(before) = 0 OR here.region = ANY (before)
                           OR cardinality(after) = 0 OR here.region = ANY (after))
-               ) AS revision
+               ), (
+                   SELECT max(object.revision) FROM object
+                   WHERE object.lane = lane.lane AND object.revision <= $1
+                     AND (cardinality(regions) = 0 OR here.region = ANY (regions))
+               )) AS revision
                FROM (SELECT DISTINCT region FROM expected) here
                CROSS JOIN (VALUES (1::smallint), (2), (3)) AS lane (lane)
            )

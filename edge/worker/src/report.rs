@@ -13,7 +13,7 @@ use proto::usage::{ReportRequest, usage_service_client::UsageServiceClient};
 use serde::Deserialize;
 use tokio::{
     sync::mpsc,
-    time::{sleep, sleep_until, timeout, timeout_at},
+    time::{sleep, sleep_until, timeout},
 };
 use tonic::{Code, transport::Channel};
 
@@ -27,6 +27,9 @@ use crate::{
 const BATCH_RECORDS_MAX: usize = 1000;
 /// How long a record waits for others to go with.
 const GATHER: Duration = Duration::from_millis(200);
+
+/// How often it is looked whether a batch is full.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long the control plane may take to store a batch.
 const STORE: Duration = Duration::from_secs(5);
 /// The longest wait between two tries.
@@ -247,18 +250,22 @@ impl Work {
 }
 
 /// Gathers until a batch is full or its first record has waited long enough. Says whether more can come. Cancel
-/// safe: what was gathered stays in `batch`.
+/// safe: what was gathered stays in `batch`. Looks from time to time instead of waiting for each record, because
+/// waking this thread would cost every request more than its record does.
 async fn gather(records: &mut mpsc::Receiver<Record>, batch: &mut Vec<Record>) -> bool {
     if batch.is_empty() && records.recv_many(batch, BATCH_RECORDS_MAX).await == 0 {
         return false;
     }
-    let until = tokio::time::Instant::now() + GATHER;
-    while batch.len() < BATCH_RECORDS_MAX {
-        let room = BATCH_RECORDS_MAX - batch.len();
-        match timeout_at(until, records.recv_many(batch, room)).await {
-            Ok(0) => return false,
-            Ok(_) => {}
-            Err(_) => break,
+    let until = Instant::now() + GATHER;
+    while batch.len() < BATCH_RECORDS_MAX && Instant::now() < until {
+        if records.is_closed() && records.is_empty() {
+            return false;
+        }
+        sleep(LOOK).await;
+        while batch.len() < BATCH_RECORDS_MAX
+            && let Ok(record) = records.try_recv()
+        {
+            batch.push(record);
         }
     }
     true

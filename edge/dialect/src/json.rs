@@ -219,7 +219,11 @@ impl<'a> Reader<'a> {
                 self.at = self.text.len();
                 return self.malformed();
             };
-            if rest[..len].iter().any(|byte| *byte < 0x20) {
+            // Looks at every byte and stops at none, so that the compiler can look at many at once.
+            let least = rest[..len]
+                .iter()
+                .fold(u8::MAX, |least, byte| least.min(*byte));
+            if least < 0x20 {
                 return self.malformed();
             }
             self.at += len + 1;

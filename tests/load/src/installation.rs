@@ -81,8 +81,7 @@ impl Installation {
     )]
     pub async fn start(plan: &Plan) -> Self {
         let cores = plan.cores.to_string();
-        let mut settings = vec![("SLUICE_INFERENCE__THREADS", cores.clone())];
-        if std::env::var_os("EXPERIMENT").is_some() { settings.push(("SLUICE_LIMITS__STORE", "process".to_owned())); }
+        let settings = vec![("SLUICE_INFERENCE__THREADS", cores.clone())];
         let site = Site::start(SitePlan {
             edge_settings: settings,
             ..SitePlan::default()

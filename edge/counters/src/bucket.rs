@@ -3,6 +3,10 @@
 //! `lua/bucket.lua` is the same arithmetic in doubles, line by line; every intermediate here stays below
 //! 2^53, so that the two agree to the unit. Knows nothing of where a bucket is kept or who asks. A clock that
 //! steps back never refills and never resets a level.
+//!
+//! What an edge has borrowed ahead of its requests is taken out of the level and keeps its place in the bucket: the
+//! level rises to the burst less what is lent. So level and loans together never hold more than the burst, however late
+//! a loan is spent.
 
 use policy::limit::{Rate, UNITS_MAX};
 
@@ -19,6 +23,8 @@ pub struct Bucket {
     rem: u64,
     /// When the level was true, in milliseconds.
     at_ms: u64,
+    /// What is lent, in whole units. It is not in the level.
+    lent: i64,
 }
 
 // === impl Bucket ===
@@ -30,6 +36,7 @@ impl Bucket {
             level: units(rate.burst()),
             rem: 0,
             at_ms: now_ms,
+            lent: 0,
         }
     }
 
@@ -45,9 +52,9 @@ impl Bucket {
     /// that stepped back further is followed, so that a clock once an hour ahead cannot close a limit for an
     /// hour; that refills nothing either, but the same time can be counted again.
     pub fn refilled(mut self, rate: &Rate, now_ms: u64) -> Self {
-        let burst = units(rate.burst());
-        if self.level >= burst {
-            self.level = burst;
+        let cap = self.cap(rate);
+        if self.level >= cap {
+            self.level = cap;
             self.rem = 0;
         } else if self.rem >= rate.window_ms() {
             // The window became shorter. Less than one unit is lost.
@@ -61,8 +68,8 @@ impl Bucket {
         }
         let elapsed_ms = now_ms - self.at_ms;
         self.at_ms = now_ms;
-        if elapsed_ms >= self.until_ms(rate, burst) {
-            self.level = burst;
+        if elapsed_ms >= self.until_ms(rate, cap) {
+            self.level = cap;
             self.rem = 0;
         } else {
             // Below what is missing to the burst, and so below 2^53.
@@ -82,19 +89,49 @@ impl Bucket {
         }
     }
 
-    /// The bucket after `amount` more or less in it: at most the burst, at least the deepest debt.
+    /// The bucket after `amount` more or less in it: at most the burst less what is lent, at least the deepest debt.
     pub fn changed(mut self, rate: &Rate, amount: i64) -> Self {
         self.level = (self.level + amount).max(-units(UNITS_MAX));
-        if self.level >= units(rate.burst()) {
-            self.level = units(rate.burst());
+        let cap = self.cap(rate);
+        if self.level >= cap {
+            self.level = cap;
             self.rem = 0;
         }
+        self
+    }
+
+    /// How much of `ahead` can be lent after `asked` was taken: at most half of what is left, so that one borrower
+    /// never empties a bucket for the others.
+    pub fn lendable(&self, asked: i64, ahead: i64) -> i64 {
+        ahead.min((self.level - asked) / 2).max(0)
+    }
+
+    /// The bucket after `amount` of its level was lent.
+    pub fn lending(mut self, amount: i64) -> Self {
+        self.level -= amount;
+        self.lent += amount;
+        self
+    }
+
+    /// The bucket after a loan of `amount` has ended, of which nothing is given back by this.
+    pub fn loan_ended(mut self, amount: i64) -> Self {
+        self.lent = (self.lent - amount).max(0);
         self
     }
 
     /// Until when this bucket must be kept, in milliseconds. After that it is as good as full.
     pub fn keep_until_ms(&self, rate: &Rate) -> u64 {
         self.at_ms + self.until_ms(rate, units(rate.burst())) + KEEP_MS
+    }
+
+    /// How high the level may be.
+    const fn cap(&self, rate: &Rate) -> i64 {
+        let burst = units(rate.burst());
+        if self.lent < burst {
+            burst - self.lent
+        } else {
+            0
+        }
     }
 
     /// How long from `at_ms` until the level is `target`.
@@ -191,6 +228,22 @@ mod tests {
             1,
             "a far step closed the limit"
         );
+    }
+
+    #[test]
+    fn what_is_lent_keeps_its_place_in_the_bucket() {
+        let rate = rate(10, 1_000, 100);
+        let bucket = Bucket::full(&rate, 0);
+        assert_eq!(bucket.lendable(20, 1_000), 40, "half of what is left");
+        assert_eq!(bucket.lendable(200, 10), 0);
+        let bucket = bucket.changed(&rate, -20).lending(40);
+        assert_eq!(bucket.level, 40);
+        let later = bucket.refilled(&rate, 60_000);
+        assert_eq!(later.level, 60, "the loan could be spent on top");
+        assert_eq!(later.changed(&rate, 500).level, 60);
+        let ended = later.loan_ended(40);
+        assert_eq!((ended.level, ended.refilled(&rate, 61_000).level), (60, 70));
+        assert_eq!(ended.loan_ended(40).lent, 0);
     }
 
     #[test]

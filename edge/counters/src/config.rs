@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use crate::reservation::LEASE_MS_MAX;
 
+/// The longest time to borrow for; well below the longest loan, which lasts a little longer.
+const AHEAD_MS_MAX: u64 = 10_000;
+
 /// The settings. A section that holds more than these must list them by itself and build this: a flattened
 /// part cannot tell an unknown field from a field of another part, so that a typing error would pass.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +28,9 @@ pub struct Config {
     /// `SLUICE_LIMITS__LEASE_MS`: how long a reservation is held after its edge was last heard of, 300 to
     /// 600,000. Default 30,000.
     pub lease_ms: u64,
+    /// `SLUICE_LIMITS__AHEAD_MS`: for how long busy keys borrow ahead, so that few of their requests ask Redis, 0 to
+    /// 10,000; 0 asks for each. Default 1,000.
+    pub ahead_ms: u64,
 }
 
 /// Where counts are kept.
@@ -46,6 +52,8 @@ pub enum InvalidConfig {
     Timeout,
     /// `lease_ms` is out of range.
     Lease,
+    /// `ahead_ms` is out of range.
+    Ahead,
 }
 
 // === impl Config ===
@@ -56,6 +64,9 @@ impl Config {
         // The lease is renewed three times over; a third must hold a call and a dial of Redis is far off then.
         if !(300..=LEASE_MS_MAX).contains(&self.lease_ms) {
             return Err(InvalidConfig::Lease);
+        }
+        if self.ahead_ms > AHEAD_MS_MAX {
+            return Err(InvalidConfig::Ahead);
         }
         if !(1..=5_000).contains(&self.timeout_ms) {
             return Err(InvalidConfig::Timeout);
@@ -71,6 +82,7 @@ impl Default for Config {
             redis_url: Secret::from("redis://127.0.0.1:6379/".to_owned()),
             timeout_ms: 50,
             lease_ms: 30_000,
+            ahead_ms: 1_000,
         }
     }
 }
@@ -83,6 +95,7 @@ impl fmt::Display for InvalidConfig {
             }
             Self::Timeout => "limits.timeout_ms must be 1 to 5,000",
             Self::Lease => "limits.lease_ms must be 300 to 600,000",
+            Self::Ahead => "limits.ahead_ms must be 0 to 10,000",
         })
     }
 }

@@ -9,21 +9,21 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter};
 use policy::id::LimitId;
-use policy::limit::UNITS_MAX;
 use tokio::sync::{Notify, watch};
 
 use crate::{
+    escrow::{Escrow, PurseId, Said},
     link::Link,
     live::{By, Live},
     process::Process,
     queue::Queue,
-    reservation::{Demand, Line, Request, Reserved, Settlement, Term},
+    reservation::{Ahead, Demand, Line, Request, Reserved, Settlement, Term, Wanted, signed},
 };
 
 const EXPIRED: &str = "sluice_limits_reservation_expired_total";
@@ -55,6 +55,7 @@ pub(crate) struct Parts {
 pub(crate) struct Remote {
     pub(crate) link: Link,
     pub(crate) queue: Queue,
+    pub(crate) escrow: Escrow,
     pub(crate) timeout: Duration,
 }
 
@@ -70,10 +71,12 @@ pub(crate) struct Local {
 /// A request that Redis was asked about and that is not answered yet. Dropped like that, because the client
 /// left or this edge's share said no, it gives back what Redis may hold.
 struct Asked<'a> {
-    queue: &'a Queue,
-    link: &'a Link,
+    remote: &'a Remote,
     request: Request,
     lines: Vec<Line>,
+    purse: PurseId,
+    ahead: Option<Ahead>,
+    sent: Instant,
 }
 
 /// Names what is counted here.
@@ -115,6 +118,7 @@ impl Counters {
         if demands.is_empty() {
             return Reserved::Granted {
                 remaining: Vec::new(),
+                lent: Vec::new(),
             };
         }
         let parts = &*self.0;
@@ -129,28 +133,43 @@ impl Counters {
             parts.keep(request, &reserved, lines, By::Share);
             return reserved;
         };
+        let (purse, said) = remote.escrow.spend(request, &lines, Instant::now());
+        let ahead = match said {
+            Said::Reserved(reserved) => {
+                parts.keep(request, &reserved, lines, By::Purse(purse));
+                return reserved;
+            }
+            Said::Ask(ahead) => ahead,
+        };
         let asked = Asked {
-            queue: &remote.queue,
-            link: &remote.link,
+            remote,
             request: *request,
             lines,
+            purse,
+            ahead,
+            sent: Instant::now(),
         };
         let term = Term {
             lease_ms: parts.lease_ms,
             now_ms: None,
         };
-        match clear.connection.reserve(request, &asked.lines, term).await {
+        let wanted = Wanted {
+            lines: &asked.lines,
+            ahead: asked.ahead.as_ref(),
+        };
+        match clear.connection.reserve(request, wanted, term).await {
             Ok(reply) => {
                 remote.link.answered();
                 expired(reply.expired);
-                parts.keep(request, &reply.value, asked.answered(), By::Whole);
+                let lines = asked.answered(Some(&reply.value));
+                parts.keep(request, &reply.value, lines, By::Whole);
                 reply.value
             }
             Err(failure) => {
                 remote.link.failed(&clear, &failure);
                 let reserved = parts.reserve_here(request, &asked.lines);
                 if matches!(reserved, Reserved::Granted { .. }) {
-                    parts.keep(request, &reserved, asked.answered(), By::Share);
+                    parts.keep(request, &reserved, asked.answered(None), By::Share);
                 }
                 reserved
             }
@@ -165,13 +184,20 @@ impl Counters {
             return;
         };
         let mut lines = held.lines;
+        let used = |line: &Line| {
+            let actual = actuals.iter().find(|(limit, _)| *limit == line.limit);
+            actual.map_or(line.amount, |(_, amount)| signed(*amount))
+        };
+        if let (By::Purse(purse), Some(remote)) = (held.by, &parts.remote) {
+            let overuse = lines
+                .iter()
+                .map(|line| (line.limit, used(line) - line.amount));
+            return remote.escrow.settle(purse, overuse);
+        }
         let whole = held.by == By::Whole;
         lines.retain_mut(|line| {
             let reserved = line.amount;
-            let actual = actuals.iter().find(|(limit, _)| *limit == line.limit);
-            line.amount = actual
-                .map_or(reserved, |(_, amount)| *amount)
-                .min(UNITS_MAX);
+            line.amount = used(line);
             // What was used as reserved needs no word, unless Redis may not know of it.
             !whole || line.amount != reserved
         });
@@ -231,7 +257,7 @@ impl Parts {
         let reply = self
             .local
             .twin()
-            .reserve(request, &lines, self.lease_ms, now_ms);
+            .reserve(request, Wanted::now(&lines), self.lease_ms, now_ms);
         expired(reply.expired);
         reply.value
     }
@@ -266,9 +292,24 @@ impl Local {
 // === impl Asked ===
 
 impl Asked<'_> {
-    /// It is answered, and whoever asked settles it.
-    fn answered(mut self) -> Vec<Line> {
-        mem::take(&mut self.lines)
+    /// It is answered, or nothing has come of it, and whoever asked settles it.
+    fn answered(mut self, answer: Option<&Reserved>) -> Vec<Line> {
+        let lines = mem::take(&mut self.lines);
+        self.tell_purse(&lines, answer);
+        lines
+    }
+
+    fn tell_purse(&self, lines: &[Line], answer: Option<&Reserved>) {
+        let ahead = self.ahead.as_ref();
+        let escrow = &self.remote.escrow;
+        let wanted = Wanted { lines, ahead };
+        if let Some(loan_before) = escrow.asked(self.purse, wanted, answer, self.sent) {
+            self.remote.queue.push(loan_before);
+        }
+        if ahead.is_some() {
+            // Whoever keeps this up has a loan to look after.
+            self.remote.link.bell.notify_one();
+        }
     }
 }
 
@@ -278,6 +319,7 @@ impl Drop for Asked<'_> {
         if lines.is_empty() {
             return;
         }
+        self.tell_purse(&lines, None);
         for line in &mut lines {
             line.amount = 0;
         }
@@ -287,7 +329,7 @@ impl Drop for Asked<'_> {
             lines,
             charge_if_absent: true,
         };
-        self.queue.push(settlement);
-        self.link.bell.notify_one();
+        self.remote.queue.push(settlement);
+        self.remote.link.bell.notify_one();
     }
 }

@@ -7,15 +7,15 @@
 use policy::id::{LimitId, OrganizationId};
 
 /// What every key starts with: whose it is, and the version of what is kept.
-pub const PREFIX: &str = "sluice:1:";
+pub const PREFIX: &str = "sluice:2:";
 
 /// Written by a probe, to see that Redis takes writes.
-pub const PROBE: &str = "sluice:1:probe";
+pub const PROBE: &str = "sluice:2:probe";
 
-/// How many characters of a limit's key are its id in hex, at the end. `reserve.lua` relies on it.
+/// How many characters of a limit's key are its id in hex, at the end. The scripts rely on it.
 pub const LIMIT_ID_CHARACTERS: usize = 32;
 
-/// The hash of an organization's reservations: request id to what it holds.
+/// The hash of an organization's reservations: request id to what it holds. The scripts rely on its last segment.
 pub fn held(organization: OrganizationId) -> Vec<u8> {
     spelled(organization, "held", None)
 }
@@ -64,15 +64,15 @@ mod tests {
         let tag = "{0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a}";
         assert_eq!(
             held(organization),
-            format!("sluice:1:{tag}:held").into_bytes()
+            format!("sluice:2:{tag}:held").into_bytes()
         );
         assert_eq!(
             due(organization),
-            format!("sluice:1:{tag}:due").into_bytes()
+            format!("sluice:2:{tag}:due").into_bytes()
         );
         assert_eq!(
             limit(organization, LimitId::from_bytes([0xf1; 16])),
-            format!("sluice:1:{tag}:limit:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
+            format!("sluice:2:{tag}:limit:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
         );
         assert_eq!(PROBE, format!("{PREFIX}probe"));
     }

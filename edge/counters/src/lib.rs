@@ -11,6 +11,8 @@ pub mod redis;
 mod breaker;
 mod queue;
 mod link;
+mod pace;
+mod escrow;
 mod live;
 pub mod config;
 pub mod counters;

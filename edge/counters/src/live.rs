@@ -10,7 +10,10 @@ use std::{
 
 use policy::id::OrganizationId;
 
-use crate::reservation::{Line, Request};
+use crate::{
+    escrow::PurseId,
+    reservation::{Line, Request},
+};
 
 // Full: the reservation is not renewed, and is charged in full when its lease ends.
 const LIVE_MAX: usize = 262_144;
@@ -37,6 +40,8 @@ pub(crate) enum By {
     Whole,
     /// This edge's share, while Redis did not answer.
     Share,
+    /// What this thread had borrowed: there is no lease to renew.
+    Purse(PurseId),
 }
 
 // === impl Live ===
@@ -63,11 +68,13 @@ impl Live {
             .remove(&request.id)
     }
 
-    /// The ids of all, by organization.
+    /// The ids of all that have a lease, by organization.
     pub(crate) fn ids(&self) -> Vec<(OrganizationId, Vec<[u8; 16]>)> {
         let mut ids: HashMap<OrganizationId, Vec<[u8; 16]>> = HashMap::new();
         for (id, held) in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            ids.entry(held.organization).or_default().push(*id);
+            if !matches!(held.by, By::Purse(_)) {
+                ids.entry(held.organization).or_default().push(*id);
+            }
         }
         ids.into_iter().collect()
     }

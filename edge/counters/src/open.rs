@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     config::{Config, InvalidConfig, Store},
     counters::{Counters, Local, Parts, Remote},
+    escrow::Escrow,
     link::Link,
     live::Live,
     process::Process,
@@ -64,6 +65,7 @@ fn open_one(
     let remote = server.as_ref().map(|_| Remote {
         link: Link::new(Instant::now()),
         queue: Queue::default(),
+        escrow: Escrow::new(config.ahead_ms),
         timeout,
     });
     let local = Local {

@@ -13,7 +13,9 @@ use policy::{
 
 use crate::{
     bucket::Bucket,
-    reservation::{CHARGED_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Settled, Settlement},
+    reservation::{
+        CHARGED_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Settled, Settlement, Wanted,
+    },
 };
 
 /// How many buckets are kept before those that are full again are swept; then twice what was left.
@@ -41,14 +43,22 @@ struct Counts {
 #[derive(Debug)]
 struct Held {
     until_ms: u64,
-    /// `None` remembers a charge: nothing is held.
-    hold: Option<Vec<Hold>>,
+    what: What,
+}
+
+/// What is held under an id.
+#[derive(Debug)]
+enum What {
+    Reservation(Vec<Hold>),
+    Loan(Vec<Line>),
+    /// Nothing: it remembers a charge.
+    Charge,
 }
 
 #[derive(Debug)]
 struct Hold {
     limit: LimitId,
-    amount: u64,
+    amount: i64,
     remaining: i64,
 }
 
@@ -64,18 +74,18 @@ impl Process {
         }
     }
 
-    /// Holds room in every line's limit until `now_ms + lease_ms`, or in none.
+    /// Holds room in every line's limit until `now_ms + lease_ms`, or in none. Lends what is wanted ahead.
     pub fn reserve(
         &mut self,
         request: &Request,
-        lines: &[Line],
+        wanted: Wanted<'_>,
         lease_ms: u64,
         now_ms: u64,
     ) -> Reply<Reserved> {
         self.sweep(now_ms);
         let counts = self.organizations.entry(request.organization).or_default();
         let before = counts.buckets.len();
-        let reply = counts.reserve(request.id, lines, lease_ms, now_ms);
+        let reply = counts.reserve(request.id, wanted, lease_ms, now_ms);
         self.buckets += counts.buckets.len() - before;
         reply
     }
@@ -139,25 +149,17 @@ impl Counts {
     fn reserve(
         &mut self,
         id: [u8; 16],
-        lines: &[Line],
+        wanted: Wanted<'_>,
         lease_ms: u64,
         now_ms: u64,
     ) -> Reply<Reserved> {
-        if let Some(hold) = self.held.get(&id).and_then(|held| held.hold.as_ref()) {
-            let remaining = hold.iter().map(|hold| hold.remaining).collect();
-            return Reply {
-                value: Reserved::Granted { remaining },
-                expired: 0,
-            };
+        let Wanted { lines, ahead } = wanted;
+        if let Some(What::Reservation(hold)) = self.held.get(&id).map(|held| &held.what) {
+            return granted(hold.iter().map(|hold| hold.remaining).collect());
         }
         let found: Vec<Bucket> = lines.iter().map(|line| self.bucket(line, now_ms)).collect();
         if self.held.contains_key(&id) {
-            return Reply {
-                value: Reserved::Granted {
-                    remaining: levels(&found),
-                },
-                expired: 0,
-            };
+            return granted(levels(&found));
         }
         if let Some(denied) = denied(lines, &found, now_ms) {
             return Reply {
@@ -165,9 +167,12 @@ impl Counts {
                 expired: 0,
             };
         }
+        let lent = lent(wanted, &found);
         let mut hold = Vec::with_capacity(lines.len());
-        for (line, bucket) in lines.iter().zip(found) {
-            let bucket = self.keep(line, bucket, -signed(line.amount));
+        for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
+            let bucket = bucket.changed(&line.rate, -line.amount);
+            let bucket = bucket.lending(lent.get(place).copied().unwrap_or(0));
+            self.buckets.insert(line.limit, (bucket, line.rate));
             hold.push(Hold {
                 limit: line.limit,
                 amount: line.amount,
@@ -175,32 +180,42 @@ impl Counts {
             });
         }
         let remaining = hold.iter().map(|hold| hold.remaining).collect();
-        self.hold(id, now_ms + lease_ms, Some(hold));
+        self.hold(id, now_ms + lease_ms, What::Reservation(hold));
+        if let Some(ahead) = ahead.filter(|_| !lent.is_empty()) {
+            let part = |(line, amount): (&Line, &i64)| Line {
+                amount: *amount,
+                ..*line
+            };
+            let loan = lines.iter().zip(&lent).map(part).collect();
+            self.hold(ahead.loan, now_ms + ahead.term_ms, What::Loan(loan));
+        }
         Reply {
-            value: Reserved::Granted { remaining },
+            value: Reserved::Granted { remaining, lent },
             expired: self.reap(now_ms),
         }
     }
 
     fn settle(&mut self, settlement: &Settlement, now_ms: u64) -> Reply<Settled> {
         let id = settlement.request.id;
-        let value = match self.held.get(&id) {
-            Some(Held { hold: Some(_), .. }) => Settled::Released,
+        let value = match self.held.get(&id).map(|held| &held.what) {
+            Some(What::Reservation(_) | What::Loan(_)) => Settled::Released,
             None if settlement.charge_if_absent => Settled::Charged,
-            Some(_) | None => Settled::Nothing,
+            Some(What::Charge) | None => Settled::Nothing,
         };
         if value != Settled::Nothing {
-            let reserved = self.release(id).unwrap_or_default();
+            let what = self.release(id);
+            if let Some(What::Loan(loan)) = &what {
+                self.end_loan(loan, now_ms);
+            }
             for line in &settlement.lines {
-                let before = reserved.iter().find(|hold| hold.limit == line.limit);
-                let change = before.map_or(0, |hold| signed(hold.amount)) - signed(line.amount);
+                let change = what.as_ref().map_or(0, |what| what.amount(line.limit)) - line.amount;
                 if change != 0 {
                     let bucket = self.bucket(line, now_ms);
-                    self.keep(line, bucket, change);
+                    self.keep(line, bucket.changed(&line.rate, change));
                 }
             }
             if settlement.charge_if_absent {
-                self.hold(id, now_ms + CHARGED_KEEP_MS, None);
+                self.hold(id, now_ms + CHARGED_KEEP_MS, What::Charge);
             }
         }
         Reply {
@@ -209,10 +224,21 @@ impl Counts {
         }
     }
 
+    /// Gives a loan's places in its buckets free. The refill up to now knows of the loan still.
+    fn end_loan(&mut self, loan: &[Line], now_ms: u64) {
+        for line in loan {
+            let bucket = self.bucket(line, now_ms).loan_ended(line.amount);
+            self.keep(line, bucket);
+        }
+    }
+
     fn renew(&mut self, id: [u8; 16], until_ms: u64) -> bool {
-        let Some(held) = self.held.get_mut(&id).filter(|held| held.hold.is_some()) else {
+        let Some(held) = self.held.get_mut(&id) else {
             return false;
         };
+        if let What::Charge = held.what {
+            return false;
+        }
         self.due.remove(&(held.until_ms, id));
         self.due.insert((until_ms, id));
         held.until_ms = until_ms;
@@ -226,25 +252,23 @@ impl Counts {
         )
     }
 
-    fn keep(&mut self, line: &Line, bucket: Bucket, change: i64) -> Bucket {
-        let bucket = bucket.changed(&line.rate, change);
+    fn keep(&mut self, line: &Line, bucket: Bucket) {
         self.buckets.insert(line.limit, (bucket, line.rate));
-        bucket
     }
 
-    fn hold(&mut self, id: [u8; 16], until_ms: u64, hold: Option<Vec<Hold>>) {
-        self.held.insert(id, Held { until_ms, hold });
+    fn hold(&mut self, id: [u8; 16], until_ms: u64, what: What) {
+        self.held.insert(id, Held { until_ms, what });
         self.due.insert((until_ms, id));
     }
 
-    fn release(&mut self, id: [u8; 16]) -> Option<Vec<Hold>> {
+    fn release(&mut self, id: [u8; 16]) -> Option<What> {
         let held = self.held.remove(&id)?;
         self.due.remove(&(held.until_ms, id));
-        held.hold
+        Some(held.what)
     }
 
-    /// Forgets what has ended. A reservation was debited when it was made, so that forgetting it is charging
-    /// it in full.
+    /// Forgets what has ended. A reservation or a loan was debited when it was made, so that forgetting it is
+    /// charging it in full.
     fn reap(&mut self, now_ms: u64) -> u64 {
         let mut expired = 0;
         for _ in 0..REAP_MAX {
@@ -254,16 +278,69 @@ impl Counts {
             if until_ms > now_ms {
                 break;
             }
-            expired += u64::from(self.release(id).is_some());
+            match self.release(id) {
+                Some(What::Reservation(_)) => expired += 1,
+                Some(What::Loan(loan)) => {
+                    expired += 1;
+                    self.end_loan(&loan, now_ms);
+                }
+                Some(What::Charge) | None => {}
+            }
         }
         expired
     }
 }
 
+// === impl What ===
+
+impl What {
+    /// How much of this limit.
+    fn amount(&self, limit: LimitId) -> i64 {
+        let found = match self {
+            Self::Reservation(hold) => hold
+                .iter()
+                .find(|hold| hold.limit == limit)
+                .map(|it| it.amount),
+            Self::Loan(loan) => loan
+                .iter()
+                .find(|line| line.limit == limit)
+                .map(|it| it.amount),
+            Self::Charge => None,
+        };
+        found.unwrap_or(0)
+    }
+}
+
+/// What of `ahead` is lent: some of every limit, or nothing.
+fn lent(wanted: Wanted<'_>, found: &[Bucket]) -> Vec<i64> {
+    let Some(ahead) = wanted.ahead else {
+        return Vec::new();
+    };
+    let lines = wanted.lines;
+    let each = lines.iter().zip(found).zip(&ahead.amounts);
+    let lent: Vec<i64> = each
+        .map(|((line, bucket), amount)| bucket.lendable(line.amount, *amount))
+        .collect();
+    let another = lines.iter().zip(&lent).all(|(line, it)| *it >= line.amount);
+    if another && lent.iter().any(|it| *it > 0) {
+        lent
+    } else {
+        Vec::new()
+    }
+}
+
+fn granted(remaining: Vec<i64>) -> Reply<Reserved> {
+    let value = Reserved::Granted {
+        remaining,
+        lent: Vec::new(),
+    };
+    Reply { value, expired: 0 }
+}
+
 fn denied(lines: &[Line], found: &[Bucket], now_ms: u64) -> Option<Reserved> {
     let mut longest = None;
     for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
-        let wait_ms = bucket.wait_ms(&line.rate, line.amount, now_ms);
+        let wait_ms = bucket.wait_ms(&line.rate, line.amount.unsigned_abs(), now_ms);
         if wait_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
             longest = Some((place, wait_ms));
         }
@@ -280,18 +357,13 @@ fn levels(buckets: &[Bucket]) -> Vec<i64> {
     buckets.iter().map(Bucket::level).collect()
 }
 
-/// An amount, which is at most a billion, with a sign.
-fn signed(amount: u64) -> i64 {
-    i64::try_from(amount).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
 
-    fn line(limit: u8, amount: u64) -> Line {
+    fn line(limit: u8, amount: i64) -> Line {
         let rate = Rate::new(10, 1_000, 10).unwrap();
         Line {
             limit: LimitId::from_bytes([limit; 16]),
@@ -316,10 +388,10 @@ mod tests {
             let mut one = line(0, 1);
             let [high, low] = id.to_be_bytes();
             one.limit = LimitId::from_bytes([high, low, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
-            process.reserve(&request(id), &[one], 1_000, 0);
+            process.reserve(&request(id), Wanted::now(&[one]), 1_000, 0);
         }
-        process.reserve(&request(60_000), &[line(1, 5_000)], 1_000, 0);
-        let later = process.reserve(&request(60_001), &[line(1, 1)], 1_000, 100_000);
+        process.reserve(&request(60_000), Wanted::now(&[line(1, 5_000)]), 1_000, 0);
+        let later = process.reserve(&request(60_001), Wanted::now(&[line(1, 1)]), 1_000, 100_000);
         assert!(
             matches!(later.value, Reserved::Denied { .. }),
             "the debt was forgotten"
@@ -330,14 +402,14 @@ mod tests {
     #[test]
     fn a_reservation_that_nobody_renews_is_charged_in_full() {
         let mut process = Process::new();
-        process.reserve(&request(1), &[line(1, 10)], 1_000, 0);
+        process.reserve(&request(1), Wanted::now(&[line(1, 10)]), 1_000, 0);
         assert_eq!(
             process.renew(ORGANIZATION, &[request(1).id, request(2).id], 1_000, 900),
             1
         );
-        let other = process.reserve(&request(2), &[line(1, 1)], 1_000, 1_899);
+        let other = process.reserve(&request(2), Wanted::now(&[line(1, 1)]), 1_000, 1_899);
         assert_eq!(other.expired, 0, "the lease was renewed");
-        let other = process.reserve(&request(3), &[line(1, 1)], 1_000, 1_900);
+        let other = process.reserve(&request(3), Wanted::now(&[line(1, 1)]), 1_000, 1_900);
         assert_eq!(other.expired, 1);
         let lines = vec![line(1, 0)];
         let late = Settlement {

@@ -13,7 +13,7 @@ use redis::{
 
 use crate::{
     keyspace,
-    reservation::{Line, Reply, Request, Reserved, Settled, Settlement, Term},
+    reservation::{Ahead, Line, Reply, Request, Reserved, Settled, Settlement, Term, Wanted},
 };
 
 /// How long a dial may take, names and TLS and all. No request waits for one.
@@ -113,25 +113,31 @@ impl Server {
 // === impl Connection ===
 
 impl Connection {
-    /// Holds room in every line's limit, or in none. There must be a line.
+    /// Holds room in every line's limit, or in none, and borrows what is wanted ahead. There must be a line.
     pub async fn reserve(
         &self,
         request: &Request,
-        lines: &[Line],
+        wanted: Wanted<'_>,
         term: Term,
     ) -> Result<Reply<Reserved>, Failure> {
+        let Wanted { lines, ahead } = wanted;
         let mut call = evalsha(&self.scripts.reserve, 2 + lines.len());
         limit_keys(&mut call, request.organization, lines);
         time(&mut call, term.now_ms);
         call.arg(keyspace::hex(&request.id).as_slice())
             .arg(term.lease_ms);
-        limit_numbers(&mut call, lines);
+        borrow(&mut call, ahead);
+        for (place, line) in lines.iter().enumerate() {
+            limit_numbers(&mut call, line);
+            let amount = ahead.and_then(|ahead| ahead.amounts.get(place));
+            call.arg(amount.copied().unwrap_or(0));
+        }
         let answer = match self.once(&call).await {
             // Rare, and boxed so that every request's future does not hold room for it.
             Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
             answer => answer?,
         };
-        reserved(&integers(answer)?).ok_or(Failure::Garbled)
+        reserved(&integers(answer)?, lines.len()).ok_or(Failure::Garbled)
     }
 
     /// Settles each, in order and in one round trip. Fails as a whole when nothing came back; all may be sent
@@ -152,7 +158,9 @@ impl Connection {
             time(&mut call, now_ms);
             call.arg(keyspace::hex(&settlement.request.id).as_slice());
             call.arg(u8::from(settlement.charge_if_absent));
-            limit_numbers(&mut call, &settlement.lines);
+            for line in &settlement.lines {
+                limit_numbers(&mut call, line);
+            }
             calls.add_command(call);
         }
         let answers = self.all(&calls).await?.into_iter();
@@ -288,13 +296,21 @@ fn limit_keys(call: &mut Cmd, organization: OrganizationId, lines: &[Line]) {
     }
 }
 
-fn limit_numbers(call: &mut Cmd, lines: &[Line]) {
-    for Line { rate, amount, .. } in lines {
-        call.arg(rate.amount())
-            .arg(rate.window_ms())
-            .arg(rate.burst())
-            .arg(*amount);
-    }
+fn limit_numbers(call: &mut Cmd, line: &Line) {
+    let Line { rate, amount, .. } = line;
+    call.arg(rate.amount())
+        .arg(rate.window_ms())
+        .arg(rate.burst())
+        .arg(*amount);
+}
+
+fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
+    match ahead {
+        Some(ahead) => call
+            .arg(keyspace::hex(&ahead.loan).as_slice())
+            .arg(ahead.term_ms),
+        None => call.arg("").arg(0),
+    };
 }
 
 fn time(call: &mut Cmd, now_ms: Option<u64>) {
@@ -325,14 +341,16 @@ fn integers(answer: Value) -> Result<Vec<i64>, Failure> {
     values.into_iter().map(integer).collect()
 }
 
-fn reserved(reply: &[i64]) -> Option<Reply<Reserved>> {
+fn reserved(reply: &[i64], limits: usize) -> Option<Reply<Reserved>> {
     let (value, expired) = match reply {
-        [1, expired, remaining @ ..] => (
-            Reserved::Granted {
+        [1, expired, levels @ ..] => {
+            let (remaining, lent) = levels.split_at_checked(limits)?;
+            let granted = Reserved::Granted {
                 remaining: remaining.to_vec(),
-            },
-            *expired,
-        ),
+                lent: lent.to_vec(),
+            };
+            (granted, *expired)
+        }
         [0, expired, tightest, retry_after_ms, remaining @ ..] => {
             let denied = Reserved::Denied {
                 tightest: usize::try_from(*tightest).ok()?,

@@ -19,6 +19,9 @@ pub const CHARGED_KEEP_MS: u64 = 600_000;
 /// The longest lease, in milliseconds. What keeps reservations is itself kept for an hour after it is used.
 pub const LEASE_MS_MAX: u64 = 600_000;
 
+/// The longest loan, in milliseconds. A bucket is kept for longer, so that it never forgets what it has lent.
+pub const LOAN_MS_MAX: u64 = 30_000;
+
 /// A request that asks for room. Its id must never come back for another request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Request {
@@ -42,8 +45,10 @@ pub struct Demand {
 pub enum Reserved {
     /// There was, in every limit, and it is held.
     Granted {
-        /// What is left of each demand's limit after it, in order; negative is debt.
+        /// What is left of each demand's limit after it, in order; negative is debt. What was lent is not in it.
         remaining: Vec<i64>,
+        /// What was lent of each limit besides, in order; empty when nothing was.
+        lent: Vec<i64>,
     },
     /// There was not, and nothing was written.
     Denied {
@@ -63,8 +68,31 @@ pub struct Line {
     pub limit: LimitId,
     /// Its rate, which decides how it refills and where it ends.
     pub rate: Rate,
-    /// What is asked for, or what was used; at most [`UNITS_MAX`].
-    pub amount: u64,
+    /// What is asked for, which is not negative; or what was used, which is where more came back than went out. At most
+    /// [`UNITS_MAX`] either way.
+    pub amount: i64,
+}
+
+/// What an edge would like to borrow together with a reservation, to admit later requests by itself. A loan is settled
+/// like a reservation, and charged in full when its term ends before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ahead {
+    /// Which loan; sixteen bytes that never come back.
+    pub loan: [u8; 16],
+    /// How much of each line's limit, in order; at most [`UNITS_MAX`]. Half of what is left is lent at most, and nothing
+    /// unless one more such request would fit everywhere.
+    pub amounts: Vec<i64>,
+    /// How long, in milliseconds, at most [`LOAN_MS_MAX`].
+    pub term_ms: u64,
+}
+
+/// What is wanted of the limits of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// For the request itself.
+    pub lines: &'a [Line],
+    /// For those that come after it.
+    pub ahead: Option<&'a Ahead>,
 }
 
 /// How a call is timed.
@@ -116,8 +144,22 @@ impl Demand {
         Line {
             limit: self.limit.id,
             rate: self.limit.rate,
-            amount: self.amount.min(UNITS_MAX),
+            amount: signed(self.amount),
         }
+    }
+}
+
+/// An amount with a sign, at most [`UNITS_MAX`].
+pub(crate) fn signed(amount: u64) -> i64 {
+    i64::try_from(amount.min(UNITS_MAX)).unwrap_or(i64::MAX)
+}
+
+// === impl Wanted ===
+
+impl<'a> Wanted<'a> {
+    /// Nothing ahead.
+    pub const fn now(lines: &'a [Line]) -> Self {
+        Self { lines, ahead: None }
     }
 }
 

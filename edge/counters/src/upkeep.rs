@@ -28,6 +28,9 @@ const REFUSALS_MAX: u8 = 8;
 /// How long to wait before the same settlements are sent again.
 const RESEND_AFTER: Duration = Duration::from_millis(200);
 
+/// How often it is looked whether a loan is over.
+const SWEEP: Duration = Duration::from_millis(100);
+
 /// How long the upkeep waits, once the drain is over, for requests that are being cut to settle.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -45,6 +48,7 @@ struct Agenda {
     renew: Instant,
     dial: Instant,
     send: Instant,
+    sweep: Instant,
 }
 
 // === impl Upkeep ===
@@ -72,6 +76,7 @@ impl Upkeep {
         }
         let parts = Arc::clone(&self.parts);
         let Some(remote) = &parts.remote else { return };
+        sweep(remote, true);
         if let Some(clear) = remote.link.clear_now()
             && let Err(failure) = self.send(&clear.connection).await
         {
@@ -91,9 +96,15 @@ impl Upkeep {
             renew: now + self.third_of_a_lease(),
             dial: now,
             send: now,
+            sweep: now,
         };
         loop {
             if let Some(remote) = &parts.remote {
+                let last = self.is_alone();
+                if last || Instant::now() >= agenda.sweep {
+                    agenda.sweep = Instant::now() + SWEEP;
+                    sweep(remote, last);
+                }
                 self.tend(remote, &mut agenda).await;
             }
             if Instant::now() >= agenda.renew {
@@ -224,9 +235,14 @@ impl Upkeep {
         }
     }
 
-    fn may_end(&self) -> bool {
+    /// Whether nobody can ask or settle any more.
+    fn is_alone(&self) -> bool {
         // Acquire, so that what the last one settled is seen in the queue.
-        let alone = self.parts.handles.load(Ordering::Acquire) == 0;
+        self.parts.handles.load(Ordering::Acquire) == 0
+    }
+
+    fn may_end(&self) -> bool {
+        let alone = self.is_alone();
         let done = |remote: &Remote| {
             remote.link.is_blocked() || (self.batch.is_empty() && remote.queue.is_empty())
         };
@@ -241,11 +257,21 @@ impl Upkeep {
             } else if !self.batch.is_empty() || !remote.queue.is_empty() {
                 next = next.min(agenda.send);
             }
+            if !remote.escrow.is_empty() {
+                next = next.min(agenda.sweep);
+            }
         }
         next
     }
 
     fn third_of_a_lease(&self) -> Duration {
         Duration::from_millis(self.parts.lease_ms / 3)
+    }
+}
+
+/// Sends back what was borrowed and is over; all of it when nobody can ask any more.
+fn sweep(remote: &Remote, all: bool) {
+    for settlement in remote.escrow.sweep(std::time::Instant::now(), all) {
+        remote.queue.push(settlement);
     }
 }

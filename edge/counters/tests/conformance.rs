@@ -13,7 +13,8 @@ use counters::{
     process::Process,
     redis::{Connection, Server},
     reservation::{
-        CHARGED_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Settled, Settlement, Term,
+        Ahead, CHARGED_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Settled, Settlement,
+        Term, Wanted,
     },
 };
 use policy::{
@@ -53,7 +54,7 @@ async fn the_same_trace_gives_the_same_replies_in_redis_and_in_the_twin() {
         "{seen:?}"
     );
     assert!(
-        seen.charged > 100 && seen.renewed > 100 && seen.expired > 100,
+        seen.charged > 100 && seen.renewed > 100 && seen.expired > 100 && seen.lent > 400,
         "{seen:?}"
     );
     assert!(
@@ -147,14 +148,17 @@ async fn redis_reads_its_own_clock_when_no_time_is_passed_in() {
         lease_ms: 1_000,
         now_ms: None,
     };
-    redis.reserve(&request(1), &[one], term).await.unwrap();
+    redis
+        .reserve(&request(1), Wanted::now(&[one]), term)
+        .await
+        .unwrap();
     let deadline = std::time::Instant::now() + Duration::from_secs(2);
     let mut id = 2;
     // A thousand a second: one comes back within milliseconds.
     let little = Line { amount: 1, ..one };
     while !matches!(
         redis
-            .reserve(&request(id), &[little], term)
+            .reserve(&request(id), Wanted::now(&[little]), term)
             .await
             .unwrap()
             .value,
@@ -173,13 +177,14 @@ async fn what_is_admitted_in_any_interval_is_within_the_bound_and_nearly_all_of_
     let (amount, window_ms, burst) = (600, 60_000, 60);
     let mut random = fastrand::Rng::with_seed(4);
     let mut now_ms = NOON_MS;
-    let mut admitted: Vec<(u64, u64)> = Vec::new();
+    let mut admitted: Vec<(u64, i64)> = Vec::new();
     for id in 0..4_000 {
         now_ms += random.u64(0..150);
         let one = line(1, amount, window_ms, burst, random.u64(1..=burst));
         let operation = Operation::Reserve {
             request: request(id),
             lines: vec![one],
+            ahead: None,
             lease_ms: 100,
         };
         let reply = over_there(&redis, &operation, now_ms).await;
@@ -195,7 +200,7 @@ async fn what_is_admitted_in_any_interval_is_within_the_bound_and_nearly_all_of_
     for start in 0..admitted.len() {
         let mut sum = 0;
         for (then_ms, units) in &admitted[start..] {
-            sum += units;
+            sum += units.unsigned_abs();
             let bound = amount * (then_ms - admitted[start].0) + burst * window_ms;
             assert!(
                 sum * window_ms <= bound,
@@ -204,7 +209,7 @@ async fn what_is_admitted_in_any_interval_is_within_the_bound_and_nearly_all_of_
             );
         }
     }
-    let sum: u64 = admitted.iter().map(|(_, units)| units).sum();
+    let sum: u64 = admitted.iter().map(|(_, units)| units.unsigned_abs()).sum();
     let allowed = amount * (now_ms - NOON_MS) / window_ms;
     assert!(sum * 100 >= allowed * 98, "{sum} of {allowed}");
 }
@@ -251,6 +256,7 @@ struct Seen {
     denied: u64,
     settled: u64,
     charged: u64,
+    lent: u64,
     renewed: u64,
     expired: u64,
     reaped_most: u64,
@@ -261,11 +267,14 @@ impl Seen {
     fn count(&mut self, replied: &Replied) {
         let expired = match replied {
             Replied::Reserved(reply) => {
-                let (Reserved::Granted { remaining } | Reserved::Denied { remaining, .. }) =
+                let (Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) =
                     &reply.value;
                 self.deepest = remaining.iter().copied().fold(self.deepest, i64::min);
-                match reply.value {
-                    Reserved::Granted { .. } => self.granted += 1,
+                match &reply.value {
+                    Reserved::Granted { lent, .. } => {
+                        self.granted += 1;
+                        self.lent += u64::from(!lent.is_empty());
+                    }
                     Reserved::Denied { .. } => self.denied += 1,
                 }
                 reply.expired
@@ -299,6 +308,7 @@ async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> R
         Operation::Reserve {
             request,
             lines,
+            ahead,
             lease_ms,
         } => {
             let term = Term {
@@ -307,7 +317,7 @@ async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> R
             };
             Replied::Reserved(
                 redis
-                    .reserve(request, lines, term)
+                    .reserve(request, wanted(lines, ahead.as_ref()), term)
                     .await
                     .expect("an answer"),
             )
@@ -339,8 +349,14 @@ fn in_here(twin: &mut Process, operation: &Operation, now_ms: u64) -> Replied {
         Operation::Reserve {
             request,
             lines,
+            ahead,
             lease_ms,
-        } => Replied::Reserved(twin.reserve(request, lines, *lease_ms, now_ms)),
+        } => Replied::Reserved(twin.reserve(
+            request,
+            wanted(lines, ahead.as_ref()),
+            *lease_ms,
+            now_ms,
+        )),
         Operation::Settle(settlement) => Replied::Settled(twin.settle(settlement, now_ms)),
         Operation::Renew {
             organization,
@@ -356,14 +372,18 @@ async fn reserve(redis: &Connection, id: u64, lines: &[Line], now_ms: u64) -> Re
         now_ms: Some(now_ms),
     };
     redis
-        .reserve(&request(id), lines, term)
+        .reserve(&request(id), Wanted::now(lines), term)
         .await
         .expect("an answer")
 }
 
+fn wanted<'a>(lines: &'a [Line], ahead: Option<&'a Ahead>) -> Wanted<'a> {
+    Wanted { lines, ahead }
+}
+
 fn granted(reply: &Reply<Reserved>) -> Option<Vec<i64>> {
     match &reply.value {
-        Reserved::Granted { remaining } => Some(remaining.clone()),
+        Reserved::Granted { remaining, .. } => Some(remaining.clone()),
         Reserved::Denied { .. } => None,
     }
 }
@@ -387,6 +407,7 @@ fn settlement(id: u64, lines: Vec<Line>, charge_if_absent: bool) -> Settlement {
 
 fn line(limit: u8, amount: u64, window_ms: u64, burst: u64, asked: u64) -> Line {
     assert!(asked <= UNITS_MAX);
+    let asked = i64::try_from(asked).expect("a billion at most");
     let rate = Rate::new(amount, window_ms, burst).expect("a rate");
     Line {
         limit: LimitId::from_bytes([limit; 16]),

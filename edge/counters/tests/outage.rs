@@ -441,7 +441,7 @@ fn hourly(burst: u64, amount: u64) -> Demand {
 
 fn remaining(reserved: &Reserved) -> Option<i64> {
     match reserved {
-        Reserved::Granted { remaining } => Some(remaining[0]),
+        Reserved::Granted { remaining, .. } => Some(remaining[0]),
         Reserved::Denied { .. } => None,
     }
 }

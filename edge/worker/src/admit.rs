@@ -116,7 +116,7 @@ impl Admit {
         // A client may leave while this waits. The hold is dropped then and settles, which does nothing to a
         // request that was never admitted.
         match self.counters.reserve(&hold.request, &hold.demands).await {
-            Reserved::Granted { remaining } => {
+            Reserved::Granted { remaining, .. } => {
                 let room = Room::of(&hold.demands, &remaining);
                 Ok(Permit {
                     hold,

@@ -56,6 +56,8 @@ pub struct Limits {
     pub timeout_ms: u64,
     /// See [`counters::Config`].
     pub lease_ms: u64,
+    /// See [`counters::Config`].
+    pub ahead_ms: u64,
     /// See [`admit::Config`].
     pub output_tokens_default: u64,
 }
@@ -122,6 +124,7 @@ impl Limits {
             redis_url,
             timeout_ms,
             lease_ms,
+            ahead_ms,
             ..
         } = self.clone();
         counters::Config {
@@ -129,6 +132,7 @@ impl Limits {
             redis_url,
             timeout_ms,
             lease_ms,
+            ahead_ms,
         }
     }
 
@@ -147,6 +151,7 @@ impl Default for Limits {
             redis_url,
             timeout_ms,
             lease_ms,
+            ahead_ms,
         } = Default::default();
         let admit::Config {
             output_tokens_default,
@@ -156,6 +161,7 @@ impl Default for Limits {
             redis_url,
             timeout_ms,
             lease_ms,
+            ahead_ms,
             output_tokens_default,
         }
     }

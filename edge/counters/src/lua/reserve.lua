@@ -1,14 +1,18 @@
--- Holds room in every limit, or in none: two passes, and a denial writes nothing at all.
+-- Holds room in every limit, or in none: two passes, and a denial writes nothing at all. Lends what is wanted ahead, of
+-- every limit or of none.
 --
 -- KEYS: held, due, then one for each limit, which ends in the limit's id.
--- ARGV: now in ms or '', request id, lease in ms, then four for each limit (see `line`).
--- Replies {1, expired, remaining...} or {0, 0, tightest, retry_after_ms, remaining...}.
+-- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, then five for each limit: those
+-- of `line`, and how much to borrow.
+-- Replies {1, expired, remaining..., lent...} or {0, 0, tightest, retry_after_ms, remaining...}.
+
+local HEAD = 5
 
 local held, due, id = KEYS[1], KEYS[2], ARGV[2]
 local now = clock(ARGV[1])
 
 local before = redis.call('HGET', held, id)
-if before and before ~= '' then
+if before and before ~= '' and string.sub(before, 1, 1) ~= 'L' then
   local reply = { 1, 0 }
   for remaining in string.gmatch(before, '%x+ %d+ (%-?%d+)') do
     reply[#reply + 1] = tonumber(remaining)
@@ -19,7 +23,7 @@ end
 local texts = redis.call('MGET', unpack(KEYS, 3))
 local rates, buckets, tightest, longest_ms = {}, {}, 0, 0
 for i = 1, #texts do
-  rates[i] = line(4 * i)
+  rates[i] = line(HEAD + 5 * i - 4)
   buckets[i] = refilled(texts[i], rates[i], now)
   local wait = wait_ms(buckets[i], rates[i], now)
   if wait > longest_ms then
@@ -38,13 +42,37 @@ if longest_ms > 0 or before then
   return reply
 end
 
-local holds = {}
+-- Half of what is left at most, and another such request must fit everywhere.
+local lent, some = {}, false
 for i = 1, #buckets do
-  keep(KEYS[i + 2], buckets[i], rates[i], -rates[i].asked, now)
-  reply[#reply + 1] = buckets[i].level
-  holds[i] = string.sub(KEYS[i + 2], -32)
-    .. ' ' .. whole(rates[i].asked) .. ' ' .. whole(buckets[i].level)
+  local half = math.floor((buckets[i].level - rates[i].asked) / 2)
+  lent[i] = math.max(math.min(tonumber(ARGV[HEAD + 5 * i]), half), 0)
+  some = some or lent[i] > 0
+end
+for i = 1, #buckets do
+  some = some and lent[i] >= rates[i].asked
+end
+some = some and ARGV[4] ~= ''
+
+local holds, loans = {}, {}
+for i = 1, #buckets do
+  local bucket, rate, limit = buckets[i], rates[i], string.sub(KEYS[i + 2], -32)
+  changed(bucket, rate, -rate.asked)
+  if some then
+    bucket.level = bucket.level - lent[i]
+    bucket.lent = bucket.lent + lent[i]
+    loans[i] = string.format('%s %d %d %d %d', limit, lent[i], rate.amount, rate.window_ms, rate.burst)
+  end
+  keep(KEYS[i + 2], bucket, rate, now)
+  reply[#reply + 1] = bucket.level
+  holds[i] = string.format('%s %d %d', limit, rate.asked, bucket.level)
 end
 hold(held, due, id, table.concat(holds, ' '), now + tonumber(ARGV[3]))
+if some then
+  hold(held, due, ARGV[4], 'L ' .. table.concat(loans, ' '), now + tonumber(ARGV[5]))
+  for i = 1, #lent do
+    reply[#reply + 1] = lent[i]
+  end
+end
 reply[2] = reap(held, due, now)
 return reply

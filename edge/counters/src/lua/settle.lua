@@ -1,7 +1,7 @@
--- Gives back what was reserved and not used, or charges what was used beyond it. Once for each request id.
+-- Gives back what was reserved or lent and not used, or charges what was used beyond it. Once for each id.
 --
 -- KEYS: held, due, then one for each limit, which ends in the limit's id.
--- ARGV: now in ms or '', request id, '1' to charge although nothing is held, then four for each limit.
+-- ARGV: now in ms or '', request id, '1' to charge although nothing is held, then four for each limit (see `line`).
 -- Replies {2 released | 1 charged | 0 nothing, expired}.
 
 local CHARGED_KEEP_MS = 600000
@@ -20,14 +20,20 @@ end
 
 if outcome > 0 then
   local reserved = {}
-  for limit, amount in string.gmatch(before or '', '(%x+) (%d+) %-?%d+') do
-    reserved[limit] = tonumber(amount)
+  if before and string.sub(before, 1, 1) == 'L' then
+    reserved = end_loan(held, before, now)
+  else
+    for limit, amount in string.gmatch(before or '', '(%x+) (%d+) %-?%d+') do
+      reserved[limit] = tonumber(amount)
+    end
   end
   for i = 3, #KEYS do
     local rate = line(4 * (i - 2))
     local change = (reserved[string.sub(KEYS[i], -32)] or 0) - rate.asked
     if change ~= 0 then
-      keep(KEYS[i], refilled(redis.call('GET', KEYS[i]), rate, now), rate, change, now)
+      local bucket = refilled(redis.call('GET', KEYS[i]), rate, now)
+      changed(bucket, rate, change)
+      keep(KEYS[i], bucket, rate, now)
     end
   end
   if charge then

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of who does them. The same seed gives the same trace, whatever the replies.
 
-use counters::reservation::{CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement};
+use counters::reservation::{Ahead, CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement};
 use policy::{
     id::{LimitId, OrganizationId},
     limit::{Rate, UNITS_MAX, WINDOW_MS_MAX},
@@ -15,6 +15,7 @@ pub(crate) enum Operation {
     Reserve {
         request: Request,
         lines: Vec<Line>,
+        ahead: Option<Ahead>,
         lease_ms: u64,
     },
     /// Give it back.
@@ -75,7 +76,7 @@ impl Trace {
         let mut limits: Vec<usize> = (0..LIMITS).collect();
         self.random.shuffle(&mut limits);
         limits.truncate(self.random.usize(1..=3));
-        let lines = limits
+        let lines: Vec<Line> = limits
             .into_iter()
             .map(|limit| self.line(organization, limit))
             .collect();
@@ -85,20 +86,48 @@ impl Trace {
             id: id(self.ids),
         };
         let lease_ms = *self.random.choice(&[500, 5_000, 30_000]).expect("a choice");
-        self.remember(request, lines, lease_ms)
+        self.remember(request, &lines, lease_ms);
+        let ahead = (self.random.u32(0..3) == 0).then(|| self.borrow(organization, &lines));
+        Operation::Reserve {
+            request,
+            lines,
+            ahead,
+            lease_ms,
+        }
     }
 
-    fn remember(&mut self, request: Request, lines: Vec<Line>, lease_ms: u64) -> Operation {
+    /// A loan over the same limits, which is settled, renewed or forgotten like a reservation.
+    fn borrow(&mut self, organization: usize, lines: &[Line]) -> Ahead {
+        self.ids += 1;
+        let request = Request {
+            organization: organization_id(organization),
+            id: id(self.ids),
+        };
+        let mut amount = |line: &Line| {
+            let most = line.rate.burst().saturating_mul(2).min(UNITS_MAX);
+            self.random.u64(0..=most).cast_signed()
+        };
+        let amounts: Vec<i64> = lines.iter().map(&mut amount).collect();
+        let lent = |(line, amount): (&Line, &i64)| Line {
+            amount: *amount,
+            ..*line
+        };
+        let lines: Vec<Line> = lines.iter().zip(&amounts).map(lent).collect();
+        let term_ms = *self.random.choice(&[500, 1_500]).expect("a choice");
+        self.remember(request, &lines, term_ms);
+        Ahead {
+            loan: request.id,
+            amounts,
+            term_ms,
+        }
+    }
+
+    fn remember(&mut self, request: Request, lines: &[Line], lease_ms: u64) {
         if self.asked.len() == ASKED_MAX {
             let place = self.random.usize(0..ASKED_MAX);
             self.asked.remove(place);
         }
-        self.asked.push((request, lines.clone(), lease_ms));
-        Operation::Reserve {
-            request,
-            lines,
-            lease_ms,
-        }
+        self.asked.push((request, lines.to_vec(), lease_ms));
     }
 
     fn settle(&mut self) -> Operation {
@@ -110,14 +139,16 @@ impl Trace {
         }
         self.random.shuffle(&mut lines);
         lines.truncate(self.random.usize(0..=lines.len()));
+        let most = UNITS_MAX.cast_signed();
         for line in &mut lines {
             line.rate = self.rate_of(request.organization, line.limit);
             line.amount = match self.random.u32(0..400) {
                 0..80 => line.amount,
                 80..160 => 0,
-                160..350 => self.random.u64(0..=line.amount),
-                350..399 => self.random.u64(0..=line.amount * 2).min(UNITS_MAX),
-                _ => self.random.u64(0..=UNITS_MAX),
+                160..340 => self.random.i64(0..=line.amount),
+                340..390 => self.random.i64(0..=line.amount * 2).min(most),
+                390..398 => -self.random.i64(0..=line.amount),
+                _ => self.random.i64(-most..=most),
             };
         }
         let charge_if_absent = self.random.u32(0..4) == 0;
@@ -165,7 +196,7 @@ impl Trace {
         Line {
             limit: limit_id(limit),
             rate,
-            amount,
+            amount: amount.cast_signed(),
         }
     }
 
@@ -194,6 +225,7 @@ impl Iterator for Trace {
                 Operation::Reserve {
                     request,
                     lines,
+                    ahead: None,
                     lease_ms,
                 }
             }
@@ -211,17 +243,18 @@ pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
         organization,
         id: id(number),
     };
-    let line = |limit: usize, rate: (u64, u64, u64), amount| {
+    let line = |limit: usize, rate: (u64, u64, u64), amount: u64| {
         let rate = Rate::new(rate.0, rate.1, rate.2).expect("a rate");
         Line {
             limit: limit_id(limit),
             rate,
-            amount,
+            amount: amount.cast_signed(),
         }
     };
     let reserve = |number, line| Operation::Reserve {
         request: request(number),
         lines: vec![line],
+        ahead: None,
         lease_ms: 1_000,
     };
     let settle = |number, line| {

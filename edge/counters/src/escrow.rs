@@ -1,0 +1,403 @@
+//! What this thread has borrowed of busy limits, to admit requests by itself.
+//!
+//! Knows loans and what was spent of them; knows nothing of how they are asked for or sent back. A loan was taken out of
+//! every limit before anything is spent of it, so a thread that is gone has used at most what it borrowed. What the
+//! requests of a loan used more or less than they reserved goes into the loan while it runs, and is owed after.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use policy::{
+    id::{LimitId, OrganizationId},
+    limit::{Rate, UNITS_MAX},
+};
+
+use crate::{
+    pace::Pace,
+    reservation::{Ahead, Line, Request, Reserved, Settlement, Wanted},
+};
+
+/// How many sets of limits are watched.
+// Full: the next one borrows nothing, and each of its requests asks for itself.
+const PURSES_MAX: usize = 16_384;
+
+/// How long the keeper knows a loan beyond its term, so that what is given back arrives in time.
+const GRACE_MS: u64 = 500;
+
+/// How long a denial is believed without asking again. Short, because what others give back is not heard of here.
+const DENIAL_MAX: Duration = Duration::from_millis(50);
+
+/// How long a purse is kept that nobody has used.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// The purses of one thread.
+#[derive(Debug)]
+pub(crate) struct Escrow {
+    /// How long a loan may be spent, in milliseconds.
+    term_ms: u64,
+    // Held for one look or change, in which nothing waits.
+    purses: Mutex<HashMap<PurseId, Purse>>,
+}
+
+/// Which purse: made from the ids of its limits, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PurseId(u128);
+
+/// What a purse says to a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It is admitted, or refused, and nobody needs to be asked.
+    Reserved(Reserved),
+    /// Ask, and borrow this at the same time; see [`Escrow::asked`].
+    Ask(Option<Ahead>),
+}
+
+/// What was borrowed of one set of limits, and how it is used.
+#[derive(Debug)]
+struct Purse {
+    organization: OrganizationId,
+    notes: Vec<Note>,
+    loan: Option<Loan>,
+    /// Somebody is asking for a loan now.
+    asking: bool,
+    denial: Option<Denial>,
+    pace: Pace,
+    used: Instant,
+}
+
+/// One limit of a purse.
+#[derive(Debug)]
+struct Note {
+    limit: LimitId,
+    rate: Rate,
+    /// What the loan was, and what is left of it; negative when its requests used more than they reserved.
+    lent: i64,
+    free: i64,
+    /// What was left for everybody when the loan was given.
+    level: i64,
+    /// What requests of earlier loans used beyond what they reserved; negative is to be given back.
+    owed: i64,
+}
+
+#[derive(Debug)]
+struct Loan {
+    id: [u8; 16],
+    until: Instant,
+}
+
+/// The last answer was no.
+#[derive(Debug)]
+struct Denial {
+    until: Instant,
+    /// When the keeper said it would be worth asking again.
+    retry_at: Instant,
+    tightest: usize,
+    amount: i64,
+    remaining: Vec<i64>,
+}
+
+// === impl Escrow ===
+
+impl Escrow {
+    /// No purse yet. Loans may be spent for `term_ms`; with 0 nothing is borrowed.
+    pub(crate) fn new(term_ms: u64) -> Self {
+        Self {
+            term_ms,
+            purses: Mutex::default(),
+        }
+    }
+
+    /// Admits a request from its purse, or says what to ask.
+    pub(crate) fn spend(&self, request: &Request, lines: &[Line], now: Instant) -> (PurseId, Said) {
+        let id = PurseId::of(lines);
+        if self.term_ms == 0 {
+            return (id, Said::Ask(None));
+        }
+        let mut purses = self.purses();
+        let Some(purse) = purses.get_mut(&id) else {
+            if purses.len() < PURSES_MAX {
+                purses.insert(id, Purse::new(request.organization, lines, now));
+            }
+            return (id, Said::Ask(None));
+        };
+        if !purse.is_for(lines) {
+            return (id, Said::Ask(None));
+        }
+        (id, purse.spend(lines, self.term_ms, now))
+    }
+
+    /// What the keeper said to a request that had to ask; `None` when it said nothing. `sent` is when it was asked, from
+    /// which a loan's term runs, so that it ends here before it does there. Gives the settlement of the loan before.
+    pub(crate) fn asked(
+        &self,
+        id: PurseId,
+        wanted: Wanted<'_>,
+        answer: Option<&Reserved>,
+        sent: Instant,
+    ) -> Option<Settlement> {
+        let Wanted { lines, ahead } = wanted;
+        let mut purses = self.purses();
+        let purse = purses.get_mut(&id).filter(|purse| purse.is_for(lines))?;
+        if ahead.is_some() {
+            purse.asking = false;
+        }
+        match (answer, ahead) {
+            (Some(Reserved::Granted { remaining, lent }), Some(ahead)) if !lent.is_empty() => {
+                let earlier = purse.end_loan();
+                let loan = Loan {
+                    id: ahead.loan,
+                    until: sent + Duration::from_millis(self.term_ms),
+                };
+                purse.take(loan, lines, remaining, lent);
+                earlier
+            }
+            (
+                Some(Reserved::Denied {
+                    tightest,
+                    retry_after_ms,
+                    remaining,
+                }),
+                _,
+            ) => {
+                let wait = Duration::from_millis(*retry_after_ms);
+                purse.denial = Some(Denial {
+                    until: sent + wait.min(DENIAL_MAX),
+                    retry_at: sent + wait,
+                    tightest: *tightest,
+                    amount: lines.get(*tightest).map_or(0, |line| line.amount),
+                    remaining: remaining.clone(),
+                });
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// A request that was admitted from a purse used this much beyond what it reserved, in the order of its lines.
+    pub(crate) fn settle(&self, id: PurseId, overuse: impl Iterator<Item = (LimitId, i64)>) {
+        if let Some(purse) = self.purses().get_mut(&id) {
+            purse.settle(overuse);
+        }
+    }
+
+    /// Ends the loans whose term is over, or all, and collects what is owed; each becomes a settlement. Forgets purses
+    /// that nobody uses.
+    pub(crate) fn sweep(&self, now: Instant, all: bool) -> Vec<Settlement> {
+        let mut settlements = Vec::new();
+        self.purses().retain(|_, purse| {
+            if purse
+                .loan
+                .as_ref()
+                .is_some_and(|loan| all || loan.until <= now)
+            {
+                settlements.extend(purse.end_loan());
+            }
+            if purse.loan.is_none() {
+                settlements.extend(purse.pay());
+            }
+            purse.loan.is_some() || now.duration_since(purse.used) < IDLE_MAX
+        });
+        settlements
+    }
+
+    /// Whether there is nothing to look after.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.purses().is_empty()
+    }
+
+    fn purses(&self) -> MutexGuard<'_, HashMap<PurseId, Purse>> {
+        self.purses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl PurseId ===
+
+impl PurseId {
+    fn of(lines: &[Line]) -> Self {
+        // Ids of limits are random, so that mixing them is enough; a purse is compared with its limits all the same.
+        const MIX: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        Self(lines.iter().fold(0, |mixed: u128, line| {
+            let id = u128::from_be_bytes(*line.limit.as_bytes());
+            (mixed.rotate_left(29) ^ id).wrapping_mul(MIX)
+        }))
+    }
+}
+
+// === impl Purse ===
+
+impl Purse {
+    fn new(organization: OrganizationId, lines: &[Line], now: Instant) -> Self {
+        let note = |line: &Line| Note {
+            limit: line.limit,
+            rate: line.rate,
+            lent: 0,
+            free: 0,
+            level: 0,
+            owed: 0,
+        };
+        Self {
+            organization,
+            notes: lines.iter().map(note).collect(),
+            loan: None,
+            asking: false,
+            denial: None,
+            pace: Pace::new(lines.len(), now),
+            used: now,
+        }
+    }
+
+    fn is_for(&self, lines: &[Line]) -> bool {
+        let pairs = || self.notes.iter().zip(lines);
+        self.notes.len() == lines.len() && pairs().all(|(note, line)| note.limit == line.limit)
+    }
+
+    fn spend(&mut self, lines: &[Line], term_ms: u64, now: Instant) -> Said {
+        self.used = now;
+        self.pace.count(lines.iter().map(|line| line.amount), now);
+        let runs = self.loan.as_ref().is_some_and(|loan| now < loan.until);
+        if runs && self.fits(lines) {
+            for (note, line) in self.notes.iter_mut().zip(lines) {
+                note.free -= line.amount;
+            }
+            let left = |note: &Note| note.level + note.free;
+            return Said::Reserved(Reserved::Granted {
+                remaining: self.notes.iter().map(left).collect(),
+                lent: Vec::new(),
+            });
+        }
+        if let Some(denied) = self.denied(lines, now) {
+            return Said::Reserved(denied);
+        }
+        if self.asking {
+            return Said::Ask(None);
+        }
+        let Some(amounts) = self.pace.ahead(term_ms, now) else {
+            return Said::Ask(None);
+        };
+        self.asking = true;
+        let mut loan = [0; 16];
+        fastrand::fill(&mut loan);
+        Said::Ask(Some(Ahead {
+            loan,
+            amounts,
+            term_ms: term_ms + GRACE_MS,
+        }))
+    }
+
+    /// Whether the loan has room in every limit, under the rates that it was given under.
+    fn fits(&self, lines: &[Line]) -> bool {
+        let mut pairs = self.notes.iter().zip(lines);
+        pairs.all(|(note, line)| note.rate == line.rate && note.free >= line.amount)
+    }
+
+    /// The last denial, if it holds for these too.
+    fn denied(&self, lines: &[Line], now: Instant) -> Option<Reserved> {
+        let denial = self.denial.as_ref().filter(|denial| now < denial.until)?;
+        if lines.get(denial.tightest)?.amount < denial.amount {
+            return None;
+        }
+        let wait = denial.retry_at.saturating_duration_since(now);
+        let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Some(Reserved::Denied {
+            tightest: denial.tightest,
+            retry_after_ms: retry_after_ms.max(1),
+            remaining: denial.remaining.clone(),
+        })
+    }
+
+    fn take(&mut self, loan: Loan, lines: &[Line], levels: &[i64], lent: &[i64]) {
+        let said = lines.iter().zip(levels).zip(lent);
+        for (note, ((line, level), lent)) in self.notes.iter_mut().zip(said) {
+            note.rate = line.rate;
+            note.level = *level;
+            note.lent = *lent;
+            note.free = *lent;
+        }
+        self.loan = Some(loan);
+        self.denial = None;
+    }
+
+    fn settle(&mut self, overuse: impl Iterator<Item = (LimitId, i64)>) {
+        for (limit, units) in overuse {
+            let Some(note) = self.notes.iter_mut().find(|note| note.limit == limit) else {
+                continue;
+            };
+            if self.loan.is_some() {
+                // Never more than was lent, because only that has its place kept in the bucket. The rest goes back.
+                let free = note.free - units;
+                note.free = free.min(note.lent);
+                note.owe(note.free - free);
+            } else {
+                note.owe(units);
+            }
+            if units < 0 {
+                self.denial = None;
+            }
+        }
+    }
+
+    /// The loan is over: what was used of it.
+    fn end_loan(&mut self) -> Option<Settlement> {
+        let loan = self.loan.take()?;
+        let lines = self.notes.iter_mut().map(|note| {
+            let used = note.lent - note.free + std::mem::take(&mut note.owed);
+            (note.lent, note.free) = (0, 0);
+            note.line(used)
+        });
+        Some(Settlement {
+            request: Request {
+                organization: self.organization,
+                id: loan.id,
+            },
+            lines: lines.collect(),
+            charge_if_absent: false,
+        })
+    }
+
+    /// What is owed without a loan to settle it with.
+    fn pay(&mut self) -> Option<Settlement> {
+        if self.notes.iter().all(|note| note.owed == 0) {
+            return None;
+        }
+        let mut id = [0; 16];
+        fastrand::fill(&mut id);
+        let owed = self.notes.iter_mut().filter(|note| note.owed != 0);
+        let lines = owed.map(|note| {
+            let owed = std::mem::take(&mut note.owed);
+            note.line(owed)
+        });
+        Some(Settlement {
+            request: Request {
+                organization: self.organization,
+                id,
+            },
+            lines: lines.collect(),
+            charge_if_absent: true,
+        })
+    }
+}
+
+// === impl Note ===
+
+impl Note {
+    fn owe(&mut self, units: i64) {
+        let most = UNITS_MAX.cast_signed();
+        self.owed = (self.owed + units).clamp(-most, most);
+    }
+
+    fn line(&self, used: i64) -> Line {
+        let most = UNITS_MAX.cast_signed();
+        Line {
+            limit: self.limit,
+            rate: self.rate,
+            amount: used.clamp(-most, most),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "escrow_test.rs"]
+mod tests;

@@ -1,0 +1,260 @@
+//! Loans against a keeper that counts: what is admitted, what comes back, and that no interval holds more than it may.
+
+use policy::limit::Rate;
+
+use super::*;
+use crate::process::Process;
+
+const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
+const TERM_MS: u64 = 1_000;
+
+/// Some edges, each with its own purses, and the counters that all of them share.
+struct World {
+    keeper: Process,
+    escrows: Vec<Escrow>,
+    start: Instant,
+    now_ms: u64,
+    ids: u64,
+    asked: u64,
+}
+
+fn line(limit: u8, rate: (u64, u64, u64), amount: i64) -> Line {
+    Line {
+        limit: LimitId::from_bytes([limit; 16]),
+        rate: Rate::new(rate.0, rate.1, rate.2).unwrap(),
+        amount,
+    }
+}
+
+impl World {
+    fn of(edges: usize, term_ms: u64) -> Self {
+        Self {
+            keeper: Process::new(),
+            escrows: (0..edges).map(|_| Escrow::new(term_ms)).collect(),
+            start: Instant::now(),
+            now_ms: 1_000_000,
+            ids: 0,
+            asked: 0,
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.start + Duration::from_millis(self.now_ms)
+    }
+
+    /// One request, which uses `overuse` more than it asks; whether it is admitted, and by a loan.
+    fn request(&mut self, edge: usize, lines: &[Line], overuse: i64) -> Option<bool> {
+        self.ids += 1;
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.ids.to_be_bytes());
+        let request = Request {
+            organization: ORGANIZATION,
+            id,
+        };
+        let now = self.now();
+        let (purse, said) = self.escrows[edge].spend(&request, lines, now);
+        let ahead = match said {
+            Said::Reserved(Reserved::Granted { .. }) => {
+                let over = lines.iter().map(|line| (line.limit, overuse));
+                self.escrows[edge].settle(purse, over);
+                return Some(true);
+            }
+            Said::Reserved(Reserved::Denied { .. }) => return None,
+            Said::Ask(ahead) => ahead,
+        };
+        self.asked += 1;
+        let wanted = Wanted {
+            lines,
+            ahead: ahead.as_ref(),
+        };
+        let reply = self.keeper.reserve(&request, wanted, 30_000, self.now_ms);
+        let before = self.escrows[edge].asked(purse, wanted, Some(&reply.value), now);
+        if let Some(before) = before {
+            self.keeper.settle(&before, self.now_ms);
+        }
+        let granted = matches!(reply.value, Reserved::Granted { .. });
+        if granted {
+            let used = lines.iter().map(|line| Line {
+                amount: line.amount + overuse,
+                ..*line
+            });
+            let settlement = Settlement {
+                request,
+                lines: used.collect(),
+                charge_if_absent: false,
+            };
+            self.keeper.settle(&settlement, self.now_ms);
+        }
+        granted.then_some(false)
+    }
+
+    fn sweep(&mut self, all: bool) {
+        let now = self.now();
+        for escrow in &self.escrows {
+            for settlement in escrow.sweep(now, all) {
+                self.keeper.settle(&settlement, self.now_ms);
+            }
+        }
+    }
+
+    fn level(&mut self, of: Line) -> i64 {
+        self.ids += 1;
+        let mut id = [255; 16];
+        id[..8].copy_from_slice(&self.ids.to_be_bytes());
+        let request = Request {
+            organization: ORGANIZATION,
+            id,
+        };
+        let probe = Line { amount: 0, ..of };
+        let reply = self
+            .keeper
+            .reserve(&request, Wanted::now(&[probe]), 1, self.now_ms);
+        match reply.value {
+            Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. } => {
+                remaining[0]
+            }
+        }
+    }
+}
+
+#[test]
+fn a_busy_key_asks_once_for_many_requests_and_what_is_unused_comes_back() {
+    let mut world = World::of(1, TERM_MS);
+    let lines = [
+        line(1, (3_600, 3_600_000, 1_000_000), 1),
+        line(2, (3_600, 3_600_000, 1_000_000), 100),
+    ];
+    for _ in 0..3_000 {
+        world.now_ms += 1;
+        assert!(world.request(0, &lines, 0).is_some());
+    }
+    assert!(world.asked * 20 <= 3_000, "{} of 3,000 asked", world.asked);
+    world.sweep(true);
+    let refilled = 3;
+    let spent = 1_000_000 - world.level(lines[1]);
+    assert!((300_000 - refilled..=300_000).contains(&spent), "{spent}");
+}
+
+#[test]
+fn what_requests_used_more_or_less_than_they_reserved_is_charged_to_the_unit() {
+    for overuse in [-60, 250] {
+        let mut world = World::of(2, TERM_MS);
+        let one = [line(1, (1, 3_600_000, 10_000_000), 100)];
+        for place in 0..4_000 {
+            world.now_ms += 1;
+            world.request(place % 2, &one, overuse);
+            if place % 100 == 0 {
+                world.sweep(false);
+            }
+        }
+        world.sweep(true);
+        assert_eq!(10_000_000 - world.level(one[0]), 4_000 * (100 + overuse));
+    }
+}
+
+/// What was admitted, when and how much, how many by loan, and the rate.
+struct Flood {
+    admitted: Vec<(u64, i64)>,
+    by_loan: u32,
+    rate: (u64, u64, u64),
+}
+
+/// Four edges at very different paces.
+fn flood(seed: u64, term_ms: u64) -> Flood {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut world = World::of(4, term_ms);
+    let (amount, window_ms) = (random.u64(2_000..50_000), 10_000);
+    let burst = random.u64(amount / 20..amount / 2);
+    let (mut admitted, mut by_loan) = (Vec::new(), 0);
+    for turn in 0..20_000 {
+        world.now_ms += u64::from(random.u32(0..4) == 0);
+        if turn % 5_000 == 4_999 {
+            // Long enough for loans to end unused, and for the bucket to fill behind them.
+            world.now_ms += random.u64(0..3_000);
+        }
+        let edge = random.choice([0, 0, 0, 0, 1, 1, 2, 3]).unwrap();
+        let units = random.i64(1..=i64::try_from(burst / 40).unwrap().max(1));
+        let sweeps = random.u32(0..60) == 0;
+        let one = line(1, (amount, window_ms, burst), units);
+        if let Some(loan) = world.request(edge, &[one], 0) {
+            admitted.push((world.now_ms, units));
+            by_loan += u32::from(loan);
+        }
+        if sweeps {
+            world.sweep(false);
+        }
+    }
+    Flood {
+        admitted,
+        by_loan,
+        rate: (amount, window_ms, burst),
+    }
+}
+
+#[test]
+fn edges_that_borrow_never_admit_more_than_the_bound_in_any_interval_and_use_nearly_all() {
+    for seed in 0..40 {
+        let Flood {
+            admitted,
+            by_loan,
+            rate,
+        } = flood(seed, TERM_MS);
+        assert_bound(&admitted, rate);
+        assert!(by_loan > 0, "seed {seed}: nothing was borrowed");
+        let sum = |admitted: &[(u64, i64)]| admitted.iter().map(|(_, units)| units).sum::<i64>();
+        let asking = flood(seed, 0).admitted;
+        let (with, without) = (sum(&admitted), sum(&asking));
+        assert!(
+            with * 100 >= without * 97,
+            "seed {seed}: {with} instead of {without}"
+        );
+    }
+}
+
+/// In any interval, by the running least of what would have been allowed: linear, because there are many.
+fn assert_bound(admitted: &[(u64, i64)], (amount, window_ms, burst): (u64, u64, u64)) {
+    let (mut level, mut then) = (i128::from(burst) * i128::from(window_ms), admitted[0].0);
+    for (now_ms, units) in admitted {
+        let cap = i128::from(burst) * i128::from(window_ms);
+        level = (level + i128::from(now_ms - then) * i128::from(amount)).min(cap);
+        then = *now_ms;
+        level -= i128::from(*units) * i128::from(window_ms);
+        assert!(level >= 0, "{units} too many at {now_ms}");
+    }
+}
+
+#[test]
+fn a_denial_is_believed_for_a_moment_and_only_for_as_much() {
+    let mut world = World::of(1, TERM_MS);
+    let tight = |units| [line(1, (60, 60_000, 10), units)];
+    assert!(world.request(0, &tight(10), 0).is_some());
+    assert!(world.request(0, &tight(5), 0).is_none());
+    let asked = world.asked;
+    for _ in 0..100 {
+        assert!(world.request(0, &tight(5), 0).is_none());
+    }
+    assert_eq!(world.asked, asked, "a refusal was asked for again");
+    assert!(world.request(0, &tight(4), 0).is_none());
+    assert_eq!(world.asked, asked + 1, "less might have fitted");
+    world.now_ms += 5_000;
+    assert!(world.request(0, &tight(5), 0).is_some());
+}
+
+#[test]
+fn a_loan_whose_edge_is_gone_is_charged_in_full_when_its_term_ends() {
+    let mut world = World::of(1, TERM_MS);
+    let one = [line(1, (1, 3_600_000, 1_000), 1)];
+    for _ in 0..40 {
+        world.now_ms += 1;
+        world.request(0, &one, 0);
+    }
+    let left = world.level(one[0]);
+    world.escrows.clear();
+    world.now_ms += TERM_MS + GRACE_MS + 1;
+    // The first call clears it away, and the next sees the bucket without it.
+    world.level(one[0]);
+    assert!((left..=left + 1).contains(&world.level(one[0])));
+    let bucket_is_whole_again_ms = 3_600_000_u64 * 1_100;
+    world.now_ms += bucket_is_whole_again_ms;
+    assert_eq!(world.level(one[0]), 1_000, "the loan still keeps its place");
+}

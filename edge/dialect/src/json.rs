@@ -38,6 +38,9 @@ pub struct Embedded {
 /// How far into a string a `data:` URL may come to its payload: its media type stands before it.
 const MEDIA_TYPE_BYTES_MAX: usize = 128;
 
+/// How many bytes of a string are looked at one by one.
+const SHORT: usize = 24;
+
 /// Walks a text whose outermost value is one object. `each` gets every key, its quotes included, and where
 /// its value stands. The result is the place of the closing brace.
 pub fn members<'a, E: From<Fault>>(
@@ -214,20 +217,9 @@ impl<'a> Reader<'a> {
         self.take(b'"')?;
         let start = self.at;
         loop {
-            let rest = &self.text[self.at..];
-            let Some(len) = memchr2(b'"', b'\\', rest) else {
-                self.at = self.text.len();
-                return self.malformed();
-            };
-            // Looks at every byte and stops at none, so that the compiler can look at many at once.
-            let least = rest[..len]
-                .iter()
-                .fold(u8::MAX, |least, byte| least.min(*byte));
-            if least < 0x20 {
-                return self.malformed();
-            }
-            self.at += len + 1;
-            if rest[len] == b'"' {
+            self.plain()?;
+            self.at += 1;
+            if self.text[self.at - 1] == b'"' {
                 self.embedded.take(&self.text[start..self.at - 1]);
                 return Ok(());
             }
@@ -245,6 +237,32 @@ impl<'a> Reader<'a> {
                 _ => return self.malformed(),
             }
         }
+    }
+
+    /// Steps over what stands for itself in a string, onto the quote or backslash behind it.
+    fn plain(&mut self) -> Result<(), Fault> {
+        // Most strings are short, and end before a search over many bytes at once has begun.
+        for _ in 0..SHORT {
+            match self.peek() {
+                Some(b'"' | b'\\') => return Ok(()),
+                Some(0x20..) => self.at += 1,
+                _ => return self.malformed(),
+            }
+        }
+        let rest = &self.text[self.at..];
+        let Some(len) = memchr2(b'"', b'\\', rest) else {
+            self.at = self.text.len();
+            return self.malformed();
+        };
+        // Looks at every byte and stops at none, so that the compiler can look at many at once.
+        let least = rest[..len]
+            .iter()
+            .fold(u8::MAX, |least, byte| least.min(*byte));
+        if least < 0x20 {
+            return self.malformed();
+        }
+        self.at += len;
+        Ok(())
     }
 
     fn number(&mut self) -> Result<(), Fault> {

@@ -32,6 +32,8 @@ pub enum Gauge {
 /// The last of an answer, as slices of what passed.
 pub struct Kept {
     endpoint: Endpoint,
+    /// All there is, as long as it came in one piece, as most answers do.
+    only: Bytes,
     parts: VecDeque<Bytes>,
     held_bytes: usize,
     passed_bytes: u64,
@@ -47,10 +49,10 @@ impl Gauge {
 
     /// Reads an answer in one piece.
     pub const fn whole(endpoint: Endpoint) -> Self {
-        let parts = VecDeque::new();
         Self::Whole(Kept {
             endpoint,
-            parts,
+            only: Bytes::new(),
+            parts: VecDeque::new(),
             held_bytes: 0,
             passed_bytes: 0,
         })
@@ -131,6 +133,13 @@ impl Kept {
     fn push(&mut self, bytes: Bytes) {
         self.passed_bytes += bytes.len() as u64;
         self.held_bytes += bytes.len();
+        if self.held_bytes == bytes.len() && self.held_bytes <= KEPT_BYTES_MAX {
+            self.only = bytes;
+            return;
+        }
+        if !self.only.is_empty() {
+            self.parts.push_back(std::mem::take(&mut self.only));
+        }
         self.parts.push_back(bytes);
         while self.held_bytes > KEPT_BYTES_MAX
             && let Some(oldest) = self.parts.pop_front()
@@ -148,8 +157,8 @@ impl Kept {
                 self.tokens_at_end(text)
             }
         };
-        if self.parts.len() == 1 {
-            return read(&self.parts[0]);
+        if !self.only.is_empty() {
+            return read(&self.only);
         }
         let mut text = BytesMut::with_capacity(self.held_bytes);
         self.parts

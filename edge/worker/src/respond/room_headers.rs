@@ -31,7 +31,7 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
         let [limit_name, remaining_name, reset_name] = names;
         headers.insert(limit_name, limit.into());
         headers.insert(remaining_name, remaining.into());
-        if let Ok(reset) = HeaderValue::try_from(duration(reset_ms)) {
+        if let Ok(reset) = HeaderValue::from_str(&duration(reset_ms)) {
             headers.insert(reset_name, reset);
         }
     }
@@ -40,13 +40,34 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
 /// A duration as `OpenAI` writes it: `12ms`, `1.5s`, `6m0s`.
 fn duration(ms: u64) -> String {
     let (minutes, seconds, rest) = (ms / 60_000, ms / 1_000 % 60, ms % 1_000);
-    let fraction = format!(".{rest:03}");
-    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
-    match (minutes, seconds) {
-        (0, 0) => format!("{rest}ms"),
-        (0, _) => format!("{seconds}{fraction}s"),
-        _ => format!("{minutes}m{seconds}{fraction}s"),
+    let mut text = String::with_capacity(24);
+    if minutes > 0 {
+        whole(&mut text, minutes);
+        text.push('m');
     }
+    if minutes == 0 && seconds == 0 {
+        whole(&mut text, rest);
+        text.push_str("ms");
+        return text;
+    }
+    whole(&mut text, seconds);
+    if rest > 0 {
+        text.push('.');
+        for digit in [rest / 100, rest / 10 % 10, rest % 10] {
+            whole(&mut text, digit);
+        }
+        text.truncate(text.trim_end_matches('0').len());
+    }
+    text.push('s');
+    text
+}
+
+/// A whole number, without the machinery that formats anything: this runs for every answer.
+fn whole(text: &mut String, number: u64) {
+    if number >= 10 {
+        whole(text, number / 10);
+    }
+    text.push(char::from(b'0' + u8::try_from(number % 10).unwrap_or(0)));
 }
 
 #[cfg(test)]

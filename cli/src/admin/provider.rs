@@ -54,6 +54,11 @@ enum Kind {
     Xai,
     Together,
     Openrouter,
+    Anthropic,
+    Gemini,
+    Cohere,
+    AzureOpenai,
+    Bedrock,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -185,6 +190,11 @@ impl Kind {
             Self::Xai => ProviderKind::Xai,
             Self::Together => ProviderKind::Together,
             Self::Openrouter => ProviderKind::Openrouter,
+            Self::Anthropic => ProviderKind::Anthropic,
+            Self::Gemini => ProviderKind::Gemini,
+            Self::Cohere => ProviderKind::Cohere,
+            Self::AzureOpenai => ProviderKind::AzureOpenai,
+            Self::Bedrock => ProviderKind::Bedrock,
         }
     }
 }

@@ -216,8 +216,13 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Result<(), Fault> {
         self.take(b'"')?;
         let start = self.at;
+        // Most strings are short, and end before a search over many bytes at once has begun.
+        let mut ended = self.plain_within(SHORT)?;
         loop {
-            self.plain()?;
+            if !ended {
+                self.plain()?;
+            }
+            ended = false;
             self.at += 1;
             if self.text[self.at - 1] == b'"' {
                 self.embedded.take(&self.text[start..self.at - 1]);
@@ -239,16 +244,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Steps over what stands for itself in a string, onto the quote or backslash behind it.
-    fn plain(&mut self) -> Result<(), Fault> {
-        // Most strings are short, and end before a search over many bytes at once has begun.
-        for _ in 0..SHORT {
+    /// Steps over at most so many bytes that stand for themselves in a string. Whether it came onto the quote or
+    /// backslash behind them.
+    fn plain_within(&mut self, bytes: usize) -> Result<bool, Fault> {
+        for _ in 0..bytes {
             match self.peek() {
-                Some(b'"' | b'\\') => return Ok(()),
+                Some(b'"' | b'\\') => return Ok(true),
                 Some(0x20..) => self.at += 1,
                 _ => return self.malformed(),
             }
         }
+        Ok(false)
+    }
+
+    /// Steps over all that stands for itself in a string, onto the quote or backslash behind it.
+    fn plain(&mut self) -> Result<(), Fault> {
         let rest = &self.text[self.at..];
         let Some(len) = memchr2(b'"', b'\\', rest) else {
             self.at = self.text.len();

@@ -6,8 +6,22 @@
 mod tokens;
 pub mod scalar;
 pub mod json;
+pub mod object;
+pub mod writer;
 pub mod estimate;
 pub mod sse;
+pub mod events;
+pub mod neutral;
+mod field;
+pub mod request;
 pub mod openai;
+pub mod chat;
+pub mod responses;
+pub mod messages;
+pub mod gemini;
+pub mod cohere;
+pub mod aws;
+pub mod converse;
+pub mod crossing;
 
 pub use tokens::Tokens;

@@ -4,10 +4,9 @@
 //! them does differently is read wherever it comes from.
 
 pub mod usage;
-mod field;
-pub mod request;
 pub mod answer;
 mod delta;
 pub mod stream;
 pub mod error;
 pub mod models;
+pub mod embedding;

@@ -6,14 +6,22 @@
 /// Tokens that one request used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Tokens {
-    /// Input tokens that no cache served.
+    /// Input tokens of text and pictures that no cache served and that none was asked to keep.
     pub input: u64,
     /// Input tokens that the provider's prompt cache served.
     pub cached_input: u64,
-    /// Output tokens, reasoning not among them.
+    /// Input tokens that the provider's prompt cache took, for minutes or as it likes.
+    pub cache_write: u64,
+    /// Input tokens that the provider's prompt cache took for an hour.
+    pub cache_write_hour: u64,
+    /// Input tokens of sound that no cache served.
+    pub audio_input: u64,
+    /// Output tokens; reasoning and sound are not among them.
     pub output: u64,
     /// Reasoning tokens.
     pub reasoning: u64,
+    /// Output tokens of sound.
+    pub audio_output: u64,
 }
 
 // === impl Tokens ===
@@ -21,9 +29,36 @@ pub struct Tokens {
 impl Tokens {
     /// All of them together. Saturates, because a provider may claim any number.
     pub const fn total(&self) -> u64 {
+        self.input_total().saturating_add(self.output_total())
+    }
+
+    /// All that went in.
+    pub const fn input_total(&self) -> u64 {
         self.input
             .saturating_add(self.cached_input)
-            .saturating_add(self.output)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.cache_write_hour)
+            .saturating_add(self.audio_input)
+    }
+
+    /// All that came out.
+    pub const fn output_total(&self) -> u64 {
+        self.output
             .saturating_add(self.reasoning)
+            .saturating_add(self.audio_output)
+    }
+
+    /// Each of them changed alike.
+    pub fn map(self, change: impl Fn(u64) -> u64) -> Self {
+        Self {
+            input: change(self.input),
+            cached_input: change(self.cached_input),
+            cache_write: change(self.cache_write),
+            cache_write_hour: change(self.cache_write_hour),
+            audio_input: change(self.audio_input),
+            output: change(self.output),
+            reasoning: change(self.reasoning),
+            audio_output: change(self.audio_output),
+        }
     }
 }

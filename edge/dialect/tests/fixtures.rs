@@ -9,11 +9,8 @@ use std::{fs, path::Path};
 use bytes::Bytes;
 use dialect::{
     Tokens,
-    openai::{
-        answer,
-        request::{self, Endpoint, Rewrite},
-        stream::Meter,
-    },
+    openai::{answer, stream::Meter},
+    request::{self, Endpoint, Rewrite},
 };
 use serde_json::Value;
 
@@ -111,6 +108,7 @@ fn tokens(expected: &Value) -> Option<Tokens> {
         cached_input,
         output,
         reasoning,
+        ..Tokens::default()
     })
 }
 

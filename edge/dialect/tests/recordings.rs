@@ -10,11 +10,8 @@ use std::{env, fs, path::Path};
 use bytes::Bytes;
 use dialect::{
     Tokens,
-    openai::{
-        answer,
-        request::{self, Endpoint, Refused, Rewrite},
-        stream::Meter,
-    },
+    openai::{answer, stream::Meter},
+    request::{self, Endpoint, Refused, Rewrite},
 };
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -203,6 +200,7 @@ fn usage(said: &Value) -> Option<Tokens> {
         cached_input: cached,
         output,
         reasoning,
+        ..Tokens::default()
     })
 }
 

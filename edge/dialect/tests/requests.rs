@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use dialect::{
     json::Fault,
-    openai::request::{Endpoint, Refused, Rewrite, rewrite, scan},
+    request::{Endpoint, Refused, Rewrite, rewrite, scan},
 };
 
 const INCLUDE_USAGE: &str = "stream_options.include_usage";

@@ -8,7 +8,7 @@ pub mod room;
 use std::{fmt, sync::Arc};
 
 use counters::{Counters, Demand, Reserved};
-use dialect::{estimate, openai::request::Endpoint};
+use dialect::{estimate, request::Endpoint};
 use policy::{
     id::LimitId,
     limit::{Limit, Scope, UNITS_MAX, Unit},

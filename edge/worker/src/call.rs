@@ -8,37 +8,52 @@ pub mod origin;
 pub mod dial;
 pub mod line;
 pub mod pool;
+pub mod signature;
 pub mod client;
 pub mod failure;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, task::Context, time::Duration};
 
-use dialect::openai::request::{Endpoint, Rewrite, rewrite};
+use bytes::Bytes;
+use dialect::{
+    crossing::Back,
+    estimate,
+    neutral::{Dropped, Family},
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::Full;
 use ipnet::IpNet;
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::{
     in_force::InForce,
-    record::Entry,
-    request::Request,
+    record::{Entry, Tally},
+    request::{Arrival, Request},
     route::{Candidate, Plan},
+    translate::{self, Outgoing, Way},
 };
 
 use self::{
-    client::{Body, Client, Terms},
+    client::{Body, Client, Presented, Terms, Unfinished},
     failure::Failure,
     guard::Guard,
     origin::Origin,
 };
 
+/// The longest answer that is read whole to be translated, in bytes.
+// Full: the provider has failed.
+const WHOLE_BYTES_MAX: usize = 32 << 20;
+
 /// How many providers' base URLs are kept taken apart.
 // Full: all are forgotten, and taken apart anew when they are needed.
 const ORIGINS_MAX: usize = 4_096;
+
+/// The version of Anthropic's API that is asked for where the client names none.
+const MESSAGES_VERSION: &str = "2023-06-01";
 
 /// What we call ourselves to providers.
 const USER_AGENT: HeaderValue =
@@ -68,6 +83,7 @@ pub struct Config {
 /// One core's way to providers.
 pub struct Call {
     client: Client,
+    answer_max: Duration,
     in_force: InForce,
     // Borrowed for one look-up, never over an await.
     origins: RefCell<HashMap<ProviderId, Known>>,
@@ -80,12 +96,20 @@ type Known = (Arc<Provider>, Rc<Origin>);
 pub struct Answer {
     /// Its status: 2xx, or an error of the request's own.
     pub status: StatusCode,
-    /// Its headers, as they came.
+    /// Its headers, as they came; the media type is that of what the client gets.
     pub headers: HeaderMap,
-    /// Its body, of which nothing has been read.
-    pub body: Body,
-    /// Whether usage was asked for that the client did not ask for.
-    pub usage_added: bool,
+    /// What the client gets.
+    pub content: Content,
+    /// What of the request was left out on the way.
+    pub dropped: Dropped,
+}
+
+/// What a client gets of an answer.
+pub enum Content {
+    /// A body of which nothing has been read, and what becomes of it.
+    Coming(Body, Way),
+    /// A translated body, and what was used.
+    Whole(Bytes, Tally),
 }
 
 // === impl Config ===
@@ -129,6 +153,7 @@ impl Call {
         };
         Self {
             client: Client::new(terms, tls),
+            answer_max: Duration::from_millis(config.total_timeout_ms),
             in_force,
             origins: RefCell::default(),
         }
@@ -139,11 +164,12 @@ impl Call {
         &self,
         plan: &Plan,
         request: &Request,
+        arrival: &Arrival,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
         let mut last = Failure::Misconfigured("target");
         for candidate in plan.candidates() {
-            match self.attempt(candidate, request, entry).await {
+            match self.attempt(candidate, request, arrival, entry).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => last = failure,
             }
@@ -165,20 +191,18 @@ impl Call {
         &self,
         candidate: &Candidate,
         request: &Request,
+        arrival: &Arrival,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
         let origin = self.origin(provider)?;
-        let usage_added = provider.stream_options && !request.scanned().usage_asked;
-        let outgoing = self.outgoing(candidate, request, &origin, usage_added)?;
+        let outgoing = translate::outgoing(request, candidate, arrival)?;
+        let (mut message, way, dropped) = message(request, &origin, outgoing)?;
+        self.authenticate(&mut message, provider, &origin, arrival)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
-        let answer = self
-            .client
-            .send(&origin, line, outgoing)
-            .await
-            .map_err(Failure::from)?;
-        let (parts, body) = answer.into_parts();
+        let answer = self.client.send(&origin, line, message).await;
+        let (parts, body) = answer.map_err(Failure::from)?.into_parts();
         let status = parts.status;
         if !status.is_success() {
             entry.refused();
@@ -186,52 +210,85 @@ impl Call {
         match status {
             StatusCode::UNAUTHORIZED
             | StatusCode::FORBIDDEN
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Failure::CredentialRefused(status)),
-            _ if status.is_informational() || status.is_redirection() => {
-                Err(Failure::Unexpected(status))
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                return Err(Failure::CredentialRefused(status));
             }
-            _ => Ok(Answer {
-                status,
-                headers: parts.headers,
-                body,
-                usage_added,
-            }),
+            _ if status.is_informational() || status.is_redirection() => {
+                return Err(Failure::Unexpected(status));
+            }
+            _ => {}
         }
+        let mut headers = parts.headers;
+        let content = match way {
+            Way::Across { ref back, stream } => {
+                let media_type =
+                    HeaderValue::from_static(back.media_type(stream && status.is_success()));
+                headers.insert(header::CONTENT_TYPE, media_type);
+                if stream && status.is_success() {
+                    Content::Coming(body, way)
+                } else {
+                    // Boxed: rare beside the requests that carry this future's size.
+                    Box::pin(self.translated(body, status, back)).await?
+                }
+            }
+            Way::Same { .. } => Content::Coming(body, way),
+        };
+        Ok(Answer {
+            status,
+            headers,
+            content,
+            dropped,
+        })
     }
 
-    fn outgoing(
+    /// Reads an answer whole, before the client hears of it, and translates it.
+    async fn translated(
         &self,
-        candidate: &Candidate,
-        request: &Request,
-        origin: &Origin,
-        ask_usage: bool,
-    ) -> Result<http::Request<Full<bytes::Bytes>>, Failure> {
-        let (provider, target) = (candidate.provider(), candidate.target());
-        let uri = origin.path(below(request.endpoint()));
-        let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
-        let head = http::Request::post(uri).header(header::HOST, origin.host_header());
-        let mut head = request
-            .forward_headers(head)
-            .header(header::USER_AGENT, USER_AGENT);
-        match self.in_force.credential(provider.id) {
-            Some(credential) => {
-                let with_credential = client::authenticate(head, &credential, origin);
-                head = with_credential.map_err(|_| {
-                    Failure::Misconfigured("credential, which is for another origin")
-                })?;
-            }
-            None if provider.credential_required => {
-                return Err(Failure::Misconfigured("credential, which is missing"));
-            }
-            None => {}
+        mut body: Body,
+        status: StatusCode,
+        back: &Back,
+    ) -> Result<Content, Failure> {
+        let whole = timeout(self.answer_max, body.whole(WHOLE_BYTES_MAX)).await;
+        let whole = whole.map_err(|_| Failure::Slow)?;
+        let whole = whole.map_err(|why| match why {
+            Unfinished::Broken => Failure::Broken,
+            Unfinished::TooLong => Failure::Unreadable,
+        })?;
+        if !status.is_success() {
+            let said = back.error(status.as_u16(), &whole);
+            return Ok(Content::Whole(said.into(), Tally::default()));
         }
-        let rewritten = Rewrite {
-            model: &target.provider_model,
-            ask_usage,
+        let answer = back.whole(&whole).map_err(|_| Failure::Unreadable)?;
+        let tally = Tally {
+            tokens: answer.tokens,
+            output_tokens: estimate::output_tokens(answer.body.len() as u64),
         };
-        let body = rewrite(request.body(), request.scanned(), &rewritten);
-        head.body(Full::new(body))
-            .map_err(|_| Failure::Misconfigured("credential"))
+        Ok(Content::Whole(answer.body.into(), tally))
+    }
+
+    /// Presents the provider's credential, if there is one.
+    fn authenticate(
+        &self,
+        message: &mut http::Request<Full<Bytes>>,
+        provider: &Provider,
+        origin: &Origin,
+        arrival: &Arrival,
+    ) -> Result<(), Failure> {
+        let Some(credential) = self.in_force.credential(provider.id) else {
+            return if provider.credential_required {
+                Err(Failure::Misconfigured("credential, which is missing"))
+            } else {
+                Ok(())
+            };
+        };
+        let presented = Presented {
+            credential: &credential,
+            kind: provider.kind,
+            origin,
+            now_seconds: arrival.at_ms / 1_000,
+        };
+        client::authenticate(message, presented)
+            .map_err(|_| Failure::Misconfigured("credential, which is for another origin"))
     }
 
     /// The provider's base URL, taken apart once for each revision of the provider.
@@ -252,10 +309,24 @@ impl Call {
     }
 }
 
-const fn below(endpoint: Endpoint) -> &'static str {
-    match endpoint {
-        Endpoint::ChatCompletions => "/chat/completions",
-        Endpoint::Completions => "/completions",
-        Endpoint::Embeddings => "/embeddings",
+/// The request, without a credential, and what becomes of its answer.
+fn message(
+    request: &Request,
+    origin: &Origin,
+    outgoing: Outgoing,
+) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
+    let uri = origin.path(&outgoing.path);
+    let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
+    let head = http::Request::post(uri).header(header::HOST, origin.host_header());
+    let head = request
+        .forward_headers(head, outgoing.family)
+        .header(header::USER_AGENT, USER_AGENT);
+    let message = head.body(Full::new(outgoing.body));
+    let mut message = message.map_err(|_| Failure::Misconfigured("base URL"))?;
+    if outgoing.family == Family::Messages {
+        let version = HeaderValue::from_static(MESSAGES_VERSION);
+        let headers = message.headers_mut();
+        headers.entry("anthropic-version").or_insert(version);
     }
+    Ok((message, outgoing.way, outgoing.dropped))
 }

@@ -16,6 +16,7 @@ pub mod route;
 pub mod admit;
 pub mod record;
 pub mod report;
+pub mod translate;
 pub mod call;
 pub mod relay;
 pub mod pipeline;

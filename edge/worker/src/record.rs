@@ -313,12 +313,7 @@ impl Open {
 
     /// What a provider says, each count cut to [`TOKENS_MAX`].
     fn believed(&self, said: Tokens) -> Tokens {
-        let tokens = Tokens {
-            input: said.input.min(TOKENS_MAX),
-            cached_input: said.cached_input.min(TOKENS_MAX),
-            output: said.output.min(TOKENS_MAX),
-            reasoning: said.reasoning.min(TOKENS_MAX),
-        };
+        let tokens = said.map(|count| count.min(TOKENS_MAX));
         if tokens != said {
             self.recorder.measures.implausible();
         }

@@ -15,15 +15,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use dialect::openai::{error, request::Endpoint};
-use http::{HeaderMap, StatusCode, header};
+use dialect::neutral::{Class, Dropped, Family};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use crate::{
-    call::{Answer, client, line::Broken},
+    call::{Answer, Content, client, line::Broken},
     record::{Entry, Outcome},
-    request::{Arrival, Request},
+    request::Arrival,
+    translate::Way,
 };
 
 use self::{
@@ -32,8 +33,6 @@ use self::{
     patience::{Patience, Timer},
 };
 
-/// The kind of every error that a provider caused.
-pub const FAULT: &str = "api_error";
 /// The code of the event that ends a stream whose provider broke off.
 pub const BROKEN: &str = "upstream_broken";
 /// The code of the event that ends a stream whose provider fell silent, or that took too long.
@@ -47,9 +46,24 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
+/// What of the request was left out on its way to the provider.
+const DROPPED: HeaderName = HeaderName::from_static("x-sluice-dropped");
+
+/// The longest list of what was left out, in bytes.
+// Full: the rest is not named.
+const DROPPED_BYTES_MAX: usize = 1_024;
+
+/// Where bytes come from.
+enum Upstream {
+    /// A provider that still sends.
+    Coming(client::Body),
+    /// An answer that was read before, until it is taken.
+    Whole(Option<Bytes>),
+}
+
 /// The body of what the client gets.
 pub struct Relay {
-    upstream: client::Body,
+    upstream: Upstream,
     gauge: Gauge,
     // What may go on and has not been taken; bounded by what one read gives, because nothing is read before it
     // is empty.
@@ -77,7 +91,6 @@ enum State {
 /// What the client gets of an answer.
 pub fn relay(
     answer: Answer,
-    request: &Request,
     arrival: &Arrival,
     mut entry: Entry,
     patience: &Patience,
@@ -85,15 +98,18 @@ pub fn relay(
     let Answer {
         status,
         headers,
-        body,
-        usage_added,
+        content,
+        dropped,
     } = answer;
     entry.answered(status.as_u16());
-    let gauge = gauge(status, &headers, request.endpoint(), usage_added);
+    let (upstream, gauge) = match content {
+        Content::Coming(body, way) => (Upstream::Coming(body), gauge(status, &headers, &way)),
+        Content::Whole(body, tally) => (Upstream::Whole(Some(body)), Gauge::Known(tally)),
+    };
     let end = Instant::from_std(arrival.started) + patience.total_max;
     let mut relay = Relay {
-        exact: !matches!(gauge, Gauge::Stream(_)),
-        upstream: body,
+        exact: !gauge.is_stream(),
+        upstream,
         gauge,
         ready: Vec::new(),
         taken: 0,
@@ -106,17 +122,24 @@ pub fn relay(
     if relay.upstream.is_finished() {
         relay.complete();
     }
-    (
-        Head {
-            status,
-            headers: kept(headers),
-        },
-        relay,
-    )
+    let mut headers = kept(headers);
+    if let Some(dropped) = named(&dropped) {
+        headers.insert(DROPPED, dropped);
+    }
+    (Head { status, headers }, relay)
 }
 
-/// How to read an answer: the status decides first, then the type of its content, never what the client asked for.
-fn gauge(status: StatusCode, headers: &HeaderMap, endpoint: Endpoint, usage_added: bool) -> Gauge {
+/// How to read an answer: the status decides first, then what becomes of it, then the type of its content, never what
+/// the client asked for.
+fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
+    let (endpoint, usage_added) = match way {
+        _ if !status.is_success() => return Gauge::Blind,
+        Way::Across { back, .. } => return Gauge::across(back),
+        Way::Same {
+            endpoint,
+            usage_added,
+        } => (*endpoint, *usage_added),
+    };
     let encoded = headers
         .get(header::CONTENT_ENCODING)
         .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
@@ -124,15 +147,29 @@ fn gauge(status: StatusCode, headers: &HeaderMap, endpoint: Endpoint, usage_adde
         let kind = value.as_bytes().get(.."text/event-stream".len());
         kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
     });
-    if !status.is_success() {
-        Gauge::Blind
-    } else if encoded {
-        Gauge::unread(endpoint)
-    } else if events {
-        Gauge::stream(usage_added)
-    } else {
-        Gauge::whole(endpoint)
+    match endpoint.family() {
+        _ if encoded => Gauge::unread(endpoint),
+        Some(family) if family != Family::Chat && (events || endpoint.streams()) => {
+            Gauge::aside(family)
+        }
+        _ if events => Gauge::stream(usage_added),
+        _ => Gauge::whole(endpoint),
     }
+}
+
+/// What was left out, for people: as many names as a header may hold.
+fn named(dropped: &Dropped) -> Option<HeaderValue> {
+    let mut names = String::new();
+    for path in dropped.paths() {
+        let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
+        if plain && names.len() + path.len() + 2 <= DROPPED_BYTES_MAX {
+            if !names.is_empty() {
+                names.push_str(", ");
+            }
+            names.push_str(path);
+        }
+    }
+    (!names.is_empty()).then_some(HeaderValue::try_from(names).ok()?)
 }
 
 // === impl Relay ===
@@ -183,24 +220,28 @@ impl Relay {
         if self.gauge.done_seen() {
             return self.complete();
         }
-        let streamed = matches!(self.gauge, Gauge::Stream(_));
+        let streamed = self.gauge.is_stream();
         if streamed {
-            let (code, message) = match outcome {
+            let (class, code, message) = match outcome {
                 Outcome::Cut => (
+                    Class::Timeout,
                     SILENT,
                     "The provider took too long; this answer is not complete.",
                 ),
                 _ => (
+                    Class::Provider,
                     BROKEN,
                     "The provider broke off; this answer is not complete.",
                 ),
             };
-            let event = error::event(FAULT, code, message, None);
-            self.ready.push(match self.state {
-                // What has passed of the last event, whole lines or not, must not become part of this one.
-                State::Moving => [b"\n\n", event.as_slice()].concat().into(),
-                _ => event.into(),
-            });
+            let mut said = Vec::new();
+            self.gauge.fail(class, code, message, &mut said);
+            let event = said.concat();
+            // What has passed of the last event, whole lines or not, must not become part of this one. What is
+            // translated passes in whole events.
+            let torn = self.state == State::Moving && !matches!(self.gauge, Gauge::Across(_));
+            let gap: &[u8] = if torn { b"\n\n" } else { b"" };
+            self.ready.push([gap, &event].concat().into());
         }
         self.state = if streamed {
             State::Ended
@@ -252,6 +293,33 @@ impl Body for Relay {
             self.upstream.size_hint()
         } else {
             SizeHint::default()
+        }
+    }
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        match self {
+            Self::Coming(body) => body.poll_data(cx),
+            Self::Whole(body) => Poll::Ready(body.take().map(Ok)),
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::Coming(body) => body.is_finished(),
+            Self::Whole(body) => body.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Coming(body) => body.size_hint(),
+            Self::Whole(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
         }
     }
 }

@@ -14,7 +14,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use dialect::openai::request::{Endpoint as Inference, Scanned};
+use dialect::{
+    crossing, estimate,
+    neutral::Family,
+    request::{Endpoint as Inference, Scanned},
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, header,
     request::{Builder, Parts},
@@ -27,11 +31,16 @@ use crate::accept;
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::Endpoint,
+    endpoint::{Asked, Endpoint},
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
 const FORWARDED: [HeaderName; 2] = [header::ACCEPT, HeaderName::from_static("openai-beta")];
+/// Those that reach a provider of Anthropic's family only.
+const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
+];
 
 /// When a request came, and its id.
 #[derive(Debug, Clone, Copy)]
@@ -56,13 +65,14 @@ pub struct Head {
 enum Key {
     /// In `authorization`.
     Bearer(HeaderValue),
-    /// In `x-api-key`.
+    /// In `x-api-key` or `x-goog-api-key`.
     Plain(HeaderValue),
 }
 
 /// A whole request.
 pub struct Request {
     endpoint: Inference,
+    events: bool,
     forwarded: HeaderMap,
     scanned: Scanned,
     body: Bytes,
@@ -102,7 +112,7 @@ pub enum Refusal {
     /// There is no room for the body beside the others that this core holds.
     Full,
     /// The body was scanned and refused.
-    Body(dialect::openai::request::Refused),
+    Body(dialect::request::Refused),
 }
 
 // === impl Arrival ===
@@ -127,7 +137,8 @@ impl Arrival {
 impl Head {
     /// Takes what is needed of a head and forgets the rest.
     pub fn read(mut parts: Parts) -> Result<Self, Refusal> {
-        let endpoint = Endpoint::at(parts.uri.path()).ok_or(Refusal::UnknownPath)?;
+        let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
+        let endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
         if parts.method != method {
             return Err(Refusal::WrongMethod(allowed));
@@ -139,7 +150,7 @@ impl Head {
             check_content(&parts.headers)?;
         }
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
-        for name in FORWARDED {
+        for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
             if let Some(value) = parts.headers.remove(&name) {
                 forwarded.insert(name, value);
             }
@@ -147,7 +158,8 @@ impl Head {
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
         let bearer = parts.headers.remove(header::AUTHORIZATION).map(Key::Bearer);
-        let key = bearer.or_else(|| parts.headers.remove("x-api-key").map(Key::Plain));
+        let mut plain = |name: &str| parts.headers.remove(name).map(Key::Plain);
+        let key = bearer.or_else(|| plain("x-api-key").or_else(|| plain("x-goog-api-key")));
         Ok(Self {
             endpoint,
             key,
@@ -178,7 +190,7 @@ impl Head {
     /// Reads the body and scans it. Forgets the key text first.
     pub async fn with_body(
         self,
-        endpoint: Inference,
+        asked: Asked,
         incoming: Incoming,
         bounds: &Bounds,
     ) -> Result<Request, Refusal> {
@@ -200,9 +212,15 @@ impl Head {
             NoBody::Broken => Refusal::Broken,
             NoBody::Full => Refusal::Full,
         })?;
-        let scanned = dialect::openai::request::scan(endpoint, &body).map_err(Refusal::Body)?;
+        let endpoint = asked.inference;
+        let scanned = match &asked.model {
+            Some(model) => dialect::request::scan_for(endpoint, model, &body),
+            None => dialect::request::scan(endpoint, &body),
+        };
+        let scanned = scanned.map_err(Refusal::Body)?;
         Ok(Request {
             endpoint,
+            events: asked.events,
             forwarded,
             scanned,
             body,
@@ -242,10 +260,29 @@ impl Request {
         &self.body
     }
 
-    /// Adds the headers that a provider may see.
-    pub fn forward_headers(&self, mut to: Builder) -> Builder {
+    /// What is asked of a provider of another family, beside the body; `None` where no other family can answer.
+    pub fn crossing(&self) -> Option<crossing::Asked<'_>> {
+        let scanned = &self.scanned;
+        Some(crossing::Asked {
+            family: self.endpoint.family()?,
+            model: &scanned.model,
+            stream: scanned.stream,
+            events: self.events,
+            input_tokens_estimate: estimate::request_tokens(self.body.len(), scanned.embedded),
+        })
+    }
+
+    /// Whether a stream of Gemini's is to be server-sent events.
+    pub const fn wants_events(&self) -> bool {
+        self.events
+    }
+
+    /// Adds the headers that a provider of this family may see.
+    pub fn forward_headers(&self, mut to: Builder, family: Family) -> Builder {
         for (name, value) in &self.forwarded {
-            to = to.header(name, value);
+            if family == Family::Messages || !FORWARDED_TO_MESSAGES.contains(name) {
+                to = to.header(name, value);
+            }
         }
         to.header(
             header::CONTENT_TYPE,

@@ -6,8 +6,15 @@
 pub mod errors;
 pub mod room_headers;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use dialect::openai::{error, request::Refused};
+use dialect::{
+    crossing,
+    neutral::{self, Class, Family},
+    openai::error,
+    request::Refused,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
@@ -18,6 +25,7 @@ use crate::{
     pipeline::{Answered, Refusal, Reply},
     relay::Relay,
     request::{self, Arrival},
+    translate,
 };
 
 /// What is sent: bytes of ours, or a provider's answer.
@@ -31,13 +39,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-sluice-request-id");
 const MODEL: HeaderName = HeaderName::from_static("x-sluice-model");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const CODE: HeaderName = HeaderName::from_static("x-sluice-code");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An error, and what is said about this one.
 struct Said {
     error: errors::Documented,
     message: String,
-    param: Option<&'static str>,
+    param: Option<Cow<'static, str>>,
 }
 
 /// Says what this module measures.
@@ -77,17 +86,17 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     response
 }
 
-/// The response to a request that is refused, or that no provider answered.
-pub fn refusal(refusal: Refusal, arrival: &Arrival) -> Response<Body> {
+/// The response to a request that is refused, or that no provider answered, in the dialect of this family.
+pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<Body> {
     let said = say(&refusal);
     metrics::counter!("sluice_refusal_total", "code" => said.error.code).increment(1);
     if said.error == errors::DANGLING {
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     let status = StatusCode::from_u16(said.error.status).unwrap_or_default();
-    let body = error::body(said.error.kind, said.error.code, &said.message, said.param);
-    let mut response = json(status, body);
+    let mut response = json(status, body(&said, family));
     let headers = response.headers_mut();
+    headers.insert(CODE, HeaderValue::from_static(said.error.code));
     match refusal {
         Refusal::Request(request::Refusal::WrongMethod(allowed)) => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
@@ -122,6 +131,41 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival) -> Response<Body> {
     response
 }
 
+/// An error as this family writes it. `OpenAI`'s has a place for our code; the others have it in a header alone.
+fn body(said: &Said, family: Family) -> Vec<u8> {
+    let Said {
+        error,
+        message,
+        param,
+    } = said;
+    match family {
+        Family::Chat | Family::Responses => {
+            error::body(error.kind, error.code, message, param.as_deref())
+        }
+        _ => {
+            let mut neutral = neutral::Error::new(class(error.status), message);
+            neutral.code = Some(error.code.to_owned());
+            neutral.param = param.as_deref().map(str::to_owned);
+            crossing::error_body(family, &neutral)
+        }
+    }
+}
+
+/// What kind of error a status of ours tells.
+const fn class(status: u16) -> Class {
+    match status {
+        401 => Class::Authentication,
+        403 => Class::Permission,
+        404 => Class::NotFound,
+        408 | 504 => Class::Timeout,
+        413 => Class::TooLarge,
+        429 => Class::RateLimited,
+        503 => Class::Overloaded,
+        500.. => Class::Provider,
+        _ => Class::InvalidRequest,
+    }
+}
+
 fn say(refusal: &Refusal) -> Said {
     match refusal {
         Refusal::Request(refusal) => {
@@ -129,7 +173,7 @@ fn say(refusal: &Refusal) -> Said {
             Said {
                 error,
                 message: sentence(refusal),
-                param,
+                param: param.map(Cow::Borrowed),
             }
         }
         Refusal::Identify(refusal) => Said {
@@ -147,7 +191,7 @@ fn say(refusal: &Refusal) -> Said {
             Said {
                 error: errors::MODEL_NOT_FOUND,
                 message,
-                param: Some("model"),
+                param: Some(Cow::Borrowed("model")),
             }
         }
         Refusal::Route(refusal) => Said {
@@ -160,6 +204,7 @@ fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
+        Refusal::Call(Failure::Untranslatable(refusal), _) => of_translate(refusal),
         Refusal::Call(failure, _) => {
             let (error, message) = of_call(failure);
             Said {
@@ -206,6 +251,24 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
     }
 }
 
+/// What cannot be said to a provider is the client's to mend, and it is told where.
+fn of_translate(refusal: &translate::Refusal) -> Said {
+    let (error, param) = match refusal {
+        translate::Refusal::Endpoint => (errors::UNSUPPORTED_ENDPOINT, None),
+        translate::Refusal::Crossing(crossing::Refused::Misfit(misfit)) => {
+            (errors::INVALID_BODY, Some(misfit.at.clone()))
+        }
+        translate::Refusal::Crossing(crossing::Refused::Unsupported(unsupported)) => {
+            (errors::UNSUPPORTED, Some(unsupported.at.clone()))
+        }
+    };
+    Said {
+        error,
+        message: sentence(refusal),
+        param: param.filter(|at| !at.is_empty()).map(Cow::Owned),
+    }
+}
+
 /// What a client hears of a provider's failure: never a name, an address or what the provider said. The
 /// operator finds those in the log.
 const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
@@ -221,6 +284,9 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
             "The provider of this model is not set up completely.",
         ),
         Failure::Unreachable(_) => (errors::UNREACHABLE, "The provider cannot be reached."),
+        Failure::Unreadable | Failure::Untranslatable(_) => {
+            (errors::UNREADABLE, "The provider's answer cannot be read.")
+        }
         Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
         Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
         Failure::CredentialRefused(_) => (

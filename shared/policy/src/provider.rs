@@ -30,6 +30,34 @@ pub enum ProviderKind {
     Together = 10,
     /// `OpenRouter`.
     OpenRouter = 11,
+    /// Anthropic.
+    Anthropic = 12,
+    /// Google's Gemini, on AI Studio.
+    Gemini = 13,
+    /// Cohere.
+    Cohere = 14,
+    /// `OpenAI`'s models on Azure, at the address that takes no version.
+    AzureOpenAi = 15,
+    /// Amazon Bedrock, by its Converse API.
+    Bedrock = 16,
+}
+
+/// What a kind speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speaks {
+    /// `OpenAI`'s chat completions, completions and embeddings; with `responses` also its Responses.
+    OpenAi {
+        /// Whether it has `/responses`.
+        responses: bool,
+    },
+    /// Anthropic's Messages.
+    Messages,
+    /// Gemini's `generateContent`.
+    Gemini,
+    /// Cohere's chat, version 2.
+    Cohere,
+    /// Bedrock's Converse.
+    Converse,
 }
 
 /// What a kind gives when the operator says nothing.
@@ -67,7 +95,7 @@ pub struct Provider {
 }
 
 /// Every kind, once.
-pub const PRESETS: [Preset; 11] = [
+pub const PRESETS: [Preset; 16] = [
     preset(
         ProviderKind::OpenAiCompatible,
         "openai-compatible",
@@ -139,6 +167,29 @@ pub const PRESETS: [Preset; 11] = [
         true,
         true,
     ),
+    preset(
+        ProviderKind::Anthropic,
+        "anthropic",
+        Some("https://api.anthropic.com/v1"),
+        true,
+        false,
+    ),
+    preset(
+        ProviderKind::Gemini,
+        "gemini",
+        Some("https://generativelanguage.googleapis.com/v1beta"),
+        true,
+        false,
+    ),
+    preset(
+        ProviderKind::Cohere,
+        "cohere",
+        Some("https://api.cohere.com/v2"),
+        true,
+        false,
+    ),
+    preset(ProviderKind::AzureOpenAi, "azure-openai", None, true, true),
+    preset(ProviderKind::Bedrock, "bedrock", None, true, false),
 ];
 
 const fn preset(
@@ -166,6 +217,26 @@ impl ProviderKind {
             .iter()
             .map(|preset| preset.kind)
             .find(|kind| *kind as u32 == number)
+    }
+
+    /// What it speaks.
+    pub const fn speaks(self) -> Speaks {
+        match self {
+            Self::OpenAi | Self::AzureOpenAi | Self::Xai => Speaks::OpenAi { responses: true },
+            Self::Anthropic => Speaks::Messages,
+            Self::Gemini => Speaks::Gemini,
+            Self::Cohere => Speaks::Cohere,
+            Self::Bedrock => Speaks::Converse,
+            Self::OpenAiCompatible
+            | Self::Vllm
+            | Self::Ollama
+            | Self::LlamaCpp
+            | Self::Mistral
+            | Self::Groq
+            | Self::DeepSeek
+            | Self::Together
+            | Self::OpenRouter => Speaks::OpenAi { responses: false },
+        }
     }
 
     /// What it gives when the operator says nothing.

@@ -49,10 +49,16 @@ impl Tenant {
         tenant
     }
 
-    /// Makes a provider with [`CREDENTIAL`].
+    /// Makes a provider that speaks `OpenAI`'s dialect, with [`CREDENTIAL`].
     pub async fn provider(&self, id: &str, base_url: &str) {
+        self.provider_of(ProviderKind::OpenaiCompatible, id, base_url)
+            .await;
+    }
+
+    /// Makes a provider of this kind, with [`CREDENTIAL`].
+    pub async fn provider_of(&self, kind: ProviderKind, id: &str, base_url: &str) {
         let provider = Provider {
-            kind: ProviderKind::OpenaiCompatible.into(),
+            kind: kind.into(),
             base_url: base_url.to_owned(),
             credential: CREDENTIAL.to_owned(),
             ..Default::default()

@@ -9,6 +9,7 @@
 )]
 
 pub mod openai;
+pub mod dialects;
 pub mod sdk;
 
 /// How many times longer than usual the tests run whose promise is a number: 1, unless

@@ -1,6 +1,6 @@
 //! The official SDKs, unmodified, as programs that ask one question and print what they saw.
 
-use std::{env, path::Path};
+use std::{env, ffi::OsString, path::Path};
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -21,10 +21,6 @@ impl Sdk {
     /// Asks `question` (a function of the program) at the edge of `url`.
     pub async fn ask(self, url: &str, key: &str, model: &str, question: &str) -> Value {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
-        let named = |name: &str| {
-            env::var_os(name)
-                .unwrap_or_else(|| panic_with(&format!("{name} is not set; run ./test")))
-        };
         let mut command = match self {
             Self::Python => {
                 let mut command = Command::new(named("SLUICE_TEST_PYTHON"));
@@ -49,6 +45,32 @@ impl Sdk {
         );
         serde_json::from_slice(&output.stdout).expect("the program prints JSON")
     }
+}
+
+/// Holds one conversation with every model, by an SDK of Python's or, with `node`, of Node's: `chat`, `responses`,
+/// `messages`, `gemini` or `ai`.
+pub async fn converse(node: bool, sdk: &str, url: &str, key: &str, models: &[&str]) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
+    let (program, file) = if node {
+        named("SLUICE_TEST_NODE_MODULES");
+        ("node".into(), "dialects.mjs")
+    } else {
+        (named("SLUICE_TEST_PYTHON"), "dialects.py")
+    };
+    let mut command = Command::new(program);
+    command
+        .arg(folder.join(file))
+        .args([sdk, url, key])
+        .args(models)
+        .kill_on_drop(true);
+    let output = command.output().await.expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{sdk} failed: {said}");
+    serde_json::from_slice(&output.stdout).expect("the program prints JSON")
+}
+
+fn named(name: &str) -> OsString {
+    env::var_os(name).unwrap_or_else(|| panic_with(&format!("{name} is not set; run ./test")))
 }
 
 #[expect(

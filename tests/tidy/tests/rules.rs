@@ -63,7 +63,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 17] = [
         "harness",
         &["proto", "private-postgres", "seal", "keys", "policy"],
     ),
-    ("scenarios", &["harness", "proto", "policy"]),
+    ("scenarios", &["harness", "proto", "policy", "dialect"]),
     ("load", &["harness", "proto"]),
 ];
 

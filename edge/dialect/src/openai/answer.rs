@@ -5,10 +5,7 @@
 
 use memchr::memmem;
 
-use crate::{
-    Tokens,
-    openai::{request::Endpoint, usage},
-};
+use crate::{Tokens, openai::usage, request::Endpoint};
 
 /// What an answer used, as the provider says.
 pub fn tokens(endpoint: Endpoint, body: &[u8]) -> Option<Tokens> {
@@ -16,13 +13,13 @@ pub fn tokens(endpoint: Endpoint, body: &[u8]) -> Option<Tokens> {
     memmem::find(body, b"\"usage\"")?;
     let tokens = usage::said(str::from_utf8(body).ok()?)?.tokens?;
     Some(match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Completions => tokens,
         // Nothing is generated: whatever is counted beside the prompt was read, too.
         Endpoint::Embeddings => Tokens {
             input: tokens.total().saturating_sub(tokens.cached_input),
             cached_input: tokens.cached_input,
             ..Tokens::default()
         },
+        _ => tokens,
     })
 }
 

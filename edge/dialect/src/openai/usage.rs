@@ -73,6 +73,7 @@ pub fn tokens(usage: &str) -> Option<Tokens> {
         cached_input: cached,
         output,
         reasoning,
+        ..Tokens::default()
     })
 }
 

@@ -5,11 +5,8 @@
 use bytes::Bytes;
 use dialect::{
     json::Fault,
-    openai::{
-        answer,
-        request::{self, Endpoint, Refused, Rewrite},
-        stream::Meter,
-    },
+    openai::{answer, stream::Meter},
+    request::{self, Endpoint, Refused, Rewrite},
 };
 use fastrand::Rng;
 use serde_json::value::RawValue;

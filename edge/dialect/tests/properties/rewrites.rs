@@ -3,7 +3,7 @@
 //! Judged by another JSON reader, which knows nothing of how ours splices.
 
 use bytes::Bytes;
-use dialect::openai::request::{self, Endpoint, Rewrite};
+use dialect::request::{self, Endpoint, Rewrite};
 use fastrand::Rng;
 use serde_json::{Value, json};
 

@@ -12,12 +12,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, header, request::Builder};
+use http::{HeaderName, HeaderValue, header};
 use http_body_util::Full;
 use hyper::{
     Request, Response,
     body::{Body as _, Incoming, SizeHint},
 };
+use policy::provider::ProviderKind;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
@@ -28,6 +29,7 @@ use crate::{
         line::{Broken, Line, Unanswered},
         origin::Origin,
         pool::Pool,
+        signature::{self, Unsignable},
     },
     in_force::Credential,
 };
@@ -61,9 +63,31 @@ pub struct Body {
     origin: Rc<Origin>,
 }
 
-/// The credential is for another origin.
+/// A credential, and whom it is presented to.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// What is presented.
+    pub credential: &'a Credential,
+    /// The kind of provider, which says how.
+    pub kind: ProviderKind,
+    /// Where it stands.
+    pub origin: &'a Origin,
+    /// Now, in seconds since 1970, for credentials that sign.
+    pub now_seconds: u64,
+}
+
+/// The credential is for another origin, or cannot be presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForeignCredential;
+
+/// Why a body was not read whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfinished {
+    /// The provider broke off.
+    Broken,
+    /// It is longer than it may be.
+    TooLong,
+}
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -76,19 +100,35 @@ pub enum NoAnswer {
     Slow,
 }
 
-/// Adds the credential to a request for `origin`, if it is for that origin.
+/// Adds the credential to a request, if it is for where the request goes.
 pub fn authenticate(
-    request: Builder,
-    credential: &Credential,
-    origin: &Origin,
-) -> Result<Builder, ForeignCredential> {
+    request: &mut Request<Full<Bytes>>,
+    presented: Presented<'_>,
+) -> Result<(), ForeignCredential> {
+    let Presented {
+        credential,
+        kind,
+        origin,
+        now_seconds,
+    } = presented;
     if credential.allowed_origin != origin.text() {
         return Err(ForeignCredential);
     }
-    let text = [b"Bearer ", credential.secret.as_slice()].concat();
+    let secret = credential.secret.as_slice();
+    if kind == ProviderKind::Bedrock && secret.contains(&b':') {
+        let signed = signature::sign(request, secret, origin.host(), now_seconds);
+        return signed.map_err(|Unsignable| ForeignCredential);
+    }
+    let (name, text) = match kind {
+        ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), secret.to_vec()),
+        ProviderKind::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.to_vec()),
+        ProviderKind::AzureOpenAi => (HeaderName::from_static("api-key"), secret.to_vec()),
+        _ => (header::AUTHORIZATION, [b"Bearer ", secret].concat()),
+    };
     let mut value = HeaderValue::try_from(text).map_err(|_| ForeignCredential)?;
     value.set_sensitive(true);
-    Ok(request.header(header::AUTHORIZATION, value))
+    request.headers_mut().insert(name, value);
+    Ok(())
 }
 
 // === impl Client ===
@@ -179,6 +219,19 @@ impl Body {
             _ => {}
         }
         polled
+    }
+
+    /// All that is left, at most this many bytes.
+    pub async fn whole(&mut self, bytes_max: usize) -> Result<Vec<u8>, Unfinished> {
+        let mut whole = Vec::new();
+        while let Some(bytes) = poll_fn(|cx| self.poll_data(cx)).await {
+            let bytes = bytes.map_err(|Broken| Unfinished::Broken)?;
+            if whole.len() + bytes.len() > bytes_max {
+                return Err(Unfinished::TooLong);
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(whole)
     }
 
     /// Whether the end has been reached.

@@ -6,7 +6,10 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::call::{client::NoAnswer, dial::CannotDial};
+use crate::{
+    call::{client::NoAnswer, dial::CannotDial},
+    translate,
+};
 
 /// Why no target has answered.
 #[derive(Debug)]
@@ -23,6 +26,10 @@ pub enum Failure {
     CredentialRefused(StatusCode),
     /// The provider answered with a status that is no answer, such as a redirect.
     Unexpected(StatusCode),
+    /// The request cannot be said in the provider's dialect. Nothing was sent.
+    Untranslatable(Box<translate::Refusal>),
+    /// The provider's answer is not what its dialect says.
+    Unreadable,
 }
 
 // === impl Failure ===
@@ -30,7 +37,10 @@ pub enum Failure {
 impl Failure {
     /// Whether a provider may have begun to work on the request.
     pub const fn was_sent(&self) -> bool {
-        !matches!(self, Self::Misconfigured(_) | Self::Unreachable(_))
+        !matches!(
+            self,
+            Self::Misconfigured(_) | Self::Unreachable(_) | Self::Untranslatable(_)
+        )
     }
 
     /// Whether the address is one that may not be dialled.
@@ -46,6 +56,12 @@ impl From<NoAnswer> for Failure {
             NoAnswer::Broken => Self::Broken,
             NoAnswer::Slow => Self::Slow,
         }
+    }
+}
+
+impl From<translate::Refusal> for Failure {
+    fn from(refusal: translate::Refusal) -> Self {
+        Self::Untranslatable(Box::new(refusal))
     }
 }
 
@@ -66,6 +82,9 @@ impl fmt::Display for Failure {
             Self::Unexpected(status) => {
                 write!(f, "the provider answered with status {}", status.as_u16())
             }
+            // What the client sent is not for the log.
+            Self::Untranslatable(_) => f.write_str("the request has no words in its dialect"),
+            Self::Unreadable => f.write_str("its answer is not what its dialect says"),
         }
     }
 }

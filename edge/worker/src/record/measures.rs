@@ -8,7 +8,16 @@ use dialect::Tokens;
 use metrics::{Counter, Histogram, Unit};
 
 /// The kinds of tokens, in the order in which they are counted.
-const KINDS: [&str; 4] = ["input", "cached_input", "output", "reasoning"];
+const KINDS: [&str; 8] = [
+    "input",
+    "cached_input",
+    "cache_write",
+    "cache_write_hour",
+    "audio_input",
+    "output",
+    "reasoning",
+    "audio_output",
+];
 
 /// What is measured; handles, so that a request looks nothing up.
 pub struct Measures {
@@ -69,8 +78,12 @@ impl Measures {
         let counts = [
             tokens.input,
             tokens.cached_input,
+            tokens.cache_write,
+            tokens.cache_write_hour,
+            tokens.audio_input,
             tokens.output,
             tokens.reasoning,
+            tokens.audio_output,
         ];
         for (counter, count) in self.tokens.iter().zip(counts) {
             if count > 0 {

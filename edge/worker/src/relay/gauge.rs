@@ -6,12 +6,23 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use dialect::{
-    Tokens, estimate,
-    openai::{answer, request::Endpoint, stream::Meter},
+    Tokens,
+    crossing::{
+        self, Back, Decoder,
+        stream::{Aside, Stream},
+        watch::{self, Watch},
+    },
+    estimate,
+    neutral::{Class, Error, Family, Seed},
+    openai::{answer, error, stream::Meter},
+    request::Endpoint,
 };
 use memchr::memmem;
 
 use crate::record::Tally;
+
+/// The kind of every error that a provider caused.
+const FAULT: &str = "api_error";
 
 /// How much of an answer that is not a stream is kept to be read for its usage.
 // Full: only the end is kept, and usage is looked for there, where most providers say it.
@@ -19,8 +30,14 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Reads one answer.
 pub enum Gauge {
-    /// A stream of events.
+    /// A stream of chat's events.
     Stream(Box<Meter>),
+    /// A stream of another family's that passes as it is.
+    Aside(Family, Box<Aside>),
+    /// A stream that is translated.
+    Across(Box<Stream>),
+    /// One piece that was read before.
+    Known(Tally),
     /// One piece.
     Whole(Kept),
     /// One piece that cannot be read, because it is compressed after all: only its length counts.
@@ -47,6 +64,27 @@ impl Gauge {
         Self::Stream(Box::new(Meter::new(strip_usage)))
     }
 
+    /// Reads a stream of a family that is not chat's, and changes nothing.
+    pub fn aside(family: Family) -> Self {
+        // Nothing is written, and so nothing is made from the seed.
+        let seed = Seed {
+            request_id: String::new(),
+            now_seconds: 0,
+        };
+        let decoder = Decoder::new(family, &seed, false);
+        Self::Aside(family, Box::new(Aside::new(decoder)))
+    }
+
+    /// Translates a stream.
+    pub fn across(back: &Back) -> Self {
+        Self::Across(Box::new(back.stream()))
+    }
+
+    /// Whether the client gets a stream.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_) | Self::Aside(..) | Self::Across(_))
+    }
+
     /// Reads an answer in one piece.
     pub const fn whole(endpoint: Endpoint) -> Self {
         Self::Whole(Kept {
@@ -67,6 +105,11 @@ impl Gauge {
     pub fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
         match self {
             Self::Stream(meter) => meter.push(bytes, out),
+            Self::Aside(_, aside) => {
+                aside.push(&bytes);
+                out.push(bytes);
+            }
+            Self::Across(stream) => give(out, |said| stream.push(&bytes, said)),
             Self::Whole(kept) => {
                 kept.push(bytes.clone());
                 out.push(bytes);
@@ -75,14 +118,29 @@ impl Gauge {
                 *passed_bytes += bytes.len() as u64;
                 out.push(bytes);
             }
-            Self::Blind => out.push(bytes),
+            Self::Blind | Self::Known(_) => out.push(bytes),
         }
     }
 
     /// The answer is complete: appends to `out` what was held back.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) {
-        if let Self::Stream(meter) = self {
-            meter.finish(out);
+        match self {
+            Self::Stream(meter) => meter.finish(out),
+            Self::Aside(_, aside) => aside.finish(),
+            Self::Across(stream) => give(out, |said| stream.finish(said)),
+            _ => {}
+        }
+    }
+
+    /// Appends to `out` the event that ends a stream that broke off, in the client's dialect.
+    pub fn fail(&mut self, class: Class, code: &str, message: &str, out: &mut Vec<Bytes>) {
+        let mut neutral = Error::new(class, message);
+        neutral.code = Some(code.to_owned());
+        match self {
+            Self::Across(stream) => give(out, |said| stream.fail(neutral, said)),
+            Self::Aside(family, _) => out.push(crossing::error_event(*family, &neutral).into()),
+            // Clients of chat know our own errors by their kind.
+            _ => out.push(error::event(FAULT, code, message, None).into()),
         }
     }
 
@@ -112,18 +170,47 @@ impl Gauge {
                 tokens: None,
                 output_tokens: output_tokens_of(*endpoint, *passed_bytes),
             },
+            Self::Aside(_, aside) => watched(aside.watch()),
+            Self::Across(stream) => watched(stream.watch()),
+            Self::Known(tally) => *tally,
             Self::Blind => Tally::default(),
         }
     }
 
     /// Whether the provider said that the stream is done.
     pub const fn done_seen(&self) -> bool {
-        matches!(self, Self::Stream(meter) if meter.done_seen())
+        match self {
+            Self::Stream(meter) => meter.done_seen(),
+            Self::Aside(_, aside) => aside.watch().has_ended(),
+            Self::Across(stream) => stream.watch().has_ended(),
+            _ => false,
+        }
     }
 
-    /// Whether the provider reported an error within the stream.
+    /// Whether the provider reported an error within the stream, or broke it off.
     pub const fn error_seen(&self) -> bool {
-        matches!(self, Self::Stream(meter) if meter.error_seen())
+        match self {
+            Self::Stream(meter) => meter.error_seen(),
+            Self::Aside(_, aside) => aside.watch().has_failed(),
+            Self::Across(stream) => stream.watch().has_failed(),
+            _ => false,
+        }
+    }
+}
+
+/// Lets something be written, and gives it on if it is anything.
+fn give(out: &mut Vec<Bytes>, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut said = Vec::new();
+    write(&mut said);
+    if !said.is_empty() {
+        out.push(said.into());
+    }
+}
+
+const fn watched(watch: &Watch) -> Tally {
+    Tally {
+        tokens: watch.tokens(),
+        output_tokens: watch.output_estimate(),
     }
 }
 
@@ -151,7 +238,12 @@ impl Kept {
     fn tokens(&self) -> Option<Tokens> {
         let whole = self.held_bytes as u64 == self.passed_bytes;
         let read = |text: &[u8]| {
-            if whole {
+            if let Some(family @ (Family::Messages | Family::Gemini | Family::Responses)) =
+                self.endpoint.family()
+            {
+                // An answer without its beginning is no object, and what it used is guessed.
+                watch::tokens_of_answer(family, text)
+            } else if whole {
                 answer::tokens(self.endpoint, text)
             } else {
                 self.tokens_at_end(text)

@@ -15,6 +15,7 @@ const NUMBER_MAX: u64 = 1 << 53;
 
 /// The record as it is sent.
 pub fn record(record: Record) -> usage::Record {
+    let tokens = record.tokens;
     usage::Record {
         id: record.id.to_vec(),
         at: Some(message::timestamp(record.at_ms)),
@@ -33,10 +34,17 @@ pub fn record(record: Record) -> usage::Record {
         status: u32::from(record.status),
         streamed: record.streamed,
         usage_source: record.usage_source as i32,
-        input_tokens: record.tokens.input.min(NUMBER_MAX),
-        cached_input_tokens: record.tokens.cached_input.min(NUMBER_MAX),
-        output_tokens: record.tokens.output.min(NUMBER_MAX),
-        reasoning_tokens: record.tokens.reasoning.min(NUMBER_MAX),
+        // What the contract has no counters for yet, writes to a cache and sound, is not lost: it is input and output.
+        input_tokens: tokens
+            .input_total()
+            .saturating_sub(tokens.cached_input)
+            .min(NUMBER_MAX),
+        cached_input_tokens: tokens.cached_input.min(NUMBER_MAX),
+        output_tokens: tokens
+            .output_total()
+            .saturating_sub(tokens.reasoning)
+            .min(NUMBER_MAX),
+        reasoning_tokens: tokens.reasoning.min(NUMBER_MAX),
         revision: record.revision.0.min(NUMBER_MAX),
         duration_us: record.duration_us.min(NUMBER_MAX),
         first_byte_us: record.first_byte_us.min(NUMBER_MAX),

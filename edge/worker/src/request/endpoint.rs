@@ -2,26 +2,40 @@
 //!
 //! Knows paths and methods; knows nothing of what stands in a request.
 
-use dialect::openai::request::Endpoint as Inference;
+use dialect::{neutral::Family, request::Endpoint as Inference};
 use http::Method;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// Something a model answers.
-    Inference(Inference),
+    Inference(Asked),
     /// The list of models.
     Models,
     /// One model, by name.
     Model(String),
 }
 
+/// What a model is asked, as far as the path says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What.
+    pub inference: Inference,
+    /// Which model, where the path says it and not the body.
+    pub model: Option<String>,
+    /// Whether a stream of Gemini's is to be server-sent events.
+    pub events: bool,
+}
+
 /// A closed set of words for what a path asks for, as labels of metrics.
-pub const LABELS: [&str; 5] = [
+pub const LABELS: [&str; 8] = [
     "chat_completions",
     "completions",
     "embeddings",
     "models",
+    "responses",
+    "messages",
+    "generate_content",
     "other",
 ];
 
@@ -31,8 +45,11 @@ pub fn label(path: &str) -> usize {
         "/v1/chat/completions" => 0,
         "/v1/completions" => 1,
         "/v1/embeddings" => 2,
+        "/v1/responses" => 4,
+        "/v1/messages" => 5,
+        _ if generated(path).is_some() => 6,
         _ if path == "/v1/models" || path.starts_with("/v1/models/") => 3,
-        _ => 4,
+        _ => 7,
     }
 }
 
@@ -42,20 +59,67 @@ pub const fn path(endpoint: Inference) -> &'static str {
         Inference::ChatCompletions => "/v1/chat/completions",
         Inference::Completions => "/v1/completions",
         Inference::Embeddings => "/v1/embeddings",
+        Inference::Responses => "/v1/responses",
+        Inference::Messages => "/v1/messages",
+        Inference::Generate => "/v1beta/models/{model}:generateContent",
+        Inference::GenerateStream => "/v1beta/models/{model}:streamGenerateContent",
     }
+}
+
+/// The family whose clients ask at this path, for errors that are told before anything else is known.
+pub fn family(path: &str) -> Family {
+    match path {
+        "/v1/messages" => Family::Messages,
+        "/v1/responses" => Family::Responses,
+        _ if path.starts_with("/v1beta/") || generated(path).is_some() => Family::Gemini,
+        _ => Family::Chat,
+    }
+}
+
+/// The model's name in a path of Gemini's, still encoded, and what is asked of it.
+fn generated(path: &str) -> Option<(&str, Inference)> {
+    let rest = path
+        .strip_prefix("/v1beta/models/")
+        .or_else(|| path.strip_prefix("/v1/models/"))?;
+    let (model, verb) = rest.rsplit_once(':')?;
+    let inference = match verb {
+        "generateContent" => Inference::Generate,
+        "streamGenerateContent" => Inference::GenerateStream,
+        _ => return None,
+    };
+    (!model.is_empty()).then_some((model, inference))
 }
 
 // === impl Endpoint ===
 
 impl Endpoint {
-    /// The endpoint at a path.
-    pub fn at(path: &str) -> Option<Self> {
+    /// The endpoint at a path. `query` is what stands behind its question mark.
+    pub fn at(path: &str, query: Option<&str>) -> Option<Self> {
+        let plain = |inference| {
+            Some(Self::Inference(Asked {
+                inference,
+                model: None,
+                events: true,
+            }))
+        };
         match path {
-            "/v1/chat/completions" => Some(Self::Inference(Inference::ChatCompletions)),
-            "/v1/completions" => Some(Self::Inference(Inference::Completions)),
-            "/v1/embeddings" => Some(Self::Inference(Inference::Embeddings)),
+            "/v1/chat/completions" => plain(Inference::ChatCompletions),
+            "/v1/completions" => plain(Inference::Completions),
+            "/v1/embeddings" => plain(Inference::Embeddings),
+            "/v1/responses" => plain(Inference::Responses),
+            "/v1/messages" => plain(Inference::Messages),
             "/v1/models" => Some(Self::Models),
             _ => {
+                if let Some((model, inference)) = generated(path) {
+                    let events =
+                        query.is_some_and(|query| query.split('&').any(|it| it == "alt=sse"));
+                    let model = Some(percent_decoded(model)?);
+                    return Some(Self::Inference(Asked {
+                        inference,
+                        model,
+                        events,
+                    }));
+                }
                 let name = path
                     .strip_prefix("/v1/models/")
                     .filter(|name| !name.is_empty())?;

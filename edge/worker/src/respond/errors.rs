@@ -66,6 +66,8 @@ errors! {
     INVALID_BODY = "invalid_body" 400 INVALID Caller false;
     INVALID_MODEL = "invalid_model" 400 INVALID Caller false;
     AMBIGUOUS_MEMBER = "ambiguous_member" 400 INVALID Caller false;
+    UNSUPPORTED = "unsupported_by_model" 400 INVALID Caller false;
+    UNSUPPORTED_ENDPOINT = "unsupported_endpoint" 400 INVALID Caller false;
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
     RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;
     DANGLING = "config_dangling_reference" 503 API Operator true;
@@ -75,5 +77,6 @@ errors! {
     UNREACHABLE = "upstream_unreachable" 502 API Provider true;
     BROKEN = "upstream_broken" 502 API Provider true;
     UNEXPECTED = "upstream_unexpected_status" 502 API Provider false;
+    UNREADABLE = "upstream_unreadable" 502 API Provider true;
     TIMEOUT = "upstream_timeout" 504 API Provider true;
 }

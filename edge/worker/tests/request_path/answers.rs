@@ -62,7 +62,7 @@ async fn an_answer_passes_byte_for_byte_and_only_the_model_name_is_spliced() {
         input: 3,
         cached_input: 2,
         output: 7,
-        reasoning: 0,
+        ..Tokens::default()
     };
     assert_eq!(
         (record.usage_source, record.tokens),

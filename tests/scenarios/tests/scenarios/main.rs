@@ -1,6 +1,7 @@
 //! The promises, one file each. One binary, so that it is linked once.
 
 mod sdks;
+mod dialects;
 mod streaming;
 mod revocation;
 mod outage;

@@ -8,12 +8,13 @@ use std::{borrow::Cow, fmt, ops::Range};
 use bytes::Bytes;
 
 use crate::{
+    field::{Spelling, spelling},
     json::{self, Embedded, Fault},
-    openai::field::{Spelling, spelling},
+    neutral::Family,
     scalar,
 };
 
-/// What is asked of the provider.
+/// What is asked, and in which dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `/v1/chat/completions`.
@@ -22,6 +23,14 @@ pub enum Endpoint {
     Completions,
     /// `/v1/embeddings`.
     Embeddings,
+    /// `/v1/responses`.
+    Responses,
+    /// `/v1/messages`.
+    Messages,
+    /// `…/models/{model}:generateContent`.
+    Generate,
+    /// `…/models/{model}:streamGenerateContent`, as server-sent events or as one growing array.
+    GenerateStream,
 }
 
 /// The facts of one body.
@@ -39,7 +48,8 @@ pub struct Scanned {
     pub usage_asked: bool,
     /// Images, sounds and files that stand in the body itself, as `data:` URLs.
     pub embedded: Embedded,
-    model_place: Range<usize>,
+    /// `None` where the path says the model.
+    model_place: Option<Range<usize>>,
     options: Options,
     brace: usize,
 }
@@ -84,6 +94,7 @@ enum Options {
 
 #[derive(Clone, Copy)]
 enum Field {
+    GenerationConfig,
     Model,
     Stream,
     StreamOptions,
@@ -108,6 +119,25 @@ const INCLUDE_USAGE: &str = "stream_options.include_usage";
 
 /// Reads the facts of a body in one pass. Every byte of it is checked to be JSON.
 pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
+    let mut scanned = facts(endpoint, body)?;
+    if scanned.model_place.is_none() {
+        return Err(Refused::ModelMissing);
+    }
+    if endpoint == Endpoint::Embeddings {
+        scanned.output_tokens_max = Some(0);
+    }
+    Ok(scanned)
+}
+
+/// The same for a body whose model stands in the path: this one.
+pub fn scan_for(endpoint: Endpoint, model: &str, body: &[u8]) -> Result<Scanned, Refused> {
+    let mut scanned = facts(endpoint, body)?;
+    model.clone_into(&mut scanned.model);
+    scanned.stream = endpoint == Endpoint::GenerateStream;
+    Ok(scanned)
+}
+
+fn facts(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
     let text = str::from_utf8(body).map_err(|error| {
         Refused::NotJson(Fault::Malformed {
             at: error.valid_up_to(),
@@ -123,6 +153,10 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
         for (at, (name, field)) in fields.iter().enumerate() {
             match spelling(&key, name) {
                 Spelling::Other => {}
+                // The one name here that has capitals.
+                Spelling::Alike if key == "generationConfig" => {
+                    return facts.take(*field, value);
+                }
                 Spelling::Alike => return Err(Refused::Lookalike(name)),
                 Spelling::Same if facts.seen & 1 << at != 0 => {
                     return Err(Refused::Duplicate(name));
@@ -135,16 +169,13 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
         }
         Ok(())
     })?;
-    let (model, model_place) = facts.model.ok_or(Refused::ModelMissing)?;
+    let (model, model_place) = facts.model.unzip();
     Ok(Scanned {
-        model,
+        model: model.unwrap_or_default(),
         model_place,
         brace,
         stream: facts.stream,
-        output_tokens_max: match endpoint {
-            Endpoint::ChatCompletions | Endpoint::Completions => facts.output_tokens_max,
-            Endpoint::Embeddings => Some(0),
-        },
+        output_tokens_max: facts.output_tokens_max,
         choices: facts.choices.saturating_mul(facts.prompts),
         usage_asked: facts.usage_asked,
         embedded,
@@ -155,10 +186,12 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
 /// Splices the changes into a body and leaves every other byte as it is. `scanned` must come from this body.
 /// A body that is right already is not copied.
 pub fn rewrite(body: &Bytes, scanned: &Scanned, rewrite: &Rewrite<'_>) -> Bytes {
-    let model = (scanned.model != rewrite.model).then(|| {
+    let place = scanned.model_place.clone();
+    let place = place.filter(|_| scanned.model != rewrite.model);
+    let model = place.map(|place| {
         let mut quoted = Vec::with_capacity(rewrite.model.len() + 2);
         scalar::quote(&mut quoted, rewrite.model);
-        (scanned.model_place.clone(), Cow::Owned(quoted))
+        (place, Cow::Owned(quoted))
     });
     let ask = rewrite.ask_usage && scanned.stream;
     let usage = if ask { scanned.usage_edit() } else { None };
@@ -192,6 +225,23 @@ fn prompts(raw: &str) -> u64 {
 // === impl Endpoint ===
 
 impl Endpoint {
+    /// The family whose dialect the request and its answer are in; `None` where only those who speak that one
+    /// dialect can answer.
+    pub const fn family(self) -> Option<Family> {
+        match self {
+            Self::ChatCompletions => Some(Family::Chat),
+            Self::Responses => Some(Family::Responses),
+            Self::Messages => Some(Family::Messages),
+            Self::Generate | Self::GenerateStream => Some(Family::Gemini),
+            Self::Completions | Self::Embeddings => None,
+        }
+    }
+
+    /// Whether the path itself asks for a stream.
+    pub const fn streams(self) -> bool {
+        matches!(self, Self::GenerateStream)
+    }
+
     /// The members that we read, and that may therefore stand there only once.
     const fn fields(self) -> &'static [(&'static str, Field)] {
         match self {
@@ -214,6 +264,22 @@ impl Endpoint {
                 ("prompt", Field::Prompt),
             ],
             Self::Embeddings => &[("model", Field::Model)],
+            Self::Responses => &[
+                ("model", Field::Model),
+                ("stream", Field::Stream),
+                ("max_output_tokens", Field::OutputMax),
+            ],
+            Self::Messages => &[
+                ("model", Field::Model),
+                ("stream", Field::Stream),
+                ("max_tokens", Field::OutputMax),
+            ],
+            // Google's reader minds no difference between `generationConfig` and `generation_config`; names here are
+            // in small letters, and so only what differs from them in case is told apart below.
+            Self::Generate | Self::GenerateStream => &[
+                ("generationconfig", Field::GenerationConfig),
+                ("generation_config", Field::GenerationConfig),
+            ],
         }
     }
 }
@@ -238,6 +304,7 @@ impl<'a> Facts<'a> {
     fn take(&mut self, field: Field, place: Range<usize>) -> Result<(), Refused> {
         let raw = &self.text[place.clone()];
         match field {
+            Field::GenerationConfig => self.take_generation(raw),
             Field::Model => {
                 let model = scalar::string(raw).ok_or(Refused::ModelNotText)?;
                 self.model = Some((model.into_owned(), place));
@@ -253,6 +320,25 @@ impl<'a> Facts<'a> {
             Field::Prompt => self.prompts = prompts(raw),
         }
         Ok(())
+    }
+
+    /// Gemini's numbers, one level down. What is no object is the provider's to refuse.
+    fn take_generation(&mut self, raw: &str) {
+        let walked = json::members(raw, |key, value| {
+            let raw = &raw[value];
+            match key.trim_matches('"') {
+                "maxOutputTokens" | "max_output_tokens" => {
+                    self.output_tokens_max = self.output_tokens_max.max(scalar::whole_number(raw));
+                }
+                "candidateCount" | "candidate_count" => {
+                    self.choices = self.choices.max(scalar::whole_number(raw).unwrap_or(1));
+                }
+                _ => {}
+            }
+            Ok::<_, Fault>(())
+        });
+        // Every byte was read before: what fails here is another kind of value.
+        let _all_read = walked.is_ok();
     }
 
     fn take_options(&mut self, raw: &str, place: Range<usize>) -> Result<(), Refused> {

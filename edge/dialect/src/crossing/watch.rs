@@ -1,0 +1,94 @@
+//! What a stream of events says about itself: what was used, whether it began, whether it is whole.
+//!
+//! Knows events and counts; changes nothing.
+
+use crate::{
+    Tokens, chat, cohere, converse, estimate, gemini, messages,
+    neutral::{Delta, Event, Family},
+    object::Object,
+    responses,
+};
+
+/// What was seen so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Watch {
+    tokens: Option<Tokens>,
+    output_bytes: u64,
+    begun: bool,
+    ended: bool,
+    failed: bool,
+}
+
+/// What a whole answer of a family says that it used.
+pub fn tokens_of_answer(family: Family, body: &[u8]) -> Option<Tokens> {
+    let mut answer = Object::parse(str::from_utf8(body).ok()?).ok()?;
+    let name = if family == Family::Gemini {
+        "usageMetadata"
+    } else {
+        "usage"
+    };
+    let raw = answer.raw(name).ok()??;
+    match family {
+        Family::Chat => chat::usage::tokens(raw),
+        Family::Responses => responses::usage::tokens(raw),
+        Family::Messages => messages::usage::tokens(raw),
+        Family::Gemini => gemini::usage::tokens(raw),
+        Family::Converse => converse::usage::tokens(raw),
+        Family::Cohere => cohere::usage::tokens(raw),
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// Nothing was seen.
+    pub const NEW: Self = Self {
+        tokens: None,
+        output_bytes: 0,
+        begun: false,
+        ended: false,
+        failed: false,
+    };
+
+    /// Looks at an event.
+    pub fn see(&mut self, event: &Event) {
+        match event {
+            Event::Usage(tokens) => self.tokens = Some(*tokens),
+            Event::Delta { delta, .. } => {
+                let (Delta::Text(text) | Delta::Arguments(text)) = delta else {
+                    return;
+                };
+                self.begun |= !text.is_empty();
+                self.output_bytes = self.output_bytes.saturating_add(text.len() as u64);
+            }
+            Event::End => self.ended = true,
+            Event::Error(_) => self.failed = true,
+            _ => {}
+        }
+    }
+
+    /// What the provider last said was used.
+    pub const fn tokens(&self) -> Option<Tokens> {
+        self.tokens
+    }
+
+    /// Output tokens guessed from the bytes that passed, for a provider that says nothing.
+    pub const fn output_estimate(&self) -> u64 {
+        estimate::output_tokens(self.output_bytes)
+    }
+
+    /// Whether anything generated has passed: from there on the stream cannot be moved to another provider.
+    pub const fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether the stream is whole.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the provider reported an error, or broke off.
+    pub const fn has_failed(&self) -> bool {
+        self.failed
+    }
+}

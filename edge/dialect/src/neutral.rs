@@ -1,0 +1,31 @@
+//! The one form that every dialect is read into and written from: a conversation, an answer, a stream, an error.
+//!
+//! Owns what the dialects mean in common. Must never know how any of them spells it. What only one family understands
+//! rides along as an [`Extra`] of that family: it goes back to the same family as it came, and whoever writes for
+//! another one says that it was dropped.
+
+mod family;
+mod extra;
+mod part;
+mod request;
+mod answer;
+mod event;
+mod error;
+mod seed;
+mod vector;
+mod embedding;
+
+pub use self::{
+    answer::{Answer, Choice, Stop},
+    embedding::{EmbeddingInput, EmbeddingRequest, Embeddings, Encoding, Task},
+    error::{Class, Error},
+    event::{Delta, Event, Kind},
+    extra::{DROPPED_MAX, Dropped, Extra, Json, Unsupported},
+    family::Family,
+    part::{Cache, Content, Media, Part, Source},
+    request::{
+        Effort, Encoded, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, Turn,
+    },
+    seed::Seed,
+    vector::Vector,
+};

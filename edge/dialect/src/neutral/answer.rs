@@ -1,0 +1,57 @@
+//! A whole answer.
+
+use crate::{
+    Tokens,
+    neutral::{Extra, Part},
+};
+
+/// What a model answered, whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The provider's id for it; empty where it gives none.
+    pub id: String,
+    /// The model, as the provider calls it; empty where it does not say.
+    pub model: String,
+    /// When, in seconds since 1970, where the provider says it.
+    pub created_seconds: Option<u64>,
+    /// One answer, or as many as were asked for.
+    pub choices: Vec<Choice>,
+    /// What was used, where the provider says it.
+    pub tokens: Option<Tokens>,
+    /// What only one family understands.
+    pub extra: Vec<Extra>,
+}
+
+/// One of the answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// What was said, thought and called, in order.
+    pub parts: Vec<Part>,
+    /// Why it ended.
+    pub stop: Option<Stop>,
+    /// What only one family understands.
+    pub extra: Vec<Extra>,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// It was finished.
+    End,
+    /// It reached the most tokens.
+    Length,
+    /// It came to a word where it was to stop; which one, where the provider says it.
+    Sequence(Option<String>),
+    /// Tools are to be called.
+    ToolCalls,
+    /// The provider's filter took it.
+    Filtered,
+    /// The model declined; why, where the provider says it.
+    Refused(Option<String>),
+    /// The provider paused a long turn, to be gone on with.
+    Paused,
+    /// The conversation is longer than the model can take.
+    ContextFull,
+    /// It broke: a malformed call, or another failure that the provider reports as an end.
+    Failed(String),
+}

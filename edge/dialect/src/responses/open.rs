@@ -1,0 +1,138 @@
+//! The item of a client's stream that is open: what was said of it so far.
+//!
+//! Owns how it is written, empty and whole. Must never know which events tell of it.
+
+use crate::{
+    neutral::{Extra, Kind},
+    responses::{
+        output::{self, Call, Words},
+        own,
+    },
+    writer::Writer,
+};
+
+/// An item that is open.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) id: String,
+    pub(crate) body: Body,
+}
+
+/// What it says.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// The parts of a message, of which the last may be open.
+    Message(Vec<Said>),
+    /// A call.
+    Call(Called),
+    /// What is thought.
+    Thoughts(Thoughts),
+}
+
+/// A part of a message.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    pub(crate) refusal: bool,
+    annotations: Vec<String>,
+    extra: Vec<Extra>,
+}
+
+/// A call.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: String,
+    /// Whether its tool takes any text.
+    pub(crate) custom: bool,
+}
+
+/// What is thought.
+#[derive(Debug, Default)]
+pub(crate) struct Thoughts {
+    /// Whether the client knows of it: it is told when something is thought, because clients would show an empty
+    /// thought.
+    pub(crate) told: bool,
+    pub(crate) text: String,
+    pub(crate) sealed: Option<String>,
+}
+
+// === impl Open ===
+
+impl Open {
+    /// The item with nothing in it.
+    pub(crate) fn empty(&self) -> String {
+        let body = match &self.body {
+            Body::Message(_) => Body::Message(Vec::new()),
+            Body::Thoughts(_) => Body::Thoughts(Thoughts::default()),
+            Body::Call(call) => Body::Call(Called {
+                id: call.id.clone(),
+                name: call.name.clone(),
+                arguments: String::new(),
+                custom: call.custom,
+            }),
+        };
+        let id = self.id.clone();
+        Self { id, body }.written("in_progress")
+    }
+
+    /// The item as it is.
+    pub(crate) fn written(&self, status: &str) -> String {
+        let mut writer = Writer::default();
+        match &self.body {
+            Body::Message(parts) => {
+                output::begin_message(&mut writer, &self.id, status, &[]);
+                for part in parts {
+                    output::write_words(&mut writer, &part.words());
+                }
+                output::end_message(&mut writer, &[]);
+            }
+            Body::Call(call) => {
+                let called = Call {
+                    id: &call.id,
+                    name: &call.name,
+                    arguments: &call.arguments,
+                    custom: call.custom,
+                };
+                output::write_call(&mut writer, &called, &self.id, status, &[]);
+            }
+            Body::Thoughts(thoughts) => {
+                let sealed = thoughts.sealed.as_deref();
+                output::write_reasoning(&mut writer, &self.id, &thoughts.text, sealed, &[]);
+            }
+        }
+        String::from_utf8(writer.into_bytes()).unwrap_or_default()
+    }
+}
+
+// === impl Said ===
+
+impl Said {
+    /// A part that begins.
+    pub(crate) fn new(kind: &Kind) -> Self {
+        Self {
+            text: String::new(),
+            refusal: *kind == Kind::Refusal,
+            annotations: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// Notes something on the words, and tells how many notes there were before.
+    pub(crate) fn annotate(&mut self, raw: &str) -> usize {
+        self.annotations.push(raw.to_owned());
+        let all = format!("[{}]", self.annotations.join(","));
+        self.extra = vec![own::extra("annotations", &all)];
+        self.annotations.len() - 1
+    }
+
+    /// The part as it is written.
+    pub(crate) fn words(&self) -> Words<'_> {
+        Words {
+            text: &self.text,
+            refusal: self.refusal,
+            extra: &self.extra,
+        }
+    }
+}

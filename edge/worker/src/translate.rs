@@ -1,0 +1,215 @@
+//! Says a request in a target's dialect: its body, its path, and how the answer comes back.
+//!
+//! Within a family the model's name is spliced and the bytes pass; between two the neutral form stands. Knows which
+//! kind of provider speaks what; knows nothing of sockets or credentials.
+
+mod facts;
+
+use std::fmt::{self, Write as _};
+
+use bytes::Bytes;
+use dialect::{
+    crossing::{self, Back, Target, cross},
+    neutral::{Dropped, Family, Seed},
+    request::{Endpoint, Rewrite, rewrite},
+};
+use policy::provider::{Provider, Speaks};
+
+use crate::{
+    request::{Arrival, Request},
+    route::Candidate,
+};
+
+/// A request as one target gets it.
+pub struct Outgoing {
+    /// Below the provider's base URL.
+    pub path: String,
+    /// The body.
+    pub body: Bytes,
+    /// The provider's family.
+    pub family: Family,
+    /// What becomes of the answer.
+    pub way: Way,
+    /// What was left out.
+    pub dropped: Dropped,
+}
+
+/// What becomes of an answer.
+pub enum Way {
+    /// It passes as it is.
+    Same {
+        /// What was asked, which says how it is read.
+        endpoint: Endpoint,
+        /// Whether usage was asked for that the client did not ask for.
+        usage_added: bool,
+    },
+    /// It is translated.
+    Across {
+        /// How.
+        back: Box<Back>,
+        /// Whether it comes as a stream.
+        stream: bool,
+    },
+}
+
+/// Why a target cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its provider has no such endpoint, and nothing like it.
+    Endpoint,
+    /// The request has no words there, or is not what it says it is.
+    Crossing(crossing::Refused),
+}
+
+/// Says the request for one target.
+pub fn outgoing(
+    request: &Request,
+    candidate: &Candidate,
+    arrival: &Arrival,
+) -> Result<Outgoing, Refusal> {
+    let (provider, model) = (candidate.provider(), &candidate.target().provider_model);
+    let endpoint = request.endpoint();
+    let speaks = provider.kind.speaks();
+    match same(speaks, endpoint) {
+        Some(family) => Ok(spliced(request, provider, model, family)),
+        None => across(request, provider, model, arrival),
+    }
+}
+
+/// The family within which the bytes pass, if the provider answers what is asked.
+const fn same(speaks: Speaks, endpoint: Endpoint) -> Option<Family> {
+    match (speaks, endpoint) {
+        (
+            Speaks::OpenAi { .. },
+            Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings,
+        ) => Some(Family::Chat),
+        (Speaks::OpenAi { responses: true }, Endpoint::Responses) => Some(Family::Responses),
+        (Speaks::Messages, Endpoint::Messages) => Some(Family::Messages),
+        (Speaks::Gemini, Endpoint::Generate | Endpoint::GenerateStream) => Some(Family::Gemini),
+        _ => None,
+    }
+}
+
+fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) -> Outgoing {
+    let (endpoint, scanned) = (request.endpoint(), request.scanned());
+    let chat = family == Family::Chat;
+    let usage_added = chat && provider.stream_options && !scanned.usage_asked;
+    let rewritten = Rewrite {
+        model,
+        ask_usage: usage_added,
+    };
+    Outgoing {
+        path: match endpoint {
+            Endpoint::ChatCompletions => "/chat/completions".to_owned(),
+            Endpoint::Completions => "/completions".to_owned(),
+            Endpoint::Embeddings => "/embeddings".to_owned(),
+            Endpoint::Responses => "/responses".to_owned(),
+            Endpoint::Messages => "/messages".to_owned(),
+            Endpoint::Generate => gemini_path(model, false, true),
+            Endpoint::GenerateStream => gemini_path(model, true, request.wants_events()),
+        },
+        body: rewrite(request.body(), scanned, &rewritten),
+        family,
+        way: Way::Same {
+            endpoint,
+            usage_added,
+        },
+        dropped: Dropped::default(),
+    }
+}
+
+fn across(
+    request: &Request,
+    provider: &Provider,
+    model: &str,
+    arrival: &Arrival,
+) -> Result<Outgoing, Refusal> {
+    let asked = request.crossing().ok_or(Refusal::Endpoint)?;
+    let target = facts::target(provider, model);
+    let seed = Seed {
+        request_id: arrival.id.hyphenated().to_string(),
+        now_seconds: arrival.at_ms / 1_000,
+    };
+    // The scan has seen that it is UTF-8.
+    let body = str::from_utf8(request.body()).unwrap_or_default();
+    let crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
+    Ok(Outgoing {
+        path: path(&target, model, crossed.stream),
+        body: crossed.body.into(),
+        family: target.family(),
+        way: Way::Across {
+            back: Box::new(crossed.back),
+            stream: crossed.stream,
+        },
+        dropped: crossed.dropped,
+    })
+}
+
+fn path(target: &Target<'_>, model: &str, stream: bool) -> String {
+    match target.family() {
+        Family::Chat => "/chat/completions".to_owned(),
+        Family::Responses => "/responses".to_owned(),
+        Family::Messages => "/messages".to_owned(),
+        Family::Cohere => "/chat".to_owned(),
+        Family::Gemini => gemini_path(model, stream, true),
+        Family::Converse => {
+            let verb = if stream {
+                "converse-stream"
+            } else {
+                "converse"
+            };
+            format!("/model/{}/{verb}", segment(model))
+        }
+    }
+}
+
+fn gemini_path(model: &str, stream: bool, events: bool) -> String {
+    let model = segment(model);
+    match (stream, events) {
+        (false, _) => format!("/models/{model}:generateContent"),
+        (true, true) => format!("/models/{model}:streamGenerateContent?alt=sse"),
+        (true, false) => format!("/models/{model}:streamGenerateContent"),
+    }
+}
+
+/// A model's name as one segment of a path.
+fn segment(model: &str) -> String {
+    let mut segment = String::with_capacity(model.len() + 8);
+    for byte in model.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                segment.push(char::from(byte));
+            }
+            // Writing into a string cannot fail.
+            _ => drop(write!(segment, "%{byte:02X}")),
+        }
+    }
+    segment
+}
+
+// === impl Refusal ===
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Endpoint => f.write_str("this model's provider does not answer at this endpoint"),
+            Self::Crossing(refused) => refused.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment_whatever_stands_in_it() {
+        assert_eq!(segment("gemini-2.5-flash"), "gemini-2.5-flash");
+        assert_eq!(
+            segment("arn:aws:bedrock/a b?"),
+            "arn%3Aaws%3Abedrock%2Fa%20b%3F"
+        );
+    }
+}

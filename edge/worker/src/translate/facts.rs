@@ -1,0 +1,71 @@
+//! What is known of providers and models that a dialect needs to be told.
+//!
+//! Facts by kind and by name, until a catalogue says them. Must never decide where a request goes.
+
+use dialect::{chat, cohere, converse, crossing::Target, gemini, messages::target as messages};
+use policy::provider::{Provider, ProviderKind, Speaks};
+
+/// A target as its dialect needs to know it.
+pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Target<'a> {
+    match provider.kind.speaks() {
+        Speaks::OpenAi { .. } => Target::Chat(chat(provider, model)),
+        Speaks::Messages => Target::Messages(claude(model)),
+        Speaks::Gemini => Target::Gemini(gemini::Target::new(model)),
+        Speaks::Cohere => Target::Cohere(cohere::Target::new(model)),
+        Speaks::Converse => Target::Converse(converse::target::Target::new(model)),
+    }
+}
+
+fn chat<'a>(provider: &Provider, model: &'a str) -> chat::Target<'a> {
+    let own = matches!(
+        provider.kind,
+        ProviderKind::OpenAi | ProviderKind::AzureOpenAi
+    );
+    chat::Target {
+        output_max: if own {
+            chat::OutputMax::MaxCompletionTokens
+        } else {
+            chat::OutputMax::MaxTokens
+        },
+        stream_options: provider.stream_options,
+        developer_role: own,
+        reasoning: match provider.kind {
+            ProviderKind::DeepSeek => chat::ReasoningBack::Content,
+            ProviderKind::OpenRouter => chat::ReasoningBack::Details,
+            _ => chat::ReasoningBack::Dropped,
+        },
+        strict_tools: own,
+        ..chat::Target::new(model)
+    }
+}
+
+/// Claude at Anthropic: how long it can answer, and which of its settings it refuses.
+fn claude(model: &str) -> messages::Target<'_> {
+    let old = ["claude-3-opus", "claude-3-haiku", "claude-3-sonnet"];
+    let ceiling = if old.iter().any(|name| model.contains(name)) {
+        4_096
+    } else if model.contains("claude-3-5") {
+        8_192
+    } else {
+        32_000
+    };
+    let adaptive = [
+        "opus-4-7", "opus-4-8", "opus-5", "sonnet-5", "haiku-5", "fable-5",
+    ];
+    let one = ["-4-1", "-4-5", "-4-6"];
+    let mut target = messages::Target {
+        output_tokens_default: Some(ceiling),
+        ..messages::Target::new(model)
+    };
+    if adaptive.iter().any(|name| model.contains(name)) {
+        target.sampling = messages::Sampling::None;
+        target.thinking = messages::Thinking::Adaptive;
+        target.lacks = &[messages::Lack::Prefill];
+    } else if one.iter().any(|name| model.contains(name)) {
+        target.sampling = messages::Sampling::One;
+    } else if model.contains("claude-3") {
+        target.structured = messages::Structured::Tool;
+        target.lacks = &[messages::Lack::Effort, messages::Lack::SystemTurns];
+    }
+    target
+}

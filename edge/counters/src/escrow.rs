@@ -5,7 +5,6 @@
 //! requests of a loan used more or less than they reserved goes into the loan while it runs, and is owed after.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -16,6 +15,7 @@ use policy::{
 };
 
 use crate::{
+    by_id::ById,
     pace::Pace,
     reservation::{Ahead, Line, Request, Reserved, Settlement, Wanted},
 };
@@ -39,7 +39,7 @@ pub(crate) struct Escrow {
     /// How long a loan may be spent, in milliseconds.
     term_ms: u64,
     // Held for one look or change, in which nothing waits.
-    purses: Mutex<HashMap<PurseId, Purse>>,
+    purses: Mutex<ById<PurseId, Purse>>,
 }
 
 /// Which purse: made from the ids of its limits, in their order.
@@ -208,7 +208,7 @@ impl Escrow {
         self.purses().is_empty()
     }
 
-    fn purses(&self) -> MutexGuard<'_, HashMap<PurseId, Purse>> {
+    fn purses(&self) -> MutexGuard<'_, ById<PurseId, Purse>> {
         self.purses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,6 +11,7 @@ pub mod redis;
 mod breaker;
 mod queue;
 mod link;
+mod by_id;
 mod pace;
 mod escrow;
 mod live;

@@ -11,6 +11,7 @@ use std::{
 use policy::id::OrganizationId;
 
 use crate::{
+    by_id::ById,
     escrow::PurseId,
     reservation::{Line, Request},
 };
@@ -22,7 +23,7 @@ const LIVE_MAX: usize = 262_144;
 #[derive(Debug, Default)]
 pub(crate) struct Live(
     // Held only to look up one entry, or to list the ids.
-    Mutex<HashMap<[u8; 16], Held>>,
+    Mutex<ById<[u8; 16], Held>>,
 );
 
 /// What one request holds.

@@ -91,6 +91,8 @@ pub fn http(config: &Config) -> http1::Builder {
     // headers is answered with 431, as one that is too long; a larger number would cost an allocation each.
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(config.head_timeout_ms))
+        // Heads and chunks are short: one buffer is cheaper to hand over than a list of pieces.
+        .writev(false)
         .max_header_size(config.head_bytes_max);
     http
 }

@@ -20,7 +20,7 @@ use dialect::{
     estimate,
     neutral::{Dropped, Family},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use ipnet::IpNet;
 use policy::{id::ProviderId, provider::Provider};
@@ -54,6 +54,9 @@ const ORIGINS_MAX: usize = 4_096;
 
 /// The version of Anthropic's API that is asked for where the client names none.
 const MESSAGES_VERSION: &str = "2023-06-01";
+
+/// How many headers a request to a provider mostly has.
+const HEADERS: usize = 8;
 
 /// What we call ourselves to providers.
 const USER_AGENT: HeaderValue =
@@ -317,15 +320,16 @@ fn message(
 ) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
     let uri = origin.path(&outgoing.path);
     let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
-    let head = http::Request::post(uri).header(header::HOST, origin.host_header());
-    let head = request
-        .forward_headers(head, outgoing.family)
-        .header(header::USER_AGENT, USER_AGENT);
-    let message = head.body(Full::new(outgoing.body));
-    let mut message = message.map_err(|_| Failure::Misconfigured("base URL"))?;
+    let mut message = http::Request::new(Full::new(outgoing.body));
+    *message.method_mut() = Method::POST;
+    *message.uri_mut() = uri;
+    let headers = message.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(header::HOST, origin.host_header().clone());
+    request.forward_headers(headers, outgoing.family);
+    headers.insert(header::USER_AGENT, USER_AGENT);
     if outgoing.family == Family::Messages {
         let version = HeaderValue::from_static(MESSAGES_VERSION);
-        let headers = message.headers_mut();
         headers.entry("anthropic-version").or_insert(version);
     }
     Ok((message, outgoing.way, outgoing.dropped))

@@ -19,10 +19,7 @@ use dialect::{
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
-use http::{
-    HeaderMap, HeaderName, HeaderValue, header,
-    request::{Builder, Parts},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::clock::Clock;
 
@@ -278,20 +275,20 @@ impl Request {
     }
 
     /// Adds the headers that a provider of this family may see.
-    pub fn forward_headers(&self, mut to: Builder, family: Family) -> Builder {
+    pub fn forward_headers(&self, to: &mut HeaderMap, family: Family) {
         for (name, value) in &self.forwarded {
             if family == Family::Messages || !FORWARDED_TO_MESSAGES.contains(name) {
-                to = to.header(name, value);
+                to.insert(name.clone(), value.clone());
             }
         }
-        to.header(
+        to.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
-        )
-        .header(
+        );
+        to.insert(
             header::ACCEPT_ENCODING,
             HeaderValue::from_static("identity"),
-        )
+        );
     }
 }
 

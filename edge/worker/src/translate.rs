@@ -5,7 +5,10 @@
 
 mod facts;
 
-use std::fmt::{self, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
 
 use bytes::Bytes;
 use dialect::{
@@ -23,7 +26,7 @@ use crate::{
 /// A request as one target gets it.
 pub struct Outgoing {
     /// Below the provider's base URL.
-    pub path: String,
+    pub path: Cow<'static, str>,
     /// The body.
     pub body: Bytes,
     /// The provider's family.
@@ -100,13 +103,13 @@ fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) 
     };
     Outgoing {
         path: match endpoint {
-            Endpoint::ChatCompletions => "/chat/completions".to_owned(),
-            Endpoint::Completions => "/completions".to_owned(),
-            Endpoint::Embeddings => "/embeddings".to_owned(),
-            Endpoint::Responses => "/responses".to_owned(),
-            Endpoint::Messages => "/messages".to_owned(),
-            Endpoint::Generate => gemini_path(model, false, true),
-            Endpoint::GenerateStream => gemini_path(model, true, request.wants_events()),
+            Endpoint::ChatCompletions => "/chat/completions".into(),
+            Endpoint::Completions => "/completions".into(),
+            Endpoint::Embeddings => "/embeddings".into(),
+            Endpoint::Responses => "/responses".into(),
+            Endpoint::Messages => "/messages".into(),
+            Endpoint::Generate => gemini_path(model, false, true).into(),
+            Endpoint::GenerateStream => gemini_path(model, true, request.wants_events()).into(),
         },
         body: rewrite(request.body(), scanned, &rewritten),
         family,
@@ -145,20 +148,20 @@ fn across(
     })
 }
 
-fn path(target: &Target<'_>, model: &str, stream: bool) -> String {
+fn path(target: &Target<'_>, model: &str, stream: bool) -> Cow<'static, str> {
     match target.family() {
-        Family::Chat => "/chat/completions".to_owned(),
-        Family::Responses => "/responses".to_owned(),
-        Family::Messages => "/messages".to_owned(),
-        Family::Cohere => "/chat".to_owned(),
-        Family::Gemini => gemini_path(model, stream, true),
+        Family::Chat => "/chat/completions".into(),
+        Family::Responses => "/responses".into(),
+        Family::Messages => "/messages".into(),
+        Family::Cohere => "/chat".into(),
+        Family::Gemini => gemini_path(model, stream, true).into(),
         Family::Converse => {
             let verb = if stream {
                 "converse-stream"
             } else {
                 "converse"
             };
-            format!("/model/{}/{verb}", segment(model))
+            format!("/model/{}/{verb}", segment(model)).into()
         }
     }
 }

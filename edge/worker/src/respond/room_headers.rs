@@ -2,6 +2,7 @@
 //!
 //! Knows names and notation; knows nothing of limits.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::admit::room::{Room, State};
@@ -31,7 +32,8 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
         let [limit_name, remaining_name, reset_name] = names;
         headers.insert(limit_name, limit.into());
         headers.insert(remaining_name, remaining.into());
-        if let Ok(reset) = HeaderValue::from_str(&duration(reset_ms)) {
+        // One buffer, which becomes the header's own.
+        if let Ok(reset) = HeaderValue::from_maybe_shared(Bytes::from(duration(reset_ms))) {
             headers.insert(reset_name, reset);
         }
     }

@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    env,
+    fmt::Write,
+    fs,
     path::Path,
 };
 
@@ -70,12 +72,14 @@ impl Table {
                     all.join(", ")
                 }
             };
-            text.push_str(&format!(
+            // Writing into a string cannot fail.
+            let _written = write!(
+                text,
                 "\n### {client} → {provider}\n\n{} requests of ours cross. Left out, and named: {}. Refused: {}.\n",
                 pair.crossed,
                 list(&pair.dropped, "`"),
                 list(&pair.refused, "")
-            ));
+            );
         }
         text.push('\n');
         text

@@ -3,6 +3,7 @@
 //! Owns which codec reads and which writes, so that N dialects of clients and M of providers take N + M codecs. Must
 //! never know sockets or policy, nor what any dialect looks like.
 
+mod absent;
 mod decoder;
 mod encoder;
 pub mod watch;
@@ -11,7 +12,9 @@ pub mod stream;
 use std::fmt;
 
 use crate::{
-    Tokens, chat, cohere,
+    Tokens,
+    chat::{self, client::Client},
+    cohere,
     converse::{self, names::Originals},
     gemini, messages,
     neutral::{Answer, Class, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
@@ -30,7 +33,7 @@ pub use self::decoder::Decoder;
 #[derive(Debug, Clone)]
 pub enum Target<'a> {
     /// See [`chat`].
-    Chat(chat::Target<'a>),
+    Chat(chat::target::Target<'a>),
     /// See [`responses`].
     Responses(responses::Target<'a>),
     /// See [`messages`].
@@ -108,13 +111,20 @@ pub fn cross(
     seed: Seed,
 ) -> Result<Crossed, Refused> {
     let mut request = read(asked, body).map_err(Refused::Misfit)?;
-    if asked.family == Family::Responses {
-        responses::crossing::check(&request).map_err(Refused::Unsupported)?;
-    }
+    absent::in_request(&mut request);
+    let check = match asked.family {
+        Family::Chat => chat::crossing::check(&request),
+        Family::Responses => responses::crossing::check(&request),
+        _ => Ok(()),
+    };
+    check.map_err(Refused::Unsupported)?;
     let wishes = Wishes {
         model: asked.model.to_owned(),
         echo: responses::echo::Echo::of(&request),
-        include_usage: request.stream_usage,
+        chat: match asked.family {
+            Family::Chat => Client::of(body).map_err(Refused::Misfit)?,
+            _ => Client::default(),
+        },
         events: asked.events,
         input_tokens_estimate: asked.input_tokens_estimate,
     };
@@ -228,8 +238,14 @@ impl Back {
     pub fn whole(&self, body: &[u8]) -> Result<Whole, Error> {
         let unreadable = |why: &dyn fmt::Display| Error::new(Class::Provider, why.to_string());
         let body = str::from_utf8(body).map_err(|why| unreadable(&why))?;
+        if self.provider == Family::Chat
+            && let Some(error) = chat::error::within(body)
+        {
+            return Err(error);
+        }
         let mut answer = self.read_answer(body).map_err(|why| unreadable(&why))?;
         self.originals.undo_answer(&mut answer);
+        absent::in_answer(&mut answer);
         messages::answer::check(&answer)?;
         let tokens = answer.tokens;
         let body = self.write_answer(&answer);
@@ -273,7 +289,7 @@ impl Back {
     fn write_answer(&self, answer: &Answer) -> Vec<u8> {
         let seed = &self.seed;
         match self.client {
-            Family::Chat => chat::answer::encode(answer, seed),
+            Family::Chat => chat::answer::encode_for(answer, seed, self.wishes.chat),
             Family::Responses => responses::answer::encode_for(answer, seed, &self.wishes.echo),
             Family::Messages => messages::answer::encode(answer, seed),
             Family::Gemini => gemini::answer::encode(answer, seed),

@@ -195,11 +195,17 @@ fn usage(said: &Value) -> Option<Tokens> {
     } else {
         completion.saturating_sub(reasoning)
     };
+    let written = count("/prompt_tokens_details/cache_write_tokens").min(prompt - cached);
+    let heard = count("/prompt_tokens_details/audio_tokens").min(prompt - cached - written);
+    let spoken = count("/completion_tokens_details/audio_tokens").min(output);
     Some(Tokens {
-        input: prompt - cached,
+        input: prompt - cached - written - heard,
         cached_input: cached,
-        output,
+        cache_write: written,
+        audio_input: heard,
+        output: output - spoken,
         reasoning,
+        audio_output: spoken,
         ..Tokens::default()
     })
 }

@@ -1,185 +1,158 @@
 //! A whole answer: `chat.completion`.
 //!
-//! Owns what stands in which member. The parts of a message are known to `message`.
+//! Owns its shape as all providers of this family give it, and as the strictest clients want it.
 
 use crate::{
-    Tokens,
-    chat::{call, extras, message, stop, thoughts, usage},
-    neutral::{Answer, Choice, Content, Dropped, Extra, Part, Seed, Stop},
+    chat::{client::Client, message, own, stop, usage},
+    neutral::{Answer, Choice, Seed, Stop},
     object::{self, Misfit, Object},
     writer::Writer,
 };
 
-const INNER: &str = "message.";
+/// The most answers in one. Full: it is refused.
+pub const CHOICES_MAX: usize = 128;
+const FINISH: &str = "finish_reason";
+const USAGE: &str = "usage";
+/// The word by which a server says at which word it stopped.
+const STOPPED_AT: &str = "stop_reason";
 
-/// Reads an answer.
+/// Reads what a provider answers. An error that came in its place is a misfit: see [`crate::chat::error::within`].
 pub fn decode(body: &str, seed: &Seed) -> Result<Answer, Misfit> {
     let mut object = Object::parse(body)?;
+    object.raw("object")?;
     let mut answer = Answer {
-        id: object.text("id")?.unwrap_or_default().into(),
-        model: object.text("model")?.unwrap_or_default().into(),
+        id: object.text("id")?.unwrap_or_default().into_owned(),
+        model: object.text("model")?.unwrap_or_default().into_owned(),
         created_seconds: object.count("created")?,
         ..Answer::default()
     };
-    object.raw("object")?;
-    if let Some(raw) = object.raw("usage")? {
+    let choices = object.array("choices")?;
+    let choices = choices.ok_or_else(|| Misfit::new("must be an array").within("choices"))?;
+    if choices.len() > CHOICES_MAX {
+        return Err(Misfit::new("are too many").within("choices"));
+    }
+    let mut numbered = Vec::with_capacity(choices.len());
+    for (at, raw) in choices.into_iter().enumerate() {
+        let choice = decode_choice(raw, at, seed);
+        numbered.push(choice.map_err(|misfit| misfit.within_element(at).within("choices"))?);
+    }
+    numbered.sort_by_key(|(index, _)| *index);
+    answer.choices = numbered.into_iter().map(|(_, choice)| choice).collect();
+    if let Some(raw) = object.raw(USAGE)? {
         answer.tokens = usage::tokens(raw);
-        answer.extra.push(extras::extra("usage", raw));
+        answer.extra.push(own::extra(USAGE, raw));
     }
-    let choices = object
-        .array("choices")?
-        .ok_or_else(|| Misfit::new("is required").within("choices"))?;
-    let mut calls = 0;
-    for (index, raw) in choices.into_iter().enumerate() {
-        let choice = choice(raw, &mut calls, seed)
-            .map_err(|misfit| misfit.within_element(index).within("choices"))?;
-        answer.choices.push(choice);
+    own::keep(object, "", &mut answer.extra);
+    if answer.tokens.is_none() {
+        let groq = own::find(&answer.extra, "x_groq").and_then(|raw| Object::parse(raw).ok());
+        let raw = groq.and_then(|mut groq| groq.raw(USAGE).ok().flatten());
+        answer.tokens = raw.and_then(usage::tokens);
     }
-    extras::keep(object, "", &mut answer.extra);
     Ok(answer)
 }
 
-fn choice(raw: &str, calls: &mut u32, seed: &Seed) -> Result<Choice, Misfit> {
+fn decode_choice(raw: &str, at: usize, seed: &Seed) -> Result<(u64, Choice), Misfit> {
     let mut object = Object::parse(raw)?;
-    object.raw("index")?;
-    let mut inner = object
-        .object("message")?
-        .ok_or_else(|| Misfit::new("is required").within("message"))?;
-    let before = *calls;
-    let parts = message::take(&mut inner, |call| {
-        seed.tool_call_id(before.saturating_add(call))
-    })
-    .map_err(|misfit| misfit.within("message"))?;
-    let count = parts.iter().filter(|part| call::is_call(part)).count();
-    *calls = before.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-    let mut choice = Choice {
-        stop: None,
-        parts,
-        extra: Vec::new(),
-    };
-    if let Some(raw) = object.raw("finish_reason")? {
-        let word = object::text(raw).map_err(|misfit| misfit.within("finish_reason"))?;
-        let (stop, keep) = stop::read(&word, said(&choice.parts));
-        choice.stop = Some(stop);
-        if keep {
-            choice.extra.push(extras::extra("finish_reason", raw));
+    let at = u32::try_from(at).unwrap_or(0);
+    let index = object.count("index")?.unwrap_or_else(|| at.into());
+    let mut choice = Choice::default();
+    let number = u32::try_from(index).unwrap_or(at);
+    if let Some(raw) = object.raw("message")? {
+        let parts = message::read(raw, number, seed, &mut choice.extra);
+        choice.parts = parts.map_err(|misfit| misfit.within("message"))?;
+    }
+    if let Some(raw) = object.raw(FINISH)? {
+        let said = message::seen(&choice.parts);
+        let word = object::text(raw).map_err(|misfit| misfit.within(FINISH))?;
+        let read = stop::read(&word, said);
+        if stop::word(&read, said, false) != word {
+            choice.extra.push(own::extra(FINISH, raw));
+        }
+        choice.stop = Some(read);
+    }
+    own::keep(object, "", &mut choice.extra);
+    if choice.stop == Some(Stop::End) {
+        let word = own::find(&choice.extra, STOPPED_AT).and_then(|raw| object::text(raw).ok());
+        if let Some(word) = word {
+            choice.stop = Some(Stop::Sequence(Some(word.into_owned())));
         }
     }
-    inner.raw("role")?;
-    extras::keep(inner, INNER, &mut choice.extra);
-    extras::keep(object, "", &mut choice.extra);
-    Ok(choice)
+    Ok((index, choice))
 }
 
-/// Writes an answer.
+/// Writes what a client gets that asked in the usual way.
 pub fn encode(answer: &Answer, seed: &Seed) -> Vec<u8> {
+    encode_for(answer, seed, Client::default())
+}
+
+/// Writes what a client gets, in the way in which it asked.
+pub fn encode_for(answer: &Answer, seed: &Seed, client: Client) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.open().key("id").text(&id(&answer.id, seed));
     writer.key("object").text("chat.completion");
-    let created = answer.created_seconds.unwrap_or(seed.now_seconds);
-    writer.key("created").number(created);
+    writer
+        .key("created")
+        .number(answer.created_seconds.unwrap_or(seed.now_seconds));
     writer.key("model").text(&answer.model);
     writer.key("choices").open_array();
-    for (index, choice) in (0_u64..).zip(&answer.choices) {
-        write_choice(&mut writer, index, choice);
+    for (index, choice) in (0..).zip(&answer.choices) {
+        write_choice(&mut writer, choice, index, client);
     }
     writer.close_array();
-    write_usage(&mut writer, answer.tokens.as_ref(), &answer.extra);
-    let others = extras::under(&answer.extra, "").filter(|(name, _)| *name != "usage");
-    extras::write(&mut writer, others);
+    let raw = own::find(&answer.extra, USAGE);
+    match (raw, &answer.tokens) {
+        // It stands as it came, as long as it says what the answer says.
+        (Some(raw), tokens) if tokens.is_none() || usage::tokens(raw) == *tokens => {
+            writer.key(USAGE).raw(raw);
+        }
+        (_, Some(tokens)) => usage::write(writer.key(USAGE), tokens),
+        (_, None) => {}
+    }
+    for (name, raw) in own::under(&answer.extra, "").filter(|(name, _)| *name != USAGE) {
+        writer.key(name).raw(raw);
+    }
     writer.close();
     writer.into_bytes()
 }
 
-/// The id that a client gets: one that looks like it where the provider's is of another family.
+fn write_choice(writer: &mut Writer, choice: &Choice, index: u64, client: Client) {
+    let seen = message::seen(&choice.parts);
+    let declined = match &choice.stop {
+        Some(Stop::Refused(why)) if !seen.refusal => why.as_deref(),
+        _ => None,
+    };
+    writer.open().key("index").number(index).key("message");
+    message::write(writer, &choice.parts, &choice.extra, (declined, client));
+    writer.key(FINISH);
+    match own::find(&choice.extra, FINISH) {
+        Some(raw) => writer.raw(raw),
+        None => writer.text(stop::word(
+            choice.stop.as_ref().unwrap_or(&Stop::End),
+            seen,
+            client.functions,
+        )),
+    };
+    let mut logprobs = false;
+    for (name, raw) in own::under(&choice.extra, "") {
+        if name != FINISH && !name.starts_with(message::UNDER) {
+            logprobs |= name == "logprobs";
+            writer.key(name).raw(raw);
+        }
+    }
+    if !logprobs {
+        writer.key("logprobs").null();
+    }
+    writer.close();
+}
+
+/// The id of an answer: the provider's own. Other families' ids begin with their own words, and ours with ours.
 pub(crate) fn id(id: &str, seed: &Seed) -> String {
     let foreign = ["msg_", "resp_"]
-        .into_iter()
+        .iter()
         .find_map(|prefix| id.strip_prefix(prefix));
     match foreign {
         Some(rest) => format!("chatcmpl-{rest}"),
         None if id.is_empty() => format!("chatcmpl-{}", seed.request_id),
         None => id.to_owned(),
-    }
-}
-
-/// Writes `usage`: as it came, if it still says the same.
-fn write_usage(writer: &mut Writer, tokens: Option<&Tokens>, kept: &[Extra]) {
-    let raw = extras::find(kept, "usage").filter(|raw| usage::tokens(raw).as_ref() == tokens);
-    match (raw, tokens) {
-        (Some(raw), _) => {
-            writer.key("usage").raw(raw);
-        }
-        (None, Some(tokens)) => {
-            writer.key("usage");
-            usage::write(writer, tokens);
-        }
-        (None, None) => {}
-    }
-}
-
-fn said(parts: &[Part]) -> stop::Said {
-    stop::Said {
-        spoken: !parts.is_empty(),
-        calls: parts.iter().any(call::is_call),
-        refusal: parts
-            .iter()
-            .any(|part| matches!(part.content, Content::Refusal(_))),
-    }
-}
-
-fn write_choice(writer: &mut Writer, index: u64, choice: &Choice) {
-    writer.open().key("index").number(index);
-    writer.key("message").open().key("role").text("assistant");
-    write_message(writer, choice);
-    extras::write(writer, extras::under(&choice.extra, INNER));
-    writer.close();
-    writer.key("finish_reason");
-    if let Some(raw) = extras::find(&choice.extra, "finish_reason") {
-        writer.raw(raw);
-    } else {
-        writer.text(stop::word(choice.stop.as_ref(), said(&choice.parts)));
-    }
-    let outer = extras::under(&choice.extra, "")
-        .filter(|(name, _)| !name.starts_with(INNER) && *name != "finish_reason");
-    extras::write(writer, outer);
-    writer.close();
-}
-
-fn write_message(writer: &mut Writer, choice: &Choice) {
-    let parts = &choice.parts;
-    let (mut text, mut refusal) = (None::<String>, None::<String>);
-    for part in parts {
-        match &part.content {
-            Content::Text(piece) => text.get_or_insert_default().push_str(piece),
-            Content::Refusal(piece) => refusal.get_or_insert_default().push_str(piece),
-            _ => {}
-        }
-    }
-    if let Some(Stop::Refused(Some(why))) = &choice.stop {
-        refusal.get_or_insert_with(|| why.clone());
-    }
-    let calls: Vec<_> = parts.iter().filter(|part| call::is_call(part)).collect();
-    writer.key("content");
-    match &text {
-        Some(text) => writer.text(text),
-        None if calls.is_empty() && refusal.is_none() => writer.text(""),
-        None => writer.null(),
-    };
-    writer.key("refusal");
-    match &refusal {
-        Some(refusal) => writer.text(refusal),
-        None => writer.null(),
-    };
-    let thought = || parts.iter().filter(|part| thoughts::is_thought(part));
-    if let Some(words) = thoughts::words(thought()) {
-        writer.key("reasoning_content").text(&words);
-    }
-    if thought().any(thoughts::is_proven) {
-        thoughts::write_details(writer, thought());
-    }
-    if !calls.is_empty() {
-        // A call that cannot be written is not among those that were picked.
-        let _ = call::write_all(writer, &calls, "", &mut Dropped::default());
     }
 }

@@ -1,125 +1,120 @@
-//! Calls of tools: `tool_calls`, and `function_call` as it was before.
+//! Calls of tools, in messages of a model: `tool_calls`, and the older `function_call`.
 //!
-//! Knows one call. Those that are no functions go on as they came, to this family alone.
+//! Knows their members. A call of a kind that only this family has is kept whole.
+
+use std::borrow::Cow;
 
 use crate::{
-    chat::extras,
-    neutral::{Content, Dropped, Part, Unsupported},
+    chat::{own, thoughts},
+    neutral::{Content, Extra, Part},
     object::{self, Misfit, Object},
-    writer::Writer,
 };
 
-/// The name of an extra that is a whole call.
-const WHOLE: &str = "tool_calls";
+/// The name under which a call of another kind is kept.
+pub(crate) const OTHER: &str = "tool_calls";
 
-/// Reads a call. `id` is for one that has none.
-pub(crate) fn read(raw: &str, id: impl FnOnce() -> String) -> Result<Part, Misfit> {
-    let mut call = Object::parse(raw)?;
-    let kind = call.text("type")?;
-    if kind.is_some_and(|kind| kind != "function" && !kind.is_empty()) && !call.has("function") {
-        return Ok(Part::other(extras::extra(WHOLE, raw)));
-    }
-    let said = call.text("id")?.filter(|id| !id.is_empty());
-    let mut function = call
-        .object("function")?
-        .ok_or_else(|| Misfit::new("is required").within("function"))?;
-    // Its place in the list says the same.
-    call.raw("index")?;
-    let within = |misfit: Misfit| misfit.within("function");
-    let content = Content::ToolCall {
-        id: said.map_or_else(id, Into::into),
-        name: function
-            .text("name")
-            .map_err(within)?
-            .unwrap_or_default()
-            .into(),
-        arguments: arguments(&mut function).map_err(within)?,
-    };
-    let mut part = Part::new(content);
-    extras::keep(function, "function.", &mut part.extra);
-    extras::keep(call, "", &mut part.extra);
-    Ok(part)
+/// One call, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Written<'a> {
+    /// Its id, where there is one.
+    pub(crate) id: Option<Cow<'a, str>>,
+    /// The tool's name.
+    pub(crate) name: Cow<'a, str>,
+    /// The arguments.
+    pub(crate) arguments: Cow<'a, str>,
+    /// The proof of the thoughts that led to it, at Google.
+    pub(crate) signature: Option<String>,
+    /// What else is said of it.
+    pub(crate) extra: Vec<Extra>,
 }
 
-/// Reads a call of the old form, which has no id.
-pub(crate) fn read_old(raw: &str, id: String) -> Result<Part, Misfit> {
-    let mut function = Object::parse(raw)?;
-    Ok(Part::new(Content::ToolCall {
+/// What a call is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Call<'a> {
+    /// Of a function.
+    Function(Written<'a>),
+    /// Of something else, kept as it is.
+    Other(Part),
+}
+
+/// Reads one element of `tool_calls`.
+pub(crate) fn read(raw: &str) -> Result<Call<'_>, Misfit> {
+    let mut object = Object::parse(raw)?;
+    let Some(mut function) = object.object("function")? else {
+        return Ok(Call::Other(Part::other(own::extra(OTHER, raw))));
+    };
+    object.raw("type")?;
+    object.raw("index")?;
+    let mut extra = Vec::new();
+    let id = object.text("id")?.filter(|id| !id.is_empty());
+    let signature = thoughts::take_google(&mut object, &mut extra)?;
+    let (name, arguments) =
+        name_and_arguments(&mut function).map_err(|misfit| misfit.within("function"))?;
+    own::keep(object, "", &mut extra);
+    own::keep(function, "function.", &mut extra);
+    Ok(Call::Function(Written {
         id,
-        name: function.text("name")?.unwrap_or_default().into(),
-        arguments: arguments(&mut function)?,
+        name,
+        arguments,
+        signature,
+        extra,
     }))
 }
 
-/// The arguments as they are in the text that they came in; an object, as some send it, is as good.
-fn arguments(function: &mut Object<'_>) -> Result<String, Misfit> {
-    let said = piece(function)?;
-    Ok(if said.trim().is_empty() {
-        "{}".to_owned()
-    } else {
-        said
+/// Reads a `function_call`.
+pub(crate) fn read_old(raw: &str) -> Result<Written<'_>, Misfit> {
+    let mut function = Object::parse(raw)?;
+    let (name, arguments) = name_and_arguments(&mut function)?;
+    Ok(Written {
+        id: None,
+        name,
+        arguments,
+        signature: None,
+        extra: Vec::new(),
     })
 }
 
-/// A piece of the arguments, which may be empty.
-pub(crate) fn piece(function: &mut Object<'_>) -> Result<String, Misfit> {
-    let raw = function.raw("arguments")?.unwrap_or("\"\"");
-    if object::is_text(raw) {
-        let said = object::text(raw).map_err(|misfit| misfit.within("arguments"))?;
-        return Ok(said.into_owned());
-    }
-    Ok(raw.to_owned())
-}
-
-/// Whether a part stands among the calls.
-pub(crate) fn is_call(part: &Part) -> bool {
-    match part.content {
-        Content::ToolCall { .. } => true,
-        Content::Other => part
-            .extra
-            .first()
-            .is_some_and(|extra| extras::is_own(extra) && extra.name == WHOLE),
-        _ => false,
-    }
-}
-
-/// Writes `tool_calls`. `at` is the place of the message.
-pub(crate) fn write_all(
-    writer: &mut Writer,
-    calls: &[&Part],
-    at: &str,
-    dropped: &mut Dropped,
-) -> Result<(), Unsupported> {
-    writer.key("tool_calls").open_array();
-    for (index, part) in calls.iter().enumerate() {
-        let at = format!("{at}.tool_calls[{index}]");
-        if let Content::ToolCall {
-            id,
-            name,
-            arguments,
-        } = &part.content
-        {
-            let arguments = if arguments.trim().is_empty() {
-                "{}"
-            } else {
-                arguments
-            };
-            writer.open().key("id").text(id);
-            writer.key("type").text("function");
-            writer.key("function").open().key("name").text(name);
-            writer.key("arguments").text(arguments);
-            extras::write(writer, extras::under(&part.extra, "function."));
-            writer.close();
-            extras::write_plain(writer, &part.extra, &at, dropped);
-            writer.close();
+fn name_and_arguments<'a>(
+    function: &mut Object<'a>,
+) -> Result<(Cow<'a, str>, Cow<'a, str>), Misfit> {
+    let name = function.text("name")?;
+    let name = name.ok_or_else(|| Misfit::new("must be a string").within("name"))?;
+    let arguments = match function.raw("arguments")? {
+        None => Cow::Borrowed("{}"),
+        // Some servers and clients forget that it is JSON in a string.
+        Some(raw) if raw.starts_with('{') => Cow::Borrowed(raw),
+        Some(raw) => object::text(raw).map_err(|misfit| misfit.within("arguments"))?,
+    };
+    let empty = arguments.trim().is_empty();
+    Ok((
+        name,
+        if empty {
+            Cow::Borrowed("{}")
         } else {
-            let raw = part.raw().ok_or_else(|| Unsupported {
-                at,
-                why: "this call is another provider's own".to_owned(),
-            })?;
-            writer.raw(raw.as_str());
+            arguments
+        },
+    ))
+}
+
+// === impl Written ===
+
+impl Written<'_> {
+    /// Adds the call, and before it the thought that is nothing but its proof.
+    pub(crate) fn push(self, id: String, parts: &mut Vec<Part>) {
+        if let Some(signature) = self.signature {
+            parts.push(Part::new(Content::Reasoning {
+                text: String::new(),
+                signature: Some(signature),
+            }));
         }
+        parts.push(Part {
+            content: Content::ToolCall {
+                id,
+                name: self.name.into_owned(),
+                arguments: self.arguments.into_owned(),
+            },
+            cache: None,
+            extra: self.extra,
+        });
     }
-    writer.close_array();
-    Ok(())
 }

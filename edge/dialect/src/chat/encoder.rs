@@ -1,75 +1,64 @@
-//! Neutral events, written as a client's stream.
+//! Neutral events to the stream that a client of this dialect gets.
 //!
-//! Owns the order that strict clients check: who speaks once per answer, numbers of calls without gaps, why it ended
-//! once, then what was used, then `[DONE]`. Must never write `[DONE]` behind a failure.
+//! Owns what clients rely on: one chunk with the role for each answer, one with its end, numbers of calls without
+//! gaps, and `[DONE]` once, if the stream got done. Relies on the grammar of the events.
+
+mod spoken;
+
+use std::collections::BTreeMap;
 
 use crate::{
     Tokens,
-    chat::{answer, error, extras, stop, usage},
+    chat::{
+        answer,
+        client::Client,
+        encoder::spoken::{Open, Spoken},
+        error, own, stop, thoughts, usage,
+    },
     neutral::{Class, Delta, Error, Event, Extra, Kind, Seed, Stop},
     writer::Writer,
 };
 
-/// Members that stand in every chunk.
-const HEAD: [&str; 2] = ["system_fingerprint", "service_tier"];
+/// How many members of ours wait for the next chunk. Full: others are left out.
+const EXTRAS_MAX: usize = 64;
+/// How many bytes they may have together. Full: others are left out.
+const EXTRAS_BYTES_MAX: usize = 4 << 20;
 
-/// What a client asked of its stream.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Options {
-    /// Whether it is to end with its usage.
-    pub include_usage: bool,
-}
-
-/// Writes a stream.
+/// Writes one stream.
 #[derive(Debug)]
 pub struct Encoder {
     seed: Seed,
-    options: Options,
+    client: Client,
     id: String,
     model: String,
-    created_seconds: Option<u64>,
-    head: Vec<Extra>,
-    choices: Vec<Choice>,
+    created_seconds: u64,
+    spoken: BTreeMap<u32, Spoken>,
     tokens: Option<Tokens>,
-    done: bool,
-}
-
-/// One answer.
-#[derive(Debug)]
-struct Choice {
-    index: u32,
-    calls: u32,
-    /// How many thoughts there were; the open one is the last of them.
-    thoughts: u32,
-    /// Where the words of the open part stand.
-    speech: &'static str,
-    /// Whether the call that is open had arguments; none if no call is open.
-    argued: Option<bool>,
-    said: stop::Said,
-    stopped: bool,
+    extra: Vec<Extra>,
+    over: bool,
 }
 
 // === impl Encoder ===
 
 impl Encoder {
-    /// A writer of a new stream.
-    pub fn new(seed: &Seed, options: Options) -> Self {
+    /// An encoder for a new stream.
+    pub fn new(seed: &Seed, client: Client) -> Self {
         Self {
             seed: seed.clone(),
-            options,
-            id: String::new(),
+            client,
+            id: answer::id("", seed),
             model: String::new(),
-            created_seconds: None,
-            head: Vec::new(),
-            choices: Vec::new(),
+            created_seconds: seed.now_seconds,
+            spoken: BTreeMap::new(),
             tokens: None,
-            done: false,
+            extra: Vec::new(),
+            over: false,
         }
     }
 
-    /// Writes what an event comes to.
+    /// Writes what an event says.
     pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
-        if self.done {
+        if self.over {
             return;
         }
         match event {
@@ -78,9 +67,10 @@ impl Encoder {
                 model,
                 created_seconds,
             } => {
-                self.id.clone_from(id);
+                self.id = answer::id(id, &self.seed);
                 self.model.clone_from(model);
-                self.created_seconds = *created_seconds;
+                self.created_seconds = created_seconds.unwrap_or(self.seed.now_seconds);
+                self.begin(0, out);
             }
             Event::Open { choice, kind, .. } => self.open(*choice, kind, out),
             Event::Delta { choice, delta, .. } => self.delta(*choice, delta, out),
@@ -88,281 +78,282 @@ impl Encoder {
             Event::Stop { choice, stop } => self.stop(*choice, stop, out),
             Event::Usage(tokens) => self.tokens = Some(*tokens),
             Event::Ping => out.extend(b": ping\n\n"),
-            Event::Extra(extra) if extras::is_own(extra) => self.extra(extra, out),
-            Event::Extra(_) => {}
+            Event::Extra(extra) => self.keep(extra),
             Event::Error(error) => self.fail(error, out),
-            Event::End => self.conclude(out),
+            Event::End => self.end(out),
         }
     }
 
-    /// The answer of this number, which has said who speaks. `None` once it has ended.
-    fn speaking(&mut self, index: u32, out: &mut Vec<u8>) -> Option<usize> {
-        let at = self.choices.iter().position(|choice| choice.index == index);
-        let at = at.unwrap_or_else(|| {
-            self.choices.push(Choice {
-                index,
-                calls: 0,
-                thoughts: 0,
-                speech: "content",
-                argued: None,
-                said: stop::Said::default(),
-                stopped: false,
+    fn spoken(&mut self, choice: u32) -> &mut Spoken {
+        self.spoken.entry(choice).or_default()
+    }
+
+    /// Writes the chunk that says whose answer it is, if it was not written.
+    fn begin(&mut self, choice: u32, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.spoken(choice).begun, true) {
+            self.chunk(choice, None, out, |writer| {
+                writer.key("role").text("assistant").key("content").text("");
+                writer.key("refusal").null();
             });
-            self.write(index, None, out, |writer| {
-                writer.key("role").text("assistant");
-                writer.key("content").text("").key("refusal").null();
+        }
+    }
+
+    fn open(&mut self, choice: u32, kind: &Kind, out: &mut Vec<u8>) {
+        self.begin(choice, out);
+        let functions = self.client.functions;
+        let spoken = self.spoken(choice);
+        spoken.seen.anything = true;
+        spoken.open = match kind {
+            Kind::Text => Open::Text,
+            Kind::Reasoning => Open::Reasoning,
+            Kind::Refusal => Open::Refusal,
+            Kind::ToolCall { .. } => Open::Call(false),
+        };
+        let Kind::ToolCall { id, name } = kind else {
+            return;
+        };
+        spoken.seen.calls = true;
+        let index = spoken.calls;
+        spoken.calls += 1;
+        if functions {
+            // Whoever asks in the old way takes one call.
+            if index > 0 {
+                spoken.open = Open::Nothing;
+                return;
+            }
+            self.chunk(choice, None, out, |writer| {
+                writer.key("function_call").open().key("name").text(name);
+                writer.key("arguments").text("").close();
             });
-            self.choices.len() - 1
+            return;
+        }
+        self.chunk(choice, None, out, |writer| {
+            writer
+                .key("tool_calls")
+                .open_array()
+                .open()
+                .key("index")
+                .number(index);
+            writer.key("id").text(id).key("type").text("function");
+            writer
+                .key("function")
+                .open()
+                .key("name")
+                .text(name)
+                .key("arguments")
+                .text("");
+            writer.close().close().close_array();
         });
-        self.choices
-            .get(at)
-            .filter(|choice| !choice.stopped)
-            .map(|_| at)
     }
 
-    fn open(&mut self, index: u32, kind: &Kind, out: &mut Vec<u8>) {
-        let Some(at) = self.speaking(index, out) else {
-            return;
-        };
-        let Some(choice) = self.choices.get_mut(at) else {
-            return;
-        };
-        choice.said.spoken = true;
-        match kind {
-            Kind::Text => choice.speech = "content",
-            Kind::Refusal => {
-                choice.speech = "refusal";
-                choice.said.refusal = true;
-            }
-            Kind::Reasoning => {
-                choice.speech = "reasoning_content";
-                choice.thoughts = choice.thoughts.saturating_add(1);
-            }
-            Kind::ToolCall { id, name } => {
-                choice.said.calls = true;
-                choice.argued = Some(false);
-                choice.calls = choice.calls.saturating_add(1);
-                let number = choice.calls - 1;
-                self.write_call(index, number, out, |writer| {
-                    writer.key("id").text(id).key("type").text("function");
-                    writer.key("function").open().key("name").text(name);
-                    writer.key("arguments").text("").close();
-                });
-            }
-        }
-    }
-
-    fn delta(&mut self, index: u32, delta: &Delta, out: &mut Vec<u8>) {
-        let Some(at) = self.speaking(index, out) else {
-            return;
-        };
-        let Some(choice) = self.choices.get_mut(at) else {
-            return;
-        };
-        let thought = choice.thoughts.saturating_sub(1);
-        match delta {
-            Delta::Text(text) | Delta::Arguments(text) if text.is_empty() => {}
-            Delta::Arguments(piece) => {
-                choice.argued = Some(true);
-                let number = choice.calls.saturating_sub(1);
-                self.write_call(index, number, out, |writer| {
-                    writer.key("function").open();
-                    writer.key("arguments").text(piece).close();
-                });
-            }
-            Delta::Text(text) => {
-                let name = choice.speech;
-                self.write(index, None, out, |writer| {
-                    writer.key(name).text(text);
-                    if name == "reasoning_content" {
-                        write_detail(writer, thought, "reasoning.text", &[("text", text)]);
-                    }
-                });
-            }
-            Delta::Signature(proof) => self.write(index, None, out, |writer| {
-                let members = [("text", ""), ("signature", proof)];
-                write_detail(writer, thought, "reasoning.text", &members);
+    fn delta(&mut self, choice: u32, delta: &Delta, out: &mut Vec<u8>) {
+        let spoken = self.spoken(choice);
+        let thought = spoken.thoughts;
+        let open = spoken.open;
+        match (delta, open) {
+            (Delta::Text(text), _) if text.is_empty() => {}
+            (Delta::Text(text), Open::Reasoning) => self.chunk(choice, None, out, |writer| {
+                writer.key("reasoning_content").text(text);
+                write_detail(writer, thought, "reasoning.text", ("text", text));
             }),
-            Delta::Redacted(data) => self.write(index, None, out, |writer| {
-                write_detail(writer, thought, "reasoning.encrypted", &[("data", data)]);
+            (Delta::Text(text), Open::Refusal) => {
+                spoken.seen.refusal = true;
+                self.chunk(choice, None, out, |writer| {
+                    writer.key("refusal").text(text);
+                });
+            }
+            (Delta::Text(text), _) => self.chunk(choice, None, out, |writer| {
+                writer.key("content").text(text);
+            }),
+            (Delta::Arguments(arguments), Open::Call(_)) if !arguments.is_empty() => {
+                spoken.open = Open::Call(true);
+                self.arguments(choice, arguments, out);
+            }
+            (Delta::Arguments(_), _) => {}
+            (Delta::Signature(proof), _) => self.chunk(choice, None, out, |writer| {
+                write_detail(writer, thought, "reasoning.text", ("signature", proof));
+            }),
+            (Delta::Redacted(data), _) => self.chunk(choice, None, out, |writer| {
+                write_detail(writer, thought, "reasoning.encrypted", ("data", data));
             }),
         }
     }
 
-    fn close(&mut self, index: u32, out: &mut Vec<u8>) {
-        let choice = self.choices.iter_mut().find(|choice| choice.index == index);
-        if let Some(choice) = choice
-            && choice.argued.take() == Some(false)
-            && !choice.stopped
-        {
-            let number = choice.calls.saturating_sub(1);
-            self.write_call(index, number, out, |writer| {
-                writer.key("function").open();
-                writer.key("arguments").text("{}").close();
-            });
-        }
-    }
-
-    fn stop(&mut self, index: u32, stop: &Stop, out: &mut Vec<u8>) {
-        if let Stop::Failed(why) = stop {
-            let message = format!("the provider's answer failed: {why}");
-            return self.fail(&Error::new(Class::Provider, message), out);
-        }
-        self.close(index, out);
-        let Some(at) = self.speaking(index, out) else {
-            return;
-        };
-        let Some(choice) = self.choices.get_mut(at) else {
-            return;
-        };
-        choice.stopped = true;
-        let said = choice.said;
-        if let Stop::Refused(Some(why)) = stop
-            && !said.refusal
-        {
-            self.write(index, None, out, |writer| {
-                writer.key("refusal").text(why);
-            });
-        }
-        let word = stop::word(Some(stop), said);
-        self.write(index, Some(word), out, |_| {});
-    }
-
-    /// A member of a chunk, kept for all that follow, or one of an answer, written at once.
-    fn extra(&mut self, extra: &Extra, out: &mut Vec<u8>) {
-        let name = extra.name.as_str();
-        if HEAD.contains(&name) && extras::find(&self.head, name).is_none() {
-            self.head.push(extra.clone());
-            return;
-        }
-        let placed = name.strip_prefix("choices[").and_then(|rest| {
-            let (index, name) = rest.split_once("].")?;
-            Some((index.parse().ok()?, name))
-        });
-        let Some((index, name)) = placed else {
-            return;
-        };
-        if self.speaking(index, out).is_none() {
-            return;
-        }
-        let raw = extra.value.as_str();
-        if let Some(name) = name.strip_prefix("delta.") {
-            self.write(index, None, out, |writer| {
-                writer.key(name).raw(raw);
-            });
-        } else {
-            self.chunk(out, |writer| {
-                writer.open().key("index").number(index.into());
-                writer.key("delta").open().close();
-                writer.key(name).raw(raw);
-                writer.key("finish_reason").null().close();
-            });
-        }
-    }
-
-    fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
-        out.extend(error::event(error));
-        self.done = true;
-    }
-
-    fn conclude(&mut self, out: &mut Vec<u8>) {
-        if self.choices.is_empty() {
-            self.stop(0, &Stop::End, out);
-        }
-        let open = self.choices.iter().filter(|choice| !choice.stopped);
-        let open: Vec<_> = open.map(|choice| (choice.index, choice.said)).collect();
-        for (index, said) in open {
-            let stop = if said.calls {
-                Stop::ToolCalls
-            } else {
-                Stop::End
-            };
-            self.stop(index, &stop, out);
-        }
-        if self.options.include_usage
-            && let Some(tokens) = self.tokens
-        {
-            self.line(out, |writer| {
-                writer.key("choices").open_array().close_array();
-                writer.key("usage");
-                usage::write(writer, &tokens);
-            });
-        }
-        out.extend(b"data: [DONE]\n\n");
-        self.done = true;
-    }
-
-    fn write_call(
-        &self,
-        index: u32,
-        number: u32,
-        out: &mut Vec<u8>,
-        members: impl FnOnce(&mut Writer),
-    ) {
-        self.write(index, None, out, |writer| {
-            writer.key("tool_calls").open_array().open();
-            writer.key("index").number(number.into());
-            members(writer);
+    fn arguments(&mut self, choice: u32, arguments: &str, out: &mut Vec<u8>) {
+        let functions = self.client.functions;
+        let index = self.spoken(choice).calls.saturating_sub(1);
+        self.chunk(choice, None, out, |writer| {
+            if functions {
+                writer.key("function_call").open();
+                writer.key("arguments").text(arguments).close();
+                return;
+            }
+            writer
+                .key("tool_calls")
+                .open_array()
+                .open()
+                .key("index")
+                .number(index);
+            writer
+                .key("function")
+                .open()
+                .key("arguments")
+                .text(arguments)
+                .close();
             writer.close().close_array();
         });
     }
 
-    /// A chunk with a delta.
-    fn write(
-        &self,
-        index: u32,
-        finish: Option<&str>,
-        out: &mut Vec<u8>,
-        members: impl FnOnce(&mut Writer),
-    ) {
-        self.chunk(out, |writer| {
-            writer.open().key("index").number(index.into());
-            writer.key("delta").open();
-            members(writer);
-            writer.close().key("finish_reason");
-            match finish {
-                Some(word) => writer.text(word),
-                None => writer.null(),
-            };
-            writer.close();
-        });
+    fn close(&mut self, choice: u32, out: &mut Vec<u8>) {
+        let spoken = self.spoken(choice);
+        match std::mem::take(&mut spoken.open) {
+            Open::Call(false) => self.arguments(choice, "{}", out),
+            Open::Reasoning => spoken.thoughts += 1,
+            _ => {}
+        }
     }
 
-    /// A chunk with one answer in it.
-    fn chunk(&self, out: &mut Vec<u8>, choice: impl FnOnce(&mut Writer)) {
-        self.line(out, |writer| {
-            writer.key("choices").open_array();
-            choice(writer);
-            writer.close_array();
-            if self.options.include_usage {
-                writer.key("usage").null();
+    fn stop(&mut self, choice: u32, stop: &Stop, out: &mut Vec<u8>) {
+        if let Stop::Failed(why) = stop {
+            let message = format!("the provider's answer broke off: {why}");
+            self.fail(&Error::new(Class::Provider, message), out);
+            return;
+        }
+        self.begin(choice, out);
+        let functions = self.client.functions;
+        let spoken = self.spoken(choice);
+        if std::mem::replace(&mut spoken.stopped, true) {
+            return;
+        }
+        let seen = spoken.seen;
+        let declined = match stop {
+            Stop::Refused(Some(why)) if !seen.refusal => Some(why),
+            _ => None,
+        };
+        let word = stop::word(stop, seen, functions);
+        self.chunk(choice, Some(word), out, |writer| {
+            if let Some(why) = declined {
+                writer.key("refusal").text(why);
             }
         });
     }
 
-    fn line(&self, out: &mut Vec<u8>, members: impl FnOnce(&mut Writer)) {
+    fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
+        self.over = true;
+        out.extend(error::event(error));
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.over = true;
+        if let (true, Some(tokens)) = (self.client.include_usage, self.tokens) {
+            let mut writer = self.head();
+            writer.key("choices").open_array().close_array();
+            usage::write(writer.key("usage"), &tokens);
+            self.outer_extras(&mut writer);
+            send(writer, out);
+        }
+        out.extend(b"data: [DONE]\n\n");
+    }
+
+    fn head(&self) -> Writer {
         let mut writer = Writer::default();
-        let id = answer::id(&self.id, &self.seed);
-        let created = self.created_seconds.unwrap_or(self.seed.now_seconds);
-        writer.open().key("id").text(&id);
+        writer.open().key("id").text(&self.id);
         writer.key("object").text("chat.completion.chunk");
-        writer.key("created").number(created);
+        writer.key("created").number(self.created_seconds);
         writer.key("model").text(&self.model);
-        extras::write(&mut writer, extras::under(&self.head, ""));
-        members(&mut writer);
+        writer
+    }
+
+    /// Writes a chunk for one answer, with what waits for it.
+    fn chunk(
+        &mut self,
+        choice: u32,
+        finish: Option<&str>,
+        out: &mut Vec<u8>,
+        delta: impl FnOnce(&mut Writer),
+    ) {
+        let mut writer = self.head();
+        writer.key("choices").open_array().open();
+        writer
+            .key("index")
+            .number(choice.into())
+            .key("delta")
+            .open();
+        delta(&mut writer);
+        let under = format!("choices[{choice}].");
+        let inner = self.take_extras(&under);
+        for extra in &inner {
+            if let Some(name) = name_under(extra, &under, "delta.") {
+                writer.key(name).raw(extra.value.as_str());
+            }
+        }
         writer.close();
-        out.extend(b"data: ");
-        out.extend(writer.into_bytes());
-        out.extend(b"\n\n");
+        let mut logprobs = false;
+        for extra in &inner {
+            if let Some(name) = name_under(extra, &under, "")
+                && !name.starts_with("delta.")
+            {
+                logprobs |= name == "logprobs";
+                writer.key(name).raw(extra.value.as_str());
+            }
+        }
+        if !logprobs {
+            writer.key("logprobs").null();
+        }
+        writer.key("finish_reason");
+        match finish {
+            Some(word) => writer.text(word),
+            None => writer.null(),
+        };
+        writer.close().close_array();
+        if self.client.include_usage {
+            writer.key("usage").null();
+        }
+        self.outer_extras(&mut writer);
+        send(writer, out);
+    }
+
+    /// Keeps a member of ours for the next chunk, which can have one of each name.
+    fn keep(&mut self, extra: &Extra) {
+        self.extra.retain(|before| before.name != extra.name);
+        let bytes = |extra: &Extra| extra.name.len() + extra.value.as_str().len();
+        let waiting: usize = self.extra.iter().map(bytes).sum();
+        let room = self.extra.len() < EXTRAS_MAX && waiting + bytes(extra) <= EXTRAS_BYTES_MAX;
+        if room && own::is_own(extra) {
+            self.extra.push(extra.clone());
+        }
+    }
+
+    /// Writes what waits and belongs to no answer.
+    fn outer_extras(&mut self, writer: &mut Writer) {
+        for extra in self
+            .extra
+            .extract_if(.., |extra| !extra.name.starts_with("choices["))
+        {
+            writer.key(&extra.name).raw(extra.value.as_str());
+        }
+    }
+
+    /// Takes what waits and begins so.
+    fn take_extras(&mut self, under: &str) -> Vec<Extra> {
+        let begins = |extra: &mut Extra| extra.name.starts_with(under);
+        self.extra.extract_if(.., begins).collect()
     }
 }
 
-fn write_detail(writer: &mut Writer, number: u32, kind: &str, members: &[(&str, &str)]) {
-    writer.key("reasoning_details").open_array().open();
-    writer.key("type").text(kind);
-    for (name, value) in members {
-        writer.key(name).text(value);
-    }
-    writer.key("index").number(number.into());
-    writer.close().close_array();
+fn name_under<'e>(extra: &'e Extra, under: &str, inner: &str) -> Option<&'e str> {
+    extra.name.strip_prefix(under)?.strip_prefix(inner)
+}
+
+fn write_detail(writer: &mut Writer, index: u64, kind: &str, (name, text): (&str, &str)) {
+    writer.key(thoughts::DETAILS).open_array().open();
+    writer.key("type").text(kind).key(name).text(text);
+    writer.key("index").number(index).close().close_array();
+}
+
+fn send(mut writer: Writer, out: &mut Vec<u8>) {
+    out.extend(b"data: ");
+    writer.close();
+    out.extend(writer.into_bytes());
+    out.extend(b"\n\n");
 }

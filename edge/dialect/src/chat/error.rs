@@ -1,185 +1,152 @@
-//! Errors: the envelope of this dialect, and what its imitators send in its stead.
+//! Errors: what providers of this family report, and what its clients understand.
 //!
-//! Owns which kind an error is. Must never pass on what a proxy on the way wrote, nor a key that an error repeats.
-
-use std::borrow::Cow;
+//! Owns which words and statuses mean what. Must never choose a status, and never panics, whatever a provider sends.
 
 use crate::{
-    chat::extras,
-    neutral::{Class, Error, Extra},
-    object::{self, Object},
-    scalar,
+    chat::{
+        fault::{self, Fault},
+        own,
+    },
+    neutral::{Class, Error},
+    object,
     writer::Writer,
 };
 
-/// How much of a text that is no error of ours is told, in bytes. Full: the rest is cut.
-const TEXT_BYTES_MAX: usize = 300;
-const INNER: &str = "error.";
+/// The longest text that is no JSON and is still told. Full: the rest is cut off.
+const TEXT_BYTES_MAX: usize = 512;
 
-/// Reads the body of an answer that failed, or of an error in a stream, whose status is 200. Takes anything.
+/// Words in a code or a type that say what kind of error it is, whatever its status.
+const WORDS: [(&str, Class); 26] = [
+    ("context_length_exceeded", Class::ContextTooLong),
+    ("exceed_context_size", Class::ContextTooLong),
+    ("insufficient_quota", Class::QuotaExhausted),
+    ("insufficient_credits", Class::QuotaExhausted),
+    ("billing", Class::QuotaExhausted),
+    ("content_filter", Class::ContentFiltered),
+    ("content_policy", Class::ContentFiltered),
+    ("ResponsibleAIPolicyViolation", Class::ContentFiltered),
+    ("invalid_api_key", Class::Authentication),
+    ("authentication", Class::Authentication),
+    ("permission", Class::Permission),
+    ("model_not_found", Class::NotFound),
+    ("invalid_model", Class::NotFound),
+    ("DeploymentNotFound", Class::NotFound),
+    ("not_found", Class::NotFound),
+    ("request_too_large", Class::TooLarge),
+    ("rate_limit", Class::RateLimited),
+    ("RateLimitReached", Class::RateLimited),
+    ("too_many_requests", Class::RateLimited),
+    ("tokens_exceeded", Class::RateLimited),
+    ("overloaded", Class::Overloaded),
+    ("unavailable", Class::Overloaded),
+    ("capacity", Class::Overloaded),
+    ("timeout", Class::Timeout),
+    ("server_error", Class::Provider),
+    ("api_error", Class::Provider),
+];
+
+/// Words in a message that say it, where the request was refused.
+const PHRASES: [(&str, Class); 13] = [
+    ("maximum context length", Class::ContextTooLong),
+    ("context window", Class::ContextTooLong),
+    ("exceeds the available context size", Class::ContextTooLong),
+    ("prompt is too long", Class::ContextTooLong),
+    ("reduce the length of the messages", Class::ContextTooLong),
+    ("too large for model", Class::ContextTooLong),
+    ("exceeded your current quota", Class::QuotaExhausted),
+    ("insufficient balance", Class::QuotaExhausted),
+    ("insufficient credits", Class::QuotaExhausted),
+    ("incorrect api key", Class::Authentication),
+    ("api key not valid", Class::Authentication),
+    ("invalid api key", Class::Authentication),
+    ("flagged", Class::ContentFiltered),
+];
+
+/// Reads the body of an answer that is no success.
 pub fn decode(status: u16, body: &[u8]) -> Error {
     let text = String::from_utf8_lossy(body);
+    if let Some(fault) = Fault::read(&text) {
+        return of(fault, Some(status));
+    }
     let text = text.trim();
-    let first = object::elements(text)
-        .ok()
-        .and_then(|all| all.first().copied());
-    read(status, first.unwrap_or(text)).unwrap_or_else(|| unread(status, text))
+    let message = if text.is_empty() || text.starts_with(['<', '{', '[']) {
+        format!("the provider answered with status {status} and no error that can be read")
+    } else {
+        let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+        fault::told(text.get(..end).unwrap_or_default())
+    };
+    let fault = Fault {
+        message,
+        ..Fault::default()
+    };
+    of(fault, Some(status))
 }
 
-/// Writes an error as a body. All four members are always there, because clients read them without asking.
-pub fn encode(error: &Error) -> Vec<u8> {
-    let mut writer = Writer::default();
-    let (kind, code) = words(error.class);
-    writer.open().key("error").open();
-    writer.key("message").text(&error.message);
-    writer.key("type");
-    match extras::find(&error.extra, "error.type") {
-        Some(raw) => writer.raw(raw),
-        None => writer.text(kind),
-    };
-    writer.key("param");
-    match &error.param {
-        Some(param) => writer.text(param),
-        None => writer.null(),
-    };
-    writer.key("code");
-    match (
-        extras::find(&error.extra, "error.code"),
-        error.code.as_deref().or(code),
-    ) {
-        (Some(raw), _) => writer.raw(raw),
-        (None, Some(code)) => writer.text(code),
-        (None, None) => writer.null(),
-    };
-    let inner =
-        extras::under(&error.extra, INNER).filter(|(name, _)| !matches!(*name, "type" | "code"));
-    extras::write(&mut writer, inner);
-    writer.close();
-    let outer = extras::under(&error.extra, "").filter(|(name, _)| !name.starts_with(INNER));
-    extras::write(&mut writer, outer);
-    writer.close();
-    writer.into_bytes()
-}
-
-/// Writes an error as the last event of a stream. No `[DONE]` follows it.
-pub fn event(error: &Error) -> Vec<u8> {
-    let mut out = b"data: ".to_vec();
-    out.extend(encode(error));
-    out.extend(b"\n\n");
-    out
-}
-
-/// What this dialect calls a kind: type and code.
-const fn words(class: Class) -> (&'static str, Option<&'static str>) {
-    match class {
-        Class::InvalidRequest => ("invalid_request_error", None),
-        Class::ContextTooLong => ("invalid_request_error", Some("context_length_exceeded")),
-        Class::ContentFiltered => ("invalid_request_error", Some("content_filter")),
-        Class::TooLarge => ("request_too_large", None),
-        Class::Authentication => ("invalid_request_error", Some("invalid_api_key")),
-        Class::Permission => ("permission_error", None),
-        Class::NotFound => ("invalid_request_error", Some("model_not_found")),
-        Class::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
-        Class::QuotaExhausted => ("insufficient_quota", Some("insufficient_quota")),
-        Class::Overloaded => ("server_error", Some("overloaded")),
-        Class::Timeout => ("timeout", Some("timeout")),
-        Class::Provider => ("server_error", None),
+/// The error that a success holds: some providers answer with status 200 and an error.
+pub fn within(body: &str) -> Option<Error> {
+    let mut outer = object::Object::parse(body).ok()?;
+    let error = outer.raw("error").ok()?;
+    let says = error.is_some_and(|raw| !matches!(raw, "false" | "\"\"" | "{}"));
+    let object = outer.text("object").ok().flatten();
+    if !says && object.as_deref() != Some("error") {
+        return None;
     }
+    Some(of(Fault::read(body).unwrap_or_default(), None))
 }
 
-/// Reads an object: this dialect's envelope; or its members alone, as vLLM and Mistral send them; or `detail`.
-fn read(status: u16, text: &str) -> Option<Error> {
-    let mut outer = Object::parse(text).ok()?;
-    let mut kept = Vec::new();
-    let mut error = match outer.raw("error").ok()? {
-        Some(raw) if object::is_text(raw) => {
-            let mut error = Error::new(Class::Provider, object::text(raw).ok()?);
-            error.code = word(outer.raw("code").ok()?);
-            extras::keep(outer, "", &mut kept);
-            error
-        }
-        Some(raw) => {
-            extras::keep(outer, "", &mut kept);
-            inner(Object::parse(raw).ok()?, &mut kept)?
-        }
-        None if outer.has("message") => inner(outer, &mut kept)?,
-        None => Error::new(Class::Provider, said(outer.raw("detail").ok()??)),
-    };
-    let kind = extras::find(&kept, "error.type").and_then(|raw| word(Some(raw)));
-    let status = match error.code.as_deref().map(str::parse) {
-        Some(Ok(code @ 400..600)) if status < 400 => code,
-        _ => status,
-    };
-    let class = [error.code.as_deref(), kind.as_deref()]
-        .into_iter()
-        .flatten()
-        .find_map(of_word)
-        .unwrap_or_else(|| of_status(status));
-    error.message = masked(&error.message).into_owned();
-    error.class = refined(class, &error.message);
-    error.extra = kept;
-    Some(error)
+/// An error of a stream that ended before its time.
+pub(crate) fn broken(message: &str) -> Error {
+    Error::new(Class::Provider, message)
 }
 
-fn inner(mut inner: Object<'_>, kept: &mut Vec<Extra>) -> Option<Error> {
-    let message = inner.raw("message").ok()?.map(said).unwrap_or_default();
-    let mut error = Error::new(Class::Provider, message);
-    let code = inner.raw("code").ok()?;
-    error.code = word(code);
-    // A number must go back as one.
-    if let Some(code) = code.filter(|code| !object::is_text(code)) {
-        kept.push(extras::extra("error.code", code));
+/// An error as the provider puts it in an event of its own; any text is one.
+pub(crate) fn of_event(data: &str) -> Error {
+    of(Fault::read(data).unwrap_or_default(), None)
+}
+
+fn of(fault: Fault, status: Option<u16>) -> Error {
+    let class = class(&fault, status);
+    let mut error = Error::new(class, fault.message);
+    if error.message.is_empty() {
+        "the provider reported an error without a message".clone_into(&mut error.message);
     }
-    error.param = word(inner.raw("param").ok()?);
-    extras::keep(inner, INNER, kept);
-    kept.retain(|extra| extra.value.as_str() != "null");
-    Some(error)
-}
-
-/// What a string says, or a raw value as it is.
-fn said(raw: &str) -> String {
-    let cut = raw.get(..raw.floor_char_boundary(TEXT_BYTES_MAX.min(raw.len())));
-    scalar::string(raw).map_or_else(|| cut.unwrap_or_default().to_owned(), Into::into)
-}
-
-fn word(raw: Option<&str>) -> Option<String> {
-    raw.map(said).filter(|word| !word.is_empty())
-}
-
-/// An error that nobody of ours wrote. A page of a proxy is of no use to a client.
-fn unread(status: u16, text: &str) -> Error {
-    let mut message = format!("the provider answered {status}");
-    if !text.is_empty() && !text.starts_with('<') {
-        let end = text.floor_char_boundary(TEXT_BYTES_MAX.min(text.len()));
-        message.push_str(": ");
-        message.push_str(&masked(text.get(..end).unwrap_or_default()));
+    error.retry_after_ms = retry_after_ms(&error.message);
+    error.code = fault.code;
+    error.param = fault.param;
+    if !fault.kind.is_empty() && fault.kind != kind(class) {
+        let mut raw = Writer::default();
+        raw.text(&fault.kind);
+        let raw = raw.into_bytes();
+        error
+            .extra
+            .push(own::extra("type", &String::from_utf8_lossy(&raw)));
     }
-    Error::new(refined(of_status(status), &message), message)
+    error.extra.extend(fault.extra);
+    error
 }
 
-/// What a code or a type stands for. Types that providers give to everything stand for nothing.
-fn of_word(word: &str) -> Option<Class> {
-    Some(match word {
-        "context_length_exceeded" | "exceed_context_size_error" => Class::ContextTooLong,
-        "invalid_api_key" | "authentication_error" => Class::Authentication,
-        "model_not_found" | "DeploymentNotFound" | "not_found_error" => Class::NotFound,
-        "insufficient_quota" | "billing_error" | "billing_hard_limit_reached" => {
-            Class::QuotaExhausted
+/// What kind of error it is: by its words, then by its status, and by its message where a request was refused.
+fn class(fault: &Fault, status: Option<u16>) -> Class {
+    let status = status.or(fault.status).unwrap_or(0);
+    let generic = |class: &Class| *class == Class::Provider;
+    let code = fault.code.as_deref().unwrap_or_default();
+    let word = |in_: &str| {
+        WORDS
+            .iter()
+            .find(|(word, _)| in_.contains(word))
+            .map(|(_, class)| *class)
+    };
+    let words = word(code).or_else(|| word(&fault.kind));
+    if let Some(class) = words.filter(|class| !generic(class)) {
+        return class;
+    }
+    if status < 500 && status != 429 {
+        let message = fault.message.to_lowercase();
+        if let Some((_, class)) = PHRASES.iter().find(|(phrase, _)| message.contains(phrase)) {
+            return *class;
         }
-        "rate_limit_exceeded" | "rate_limit_error" | "RateLimitReached" => Class::RateLimited,
-        "content_filter" | "content_policy_violation" => Class::ContentFiltered,
-        "permission_error" => Class::Permission,
-        "request_too_large" => Class::TooLarge,
-        "overloaded" | "overloaded_error" => Class::Overloaded,
-        "timeout" | "timeout_error" => Class::Timeout,
-        "tool_use_failed" => Class::InvalidRequest,
-        _ => return None,
-    })
-}
-
-const fn of_status(status: u16) -> Class {
+    }
     match status {
-        400 | 405 | 409 | 422 => Class::InvalidRequest,
         401 => Class::Authentication,
         402 => Class::QuotaExhausted,
         403 => Class::Permission,
@@ -188,54 +155,122 @@ const fn of_status(status: u16) -> Class {
         413 => Class::TooLarge,
         429 => Class::RateLimited,
         503 | 529 => Class::Overloaded,
+        400..500 => Class::InvalidRequest,
+        0 if words.is_none()
+            && (fault.kind.contains("invalid_request") || code.contains("invalid")) =>
+        {
+            Class::InvalidRequest
+        }
         _ => Class::Provider,
     }
 }
 
-/// Kinds that some providers only tell apart in words.
-fn refined(class: Class, message: &str) -> Class {
-    let message = message.to_ascii_lowercase();
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-    match class {
-        Class::InvalidRequest | Class::TooLarge
-            if says(&[
-                "maximum context length",
-                "context window",
-                "context size",
-                "prompt is too long",
-            ]) =>
-        {
-            Class::ContextTooLong
-        }
-        Class::InvalidRequest if says(&["incorrect api key", "invalid api key"]) => {
-            Class::Authentication
-        }
-        Class::InvalidRequest if says(&["content management policy"]) => Class::ContentFiltered,
-        Class::RateLimited if says(&["exceeded your current quota", "insufficient balance"]) => {
-            Class::QuotaExhausted
-        }
-        class => class,
+/// When to ask again, as messages say it: `Please try again in 1m2.5s`, `retry after 7 seconds`.
+fn retry_after_ms(message: &str) -> Option<u64> {
+    let lower = message.to_ascii_lowercase();
+    let at = ["try again in ", "retry after ", "retry in "]
+        .iter()
+        .find_map(|phrase| {
+            let at = lower.find(phrase)?;
+            lower.get(at + phrase.len()..)
+        })?;
+    let mut rest = at;
+    let mut total = None;
+    loop {
+        let digits = rest
+            .find(|other: char| !other.is_ascii_digit() && other != '.')
+            .unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let Ok(number) = number.trim_end_matches('.').parse::<f64>() else {
+            return total;
+        };
+        let behind = behind.trim_start();
+        let letters = behind
+            .find(|other: char| !other.is_ascii_alphabetic())
+            .unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        let unit_ms = match unit {
+            "ms" | "milliseconds" | "millisecond" => 1.0,
+            "s" | "seconds" | "second" | "sec" | "secs" => 1_000.0,
+            "m" | "minutes" | "minute" => 60_000.0,
+            "h" | "hours" | "hour" => 3_600_000.0,
+            "d" | "days" | "day" => 86_400_000.0,
+            _ => return total,
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the cast saturates, and the number is not negative"
+        )]
+        let ms = (number * unit_ms).ceil() as u64;
+        total = Some(total.unwrap_or(0_u64).saturating_add(ms));
+        rest = behind;
     }
 }
 
-/// The text without keys in it.
-fn masked(text: &str) -> Cow<'_, str> {
-    const BEGINNING: &str = "sk-";
-    let is_key = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '*');
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once(BEGINNING) {
-        out.push_str(before);
-        out.push_str(BEGINNING);
-        rest = behind;
-        if !before.ends_with(char::is_alphanumeric) {
-            out.push_str("***");
-            rest = behind.trim_start_matches(is_key);
-        }
+/// The type of an error, for clients.
+const fn kind(class: Class) -> &'static str {
+    match class {
+        Class::InvalidRequest
+        | Class::ContextTooLong
+        | Class::Authentication
+        | Class::NotFound
+        | Class::ContentFiltered => "invalid_request_error",
+        Class::TooLarge => "request_too_large",
+        Class::Permission => "permission_error",
+        Class::RateLimited => "rate_limit_error",
+        Class::QuotaExhausted => "insufficient_quota",
+        Class::Timeout => "timeout",
+        Class::Overloaded | Class::Provider => "server_error",
     }
-    if out.is_empty() {
-        return text.into();
+}
+
+/// The code of an error, for clients: the provider's own, but where clients wait for a certain one.
+fn code(error: &Error) -> Option<&str> {
+    let own = error.code.as_deref();
+    match error.class {
+        Class::ContextTooLong => Some("context_length_exceeded"),
+        Class::QuotaExhausted => Some("insufficient_quota"),
+        Class::RateLimited => Some("rate_limit_exceeded"),
+        Class::ContentFiltered => Some("content_filter"),
+        Class::Authentication => own.or(Some("invalid_api_key")),
+        Class::NotFound => own.or(Some("model_not_found")),
+        Class::TooLarge => own.or(Some("request_too_large")),
+        Class::Overloaded => own.or(Some("overloaded")),
+        Class::Timeout => own.or(Some("timeout")),
+        Class::InvalidRequest | Class::Permission | Class::Provider => own,
     }
-    out.push_str(rest);
-    out.into()
+}
+
+/// The body of an answer that is an error.
+pub fn encode(error: &Error) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.open().key("error").open();
+    writer.key("message").text(&error.message).key("type");
+    match own::find(&error.extra, "type") {
+        Some(raw) => writer.raw(raw),
+        None => writer.text(kind(error.class)),
+    };
+    for (name, value) in [("param", error.param.as_deref()), ("code", code(error))] {
+        writer.key(name);
+        match value {
+            Some(value) => writer.text(value),
+            None => writer.null(),
+        };
+    }
+    for (name, raw) in own::under(&error.extra, "").filter(|(name, _)| *name != "type") {
+        writer.key(name).raw(raw);
+    }
+    writer.close().close();
+    writer.into_bytes()
+}
+
+/// An event that ends a stream with an error. No `[DONE]` follows it: the stream did not get done.
+pub fn event(error: &Error) -> Vec<u8> {
+    let body = encode(error);
+    let mut out = Vec::with_capacity(body.len() + 8);
+    out.extend(b"data: ");
+    out.extend(body);
+    out.extend(b"\n\n");
+    out
 }

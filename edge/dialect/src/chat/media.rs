@@ -1,169 +1,197 @@
-//! Pictures, sounds and files in a conversation.
+//! Pictures, sounds and files in the parts of a message.
 //!
-//! Knows `data:` URLs. Must never fetch what stands at an address.
+//! Owns `data:` URLs and the words for formats of sound. Must never fetch an address.
 
 use crate::{
-    chat::extras,
-    neutral::{Extra, Media, Source},
+    chat::{
+        draft::{Draft, Place},
+        own,
+    },
+    neutral::{Content, Extra, Media, Part, Source, Unsupported},
     object::{self, Misfit, Object},
-    writer::Writer,
 };
 
-/// Reads a picture: `image_url`, an object, or a string as some have it.
-pub(crate) fn image(raw: &str, kept: &mut Vec<Extra>) -> Result<Media, Misfit> {
-    let (url, detail) = if object::is_text(raw) {
-        (object::text(raw)?, None)
-    } else {
-        let mut inner = Object::parse(raw)?;
-        let url = inner
-            .text("url")?
-            .ok_or_else(|| Misfit::new("is required").within("url"))?;
-        let detail = inner.text("detail")?.map(Into::into);
-        extras::keep(inner, "image_url.", kept);
-        (url, detail)
-    };
-    let (source, media_type) = address(&url, Source::Url);
-    Ok(Media {
-        source,
-        media_type,
-        name: None,
-        detail,
-    })
-}
-
-/// Reads a sound: `input_audio`.
-pub(crate) fn audio(raw: &str, kept: &mut Vec<Extra>) -> Result<Media, Misfit> {
-    let mut inner = Object::parse(raw)?;
-    let data = inner
-        .text("data")?
-        .ok_or_else(|| Misfit::new("is required").within("data"))?;
-    let media_type = match inner.text("format")?.as_deref() {
-        Some("mp3") => "audio/mpeg".to_owned(),
-        Some(format) => format!("audio/{format}"),
-        None => String::new(),
-    };
-    extras::keep(inner, "input_audio.", kept);
-    Ok(Media {
-        source: Source::Base64(data.into()),
-        media_type,
-        name: None,
-        detail: None,
-    })
-}
-
-/// Reads a file: `file`.
-pub(crate) fn file(raw: &str, kept: &mut Vec<Extra>) -> Result<Media, Misfit> {
-    let mut inner = Object::parse(raw)?;
-    let name = inner.text("filename")?.map(Into::into);
-    let data = inner.text("file_data")?;
-    let id = inner.text("file_id")?;
-    let (source, media_type) = match (data, id) {
-        // What is no `data:` URL is base64 without its type.
-        (Some(data), _) => address(&data, Source::Base64),
-        (None, Some(id)) => (Source::File(id.into()), String::new()),
-        (None, None) => return Err(Misfit::new("is required").within("file_data")),
-    };
-    extras::keep(inner, "file.", kept);
-    Ok(Media {
-        source,
-        media_type,
-        name,
-        detail: None,
-    })
-}
-
-/// Writes a picture as `image_url`. What is wrong with it, if it cannot be written.
-pub(crate) fn write_image(
-    writer: &mut Writer,
-    media: &Media,
-    kept: &[Extra],
-) -> Result<(), &'static str> {
-    let url = match &media.source {
-        Source::Base64(data) => data_url(&media.media_type, data, "image/png"),
-        Source::Url(url) => url.clone(),
-        Source::Text(_) => return Err("a picture cannot be plain text"),
-        Source::File(_) => return Err("a picture cannot stand at another provider"),
-    };
-    writer.key("image_url").open().key("url").text(&url);
-    if let Some(detail) = &media.detail {
-        writer.key("detail").text(detail);
-    }
-    extras::write(writer, extras::under(kept, "image_url."));
-    writer.close();
-    Ok(())
-}
-
-/// Writes a sound as `input_audio`, in the same way.
-pub(crate) fn write_audio(
-    writer: &mut Writer,
-    media: &Media,
-    kept: &[Extra],
-) -> Result<(), &'static str> {
-    let Source::Base64(data) = &media.source else {
-        return Err("a sound must be sent along in base64");
-    };
-    writer.key("input_audio").open().key("data").text(data);
-    if !media.media_type.is_empty() {
-        let format = media.media_type.trim_start_matches("audio/");
-        let format = match format {
-            "mpeg" => "mp3",
-            "x-wav" | "wave" => "wav",
-            format => format,
-        };
-        writer.key("format").text(format);
-    }
-    extras::write(writer, extras::under(kept, "input_audio."));
-    writer.close();
-    Ok(())
-}
-
-/// Writes a file as `file`, in the same way. Plain text is not for here.
-pub(crate) fn write_file(
-    writer: &mut Writer,
-    media: &Media,
-    kept: &[Extra],
-) -> Result<(), &'static str> {
-    if matches!(media.source, Source::Url(_) | Source::Text(_)) {
-        return Err("a file must be sent along, not stand at an address");
-    }
-    writer.key("file").open();
-    if let Some(name) = &media.name {
-        writer.key("filename").text(name);
-    }
-    match &media.source {
-        Source::Base64(data) if media.media_type.is_empty() => {
-            writer.key("file_data").text(data);
+/// Reads a media type and a payload out of a `data:` URL in base64; another address is left as it is.
+pub(crate) fn source(url: &str) -> (Source, String) {
+    let data = url
+        .strip_prefix("data:")
+        .and_then(|rest| rest.split_once(";base64,"));
+    match data {
+        Some((media_type, data)) if !media_type.contains(',') => {
+            (Source::Base64(data.to_owned()), media_type.to_owned())
         }
-        Source::Base64(data) => {
-            let url = data_url(&media.media_type, data, "application/pdf");
-            writer.key("file_data").text(&url);
-        }
-        Source::File(id) => {
-            writer.key("file_id").text(id);
-        }
-        Source::Url(_) | Source::Text(_) => {}
+        _ => (Source::Url(url.to_owned()), String::new()),
     }
-    extras::write(writer, extras::under(kept, "file."));
-    writer.close();
-    Ok(())
 }
 
-fn data_url(media_type: &str, data: &str, fallback: &str) -> String {
-    let media_type = if media_type.is_empty() {
-        fallback
-    } else {
-        media_type
-    };
+fn data_url(media_type: &str, data: &str) -> String {
     format!("data:{media_type};base64,{data}")
 }
 
-/// A `data:` URL in base64 taken apart; anything else is what `or` makes of it.
-fn address(url: &str, or: fn(String) -> Source) -> (Source, String) {
-    let inline = url
-        .strip_prefix("data:")
-        .and_then(|rest| rest.split_once(";base64,"));
-    match inline {
-        Some((media_type, data)) => (Source::Base64(data.to_owned()), media_type.to_owned()),
-        None => (or(url.to_owned()), String::new()),
+const fn media(source: Source, media_type: String) -> Media {
+    Media {
+        source,
+        media_type,
+        name: None,
+        detail: None,
     }
+}
+
+/// Reads `image_url`, which Mistral also takes as a string.
+pub(crate) fn image(raw: &str, kept: &mut Vec<Extra>) -> Result<Content, Misfit> {
+    if object::is_text(raw) {
+        let (source, media_type) = source(&object::text(raw)?);
+        return Ok(Content::Image(media(source, media_type)));
+    }
+    let mut image = Object::parse(raw)?;
+    let url = image.text("url")?;
+    let url = url.ok_or_else(|| Misfit::new("must be a string").within("url"))?;
+    let (source, media_type) = source(&url);
+    let mut media = media(source, media_type);
+    media.detail = image.text("detail")?.map(Into::into);
+    own::keep(image, "image_url.", kept);
+    Ok(Content::Image(media))
+}
+
+/// Reads `input_audio`.
+pub(crate) fn audio(raw: &str, kept: &mut Vec<Extra>) -> Result<Content, Misfit> {
+    let mut audio = Object::parse(raw)?;
+    let data = audio.text("data")?;
+    let data = data.ok_or_else(|| Misfit::new("must be a string").within("data"))?;
+    let format = audio.text("format")?.unwrap_or_default();
+    let media_type = match format.as_ref() {
+        "" => String::new(),
+        "mp3" => "audio/mpeg".to_owned(),
+        format => format!("audio/{format}"),
+    };
+    own::keep(audio, "input_audio.", kept);
+    let source = Source::Base64(data.into_owned());
+    Ok(Content::Audio(media(source, media_type)))
+}
+
+/// Reads `file`.
+pub(crate) fn file(raw: &str, kept: &mut Vec<Extra>) -> Result<Content, Misfit> {
+    let mut file = Object::parse(raw)?;
+    let (source, media_type) = match (file.text("file_data")?, file.text("file_id")?) {
+        (Some(data), _) => match source(&data) {
+            // What is no address is the payload itself.
+            (Source::Url(data), _) if !data.contains(':') => (Source::Base64(data), String::new()),
+            read => read,
+        },
+        (None, Some(id)) => (Source::File(id.into_owned()), String::new()),
+        (None, None) => return Err(Misfit::new("must have file_data or file_id")),
+    };
+    let mut media = media(source, media_type);
+    media.name = file.text("filename")?.map(Into::into);
+    own::keep(file, "file.", kept);
+    Ok(Content::Document(media))
+}
+
+/// Reads `document_url`, the address of a file at Mistral.
+pub(crate) fn document(url: &str, name: Option<&str>) -> Content {
+    let (source, media_type) = source(url);
+    let mut media = media(source, media_type);
+    media.name = name.map(Into::into);
+    Content::Document(media)
+}
+
+/// Writes a picture into the part that is open.
+pub(crate) fn write_image(
+    image: &Media,
+    part: &Part,
+    place: Place,
+    draft: &mut Draft<'_>,
+) -> Result<(), Unsupported> {
+    let url = match &image.source {
+        Source::Base64(data) => data_url(&image.media_type, data),
+        Source::Url(url) if draft.target.image_urls || url.starts_with("data:") => url.clone(),
+        Source::Url(_) => {
+            return Err(place.unsupported(
+                "is given by its address, which this model does not read: send its bytes",
+            ));
+        }
+        Source::File(_) | Source::Text(_) => {
+            return Err(place.unsupported("is kept at another provider: send its bytes"));
+        }
+    };
+    if image.name.is_some() {
+        draft.note(place, "name");
+    }
+    draft.writer.key("type").text("image_url");
+    draft.writer.key("image_url").open().key("url").text(&url);
+    if let Some(detail) = &image.detail {
+        draft.writer.key("detail").text(detail);
+    }
+    draft.write_under(&part.extra, "image_url.");
+    draft.writer.close();
+    Ok(())
+}
+
+/// Writes a sound into the part that is open.
+pub(crate) fn write_audio(
+    audio: &Media,
+    part: &Part,
+    place: Place,
+    draft: &mut Draft<'_>,
+) -> Result<(), Unsupported> {
+    let Source::Base64(data) = &audio.source else {
+        return Err(place.unsupported("is a sound given by its address: send its bytes"));
+    };
+    let kind = audio.media_type.strip_prefix("audio/");
+    let format = match kind.unwrap_or(&audio.media_type) {
+        "mpeg" => "mp3",
+        "x-wav" | "wave" | "vnd.wave" => "wav",
+        format => format,
+    };
+    draft.writer.key("type").text("input_audio");
+    draft.writer.key("input_audio").open();
+    draft.writer.key("data").text(data);
+    if !format.is_empty() {
+        draft.writer.key("format").text(format);
+    }
+    draft.write_under(&part.extra, "input_audio.");
+    draft.writer.close();
+    Ok(())
+}
+
+/// Writes a file into the part that is open. Plain text becomes words.
+pub(crate) fn write_document(
+    document: &Media,
+    part: &Part,
+    place: Place,
+    draft: &mut Draft<'_>,
+) -> Result<(), Unsupported> {
+    let (member, value) = match &document.source {
+        Source::Text(text) => {
+            if document.name.is_some() {
+                draft.note(place, "title");
+            }
+            draft.writer.key("type").text("text").key("text").text(text);
+            return Ok(());
+        }
+        Source::Url(url) if draft.target.document_urls => {
+            draft.writer.key("type").text("document_url");
+            draft.writer.key("document_url").text(url);
+            if let Some(name) = &document.name {
+                draft.writer.key("document_name").text(name);
+            }
+            return Ok(());
+        }
+        Source::Url(_) => {
+            return Err(place.unsupported(
+                "is given by its address, which this model does not read: send its bytes",
+            ));
+        }
+        Source::Base64(data) if document.media_type.is_empty() => ("file_data", data.clone()),
+        Source::Base64(data) => ("file_data", data_url(&document.media_type, data)),
+        Source::File(id) => ("file_id", id.clone()),
+    };
+    draft.writer.key("type").text("file");
+    draft.writer.key("file").open().key(member).text(&value);
+    if let Some(name) = &document.name {
+        draft.writer.key("filename").text(name);
+    }
+    draft.write_under(&part.extra, "file.");
+    draft.writer.close();
+    Ok(())
 }

@@ -1,200 +1,199 @@
-//! The parts of a message's `content`, read, and written.
+//! The parts of a message's content.
 //!
-//! Knows every part that the neutral form has a place for. Any other goes on as it came, to this family alone.
+//! Owns their types. A part of a type that only this family has is kept whole, under the name of its type.
 
 use crate::{
-    chat::{extras, mark, media, target::Target},
-    neutral::{Content, Dropped, Extra, Media, Part, Source, Unsupported},
+    chat::{
+        cache,
+        draft::{Draft, Place},
+        media, own, thoughts,
+    },
+    neutral::{Content, Extra, Part, Unsupported},
     object::{self, Misfit, Object},
-    writer::Writer,
 };
 
-/// Reads a content: a string, or a list of parts. An empty string is nothing.
-pub(crate) fn read_all(raw: &str) -> Result<Vec<Part>, Misfit> {
+/// Reads a content: a string, parts, or nothing. Empty words are nothing.
+pub(crate) fn read_all(raw: Option<&str>) -> Result<Vec<Part>, Misfit> {
+    let Some(raw) = raw else {
+        return Ok(Vec::new());
+    };
     if object::is_text(raw) {
         let text = object::text(raw)?;
-        return Ok(if text.is_empty() {
-            Vec::new()
-        } else {
-            vec![Part::text(text)]
-        });
+        let part = (!text.is_empty()).then(|| Part::text(text));
+        return Ok(part.into_iter().collect());
     }
     let elements =
         object::elements(raw).map_err(|_| Misfit::new("must be a string or an array"))?;
-    let mut parts = Vec::with_capacity(elements.len());
-    for (index, raw) in elements.into_iter().enumerate() {
-        let part = if object::is_text(raw) {
-            object::text(raw).map(Part::text)
-        } else {
-            read(raw)
-        };
-        parts.push(part.map_err(|misfit| misfit.within_element(index))?);
-    }
-    Ok(parts)
+    let read = |(at, raw)| read(raw).map_err(|misfit| misfit.within_element(at));
+    elements.into_iter().enumerate().map(read).collect()
 }
 
-fn read(raw: &str) -> Result<Part, Misfit> {
+/// Reads one part.
+pub(crate) fn read(raw: &str) -> Result<Part, Misfit> {
+    if object::is_text(raw) {
+        return Ok(Part::text(object::text(raw)?));
+    }
     let mut object = Object::parse(raw)?;
-    let kind = object
-        .text("type")?
-        .ok_or_else(|| Misfit::new("is required").within("type"))?;
-    let mut kept = Vec::new();
-    let cache = mark::take(&mut object, &mut kept)?;
-    let content = match &*kind {
-        "text" => Content::Text(required(&mut object, "text")?),
-        "refusal" => Content::Refusal(required(&mut object, "refusal")?),
-        "image_url" => Content::Image(inner(&mut object, "image_url", &mut kept, media::image)?),
-        "input_audio" => {
-            Content::Audio(inner(&mut object, "input_audio", &mut kept, media::audio)?)
-        }
-        "file" => Content::Document(inner(&mut object, "file", &mut kept, media::file)?),
-        // Mistral's thoughts.
-        "thinking" => Content::Reasoning {
-            text: thoughts(&mut object)?,
-            signature: None,
-        },
-        _ => return Ok(Part::other(extras::extra(kind, raw))),
+    let kind = object.text("type")?.unwrap_or_default();
+    let mut extra = Vec::new();
+    let Some(content) = read_content(&kind, &mut object, &mut extra)? else {
+        return Ok(Part::other(own::extra(kind, raw)));
     };
-    extras::keep(object, "", &mut kept);
+    let cache = cache::take(&mut object)?;
+    own::keep(object, "", &mut extra);
     Ok(Part {
         content,
         cache,
-        extra: kept,
+        extra,
     })
 }
 
-fn required(object: &mut Object<'_>, name: &str) -> Result<String, Misfit> {
-    match object.text(name)? {
-        Some(text) => Ok(text.into()),
-        None => Err(Misfit::new("is required").within(name)),
-    }
-}
-
-fn inner(
+fn read_content(
+    kind: &str,
     object: &mut Object<'_>,
-    name: &str,
-    kept: &mut Vec<Extra>,
-    read: fn(&str, &mut Vec<Extra>) -> Result<Media, Misfit>,
-) -> Result<Media, Misfit> {
-    let raw = object
-        .raw(name)?
-        .ok_or_else(|| Misfit::new("is required").within(name))?;
-    read(raw, kept).map_err(|misfit| misfit.within(name))
-}
-
-fn thoughts(object: &mut Object<'_>) -> Result<String, Misfit> {
-    let Some(raw) = object.raw("thinking")? else {
-        return Ok(String::new());
+    extra: &mut Vec<Extra>,
+) -> Result<Option<Content>, Misfit> {
+    let word = |object: &mut Object<'_>, name: &str| {
+        let text = object.text(name)?;
+        let text = text.ok_or_else(|| Misfit::new("must be a string").within(name))?;
+        Ok(text.into_owned())
     };
-    let mut text = String::new();
-    for part in read_all(raw).map_err(|misfit| misfit.within("thinking"))? {
-        if let Content::Text(piece) = part.content {
-            text.push_str(&piece);
+    let mut inner = |name: &str, read: fn(&str, &mut Vec<Extra>) -> Result<Content, Misfit>| {
+        let raw = object.raw(name)?;
+        let raw = raw.ok_or_else(|| Misfit::new("must be an object").within(name))?;
+        read(raw, extra).map_err(|misfit| misfit.within(name))
+    };
+    Ok(Some(match kind {
+        "image_url" => inner("image_url", media::image)?,
+        "input_audio" => inner("input_audio", media::audio)?,
+        "file" => inner("file", media::file)?,
+        "text" => Content::Text(word(object, "text")?),
+        "refusal" => Content::Refusal(word(object, "refusal")?),
+        "thinking" => Content::Reasoning {
+            text: thoughts::read_chunk(object)?,
+            signature: object.text("signature")?.map(Into::into),
+        },
+        "document_url" => {
+            let name = object.text("document_name")?;
+            media::document(&word(object, "document_url")?, name.as_deref())
         }
-    }
-    Ok(text)
+        _ => return Ok(None),
+    }))
 }
 
-/// Writes `content`: a string where one plain text is all there is. `at` is the place of the message.
+/// Whether a part can be said as a plain string.
+pub(crate) fn is_plain(part: &Part) -> bool {
+    matches!(part.content, Content::Text(_)) && part.cache.is_none() && part.extra.is_empty()
+}
+
+/// Writes the content of a message: a string where that says it all.
 pub(crate) fn write_all(
-    writer: &mut Writer,
-    parts: &[&Part],
-    target: &Target<'_>,
-    at: &str,
-    dropped: &mut Dropped,
+    parts: &[(Place, &Part)],
+    draft: &mut Draft<'_>,
 ) -> Result<(), Unsupported> {
+    draft.writer.key("content");
     match parts {
         [] => {
-            writer.text("");
+            draft.writer.text("");
         }
-        [
-            Part {
-                content: Content::Text(text),
-                cache,
-                extra,
-            },
-        ] if extra.is_empty() && (cache.is_none() || !target.takes_marks()) => {
-            if cache.is_some() {
-                dropped.note(format!("{at}.content[0].cache_control"));
+        [(_, part)] if is_plain(part) => write_joined(parts, draft)?,
+        _ if !draft.target.parts => write_joined(parts, draft)?,
+        _ => {
+            draft.writer.open_array();
+            for (place, part) in parts {
+                write(part, *place, draft)?;
             }
-            writer.text(text);
-        }
-        parts => {
-            writer.open_array();
-            for (index, part) in parts.iter().enumerate() {
-                write(
-                    writer,
-                    part,
-                    target,
-                    &format!("{at}.content[{index}]"),
-                    dropped,
-                )?;
-            }
-            writer.close_array();
+            draft.writer.close_array();
         }
     }
     Ok(())
 }
 
-fn write(
-    writer: &mut Writer,
-    part: &Part,
-    target: &Target<'_>,
-    at: &str,
-    dropped: &mut Dropped,
-) -> Result<(), Unsupported> {
-    let unsupported = |why: &str| Unsupported {
-        at: at.to_owned(),
-        why: why.to_owned(),
-    };
-    let kept = &part.extra;
+/// Writes texts as one string, each on lines of its own.
+fn write_joined(parts: &[(Place, &Part)], draft: &mut Draft<'_>) -> Result<(), Unsupported> {
+    let mut joined = String::new();
+    for (place, part) in parts {
+        let (Content::Text(text) | Content::Refusal(text)) = &part.content else {
+            return Err(place.unsupported("is not text, and this model reads nothing else"));
+        };
+        if !joined.is_empty() && !text.is_empty() {
+            joined.push('\n');
+        }
+        joined.push_str(text);
+        for extra in &part.extra {
+            draft.note(place, &extra.name);
+        }
+        if part.cache.is_some() {
+            draft.note(place, "cache_control");
+        }
+    }
+    draft.writer.text(&joined);
+    Ok(())
+}
+
+/// Writes one part.
+pub(crate) fn write(part: &Part, place: Place, draft: &mut Draft<'_>) -> Result<(), Unsupported> {
     if let Content::Other = part.content {
-        let own = kept.first().filter(|extra| extras::is_own(extra));
-        let extra = own.ok_or_else(|| unsupported("this part is another provider's own"))?;
-        writer.raw(extra.value.as_str());
-        return Ok(());
+        return write_other(part, place, draft);
     }
-    writer.open();
-    let written = match &part.content {
+    draft.note_others(&part.extra, place);
+    draft.writer.open();
+    match &part.content {
+        Content::Text(text) => {
+            draft.writer.key("type").text("text").key("text").text(text);
+        }
         Content::Refusal(text) => {
-            writer.key("type").text("refusal").key("refusal").text(text);
-            Ok(())
+            draft
+                .writer
+                .key("type")
+                .text("refusal")
+                .key("refusal")
+                .text(text);
         }
-        Content::Image(media) => {
-            writer.key("type").text("image_url");
-            media::write_image(writer, media, kept)
+        Content::Image(image) => media::write_image(image, part, place, draft)?,
+        Content::Audio(audio) => media::write_audio(audio, part, place, draft)?,
+        Content::Document(document) => media::write_document(document, part, place, draft)?,
+        Content::Reasoning { text, signature } => {
+            draft
+                .writer
+                .key("type")
+                .text("thinking")
+                .key("thinking")
+                .open_array();
+            draft
+                .writer
+                .open()
+                .key("type")
+                .text("text")
+                .key("text")
+                .text(text);
+            draft.writer.close().close_array();
+            if let Some(signature) = signature {
+                draft.writer.key("signature").text(signature);
+            }
         }
-        Content::Audio(media) => {
-            writer.key("type").text("input_audio");
-            media::write_audio(writer, media, kept)
+        Content::ToolCall { .. }
+        | Content::ToolResult { .. }
+        | Content::RedactedReasoning(_)
+        | Content::Other => {
+            return Err(place.unsupported("has no place in this turn"));
         }
-        Content::Text(text)
-        | Content::Document(Media {
-            source: Source::Text(text),
-            ..
-        }) => {
-            writer.key("type").text("text").key("text").text(text);
-            Ok(())
-        }
-        Content::Document(media) => {
-            writer.key("type").text("file");
-            media::write_file(writer, media, kept)
-        }
-        _ => Err("this part cannot stand here"),
-    };
-    written.map_err(unsupported)?;
-    finish(writer, part, target, at, dropped);
+    }
+    draft.write_own(
+        &part.extra,
+        &["image_url.", "input_audio.", "file.", thoughts::DETAILS],
+    );
+    cache::write(part.cache.as_ref(), place, draft);
+    draft.writer.close();
     Ok(())
 }
 
-/// Writes the mark and the members that nobody knows, and closes the part.
-fn finish(writer: &mut Writer, part: &Part, target: &Target<'_>, at: &str, dropped: &mut Dropped) {
-    if target.takes_marks() {
-        let members = extras::under(&part.extra, mark::PREFIX);
-        mark::write(writer, part.cache.as_ref(), members);
-    } else if part.cache.is_some() {
-        dropped.note(format!("{at}.cache_control"));
+fn write_other(part: &Part, place: Place, draft: &mut Draft<'_>) -> Result<(), Unsupported> {
+    match part.extra.first().filter(|extra| own::is_own(extra)) {
+        Some(extra) => {
+            draft.writer.raw(extra.value.as_str());
+            Ok(())
+        }
+        None => Err(place.unsupported("is of a kind that only another API knows")),
     }
-    extras::write_plain(writer, &part.extra, at, dropped);
-    writer.close();
 }

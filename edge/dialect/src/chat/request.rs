@@ -1,170 +1,165 @@
 //! A request: `POST /v1/chat/completions`.
 //!
-//! Owns what a client of this dialect may send, and what a provider of this family gets. Must never leave out what
+//! Owns what a client of this dialect may send, and what a model behind such an API gets. Must never leave out what
 //! changes the meaning: that is refused, and what else is left out is told.
-
-mod turns;
-mod tools;
-mod form;
-mod read;
 
 use crate::{
     chat::{
-        extras,
-        target::{OutputMax, ReasoningBack, Target},
+        draft::Draft,
+        effort, form, own, sampling,
+        target::{EndUser, OutputMax, Target},
+        tools, turns,
     },
-    neutral::{Dropped, Effort, Encoded, Reasoning, Request, Sampling, Unsupported},
-    object::Misfit,
-    writer::Writer,
+    neutral::{Encoded, Request, Unsupported},
+    object::{Misfit, Object},
 };
 
-/// Reads what a client sends.
+/// Members that stand deeper, and are written where they stand.
+const INNER: [&str; 3] = ["stream_options.", "response_format.", "safety_identifier"];
+const STREAM_OPTIONS: &str = "stream_options.";
+
+/// Reads what a client sends. See [`crate::chat::client::Client`] for what it says of the form of its answer.
 pub fn decode(body: &str) -> Result<Request, Misfit> {
-    read::request(body)
+    let mut object = Object::parse(body)?;
+    let mut request = Request::default();
+    if let Some(model) = object.text("model")? {
+        request.model = model.into_owned();
+    }
+    let messages = object.array("messages")?;
+    let messages = messages.ok_or_else(|| Misfit::new("must be an array").within("messages"))?;
+    request.turns = turns::read(&messages)?;
+    request.tools = tools::take(&mut object)?;
+    request.tool_choice = tools::take_choice(&mut object, &mut request.extra)?;
+    request.parallel_tools = object.flag("parallel_tool_calls")?;
+    if let Some(raw) = object.raw("response_format")? {
+        let format = form::read(raw, &mut request.extra);
+        request.format = format.map_err(|misfit| misfit.within("response_format"))?;
+    }
+    request.reasoning = effort::take(&mut object)?;
+    request.sampling = sampling::take(&mut object, &mut request.extra)?;
+    // The newer name is what is meant where both stand.
+    let (old, new) = (
+        object.count("max_tokens")?,
+        object.count("max_completion_tokens")?,
+    );
+    request.output_tokens_max = new.or(old);
+    request.choices = object.count("n")?;
+    request.service_tier = object.text("service_tier")?.map(Into::into);
+    request.stream = object.flag("stream")?.unwrap_or(false);
+    if let Some(mut options) = object.object("stream_options")? {
+        let usage = options.flag("include_usage");
+        request.stream_usage = usage
+            .map_err(|misfit| misfit.within("stream_options"))?
+            .unwrap_or(false);
+        own::keep(options, STREAM_OPTIONS, &mut request.extra);
+    }
+    take_end_user(&mut object, &mut request)?;
+    own::keep(object, "", &mut request.extra);
+    Ok(request)
+}
+
+/// The end user has two names. Where both stand, the older one is meant, and the other is kept.
+fn take_end_user(object: &mut Object<'_>, request: &mut Request) -> Result<(), Misfit> {
+    let user = object.text("user")?;
+    match (user, object.raw("safety_identifier")?) {
+        (Some(user), kept) => {
+            request.end_user = Some(user.into_owned());
+            let kept = kept.map(|raw| own::extra("safety_identifier", raw));
+            request.extra.extend(kept);
+        }
+        (None, Some(raw)) => {
+            let user =
+                crate::object::text(raw).map_err(|misfit| misfit.within("safety_identifier"))?;
+            request.end_user = Some(user.into_owned());
+        }
+        (None, None) => {}
+    }
+    Ok(())
 }
 
 /// Writes what the provider gets.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Unsupported> {
-    let (mut writer, mut dropped) = (Writer::default(), Dropped::default());
-    writer.open().key("model").text(target.model);
-    turns::write(&mut writer, request, target, &mut dropped)?;
-    tools::write(&mut writer, request, target, &mut dropped)?;
-    form::write(&mut writer, request);
+    let mut draft = Draft::new(target);
+    draft.note_others(&request.extra, "");
+    draft.writer.open();
+    draft.writer.key("model").text(target.model);
+    draft.writer.key("messages").open_array();
+    turns::write(&request.turns, &mut draft)?;
+    draft.writer.close_array();
+    tools::write(request, &mut draft)?;
+    form::write(&request.format, &request.extra, &mut draft);
     if let Some(reasoning) = &request.reasoning {
-        write_reasoning(&mut writer, reasoning, target, &mut dropped);
+        effort::write(reasoning, &mut draft);
     }
-    write_sampling(&mut writer, &request.sampling, target, &mut dropped);
-    if let Some(max) = request.output_tokens_max {
-        let name = match target.output_max {
-            OutputMax::MaxTokens => "max_tokens",
-            OutputMax::MaxCompletionTokens => "max_completion_tokens",
-        };
-        writer.key(name).number(max);
-    }
-    if let Some(choices) = request.choices {
-        writer.key("n").number(choices);
-    }
-    if let Some(user) = &request.end_user {
-        writer.key("user").text(user);
-    }
-    if let Some(tier) = &request.service_tier {
-        writer.key("service_tier").text(tier);
-    }
-    write_stream(&mut writer, request, target, &mut dropped);
-    extras::write_plain(&mut writer, &request.extra, "", &mut dropped);
-    writer.close();
+    sampling::write(&request.sampling, &mut draft);
+    write_rest(request, &mut draft);
+    draft.writer.close();
     Ok(Encoded {
-        body: writer.into_bytes(),
-        dropped,
+        body: draft.writer.into_bytes(),
+        dropped: draft.dropped,
     })
 }
 
-fn write_stream(
-    writer: &mut Writer,
-    request: &Request,
-    target: &Target<'_>,
-    dropped: &mut Dropped,
-) {
+fn write_rest(request: &Request, draft: &mut Draft<'_>) {
+    if let Some(max) = request.output_tokens_max {
+        let name = match draft.target.output_max {
+            OutputMax::MaxTokens => "max_tokens",
+            OutputMax::MaxCompletionTokens => "max_completion_tokens",
+        };
+        draft.writer.key(name).number(max);
+    }
+    if let Some(choices) = request.choices {
+        draft.writer.key("n").number(choices);
+    }
+    write_end_user(request, draft);
+    if let Some(tier) = &request.service_tier {
+        draft.writer.key("service_tier").text(tier);
+    }
     if request.stream {
-        writer.key("stream").flag(true);
+        draft.writer.key("stream").flag(true);
     }
-    let mut others = extras::under(&request.extra, "stream_options.").peekable();
-    if !target.stream_options {
-        others.for_each(|(name, _)| dropped.note(format!("stream_options.{name}")));
-        return;
+    write_stream_options(request, draft);
+    draft.write_own(&request.extra, &INNER);
+}
+
+fn write_end_user(request: &Request, draft: &mut Draft<'_>) {
+    let kept = own::find(&request.extra, "safety_identifier");
+    if let Some(user) = &request.end_user {
+        match draft.target.end_user {
+            EndUser::User => {
+                draft.writer.key("user").text(user);
+            }
+            EndUser::SafetyIdentifier if kept.is_none() => {
+                draft.writer.key("safety_identifier").text(user);
+            }
+            EndUser::SafetyIdentifier | EndUser::Dropped => draft.note("", "user"),
+        }
     }
+    match (kept, draft.target.end_user) {
+        (Some(_), EndUser::Dropped) => draft.note("", "safety_identifier"),
+        (Some(raw), _) => {
+            draft.writer.key("safety_identifier").raw(raw);
+        }
+        (None, _) => {}
+    }
+}
+
+fn write_stream_options(request: &Request, draft: &mut Draft<'_>) {
+    let others = own::under(&request.extra, STREAM_OPTIONS).next().is_some();
     let usage = request.stream && request.stream_usage;
-    if usage || others.peek().is_some() {
-        writer.key("stream_options").open();
-        if usage {
-            writer.key("include_usage").flag(true);
-        }
-        extras::write(writer, others);
-        writer.close();
-    }
-}
-
-/// Writes how much to think: as `reasoning` where details go, because only there tokens can be said.
-fn write_reasoning(
-    writer: &mut Writer,
-    reasoning: &Reasoning,
-    target: &Target<'_>,
-    dropped: &mut Dropped,
-) {
-    extras::note_foreign(&reasoning.extra, "reasoning", dropped);
-    let hidden = reasoning.shown == Some(false);
-    let own = reasoning.extra.iter().any(extras::is_own);
-    let wide = reasoning.budget_tokens.is_some() || hidden || own;
-    if target.reasoning == ReasoningBack::Details && wide {
-        writer.key("reasoning").open();
-        if let Some(effort) = reasoning.effort {
-            writer.key("effort").text(effort.word());
-        } else if let Some(budget) = reasoning.budget_tokens {
-            writer.key("max_tokens").number(budget);
-        }
-        if let Some(shown) = reasoning.shown {
-            writer.key("exclude").flag(!shown);
-        }
-        extras::write(writer, extras::under(&reasoning.extra, "reasoning."));
-        writer.close();
+    if !usage && !others {
         return;
     }
-    if hidden {
-        dropped.note("reasoning.exclude");
-    }
-    extras::under(&reasoning.extra, "").for_each(|(name, _)| dropped.note(name));
-    let effort = reasoning.effort.or(reasoning.budget_tokens.map(nearest));
-    if let Some(effort) = effort {
-        writer.key("reasoning_effort").text(effort.word());
-    }
-}
-
-/// The effort that comes nearest to so many tokens.
-const fn nearest(budget: u64) -> Effort {
-    match budget {
-        0 => Effort::None,
-        1..=1_024 => Effort::Low,
-        1_025..=8_192 => Effort::Medium,
-        _ => Effort::High,
-    }
-}
-
-fn write_sampling(
-    writer: &mut Writer,
-    sampling: &Sampling,
-    target: &Target<'_>,
-    dropped: &mut Dropped,
-) {
-    let numbers = [
-        ("temperature", &sampling.temperature),
-        ("top_p", &sampling.top_p),
-        ("seed", &sampling.seed),
-        ("presence_penalty", &sampling.presence_penalty),
-        ("frequency_penalty", &sampling.frequency_penalty),
-        ("top_k", &sampling.top_k),
-    ];
-    for (name, number) in numbers {
-        match number {
-            Some(_) if name == "top_k" && target.output_max == OutputMax::MaxCompletionTokens => {
-                dropped.note(name);
-            }
-            Some(number) => {
-                writer.key(name).raw(number.as_str());
-            }
-            None => {}
+    if !draft.target.stream_options {
+        for (name, _) in own::under(&request.extra, STREAM_OPTIONS) {
+            draft.note("", &format!("{STREAM_OPTIONS}{name}"));
         }
+        return;
     }
-    if !sampling.stop.is_empty() {
-        writer.key("stop").open_array();
-        for stop in &sampling.stop {
-            writer.text(stop);
-        }
-        writer.close_array();
+    draft.writer.key("stream_options").open();
+    if usage {
+        draft.writer.key("include_usage").flag(true);
     }
-    if let Some(logprobs) = sampling.logprobs {
-        writer.key("logprobs").flag(logprobs);
-    }
-    if let Some(count) = sampling.top_logprobs {
-        writer.key("top_logprobs").number(count);
-    }
+    draft.write_under(&request.extra, STREAM_OPTIONS);
+    draft.writer.close();
 }

@@ -1,48 +1,57 @@
 //! Why an answer ended: `finish_reason`.
 //!
-//! Knows the words of this dialect and those of its imitators.
+//! Knows the words of all providers of this family. What a word means may hang on what was said: a call that a
+//! provider reports as a plain stop is a call.
 
 use crate::neutral::Stop;
 
-/// What came before the end.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Said {
-    /// Anything at all.
-    pub(crate) spoken: bool,
-    /// Calls of tools.
+/// What was said in an answer, as far as it tells why it ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Anything.
+    pub(crate) anything: bool,
+    /// A tool was called.
     pub(crate) calls: bool,
-    /// Words that decline.
+    /// The model declined.
     pub(crate) refusal: bool,
 }
 
-/// Reads a word. Also whether it must be kept, because the stop does not say all of it.
-pub(crate) fn read(word: &str, said: Said) -> (Stop, bool) {
+/// What a word stands for.
+pub(crate) fn read(word: &str, seen: Seen) -> Stop {
     match word {
-        // Some providers say the same of calls.
-        "stop" | "eos" if said.calls => (Stop::ToolCalls, false),
-        "stop" if said.refusal => (Stop::Refused(None), false),
-        "stop" => (Stop::End, false),
-        "eos" => (Stop::End, true),
-        "length" => (Stop::Length, false),
-        "model_length" => (Stop::ContextFull, true),
-        "tool_calls" | "function_call" => (Stop::ToolCalls, false),
-        "content_filter" => (Stop::Filtered, false),
-        "error" => (Stop::Failed(word.to_owned()), false),
-        _ if said.calls => (Stop::ToolCalls, true),
-        _ if said.spoken => (Stop::End, true),
-        _ => (Stop::Failed(word.to_owned()), true),
+        "length" | "max_tokens" | "MAX_TOKENS" => Stop::Length,
+        "model_length" => Stop::ContextFull,
+        _ if seen.refusal => Stop::Refused(None),
+        "content_filter" | "SAFETY" => Stop::Filtered,
+        "error" | "insufficient_system_resource" | "abort" => Stop::Failed(word.to_owned()),
+        "stop" | "eos" | "end_turn" | "stop_sequence" | "STOP" if seen.calls => Stop::ToolCalls,
+        "stop" | "eos" | "end_turn" | "STOP" => Stop::End,
+        "stop_sequence" => Stop::Sequence(None),
+        "tool_calls" | "function_call" | "tool_use" => Stop::ToolCalls,
+        "pause_turn" => Stop::Paused,
+        _ if seen.calls => Stop::ToolCalls,
+        _ if seen.anything => Stop::End,
+        _ => Stop::Failed(word.to_owned()),
     }
 }
 
-/// The word for it. `None` is an answer whose end nobody told.
-pub(crate) const fn word(stop: Option<&Stop>, said: Said) -> &'static str {
+/// The word for it.
+pub(crate) const fn word(stop: &Stop, seen: Seen, functions: bool) -> &'static str {
     match stop {
-        Some(Stop::Length | Stop::ContextFull) => "length",
-        Some(Stop::Filtered) => "content_filter",
-        Some(Stop::Refused(_)) if !said.refusal => "content_filter",
-        Some(Stop::ToolCalls) => "tool_calls",
-        Some(Stop::Failed(_)) => "error",
-        None if said.calls => "tool_calls",
-        Some(Stop::End | Stop::Sequence(_) | Stop::Paused | Stop::Refused(_)) | None => "stop",
+        Stop::Length | Stop::ContextFull => "length",
+        Stop::Filtered => "content_filter",
+        Stop::Refused(_) if !seen.refusal => "content_filter",
+        Stop::Failed(_) => "error",
+        Stop::ToolCalls => called(functions),
+        Stop::End | Stop::Sequence(_) | Stop::Paused if seen.calls => called(functions),
+        Stop::End | Stop::Sequence(_) | Stop::Paused | Stop::Refused(_) => "stop",
+    }
+}
+
+const fn called(functions: bool) -> &'static str {
+    if functions {
+        "function_call"
+    } else {
+        "tool_calls"
     }
 }

@@ -1,55 +1,33 @@
-//! The `usage` of an answer or of a chunk.
+//! What was used, as this dialect counts it: parts among their wholes.
 //!
-//! Owns how disjoint counts are written as overlapping ones, and the finer counts that are read here alone. The rest
-//! of the reading is that of `openai::usage`.
+//! Owns the way back from disjoint counts. Reading is the business of `openai`, which meters with it.
 
-use crate::{Tokens, object::Object, openai, writer::Writer};
+use crate::{Tokens, openai, writer::Writer};
 
-/// Reads a usage object. `None` if it says neither what went in nor what came out.
+/// Reads a usage object.
 pub fn tokens(raw: &str) -> Option<Tokens> {
-    let mut tokens = openai::usage::tokens(raw)?;
-    let mut usage = Object::parse(raw).ok()?;
-    if let Ok(Some(mut details)) = usage.object("prompt_tokens_details") {
-        let mut take = |name: &str| {
-            let count = details.count(name).ok().flatten().unwrap_or(0);
-            let count = count.min(tokens.input);
-            tokens.input -= count;
-            count
-        };
-        tokens.cache_write = take("cache_write_tokens");
-        tokens.audio_input = take("audio_tokens");
-    }
-    if let Ok(Some(mut details)) = usage.object("completion_tokens_details") {
-        let count = details.count("audio_tokens").ok().flatten().unwrap_or(0);
-        tokens.audio_output = count.min(tokens.output);
-        tokens.output -= tokens.audio_output;
-    }
-    Some(tokens)
+    openai::usage::tokens(raw)
 }
 
-/// Writes a usage object.
+/// Writes a usage object. Whoever has a cache for an hour has no word for it here: all that was kept is told as one.
 pub fn write(writer: &mut Writer, tokens: &Tokens) {
-    let written = tokens.cache_write.saturating_add(tokens.cache_write_hour);
+    let (input, output) = (tokens.input_total(), tokens.output_total());
     writer.open();
-    writer.key("prompt_tokens").number(tokens.input_total());
+    writer.key("prompt_tokens").number(input);
+    writer.key("completion_tokens").number(output);
     writer
-        .key("completion_tokens")
-        .number(tokens.output_total());
-    writer.key("total_tokens").number(tokens.total());
+        .key("total_tokens")
+        .number(input.saturating_add(output));
     writer.key("prompt_tokens_details").open();
     writer.key("cached_tokens").number(tokens.cached_input);
-    if written > 0 {
-        writer.key("cache_write_tokens").number(written);
+    writer.key("audio_tokens").number(tokens.audio_input);
+    let kept = tokens.cache_write.saturating_add(tokens.cache_write_hour);
+    if kept > 0 {
+        writer.key("cache_write_tokens").number(kept);
     }
-    writer
-        .key("audio_tokens")
-        .number(tokens.audio_input)
-        .close();
+    writer.close();
     writer.key("completion_tokens_details").open();
     writer.key("reasoning_tokens").number(tokens.reasoning);
-    writer
-        .key("audio_tokens")
-        .number(tokens.audio_output)
-        .close();
-    writer.close();
+    writer.key("audio_tokens").number(tokens.audio_output);
+    writer.close().close();
 }

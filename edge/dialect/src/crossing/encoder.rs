@@ -17,8 +17,8 @@ pub(crate) struct Wishes {
     pub(crate) model: String,
     /// What a stream of Responses repeats of its request.
     pub(crate) echo: responses::echo::Echo,
-    /// Whether a stream of chat ends with its usage.
-    pub(crate) include_usage: bool,
+    /// What a client of chat wants of its answer.
+    pub(crate) chat: chat::client::Client,
     /// Whether a stream of Gemini's is server-sent events.
     pub(crate) events: bool,
     /// How many tokens went in, roughly.
@@ -41,12 +41,7 @@ impl Encoder {
     /// A writer of a new stream.
     pub(crate) fn new(family: Family, seed: &Seed, wishes: &Wishes) -> Self {
         Self(match family {
-            Family::Chat => {
-                let options = chat::encoder::Options {
-                    include_usage: wishes.include_usage,
-                };
-                Each::Chat(Box::new(chat::encoder::Encoder::new(seed, options)))
-            }
+            Family::Chat => Each::Chat(Box::new(chat::encoder::Encoder::new(seed, wishes.chat))),
             Family::Responses => {
                 let encoder = responses::encoder::Encoder::new(seed, wishes.echo.clone());
                 Each::Responses(Box::new(encoder))

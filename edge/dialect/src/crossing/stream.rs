@@ -4,7 +4,7 @@
 
 use crate::{
     converse::names::Originals,
-    crossing::{decoder::Decoder, encoder::Encoder, watch::Watch},
+    crossing::{absent, decoder::Decoder, encoder::Encoder, watch::Watch},
     neutral::{Error, Event},
 };
 
@@ -67,6 +67,9 @@ impl Stream {
 
     fn write(&mut self, out: &mut Vec<u8>) {
         for mut event in self.events.drain(..) {
+            if absent::is_said_by(&event) {
+                continue;
+            }
             self.originals.undo_event(&mut event);
             self.watch.see(&event);
             self.encoder.push(&event, out);

@@ -46,8 +46,9 @@ pub fn said(text: &str) -> Option<Said> {
     Some(said)
 }
 
-/// Reads a usage object. Cached tokens are among `prompt_tokens`, and reasoning is among `completion_tokens`,
-/// unless the total shows that it was counted beside them, as xAI does.
+/// Reads a usage object. Cached tokens, those that a cache took and those of sound are among `prompt_tokens`; sound
+/// and reasoning are among `completion_tokens`, unless the total shows that reasoning was counted beside them, as
+/// xAI does. Sound that a cache served is counted as cached.
 pub fn tokens(usage: &str) -> Option<Tokens> {
     let counts = Counts::read(usage)?;
     let completion = counts
@@ -61,6 +62,9 @@ pub fn tokens(usage: &str) -> Option<Tokens> {
     }
     let (prompt, completion) = (prompt.unwrap_or(0), completion.unwrap_or(0));
     let cached = counts.cached.unwrap_or(0).min(prompt);
+    let fresh = prompt - cached;
+    let cache_write = counts.cache_write.unwrap_or(0).min(fresh);
+    let audio_input = counts.audio_input.unwrap_or(0).min(fresh - cache_write);
     let reasoning = counts.reasoning.unwrap_or(0);
     let beside = prompt.saturating_add(completion).saturating_add(reasoning);
     let output = if counts.total == Some(beside) {
@@ -68,12 +72,16 @@ pub fn tokens(usage: &str) -> Option<Tokens> {
     } else {
         completion.saturating_sub(reasoning)
     };
+    let audio_output = counts.audio_output.unwrap_or(0).min(output);
     Some(Tokens {
-        input: prompt - cached,
+        input: fresh - cache_write - audio_input,
         cached_input: cached,
-        output,
+        cache_write,
+        cache_write_hour: 0,
+        audio_input,
+        output: output - audio_output,
         reasoning,
-        ..Tokens::default()
+        audio_output,
     })
 }
 
@@ -83,7 +91,10 @@ struct Counts {
     completion: Option<u64>,
     total: Option<u64>,
     cached: Option<u64>,
+    cache_write: Option<u64>,
+    audio_input: Option<u64>,
     reasoning: Option<u64>,
+    audio_output: Option<u64>,
 }
 
 // === impl Counts ===
@@ -92,6 +103,7 @@ impl Counts {
     fn read(usage: &str) -> Option<Self> {
         let mut counts = Self::default();
         let (mut cached_elsewhere, mut reasoning_elsewhere) = (None, None);
+        let mut written_elsewhere = None;
         let read = json::members(usage, |key, value| {
             let raw = &usage[value];
             let number = || scalar::whole_number(raw);
@@ -99,13 +111,21 @@ impl Counts {
                 "\"prompt_tokens\"" => counts.prompt = number(),
                 "\"completion_tokens\"" => counts.completion = number(),
                 "\"total_tokens\"" => counts.total = number(),
-                "\"prompt_tokens_details\"" => counts.cached = count(raw, "cached_tokens"),
+                "\"prompt_tokens_details\"" => {
+                    counts.cached = count(raw, "cached_tokens");
+                    counts.cache_write = count(raw, "cache_write_tokens")
+                        .or_else(|| count(raw, "cache_creation_tokens"));
+                    counts.audio_input = count(raw, "audio_tokens");
+                }
                 "\"completion_tokens_details\"" => {
                     counts.reasoning = count(raw, "reasoning_tokens");
+                    counts.audio_output = count(raw, "audio_tokens");
                 }
                 // Together's place for it, and DeepSeek's older name.
                 "\"cached_tokens\"" | "\"prompt_cache_hit_tokens\"" => cached_elsewhere = number(),
                 "\"reasoning_tokens\"" => reasoning_elsewhere = number(),
+                // What proxies in front of Anthropic say.
+                "\"cache_creation_input_tokens\"" => written_elsewhere = number(),
                 _ => {}
             }
             Ok::<_, Fault>(())
@@ -113,6 +133,7 @@ impl Counts {
         read.ok()?;
         counts.cached = counts.cached.or(cached_elsewhere);
         counts.reasoning = counts.reasoning.or(reasoning_elsewhere);
+        counts.cache_write = counts.cache_write.or(written_elsewhere);
         Some(counts)
     }
 }
@@ -163,6 +184,30 @@ mod tests {
         assert_eq!(read(deepseek), Some([1, 8, 1, 0]));
         let together = r#"{"prompt_tokens":9,"completion_tokens":1,"cached_tokens":2}"#;
         assert_eq!(read(together), Some([7, 2, 1, 0]));
+    }
+
+    #[test]
+    fn sound_and_what_a_cache_took_are_counted_apart() {
+        let sound = r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
+            "prompt_tokens_details":{"cached_tokens":10,"audio_tokens":60,"cache_write_tokens":20},
+            "completion_tokens_details":{"reasoning_tokens":5,"audio_tokens":30}}"#;
+        let expected = Tokens {
+            input: 10,
+            cached_input: 10,
+            cache_write: 20,
+            cache_write_hour: 0,
+            audio_input: 60,
+            output: 15,
+            reasoning: 5,
+            audio_output: 30,
+        };
+        assert_eq!(tokens(sound), Some(expected));
+        assert_eq!(expected.total(), 150);
+        let proxied =
+            r#"{"prompt_tokens":9,"completion_tokens":1,"cache_creation_input_tokens":4}"#;
+        assert_eq!(tokens(proxied).map(|tokens| tokens.cache_write), Some(4));
+        let odd = r#"{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":9,"audio_tokens":9}}"#;
+        assert_eq!(tokens(odd).map(|tokens| tokens.total()), Some(5));
     }
 
     #[test]

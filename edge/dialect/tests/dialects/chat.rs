@@ -1,9 +1,16 @@
-//! `OpenAI` Chat Completions: fixtures in `tests/fixtures/chat`, written by us after the API's grammar.
+//! `OpenAI`'s Chat Completions, on fixtures of our own and on recordings.
 //!
-//! Knows what means the same in this family; see `same`.
+//! Knows nothing of how the dialect is written: what a fixture should give is worked out with another JSON reader.
 
 mod same;
-mod fold;
+mod fixture;
+mod told;
 mod requests;
+mod targets;
+mod answers;
+mod errors;
 mod streams;
+mod written;
+mod pitfalls;
+mod hostile;
 mod recordings;

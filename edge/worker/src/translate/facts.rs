@@ -2,7 +2,9 @@
 //!
 //! Facts by kind and by name, until a catalogue says them. Must never decide where a request goes.
 
-use dialect::{chat, cohere, converse, crossing::Target, gemini, messages::target as messages};
+use dialect::{
+    chat::target as chat, cohere, converse, crossing::Target, gemini, messages::target as messages,
+};
 use policy::provider::{Provider, ProviderKind, Speaks};
 
 /// A target as its dialect needs to know it.
@@ -17,25 +19,20 @@ pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Target<'a> {
 }
 
 fn chat<'a>(provider: &Provider, model: &'a str) -> chat::Target<'a> {
-    let own = matches!(
-        provider.kind,
-        ProviderKind::OpenAi | ProviderKind::AzureOpenAi
-    );
+    let target = match provider.kind {
+        ProviderKind::OpenAi | ProviderKind::AzureOpenAi => chat::Target::new(model),
+        ProviderKind::Mistral => chat::Target::mistral(model),
+        _ => chat::Target::compatible(model),
+    };
+    let thoughts = match provider.kind {
+        ProviderKind::DeepSeek => chat::Thoughts::Content,
+        ProviderKind::OpenRouter => chat::Thoughts::Details,
+        _ => target.thoughts,
+    };
     chat::Target {
-        output_max: if own {
-            chat::OutputMax::MaxCompletionTokens
-        } else {
-            chat::OutputMax::MaxTokens
-        },
         stream_options: provider.stream_options,
-        developer_role: own,
-        reasoning: match provider.kind {
-            ProviderKind::DeepSeek => chat::ReasoningBack::Content,
-            ProviderKind::OpenRouter => chat::ReasoningBack::Details,
-            _ => chat::ReasoningBack::Dropped,
-        },
-        strict_tools: own,
-        ..chat::Target::new(model)
+        thoughts,
+        ..target
     }
 }
 

@@ -1,225 +1,205 @@
-//! Streams, cut anywhere and broken in every way, and written again.
+//! Streams: the same events however they are cut, and the same answer as in one piece.
 //!
-//! Knows the fixtures, and what each of them comes to.
+//! Knows the fixtures that hold one answer in both forms.
 
 use dialect::{
-    chat::{
-        decoder::Decoder,
-        encoder::{Encoder, Options},
-    },
-    neutral::{Class, Delta, Event, Kind, Stop},
+    chat::answer,
+    neutral::{Class, Content, Event, Stop},
 };
 use fastrand::Rng;
-use serde_json::{Value, json};
 
-use super::{fold, requests::seed};
+use super::{
+    fixture::{self, seed},
+    told,
+};
 
-const STREAMS: [&str; 3] = [
-    include_str!("../../fixtures/chat/stream_tools.sse"),
-    include_str!("../../fixtures/chat/stream_details.sse"),
-    include_str!("../../fixtures/chat/stream_error.sse"),
-];
-
-pub(crate) fn decode(pieces: &[&[u8]]) -> Vec<Event> {
-    let (mut decoder, mut events) = (Decoder::new(&seed()), Vec::new());
-    for piece in pieces {
-        decoder.push(piece, &mut events);
-    }
-    decoder.finish(&mut events);
-    events
+fn decode(name: &str) -> Vec<Event> {
+    told::decode([fixture::read(name).as_bytes()])
 }
 
-pub(crate) fn encode(events: &[Event], include_usage: bool) -> String {
-    let options = Options { include_usage };
-    let (mut encoder, mut out) = (Encoder::new(&seed(), options), Vec::new());
-    for event in events {
-        encoder.push(event, &mut out);
+#[test]
+fn every_stream_is_the_same_however_it_is_cut_and_ends_as_it_should() {
+    let mut rng = Rng::with_seed(11);
+    for (name, stream) in fixture::all("stream-") {
+        println!("{name}");
+        let events = told::decode_cut(stream.as_bytes(), &mut rng);
+        let broken = name.starts_with("stream-broken-") && name != "stream-broken-finish.sse";
+        let error = matches!(events.last(), Some(Event::Error(_)));
+        assert_eq!(error, broken, "{name}: {:?}", events.last());
     }
-    String::from_utf8(out).unwrap()
 }
 
-fn stream(deltas: &[Value], end: &str) -> Vec<Event> {
-    let line = |delta: &Value| {
-        let choice = match delta["finish_reason"].as_str() {
-            Some(_) => json!({"index": 0, "delta": {}, "finish_reason": delta["finish_reason"]}),
-            None => json!({"index": 0, "delta": delta, "finish_reason": null}),
-        };
-        format!("data: {}\n\n", json!({"id": "a", "choices": [choice]}))
+#[test]
+fn a_stream_tells_the_same_answer_as_one_piece() {
+    for name in [
+        "plain",
+        "zero-arguments",
+        "refusal",
+        "reasoning",
+        "reasoning-details",
+        "mistral",
+        "tools",
+    ] {
+        let body = fixture::read(&format!("answer-{name}.json"));
+        let whole = told::without_extras(answer::decode(&body, &seed()).unwrap());
+        let folded = told::fold(&decode(&format!("stream-{name}.sse")));
+        assert_eq!(folded, whole, "{name}");
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_an_error_and_says_which() {
+    let error = |name: &str| match decode(name).pop() {
+        Some(Event::Error(error)) => error,
+        other => panic!("{other:?}"),
     };
-    let text: String = deltas.iter().map(line).collect();
-    decode(&[(text + end).as_bytes()])
-}
-
-fn call(index: u64, id: &str, name: &str, arguments: &str) -> Value {
-    json!({"tool_calls": [{"index": index, "id": id, "function": {"name": name, "arguments": arguments}}]})
-}
-
-#[test]
-fn events_are_the_same_wherever_a_stream_is_cut() {
-    for text in STREAMS {
-        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
-            let bytes = text.as_bytes();
-            let whole = decode(&[bytes]);
-            assert_eq!(fold::grammar(&whole), !text.contains("error"));
-            for at in 0..bytes.len() {
-                let (first, second) = bytes.split_at(at);
-                assert_eq!(decode(&[first, second]), whole, "cut at {at}");
-            }
-            let single: Vec<&[u8]> = bytes.chunks(1).collect();
-            assert_eq!(decode(&single), whole);
-        }
-    }
-}
-
-#[test]
-fn what_a_client_hears_is_what_the_provider_said() {
-    for text in STREAMS {
-        let written = encode(&decode(&[text.as_bytes()]), true);
-        let (heard, said) = (fold::client(&written, true), fold::client(text, false));
-        for name in [
-            "content",
-            "reasoning",
-            "refusal",
-            "calls",
-            "finish",
-            "total",
-        ] {
-            assert_eq!(heard[name], said[name], "{name}: {written}");
-        }
-        // What was written is read as the same again.
-        let again = encode(&decode(&[written.as_bytes()]), true);
-        assert_eq!(again, written);
-        let silent = encode(&decode(&[text.as_bytes()]), false);
-        assert!(!silent.contains("usage"), "{silent}");
-    }
-}
-
-#[test]
-fn calls_that_come_mixed_are_told_one_after_another() {
-    let events = stream(
-        &[
-            call(0, "a", "f", ""),
-            call(1, "b", "g", "{\"y"),
-            call(0, "", "", "{\"x\":"),
-            call(1, "", "", "\":2}"),
-            call(0, "", "", "1}"),
-            call(2, "", "h", ""),
-            json!({"finish_reason": "stop"}),
-        ],
-        "",
-    );
-    assert!(fold::grammar(&events));
-    let heard = fold::client(&encode(&events, false), true);
+    assert_eq!(error("stream-broken-cut.sse").class, Class::Provider);
+    assert_eq!(error("stream-broken-done.sse").class, Class::Provider);
     assert_eq!(
-        heard["calls"],
-        json!([
-            ["a", "f", "{\"x\":1}"],
-            ["b", "g", "{\"y\":2}"],
-            ["call_req47112", "h", "{}"]
-        ])
+        error("stream-broken-error.sse").message,
+        "The provider went away"
     );
-    assert_eq!(heard["finish"], "tool_calls");
+    let failed = error("stream-broken-event.sse");
+    assert_eq!(
+        (failed.class, failed.code.as_deref()),
+        (Class::InvalidRequest, Some("tool_use_failed"))
+    );
+    let limited = error("stream-broken-first.sse");
+    assert_eq!(
+        (limited.class, limited.retry_after_ms),
+        (Class::RateLimited, Some(2_500))
+    );
+    assert_eq!(decode("stream-broken-first.sse").len(), 1);
+    assert_eq!(error("stream-broken-vllm.sse").message, "boom");
+    let stops = decode("stream-broken-finish.sse");
+    assert!(stops.contains(&Event::Stop {
+        choice: 0,
+        stop: Stop::Failed("error".into())
+    }));
 }
 
 #[test]
-fn calls_with_the_same_number_are_told_apart_by_their_ids() {
-    let events = stream(
-        &[
-            call(0, "a", "f", "{}"),
-            call(0, "b", "g", "{}"),
-            json!({"content": "done"}),
-            json!({"finish_reason": "stop"}),
-        ],
-        "data: [DONE]\n\n",
+fn calls_that_come_mixed_are_told_one_by_one() {
+    let answer = told::fold(&decode("stream-tools-mixed.sse"));
+    let calls = answer.choices[0]
+        .parts
+        .iter()
+        .map(|part| match &part.content {
+            Content::ToolCall { id, arguments, .. } => format!("{id} {arguments}"),
+            Content::Text(text) => text.clone(),
+            other => panic!("{other:?}"),
+        });
+    let calls = calls.collect::<Vec<_>>();
+    assert_eq!(
+        calls,
+        [r#"a {"city":"Rome"}"#, r#"b {"city":"Oslo"}"#, "Wait."]
     );
-    let opens = |event: &&Event| matches!(event, Event::Open { .. });
-    assert_eq!(events.iter().filter(opens).count(), 3);
-    assert!(fold::grammar(&events));
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_no_end() {
-    let cut = stream(&[json!({"content": "a"})], "");
-    assert!(matches!(cut.last(), Some(Event::Error(error)) if error.class == Class::Provider));
-    let heard = encode(&cut, true);
-    assert!(
-        !heard.contains("[DONE]") && heard.contains("\"error\""),
-        "{heard}"
-    );
-    assert!(fold::grammar(&stream(
-        &[json!({"content": "a"})],
-        "data: [DONE]\n\n"
-    )));
-    let error = stream(
-        &[json!({"content": "a"})],
-        "event: error\ndata: {\"error\":{\"message\":\"x\"}}\n\n",
-    );
-    assert!(!fold::grammar(&error));
-    let list = stream(
-        &[json!({"content": "a"})],
-        "data: {\"choices\":[],\"error\":{\"code\":429,\"message\":\"x\"}}\n\n",
-    );
-    assert!(matches!(list.last(), Some(Event::Error(error)) if error.class == Class::RateLimited));
-    assert!(!fold::grammar(&decode(&[])));
-    assert!(!fold::grammar(&decode(&[b"data: [DONE]\n\n"])));
-    assert!(!fold::grammar(&decode(&[
-        b"{\"error\":{\"message\":\"x\"}}"
-    ])));
-}
-
-#[test]
-fn signatures_of_others_come_to_clients_and_back() {
-    let (choice, part) = (0, 0);
-    let delta = |delta| Event::Delta {
-        choice,
-        part,
-        delta,
+fn calls_without_numbers_or_ids_are_told_apart() {
+    let calls = |name: &str| -> Vec<(String, String, String)> {
+        let answer = told::fold(&decode(name));
+        let parts = answer.choices[0]
+            .parts
+            .iter()
+            .filter_map(|part| match &part.content {
+                Content::ToolCall {
+                    id,
+                    name,
+                    arguments,
+                } => Some((id.clone(), name.clone(), arguments.clone())),
+                _ => None,
+            });
+        parts.collect()
     };
-    let events = [
-        Event::Start {
-            id: "msg_1".into(),
-            model: "m".into(),
-            created_seconds: Some(1),
-        },
-        Event::Open {
-            choice,
-            part,
-            kind: Kind::Reasoning,
-        },
-        delta(Delta::Text("think".into())),
-        delta(Delta::Signature("sig".into())),
-        Event::Close { choice, part },
-        Event::Stop {
-            choice,
-            stop: Stop::End,
-        },
-        Event::End,
-    ];
-    let written = encode(&events, false);
-    assert!(written.contains("\"id\":\"chatcmpl-1\""), "{written}");
-    let read = decode(&[written.as_bytes()]);
-    assert_eq!(read[1..], events[1..]);
+    let oslo = r#"{"city":"Oslo"}"#;
+    let call = |id: &str, name: &str, arguments: &str| {
+        (id.to_owned(), name.to_owned(), arguments.to_owned())
+    };
+    assert_eq!(
+        calls("stream-tools-same-index.sse"),
+        [call("a", "now", "{}"), call("b", "weather", oslo)]
+    );
+    let ids = [seed().tool_call_id(0), seed().tool_call_id(1)];
+    assert_eq!(
+        calls("stream-tools-without-ids.sse"),
+        [call(&ids[0], "now", "{}"), call(&ids[1], "weather", oslo)]
+    );
 }
 
 #[test]
-fn mutated_bytes_never_break_the_grammar() {
-    let mut rng = Rng::with_seed(5);
-    for round in 0..2_000 {
-        let mut bytes = STREAMS[round % STREAMS.len()].as_bytes().to_vec();
-        for _ in 0..rng.usize(1..6) {
-            let at = rng.usize(..bytes.len().max(1)).min(bytes.len());
-            match rng.u8(..3) {
-                0 => bytes
-                    .iter_mut()
-                    .skip(at)
-                    .take(1)
-                    .for_each(|byte| *byte = rng.u8(..)),
-                1 => drop(bytes.drain(at..(at + rng.usize(..40)).min(bytes.len()))),
-                _ => bytes.truncate(at),
-            }
-        }
-        let events = decode(&[&bytes]);
-        fold::grammar(&events);
-        fold::client(&encode(&events, true), true);
+fn a_call_is_told_as_soon_as_its_first_argument_comes() {
+    let stream = fixture::read("stream-tools.sse");
+    let end = stream.find("\"Rome").unwrap();
+    let end = stream[..end].rfind("\n\n").unwrap() + 2;
+    let mut decoder = dialect::chat::decoder::Decoder::new(&seed());
+    let mut events = Vec::new();
+    decoder.push(&stream.as_bytes()[..end], &mut events);
+    assert!(
+        matches!(events.last(), Some(Event::Delta { .. })),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn azure_s_chunks_without_choices_or_delta_are_no_start_and_no_word() {
+    let events = decode("stream-azure.sse");
+    let start = events
+        .iter()
+        .find(|event| matches!(event, Event::Start { .. }));
+    let expected = Event::Start {
+        id: "chatcmpl-1".into(),
+        model: "m-1-2026".into(),
+        created_seconds: Some(1_700_000_000),
+    };
+    assert_eq!(start, Some(&expected));
+}
+
+#[test]
+fn usage_that_is_told_often_is_the_last() {
+    for name in ["stream-groq.sse", "stream-continuous-usage.sse"] {
+        let tokens = told::fold(&decode(name)).tokens.unwrap();
+        assert_eq!((tokens.input, tokens.output), (10, 5), "{name}");
     }
+    let usages = decode("stream-groq.sse")
+        .into_iter()
+        .filter(|event| matches!(event, Event::Usage(_)));
+    assert_eq!(usages.count(), 1);
+}
+
+#[test]
+fn google_s_proof_stands_before_its_call() {
+    let answer = told::fold(&decode("stream-google.sse"));
+    let proof = Content::Reasoning {
+        text: String::new(),
+        signature: Some("R29vZ2xl".into()),
+    };
+    assert_eq!(answer.choices[0].parts[0].content, proof);
+    assert!(matches!(
+        answer.choices[0].parts[1].content,
+        Content::ToolCall { .. }
+    ));
+}
+
+#[test]
+fn padding_is_no_extra_and_the_same_member_is_told_once() {
+    let names: Vec<String> = decode("stream-plain.sse")
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Extra(extra) => Some(extra.name),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(names, ["system_fingerprint"]);
+}
+
+#[test]
+fn nothing_follows_the_end() {
+    let stream = fixture::read("stream-plain.sse");
+    let twice = format!("{stream}{stream}");
+    assert_eq!(
+        told::decode([twice.as_bytes()]),
+        told::decode([stream.as_bytes()])
+    );
 }

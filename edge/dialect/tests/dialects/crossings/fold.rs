@@ -114,7 +114,7 @@ const fn totals(tokens: &Tokens) -> (u64, u64) {
 }
 
 fn canonical(arguments: &str) -> String {
-    let arguments = if arguments.trim().is_empty() {
+    let arguments = if matches!(arguments.trim(), "" | "null") {
         "{}"
     } else {
         arguments

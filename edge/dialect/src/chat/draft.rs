@@ -1,0 +1,123 @@
+//! A request while it is written: its text so far, what was left out of it, and for whom it is.
+//!
+//! Owns how the place of a part is told to a client. Knows nothing of what stands there.
+
+use std::fmt;
+
+use crate::{
+    chat::{own, target::Target},
+    neutral::{Dropped, Extra, Unsupported},
+    writer::Writer,
+};
+
+/// A request while it is written.
+pub(crate) struct Draft<'a> {
+    pub(crate) writer: Writer,
+    pub(crate) dropped: Dropped,
+    pub(crate) target: &'a Target<'a>,
+}
+
+/// Where something stands in a conversation: in which turn, which part of it, and which part of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    turn: usize,
+    part: Option<usize>,
+    inner: Option<usize>,
+}
+
+// === impl Draft ===
+
+impl<'a> Draft<'a> {
+    /// An empty one.
+    pub(crate) fn new(target: &'a Target<'a>) -> Self {
+        Self {
+            writer: Writer::default(),
+            dropped: Dropped::default(),
+            target,
+        }
+    }
+
+    /// Notes that a member of what stands at `at` was left out.
+    pub(crate) fn note(&mut self, at: impl fmt::Display, name: &str) {
+        let at = at.to_string();
+        let dot = if at.is_empty() { "" } else { "." };
+        self.dropped.note(format!("{at}{dot}{name}"));
+    }
+
+    /// Notes the members of other families.
+    pub(crate) fn note_others(&mut self, kept: &[Extra], at: impl fmt::Display) {
+        for extra in kept.iter().filter(|extra| !own::is_own(extra)) {
+            self.note(&at, &extra.name);
+        }
+    }
+
+    /// Writes those of this family's members whose names begin with `prefix`, without it, into the object that is
+    /// open.
+    pub(crate) fn write_under(&mut self, kept: &[Extra], prefix: &str) {
+        for (name, raw) in own::under(kept, prefix) {
+            self.writer.key(name).raw(raw);
+        }
+    }
+
+    /// Writes this family's members into the object that is open, but for those that stand deeper, under one of
+    /// `inner`.
+    pub(crate) fn write_own(&mut self, kept: &[Extra], inner: &[&str]) {
+        for (name, raw) in own::under(kept, "") {
+            if !inner.iter().any(|inner| name.starts_with(inner)) {
+                self.writer.key(name).raw(raw);
+            }
+        }
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// A turn.
+    pub(crate) const fn of(turn: usize) -> Self {
+        Self {
+            turn,
+            part: None,
+            inner: None,
+        }
+    }
+
+    /// A part of it.
+    pub(crate) const fn part(self, part: usize) -> Self {
+        Self {
+            part: Some(part),
+            ..self
+        }
+    }
+
+    /// A part of that part.
+    pub(crate) const fn inner(self, inner: usize) -> Self {
+        Self {
+            inner: Some(inner),
+            ..self
+        }
+    }
+
+    /// The turn that it stands in.
+    pub(crate) const fn turn(self) -> Self {
+        Self::of(self.turn)
+    }
+
+    /// What stands here cannot be left out.
+    pub(crate) fn unsupported(self, why: &str) -> Unsupported {
+        Unsupported {
+            at: self.to_string(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "messages[{}]", self.turn)?;
+        for at in [self.part, self.inner].into_iter().flatten() {
+            write!(f, ".content[{at}]")?;
+        }
+        Ok(())
+    }
+}

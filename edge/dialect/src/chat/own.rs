@@ -1,0 +1,42 @@
+//! Members that only this family understands: how they are kept and found.
+//!
+//! Knows names and nothing of what they mean. A dot in a name leads into an object: `stream_options.x` is `x` in
+//! `stream_options`.
+
+use crate::{
+    neutral::{Extra, Family},
+    object::Object,
+};
+
+/// A member of this family.
+pub(crate) fn extra(name: impl Into<String>, raw: &str) -> Extra {
+    Extra::new(Family::Chat, name, raw)
+}
+
+/// Keeps what nobody took of an object, under names that begin with `prefix`. A null says nothing.
+pub(crate) fn keep(object: Object<'_>, prefix: &str, kept: &mut Vec<Extra>) {
+    let said = object.rest().filter(|(_, raw)| *raw != "null");
+    kept.extend(said.map(|(name, raw)| extra(format!("{prefix}{name}"), raw)));
+}
+
+/// Whether it is a member of this family.
+pub(crate) fn is_own(extra: &Extra) -> bool {
+    extra.family == Family::Chat
+}
+
+/// The raw value of a member that was kept.
+pub(crate) fn find<'e>(kept: &'e [Extra], name: &str) -> Option<&'e str> {
+    kept.iter()
+        .find(|extra| is_own(extra) && extra.name == name)
+        .map(|extra| extra.value.as_str())
+}
+
+/// Those whose names begin with `prefix`, without it, and their raw values.
+pub(crate) fn under<'e>(
+    kept: &'e [Extra],
+    prefix: &'e str,
+) -> impl Iterator<Item = (&'e str, &'e str)> {
+    kept.iter()
+        .filter(|extra| is_own(extra))
+        .filter_map(move |extra| Some((extra.name.strip_prefix(prefix)?, extra.value.as_str())))
+}

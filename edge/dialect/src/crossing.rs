@@ -6,6 +6,7 @@
 mod absent;
 mod decoder;
 mod encoder;
+mod vectors;
 pub mod watch;
 pub mod stream;
 
@@ -27,7 +28,7 @@ use self::{
     stream::Stream,
 };
 
-pub use self::decoder::Decoder;
+pub use self::{decoder::Decoder, vectors::Maker};
 
 /// A provider's model, and what its dialect needs to know of it.
 #[derive(Debug, Clone)]
@@ -92,6 +93,21 @@ pub struct Back {
     wishes: Wishes,
     by_tool: bool,
     originals: Originals,
+    /// Where vectors are asked for.
+    vectors: Option<vectors::Back>,
+}
+
+/// A request for vectors on its way.
+#[derive(Debug)]
+pub struct CrossedVectors {
+    /// The body for the provider.
+    pub body: Vec<u8>,
+    /// What was left out.
+    pub dropped: Dropped,
+    /// Which method it is for, where the path says that.
+    pub method: Option<&'static str>,
+    /// For the answer.
+    pub back: Back,
 }
 
 /// A whole answer for the client.
@@ -101,6 +117,8 @@ pub struct Whole {
     pub body: Vec<u8>,
     /// What was used, where the provider says it.
     pub tokens: Option<Tokens>,
+    /// How many bytes of it were generated, roughly; none of vectors.
+    pub generated_bytes: u64,
 }
 
 /// Writes a client's request for a provider's model.
@@ -147,11 +165,38 @@ pub fn cross(
         wishes,
         by_tool,
         originals,
+        vectors: None,
     };
     Ok(Crossed {
         body,
         dropped,
         stream: request.stream,
+        back,
+    })
+}
+
+/// Writes a request for vectors, which is `OpenAI`'s, for a model of another family.
+pub fn cross_vectors(body: &str, maker: &Maker<'_>, seed: Seed) -> Result<CrossedVectors, Refused> {
+    let request = vectors::read(body).map_err(Refused::Misfit)?;
+    let method = vectors::method(&request, maker);
+    let written = vectors::write(&request, maker).map_err(Refused::Unsupported)?;
+    let Encoded { body, dropped } = written.encoded;
+    let back = Back {
+        client: Family::Chat,
+        provider: match maker {
+            Maker::Gemini(_) => Family::Gemini,
+            Maker::Cohere(_) => Family::Cohere,
+        },
+        seed,
+        wishes: Wishes::default(),
+        by_tool: false,
+        originals: Originals::default(),
+        vectors: Some(written.back),
+    };
+    Ok(CrossedVectors {
+        body,
+        dropped,
+        method,
         back,
     })
 }
@@ -243,13 +288,25 @@ impl Back {
         {
             return Err(error);
         }
+        if let Some(vectors) = &self.vectors {
+            let (body, vectors) = vectors.whole(body)?;
+            return Ok(Whole {
+                body,
+                tokens: vectors.tokens,
+                generated_bytes: 0,
+            });
+        }
         let mut answer = self.read_answer(body).map_err(|why| unreadable(&why))?;
         self.originals.undo_answer(&mut answer);
         absent::in_answer(&mut answer);
         messages::answer::check(&answer)?;
         let tokens = answer.tokens;
         let body = self.write_answer(&answer);
-        Ok(Whole { body, tokens })
+        Ok(Whole {
+            generated_bytes: body.len() as u64,
+            body,
+            tokens,
+        })
     }
 
     /// A translator of a stream.

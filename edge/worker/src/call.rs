@@ -264,7 +264,7 @@ impl Call {
         let answer = back.whole(&whole).map_err(|_| Failure::Unreadable)?;
         let tally = Tally {
             tokens: answer.tokens,
-            output_tokens: estimate::output_tokens(answer.body.len() as u64),
+            output_tokens: estimate::output_tokens(answer.generated_bytes),
         };
         Ok(Content::Whole(answer.body.into(), tally))
     }

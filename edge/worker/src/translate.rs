@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use dialect::{
-    crossing::{self, Back, Target, cross},
+    crossing::{self, Back, Maker, Target, cross, cross_vectors},
     neutral::{Dropped, Family, Seed},
     request::{Endpoint, Rewrite, rewrite},
 };
@@ -127,14 +127,18 @@ fn across(
     model: &str,
     arrival: &Arrival,
 ) -> Result<Outgoing, Refusal> {
-    let asked = request.crossing().ok_or(Refusal::Endpoint)?;
-    let target = facts::target(provider, model);
     let seed = Seed {
         request_id: arrival.id.hyphenated().to_string(),
         now_seconds: arrival.at_ms / 1_000,
     };
     // The scan has seen that it is UTF-8.
     let body = str::from_utf8(request.body()).unwrap_or_default();
+    if request.endpoint() == Endpoint::Embeddings {
+        let maker = facts::maker(provider, model).ok_or(Refusal::Endpoint)?;
+        return vectors(body, model, &maker, seed);
+    }
+    let asked = request.crossing().ok_or(Refusal::Endpoint)?;
+    let target = facts::target(provider, model);
     let crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
         path: path(&target, model, crossed.stream),
@@ -143,6 +147,26 @@ fn across(
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: crossed.stream,
+        },
+        dropped: crossed.dropped,
+    })
+}
+
+fn vectors(body: &str, model: &str, maker: &Maker<'_>, seed: Seed) -> Result<Outgoing, Refusal> {
+    let crossed = cross_vectors(body, maker, seed).map_err(Refusal::Crossing)?;
+    Ok(Outgoing {
+        path: match crossed.method {
+            Some(method) => format!("/models/{}:{method}", segment(model)).into(),
+            None => "/embed".into(),
+        },
+        body: crossed.body.into(),
+        family: match maker {
+            Maker::Gemini(_) => Family::Gemini,
+            Maker::Cohere(_) => Family::Cohere,
+        },
+        way: Way::Across {
+            back: Box::new(crossed.back),
+            stream: false,
         },
         dropped: crossed.dropped,
     })

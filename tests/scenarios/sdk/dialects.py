@@ -172,6 +172,22 @@ def refused(asker, ask):
     return None
 
 
+class Vectors(Chat):
+    """Asks for vectors; what it sees has no other form than OpenAI's."""
+
+    def seen(self, model):
+        two = self.client.embeddings.create(model=model, input=["hello", "there"])
+        one = self.client.embeddings.create(model=model, input="hello", encoding_format="float")
+        return {
+            "two": [it.embedding for it in two.data],
+            "one": [it.embedding for it in one.data],
+        }
+
+
+if sdk == "vectors":
+    print(json.dumps({model: Vectors().seen(model) for model in models}))
+    sys.exit()
+
 asker = {"chat": Chat, "responses": Responses, "messages": Messages, "gemini": Gemini}[sdk]()
 seen = {}
 for model in models:

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub const TEXT: &str = "Hello there, friend.";
 /// Tokens that they count for the question, and for the answer.
 pub const TOKENS: [u64; 2] = [11, 7];
+/// The vector of any text; floats of 32 bits say these exactly.
+pub const VECTOR: [f64; 3] = [0.5, -0.25, 2.0];
 /// What they call, with which arguments: two at once, and one that has none.
 pub const CALLS: [&str; 3] = [r#"{"city":"Oslo"}"#, r#"{"city":"Rome"}"#, "{}"];
 
@@ -41,6 +43,9 @@ pub fn answer(kind: ProviderKind, asked: &Asked) -> Answer {
     } else {
         Wants::Text
     };
+    if asked.path.contains("mbed") {
+        return vectors(kind, asked);
+    }
     let question: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     let streamed = question["stream"] == json!(true) || asked.path.contains("stream");
     match kind {
@@ -388,6 +393,28 @@ fn bedrock(wants: Wants, streamed: bool) -> Answer {
             }
         }
     }
+}
+
+/// A vector for each text, of the numbers that [`VECTOR`] says.
+fn vectors(kind: ProviderKind, asked: &Asked) -> Answer {
+    let question: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+    let each = |texts: &Value| {
+        let count = texts.as_array().map_or(1, Vec::len);
+        vec![json!(VECTOR); count]
+    };
+    whole(&match kind {
+        ProviderKind::Gemini if asked.path.contains("batch") => {
+            let vectors = each(&question["requests"]);
+            let vectors: Vec<Value> = vectors.iter().map(|it| json!({"values": it})).collect();
+            json!({"embeddings": vectors})
+        }
+        ProviderKind::Gemini => json!({"embedding": {"values": VECTOR}}),
+        _ => {
+            let vectors = each(&question["texts"]);
+            let billed = json!({"billed_units": {"input_tokens": TOKENS[0]}});
+            json!({"id": "e-1", "embeddings": {"float": vectors}, "texts": question["texts"], "meta": billed})
+        }
+    })
 }
 
 /// One frame of Amazon's event stream.

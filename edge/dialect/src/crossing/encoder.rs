@@ -11,7 +11,7 @@ use crate::{
 pub(crate) struct Encoder(Each);
 
 /// What a client asked for that its stream must say or be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Wishes {
     /// The model, as the client calls it.
     pub(crate) model: String,

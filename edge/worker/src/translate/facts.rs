@@ -3,7 +3,11 @@
 //! Facts by kind and by name, until a catalogue says them. Must never decide where a request goes.
 
 use dialect::{
-    chat::target as chat, cohere, converse, crossing::Target, gemini, messages::target as messages,
+    chat::target as chat,
+    cohere, converse,
+    crossing::{Maker, Target},
+    gemini,
+    messages::target as messages,
 };
 use policy::provider::{Provider, ProviderKind, Speaks};
 
@@ -15,6 +19,15 @@ pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Target<'a> {
         Speaks::Gemini => Target::Gemini(gemini::Target::new(model)),
         Speaks::Cohere => Target::Cohere(cohere::Target::new(model)),
         Speaks::Converse => Target::Converse(converse::target::Target::new(model)),
+    }
+}
+
+/// A target that makes vectors, where another family than `OpenAI`'s has such.
+pub(super) fn maker<'a>(provider: &Provider, model: &'a str) -> Option<Maker<'a>> {
+    match provider.kind.speaks() {
+        Speaks::Gemini => Some(Maker::Gemini(gemini::Target::new(model))),
+        Speaks::Cohere => Some(Maker::Cohere(model)),
+        _ => None,
     }
 }
 

@@ -4,16 +4,30 @@ use harness::{
     provider::{Asked, Provider},
     site::{Plan, Site},
     tenant::{CREDENTIAL, Tenant},
+    wait,
 };
+use proto::admin::{QueryUsageRequest, UsageDimension, UsageRow};
 use scenarios::{
-    dialects::{self, CALLS, KINDS, TEXT, TOKENS},
+    dialects::{self, CALLS, KINDS, TEXT, TOKENS, VECTOR},
     sdk,
 };
 use serde_json::{Value, json};
 
+/// The SDKs, and whether they are Node's.
+const SDKS: [(bool, &str); 7] = [
+    (false, "chat"),
+    (false, "responses"),
+    (false, "messages"),
+    (false, "gemini"),
+    (true, "chat"),
+    (true, "messages"),
+    (true, "ai"),
+];
+
 /// A provider of every dialect behind one edge, a model for each, and a key.
 struct Town {
     site: Site,
+    organization: String,
     key: String,
     providers: Vec<Provider>,
 }
@@ -33,6 +47,7 @@ async fn town() -> Town {
     site.propagated().await;
     Town {
         site,
+        organization: tenant.organization,
         key,
         providers,
     }
@@ -80,21 +95,53 @@ fn assert_seen(sdk: &str, model: &str, seen: &Value) {
 async fn official_sdks_of_four_apis_hold_one_conversation_with_providers_of_five() {
     let town = town().await;
     let url = town.site.url(0);
-    for (node, sdk) in [
-        (false, "chat"),
-        (false, "responses"),
-        (false, "messages"),
-        (false, "gemini"),
-        (true, "chat"),
-        (true, "messages"),
-        (true, "ai"),
-    ] {
+    for (node, sdk) in SDKS {
         let seen = sdk::converse(node, sdk, &url, &town.key, &models()).await;
         for model in models() {
             assert_seen(sdk, model, &seen[model]);
         }
     }
     assert_credentials(&town);
+    assert_accounted(&town).await;
+}
+
+#[tokio::test]
+async fn the_openai_sdk_gets_vectors_from_other_families() {
+    let town = town().await;
+    let models = ["by-gemini", "by-cohere"];
+    let seen = sdk::converse(false, "vectors", &town.site.url(0), &town.key, &models).await;
+    for model in models {
+        assert_eq!(seen[model]["two"], json!([VECTOR, VECTOR]), "{model}");
+        assert_eq!(seen[model]["one"], json!([VECTOR]), "{model}");
+    }
+}
+
+/// Whatever stood between, each request is accounted once and as its provider counted.
+async fn assert_accounted(town: &Town) {
+    let conversations = i64::try_from(SDKS.len()).expect("a few");
+    // Whole and streamed, with tools and without; and two that failed, which used nothing.
+    let (answered, failed) = (4 * conversations, 2 * conversations);
+    let request = QueryUsageRequest {
+        parent: town.organization.clone(),
+        group_by: vec![UsageDimension::Model.into()],
+        ..Default::default()
+    };
+    let all = KINDS.len();
+    let arrived = || async {
+        let reply = town.site.admin().usage().query_usage(request.clone()).await;
+        let rows = reply.expect("the control plane answers").into_inner().rows;
+        let whole = |row: &UsageRow| row.requests == answered + failed;
+        (rows.len() == all && rows.iter().all(whole)).then_some(rows)
+    };
+    let (rows, _) = wait::until("all usage arrived", arrived).await;
+    for row in rows {
+        let [input, output] = TOKENS.map(|it| answered * i64::try_from(it).expect("a few"));
+        assert_eq!(
+            (row.input_tokens, row.output_tokens),
+            (input, output),
+            "{row:?}"
+        );
+    }
 }
 
 /// Each provider was shown its credential where it looks for it, and never the client's key.

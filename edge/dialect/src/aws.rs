@@ -2,7 +2,6 @@
 //!
 //! Owns nothing of any model's dialect. Must never know a clock or a socket: times and bytes are given.
 
-pub mod base64;
 pub mod event_stream;
 pub mod sigv4;
 pub mod exception;

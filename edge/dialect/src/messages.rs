@@ -6,7 +6,6 @@
 //! words are nothing; system turns that come first are `system`.
 
 pub mod version;
-mod base64;
 mod extras;
 mod mark;
 mod media;

@@ -4,10 +4,10 @@
 
 use crate::{
     aws::{
-        base64,
         event_stream::{Decoder, Frame},
         exception,
     },
+    base64,
     neutral::{Class, Error},
     object::Object,
 };

@@ -4,8 +4,8 @@
 //! is generated.
 
 use crate::{
+    base64,
     messages::{
-        base64,
         draft::Purpose,
         request,
         target::{Hosting, Target},

@@ -7,8 +7,9 @@ mod block;
 mod reading;
 
 use crate::{
+    base64,
     events::Assembler,
-    messages::{base64, decoder::reading::Reading, error},
+    messages::{decoder::reading::Reading, error},
     neutral::{Class, Error, Event, Seed},
     object::Object,
     sse,

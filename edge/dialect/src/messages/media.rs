@@ -4,7 +4,8 @@
 //! bytes that tell its kind.
 
 use crate::{
-    messages::{base64, extras},
+    base64,
+    messages::extras,
     neutral::{Extra, Media, Source},
     object::{Misfit, Object},
     writer::Writer,

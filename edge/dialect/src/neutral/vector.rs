@@ -4,6 +4,7 @@
 //! vector that is asked for in the form in which it came is given back as it came.
 
 use crate::{
+    base64,
     json::{self, Fault},
     neutral::Json,
 };
@@ -17,8 +18,6 @@ pub enum Vector {
     Packed(String),
 }
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 // === impl Vector ===
 
 impl Vector {
@@ -27,7 +26,7 @@ impl Vector {
     pub fn to_numbers(&self) -> Option<Json> {
         match self {
             Self::Numbers(numbers) => Some(numbers.clone()),
-            Self::Packed(packed) => numbers(&unpack(packed)?),
+            Self::Packed(packed) => numbers(&base64::decode(packed)?),
         }
     }
 
@@ -45,7 +44,7 @@ impl Vector {
                     Ok::<_, Fault>(())
                 });
                 walked.ok()?;
-                Some(pack(&bytes))
+                Some(base64::encode(&bytes))
             }
         }
     }
@@ -70,41 +69,6 @@ fn numbers(bytes: &[u8]) -> Option<Json> {
     }
     raw.push(']');
     Some(Json::of(&raw))
-}
-
-fn pack(bytes: &[u8]) -> String {
-    let mut packed = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let six = usize::try_from(bits >> (18 - 6 * digit) & 63).unwrap_or(0);
-            let said = digit <= three.len();
-            packed.push(if said { char::from(ALPHABET[six]) } else { '=' });
-        }
-    }
-    packed
-}
-
-fn unpack(packed: &str) -> Option<Vec<u8>> {
-    let digits = packed.trim_end_matches('=').as_bytes();
-    let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
-    for four in digits.chunks(4) {
-        let mut bits = 0;
-        for digit in four {
-            let six = ALPHABET.iter().position(|letter| letter == digit)?;
-            bits = bits << 6 | u32::try_from(six).ok()?;
-        }
-        bits <<= 6 * (4 - four.len());
-        let three = bits.to_be_bytes();
-        match four.len() {
-            4 => bytes.extend(&three[1..]),
-            3 => bytes.extend(&three[1..3]),
-            2 => bytes.extend(&three[1..2]),
-            _ => return None,
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Redacted thoughts: bytes in base64 here, text at their maker. Claude's are text themselves, so that the same
 //! conversation can go on by another way to the same model.
 
-use crate::aws::base64;
+use crate::base64;
 
 /// What stands before bytes that are no text. No such text is base64, so none can be mistaken for it.
 const BYTES: &str = "bedrock:";

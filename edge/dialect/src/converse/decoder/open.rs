@@ -1,6 +1,6 @@
 //! The block that is open in a stream, and what of it is held until it closes.
 
-use crate::{aws::base64, converse::block, neutral::Delta};
+use crate::{base64, converse::block, neutral::Delta};
 
 /// The longest proof of a thought, or redacted thought. Full: the stream is given up, because half of it proves
 /// nothing.

@@ -3,7 +3,7 @@
 use std::{env, fs, path::Path};
 
 use dialect::{
-    aws::base64,
+    base64,
     converse::{
         answer, error,
         request::{self, Target},

@@ -3,10 +3,12 @@
 //! Owns which codec reads and which writes, so that N dialects of clients and M of providers take N + M codecs. Must
 //! never know sockets or policy, nor what any dialect looks like.
 
+mod target;
 mod absent;
 mod decoder;
 mod encoder;
 mod vectors;
+mod counting;
 pub mod watch;
 pub mod stream;
 
@@ -28,24 +30,7 @@ use self::{
     stream::Stream,
 };
 
-pub use self::{decoder::Decoder, vectors::Maker};
-
-/// A provider's model, and what its dialect needs to know of it.
-#[derive(Debug, Clone)]
-pub enum Target<'a> {
-    /// See [`chat`].
-    Chat(chat::target::Target<'a>),
-    /// See [`responses`].
-    Responses(responses::Target<'a>),
-    /// See [`messages`].
-    Messages(messages::target::Target<'a>),
-    /// See [`gemini`].
-    Gemini(gemini::Target<'a>),
-    /// See [`converse`].
-    Converse(converse::target::Target<'a>),
-    /// See [`cohere`].
-    Cohere(cohere::Target<'a>),
-}
+pub use self::{decoder::Decoder, target::Target, vectors::Maker};
 
 /// What a client asks, beside its body.
 #[derive(Debug, Clone, Copy)]
@@ -93,8 +78,18 @@ pub struct Back {
     wishes: Wishes,
     by_tool: bool,
     originals: Originals,
-    /// Where vectors are asked for.
-    vectors: Option<vectors::Back>,
+    asked: What,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+enum What {
+    /// An answer.
+    Answer,
+    /// Vectors.
+    Vectors(vectors::Back),
+    /// How many tokens a request has.
+    Count,
 }
 
 /// A request for vectors on its way.
@@ -165,7 +160,7 @@ pub fn cross(
         wishes,
         by_tool,
         originals,
-        vectors: None,
+        asked: What::Answer,
     };
     Ok(Crossed {
         body,
@@ -191,7 +186,7 @@ pub fn cross_vectors(body: &str, maker: &Maker<'_>, seed: Seed) -> Result<Crosse
         wishes: Wishes::default(),
         by_tool: false,
         originals: Originals::default(),
-        vectors: Some(written.back),
+        asked: What::Vectors(written.back),
     };
     Ok(CrossedVectors {
         body,
@@ -199,6 +194,35 @@ pub fn cross_vectors(body: &str, maker: &Maker<'_>, seed: Seed) -> Result<Crosse
         method,
         back,
     })
+}
+
+/// Writes a client's question of how many tokens a request has. `None` where the model's API cannot tell.
+pub fn cross_count(
+    asked: &Asked<'_>,
+    body: &str,
+    target: &Target<'_>,
+    seed: Seed,
+) -> Result<Option<Crossed>, Refused> {
+    let request = counting::read(asked.family, asked.model, body).map_err(Refused::Misfit)?;
+    let written = counting::write(&request, target).map_err(Refused::Unsupported)?;
+    let Some(Encoded { body, dropped }) = written else {
+        return Ok(None);
+    };
+    let back = Back {
+        client: asked.family,
+        provider: target.family(),
+        seed,
+        wishes: Wishes::default(),
+        by_tool: false,
+        originals: Originals::default(),
+        asked: What::Count,
+    };
+    Ok(Some(Crossed {
+        body,
+        dropped,
+        stream: false,
+        back,
+    }))
 }
 
 /// An error of ours, as the body that a client of this family reads.
@@ -260,22 +284,6 @@ fn write(request: &Request, target: &Target<'_>) -> Result<Encoded, Unsupported>
     }
 }
 
-// === impl Target ===
-
-impl Target<'_> {
-    /// Its family.
-    pub const fn family(&self) -> Family {
-        match self {
-            Self::Chat(_) => Family::Chat,
-            Self::Responses(_) => Family::Responses,
-            Self::Messages(_) => Family::Messages,
-            Self::Gemini(_) => Family::Gemini,
-            Self::Converse(_) => Family::Converse,
-            Self::Cohere(_) => Family::Cohere,
-        }
-    }
-}
-
 // === impl Back ===
 
 impl Back {
@@ -288,13 +296,25 @@ impl Back {
         {
             return Err(error);
         }
-        if let Some(vectors) = &self.vectors {
-            let (body, vectors) = vectors.whole(body)?;
-            return Ok(Whole {
-                body,
-                tokens: vectors.tokens,
-                generated_bytes: 0,
-            });
+        match &self.asked {
+            What::Answer => {}
+            What::Vectors(vectors) => {
+                let (body, vectors) = vectors.whole(body)?;
+                return Ok(Whole {
+                    body,
+                    tokens: vectors.tokens,
+                    generated_bytes: 0,
+                });
+            }
+            What::Count => {
+                let told = counting::whole(self.client, self.provider, body);
+                return Ok(Whole {
+                    body: told.map_err(|why| unreadable(&why))?,
+                    // Providers count for nothing.
+                    tokens: Some(Tokens::default()),
+                    generated_bytes: 0,
+                });
+            }
         }
         let mut answer = self.read_answer(body).map_err(|why| unreadable(&why))?;
         self.originals.undo_answer(&mut answer);

@@ -27,6 +27,10 @@ pub enum Endpoint {
     Responses,
     /// `/v1/messages`.
     Messages,
+    /// `/v1/messages/count_tokens`.
+    CountMessages,
+    /// `…/models/{model}:countTokens`.
+    CountGenerate,
     /// `…/models/{model}:generateContent`.
     Generate,
     /// `…/models/{model}:streamGenerateContent`, as server-sent events or as one growing array.
@@ -123,7 +127,7 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
     if scanned.model_place.is_none() {
         return Err(Refused::ModelMissing);
     }
-    if endpoint == Endpoint::Embeddings {
+    if endpoint == Endpoint::Embeddings || endpoint.counts() {
         scanned.output_tokens_max = Some(0);
     }
     Ok(scanned)
@@ -133,7 +137,10 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
 pub fn scan_for(endpoint: Endpoint, model: &str, body: &[u8]) -> Result<Scanned, Refused> {
     let mut scanned = facts(endpoint, body)?;
     model.clone_into(&mut scanned.model);
-    scanned.stream = endpoint == Endpoint::GenerateStream;
+    scanned.stream = endpoint.streams();
+    if endpoint.counts() {
+        scanned.output_tokens_max = Some(0);
+    }
     Ok(scanned)
 }
 
@@ -231,10 +238,15 @@ impl Endpoint {
         match self {
             Self::ChatCompletions => Some(Family::Chat),
             Self::Responses => Some(Family::Responses),
-            Self::Messages => Some(Family::Messages),
-            Self::Generate | Self::GenerateStream => Some(Family::Gemini),
+            Self::Messages | Self::CountMessages => Some(Family::Messages),
+            Self::Generate | Self::GenerateStream | Self::CountGenerate => Some(Family::Gemini),
             Self::Completions | Self::Embeddings => None,
         }
+    }
+
+    /// Whether nothing is asked but how many tokens a request has, which costs nothing.
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::CountMessages | Self::CountGenerate)
     }
 
     /// Whether the path itself asks for a stream.
@@ -263,7 +275,8 @@ impl Endpoint {
                 ("best_of", Field::Choices),
                 ("prompt", Field::Prompt),
             ],
-            Self::Embeddings => &[("model", Field::Model)],
+            Self::Embeddings | Self::CountMessages => &[("model", Field::Model)],
+            Self::CountGenerate => &[],
             Self::Responses => &[
                 ("model", Field::Model),
                 ("stream", Field::Stream),

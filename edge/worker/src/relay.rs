@@ -15,14 +15,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use dialect::neutral::{Class, Dropped, Family};
+use dialect::{
+    Tokens,
+    neutral::{Class, Dropped, Family},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use crate::{
     call::{Answer, Content, client, line::Broken},
-    record::{Entry, Outcome},
+    record::{Entry, Outcome, Tally},
     request::Arrival,
     translate::Way,
 };
@@ -140,6 +143,12 @@ fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
             usage_added,
         } => (*endpoint, *usage_added),
     };
+    if endpoint.counts() {
+        return Gauge::Known(Tally {
+            tokens: Some(Tokens::default()),
+            output_tokens: 0,
+        });
+    }
     let encoded = headers
         .get(header::CONTENT_ENCODING)
         .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use dialect::{
-    crossing::{self, Back, Maker, Target, cross, cross_vectors},
+    crossing::{self, Back, Crossed, Maker, Target, cross, cross_count, cross_vectors},
     neutral::{Dropped, Family, Seed},
     request::{Endpoint, Rewrite, rewrite},
 };
@@ -87,7 +87,7 @@ const fn same(speaks: Speaks, endpoint: Endpoint) -> Option<Family> {
             Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings,
         ) => Some(Family::Chat),
         (Speaks::OpenAi { responses: true }, Endpoint::Responses) => Some(Family::Responses),
-        (Speaks::Messages, Endpoint::Messages) => Some(Family::Messages),
+        (Speaks::Messages, Endpoint::Messages | Endpoint::CountMessages) => Some(Family::Messages),
         (Speaks::Gemini, Endpoint::Generate | Endpoint::GenerateStream) => Some(Family::Gemini),
         _ => None,
     }
@@ -108,6 +108,8 @@ fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) 
             Endpoint::Embeddings => "/embeddings".into(),
             Endpoint::Responses => "/responses".into(),
             Endpoint::Messages => "/messages".into(),
+            Endpoint::CountMessages => "/messages/count_tokens".into(),
+            Endpoint::CountGenerate => gemini_count_path(model),
             Endpoint::Generate => gemini_path(model, false, true).into(),
             Endpoint::GenerateStream => gemini_path(model, true, request.wants_events()).into(),
         },
@@ -139,6 +141,10 @@ fn across(
     }
     let asked = request.crossing().ok_or(Refusal::Endpoint)?;
     let target = facts::target(provider, model);
+    if request.endpoint().counts() {
+        let crossed = cross_count(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
+        return Ok(count(crossed.ok_or(Refusal::Endpoint)?, &target, model));
+    }
     let crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
         path: path(&target, model, crossed.stream),
@@ -150,6 +156,26 @@ fn across(
         },
         dropped: crossed.dropped,
     })
+}
+
+fn count(crossed: Crossed, target: &Target<'_>, model: &str) -> Outgoing {
+    Outgoing {
+        path: match target.family() {
+            Family::Gemini => gemini_count_path(model),
+            _ => "/messages/count_tokens".into(),
+        },
+        body: crossed.body.into(),
+        family: target.family(),
+        way: Way::Across {
+            back: Box::new(crossed.back),
+            stream: false,
+        },
+        dropped: crossed.dropped,
+    }
+}
+
+fn gemini_count_path(model: &str) -> Cow<'static, str> {
+    format!("/models/{}:countTokens", segment(model)).into()
 }
 
 fn vectors(body: &str, model: &str, maker: &Maker<'_>, seed: Seed) -> Result<Outgoing, Refusal> {

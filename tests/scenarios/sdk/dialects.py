@@ -188,6 +188,18 @@ if sdk == "vectors":
     print(json.dumps({model: Vectors().seen(model) for model in models}))
     sys.exit()
 
+if sdk == "counts":
+    counted = {}
+    for model in models:
+        messages = [{"role": "user", "content": HELLO}]
+        anthropic, gemini = Messages().client, Gemini().client
+        counted[model] = [
+            anthropic.messages.count_tokens(model=model, messages=messages).input_tokens,
+            gemini.models.count_tokens(model=model, contents=HELLO).total_tokens,
+        ]
+    print(json.dumps(counted))
+    sys.exit()
+
 asker = {"chat": Chat, "responses": Responses, "messages": Messages, "gemini": Gemini}[sdk]()
 seen = {}
 for model in models:

@@ -28,7 +28,7 @@ pub struct Asked {
 }
 
 /// A closed set of words for what a path asks for, as labels of metrics.
-pub const LABELS: [&str; 8] = [
+pub const LABELS: [&str; 9] = [
     "chat_completions",
     "completions",
     "embeddings",
@@ -36,6 +36,7 @@ pub const LABELS: [&str; 8] = [
     "responses",
     "messages",
     "generate_content",
+    "count_tokens",
     "other",
 ];
 
@@ -47,9 +48,11 @@ pub fn label(path: &str) -> usize {
         "/v1/embeddings" => 2,
         "/v1/responses" => 4,
         "/v1/messages" => 5,
+        "/v1/messages/count_tokens" => 7,
+        _ if generated(path).is_some_and(|(_, asked)| asked.counts()) => 7,
         _ if generated(path).is_some() => 6,
         _ if path == "/v1/models" || path.starts_with("/v1/models/") => 3,
-        _ => 7,
+        _ => 8,
     }
 }
 
@@ -61,6 +64,8 @@ pub const fn path(endpoint: Inference) -> &'static str {
         Inference::Embeddings => "/v1/embeddings",
         Inference::Responses => "/v1/responses",
         Inference::Messages => "/v1/messages",
+        Inference::CountMessages => "/v1/messages/count_tokens",
+        Inference::CountGenerate => "/v1beta/models/{model}:countTokens",
         Inference::Generate => "/v1beta/models/{model}:generateContent",
         Inference::GenerateStream => "/v1beta/models/{model}:streamGenerateContent",
     }
@@ -69,7 +74,7 @@ pub const fn path(endpoint: Inference) -> &'static str {
 /// The family whose clients ask at this path, for errors that are told before anything else is known.
 pub fn family(path: &str) -> Family {
     match path {
-        "/v1/messages" => Family::Messages,
+        "/v1/messages" | "/v1/messages/count_tokens" => Family::Messages,
         "/v1/responses" => Family::Responses,
         _ if path.starts_with("/v1beta/") || generated(path).is_some() => Family::Gemini,
         _ => Family::Chat,
@@ -85,6 +90,7 @@ fn generated(path: &str) -> Option<(&str, Inference)> {
     let inference = match verb {
         "generateContent" => Inference::Generate,
         "streamGenerateContent" => Inference::GenerateStream,
+        "countTokens" => Inference::CountGenerate,
         _ => return None,
     };
     (!model.is_empty()).then_some((model, inference))
@@ -108,6 +114,7 @@ impl Endpoint {
             "/v1/embeddings" => plain(Inference::Embeddings),
             "/v1/responses" => plain(Inference::Responses),
             "/v1/messages" => plain(Inference::Messages),
+            "/v1/messages/count_tokens" => plain(Inference::CountMessages),
             "/v1/models" => Some(Self::Models),
             _ => {
                 if let Some((model, inference)) = generated(path) {

@@ -1,6 +1,7 @@
 //! An application written for one API uses models of any provider, and does not notice.
 
 use harness::{
+    client,
     provider::{Asked, Provider},
     site::{Plan, Site},
     tenant::{CREDENTIAL, Tenant},
@@ -114,6 +115,21 @@ async fn the_openai_sdk_gets_vectors_from_other_families() {
         assert_eq!(seen[model]["two"], json!([VECTOR, VECTOR]), "{model}");
         assert_eq!(seen[model]["one"], json!([VECTOR]), "{model}");
     }
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_whoever_can() {
+    let town = town().await;
+    let models = ["by-anthropic", "by-gemini"];
+    let url = town.site.url(0);
+    let seen = sdk::converse(false, "counts", &url, &town.key, &models).await;
+    for model in models {
+        assert_eq!(seen[model], json!([TOKENS[0], TOKENS[0]]), "{model}");
+    }
+    let body = r#"{"model":"by-cohere","messages":[{"role":"user","content":"hi"}]}"#;
+    let refused = client::post(&url, &town.key, "/v1/messages/count_tokens", body).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.headers["x-sluice-code"], "unsupported_endpoint");
 }
 
 /// Whatever stood between, each request is accounted once and as its provider counted.

@@ -13,6 +13,7 @@ pub mod estimate;
 pub mod sse;
 pub mod events;
 pub mod neutral;
+mod place;
 mod field;
 pub mod request;
 pub mod openai;

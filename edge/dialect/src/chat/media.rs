@@ -3,12 +3,10 @@
 //! Owns `data:` URLs and the words for formats of sound. Must never fetch an address.
 
 use crate::{
-    chat::{
-        draft::{Draft, Place},
-        own,
-    },
+    chat::{draft::Draft, own},
     neutral::{Content, Extra, Media, Part, Source, Unsupported},
     object::{self, Misfit, Object},
+    place::Place,
 };
 
 /// Reads a media type and a payload out of a `data:` URL in base64; another address is left as it is.

@@ -3,13 +3,10 @@
 //! Owns their types. A part of a type that only this family has is kept whole, under the name of its type.
 
 use crate::{
-    chat::{
-        cache,
-        draft::{Draft, Place},
-        media, own, thoughts,
-    },
+    chat::{cache, draft::Draft, media, own, thoughts},
     neutral::{Content, Extra, Part, Unsupported},
     object::{self, Misfit, Object},
+    place::Place,
 };
 
 /// Reads a content: a string, parts, or nothing. Empty words are nothing.

@@ -1,12 +1,12 @@
 //! A request while it is written: its text so far, what was left out of it, and for whom it is.
 //!
-//! Owns how the place of a part is told to a client. Knows nothing of what stands there.
+//! Owns how what was left out is noted. Knows nothing of what is written.
 
 use std::fmt;
 
 use crate::{
     messages::{extras, target::Target},
-    neutral::{Dropped, Extra, Unsupported},
+    neutral::{Dropped, Extra},
     writer::Writer,
 };
 
@@ -25,14 +25,6 @@ pub(crate) enum Purpose {
     Answer,
     /// How many tokens the question has.
     Count,
-}
-
-/// Where a part stands: in which turn, which part of it, and which part of that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) turn: usize,
-    pub(crate) part: Option<usize>,
-    pub(crate) inner: Option<usize>,
 }
 
 // === impl Draft ===
@@ -75,52 +67,5 @@ impl<'a> Draft<'a> {
             }
         }
         members
-    }
-}
-
-// === impl Place ===
-
-impl Place {
-    /// A turn.
-    pub(crate) const fn of(turn: usize) -> Self {
-        Self {
-            turn,
-            part: None,
-            inner: None,
-        }
-    }
-
-    /// A part of it.
-    pub(crate) const fn part(self, part: usize) -> Self {
-        Self {
-            part: Some(part),
-            ..self
-        }
-    }
-
-    /// A part of that part.
-    pub(crate) const fn inner(self, inner: usize) -> Self {
-        Self {
-            inner: Some(inner),
-            ..self
-        }
-    }
-
-    /// What stands here cannot be left out.
-    pub(crate) fn unsupported(self, why: &str) -> Unsupported {
-        Unsupported {
-            at: self.to_string(),
-            why: why.to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "messages[{}]", self.turn)?;
-        for at in [self.part, self.inner].into_iter().flatten() {
-            write!(f, ".content[{at}]")?;
-        }
-        Ok(())
     }
 }

@@ -4,14 +4,9 @@
 //! out, and told.
 
 use crate::{
-    chat::{
-        call,
-        draft::{Draft, Place},
-        own, part,
-        target::Thoughts,
-        thoughts, tool_id,
-    },
+    chat::{call, draft::Draft, own, part, target::Thoughts, thoughts, tool_id},
     neutral::{Content, Part, Turn, Unsupported},
+    place::Place,
 };
 
 /// A message: the turns that it says together, which follow one another, and the number of the first.

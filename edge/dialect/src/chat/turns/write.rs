@@ -3,13 +3,9 @@
 //! Owns the order in which they must stand: all results of a turn's calls at once, then what was shown beside them.
 
 use crate::{
-    chat::{
-        cache,
-        draft::{Draft, Place},
-        part, tool_id,
-        turns::assistant,
-    },
+    chat::{cache, draft::Draft, part, tool_id, turns::assistant},
     neutral::{Content, Part, Role, Turn, Unsupported},
+    place::Place,
 };
 
 /// What a model reads in the place of what only a user can show.

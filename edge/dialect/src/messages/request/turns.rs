@@ -3,12 +3,9 @@
 //! Owns what is left out of a turn, and when two turns are one message. Must never lose the order of what stays.
 
 use crate::{
-    messages::{
-        draft::{Draft, Place},
-        extras, media, part,
-        target::Lack,
-    },
+    messages::{draft::Draft, extras, media, part, target::Lack},
     neutral::{Content, Extra, Media, Part, Request, Role, Turn, Unsupported},
+    place::Place,
     writer::Writer,
 };
 
@@ -48,7 +45,7 @@ pub(crate) fn lay_out<'r>(
         && let Some((place, part)) = message.parts.last()
         && matches!(part.content, Content::Text(_))
     {
-        return Err(Place::of(place.turn).unsupported(
+        return Err(place.turn().unsupported(
             "this model does not go on with an assistant's message: end with a user's",
         ));
     }

@@ -107,6 +107,7 @@ pub const LIMIT: Noun = Noun {
     columns: &[
         ("NAME", "name"),
         ("SCOPE", "scope"),
+        ("EACH", "each"),
         ("UNIT", "unit"),
         ("AMOUNT", "amount"),
         ("WINDOW", "window"),

@@ -7,6 +7,8 @@ pub mod admin;
 pub mod sync;
 pub mod usage;
 pub mod message;
+pub mod malformed;
+mod limit;
 pub mod object;
 pub mod unknown;
 

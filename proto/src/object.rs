@@ -1,15 +1,13 @@
 //! The wall where policy objects become bytes and bytes become policy objects.
 //!
 //! The control plane encodes once, when a change is written; every edge decodes and checks. An object that
-//! does not decode is named by an [`InvalidObject`] and never half-taken.
-
-use std::fmt;
+//! does not decode is named by an [`InvalidObject`] and never half-taken. Limits have a file of their own.
 
 use policy::{
+    calendar::Zone,
     credential::{Credential, Pepper},
-    id::{ModelId, OrganizationId, ProjectId, ProviderId},
+    id::{ModelId, ProviderId},
     key::Key,
-    limit::{Limit, Rate, Scope, Unit},
     model::{Model, Target, Version},
     object::{Kind, Object},
     organization::Organization,
@@ -19,11 +17,11 @@ use policy::{
 };
 use prost::Message;
 
-use crate::sync::{self as wire, limit_policy};
-
-/// Why bytes are not an object. Never holds a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidObject(String);
+use crate::{
+    limit,
+    malformed::{InvalidObject, filled, id, invalid},
+    sync as wire,
+};
 
 /// The object as the `value` of a change.
 pub fn encode(object: &Object) -> Vec<u8> {
@@ -33,7 +31,7 @@ pub fn encode(object: &Object) -> Vec<u8> {
         Object::Provider(it) => provider(it).encode_to_vec(),
         Object::Model(it) => model(it).encode_to_vec(),
         Object::Version(it) => version(it).encode_to_vec(),
-        Object::Limit(it) => limit(it).encode_to_vec(),
+        Object::Limit(it) => limit::policy(it).encode_to_vec(),
         Object::Key(it) => key(it).encode_to_vec(),
         Object::Credential(it) => wire::CredentialPolicy {
             provider_id: it.provider.as_bytes().to_vec(),
@@ -57,7 +55,7 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
         Kind::Provider => Object::Provider(read_provider(parse(value)?)?),
         Kind::Model => Object::Model(read_model(parse(value)?)?),
         Kind::Version => Object::Version(read_version(parse(value)?)?),
-        Kind::Limit => Object::Limit(read_limit(parse(value)?)?),
+        Kind::Limit => Object::Limit(limit::read(parse(value)?)?),
         Kind::Key => Object::Key(read_key(parse(value)?)?),
         Kind::Credential => {
             let it: wire::CredentialPolicy = parse(value)?;
@@ -85,6 +83,7 @@ fn organization(it: &Organization) -> wire::OrganizationPolicy {
     wire::OrganizationPolicy {
         id: it.id.as_bytes().to_vec(),
         name: it.name.clone(),
+        time_zone: it.zone.name().to_owned(),
     }
 }
 
@@ -134,24 +133,6 @@ fn version(it: &Version) -> wire::VersionPolicy {
     }
 }
 
-fn limit(it: &Limit) -> wire::LimitPolicy {
-    let scope = match &it.scope {
-        Scope::Organization(id) => limit_policy::Scope::ScopeOrganizationId(id.as_bytes().to_vec()),
-        Scope::Project(id) => limit_policy::Scope::ScopeProjectId(id.as_bytes().to_vec()),
-        Scope::Key(key_id) => limit_policy::Scope::ScopeKeyId(key_id.clone()),
-    };
-    wire::LimitPolicy {
-        id: it.id.as_bytes().to_vec(),
-        organization_id: it.organization.as_bytes().to_vec(),
-        name: it.name.clone(),
-        unit: it.unit as u32,
-        amount: it.rate.amount(),
-        window_ms: it.rate.window_ms(),
-        burst: it.rate.burst(),
-        scope: Some(scope),
-    }
-}
-
 fn key(it: &Key) -> wire::KeyPolicy {
     wire::KeyPolicy {
         key_id: it.key_id.clone(),
@@ -167,9 +148,14 @@ fn key(it: &Key) -> wire::KeyPolicy {
 
 fn read_organization(it: wire::OrganizationPolicy) -> Result<Organization, InvalidObject> {
     filled(&it.name, "name")?;
+    let zone = match it.time_zone.as_str() {
+        "" => Zone::UTC,
+        name => Zone::parse(name).map_err(|_| invalid("time_zone is not known"))?,
+    };
     Ok(Organization {
         id: id(&it.id, "id")?,
         name: it.name,
+        zone,
     })
 }
 
@@ -237,27 +223,6 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
     })
 }
 
-fn read_limit(it: wire::LimitPolicy) -> Result<Limit, InvalidObject> {
-    let scope = match it.scope.ok_or_else(|| invalid("scope is absent"))? {
-        limit_policy::Scope::ScopeOrganizationId(bytes) => {
-            Scope::Organization(id::<OrganizationId>(&bytes, "scope")?)
-        }
-        limit_policy::Scope::ScopeProjectId(bytes) => {
-            Scope::Project(id::<ProjectId>(&bytes, "scope")?)
-        }
-        limit_policy::Scope::ScopeKeyId(key_id) => Scope::Key(key_id),
-    };
-    let rate = Rate::new(it.amount, it.window_ms, it.burst);
-    Ok(Limit {
-        id: id(&it.id, "id")?,
-        organization: id(&it.organization_id, "organization_id")?,
-        name: it.name,
-        scope,
-        unit: Unit::from_number(it.unit).ok_or_else(|| invalid("unit is not known"))?,
-        rate: rate.map_err(|why| InvalidObject(why.to_string()))?,
-    })
-}
-
 fn read_key(it: wire::KeyPolicy) -> Result<Key, InvalidObject> {
     filled(&it.key_id, "key_id")?;
     let models = it
@@ -280,32 +245,8 @@ fn parse<M: Message + Default>(value: &[u8]) -> Result<M, InvalidObject> {
     M::decode(value).map_err(|_| invalid("the bytes are not such a message"))
 }
 
-fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], field: &str) -> Result<T, InvalidObject> {
-    T::try_from(bytes).map_err(|_| InvalidObject(format!("{field} is not 16 bytes")))
-}
-
 fn digest(bytes: &[u8], field: &str) -> Result<[u8; 32], InvalidObject> {
     bytes
         .try_into()
-        .map_err(|_| InvalidObject(format!("{field} is not 32 bytes")))
+        .map_err(|_| InvalidObject::new(format!("{field} is not 32 bytes")))
 }
-
-fn filled(text: &str, field: &str) -> Result<(), InvalidObject> {
-    if text.is_empty() {
-        Err(InvalidObject(format!("{field} is empty")))
-    } else {
-        Ok(())
-    }
-}
-
-fn invalid(why: &str) -> InvalidObject {
-    InvalidObject(why.to_owned())
-}
-
-impl fmt::Display for InvalidObject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for InvalidObject {}

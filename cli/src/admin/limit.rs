@@ -1,11 +1,13 @@
 //! What can be said of a limit.
 
 use clap::{Args, ValueEnum};
-use proto::admin::{Limit, LimitUnit, LimitWindow};
+use proto::admin::{Limit, LimitMember, LimitUnit, LimitWindow};
 
 use crate::{
     admin::field::{Change, Mask, Wanted, Which},
     failure::Failure,
+    noun,
+    place::Collections,
     session::Session,
 };
 
@@ -15,13 +17,25 @@ pub struct New {
     /// Whose use is counted: organization, project, keys/ID, projects/ID, or a whole name
     #[arg(long, value_name = "SCOPE")]
     scope: String,
+    /// Count requests for this model only
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Count what this provider serves only
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Count requests for this end user only, as clients name it
+    #[arg(long, value_name = "TEXT")]
+    end_user: Option<String>,
+    /// Give each of these a count of its own, such as each key of the project
+    #[arg(long, value_delimiter = ',', value_name = "MEMBER")]
+    each: Vec<Member>,
     /// What is counted
     #[arg(long)]
     unit: Unit,
-    /// How much each window adds
+    /// How much each window adds, or each period holds
     #[arg(long, value_name = "COUNT")]
     amount: i64,
-    /// The window
+    /// The window; from a day on a quota, which starts again in the organization's time zone
     #[arg(long)]
     window: Window,
     /// How much may be used at once from rest; a tenth of the amount unless given
@@ -59,6 +73,17 @@ enum Unit {
     Requests,
     /// Input and output together
     Tokens,
+    InputTokens,
+    OutputTokens,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Member {
+    Project,
+    Key,
+    EndUser,
+    Model,
+    Provider,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -66,6 +91,10 @@ enum Window {
     Second,
     Minute,
     Hour,
+    Day,
+    Week,
+    Month,
+    Lifetime,
 }
 
 impl Wanted for New {
@@ -75,8 +104,18 @@ impl Wanted for New {
         let unit = match self.unit {
             Unit::Requests => LimitUnit::Requests,
             Unit::Tokens => LimitUnit::Tokens,
+            Unit::InputTokens => LimitUnit::InputTokens,
+            Unit::OutputTokens => LimitUnit::OutputTokens,
+        };
+        let named = |collection: Collections, name: Option<String>| match name {
+            Some(name) => session.place.name(collection, &name),
+            None => Ok(String::new()),
         };
         Ok(Limit {
+            model: named(noun::MODEL.collections, self.model)?,
+            provider: named(noun::PROVIDER.collections, self.provider)?,
+            end_user: self.end_user.unwrap_or_default(),
+            each: self.each.into_iter().map(Member::wire).collect(),
             scope: session.place.scope(&self.scope)?,
             unit: unit.into(),
             amount: self.amount,
@@ -106,6 +145,21 @@ impl Change for Edit {
     }
 }
 
+// === impl Member ===
+
+impl Member {
+    fn wire(self) -> i32 {
+        match self {
+            Self::Project => LimitMember::Project,
+            Self::Key => LimitMember::Key,
+            Self::EndUser => LimitMember::EndUser,
+            Self::Model => LimitMember::Model,
+            Self::Provider => LimitMember::Provider,
+        }
+        .into()
+    }
+}
+
 // === impl Window ===
 
 impl Window {
@@ -114,6 +168,10 @@ impl Window {
             Self::Second => LimitWindow::Second,
             Self::Minute => LimitWindow::Minute,
             Self::Hour => LimitWindow::Hour,
+            Self::Day => LimitWindow::Day,
+            Self::Week => LimitWindow::Week,
+            Self::Month => LimitWindow::Month,
+            Self::Lifetime => LimitWindow::Lifetime,
         }
         .into()
     }

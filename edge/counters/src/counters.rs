@@ -14,7 +14,7 @@ use std::{
 
 use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter};
-use policy::id::LimitId;
+use policy::id::CounterId;
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -176,22 +176,20 @@ impl Counters {
         }
     }
 
-    /// Gives back what was reserved and not used, or charges what was used beyond it. Limits that `actuals`
+    /// Gives back what was reserved and not used, or charges what was used beyond it. Counts that `actuals`
     /// does not name were used as reserved. Never waits; the second time for a request does nothing.
-    pub fn settle(&self, request: &Request, actuals: &[(LimitId, u64)]) {
+    pub fn settle(&self, request: &Request, actuals: &[(CounterId, u64)]) {
         let parts = &*self.0;
         let Some(held) = parts.live.take(request) else {
             return;
         };
         let mut lines = held.lines;
         let used = |line: &Line| {
-            let actual = actuals.iter().find(|(limit, _)| *limit == line.limit);
+            let actual = actuals.iter().find(|(counter, _)| *counter == line.counter);
             actual.map_or(line.amount, |(_, amount)| signed(*amount))
         };
         if let (By::Purse(purse), Some(remote)) = (held.by, &parts.remote) {
-            let overuse = lines
-                .iter()
-                .map(|line| (line.limit, used(line) - line.amount));
+            let overuse = lines.iter().map(|line| (*line, used(line) - line.amount));
             return remote.escrow.settle(purse, overuse);
         }
         let whole = held.by == By::Whole;

@@ -20,8 +20,8 @@ struct World {
 
 fn line(limit: u8, rate: (u64, u64, u64), amount: i64) -> Line {
     Line {
-        limit: LimitId::from_bytes([limit; 16]),
-        rate: Rate::new(rate.0, rate.1, rate.2).unwrap(),
+        counter: CounterId::from_bytes([limit; 16]),
+        measure: Measure::Rate(Rate::new(rate.0, rate.1, rate.2).unwrap()),
         amount,
     }
 }
@@ -55,7 +55,7 @@ impl World {
         let (purse, said) = self.escrows[edge].spend(&request, lines, now);
         let ahead = match said {
             Said::Reserved(Reserved::Granted { .. }) => {
-                let over = lines.iter().map(|line| (line.limit, overuse));
+                let over = lines.iter().map(|line| (*line, overuse));
                 self.escrows[edge].settle(purse, over);
                 return Some(true);
             }

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use policy::id::OrganizationId;
+use policy::{applying::Measure, id::OrganizationId};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError,
     Script, ServerErrorKind, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
@@ -292,16 +292,25 @@ fn limit_keys(call: &mut Cmd, organization: OrganizationId, lines: &[Line]) {
     call.arg(keyspace::held(organization))
         .arg(keyspace::due(organization));
     for line in lines {
-        call.arg(keyspace::limit(organization, line.limit));
+        call.arg(keyspace::count(organization, line.counter));
     }
 }
 
 fn limit_numbers(call: &mut Cmd, line: &Line) {
-    let Line { rate, amount, .. } = line;
-    call.arg(rate.amount())
-        .arg(rate.window_ms())
-        .arg(rate.burst())
-        .arg(*amount);
+    match line.measure {
+        Measure::Rate(rate) => call
+            .arg(rate.amount())
+            .arg(rate.window_ms())
+            .arg(rate.burst()),
+        Measure::Quota { amount, span } => call
+            .arg(amount)
+            .arg(format!(
+                "{}:{}:{}",
+                span.before_ms, span.from_ms, span.to_ms
+            ))
+            .arg(amount),
+    };
+    call.arg(line.amount);
 }
 
 fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {

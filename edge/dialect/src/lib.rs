@@ -16,6 +16,7 @@ pub mod neutral;
 mod place;
 mod field;
 pub mod request;
+pub mod end_user;
 pub mod openai;
 pub mod chat;
 pub mod responses;

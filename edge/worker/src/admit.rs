@@ -1,17 +1,17 @@
 //! Makes sure that there is room: a [`Plan`] gets its [`Permit`].
 //!
-//! Knows limits and counters; knows nothing of HTTP or providers. Every reservation made here is settled exactly
-//! once: by whoever takes its [`Hold`], or by `Drop` for what is known then.
+//! Knows which limits concern a request and guesses what it will use; knows nothing of HTTP or providers. Every
+//! reservation made here is settled exactly once, by its [`Hold`].
 
 pub mod room;
+pub mod words;
+pub mod hold;
+pub mod attempts;
 
-use std::{fmt, sync::Arc};
-
-use counters::{Counters, Demand, Reserved};
+use counters::Counters;
 use dialect::{estimate, request::Endpoint};
 use policy::{
-    id::LimitId,
-    limit::{Limit, Scope, UNITS_MAX, Unit},
+    applying::{Applied, Asking},
     rules::Rules,
 };
 use serde::Deserialize;
@@ -21,7 +21,11 @@ use crate::{
     route::Plan,
 };
 
-use self::room::Room;
+use self::{
+    attempts::{AtProvider, Attempts},
+    hold::{Guess, Hold, Refusal},
+    room::Room,
+};
 
 /// The part of `[limits]` that is about guessing.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -37,30 +41,18 @@ pub struct Admit {
     config: Config,
 }
 
+/// The limits that concern one request.
+pub struct Limits {
+    all: Vec<Applied>,
+    at_providers: Box<[AtProvider]>,
+}
+
 /// Proof that room was reserved for one request.
 pub struct Permit {
     hold: Hold,
     room: Room,
     input_tokens: u64,
-}
-
-/// A reservation that somebody must settle.
-pub struct Hold {
-    counters: Counters,
-    request: counters::Request,
-    demands: Vec<Demand>,
-    settled: bool,
-}
-
-/// A limit is used up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What the limit counts.
-    pub unit: Unit,
-    /// When it is worth asking again, in milliseconds.
-    pub retry_after_ms: u64,
-    /// What is left of all of them.
-    pub room: Room,
+    attempts: Option<Box<Attempts>>,
 }
 
 // === impl Config ===
@@ -81,68 +73,42 @@ impl Admit {
         Self { counters, config }
     }
 
-    /// Reserves what the request will probably use, in every limit that counts it, or in none.
+    /// Reserves what the request will probably use, in every limit that counts it, or in none. What depends on who
+    /// serves it is reserved by its [`Attempts`].
     pub async fn permit(
         &self,
-        limits: Vec<Arc<Limit>>,
+        limits: Limits,
         plan: &Plan,
         arrival: &Arrival,
         request: &Request,
     ) -> Result<Permit, Refusal> {
         let embedded = request.scanned().embedded;
-        let input_tokens = estimate::request_tokens(request.body().len(), embedded);
-        let tokens = input_tokens
-            .saturating_add(self.output_tokens(request))
-            .clamp(1, UNITS_MAX);
-        let mut hold = Hold {
-            counters: self.counters.clone(),
-            request: counters::Request {
-                organization: plan.grant().caller().key().organization,
-                id: arrival.id.into_bytes(),
-            },
-            demands: limits
-                .into_iter()
-                .map(|limit| demand(limit, tokens))
-                .collect(),
-            settled: false,
+        let guess = Guess {
+            input: estimate::request_tokens(request.body().len(), embedded),
+            output: self.output_tokens(request),
         };
-        if hold.demands.is_empty() {
-            return Ok(Permit {
-                hold,
-                room: Room::default(),
-                input_tokens,
-            });
-        }
-        // A client may leave while this waits. The hold is dropped then and settles, which does nothing to a
-        // request that was never admitted.
-        match self.counters.reserve(&hold.request, &hold.demands).await {
-            Reserved::Granted { remaining, .. } => {
-                let room = Room::of(&hold.demands, &remaining);
-                Ok(Permit {
-                    hold,
-                    room,
-                    input_tokens,
-                })
-            }
-            Reserved::Denied {
-                tightest,
-                retry_after_ms,
-                remaining,
-            } => {
-                // Nothing is written on denial, so there is nothing to settle.
-                hold.settled = true;
-                let unit = hold
-                    .demands
-                    .get(tightest)
-                    .map_or(Unit::Requests, |it| it.limit.unit);
-                let room = Room::of(&hold.demands, &remaining);
-                Err(Refusal {
-                    unit,
-                    retry_after_ms,
-                    room,
-                })
-            }
-        }
+        let organization = plan.grant().caller().key().organization;
+        let request = counters::Request {
+            organization,
+            id: arrival.id.into_bytes(),
+        };
+        let attempts = (!limits.at_providers.is_empty()).then(|| {
+            let at_providers = limits.at_providers;
+            Box::new(Attempts::new(
+                self.counters.clone(),
+                (organization, arrival.at_ms),
+                at_providers,
+                guess,
+            ))
+        });
+        let mut hold = Hold::new(self.counters.clone(), request, limits.all, guess);
+        let room = hold.reserve(arrival.at_ms).await?;
+        Ok(Permit {
+            hold,
+            room,
+            input_tokens: guess.input,
+            attempts,
+        })
     }
 
     /// The most output tokens that a client asked for, or a guess; none where nothing is generated.
@@ -158,89 +124,43 @@ impl Admit {
     }
 }
 
-/// Every limit that counts what the plan uses: of its key, its project and its organization.
-pub fn limits(rules: &Rules, plan: &Plan) -> Vec<Arc<Limit>> {
+/// Every limit that counts what the plan uses.
+pub fn limits(rules: &Rules, plan: &Plan, end_user: &str, now_ms: u64) -> Limits {
     let key = plan.grant().caller().key();
-    let scopes = [
-        Scope::Key(key.key_id.clone()),
-        Scope::Project(key.project),
-        Scope::Organization(key.organization),
-    ];
-    scopes
-        .iter()
-        .flat_map(|scope| rules.limits(scope))
-        .map(Arc::clone)
-        .collect()
-}
-
-fn demand(limit: Arc<Limit>, tokens: u64) -> Demand {
-    let amount = match limit.unit {
-        Unit::Requests => 1,
-        Unit::Tokens => tokens,
+    let asking = Asking {
+        organization: key.organization,
+        project: key.project,
+        key_id: &key.key_id,
+        model: plan.grant().model().id,
+        end_user,
+        now_ms,
     };
-    Demand { limit, amount }
+    let at_providers = if rules.asks_provider(key.organization) {
+        attempts::at_providers(rules, plan, &asking).into()
+    } else {
+        Box::default()
+    };
+    Limits {
+        all: rules.limits(&asking),
+        at_providers,
+    }
 }
 
 // === impl Permit ===
 
 impl Permit {
-    /// What is left of the limits.
-    pub const fn room(&self) -> &Room {
-        &self.room
+    /// Takes what is left of the limits, for whoever shows it.
+    pub fn take_room(&mut self) -> Room {
+        std::mem::take(&mut self.room)
     }
 
     /// Takes the permit apart, for whoever settles it: the reservation and the guess of its input tokens.
     pub fn into_hold(self) -> (Hold, u64) {
         (self.hold, self.input_tokens)
     }
-}
 
-// === impl Hold ===
-
-impl Hold {
-    /// Applies what was really used: one request, and this many tokens.
-    pub fn settle(mut self, tokens: u64) {
-        self.apply(tokens);
-    }
-
-    fn apply(&mut self, tokens: u64) {
-        if std::mem::replace(&mut self.settled, true) || self.demands.is_empty() {
-            return;
-        }
-        let actual = |demand: &Demand| match demand.limit.unit {
-            Unit::Requests => 1,
-            Unit::Tokens => tokens.min(UNITS_MAX),
-        };
-        let actuals: Vec<(LimitId, u64)> = self
-            .demands
-            .iter()
-            .map(|demand| (demand.limit.id, actual(demand)))
-            .collect();
-        self.counters.settle(&self.request, &actuals);
+    /// Takes what reserves room at each provider that is tried; `None` where no limit asks.
+    pub fn take_attempts(&mut self) -> Option<Box<Attempts>> {
+        self.attempts.take()
     }
 }
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        // Whoever sends something to a provider opens an entry, which settles for itself. Here nothing was sent.
-        self.apply(0);
-    }
-}
-
-// === impl Refusal ===
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = match self.unit {
-            Unit::Requests => "requests",
-            Unit::Tokens => "tokens",
-        };
-        write!(
-            f,
-            "a limit on {unit} is used up; try again in {} ms",
-            self.retry_after_ms
-        )
-    }
-}
-
-impl std::error::Error for Refusal {}

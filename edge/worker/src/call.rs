@@ -30,6 +30,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::{
+    admit::attempts::Attempts,
     in_force::InForce,
     record::{Entry, Tally},
     request::{Arrival, Request},
@@ -167,12 +168,13 @@ impl Call {
         &self,
         plan: &Plan,
         request: &Request,
-        arrival: &Arrival,
+        (arrival, attempts): (&Arrival, Option<&Attempts>),
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
         let mut last = Failure::Misconfigured("target");
         for candidate in plan.candidates() {
-            match self.attempt(candidate, request, arrival, entry).await {
+            let attempt = self.attempt(candidate, request, (arrival, attempts), entry);
+            match attempt.await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => last = failure,
             }
@@ -194,7 +196,7 @@ impl Call {
         &self,
         candidate: &Candidate,
         request: &Request,
-        arrival: &Arrival,
+        (arrival, attempts): (&Arrival, Option<&Attempts>),
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
@@ -202,8 +204,15 @@ impl Call {
         let outgoing = translate::outgoing(request, candidate, arrival)?;
         let (mut message, way, dropped) = message(request, &origin, outgoing)?;
         self.authenticate(&mut message, provider, &origin, arrival)?;
+        let hold = match attempts {
+            // Boxed: rare beside the requests that carry this future's size.
+            Some(attempts) => Box::pin(attempts.permit(provider.id)).await?,
+            None => None,
+        };
+        // Where there is no line, the hold is dropped and its room given back.
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
+        entry.holds_there(hold);
         let answer = self.client.send(&origin, line, message).await;
         let (parts, body) = answer.map_err(Failure::from)?.into_parts();
         let status = parts.status;

@@ -5,26 +5,26 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{sync::Arc, task::Context, time::Duration};
+use std::{borrow::Cow, sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
 use http::request::Parts;
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::{limit::Limit, rules::Rules};
+use policy::rules::Rules;
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
 use crate::{
     accept,
-    admit::{self, Admit, room::Room},
+    admit::{self, Admit, Limits, hold, room::Room},
     authorize,
     call::{self, Call, failure::Failure},
     identify::{self, Caller, Identify},
     in_force::InForce,
     record::{Entry, Record, Recorder},
     relay::{self, Relay, patience::Patience, relay},
-    request::{self, Arrival, Head, endpoint::Endpoint},
+    request::{self, Arrival, Head, Request, endpoint::Endpoint},
     route::{self, Plan},
 };
 
@@ -93,7 +93,7 @@ pub enum Refusal {
     /// There is nowhere to go.
     Route(route::Refusal),
     /// There is no room.
-    Admit(admit::Refusal),
+    Admit(hold::Refusal),
     /// No provider answered. The entry waits to hear which status that becomes.
     Call(Failure, Entry),
 }
@@ -137,7 +137,7 @@ impl Pipeline {
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
-        let head = Head::read(parts)?;
+        let head = Head::read(parts, rules.any_asks_end_user())?;
         let caller = self.identify.caller(&rules, &head)?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
@@ -145,13 +145,15 @@ impl Pipeline {
             Endpoint::Model(name) => return Ok(Reply::Models(one_model(&rules, caller, name)?)),
         };
         let request = head.with_body(asked, incoming, &self.bodies).await?;
-        let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
+        let (plan, limits) = decide(&rules, caller, &request, arrival)?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
-        let permit = self.admit.permit(limits, &plan, arrival, &request).await?;
-        let room = *permit.room();
+        let mut permit = self.admit.permit(limits, &plan, arrival, &request).await?;
+        let room = permit.take_room();
+        let attempts = permit.take_attempts();
         let mut entry = self.recorder.open(arrival, permit, &plan, &request);
-        let answer = self.call.first_good(&plan, &request, arrival, &mut entry);
+        let with = (arrival, attempts.as_deref());
+        let answer = self.call.first_good(&plan, &request, with, &mut entry);
         match answer.await {
             Ok(answer) => {
                 let (head, body) = relay(answer, arrival, entry, &self.patience);
@@ -170,10 +172,21 @@ impl Pipeline {
 }
 
 /// What is decided without waiting.
-fn decide(rules: &Rules, caller: Caller, model: &str) -> Result<(Plan, Vec<Arc<Limit>>), Refusal> {
-    let grant = authorize::grant(rules, caller, model)?;
+fn decide(
+    rules: &Rules,
+    caller: Caller,
+    request: &Request,
+    arrival: &Arrival,
+) -> Result<(Plan, Limits), Refusal> {
+    let grant = authorize::grant(rules, caller, &request.scanned().model)?;
     let plan = route::plan(rules, grant)?;
-    let limits = admit::limits(rules, &plan);
+    let organization = plan.grant().caller().key().organization;
+    let end_user = if rules.asks_end_user(organization) {
+        request.end_user()?
+    } else {
+        Cow::Borrowed("")
+    };
+    let limits = admit::limits(rules, &plan, &end_user, arrival.at_ms);
     Ok((plan, limits))
 }
 
@@ -228,8 +241,8 @@ impl From<route::Refusal> for Refusal {
     }
 }
 
-impl From<admit::Refusal> for Refusal {
-    fn from(refusal: admit::Refusal) -> Self {
+impl From<hold::Refusal> for Refusal {
+    fn from(refusal: hold::Refusal) -> Self {
         Self::Admit(refusal)
     }
 }

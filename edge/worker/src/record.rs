@@ -24,7 +24,7 @@ use policy::{
 use tokio::sync::mpsc;
 
 use crate::{
-    admit::{Hold, Permit},
+    admit::{Permit, hold::Hold},
     request::{Arrival, Request, endpoint},
     route::{Candidate, Plan},
 };
@@ -132,6 +132,8 @@ pub struct Entry {
 struct Open {
     record: Record,
     hold: Hold,
+    /// The room at the provider that was reached, where a limit asks for it.
+    hold_there: Option<Box<Hold>>,
     place: Option<mpsc::OwnedPermit<Record>>,
     arrival: Arrival,
     input_tokens: u64,
@@ -184,6 +186,7 @@ impl Recorder {
         let open = Open {
             record,
             hold,
+            hold_there: None,
             place,
             arrival,
             input_tokens,
@@ -210,11 +213,19 @@ impl Entry {
         }
     }
 
+    /// Takes the room at the provider that is about to be reached, to settle it with the rest.
+    pub fn holds_there(&mut self, hold: Option<Box<Hold>>) {
+        if let (Some(open), Some(hold)) = (&mut self.open, hold) {
+            open.hold_there = Some(hold);
+        }
+    }
+
     /// Nothing was sent after all.
     pub fn missed(&mut self) {
         if let Some(open) = &mut self.open {
             open.record.provider = None;
             open.record.provider_model.clear();
+            open.hold_there = None;
         }
     }
 
@@ -280,7 +291,10 @@ impl Open {
         });
         let (tokens, usage_source) = self.usage(outcome, tally);
         self.recorder.measures.used(&tokens);
-        self.hold.settle(tokens.total());
+        self.hold.settle(&tokens);
+        if let Some(hold) = self.hold_there {
+            hold.settle(&tokens);
+        }
         self.record.outcome = outcome;
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;

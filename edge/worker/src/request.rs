@@ -8,6 +8,7 @@ pub mod budget;
 pub mod body;
 
 use std::{
+    borrow::Cow,
     fmt,
     rc::Rc,
     time::{Duration, Instant},
@@ -39,6 +40,9 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
     HeaderName::from_static("anthropic-beta"),
 ];
 
+/// The header in which a client may say for whom it asks.
+const END_USER: HeaderName = HeaderName::from_static("x-sluice-end-user");
+
 /// When a request came, and its id.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
@@ -56,6 +60,8 @@ pub struct Head {
     key: Option<Key>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
+    // Boxed, because it is rare and would ride in the future of every request.
+    end_user: Option<Box<HeaderValue>>,
 }
 
 /// Where a key stands. Not `Debug`.
@@ -73,6 +79,8 @@ pub struct Request {
     forwarded: HeaderMap,
     scanned: Scanned,
     body: Bytes,
+    // Boxed, because it is rare and would ride in the future of every request.
+    end_user: Option<Box<HeaderValue>>,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
     _share: Share,
 }
@@ -132,8 +140,8 @@ impl Arrival {
 // === impl Head ===
 
 impl Head {
-    /// Takes what is needed of a head and forgets the rest.
-    pub fn read(mut parts: Parts) -> Result<Self, Refusal> {
+    /// Takes what is needed of a head and forgets the rest. The end user is needed only where a limit asks for it.
+    pub fn read(mut parts: Parts, asks_end_user: bool) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
         let endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
@@ -157,11 +165,13 @@ impl Head {
         let bearer = parts.headers.remove(header::AUTHORIZATION).map(Key::Bearer);
         let mut plain = |name: &str| parts.headers.remove(name).map(Key::Plain);
         let key = bearer.or_else(|| plain("x-api-key").or_else(|| plain("x-goog-api-key")));
+        let end_user = asks_end_user.then(|| parts.headers.remove(END_USER).map(Box::new));
         Ok(Self {
             endpoint,
             key,
             forwarded,
             content_length,
+            end_user: end_user.flatten(),
         })
     }
 
@@ -194,6 +204,7 @@ impl Head {
         let Self {
             forwarded,
             content_length,
+            end_user,
             ..
         } = self;
         let Bounds {
@@ -221,6 +232,7 @@ impl Head {
             forwarded,
             scanned,
             body,
+            end_user,
             _share: share,
         })
     }
@@ -255,6 +267,16 @@ impl Request {
     /// The body, as it came.
     pub const fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// For whom the client says it asks: in our header, or else in the body; empty when it does not say. Looks through
+    /// the body, and so is to be asked only where a limit does.
+    pub fn end_user(&self) -> Result<Cow<'_, str>, Refusal> {
+        if let Some(value) = &self.end_user {
+            return Ok(String::from_utf8_lossy(value.as_bytes()));
+        }
+        let found = dialect::end_user::of(self.endpoint, &self.body);
+        Ok(found.map_err(Refusal::Body)?.unwrap_or_default())
     }
 
     /// What is asked of a provider of another family, beside the body; `None` where no other family can answer.

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
 use crate::{
-    admit,
+    admit::hold,
     call::failure::Failure,
     identify,
     pipeline::{Answered, Refusal, Reply},
@@ -34,6 +34,9 @@ pub type Body = Either<Full<Bytes>, Relay>;
 /// The longest model name that is repeated in a message, in bytes.
 // Full: the message does without it.
 const MODEL_BYTES_SHOWN: usize = 128;
+
+/// The longest wait for which an SDK should wait by itself, in milliseconds.
+const WORTH_WAITING_MS: u64 = 60_000;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-sluice-request-id");
 const MODEL: HeaderName = HeaderName::from_static("x-sluice-model");
@@ -101,17 +104,10 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
         Refusal::Request(request::Refusal::WrongMethod(allowed)) => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
-        Refusal::Admit(admit::Refusal {
-            retry_after_ms,
-            room,
-            ..
-        }) => {
-            headers.insert(
-                header::RETRY_AFTER,
-                retry_after_ms.div_ceil(1_000).max(1).into(),
-            );
-            headers.insert(RETRY_AFTER_MS, retry_after_ms.into());
-            room_headers::show(headers, &room);
+        Refusal::Admit(refusal) => come_back(headers, &refusal),
+        Refusal::Call(Failure::NoRoom(refusal), entry) => {
+            come_back(headers, &refusal);
+            entry.failed(said.error.status);
         }
         // The entry closes with the status that its client gets.
         Refusal::Call(_, entry) => entry.failed(said.error.status),
@@ -129,6 +125,22 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
     }
     sign(headers, arrival);
     response
+}
+
+/// When to come back, if ever, and what is left.
+fn come_back(headers: &mut HeaderMap, refusal: &hold::Refusal) {
+    if let Some(wait_ms) = refusal.retry_after_ms {
+        headers.insert(header::RETRY_AFTER, wait_ms.div_ceil(1_000).max(1).into());
+        headers.insert(RETRY_AFTER_MS, wait_ms.into());
+    }
+    if refusal
+        .retry_after_ms
+        .is_none_or(|it| it > WORTH_WAITING_MS)
+    {
+        // SDKs try again at once where they find the wait too long.
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    room_headers::show(headers, &refusal.room);
 }
 
 /// An error as this family writes it. `OpenAI`'s has a place for our code; the others have it in a header alone.
@@ -199,11 +211,8 @@ fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
-        Refusal::Admit(refusal) => Said {
-            error: errors::RATE_LIMITED,
-            message: sentence(refusal),
-            param: None,
-        },
+        Refusal::Admit(refusal) => of_admit(refusal),
+        Refusal::Call(Failure::NoRoom(refusal), _) => of_admit(refusal),
         Refusal::Call(Failure::Untranslatable(refusal), _) => of_translate(refusal),
         Refusal::Call(failure, _) => {
             let (error, message) = of_call(failure);
@@ -251,6 +260,14 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
     }
 }
 
+fn of_admit(refusal: &hold::Refusal) -> Said {
+    Said {
+        error: errors::RATE_LIMITED,
+        message: sentence(refusal),
+        param: None,
+    }
+}
+
 /// What cannot be said to a provider is the client's to mend, and it is told where.
 fn of_translate(refusal: &translate::Refusal) -> Said {
     let (error, param) = match refusal {
@@ -284,7 +301,7 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
             "The provider of this model is not set up completely.",
         ),
         Failure::Unreachable(_) => (errors::UNREACHABLE, "The provider cannot be reached."),
-        Failure::Unreadable | Failure::Untranslatable(_) => {
+        Failure::Unreadable | Failure::Untranslatable(_) | Failure::NoRoom(_) => {
             (errors::UNREADABLE, "The provider's answer cannot be read.")
         }
         Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),

@@ -99,6 +99,7 @@ mod tests {
         let object = Object::Organization(Organization {
             id,
             name: "acme".to_owned(),
+            zone: policy::calendar::Zone::UTC,
         });
         assert_eq!(values().encode()(&object), proto::object::encode(&object));
     }

@@ -14,7 +14,7 @@ use domain::{
 use policy::{
     credential::Pepper,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
-    limit::{Rate, Unit},
+    limit::{Allowance, Rate, Unit},
     object::Object,
     provider::ProviderKind,
     region::Region,
@@ -107,6 +107,7 @@ pub(crate) fn new_organization(slug: &str) -> organization::New {
         id: OrganizationId::from_bytes(draw()),
         name: organization_name(slug),
         display_name: String::new(),
+        zone: policy::calendar::Zone::UTC,
     }
 }
 
@@ -168,8 +169,9 @@ pub(crate) fn new_limit(slug: &str, scope: &str) -> limit::New {
         name: limit_name(slug),
         display_name: String::new(),
         scope: domain::name::ScopeName::parse(scope).unwrap(),
+        narrowing: Default::default(),
         unit: Unit::Tokens,
-        rate: Rate::new(1_000, 60_000, 100).unwrap(),
+        allowance: Allowance::Rate(Rate::new(1_000, 60_000, 100).unwrap()),
     }
 }
 

@@ -1,7 +1,7 @@
 -- Holds room in every limit, or in none: two passes, and a denial writes nothing at all. Lends what is wanted ahead, of
 -- every limit or of none.
 --
--- KEYS: held, due, then one for each limit, which ends in the limit's id.
+-- KEYS: held, due, then one for each limit, which ends in the count's id.
 -- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, then five for each limit: those
 -- of `line`, and how much to borrow.
 -- Replies {1, expired, remaining..., lent...} or {0, 0, tightest, retry_after_ms, remaining...}.
@@ -14,7 +14,7 @@ local now = clock(ARGV[1])
 local before = redis.call('HGET', held, id)
 if before and before ~= '' and string.sub(before, 1, 1) ~= 'L' then
   local reply = { 1, 0 }
-  for remaining in string.gmatch(before, '%x+ %d+ (%-?%d+)') do
+  for remaining in string.gmatch(before, '%x+ %d+ (%-?%d+)@?%d*') do
     reply[#reply + 1] = tonumber(remaining)
   end
   return reply
@@ -61,11 +61,14 @@ for i = 1, #buckets do
   if some then
     bucket.level = bucket.level - lent[i]
     bucket.lent = bucket.lent + lent[i]
-    loans[i] = string.format('%s %d %d %d %d', limit, lent[i], rate.amount, rate.window_ms, rate.burst)
+    loans[i] = string.format('%s %d %d %s %d', limit, lent[i], rate.amount, rate.window, rate.burst)
   end
   keep(KEYS[i + 2], bucket, rate, now)
   reply[#reply + 1] = bucket.level
   holds[i] = string.format('%s %d %d', limit, rate.asked, bucket.level)
+  if rate.from then
+    holds[i] = string.format('%s@%d', holds[i], bucket.at)
+  end
 end
 hold(held, due, id, table.concat(holds, ' '), now + tonumber(ARGV[3]))
 if some then

@@ -7,6 +7,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::{
+    admit::hold,
     call::{client::NoAnswer, dial::CannotDial},
     translate,
 };
@@ -30,6 +31,8 @@ pub enum Failure {
     Untranslatable(Box<translate::Refusal>),
     /// The provider's answer is not what its dialect says.
     Unreadable,
+    /// A limit at the provider is used up. Nothing was sent.
+    NoRoom(Box<hold::Refusal>),
 }
 
 // === impl Failure ===
@@ -39,7 +42,10 @@ impl Failure {
     pub const fn was_sent(&self) -> bool {
         !matches!(
             self,
-            Self::Misconfigured(_) | Self::Unreachable(_) | Self::Untranslatable(_)
+            Self::Misconfigured(_)
+                | Self::Unreachable(_)
+                | Self::Untranslatable(_)
+                | Self::NoRoom(_)
         )
     }
 
@@ -56,6 +62,12 @@ impl From<NoAnswer> for Failure {
             NoAnswer::Broken => Self::Broken,
             NoAnswer::Slow => Self::Slow,
         }
+    }
+}
+
+impl From<hold::Refusal> for Failure {
+    fn from(refusal: hold::Refusal) -> Self {
+        Self::NoRoom(Box::new(refusal))
     }
 }
 
@@ -84,6 +96,7 @@ impl fmt::Display for Failure {
             }
             // What the client sent is not for the log.
             Self::Untranslatable(_) => f.write_str("the request has no words in its dialect"),
+            Self::NoRoom(refusal) => refusal.fmt(f),
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),
         }
     }

@@ -6,6 +6,7 @@ mod streaming;
 mod revocation;
 mod outage;
 mod limits;
+mod limit_kinds;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -1,0 +1,68 @@
+//! What is in force after an edit, and what is not.
+
+use super::*;
+use crate::{
+    id::{ModelId, ProjectId},
+    limit::{Allowance, Of, Rate, Scope, Unit},
+};
+
+fn limit(of: Of) -> Object {
+    Object::Limit(Limit {
+        id: LimitId::from_bytes([1; 16]),
+        organization: OrganizationId::from_bytes([2; 16]),
+        name: "rpm".to_owned(),
+        scope: Scope::all(of),
+        unit: Unit::Requests,
+        allowance: Allowance::Rate(Rate::new(10, 1_000, 1).unwrap()),
+    })
+}
+
+fn asking(project: u8, key_id: &str) -> Asking<'_> {
+    Asking {
+        organization: OrganizationId::from_bytes([2; 16]),
+        project: ProjectId::from_bytes([project; 16]),
+        key_id,
+        model: ModelId::from_bytes([9; 16]),
+        end_user: "",
+        now_ms: 0,
+    }
+}
+
+#[test]
+fn an_unreadable_limit_closes_its_organization_until_it_is_readable() {
+    let organization = Organization {
+        id: OrganizationId::from_bytes([2; 16]),
+        name: "acme".to_owned(),
+        zone: Zone::UTC,
+    };
+    let mut rules = Rules::default();
+    rules.apply(Edit::Upsert(Object::Organization(organization.clone())));
+    rules.close(LimitId::from_bytes([1; 16]), organization.id);
+    assert!(rules.organization(organization.id).is_none());
+    assert!(
+        rules
+            .object(Kind::Organization, organization.id.as_bytes())
+            .is_some()
+    );
+    rules.apply(Edit::Upsert(limit(Of::Key("it".to_owned()))));
+    assert!(rules.organization(organization.id).is_some());
+}
+
+#[test]
+fn a_limit_that_moves_leaves_nothing_behind() {
+    let mut rules = Rules::default();
+    let count = |rules: &Rules| {
+        let here = rules.limits(&asking(3, "here")).len();
+        (here, rules.limits(&asking(4, "there")).len())
+    };
+    let here = Of::Project(ProjectId::from_bytes([3; 16]));
+    rules.apply(Edit::Upsert(limit(here)));
+    assert_eq!(count(&rules), (1, 0));
+    rules.apply(Edit::Upsert(limit(Of::Key("there".to_owned()))));
+    assert_eq!(count(&rules), (0, 1));
+    rules.apply(Edit::Delete {
+        kind: Kind::Limit,
+        key: vec![1; 16],
+    });
+    assert_eq!(count(&rules), (0, 0));
+}

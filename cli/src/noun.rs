@@ -112,6 +112,7 @@ pub const LIMIT: Noun = Noun {
         ("AMOUNT", "amount"),
         ("WINDOW", "window"),
         ("BURST", "burst"),
+        ("MODE", "mode"),
     ],
 };
 

@@ -5,12 +5,14 @@
 use policy::{
     calendar::Period,
     id::{ModelId, OrganizationId, ProjectId, ProviderId},
-    limit::{Allowance, Limit, Members, Of, Quota, Rate, Scope, Unit},
+    limit::{
+        Allowance, Limit, Members, Mode, Of, OnStoreLoss, Override, Quota, Rate, Scope, Terms, Unit,
+    },
 };
 
 use crate::{
     malformed::{InvalidObject, id, invalid},
-    sync::{LimitPolicy, limit_policy},
+    sync::{LimitOverridePolicy, LimitPolicy, limit_policy},
 };
 
 /// The limit as a message.
@@ -41,6 +43,23 @@ pub(crate) fn policy(it: &Limit) -> LimitPolicy {
         scope_end_user: scope.end_user.clone().unwrap_or_default(),
         scope_each: scope.each.bits(),
         period,
+        mode: it.terms.mode as u32,
+        on_store_loss: it.terms.on_store_loss as u32,
+        overrides: it.terms.overrides.iter().map(override_policy).collect(),
+    }
+}
+
+fn override_policy(it: &Override) -> LimitOverridePolicy {
+    let burst = match &it.allowance {
+        Allowance::Rate(rate) => rate.burst(),
+        Allowance::Quota(_) => 0,
+    };
+    LimitOverridePolicy {
+        key_id: it.key_id.clone().unwrap_or_default(),
+        end_user: it.end_user.clone().unwrap_or_default(),
+        amount: it.allowance.amount(),
+        burst,
+        expires_at_ms: it.until_ms.unwrap_or(0),
     }
 }
 
@@ -50,7 +69,8 @@ pub(crate) fn read(it: LimitPolicy) -> Result<Limit, InvalidObject> {
         id: id(&it.id, "id")?,
         organization: id(&it.organization_id, "organization_id")?,
         unit: Unit::from_number(it.unit).ok_or_else(|| invalid("unit is not known"))?,
-        allowance: allowance(&it)?,
+        allowance: allowance(&it, it.amount, it.burst)?,
+        terms: terms(&it)?,
         scope: scope(&it)?,
         name: it.name,
     })
@@ -82,15 +102,40 @@ fn scope(it: &LimitPolicy) -> Result<Scope, InvalidObject> {
     })
 }
 
-fn allowance(it: &LimitPolicy) -> Result<Allowance, InvalidObject> {
+fn terms(it: &LimitPolicy) -> Result<Terms, InvalidObject> {
+    let mode = match it.mode {
+        0 => Some(Mode::Hard),
+        number => Mode::from_number(number),
+    };
+    let on_store_loss = match it.on_store_loss {
+        0 => Some(OnStoreLoss::LocalShare),
+        number => OnStoreLoss::from_number(number),
+    };
+    let other = |given: &LimitOverridePolicy| {
+        Ok(Override {
+            key_id: Some(given.key_id.clone()).filter(|it| !it.is_empty()),
+            end_user: Some(given.end_user.clone()).filter(|it| !it.is_empty()),
+            allowance: allowance(it, given.amount, given.burst)?,
+            until_ms: Some(given.expires_at_ms).filter(|it| *it > 0),
+        })
+    };
+    Ok(Terms {
+        mode: mode.ok_or_else(|| invalid("mode is not known"))?,
+        on_store_loss: on_store_loss.ok_or_else(|| invalid("on_store_loss is not known"))?,
+        overrides: it.overrides.iter().map(other).collect::<Result<_, _>>()?,
+    })
+}
+
+/// These numbers in the window or period of the limit.
+fn allowance(it: &LimitPolicy, amount: u64, burst: u64) -> Result<Allowance, InvalidObject> {
     if it.period == 0 {
-        let rate = Rate::new(it.amount, it.window_ms, it.burst);
+        let rate = Rate::new(amount, it.window_ms, burst);
         return rate
             .map(Allowance::Rate)
             .map_err(|why| InvalidObject::new(why.to_string()));
     }
     let period = Period::from_number(it.period).ok_or_else(|| invalid("period is not known"))?;
-    let quota = Quota::new(it.amount, period);
+    let quota = Quota::new(amount, period);
     quota
         .map(Allowance::Quota)
         .map_err(|why| InvalidObject::new(why.to_string()))
@@ -116,6 +161,16 @@ mod tests {
             },
             unit: Unit::OutputTokens,
             allowance: Allowance::Quota(Quota::new(7, Period::Week).unwrap()),
+            terms: Terms {
+                mode: Mode::Shadow,
+                on_store_loss: OnStoreLoss::Deny,
+                overrides: vec![Override {
+                    key_id: Some("vip".to_owned()),
+                    end_user: None,
+                    allowance: Allowance::Quota(Quota::new(9, Period::Week).unwrap()),
+                    until_ms: Some(5),
+                }],
+            },
         }
     }
 
@@ -126,6 +181,7 @@ mod tests {
         let mut rate = limit();
         rate.scope = Scope::all(Of::Project(ProjectId::from_bytes([5; 16])));
         rate.allowance = Allowance::Rate(Rate::new(7, 1_000, 3).unwrap());
+        rate.terms = Terms::default();
         assert_eq!(read(policy(&rate)), Ok(rate));
     }
 
@@ -145,7 +201,11 @@ mod tests {
             ..good.clone()
         };
         let unit = LimitPolicy { unit: 99, ..good };
-        for wrong in [each, period, none, unit] {
+        let mode = LimitPolicy {
+            mode: 4,
+            ..policy(&limit())
+        };
+        for wrong in [each, period, none, unit, mode] {
             assert!(read(wrong.clone()).is_err(), "{wrong:?}");
         }
     }

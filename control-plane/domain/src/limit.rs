@@ -2,11 +2,11 @@
 
 use policy::{
     calendar::Period,
-    limit::{Allowance, Member, Members, Quota, Rate, UNITS_MAX},
+    limit::{Allowance, Member, Members, Mode, OnStoreLoss, Quota, Rate, UNITS_MAX},
 };
 
 use crate::{
-    name::{ModelName, ProviderName, ScopeName},
+    name::{KeyName, ModelName, ProviderName, ScopeName},
     segment::Slug,
     text,
     violation::Violations,
@@ -38,13 +38,51 @@ pub struct Narrowing {
     pub each: Members,
 }
 
-/// Checks the numbers. A burst of zero means: a tenth of the amount, at least one; a quota has none.
+/// The most overrides of one limit. Full: the write is refused.
+pub const OVERRIDES_MAX: usize = 200;
+
+/// How a limit is held.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// What happens to a request that does not fit.
+    pub mode: Mode,
+    /// What happens while the shared counts cannot be asked.
+    pub on_store_loss: OnStoreLoss,
+    /// Other numbers; the first that fits.
+    pub overrides: Vec<Override>,
+}
+
+/// Other numbers, for some or for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// For this key alone.
+    pub key: Option<KeyName>,
+    /// For this end user alone.
+    pub end_user: Option<String>,
+    /// The numbers, in the window of the limit.
+    pub allowance: Allowance,
+    /// When it ends, milliseconds since 1970.
+    pub until_ms: Option<u64>,
+}
+
+/// Checks the numbers of a limit. A burst of zero means: a tenth of the amount, at least one; a quota has none.
 pub fn numbers(
     amount: i64,
     window: Window,
     burst: i64,
     violations: &mut Violations,
 ) -> Option<Allowance> {
+    numbers_at("limit", (amount, burst), window, violations)
+}
+
+/// The same for the numbers of whatever stands at this path.
+pub fn numbers_at(
+    path: &str,
+    (amount, burst): (i64, i64),
+    window: Window,
+    violations: &mut Violations,
+) -> Option<Allowance> {
+    let (at_amount, at_burst) = (format!("{path}.amount"), format!("{path}.burst"));
     // Zero is refused by the numbers themselves, and so stands for every number that is not one.
     let amount = u64::try_from(amount).unwrap_or(0);
     let window_ms = match window {
@@ -52,9 +90,9 @@ pub fn numbers(
         Window::Minute => 60_000,
         Window::Hour => 3_600_000,
         Window::Each(period) => {
-            let quota = violations.take("limit.amount", Quota::new(amount, period));
+            let quota = violations.take(&at_amount, Quota::new(amount, period));
             if burst != 0 {
-                violations.add("limit.burst", "must be 0: a quota has no burst");
+                violations.add(at_burst, "must be 0: a quota has no burst");
                 return None;
             }
             return quota.map(Allowance::Quota);
@@ -66,8 +104,8 @@ pub fn numbers(
         Err(_) => 0,
     };
     // Each beside a number that is right, so that neither hides what is wrong with the other.
-    violations.take("limit.amount", Rate::new(amount, window_ms, 1));
-    violations.take("limit.burst", Rate::new(1, window_ms, burst));
+    violations.take(&at_amount, Rate::new(amount, window_ms, 1));
+    violations.take(&at_burst, Rate::new(1, window_ms, burst));
     let rate = Rate::new(amount, window_ms, burst);
     rate.ok().map(Allowance::Rate)
 }
@@ -118,6 +156,37 @@ pub fn narrowing(
         }
     }
     (before == violations.is_empty()).then_some(narrowing)
+}
+
+/// Reads whom an override at this path is for: the name of a key and an end user, each of which may be empty. They must be
+/// members that the limit counts by themselves, because numbers of a count that others share cannot differ.
+pub fn members(
+    path: &str,
+    (scope, each): (&ScopeName, Members),
+    (key, end_user): (&str, &str),
+    violations: &mut Violations,
+) -> Option<(Option<KeyName>, Option<String>)> {
+    let before = violations.is_empty();
+    let (at_key, at_end_user) = (format!("{path}.key"), format!("{path}.end_user"));
+    let key = (!key.is_empty()).then(|| {
+        let name = KeyName::parse(key).map_err(|why| why.to_string())?;
+        let ours = name.organization == *scope.organization();
+        ours.then_some(name)
+            .ok_or_else(|| "must be in the same organization".to_owned())
+    });
+    let key = key.and_then(|read| violations.take(&at_key, read));
+    let end_user = violations.take(&at_end_user, text::end_user(end_user));
+    let end_user = end_user.filter(|name| !name.is_empty());
+    if key.is_some() && !each.has(Member::Key) {
+        violations.add(at_key, "needs a limit that counts each key by itself");
+    }
+    if end_user.is_some() && !each.has(Member::EndUser) {
+        violations.add(
+            at_end_user,
+            "needs a limit that counts each end user by itself",
+        );
+    }
+    (before == violations.is_empty()).then_some((key, end_user))
 }
 
 /// Whether a scope can hold more than one of these.

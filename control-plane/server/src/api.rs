@@ -37,6 +37,7 @@ mod model;
 mod model_version;
 mod key_wire;
 mod key;
+mod limit_terms;
 mod limit_wire;
 mod limit;
 mod join_token;

@@ -29,6 +29,7 @@ mod key_models;
 mod key_object;
 pub mod key;
 mod limit_scope;
+mod limit_terms;
 pub mod limit;
 pub mod operator_key;
 pub mod join_token;

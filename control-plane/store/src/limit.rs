@@ -2,7 +2,7 @@
 
 use domain::{
     etag::etag,
-    limit::Narrowing,
+    limit::{Narrowing, Terms},
     name::{LimitName, OrganizationName, ScopeName},
     page::Page,
     segment::Slug,
@@ -24,6 +24,7 @@ use crate::{
     error::StoreError,
     id::uuid,
     limit_scope,
+    limit_terms::{self, OverrideColumns},
     list::{self, Listed},
     named,
     store::Store,
@@ -47,6 +48,8 @@ pub struct New {
     pub unit: Unit,
     /// The numbers.
     pub allowance: Allowance,
+    /// How it is held.
+    pub terms: Terms,
 }
 
 /// A limit as it stands.
@@ -68,6 +71,8 @@ pub struct Row {
     pub unit: Unit,
     /// The numbers. Can change.
     pub allowance: Allowance,
+    /// How it is held. Can change.
+    pub terms: Terms,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -106,6 +111,8 @@ struct Columns {
     window_ms: i64,
     burst: i64,
     period: i32,
+    mode: i32,
+    on_store_loss: i32,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -132,7 +139,7 @@ pub async fn list(
                   project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
                   model.name AS "model?", it.scope_provider, provider.name AS "provider?",
                   it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
-                  it.period, it.version, it.created_at, it.updated_at,
+                  it.period, it.mode, it.on_store_loss, it.version, it.created_at, it.updated_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            LEFT JOIN key ON key.id = it.scope_key
@@ -147,9 +154,14 @@ pub async fn list(
     )
     .fetch_all(&mut *connection)
     .await?;
+    let ids: Vec<Uuid> = columns.iter().map(|it| it.id).collect();
+    let mut overrides = limit_terms::overrides(&mut connection, &ids).await?;
     let rows = columns
         .into_iter()
-        .map(|it| it.row(parent))
+        .map(|it| {
+            let overrides = overrides.remove(&it.id).unwrap_or_default();
+            it.row(parent, overrides)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(list::cut(rows, page, |row| row.name.limit.as_str()))
 }
@@ -165,8 +177,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"INSERT INTO rate_limit (id, organization, name, display_name, scope_project, scope_key,
                                    scope_model, scope_provider, scope_end_user, scope_each, unit,
-                                   amount, window_ms, burst, period)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"#,
+                                   amount, window_ms, burst, period, mode, on_store_loss)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.limit.as_str(),
@@ -185,6 +197,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         numbers.window_ms,
         numbers.burst,
         numbers.period,
+        i32::from(new.terms.mode as u8),
+        i32::from(new.terms.on_store_loss as u8),
     )
     .execute(write.connection())
     .await
@@ -200,6 +214,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
             _ => conflict::on_create(why, &new.name, &parent),
         },
     )?;
+    let overrides = &new.terms.overrides;
+    limit_terms::set(write.connection(), *new.id.as_bytes(), overrides).await?;
     written(write, &new.name).await
 }
 
@@ -224,7 +240,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     let numbers = Numbers::of(&row.allowance)?;
     sqlx::query!(
         r#"UPDATE rate_limit SET display_name = $2, amount = $3, window_ms = $4, burst = $5,
-               period = $6, version = version + 1, updated_at = now()
+               period = $6, mode = $7, on_store_loss = $8, version = version + 1,
+               updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
@@ -232,9 +249,13 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         numbers.window_ms,
         numbers.burst,
         numbers.period,
+        i32::from(row.terms.mode as u8),
+        i32::from(row.terms.on_store_loss as u8),
     )
     .execute(write.connection())
     .await?;
+    let overrides = &row.terms.overrides;
+    limit_terms::set(write.connection(), *row.id.as_bytes(), overrides).await?;
     written(write, &row.name).await
 }
 
@@ -259,7 +280,7 @@ async fn read(connection: &mut PgConnection, name: &LimitName) -> Result<Row, St
                   project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
                   model.name AS "model?", it.scope_provider, provider.name AS "provider?",
                   it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
-                  it.period, it.version, it.created_at, it.updated_at,
+                  it.period, it.mode, it.on_store_loss, it.version, it.created_at, it.updated_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            JOIN organization ON organization.id = it.organization
@@ -272,10 +293,12 @@ async fn read(connection: &mut PgConnection, name: &LimitName) -> Result<Row, St
         name.organization.as_str(),
         name.limit.as_str(),
     )
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await?;
     let columns = columns.ok_or_else(|| conflict::missing(name))?;
-    columns.row(&name.parent())
+    let mut overrides = limit_terms::overrides(connection, &[columns.id]).await?;
+    let overrides = overrides.remove(&columns.id).unwrap_or_default();
+    columns.row(&name.parent(), overrides)
 }
 
 /// Publishes the row as it is now.
@@ -300,6 +323,7 @@ async fn written(write: &mut Write, name: &LimitName) -> Result<Row, StoreError>
         scope,
         unit: row.unit,
         allowance: row.allowance,
+        terms: limit_terms::policy(&row.terms),
     };
     write.put(Object::Limit(object), Audience::everywhere());
     Ok(row)
@@ -362,7 +386,11 @@ impl Numbers {
 // === impl Columns ===
 
 impl Columns {
-    fn row(self, parent: &OrganizationName) -> Result<Row, StoreError> {
+    fn row(
+        self,
+        parent: &OrganizationName,
+        overrides: Vec<OverrideColumns>,
+    ) -> Result<Row, StoreError> {
         let limit = column::read(Slug::parse(&self.name), "rate_limit.name")?;
         let unit = u32::try_from(self.unit).ok().and_then(Unit::from_number);
         let numbers = Numbers {
@@ -371,6 +399,9 @@ impl Columns {
             burst: self.burst,
             period: self.period,
         };
+        let allowance = numbers.read()?;
+        let held = (self.mode, self.on_store_loss);
+        let terms = limit_terms::read(parent, &allowance, held, overrides)?;
         let names = (self.model.as_deref(), self.provider.as_deref());
         let counted = (self.scope_end_user, self.scope_each);
         let project = |id: Uuid| ProjectId::from_bytes(id.into_bytes());
@@ -387,7 +418,8 @@ impl Columns {
             },
             display_name: self.display_name,
             unit: column::known(unit, "rate_limit.unit")?,
-            allowance: numbers.read()?,
+            allowance,
+            terms,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

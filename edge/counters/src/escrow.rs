@@ -146,7 +146,12 @@ impl Escrow {
             purse.asking = false;
         }
         match (answer, ahead) {
-            (Some(Reserved::Granted { remaining, lent }), Some(ahead)) if !lent.is_empty() => {
+            (
+                Some(Reserved::Granted {
+                    remaining, lent, ..
+                }),
+                Some(ahead),
+            ) if !lent.is_empty() => {
                 let earlier = purse.end_loan();
                 let loan = Loan {
                     id: ahead.loan,
@@ -267,6 +272,7 @@ impl Purse {
             return Said::Reserved(Reserved::Granted {
                 remaining: self.notes.iter().map(left).collect(),
                 lent: Vec::new(),
+                over: Vec::new(),
             });
         }
         if let Some(denied) = self.denied(lines, now) {
@@ -403,6 +409,7 @@ impl Note {
             counter: self.counter,
             measure: self.measure,
             amount: used.clamp(-most, most),
+            soft: false,
         }
     }
 }

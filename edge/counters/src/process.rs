@@ -163,21 +163,28 @@ impl Counts {
         if self.held.contains_key(&id) {
             return granted(levels(&found));
         }
-        if let Some(denied) = denied(lines, &found, now_ms) {
-            return Reply {
-                value: denied,
-                expired: 0,
-            };
-        }
-        let lent = lent(wanted, &found);
+        let over = match fit(lines, &found, now_ms) {
+            Ok(over) => over,
+            Err(value) => return Reply { value, expired: 0 },
+        };
+        let lent = if over.is_empty() {
+            lent(wanted, &found)
+        } else {
+            Vec::new()
+        };
         let mut hold = Vec::with_capacity(lines.len());
         for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
-            let bucket = bucket.changed(&line.measure, -line.amount);
+            let amount = if over.contains(&place) {
+                0
+            } else {
+                line.amount
+            };
+            let bucket = bucket.changed(&line.measure, -amount);
             let bucket = bucket.lending(lent.get(place).copied().unwrap_or(0));
             self.keep(line, bucket);
             hold.push(Hold {
                 counter: line.counter,
-                amount: line.amount,
+                amount,
                 remaining: bucket.level(),
                 since_ms: bucket.since_ms(&line.measure),
             });
@@ -193,7 +200,11 @@ impl Counts {
             self.hold(ahead.loan, now_ms + ahead.term_ms, What::Loan(loan));
         }
         Reply {
-            value: Reserved::Granted { remaining, lent },
+            value: Reserved::Granted {
+                remaining,
+                lent,
+                over,
+            },
             expired: self.reap(now_ms),
         }
     }
@@ -360,20 +371,26 @@ fn granted(remaining: Vec<i64>) -> Reply<Reserved> {
     let value = Reserved::Granted {
         remaining,
         lent: Vec::new(),
+        over: Vec::new(),
     };
     Reply { value, expired: 0 }
 }
 
-fn denied(lines: &[Line], found: &[Bucket], now_ms: u64) -> Option<Reserved> {
-    let mut longest = None;
+/// Which of the soft lines have no room; a denial when one of the others has none.
+fn fit(lines: &[Line], found: &[Bucket], now_ms: u64) -> Result<Vec<usize>, Reserved> {
+    let (mut longest, mut over) = (None, Vec::new());
     for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
         let wait_ms = bucket.wait_ms(&line.measure, line.amount.unsigned_abs(), now_ms);
-        if wait_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
+        if line.soft {
+            over.extend((wait_ms > 0).then_some(place));
+        } else if wait_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
             longest = Some((place, wait_ms));
         }
     }
-    let (tightest, retry_after_ms) = longest?;
-    Some(Reserved::Denied {
+    let Some((tightest, retry_after_ms)) = longest else {
+        return Ok(over);
+    };
+    Err(Reserved::Denied {
         tightest,
         retry_after_ms,
         remaining: levels(found),
@@ -398,6 +415,7 @@ mod tests {
             counter: CounterId::from_bytes([limit; 16]),
             measure: Measure::Rate(rate),
             amount,
+            soft: false,
         }
     }
 

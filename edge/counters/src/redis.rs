@@ -127,6 +127,7 @@ impl Connection {
         call.arg(keyspace::hex(&request.id).as_slice())
             .arg(term.lease_ms);
         borrow(&mut call, ahead);
+        soft_places(&mut call, lines);
         for (place, line) in lines.iter().enumerate() {
             limit_numbers(&mut call, line);
             let amount = ahead.and_then(|ahead| ahead.amounts.get(place));
@@ -322,6 +323,16 @@ fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
     };
 }
 
+/// One digit for each line, 1 for those that only warn; nothing where none does.
+fn soft_places(call: &mut Cmd, lines: &[Line]) {
+    if lines.iter().any(|line| line.soft) {
+        let digit = |line: &Line| if line.soft { '1' } else { '0' };
+        call.arg(lines.iter().map(digit).collect::<String>());
+    } else {
+        call.arg("");
+    }
+}
+
 fn time(call: &mut Cmd, now_ms: Option<u64>) {
     match now_ms {
         Some(now_ms) => call.arg(now_ms),
@@ -357,6 +368,17 @@ fn reserved(reply: &[i64], limits: usize) -> Option<Reply<Reserved>> {
             let granted = Reserved::Granted {
                 remaining: remaining.to_vec(),
                 lent: lent.to_vec(),
+                over: Vec::new(),
+            };
+            (granted, *expired)
+        }
+        [2, expired, levels @ ..] => {
+            let (remaining, over) = levels.split_at_checked(limits)?;
+            let over = over.iter().map(|place| usize::try_from(*place).ok());
+            let granted = Reserved::Granted {
+                remaining: remaining.to_vec(),
+                lent: Vec::new(),
+                over: over.collect::<Option<_>>()?,
             };
             (granted, *expired)
         }

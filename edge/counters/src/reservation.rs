@@ -5,7 +5,7 @@
 use policy::{
     applying::{Applied, Measure},
     id::{CounterId, OrganizationId},
-    limit::{Rate, UNITS_MAX},
+    limit::{Mode, Rate, UNITS_MAX},
 };
 
 /// The most reservations whose lease has ended that one call clears away. They are charged already; clearing
@@ -48,6 +48,13 @@ pub enum Reserved {
         remaining: Vec<i64>,
         /// What was lent of each limit besides, in order; empty when nothing was.
         lent: Vec<i64>,
+        /// The soft ones that had no room, by their places; nothing was taken of them.
+        over: Vec<usize>,
+    },
+    /// Nobody can tell, and one of the limits admits nothing then. Nothing was written.
+    Unknown {
+        /// Which demand, by its place.
+        place: usize,
     },
     /// There was not, and nothing was written.
     Denied {
@@ -70,6 +77,8 @@ pub struct Line {
     /// What is asked for, which is not negative; or what was used, which is where more came back than went out. At most
     /// [`UNITS_MAX`] either way.
     pub amount: i64,
+    /// Whether it only warns: where it does not fit, nothing is taken of it and nobody refused.
+    pub soft: bool,
 }
 
 /// What an edge would like to borrow together with a reservation, to admit later requests by itself. A loan is settled
@@ -144,6 +153,7 @@ impl Demand {
             counter: self.applied.counter,
             measure: self.applied.measure,
             amount: signed(self.amount),
+            soft: self.applied.limit.terms.mode != Mode::Hard,
         }
     }
 }
@@ -198,6 +208,7 @@ mod tests {
                 counter: CounterId::from_bytes([1; 16]),
                 measure: Measure::Rate(rate),
                 amount: 1,
+                soft: false,
             };
             let Measure::Rate(share) = line.share_of(edges).measure else {
                 panic!("a rate")

@@ -18,7 +18,7 @@ use std::{rc::Rc, time::Duration};
 use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
-    id::{ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     revision::Revision,
 };
 use tokio::sync::mpsc;
@@ -73,6 +73,8 @@ pub struct Record {
     pub usage_source: UsageSource,
     /// The counts.
     pub tokens: Tokens,
+    /// The limits that warn or only watch and had no room for it.
+    pub over_limits: Vec<LimitId>,
     /// The configuration that the request saw.
     pub revision: Revision,
     /// From arrival to end, microseconds.
@@ -160,7 +162,7 @@ impl Recorder {
             self.measures.lost();
         }
         let key = plan.grant().caller().key();
-        let record = Record {
+        let mut record = Record {
             id: arrival.id.into_bytes(),
             at_ms: arrival.at_ms,
             organization: key.organization,
@@ -176,11 +178,13 @@ impl Recorder {
             streamed: request.scanned().stream,
             usage_source: UsageSource::Partial,
             tokens: Tokens::default(),
+            over_limits: Vec::new(),
             revision: plan.revision(),
             duration_us: 0,
             first_byte_us: 0,
         };
-        let (hold, input_tokens) = permit.into_hold();
+        let (mut hold, input_tokens) = permit.into_hold();
+        record.over_limits = hold.take_over().into_vec();
         let (arrival, recorder) = (*arrival, self.clone());
         let free = false;
         let open = Open {
@@ -215,7 +219,8 @@ impl Entry {
 
     /// Takes the room at the provider that is about to be reached, to settle it with the rest.
     pub fn holds_there(&mut self, hold: Option<Box<Hold>>) {
-        if let (Some(open), Some(hold)) = (&mut self.open, hold) {
+        if let (Some(open), Some(mut hold)) = (&mut self.open, hold) {
+            open.record.over_limits.extend(hold.take_over());
             open.hold_there = Some(hold);
         }
     }

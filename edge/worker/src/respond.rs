@@ -262,7 +262,10 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
 
 fn of_admit(refusal: &hold::Refusal) -> Said {
     Said {
-        error: errors::RATE_LIMITED,
+        error: match refusal.why {
+            hold::Why::UsedUp => errors::RATE_LIMITED,
+            hold::Why::Unknown => errors::LIMIT_UNKNOWN,
+        },
         message: sentence(refusal),
         param: None,
     }

@@ -54,6 +54,7 @@ struct Core {
 
 /// Says what the request path measures.
 pub fn describe() {
+    crate::admit::hold::describe();
     crate::record::measures::describe();
     respond::describe();
     in_flight::describe();

@@ -84,6 +84,7 @@ fn record(number: u8) -> Record {
         revision: Revision(6),
         duration_us: 7,
         first_byte_us: 8,
+        over_limits: Vec::new(),
     }
 }
 

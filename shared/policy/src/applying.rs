@@ -72,7 +72,7 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn add(&mut self, limit: Arc<Limit>) {
         let organization = limit.organization;
-        if limit.scope.asks_end_user() {
+        if limit.asks_end_user() {
             *self.asking_end_user.entry(organization).or_default() += 1;
         }
         if limit.scope.asks_provider() {
@@ -89,7 +89,7 @@ impl Index {
     }
 
     pub(crate) fn remove(&mut self, limit: &Limit) {
-        if limit.scope.asks_end_user() {
+        if limit.asks_end_user() {
             one_less(&mut self.asking_end_user, limit.organization);
         }
         if limit.scope.asks_provider() {
@@ -177,7 +177,8 @@ impl Applied {
         provider: Option<ProviderId>,
         zone: Option<&Zone>,
     ) -> Self {
-        let measure = match limit.allowance {
+        let allowance = limit.allowance_of(asking.key_id, asking.end_user, asking.now_ms);
+        let measure = match *allowance {
             Allowance::Rate(rate) => Measure::Rate(rate),
             Allowance::Quota(quota) => Measure::Quota {
                 amount: quota.amount(),

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     calendar::Period,
     id::LimitId,
-    limit::{Members, Quota, Scope, Unit},
+    limit::{Members, Override, Quota, Scope, Terms, Unit},
 };
 
 const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
@@ -20,6 +20,7 @@ fn limit(scope: Scope) -> Arc<Limit> {
         scope,
         unit: Unit::Requests,
         allowance: Allowance::Rate(Rate::new(10, 1_000, 1).unwrap()),
+        terms: Terms::default(),
     })
 }
 
@@ -186,4 +187,31 @@ fn the_index_forgets_what_is_removed() {
     index.remove(&limit);
     assert!(!index.any_asks_end_user() && !index.asks_provider(ORGANIZATION));
     assert!(index.of_organization.is_empty());
+}
+
+#[test]
+fn an_override_is_for_its_key_or_its_time_and_the_first_that_fits_speaks() {
+    let numbers = |amount| Allowance::Rate(Rate::new(amount, 1_000, 1).unwrap());
+    let mut limit = Limit::clone(&limit(each(Member::Key)));
+    let other = |key_id: Option<&str>, amount, until_ms| Override {
+        key_id: key_id.map(str::to_owned),
+        end_user: None,
+        allowance: numbers(amount),
+        until_ms,
+    };
+    limit.terms.overrides = vec![
+        other(Some("vip"), 90, Some(1_000)),
+        other(Some("vip"), 50, None),
+        other(None, 20, Some(2_000)),
+    ];
+    let amount = |key_id, now_ms| limit.allowance_of(key_id, "", now_ms).amount();
+    assert_eq!(
+        [0, 999, 1_000, 9_999].map(|now| amount("vip", now)),
+        [90, 90, 50, 50]
+    );
+    assert_eq!([1_999, 2_000].map(|now| amount("key", now)), [20, 10]);
+    let mut index = Index::default();
+    index.add(Arc::new(limit));
+    let found = index.concerning(&asking(), None, None);
+    assert_eq!(found[0].measure.amount(), 20);
 }

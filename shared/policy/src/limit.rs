@@ -33,6 +33,58 @@ pub struct Limit {
     pub unit: Unit,
     /// The numbers.
     pub allowance: Allowance,
+    /// How it is held.
+    pub terms: Terms,
+}
+
+/// How a limit is held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What happens to a request that does not fit.
+    pub mode: Mode,
+    /// What happens while the shared counts cannot be asked.
+    pub on_store_loss: OnStoreLoss,
+    /// Other numbers for some, or for a time; the first that fits.
+    pub overrides: Vec<Override>,
+}
+
+/// What happens to a request that does not fit. The numbers are those of the wire and of the database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Hard = 1,
+    /// It is served, not counted, and its client warned.
+    Soft = 2,
+    /// It is served and not counted, and only the operator hears of it.
+    Shadow = 3,
+}
+
+/// What happens while the shared counts cannot be asked. The numbers are those of the wire and of the database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OnStoreLoss {
+    /// Each edge admits its share.
+    #[default]
+    LocalShare = 1,
+    /// Nothing is admitted.
+    Deny = 2,
+    /// Everything is admitted, and counted afterwards.
+    Allow = 3,
+}
+
+/// Other numbers for some members of a scope, or for all for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// For this key alone.
+    pub key_id: Option<String>,
+    /// For this end user alone.
+    pub end_user: Option<String>,
+    /// The numbers.
+    pub allowance: Allowance,
+    /// When it ends, milliseconds since 1970.
+    pub until_ms: Option<u64>,
 }
 
 /// Whose use a limit counts: that of requests to which all of this applies.
@@ -134,6 +186,60 @@ pub enum InvalidRate {
 /// A quota's `amount` is zero or above [`QUOTA_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidQuota;
+
+// === impl Limit ===
+
+impl Limit {
+    /// Whether it matters which end user a request is for.
+    pub fn asks_end_user(&self) -> bool {
+        let mut overrides = self.terms.overrides.iter();
+        self.scope.asks_end_user() || overrides.any(|it| it.end_user.is_some())
+    }
+
+    /// The numbers for this key and end user now.
+    pub fn allowance_of(&self, key_id: &str, end_user: &str, now_ms: u64) -> &Allowance {
+        let fits = |it: &&Override| {
+            it.until_ms.is_none_or(|until_ms| now_ms < until_ms)
+                && it.key_id.as_ref().is_none_or(|it| it == key_id)
+                && it.end_user.as_ref().is_none_or(|it| it == end_user)
+        };
+        let mut overrides = self.terms.overrides.iter();
+        overrides
+            .find(fits)
+            .map_or(&self.allowance, |it| &it.allowance)
+    }
+}
+
+// === impl Mode ===
+
+impl Mode {
+    /// The mode with this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Hard, Self::Soft, Self::Shadow]
+            .into_iter()
+            .find(|mode| *mode as u32 == number)
+    }
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+// === impl OnStoreLoss ===
+
+impl OnStoreLoss {
+    /// The one with this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::LocalShare, Self::Deny, Self::Allow]
+            .into_iter()
+            .find(|it| *it as u32 == number)
+    }
+}
 
 // === impl Scope ===
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     id::{ModelId, ProjectId},
-    limit::{Allowance, Of, Rate, Scope, Unit},
+    limit::{Allowance, Of, Rate, Scope, Terms, Unit},
 };
 
 fn limit(of: Of) -> Object {
@@ -14,6 +14,7 @@ fn limit(of: Of) -> Object {
         scope: Scope::all(of),
         unit: Unit::Requests,
         allowance: Allowance::Rate(Rate::new(10, 1_000, 1).unwrap()),
+        terms: Terms::default(),
     })
 }
 

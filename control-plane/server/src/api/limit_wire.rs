@@ -3,7 +3,7 @@
 use std::mem;
 
 use domain::{
-    limit::{self, Narrowing, Window},
+    limit::{self, Narrowing, Terms, Window},
     name::{LimitName, OrganizationName, ScopeName},
     segment::Slug,
     text,
@@ -12,17 +12,17 @@ use domain::{
 use policy::{
     calendar::Period,
     id::LimitId,
-    limit::{Allowance, Member, Members, Unit},
+    limit::{Allowance, Member, Members, Mode, OnStoreLoss, Unit},
     revision::Revision,
 };
-use proto::admin::{self, LimitMember, LimitUnit, LimitWindow};
+use proto::admin::{self, LimitMember, LimitOverride, LimitUnit, LimitWindow};
 use store::{
     id,
     limit::{New, Row},
 };
 
 use crate::api::{
-    desk,
+    desk, limit_terms,
     mask::{Field, Mask, Update},
     moment,
 };
@@ -39,11 +39,16 @@ pub(crate) struct Change {
     amount: Update<i64>,
     window: Option<Window>,
     burst: Update<i64>,
+    mode: Update<Mode>,
+    on_store_loss: Update<OnStoreLoss>,
+    overrides: Update<Vec<LimitOverride>>,
 }
 
 const SCOPE: &str = "limit.scope";
 const UNIT: &str = "limit.unit";
 const WINDOW: &str = "limit.window";
+const MODE: &str = "limit.mode";
+const LOSS: &str = "limit.on_store_loss";
 
 /// Reads a request for a new limit.
 pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
@@ -65,13 +70,16 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
     // Without a window the other numbers are still looked at, under any.
     let numbers = (given.amount, window.unwrap_or(Window::Hour), given.burst);
     let allowance = limit::numbers(numbers.0, numbers.1, numbers.2, &mut violations);
+    let of = scope.as_ref().zip(narrowing.as_ref());
+    let of = of.map(|(scope, narrowing)| (scope, narrowing.each));
+    let terms = terms(&given, of, window, &mut violations);
     let (Some(parent), Some(limit), Some(display_name), true) =
         (parent, slug, display_name, violations.is_empty())
     else {
         return Err(violations);
     };
-    let (Some(scope), Some(narrowing), Some(unit), Some(allowance)) =
-        (scope, narrowing, unit, allowance)
+    let (Some(scope), Some(narrowing), Some(unit), Some(allowance), Some(terms)) =
+        (scope, narrowing, unit, allowance, terms)
     else {
         return Err(violations);
     };
@@ -88,11 +96,12 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
         narrowing,
         unit,
         allowance,
+        terms,
     })
 }
 
 /// The limit as it is shown.
-pub(crate) fn wire(row: Row, written: Revision) -> admin::Limit {
+pub(crate) fn wire(row: &Row, written: Revision) -> admin::Limit {
     let burst = match &row.allowance {
         Allowance::Rate(rate) => rate.burst(),
         Allowance::Quota(_) => 0,
@@ -108,7 +117,15 @@ pub(crate) fn wire(row: Row, written: Revision) -> admin::Limit {
         amount: units(row.allowance.amount()),
         window: window_shown(&row.allowance).into(),
         burst: units(burst),
-        ..fixed(&row)
+        mode: limit_terms::mode_shown(row.terms.mode).into(),
+        on_store_loss: limit_terms::on_store_loss_shown(row.terms.on_store_loss).into(),
+        overrides: row
+            .terms
+            .overrides
+            .iter()
+            .map(limit_terms::override_shown)
+            .collect(),
+        ..fixed(row)
     }
 }
 
@@ -154,6 +171,24 @@ fn narrowing(
         given.end_user.as_str(),
     );
     limit::narrowing(scope, texts, each, violations)
+}
+
+fn terms(
+    given: &admin::Limit,
+    of: Option<(&ScopeName, Members)>,
+    window: Option<Window>,
+    violations: &mut Violations,
+) -> Option<Terms> {
+    let mode = violations.take(MODE, limit_terms::mode(given.mode));
+    let loss = limit_terms::on_store_loss(given.on_store_loss);
+    let loss = violations.take(LOSS, loss);
+    let (of, window) = of.zip(window)?;
+    let overrides = limit_terms::overrides(&given.overrides, of, window, violations);
+    Some(Terms {
+        mode: mode?,
+        on_store_loss: loss?,
+        overrides: overrides?,
+    })
 }
 
 fn member(number: i32) -> Result<Member, &'static str> {
@@ -241,6 +276,9 @@ impl Change {
             Field::fixed("provider"),
             Field::fixed("end_user"),
             Field::fixed("each"),
+            Field::changes("mode", given.mode != 0),
+            Field::changes("on_store_loss", given.on_store_loss != 0),
+            Field::changes("overrides", !given.overrides.is_empty()),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -252,12 +290,18 @@ impl Change {
             Some(Update::Set(number)) => violations.take(WINDOW, window(number)),
             Some(Update::Kept) | None => None,
         };
+        let mode = violations.take(MODE, limit_terms::mode(given.mode));
+        let loss = limit_terms::on_store_loss(given.on_store_loss);
+        let loss = violations.take(LOSS, loss);
         let (Some(mask), Some(name), Some(display_name), true) =
             (mask, name, display_name, violations.is_empty())
         else {
             return Err(violations);
         };
         Ok(Self {
+            mode: mask.pick("mode", mode.unwrap_or_default()),
+            on_store_loss: mask.pick("on_store_loss", loss.unwrap_or_default()),
+            overrides: mask.pick("overrides", given.overrides.clone()),
             name,
             display_name: mask.pick("display_name", display_name),
             amount: mask.pick("amount", given.amount),
@@ -302,13 +346,35 @@ impl Change {
             Some(window) => limit::numbers(amount, window, burst, &mut violations),
             None => violations.take(WINDOW, Err("is not known; name another")),
         };
-        let (Some(allowance), true) = (allowance, violations.is_empty()) else {
+        // Those that stay are judged again, because the window may have changed.
+        let stands = row.terms.overrides.iter().map(limit_terms::override_shown);
+        let overrides = match self.overrides {
+            Update::Set(given) => given,
+            Update::Kept => stands.map(|it| in_window(it, window)).collect(),
+        };
+        let of = (&row.scope, row.narrowing.each);
+        let read = |window| limit_terms::overrides(&overrides, of, window, &mut violations);
+        let overrides = window.and_then(read);
+        let (Some(allowance), Some(overrides), true) =
+            (allowance, overrides, violations.is_empty())
+        else {
             return Err(violations);
         };
         row.allowance = allowance;
+        row.terms.overrides = overrides;
+        row.terms.mode = self.mode.or(row.terms.mode);
+        row.terms.on_store_loss = self.on_store_loss.or(row.terms.on_store_loss);
         row.display_name = self.display_name.or(mem::take(&mut row.display_name));
         Ok(())
     }
+}
+
+/// An override as it stands, in a window that may be another: a quota has no burst.
+fn in_window(mut it: LimitOverride, window: Option<Window>) -> LimitOverride {
+    if matches!(window, Some(Window::Each(_))) {
+        it.burst = 0;
+    }
+    it
 }
 
 #[cfg(test)]

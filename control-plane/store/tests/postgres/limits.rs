@@ -1,12 +1,12 @@
 //! Limits.
 
 use domain::{
-    limit::Narrowing,
-    name::{ModelName, ProviderName, ScopeName},
+    limit::{Narrowing, Override, Terms},
+    name::{KeyName, ModelName, ProviderName, ScopeName},
 };
 use policy::{
     calendar::Period,
-    limit::{Allowance, Member, Members, Quota, Rate},
+    limit::{Allowance, Member, Members, Mode, OnStoreLoss, Quota, Rate},
     revision::Revision,
 };
 use store::{Obstacle, StoreError, key, limit, provider};
@@ -148,4 +148,47 @@ async fn a_narrowed_quota_is_read_as_it_was_written_and_keeps_what_it_names() {
         ),
         "{why:?}"
     );
+}
+
+#[tokio::test]
+async fn overrides_stand_in_their_order_and_go_with_their_key() {
+    let world = World::acme().await;
+    let key = world.key(new_key("chat")).await;
+    let other = |key: Option<KeyName>, amount, until_ms| Override {
+        key,
+        end_user: None,
+        allowance: Allowance::Rate(Rate::new(amount, 60_000, 5).unwrap()),
+        until_ms,
+    };
+    let terms = Terms {
+        mode: Mode::Soft,
+        on_store_loss: OnStoreLoss::Deny,
+        overrides: vec![
+            other(Some(key.name.clone()), 9, Some(1_900_000_000_000)),
+            other(None, 7, None),
+        ],
+    };
+    let mut new = new_limit("rpm", "organizations/acme");
+    new.narrowing.each = Members::NONE.with(Member::Key);
+    new.terms = terms.clone();
+    let made = world.limit(new).await;
+    let listed = limit::list(&world.store, &organization_name("acme"), &all()).await;
+    assert_eq!(listed.unwrap().rows[0].terms, terms);
+    let change = &world.changes_since(Revision(made.revision.0 - 1), 1).await[0];
+    let value = String::from_utf8(change.value.clone()).unwrap();
+    assert!(
+        value.contains(key.name.key.as_str()) && value.contains("Soft"),
+        "{value}"
+    );
+    let mut write = world.store.write("test").await.unwrap();
+    let mut row = limit::lock(&mut write, &made.name, "").await.unwrap();
+    row.terms.overrides.remove(1);
+    limit::update(&mut write, &row).await.unwrap();
+    write.commit().await.unwrap();
+    world.revoke(&key.name).await;
+    let mut write = world.store.write("test").await.unwrap();
+    key::delete(&mut write, &key.name, "").await.unwrap();
+    write.commit().await.unwrap();
+    let read = limit::get(&world.store, &made.name).await.unwrap();
+    assert!(read.terms.overrides.is_empty(), "{:?}", read.terms);
 }

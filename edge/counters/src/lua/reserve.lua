@@ -2,11 +2,12 @@
 -- every limit or of none.
 --
 -- KEYS: held, due, then one for each limit, which ends in the count's id.
--- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, then five for each limit: those
--- of `line`, and how much to borrow.
--- Replies {1, expired, remaining..., lent...} or {0, 0, tightest, retry_after_ms, remaining...}.
+-- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, a digit for each limit, 1 for
+-- those that only warn, or '', then five for each limit: those of `line`, and how much to borrow.
+-- Replies {1, expired, remaining..., lent...}; {2, expired, remaining..., over...} with the places of those that only
+-- warn and had no room; or {0, 0, tightest, retry_after_ms, remaining...}.
 
-local HEAD = 5
+local HEAD = 6
 
 local held, due, id = KEYS[1], KEYS[2], ARGV[2]
 local now = clock(ARGV[1])
@@ -22,11 +23,15 @@ end
 
 local texts = redis.call('MGET', unpack(KEYS, 3))
 local rates, buckets, tightest, longest_ms = {}, {}, 0, 0
+local soft, over = ARGV[6], {}
 for i = 1, #texts do
   rates[i] = line(HEAD + 5 * i - 4)
   buckets[i] = refilled(texts[i], rates[i], now)
   local wait = wait_ms(buckets[i], rates[i], now)
-  if wait > longest_ms then
+  if wait > 0 and string.byte(soft, i) == 49 then
+    over[#over + 1] = i - 1
+    rates[i].asked = 0
+  elseif wait > longest_ms then
     tightest, longest_ms = i, wait
   end
 end
@@ -52,7 +57,7 @@ end
 for i = 1, #buckets do
   some = some and lent[i] >= rates[i].asked
 end
-some = some and ARGV[4] ~= ''
+some = some and ARGV[4] ~= '' and #over == 0
 
 local holds, loans = {}, {}
 for i = 1, #buckets do
@@ -75,6 +80,12 @@ if some then
   hold(held, due, ARGV[4], 'L ' .. table.concat(loans, ' '), now + tonumber(ARGV[5]))
   for i = 1, #lent do
     reply[#reply + 1] = lent[i]
+  end
+end
+if #over > 0 then
+  reply[1] = 2
+  for i = 1, #over do
+    reply[#reply + 1] = over[i]
   end
 end
 reply[2] = reap(held, due, now)

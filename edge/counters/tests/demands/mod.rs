@@ -8,7 +8,7 @@ use counters::Demand;
 use policy::{
     applying::{Applied, Measure},
     id::{CounterId, LimitId, OrganizationId},
-    limit::{Allowance, Limit, Of, Rate, Scope, Unit},
+    limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
 };
 
 /// Whose limits they are.
@@ -24,6 +24,7 @@ pub(crate) fn hourly(burst: u64, amount: u64) -> Demand {
         scope: Scope::all(Of::Organization(ORGANIZATION)),
         unit: Unit::Tokens,
         allowance: Allowance::Rate(rate),
+        terms: Terms::default(),
     };
     let applied = Applied {
         limit: Arc::new(limit),

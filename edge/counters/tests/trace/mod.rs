@@ -217,6 +217,7 @@ impl Trace {
             counter: counter_id(limit),
             measure,
             amount: amount.cast_signed(),
+            soft: self.random.u32(0..8) == 0,
         }
     }
 
@@ -291,6 +292,7 @@ pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
             counter: counter_id(limit),
             measure: Measure::Rate(rate),
             amount: amount.cast_signed(),
+            soft: false,
         }
     };
     let reserve = |number, line| Operation::Reserve {

@@ -9,7 +9,7 @@ use counters::{Counters, Demand, Reserved};
 use dialect::Tokens;
 use policy::{
     applying::Applied,
-    id::CounterId,
+    id::{CounterId, LimitId},
     limit::{Limit, UNITS_MAX, Unit},
 };
 
@@ -35,6 +35,8 @@ pub struct Hold {
     /// Whether it is for one attempt only, so that a request that is not sent is none.
     of_attempt: bool,
     settled: bool,
+    /// The limits that warn or only watch and had no room. Boxed, because it rides in the future of every request.
+    over: Box<[LimitId]>,
 }
 
 /// A limit is used up.
@@ -42,10 +44,34 @@ pub struct Hold {
 pub struct Refusal {
     /// The limit for which it takes longest.
     pub limit: Arc<Limit>,
+    /// Whether it is used up, or nobody can tell and it admits nothing then.
+    pub why: Why,
     /// When it is worth asking again, in milliseconds; `None` for never.
     pub retry_after_ms: Option<u64>,
     /// What is left of all of them.
     pub room: Room,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The limit is used up.
+    UsedUp,
+    /// The shared counts cannot be asked.
+    Unknown,
+}
+
+const OVER: &str = "sluice_limits_over_total";
+
+/// When to ask again where nobody can tell, in milliseconds: the counts are looked for about every second.
+const UNKNOWN_RETRY_MS: u64 = 1_000;
+
+/// Says what this module measures.
+pub fn describe() {
+    metrics::describe_counter!(
+        OVER,
+        "Requests that did not fit a limit which only warns (soft) or watches (shadow)"
+    );
 }
 
 // === impl Guess ===
@@ -83,6 +109,7 @@ impl Hold {
             demands: limits.into_iter().map(demand).collect(),
             of_attempt: false,
             settled: false,
+            over: Box::default(),
         }
     }
 
@@ -101,7 +128,26 @@ impl Hold {
             return Ok(Room::default());
         }
         match self.counters.reserve(&self.request, &self.demands).await {
-            Reserved::Granted { remaining, .. } => Ok(Room::of(&self.demands, &remaining, now_ms)),
+            Reserved::Granted {
+                remaining, over, ..
+            } => {
+                if !over.is_empty() {
+                    self.note(&over);
+                }
+                Ok(Room::of(&self.demands, (&remaining, &over), now_ms))
+            }
+            Reserved::Unknown { place } => {
+                self.settled = true;
+                let Some(demand) = self.demands.get(place) else {
+                    return Ok(Room::default());
+                };
+                Err(Refusal {
+                    limit: Arc::clone(&demand.applied.limit),
+                    why: Why::Unknown,
+                    retry_after_ms: Some(UNKNOWN_RETRY_MS),
+                    room: Room::default(),
+                })
+            }
             Reserved::Denied {
                 tightest,
                 retry_after_ms,
@@ -109,7 +155,7 @@ impl Hold {
             } => {
                 // Nothing is written on denial, so there is nothing to settle.
                 self.settled = true;
-                let room = Room::of(&self.demands, &remaining, now_ms);
+                let room = Room::of(&self.demands, (&remaining, &[]), now_ms);
                 let tightest = self.demands.get(tightest).or(self.demands.first());
                 let Some(tightest) = tightest else {
                     return Ok(room);
@@ -118,10 +164,27 @@ impl Hold {
                 Err(Refusal {
                     retry_after_ms: (!room::is_for_ever(&limit)).then_some(retry_after_ms),
                     limit,
+                    why: Why::UsedUp,
                     room,
                 })
             }
         }
+    }
+
+    /// Notes which limits had no room, for the record and for the operator.
+    fn note(&mut self, over: &[usize]) {
+        let limits = over.iter().filter_map(|place| self.demands.get(*place));
+        let limits = limits.map(|demand| {
+            let limit = &demand.applied.limit;
+            metrics::counter!(OVER, "mode" => limit.terms.mode.word()).increment(1);
+            limit.id
+        });
+        self.over = limits.collect();
+    }
+
+    /// Takes which limits that warn or only watch had no room.
+    pub fn take_over(&mut self) -> Box<[LimitId]> {
+        std::mem::take(&mut self.over)
     }
 
     /// Applies what was really used: one request, and these tokens.
@@ -164,6 +227,13 @@ impl Drop for Hold {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.why == Why::Unknown {
+            return write!(
+                f,
+                "what is left of {} is not known now, and it admits nothing then",
+                Words(&self.limit)
+            );
+        }
         write!(f, "{} is used up", Words(&self.limit))?;
         match self.retry_after_ms {
             Some(wait_ms) => write!(f, "; try again in {wait_ms} ms"),

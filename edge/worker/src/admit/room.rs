@@ -8,7 +8,7 @@ use counters::Demand;
 use policy::{
     applying::Measure,
     calendar::Period,
-    limit::{Allowance, Limit},
+    limit::{Allowance, Limit, Mode},
 };
 
 /// The most limits whose state is shown.
@@ -32,19 +32,26 @@ pub struct State {
     pub remaining: u64,
     /// When all is there again if nobody uses it, in milliseconds; `None` for never.
     pub reset_ms: Option<u64>,
+    /// Whether it only warns and had no room for this request.
+    pub over: bool,
 }
 
 // === impl Room ===
 
 impl Room {
-    /// What `remaining`, in the order of the demands, means.
-    pub fn of(demands: &[Demand], remaining: &[i64], now_ms: u64) -> Self {
-        let states = demands.iter().zip(remaining).take(SHOWN_MAX);
-        Self(
-            states
-                .map(|(demand, level)| State::of(demand, *level, now_ms))
-                .collect(),
-        )
+    /// What `remaining`, in the order of the demands, means, and `over`, the places of those that had no room. Limits that
+    /// only watch are not shown.
+    pub fn of(demands: &[Demand], (remaining, over): (&[i64], &[usize]), now_ms: u64) -> Self {
+        let states = demands.iter().zip(remaining).enumerate();
+        let states = states.filter(|(_, (demand, _))| {
+            let terms = &demand.applied.limit.terms;
+            terms.mode != Mode::Shadow
+        });
+        let state = |(place, (demand, level)): (usize, (&Demand, &i64))| State {
+            over: over.contains(&place),
+            ..State::of(demand, *level, now_ms)
+        };
+        Self(states.take(SHOWN_MAX).map(state).collect())
     }
 
     /// The states, in the order of the demands.
@@ -79,6 +86,7 @@ impl State {
             window_ms,
             remaining: u64::try_from(level).unwrap_or(0),
             reset_ms,
+            over: false,
         }
     }
 }

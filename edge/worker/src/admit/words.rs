@@ -57,7 +57,7 @@ impl fmt::Display for Words<'_> {
 mod tests {
     use policy::{
         id::{LimitId, ModelId, OrganizationId, ProjectId},
-        limit::{Member, Members, Quota, Rate, Scope, Unit},
+        limit::{Member, Members, Quota, Rate, Scope, Terms, Unit},
     };
 
     use super::*;
@@ -71,6 +71,7 @@ mod tests {
             scope: Scope::all(Of::Project(ProjectId::from_bytes([3; 16]))),
             unit: Unit::Requests,
             allowance: Allowance::Rate(Rate::new(60, 60_000, 6).unwrap()),
+            terms: Terms::default(),
         };
         assert_eq!(
             Words(&limit).to_string(),

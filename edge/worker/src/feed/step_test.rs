@@ -2,7 +2,7 @@
 
 use policy::{
     calendar::Zone,
-    limit::{Allowance, Limit, Of, Rate, Scope, Unit},
+    limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
     organization::Organization,
 };
 
@@ -89,6 +89,7 @@ fn a_limit_that_cannot_be_read_names_the_organization_it_would_have_limited() {
         scope: Scope::all(Of::Organization(OrganizationId::from_bytes([2; 16]))),
         unit: Unit::Requests,
         allowance: Allowance::Rate(Rate::new(1, 1, 1).unwrap()),
+        terms: Terms::default(),
     });
     let mut strange = change(&limit);
     let mut read: wire::LimitPolicy = message::decode(&strange.value).unwrap();

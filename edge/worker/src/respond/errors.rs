@@ -70,6 +70,7 @@ errors! {
     UNSUPPORTED_ENDPOINT = "unsupported_endpoint" 400 INVALID Caller false;
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
     RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;
+    LIMIT_UNKNOWN = "limit_unknown" 503 API Operator true;
     DANGLING = "config_dangling_reference" 503 API Operator true;
     MISCONFIGURED = "upstream_misconfigured" 503 API Operator false;
     ADDRESS_FORBIDDEN = "upstream_address_forbidden" 503 API Operator false;

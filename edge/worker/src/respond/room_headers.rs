@@ -21,6 +21,7 @@ const TOKENS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-reset-tokens"),
 ];
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const WARNING: HeaderName = HeaderName::from_static("x-sluice-limit-warning");
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// About how much a limit takes in the longer of the two headers of the draft, in bytes.
@@ -47,6 +48,13 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
         if tightest.is_none_or(|other| state.remaining < other.remaining) {
             *tightest = Some(state);
         }
+    }
+    if states.iter().any(|state| state.over) {
+        let mut names = String::with_capacity(BYTES_EACH);
+        for state in states.iter().filter(|state| state.over) {
+            named(&mut names, state);
+        }
+        insert(headers, WARNING, names);
     }
     insert(headers, POLICY, policy);
     insert(headers, LEFT, left);

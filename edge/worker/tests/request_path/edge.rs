@@ -12,7 +12,7 @@ use policy::{
     change::Edit,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     key::Key,
-    limit::{Allowance, Limit, Of, Rate, Scope, Unit},
+    limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
     model::{Model, Target, Version},
     object::Object,
     organization::Organization,
@@ -104,6 +104,7 @@ pub fn limit(unit: Unit, amount: u64, burst: u64) -> Limit {
         scope: Scope::all(Of::Project(PROJECT)),
         unit,
         allowance: Allowance::Rate(Rate::new(amount, 60_000, burst).unwrap()),
+        terms: Terms::default(),
     }
 }
 

@@ -280,7 +280,7 @@ fn quota(amount: u64, period: Period) -> Limit {
 
 #[tokio::test]
 async fn a_quota_starts_again_at_midnight_and_a_lifetime_never() {
-    const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
+    const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
     let provider = Provider::start().await;
     let mut forever = quota(3, Period::Lifetime);
     forever.id = policy::id::LimitId::from_bytes([77; 16]);

@@ -6,7 +6,10 @@ use harness::{
     site::{Plan, Site},
     tenant::Tenant,
 };
-use proto::admin::{Limit, LimitMember, LimitUnit, LimitWindow, UpdateOrganizationRequest};
+use proto::admin::{
+    Limit, LimitMember, LimitMode, LimitOnStoreLoss, LimitOverride, LimitUnit, LimitWindow,
+    UpdateOrganizationRequest,
+};
 use redis::AsyncCommands;
 use scenarios::openai;
 
@@ -131,8 +134,8 @@ async fn a_quota_is_exact_over_every_edge_and_ends_at_the_organizations_midnight
         .and_then(|it| it.parse().ok())
         .expect("a number");
     // Kathmandu is a quarter to six hours ahead.
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let there = now.expect("it is later than 1970").as_secs() + 20_700;
+    let there = time::OffsetDateTime::now_utc().unix_timestamp() + 20_700;
+    let there = u64::try_from(there).expect("it is later than 1970");
     let left = 86_400 - there % 86_400;
     assert!(wait.abs_diff(left) <= 5, "{wait} of {left}");
     assert_eq!(
@@ -173,8 +176,8 @@ async fn ten_limits_ask_redis_as_often_as_one() {
         }
         calls.push(scripts_run(&site).await - before);
     }
-    // One for each request; what it used is what it reserved, and needs no word.
-    assert_eq!(calls, [20, 20]);
+    // One to reserve and one to settle, for each request.
+    assert_eq!(calls, [40, 40]);
 }
 
 /// How many scripts Redis has run.
@@ -188,4 +191,109 @@ async fn scripts_run(site: &Site) -> u64 {
         .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
     let calls = line.and_then(|rest| rest.split(',').next()?.parse().ok());
     calls.unwrap_or(0)
+}
+
+#[tokio::test]
+async fn a_limit_may_warn_or_watch_and_have_other_numbers_for_a_key_and_a_time() {
+    let provider = Provider::start(openai::answer).await;
+    let plan = Plan {
+        edge_settings: settings(),
+        ..Plan::default()
+    };
+    let site = Site::start(plan).await;
+    let admin = site.admin();
+    let tenant = Tenant::make(&admin, "acme", &provider.base_url()).await;
+    let ((_, one), (vip_name, vip)) = (tenant.key().await, tenant.key().await);
+    let soft = Limit {
+        mode: LimitMode::Soft.into(),
+        ..few(1)
+    };
+    tenant.limit_like("soft", soft).await;
+    let shadow = Limit {
+        mode: LimitMode::Shadow.into(),
+        ..few(1)
+    };
+    tenant.limit_like("shadow", shadow).await;
+    let in_hours = |hours: i64| {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        prost_types::Timestamp {
+            seconds: now + 3_600 * hours,
+            nanos: 0,
+        }
+    };
+    let other = |hours, amount| LimitOverride {
+        key: vip_name.clone(),
+        amount: 1,
+        burst: amount,
+        expire_time: Some(in_hours(hours)),
+        ..LimitOverride::default()
+    };
+    let each = Limit {
+        each: vec![LimitMember::Key.into()],
+        // The first has ended an hour ago.
+        overrides: vec![other(-1, 9), other(1, 3)],
+        ..few(2)
+    };
+    tenant.limit_like("each", each).await;
+    site.propagated().await;
+
+    let ask = |key: &str| {
+        let (url, key) = (site.url(0), key.to_owned());
+        async move { client::post(&url, &key, PATH, openai::whole("chat")).await }
+    };
+    let first = ask(&one).await;
+    assert_eq!(first.status, 200);
+    assert!(!first.headers.contains_key("x-sluice-limit-warning"));
+    let second = ask(&one).await;
+    assert_eq!(second.status, 200, "neither refuses");
+    assert_eq!(second.headers["x-sluice-limit-warning"], r#""soft""#);
+    let said = second.headers["ratelimit"].to_str().expect("text");
+    assert!(!said.contains("shadow"), "{said}");
+    assert_eq!(ask(&one).await.status, 429);
+    for status in [200, 200, 200, 429] {
+        assert_eq!(ask(&vip).await.status, status, "three for this key");
+    }
+    for mode in ["soft", "shadow"] {
+        let over = site.metric(0, "sluice_limits_over_total", mode).await;
+        assert!(over >= 4.0, "{over} over {mode}");
+    }
+}
+
+#[tokio::test]
+async fn without_redis_a_limit_denies_or_allows_by_its_own_word() {
+    let provider = Provider::start(openai::answer).await;
+    let mut site = Site::start(Plan::default()).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    tenant.model("strict", "main", "provider-strict").await;
+    let (_, key) = tenant.key().await;
+    let allows = Limit {
+        on_store_loss: LimitOnStoreLoss::Allow.into(),
+        ..few(2)
+    };
+    tenant.limit_like("allows", allows).await;
+    let denies = Limit {
+        model: format!("{}/models/strict", tenant.organization),
+        on_store_loss: LimitOnStoreLoss::Deny.into(),
+        ..few(1_000)
+    };
+    tenant.limit_like("denies", denies).await;
+    site.propagated().await;
+    site.redis.stop();
+    for _ in 0..6 {
+        assert_eq!(
+            status(&site.url(0), &key, &openai::whole("chat")).await,
+            200
+        );
+    }
+    let reply = client::post(&site.url(0), &key, PATH, openai::whole("strict")).await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.headers["x-sluice-code"], "limit_unknown");
+    assert!(reply.headers.contains_key("retry-after"));
+    site.redis.restart().await;
+    let back = || async {
+        let reply = client::post(&site.url(0), &key, PATH, openai::whole("chat")).await;
+        (reply.status == 429).then_some(())
+    };
+    // What was allowed meanwhile is charged, so that nothing is left.
+    harness::wait::until("what was allowed is counted", back).await;
 }

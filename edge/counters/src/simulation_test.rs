@@ -5,7 +5,7 @@
 //! them an account is kept by hand, of what was asked and what was said. `SLUICE_TEST_SCALE` times as many schedules are run
 //! as usual; a schedule that fails prints its seed.
 
-mod judged;
+mod judged_test;
 
 use std::{
     collections::HashMap,

@@ -61,8 +61,9 @@ impl World {
     }
 }
 
+/// How many are run. `just prove protocol` sets the scale when it compiles this.
 fn schedules() -> u64 {
-    let scale = std::env::var("SLUICE_TEST_SCALE").ok();
+    let scale = option_env!("SLUICE_TEST_SCALE");
     1_000 * scale.and_then(|it| it.parse().ok()).unwrap_or(1)
 }
 

@@ -20,7 +20,7 @@ use crate::{
     cohere,
     converse::{self, names::Originals},
     gemini, messages,
-    neutral::{Answer, Class, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
+    neutral::{Answer, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
     object::Misfit,
     responses,
 };
@@ -249,14 +249,17 @@ pub fn error_event(client: Family, error: &Error) -> Vec<u8> {
     }
 }
 
-/// What a provider's error says.
-pub fn read_error(provider: Family, status: u16, body: &[u8]) -> Error {
+/// What a provider's error says. `name` is what stands beside its body: Bedrock's header `x-amzn-errortype`.
+pub fn read_error(provider: Family, status: u16, name: Option<&str>, body: &[u8]) -> Error {
     match provider {
         Family::Chat => chat::error::decode(status, body),
         Family::Responses => responses::error::decode(status, body),
         Family::Messages => messages::error::decode(status, body),
         Family::Gemini => gemini::error::decode(status, body),
-        Family::Converse => converse::error::decode(status, body),
+        Family::Converse => match name {
+            Some(name) => converse::error::decode_named(name, status, body),
+            None => converse::error::decode(status, body),
+        },
         Family::Cohere => cohere::error::decode(status, body),
     }
 }
@@ -289,7 +292,7 @@ fn write(request: &Request, target: &Target<'_>) -> Result<Encoded, Unsupported>
 impl Back {
     /// Translates a whole answer. An error is a provider that gave none: what it said instead, or why it cannot be read.
     pub fn whole(&self, body: &[u8]) -> Result<Whole, Error> {
-        let unreadable = |why: &dyn fmt::Display| Error::new(Class::Provider, why.to_string());
+        let unreadable = |why: &dyn fmt::Display| Error::unreadable(why.to_string());
         let body = str::from_utf8(body).map_err(|why| unreadable(&why))?;
         if self.provider == Family::Chat
             && let Some(error) = chat::error::within(body)
@@ -336,9 +339,9 @@ impl Back {
         Stream::new(decoder, self.originals.clone(), encoder)
     }
 
-    /// Translates the body of an error.
-    pub fn error(&self, status: u16, body: &[u8]) -> Vec<u8> {
-        error_body(self.client, &read_error(self.provider, status, body))
+    /// Whose dialect the provider speaks.
+    pub const fn provider(&self) -> Family {
+        self.provider
     }
 
     /// The media type of what the client gets.

@@ -18,7 +18,7 @@ mod embedding;
 pub use self::{
     answer::{Answer, Choice, Stop},
     embedding::{EmbeddingInput, EmbeddingRequest, Embeddings, Encoding, Task},
-    error::{Class, Error},
+    error::{Class, Error, UNREADABLE},
     event::{Delta, Event, Kind},
     extra::{DROPPED_MAX, Dropped, Extra, Json, Unsupported},
     family::Family,

@@ -15,6 +15,7 @@ pub struct Stream {
     originals: Originals,
     encoder: Encoder,
     watch: Watch,
+    error: Option<Box<Error>>,
     // Emptied with every push; as long as what one read gives.
     events: Vec<Event>,
 }
@@ -24,6 +25,7 @@ pub struct Stream {
 pub struct Aside {
     decoder: Decoder,
     watch: Watch,
+    error: Option<Box<Error>>,
     events: Vec<Event>,
 }
 
@@ -36,6 +38,7 @@ impl Stream {
             originals,
             encoder,
             watch: Watch::NEW,
+            error: None,
             events: Vec::new(),
         }
     }
@@ -65,6 +68,11 @@ impl Stream {
         &self.watch
     }
 
+    /// Why it failed, if it did.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_deref()
+    }
+
     fn write(&mut self, out: &mut Vec<u8>) {
         for mut event in self.events.drain(..) {
             if absent::is_said_by(&event) {
@@ -73,6 +81,7 @@ impl Stream {
             self.originals.undo_event(&mut event);
             self.watch.see(&event);
             self.encoder.push(&event, out);
+            keep(&mut self.error, event);
         }
     }
 }
@@ -85,6 +94,7 @@ impl Aside {
         Self {
             decoder,
             watch: Watch::NEW,
+            error: None,
             events: Vec::new(),
         }
     }
@@ -106,9 +116,22 @@ impl Aside {
         &self.watch
     }
 
+    /// Why it failed, if it did.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_deref()
+    }
+
     fn see(&mut self) {
         for event in self.events.drain(..) {
             self.watch.see(&event);
+            keep(&mut self.error, event);
         }
+    }
+}
+
+/// Keeps an error, which is the last event.
+fn keep(place: &mut Option<Box<Error>>, event: Event) {
+    if let Event::Error(error) = event {
+        place.get_or_insert_with(|| Box::new(error));
     }
 }

@@ -246,29 +246,29 @@ impl Call {
         self.authenticate(&mut message, provider, &origin, arrival)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
-        let times = self.times(arrival);
-        let left = times.first_by - Instant::now();
-        let answer = self.client.send(&origin, line, message, left).await;
+        let sent = Instant::now();
+        let first_by = self.times(arrival, sent).first_by;
+        let answer = self.client.send(&origin, line, message, first_by).await;
         let heard = Heard {
             answer: answer.map_err(Failure::from)?,
             way,
             dropped,
-            times,
+            times: self.times(arrival, sent),
         };
-        match heard.next(entry) {
-            Next::Passes(answer) => Ok(answer),
-            Next::Waits(rest) => rest.await,
-        }
+        let rest = match heard.next(entry) {
+            Next::Passes(answer) => return Ok(answer),
+            Next::Waits(rest) => rest,
+        };
+        rest.await
     }
 
-    /// How long the answer to a request is waited for that is sent now.
-    fn times(&self, arrival: &Arrival) -> Times {
-        let now = Instant::now();
+    /// How long the answer to a request is waited for that was sent then.
+    fn times(&self, arrival: &Arrival, sent: Instant) -> Times {
         let whole_by = Instant::from_std(arrival.started) + self.answer_max;
         Times {
             idle_max: self.idle_max,
-            first_by: (now + self.first_byte_max).min(whole_by),
-            hold_until: now + self.hold_max,
+            first_by: (sent + self.first_byte_max).min(whole_by),
+            hold_until: sent + self.hold_max,
             whole_by,
             now_ms: arrival.at_ms,
         }

@@ -4,7 +4,13 @@
 
 use crate::{
     converse::names::Originals,
-    crossing::{absent, decoder::Decoder, encoder::Encoder, watch::Watch},
+    crossing::{
+        absent,
+        decoder::Decoder,
+        encoder::Encoder,
+        proof::{self, Maker},
+        watch::Watch,
+    },
     neutral::{Error, Event},
 };
 
@@ -13,6 +19,8 @@ use crate::{
 pub struct Stream {
     decoder: Decoder,
     originals: Originals,
+    /// Whose proofs leave their family here.
+    leaves: Option<Maker>,
     encoder: Encoder,
     watch: Watch,
     error: Option<Box<Error>>,
@@ -32,10 +40,16 @@ pub struct Aside {
 // === impl Stream ===
 
 impl Stream {
-    pub(crate) const fn new(decoder: Decoder, originals: Originals, encoder: Encoder) -> Self {
+    pub(crate) const fn new(
+        decoder: Decoder,
+        originals: Originals,
+        leaves: Option<Maker>,
+        encoder: Encoder,
+    ) -> Self {
         Self {
             decoder,
             originals,
+            leaves,
             encoder,
             watch: Watch::NEW,
             error: None,
@@ -79,6 +93,9 @@ impl Stream {
                 continue;
             }
             self.originals.undo_event(&mut event);
+            if let Some(maker) = self.leaves {
+                proof::leave_in_event(maker, &mut event);
+            }
             self.watch.see(&event);
             self.encoder.push(&event, out);
             keep(&mut self.error, event);

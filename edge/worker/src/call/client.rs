@@ -20,7 +20,7 @@ use hyper::{
 };
 use policy::provider::ProviderKind;
 use rustls::ClientConfig;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     call::{
@@ -148,21 +148,21 @@ impl Client {
     }
 
     /// Sends `request` on `line`. A connection from the pool may turn out to be closed already; then, and only
-    /// if nothing of the request was sent, it is sent once more on a new one. The head of the answer is waited for as
-    /// long as `first_byte_max`.
+    /// if nothing of the request was sent, it is sent once more on a new one. The head of the answer is waited for
+    /// until `by`.
     pub async fn send(
         &self,
         origin: &Rc<Origin>,
         line: (Line, bool),
         request: Request<Full<Bytes>>,
-        first_byte_max: Duration,
+        by: Instant,
     ) -> Result<Response<Body>, NoAnswer> {
         let (mut line, new) = line;
-        let waited = timeout(first_byte_max, line.exchange(request)).await;
+        let waited = timeout_at(by, line.exchange(request)).await;
         let answer = match waited.map_err(|_| NoAnswer::Slow)? {
             Err(Unanswered::Stale(request)) if !new => {
                 line = self.dial(origin).await?;
-                let waited = timeout(first_byte_max, line.exchange(*request)).await;
+                let waited = timeout_at(by, line.exchange(*request)).await;
                 waited.map_err(|_| NoAnswer::Slow)?
             }
             answer => answer,
@@ -286,7 +286,12 @@ mod tests {
         let origin = Rc::new(Origin::parse(&format!("http://{address}")).unwrap());
         let request = Request::post("/").body(Full::default()).unwrap();
         let answer = client
-            .send(&origin, (line, true), request, Duration::from_secs(1))
+            .send(
+                &origin,
+                (line, true),
+                request,
+                Instant::now() + Duration::from_secs(1),
+            )
             .await;
         assert!(matches!(
             answer.err(),

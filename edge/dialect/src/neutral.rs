@@ -19,7 +19,7 @@ pub use payload::{family::Family, value::Json};
 pub use self::{
     answer::{Answer, Choice, Stop},
     embedding::{EmbeddingInput, EmbeddingRequest, Embeddings, Encoding, Task},
-    error::{Class, Error},
+    error::{Class, Error, UNREADABLE},
     event::{Delta, Event, Kind},
     extra::{DROPPED_MAX, Dropped, Extra, Unsupported},
     part::{Cache, Content, Media, Part, Source},

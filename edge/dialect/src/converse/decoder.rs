@@ -70,7 +70,7 @@ impl Decoder {
         let state = &mut self.state;
         let pushed = self.frames.push(bytes, |frame| state.frame(frame, out));
         if let Err(fault) = pushed {
-            self.state.fail(provider(fault.to_string()), out);
+            self.state.fail(Error::unreadable(fault.to_string()), out);
         }
     }
 
@@ -112,7 +112,7 @@ impl State {
             Ok(Err(error)) => self.fail(error, out),
             Err(misfit) => {
                 let message = format!("an event of the stream is malformed: {misfit}");
-                self.fail(provider(message), out);
+                self.fail(Error::unreadable(message), out);
             }
         }
     }

@@ -78,13 +78,13 @@ impl Progress {
             return;
         }
         let Ok(text) = str::from_utf8(datum) else {
-            self.fail(broken("a chunk is not text"), out);
+            self.fail(unreadable("a chunk is not text"), out);
             return;
         };
         if let Some(error) = error::find(0, text) {
             self.fail(error, out);
         } else if let Err(misfit) = self.read(text, out) {
-            self.fail(broken(&misfit.to_string()), out);
+            self.fail(unreadable(&misfit.to_string()), out);
         }
     }
 
@@ -231,6 +231,10 @@ impl Progress {
             }
         }
     }
+}
+
+fn unreadable(what: &str) -> Error {
+    Error::unreadable(format!("the provider's stream cannot be read: {what}"))
 }
 
 fn broken(what: &str) -> Error {

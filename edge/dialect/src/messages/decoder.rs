@@ -12,7 +12,7 @@ use crate::{
     base64,
     events::Assembler,
     messages::{decoder::reading::Reading, error},
-    neutral::{Class, Error, Event, Seed},
+    neutral::{Error, Event, Seed},
     sse,
 };
 
@@ -48,7 +48,7 @@ impl Decoder {
             return;
         }
         if let Err(long) = assembler.push(bytes, |event| take(reading, event, out)) {
-            reading.fail(Error::new(Class::Provider, long.to_string()), out);
+            reading.fail(Error::unreadable(long.to_string()), out);
         }
     }
 

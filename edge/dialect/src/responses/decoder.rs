@@ -48,7 +48,7 @@ impl Decoder {
         let pushed = assembler.push(bytes, |event| self.event(event, false, out));
         self.assembler = assembler;
         if let Err(too_long) = pushed {
-            self.fail(Error::new(Class::Provider, too_long.to_string()), out);
+            self.fail(Error::unreadable(too_long.to_string()), out);
         }
     }
 
@@ -87,7 +87,7 @@ impl Decoder {
                 format!("the provider's stream cannot be read: {misfit}")
             }
         };
-        self.fail(Error::new(Class::Provider, message), out);
+        self.fail(Error::unreadable(message), out);
     }
 
     fn read(

@@ -259,15 +259,23 @@ fn write_param(writer: &mut Writer, error: &Error) {
 pub(crate) fn code(error: &Error) -> &str {
     match (&error.code, error.class) {
         (_, Class::Authentication) => "upstream_auth",
+        // Clients wait for certain codes of these; another provider's word for them says nothing to them.
+        (
+            Some(code),
+            Class::ContextTooLong
+            | Class::RateLimited
+            | Class::QuotaExhausted
+            | Class::ContentFiltered,
+        ) if !code.ends_with("_error") && class_of_word(code) == Some(error.class) => code,
+        (_, Class::ContextTooLong) => "context_length_exceeded",
+        (_, Class::RateLimited) => "rate_limit_exceeded",
+        (_, Class::QuotaExhausted) => "insufficient_quota",
+        (_, Class::ContentFiltered) => "content_filter",
         (Some(code), _) => code,
         (None, Class::InvalidRequest) => "invalid_request_error",
-        (None, Class::ContextTooLong) => "context_length_exceeded",
         (None, Class::TooLarge) => "request_too_large",
         (None, Class::Permission) => "permission_denied",
         (None, Class::NotFound) => "model_not_found",
-        (None, Class::RateLimited) => "rate_limit_exceeded",
-        (None, Class::QuotaExhausted) => "insufficient_quota",
-        (None, Class::ContentFiltered) => "content_filter",
         (None, Class::Overloaded) => "overloaded",
         (None, Class::Timeout) => "timeout",
         (None, Class::Provider) => "server_error",

@@ -73,7 +73,7 @@ impl Reading {
         };
         if let Err(misfit) = taken {
             let message = format!("the provider's stream cannot be read: {misfit}");
-            self.fail(Error::new(Class::Provider, message), out);
+            self.fail(Error::unreadable(message), out);
         }
     }
 

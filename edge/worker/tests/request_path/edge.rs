@@ -208,6 +208,7 @@ fn rules(base_urls: &[String], stream_options: bool, limits: Vec<Limit>) -> Rule
         model: MODEL,
         name: "v1".to_owned(),
         targets,
+        recipe: None,
     }));
     objects.extend(limits.into_iter().map(Object::Limit));
     for object in objects {

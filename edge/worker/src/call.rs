@@ -23,9 +23,10 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, task::Context,
 
 use bytes::Bytes;
 use dialect::neutral::{Dropped, Family};
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body_util::Full;
 use ipnet::IpNet;
+use payload::transform::headers::{Edit, Headers};
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -243,6 +244,9 @@ impl Call {
         let origin = self.origin(provider)?;
         let outgoing = translate::outgoing(request, candidate, arrival)?;
         let (mut message, way, dropped) = message(request, &origin, outgoing)?;
+        if let Some(recipe) = candidate.recipe() {
+            edit(message.headers_mut(), recipe.headers(), request);
+        }
         self.authenticate(&mut message, provider, &origin, arrival)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
@@ -338,4 +342,20 @@ fn message(
         headers.entry("anthropic-version").or_insert(version);
     }
     Ok((message, outgoing.way, outgoing.dropped))
+}
+
+/// Changes the headers as the version's rules say. None of them may name a credential, the host or the framing.
+fn edit(headers: &mut HeaderMap, rules: &Headers, request: &Request) {
+    for edit in rules.edits(|name| request.spare_header(name)) {
+        match edit {
+            Edit::Remove(name) => drop(headers.remove(name)),
+            Edit::Set(name, value) => {
+                let name = HeaderName::from_bytes(name.as_bytes());
+                // The rules were checked when they were compiled.
+                if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+    }
 }

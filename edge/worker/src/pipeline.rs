@@ -26,6 +26,7 @@ use crate::{
     relay::{self, Relay, relay},
     request::{self, Arrival, Head, endpoint::Endpoint},
     route::{self, Plan},
+    transform::{self, Transformer},
 };
 
 /// One core's stages.
@@ -34,6 +35,7 @@ pub struct Pipeline {
     bounds: accept::Config,
     bodies: request::Bounds,
     identify: Identify,
+    transformer: Transformer,
     admit: Admit,
     recorder: Recorder,
     call: Call,
@@ -92,6 +94,8 @@ pub enum Refusal {
     Authorize(authorize::Refusal),
     /// There is nowhere to go.
     Route(route::Refusal),
+    /// The version's rules do not fit the request.
+    Transform(transform::Refusal),
     /// There is no room.
     Admit(admit::Refusal),
     /// No provider answered.
@@ -121,6 +125,7 @@ impl Pipeline {
         };
         Self {
             identify: Identify::new(of.in_force.clone(), of.clock),
+            transformer: Transformer::default(),
             admit: Admit::new(of.counters, of.guesses),
             recorder: Recorder::new(of.records, of.drain),
             call: Call::new(&of.upstream, of.tls, of.in_force.clone()),
@@ -149,17 +154,21 @@ impl Pipeline {
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
-        let head = Head::read(parts)?;
+        let head = Head::read(parts, rules.copies_headers())?;
         let caller = self.identify.caller(&rules, &head)?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
             Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller))),
             Endpoint::Model(name) => return Ok(Reply::Models(one_model(&rules, caller, name)?)),
         };
-        let request = head.with_body(asked, incoming, &self.bodies).await?;
+        let mut request = head.with_body(asked, incoming, &self.bodies).await?;
         let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
+        if plan.version().recipe.is_some() {
+            // Boxed: rare beside the requests that carry this future's size.
+            Box::pin(self.transformer.apply(&plan, &mut request)).await?;
+        }
         let permit = self.admit.permit(limits, &plan, arrival, &request).await?;
         let room = *permit.room();
         let mut entry = self.recorder.open(arrival, permit, &plan, &request);
@@ -242,6 +251,12 @@ impl From<authorize::Refusal> for Refusal {
 impl From<route::Refusal> for Refusal {
     fn from(refusal: route::Refusal) -> Self {
         Self::Route(refusal)
+    }
+}
+
+impl From<transform::Refusal> for Refusal {
+    fn from(refusal: transform::Refusal) -> Self {
+        Self::Transform(refusal)
     }
 }
 

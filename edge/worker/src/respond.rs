@@ -27,7 +27,7 @@ use crate::{
     pipeline::{Answered, Refusal, Reply, Unanswered},
     relay::{Relay, headers},
     request::{self, Arrival},
-    translate,
+    transform, translate,
 };
 
 /// What is sent: bytes of ours, or a provider's answer.
@@ -254,6 +254,7 @@ fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
+        Refusal::Transform(refusal) => of_transform(refusal),
         Refusal::Admit(refusal) => Said {
             error: errors::RATE_LIMITED,
             message: sentence(refusal),
@@ -305,6 +306,21 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
         identify::Refusal::Revoked => errors::REVOKED_KEY,
         identify::Refusal::Expired => errors::EXPIRED_KEY,
         identify::Refusal::Dangling(_) => errors::DANGLING,
+    }
+}
+
+/// What the rules of a version could not take is the client's to mend, and it is told where; the rest is ours.
+fn of_transform(refusal: &transform::Refusal) -> Said {
+    let (error, param) = match refusal {
+        transform::Refusal::Misfit(misfit) => (errors::INVALID_BODY, misfit.at.clone()),
+        transform::Refusal::TooLong => (errors::BODY_TOO_LARGE, String::new()),
+        transform::Refusal::Full => (errors::OVERLOADED, String::new()),
+        transform::Refusal::Failed => (errors::TRANSFORM_FAILED, String::new()),
+    };
+    Said {
+        error,
+        message: sentence(refusal),
+        param: (!param.is_empty()).then_some(Cow::Owned(param)),
     }
 }
 

@@ -7,17 +7,21 @@
 mod fault;
 mod rule;
 mod notation;
+mod sample;
 mod path;
 mod place;
 mod splice;
 mod instruction;
 mod compiled;
 pub mod headers;
+mod recipe;
 
 pub use self::{
-    compiled::{RULES_MAX, Sample, TEXT_BYTES_MAX, Transform, VALUE_BYTES_MAX},
+    compiled::{PROGRAMS_MAX, RULES_MAX, TEXT_BYTES_MAX, Transform, VALUE_BYTES_MAX},
     fault::Fault,
     notation::RULES_BYTES_MAX,
     path::{PATH_BYTES_MAX, STEPS_MAX},
+    recipe::{RECIPE_BYTES_MAX, Recipe, Unusable},
     rule::Rule,
+    sample::{SAMPLES_BYTES_MAX, Sample},
 };

@@ -11,12 +11,12 @@ use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
 const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
-    ("policy", &[]),
     ("payload", &[]),
+    ("policy", &["payload"]),
     ("keys", &[]),
     ("seal", &[]),
     ("lifecycle", &[]),
-    ("proto", &["policy"]),
+    ("proto", &["payload", "policy"]),
     ("dialect", &["payload"]),
     ("counters", &["policy", "lifecycle"]),
     (
@@ -33,11 +33,12 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
         ],
     ),
     ("domain", &["policy", "payload", "keys"]),
-    ("store", &["policy", "domain"]),
+    ("store", &["policy", "payload", "domain"]),
     (
         "server",
         &[
             "policy",
+            "payload",
             "keys",
             "seal",
             "lifecycle",
@@ -51,6 +52,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
         "cli",
         &[
             "policy",
+            "payload",
             "keys",
             "seal",
             "lifecycle",
@@ -63,7 +65,14 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
     ("tidy", &[]),
     (
         "harness",
-        &["proto", "private-postgres", "seal", "keys", "policy"],
+        &[
+            "payload",
+            "proto",
+            "private-postgres",
+            "seal",
+            "keys",
+            "policy",
+        ],
     ),
     ("scenarios", &["harness", "proto", "policy", "dialect"]),
     ("load", &["harness", "proto"]),

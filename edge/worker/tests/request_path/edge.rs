@@ -215,6 +215,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
         model: MODEL,
         name: "v1".to_owned(),
         targets,
+        recipe: None,
     }));
     objects.extend(setup.limits.iter().cloned().map(Object::Limit));
     for object in objects {

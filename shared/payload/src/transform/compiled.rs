@@ -13,8 +13,9 @@ use crate::{
     transform::{
         fault::Fault,
         instruction,
-        path::Path,
+        path::{Path, Step},
         rule::Rule,
+        sample::Sample,
         splice::{self, Bounds, Changed, End},
     },
     value::Json,
@@ -23,11 +24,20 @@ use crate::{
 /// The most rules of one transform. Full: it is refused.
 pub const RULES_MAX: usize = 64;
 
+/// The most programs among the rules of one transform. Full: it is refused.
+pub const PROGRAMS_MAX: usize = 4;
+
+/// The member that says the model. Whoever routed by it sends what it says: no rule may.
+const MODEL: &str = "model";
+
 /// The most bytes of a value in a rule. Full: the rule is refused.
 pub const VALUE_BYTES_MAX: usize = 64 << 10;
 
 /// The most bytes of instructions in a rule. Full: the rule is refused.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// How much of what a sample became stands in an error, in bytes. Full: it is cut.
+const SHOWN_BYTES_MAX: usize = 4 << 10;
 
 /// How deep a value in a rule may be, so that it is not too deep wherever a path leads.
 const VALUE_DEPTH_MAX: u32 = DEPTH_MAX / 2;
@@ -36,17 +46,6 @@ const VALUE_DEPTH_MAX: u32 = DEPTH_MAX / 2;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Transform {
     acts: Vec<Act>,
-}
-
-/// A payload that a version was given to be tried with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample<'a> {
-    /// Its dialect.
-    pub family: Family,
-    /// The payload.
-    pub body: &'a str,
-    /// What it must become, byte for byte; absent if it must only become something.
-    pub becomes: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +57,7 @@ enum Act {
     Remove(Path),
     Instruct(End, String),
     Run(Program),
+    Only(Vec<Family>, Box<Self>),
 }
 
 // === impl Transform ===
@@ -72,9 +72,23 @@ impl Transform {
             .iter()
             .enumerate()
             .map(|(index, rule)| Act::of(rule).map_err(|why| Fault::Rule { index, why }));
-        Ok(Self {
+        let transform = Self {
             acts: acts.collect::<Result<_, _>>()?,
-        })
+        };
+        if transform.acts.iter().filter(|act| act.runs()).count() > PROGRAMS_MAX {
+            return Err(Fault::TooManyPrograms);
+        }
+        Ok(transform)
+    }
+
+    /// How many rules there are: each reads the payload, and most copy it.
+    pub fn rules(&self) -> usize {
+        self.acts.len()
+    }
+
+    /// Whether a program is among the rules.
+    pub fn runs_programs(&self) -> bool {
+        self.acts.iter().any(Act::runs)
     }
 
     /// Whether there is no rule.
@@ -89,6 +103,9 @@ impl Transform {
             .map_err(|fault| Misfit::new(format!("must be one JSON object: {fault}")))?;
         let mut text = Cow::Borrowed(text);
         for (index, act) in self.acts.iter().enumerate() {
+            let Some(act) = act.of_family(family) else {
+                continue;
+            };
             let changed = match act {
                 Act::Run(program) => {
                     Some(run(program, &text).map_err(|fault| Fault::Program { index, fault })?)
@@ -102,21 +119,43 @@ impl Transform {
         Ok(text.into_owned().into_bytes())
     }
 
-    /// Tries the rules with sample payloads.
-    pub fn check(&self, samples: &[Sample<'_>]) -> Result<(), Fault> {
-        for (index, sample) in samples.iter().enumerate() {
+    /// Tries the rules with sample payloads, and says what each became.
+    pub fn check(&self, samples: &[Sample<'_>]) -> Result<Vec<String>, Fault> {
+        let tried = samples.iter().enumerate().map(|(index, sample)| {
             let became = self.apply(sample.family, sample.body.as_bytes());
-            let why = match (became, sample.becomes) {
-                (Err(fault), _) => fault.to_string(),
-                (Ok(became), Some(becomes)) if became != becomes.as_bytes() => {
-                    format!("becomes {}", String::from_utf8_lossy(&became))
+            let became = became.map_err(|fault| fault.to_string());
+            let became = became.map(|it| String::from_utf8(it).unwrap_or_default());
+            match (became, sample.becomes) {
+                (Err(why), _) => Err(Fault::Sample { index, why }),
+                (Ok(became), Some(becomes)) if tight(&became) != tight(becomes) => {
+                    let mut shown = became;
+                    if shown.len() > SHOWN_BYTES_MAX {
+                        shown.truncate(shown.floor_char_boundary(SHOWN_BYTES_MAX));
+                        shown.push('…');
+                    }
+                    let why = format!("becomes {shown}");
+                    Err(Fault::Sample { index, why })
                 }
-                (Ok(_), _) => continue,
-            };
-            return Err(Fault::Sample { index, why });
-        }
-        Ok(())
+                (Ok(became), _) => Ok(became),
+            }
+        });
+        tried.collect()
     }
+}
+
+/// The text without the white space between its tokens.
+fn tight(text: &str) -> Vec<u8> {
+    let (mut in_text, mut escaped) = (false, false);
+    let mut tight = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        if !in_text && matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            continue;
+        }
+        in_text ^= byte == b'"' && !escaped;
+        escaped = in_text && byte == b'\\' && !escaped;
+        tight.push(byte);
+    }
+    tight
 }
 
 /// The payload that a program gives, which must be an object.
@@ -136,13 +175,13 @@ fn run(program: &Program, text: &str) -> Result<String, crate::jq::Fault> {
 impl Act {
     fn of(rule: &Rule) -> Result<Self, String> {
         Ok(match rule {
-            Rule::Set { path, value } => Self::Set(Path::parse(path)?, checked(value)?),
-            Rule::Default { path, value } => Self::Default(Path::parse(path)?, checked(value)?),
+            Rule::Set { path, value } => Self::Set(open(path)?, checked(value)?),
+            Rule::Default { path, value } => Self::Default(open(path)?, checked(value)?),
             Rule::Clamp { path, min, max } => {
-                Self::Clamp(Path::parse(path)?, bounds(min.as_ref(), max.as_ref())?)
+                Self::Clamp(open(path)?, bounds(min.as_ref(), max.as_ref())?)
             }
             Rule::Rename { from, to } => {
-                let (from, to) = (Path::parse(from)?, Path::parse(to)?);
+                let (from, to) = (open(from)?, open(to)?);
                 if from.member().is_none() || to.member().is_none() {
                     return Err(
                         "only members have names: elements of arrays cannot be renamed".to_owned(),
@@ -153,12 +192,16 @@ impl Act {
                 }
                 Self::Rename(from, to)
             }
-            Rule::Remove { path } => Self::Remove(Path::parse(path)?),
+            Rule::Remove { path } => Self::Remove(open(path)?),
             Rule::PrependSystem(words) => Self::Instruct(End::Front, instructions(words)?),
             Rule::AppendSystem(words) => Self::Instruct(End::Back, instructions(words)?),
             Rule::Jq(program) => {
                 Self::Run(Program::compile(program).map_err(|fault| fault.to_string())?)
             }
+            Rule::Only(families, rule) => match Self::of(rule)? {
+                Self::Only(..) => return Err("name the dialects once".to_owned()),
+                act => Self::Only(families.clone(), Box::new(act)),
+            },
         })
     }
 
@@ -170,8 +213,34 @@ impl Act {
             Self::Rename(from, to) => splice::rename(text, from, to),
             Self::Remove(path) => splice::remove(text, path.steps()),
             Self::Instruct(end, words) => instruction::add(text, family, *end, words),
-            Self::Run(_) => Ok(None),
+            Self::Run(_) | Self::Only(..) => Ok(None),
         }
+    }
+
+    /// What is to be done with a body of this family, if anything.
+    fn of_family(&self, family: Family) -> Option<&Self> {
+        match self {
+            Self::Only(families, act) => families.contains(&family).then_some(act),
+            act => Some(act),
+        }
+    }
+
+    fn runs(&self) -> bool {
+        match self {
+            Self::Only(_, act) => act.runs(),
+            act => matches!(act, Self::Run(_)),
+        }
+    }
+}
+
+/// A path that a rule may lead along.
+fn open(text: &str) -> Result<Path, String> {
+    let path = Path::parse(text)?;
+    match path.steps().first() {
+        Some(Step::Name(name)) if name.eq_ignore_ascii_case(MODEL) => {
+            Err("the model is told by the targets of the version: no rule may name it".to_owned())
+        }
+        _ => Ok(path),
     }
 }
 

@@ -11,6 +11,8 @@ use crate::{jq, object::Misfit};
 pub enum Fault {
     /// There are more rules than [`crate::transform::RULES_MAX`].
     TooManyRules,
+    /// There are more programs than [`crate::transform::PROGRAMS_MAX`].
+    TooManyPrograms,
     /// A rule cannot be used.
     Rule {
         /// Which, from 0.
@@ -55,6 +57,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManyRules => f.write_str("there are too many rules"),
+            Self::TooManyPrograms => f.write_str("there are too many programs: join some of them"),
             Self::Rule { index, why } => write!(f, "rules[{index}]: {why}"),
             Self::Payload(misfit) => misfit.fmt(f),
             Self::Program { index, fault } => write!(f, "rules[{index}]: {fault}"),

@@ -119,6 +119,17 @@ impl Headers {
         Ok(Self { rules: checked })
     }
 
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Whether a rule copies what a client sent.
+    pub fn copy_any(&self) -> bool {
+        let copies = |rule: &HeaderRule| matches!(rule, HeaderRule::Copy(_));
+        self.rules.iter().any(copies)
+    }
+
     /// What to do, in order. `client` gives the value that the client sent under a name in small letters.
     pub fn edits<'a>(
         &'a self,

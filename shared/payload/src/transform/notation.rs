@@ -1,11 +1,12 @@
 //! Rules as one array of JSON, read and written.
 //!
-//! Owns the names of rules and their members. What it does not know is refused: a rule that is read half would do
+//! Owns the names of rules and their members; beside its kind a rule may name the dialects it is for. What it does not know is refused: a rule that is read half would do
 //! something else than what was meant.
 
 use std::borrow::Cow;
 
 use crate::{
+    family::Family,
     object::{self, Misfit, Object},
     transform::rule::Rule,
     value::Json,
@@ -41,20 +42,30 @@ impl Rule {
     }
 
     fn parse(raw: &str) -> Result<Self, Misfit> {
-        let mut members = Object::parse(raw)?.rest();
+        let mut whole = Object::parse(raw)?;
+        let dialects = whole.array("dialects")?.map(|it| families(&it)).transpose();
+        let dialects = dialects.map_err(|misfit| misfit.within("dialects"))?;
+        let mut members = whole.rest();
         let (Some((name, raw)), None) = (members.next(), members.next()) else {
             return Err(Misfit::new(
                 "must be an object of one member: the kind of rule",
             ));
         };
+        let rule = Self::parse_kind(&name, raw).map_err(|misfit| misfit.within(&name))?;
+        Ok(match dialects {
+            Some(dialects) => Self::Only(dialects, Box::new(rule)),
+            None => rule,
+        })
+    }
+
+    fn parse_kind(name: &str, raw: &str) -> Result<Self, Misfit> {
         let text = || object::text(raw).map(Cow::into_owned);
-        let rule = match name.as_ref() {
+        match name {
             "prepend_system" => text().map(Self::PrependSystem),
             "append_system" => text().map(Self::AppendSystem),
             "jq" => text().map(Self::Jq),
             kind => Self::parse_object(kind, raw),
-        };
-        rule.map_err(|misfit| misfit.within(&name))
+        }
     }
 
     fn parse_object(kind: &str, raw: &str) -> Result<Self, Misfit> {
@@ -92,7 +103,20 @@ impl Rule {
 
     fn write(&self, writer: &mut Writer) {
         writer.open();
+        self.write_kind(writer);
+        if let Self::Only(families, _) = self {
+            writer.key("dialects").open_array();
+            for word in families.iter().filter_map(|it| it.word()) {
+                writer.text(word);
+            }
+            writer.close_array();
+        }
+        writer.close();
+    }
+
+    fn write_kind(&self, writer: &mut Writer) {
         match self {
+            Self::Only(_, rule) => rule.write_kind(writer),
             Self::Set { path, value } => {
                 writer.key("set").open().key("path").text(path);
                 writer.key("value").raw(value.as_str()).close();
@@ -127,8 +151,22 @@ impl Rule {
                 writer.key("jq").text(program);
             }
         }
-        writer.close();
     }
+}
+
+/// The dialects that a rule names. There must be one, else it would be for nobody.
+fn families(raw: &[&str]) -> Result<Vec<Family>, Misfit> {
+    if raw.is_empty() {
+        return Err(Misfit::new("must name a dialect, or be left away"));
+    }
+    let family = |(at, raw): (usize, &&str)| {
+        let family = object::text(raw).map(|word| Family::of_word(&word));
+        let family = family.ok().flatten().ok_or_else(|| {
+            Misfit::new("must be `chat`, `responses`, `messages` or `gemini`").within_element(at)
+        })?;
+        Ok(family)
+    };
+    raw.iter().enumerate().map(family).collect()
 }
 
 fn needed(members: &mut Object<'_>, name: &str) -> Result<String, Misfit> {

@@ -2,7 +2,7 @@
 //!
 //! Plain data: whether it makes sense is found out when it is compiled.
 
-use crate::value::Json;
+use crate::{family::Family, value::Json};
 
 /// A change to a payload. Paths are written like `temperature`, `metadata.team`, `messages[0].content`,
 /// `messages[-1].content` or `metadata["a.b"]`.
@@ -52,4 +52,6 @@ pub enum Rule {
     /// Makes the payload what a program makes of it. It is written anew then, without white space, and the same way for
     /// the same payload.
     Jq(String),
+    /// A rule for clients of these dialects alone.
+    Only(Vec<Family>, Box<Self>),
 }

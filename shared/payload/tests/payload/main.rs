@@ -11,3 +11,4 @@ mod generated;
 mod rules;
 mod untouched;
 mod headers;
+mod document;

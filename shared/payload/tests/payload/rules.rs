@@ -3,7 +3,10 @@
 use payload::{family::Family, value::Json};
 use payload::{
     object::Misfit,
-    transform::{Fault, RULES_MAX, Rule, Sample, TEXT_BYTES_MAX, Transform, VALUE_BYTES_MAX},
+    transform::{
+        Fault, PROGRAMS_MAX, RULES_MAX, Recipe, Rule, Sample, TEXT_BYTES_MAX, Transform, Unusable,
+        VALUE_BYTES_MAX,
+    },
 };
 
 use crate::cases::cases;
@@ -152,6 +155,14 @@ fn rules_that_make_no_sense_are_refused_before_any_payload() {
             "rules[0]: instructions must not be empty",
         ),
         (
+            r#"[{"set":{"path":"Model","value":"x"}}]"#,
+            "rules[0]: the model is told by the targets of the version: no rule may name it",
+        ),
+        (
+            r#"[{"rename":{"from":"engine","to":"model"}}]"#,
+            "rules[0]: the model is told by the targets of the version: no rule may name it",
+        ),
+        (
             r#"[{"jq":".a |"}]"#,
             "rules[0]: line 1, column 5: there should be term",
         ),
@@ -179,6 +190,48 @@ fn rules_that_make_no_sense_are_refused_before_any_payload() {
     assert!(compile(Rule::AppendSystem("a".repeat(TEXT_BYTES_MAX + 1))).is_err());
     let many = vec![Rule::AppendSystem("a".to_owned()); RULES_MAX + 1];
     assert_eq!(Transform::compile(&many), Err(Fault::TooManyRules));
+}
+
+#[test]
+fn a_rule_may_be_for_clients_of_some_dialects_alone() {
+    let text = r#"[{"set":{"path":"a","value":1},"dialects":["chat","gemini"]},{"jq":".b = 2","dialects":["messages"]}]"#;
+    let rules = Rule::parse_all(text).unwrap();
+    assert_eq!(Rule::write_all(&rules), text);
+    let becomes = |family| applied(family, text, "{}").unwrap();
+    assert_eq!(becomes(Family::Chat), r#"{"a":1}"#);
+    assert_eq!(becomes(Family::Gemini), r#"{"a":1}"#);
+    assert_eq!(becomes(Family::Messages), r#"{"b":2}"#);
+    assert_eq!(becomes(Family::Responses), "{}");
+    for (text, says) in [
+        (
+            r#"[{"jq":".","dialects":[]}]"#,
+            "[0].dialects must name a dialect, or be left away",
+        ),
+        (
+            r#"[{"jq":".","dialects":["chat","cohere"]}]"#,
+            "[0].dialects[1] must be `chat`, `responses`, `messages` or `gemini`",
+        ),
+        (
+            r#"[{"jq":".","dialects":"chat"}]"#,
+            "[0].dialects must be an array",
+        ),
+    ] {
+        assert_eq!(Rule::parse_all(text).unwrap_err().to_string(), says);
+    }
+}
+
+#[test]
+fn programs_are_few_and_a_recipe_is_short() {
+    let programs = |count| vec![Rule::Jq(".".to_owned()); count];
+    assert!(Transform::compile(&programs(PROGRAMS_MAX)).is_ok());
+    let many = Transform::compile(&programs(PROGRAMS_MAX + 1));
+    assert_eq!(many, Err(Fault::TooManyPrograms));
+    let long = vec![Rule::AppendSystem("a".repeat(TEXT_BYTES_MAX)); 2];
+    assert_eq!(Recipe::compile(&long, &[]), Err(Unusable::TooLong));
+    let recipe = Recipe::compile(&long[..1], &[]).unwrap();
+    assert_eq!(Recipe::read(recipe.rules(), ""), Ok(recipe));
+    assert!(Recipe::read("", "").unwrap().is_empty());
+    assert!(Recipe::read("[{}]", "").is_err());
 }
 
 #[test]
@@ -234,6 +287,28 @@ fn what_is_not_known_in_rules_is_refused() {
 }
 
 #[test]
+fn samples_are_written_as_they_are_read() {
+    let text = r#"[{"dialect":"gemini","body":{ "a" : 1.0 }},{"dialect":"chat","body":{},"becomes":{"b":1}}]"#;
+    let samples = Sample::parse_all(text).unwrap();
+    assert_eq!(samples[0].body, r#"{ "a" : 1.0 }"#);
+    assert_eq!(Sample::write_all(&samples), text);
+    for (text, says) in [
+        ("[{}]", "[0].dialect is missing"),
+        (r#"[{"dialect":"chat"}]"#, "[0].body is missing"),
+        (
+            r#"[{"dialect":"cohere","body":{}}]"#,
+            "[0].dialect must be `chat`, `responses`, `messages` or `gemini`",
+        ),
+        (
+            r#"[{"dialect":"chat","body":{},"expected":{}}]"#,
+            "[0].expected is no member of a sample",
+        ),
+    ] {
+        assert_eq!(Sample::parse_all(text).unwrap_err().to_string(), says);
+    }
+}
+
+#[test]
 fn samples_say_which_of_them_fails() {
     let transform = transform(r#"[{"set":{"path":"m[0]","value":1}}]"#);
     let sample = |body, becomes| Sample {
@@ -244,8 +319,15 @@ fn samples_say_which_of_them_fails() {
     let fine = sample(r#"{"m":[0]}"#, Some(r#"{"m":[1]}"#));
     assert_eq!(
         transform.check(&[fine.clone(), sample(r#"{"m":[1]}"#, None)]),
-        Ok(())
+        Ok(vec![r#"{"m":[1]}"#.to_owned(); 2])
     );
+    let spaced = sample(
+        r#"{"m":[0],"t":"a \" b"}"#,
+        Some(r#"{ "m": [1], "t": "a \" b" }"#),
+    );
+    assert!(transform.check(&[spaced]).is_ok());
+    let other_text = sample(r#"{"m":[0],"t":"a b"}"#, Some(r#"{"m":[1],"t":"ab"}"#));
+    assert!(transform.check(&[other_text]).is_err());
     let other = transform
         .check(&[fine.clone(), sample(r#"{"m":[0]}"#, Some("{}"))])
         .unwrap_err();

@@ -69,6 +69,21 @@ pub async fn converse(node: bool, sdk: &str, url: &str, key: &str, models: &[&st
     serde_json::from_slice(&output.stdout).expect("the program prints JSON")
 }
 
+/// Asks every model richer things by an SDK of Python's, as [`converse`] names them.
+pub async fn richer(sdk: &str, url: &str, key: &str, picture: &str, models: &[&str]) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/richer.py");
+    let mut command = Command::new(named("SLUICE_TEST_PYTHON"));
+    command
+        .arg(file)
+        .args([sdk, url, key, picture])
+        .args(models)
+        .kill_on_drop(true);
+    let output = command.output().await.expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{sdk} failed: {said}");
+    serde_json::from_slice(&output.stdout).expect("the program prints JSON")
+}
+
 fn named(name: &str) -> OsString {
     env::var_os(name).unwrap_or_else(|| panic_with(&format!("{name} is not set; run ./test")))
 }

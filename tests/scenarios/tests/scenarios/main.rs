@@ -3,6 +3,7 @@
 mod sdks;
 mod dialects;
 mod transforms;
+mod richer;
 mod streaming;
 mod revocation;
 mod outage;

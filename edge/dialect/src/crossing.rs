@@ -14,6 +14,8 @@ pub mod stream;
 
 use std::fmt;
 
+use payload::object::Misfit;
+
 use crate::{
     Tokens,
     chat::{self, client::Client},
@@ -21,7 +23,6 @@ use crate::{
     converse::{self, names::Originals},
     gemini, messages,
     neutral::{Answer, Class, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
-    object::Misfit,
     responses,
 };
 

@@ -4,12 +4,11 @@
 
 use std::borrow::Cow;
 
+use payload::{object::Object, scalar, writer::Writer};
+
 use crate::{
     aws::event_stream::{self, Frame, Value},
     neutral::{Class, Error, Extra, Family},
-    object::Object,
-    scalar,
-    writer::Writer,
 };
 
 /// The longest message that goes on. Full: it is cut, because a proxy may answer with a page.

@@ -2,14 +2,14 @@
 //!
 //! Owns which words and statuses mean what. Must never choose a status, and never panics, whatever a provider sends.
 
+use payload::{object, writer::Writer};
+
 use crate::{
     chat::{
         fault::{self, Fault},
         own,
     },
     neutral::{Class, Error},
-    object,
-    writer::Writer,
 };
 
 /// The longest text that is no JSON and is still told. Full: the rest is cut off.

@@ -4,6 +4,8 @@
 //! because it stopped: only `message-end` says so. Keeps the event that is coming in, which [`Assembler`] bounds, and
 //! no more than an id of what has passed.
 
+use payload::object::Misfit;
+
 use crate::{
     cohere::{
         error,
@@ -14,7 +16,6 @@ use crate::{
     },
     events::Assembler,
     neutral::{Class, Delta, Error, Event, Kind, Seed},
-    object::Misfit,
     sse,
 };
 

@@ -2,10 +2,11 @@
 //!
 //! Knows events and counts; changes nothing.
 
+use payload::object::Object;
+
 use crate::{
     Tokens, chat, cohere, converse, estimate, gemini, messages,
     neutral::{Delta, Event, Family},
-    object::Object,
     responses,
 };
 

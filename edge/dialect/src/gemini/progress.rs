@@ -3,6 +3,8 @@
 //! Owns the grammar of events: what is open, which part is next, how each candidate ended. A finish reason is kept until
 //! the stream ends, because more may come behind it. Must never know how chunks are framed.
 
+use payload::object::Misfit;
+
 use crate::{
     Tokens,
     gemini::{
@@ -16,7 +18,6 @@ use crate::{
         usage,
     },
     neutral::{Class, Content, Delta, Error, Event, Extra, Kind, Seed, Source, Stop},
-    object::Misfit,
 };
 
 /// How many candidates are followed. Full: the stream is given up, because no client could ask for as many.

@@ -6,12 +6,13 @@
 mod block;
 mod reading;
 
+use payload::object::Object;
+
 use crate::{
     base64,
     events::Assembler,
     messages::{decoder::reading::Reading, error},
     neutral::{Class, Error, Event, Seed},
-    object::Object,
     sse,
 };
 

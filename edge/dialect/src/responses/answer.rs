@@ -3,10 +3,14 @@
 //! Owns what a response object says, as neutral parts and a reason to stop. Must never know how it came: a stream is
 //! put together elsewhere, and gives the same parts.
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     Tokens,
     neutral::{Answer, Choice, Content, Extra, Family, Part, Seed, Source, Stop},
-    object::{self, Misfit, Object},
     responses::{
         content::{self, MESSAGE},
         echo::Echo,
@@ -16,7 +20,6 @@ use crate::{
         snapshot::{self, Progress, Snapshot},
         usage,
     },
-    writer::Writer,
 };
 
 /// Reads what a provider answered.

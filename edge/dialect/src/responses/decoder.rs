@@ -3,10 +3,11 @@
 //! Owns how a stream begins and ends: a stream without its last event is broken, and so is one that says that it is.
 //! Must never pass on what comes behind the end.
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     events::Assembler,
     neutral::{Class, Error, Event, Seed},
-    object::{Misfit, Object},
     responses::{
         answer, error,
         reader::{self, Reader, Trouble},

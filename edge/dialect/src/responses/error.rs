@@ -3,11 +3,14 @@
 //! Owns the words and the shapes, as a body and as an event in a stream. Must never choose a status code. A key that a
 //! provider repeats in its message is masked, because the message goes to someone else.
 
+use payload::{
+    object::{self, Object},
+    writer::Writer,
+};
+
 use crate::{
     neutral::{Class, Error, Extra},
-    object::{self, Object},
     responses::{frame, own},
-    writer::Writer,
 };
 
 /// The longest message that is passed on, in bytes. Full: the rest is cut off.

@@ -4,11 +4,11 @@
 
 use bytes::Bytes;
 use dialect::{
-    json::Fault,
     openai::{answer, stream::Meter},
     request::{self, Endpoint, Refused, Rewrite},
 };
 use fastrand::Rng;
+use payload::json::Fault;
 use serde_json::value::RawValue;
 
 use crate::generated;

@@ -7,7 +7,7 @@ use payload::object::{Misfit, Object};
 
 use crate::{
     events::Assembler,
-    neutral::{Class, Error, Event, Seed},
+    neutral::{Class, Error, Event, Seed, Stop},
     responses::{
         answer, error,
         reader::{self, Reader, Trouble},
@@ -115,7 +115,8 @@ impl Decoder {
                     self.start(&mut response, out)?;
                 }
             }
-            "response.completed" | "response.incomplete" => self.whole(&mut event, out)?,
+            "response.completed" => self.whole(&mut event, true, out)?,
+            "response.incomplete" => self.whole(&mut event, false, out)?,
             "response.failed" | "response.cancelled" => self.failed(&mut event, out)?,
             "error" => self.failure = Some(Box::new(failure(data))),
             "keepalive" | "ping" => out.push(Event::Ping),
@@ -144,15 +145,24 @@ impl Decoder {
         Ok(())
     }
 
-    fn whole(&mut self, event: &mut Object<'_>, out: &mut Vec<Event>) -> Result<(), Trouble> {
+    fn whole(
+        &mut self,
+        event: &mut Object<'_>,
+        complete: bool,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Trouble> {
         let mut response = event.object("response")?.unwrap_or_default();
         self.start(&mut response, out)?;
         let output = reader::output_of(&mut response);
         self.reader.finish(&output, out)?;
         let stop = answer::read_stop(&mut response, self.reader.seen(), &mut Vec::new())?;
-        if let Some(stop) = stop {
-            out.push(Event::Stop { choice: 0, stop });
-        }
+        // Where the response does not say it, its last event does.
+        let stop = stop.unwrap_or(if complete {
+            self.reader.seen().completed()
+        } else {
+            Stop::Length
+        });
+        out.push(Event::Stop { choice: 0, stop });
         spend(&mut response, out);
         out.push(Event::End);
         self.over = true;

@@ -112,9 +112,6 @@ pub(crate) fn of_event(data: &str) -> Error {
 fn of(fault: Fault, status: Option<u16>) -> Error {
     let class = class(&fault, status);
     let mut error = Error::new(class, fault.message);
-    if error.message.is_empty() {
-        "the provider reported an error without a message".clone_into(&mut error.message);
-    }
     error.retry_after_ms = retry_after_ms(&error.message);
     error.code = fault.code;
     error.param = fault.param;

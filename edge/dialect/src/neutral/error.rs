@@ -56,11 +56,15 @@ pub enum Class {
 // === impl Error ===
 
 impl Error {
-    /// An error with no details.
+    /// An error with no details. One that a provider told without words gets some, because clients show them.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.trim().is_empty() {
+            "the provider reported an error without a message".clone_into(&mut message);
+        }
         Self {
             class,
-            message: message.into(),
+            message,
             code: None,
             param: None,
             retry_after_ms: None,

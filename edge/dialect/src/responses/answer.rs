@@ -101,6 +101,21 @@ pub(crate) struct Seen {
     pub(crate) called: bool,
 }
 
+// === impl Seen ===
+
+impl Seen {
+    /// Why a response ended that is complete.
+    pub(crate) const fn completed(self) -> Stop {
+        if self.declined {
+            Stop::Refused(None)
+        } else if self.called {
+            Stop::ToolCalls
+        } else {
+            Stop::End
+        }
+    }
+}
+
 /// Why a response ended. A cut goes before everything else, because what was cut off is not to be used.
 pub(crate) fn read_stop(
     object: &mut Object<'_>,
@@ -111,9 +126,7 @@ pub(crate) fn read_stop(
     let details = object.raw("incomplete_details")?;
     let error = object.raw("error")?;
     let stop = match object::text(status)?.as_ref() {
-        "completed" if seen.declined => Stop::Refused(None),
-        "completed" if seen.called => Stop::ToolCalls,
-        "completed" => Stop::End,
+        "completed" => seen.completed(),
         "incomplete" => {
             let reason = details.map(Object::parse).transpose()?;
             let reason = match reason {

@@ -59,6 +59,7 @@ pub(crate) fn said(status: u16, raw: &str) -> Option<Error> {
     if message.is_none() && code.is_none() && inner.is_none() {
         return None;
     }
+    let message = message.filter(|message| !message.trim().is_empty());
     let message = masked(&message.unwrap_or_else(|| "the provider did not say why".to_owned()));
     if inner.is_some_and(|raw| raw.starts_with('{')) {
         own::keep(object, "", &mut extra);

@@ -1,7 +1,7 @@
 //! Requests for vectors, and what comes back.
 
 use dialect::{
-    crossing::{self, Maker},
+    crossing::{self, VectorMaker},
     gemini,
 };
 
@@ -23,7 +23,10 @@ pub fn check(input: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;
     };
-    for maker in [Maker::Gemini(target), Maker::Cohere("embed-v4.0")] {
+    for maker in [
+        VectorMaker::Gemini(target),
+        VectorMaker::Cohere("embed-v4.0"),
+    ] {
         if let Ok(crossed) = crossing::cross_vectors(text, &maker, seed()) {
             assert!(is_object(&crossed.body), "{maker:?}");
         }

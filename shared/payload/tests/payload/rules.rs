@@ -173,6 +173,10 @@ fn rules_that_make_no_sense_are_refused_before_any_payload() {
     ] {
         assert_eq!(fault(rules), says);
     }
+}
+
+#[test]
+fn values_and_instructions_are_held_to_their_bounds() {
     let compile = |rule: Rule| Transform::compile(&[rule]);
     let set = |raw: &str| {
         compile(Rule::Set {

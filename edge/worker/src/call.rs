@@ -105,6 +105,18 @@ pub struct Call {
 /// A provider as it was when its base URL was taken apart.
 type Known = (Arc<Provider>, Rc<Origin>);
 
+/// Says what this module measures.
+pub fn describe() {
+    metrics::describe_counter!(
+        "sluice_attempt_failed_total",
+        "Targets that gave no answer, by why"
+    );
+    metrics::describe_counter!(
+        "sluice_retry_denied_total",
+        "Second attempts that were not made, because too many had failed at that provider"
+    );
+}
+
 // === impl Config ===
 
 impl Default for Config {

@@ -22,6 +22,7 @@ mod stream;
 mod commit;
 mod errors_said;
 mod errors;
+mod identity;
 mod addresses;
 mod hang_up;
 mod limits;

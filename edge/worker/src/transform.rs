@@ -20,8 +20,8 @@ use crate::{
     route::Plan,
 };
 
-/// How many bytes of a body, times the rules that read it, are transformed at once on the thread that serves others: a
-/// millisecond of it. What is more, or has a program, which may take a second, goes to a thread of its own.
+/// How many bytes of a body, times the rules that read it, are transformed at once on the thread that serves others: half
+/// a millisecond of it. What is more, or has a program, which may take a second, goes to a thread of its own.
 const AT_ONCE_BYTES_MAX: usize = 256 << 10;
 
 /// How many bodies of one core are transformed away from it at the same time.

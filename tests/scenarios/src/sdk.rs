@@ -69,6 +69,18 @@ pub async fn converse(node: bool, sdk: &str, url: &str, key: &str, models: &[&st
     serde_json::from_slice(&output.stdout).expect("the program prints JSON")
 }
 
+/// Asks a server that nobody here wrote, directly or through an edge; `more` may name `anthropic`.
+pub async fn foreign(url: &str, key: &str, more: &[&str]) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/ask.py");
+    let mut command = Command::new(named("SLUICE_TEST_PYTHON"));
+    command.arg(file).args([url, key, "tiny"]).args(more);
+    let output = command.kill_on_drop(true).output().await;
+    let output = output.expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{url} failed: {said}");
+    serde_json::from_slice(&output.stdout).expect("the program prints JSON")
+}
+
 fn named(name: &str) -> OsString {
     env::var_os(name).unwrap_or_else(|| panic_with(&format!("{name} is not set; run ./test")))
 }

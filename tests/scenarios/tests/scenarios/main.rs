@@ -15,3 +15,4 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod foreign;

@@ -9,6 +9,7 @@ mod tensor;
 pub mod path;
 pub mod request;
 pub mod usage;
+pub mod server;
 pub mod error;
 
 pub use self::{

@@ -20,7 +20,7 @@ use dialect::{
     estimate,
     neutral::{Dropped, Family},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::Full;
 use ipnet::IpNet;
 use policy::{id::ProviderId, provider::Provider};
@@ -30,11 +30,11 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::{
-    in_force::InForce,
+    in_force::{InForce, mappings::Custom},
     record::{Entry, Tally},
     request::{Arrival, Request},
     route::{Candidate, Plan},
-    translate::{self, Outgoing, Way},
+    translate::{self, Outgoing, Way, custom::Mapped},
 };
 
 use self::{
@@ -199,9 +199,11 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
         let origin = self.origin(provider)?;
-        let outgoing = translate::outgoing(request, candidate, arrival)?;
+        let custom = self.mapping(provider)?;
+        let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
         let (mut message, way, dropped) = message(request, &origin, outgoing)?;
-        self.authenticate(&mut message, provider, &origin, arrival)?;
+        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
+        self.authenticate(&mut message, (provider, header), &origin, arrival)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
         let answer = self.client.send(&origin, line, message).await;
@@ -234,6 +236,18 @@ impl Call {
                     Box::pin(self.translated(body, status, back)).await?
                 }
             }
+            Way::Mapped(mapped) if mapped.passes(status.is_success()) => {
+                let way = Way::Same {
+                    endpoint: request.endpoint(),
+                    usage_added: false,
+                };
+                Content::Coming(body, way)
+            }
+            Way::Mapped(mapped) => {
+                let media_type = mapped.media_type(status.is_success());
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+                Box::pin(self.mapped(body, status, &mapped)).await?
+            }
             Way::Same { .. } => Content::Coming(body, way),
         };
         Ok(Answer {
@@ -247,16 +261,11 @@ impl Call {
     /// Reads an answer whole, before the client hears of it, and translates it.
     async fn translated(
         &self,
-        mut body: Body,
+        body: Body,
         status: StatusCode,
         back: &Back,
     ) -> Result<Content, Failure> {
-        let whole = timeout(self.answer_max, body.whole(WHOLE_BYTES_MAX)).await;
-        let whole = whole.map_err(|_| Failure::Slow)?;
-        let whole = whole.map_err(|why| match why {
-            Unfinished::Broken => Failure::Broken,
-            Unfinished::TooLong => Failure::Unreadable,
-        })?;
+        let whole = self.whole(body).await?;
         if !status.is_success() {
             let said = back.error(status.as_u16(), &whole);
             return Ok(Content::Whole(said.into(), Tally::default()));
@@ -269,11 +278,45 @@ impl Call {
         Ok(Content::Whole(answer.body.into(), tally))
     }
 
+    /// Reads an answer whole, and gives it to the provider's programs.
+    async fn mapped(
+        &self,
+        body: Body,
+        status: StatusCode,
+        mapped: &Mapped,
+    ) -> Result<Content, Failure> {
+        let whole = self.whole(body).await?;
+        if !status.is_success() {
+            let said = mapped.error(status.as_u16(), &whole);
+            return Ok(Content::Whole(said.into(), Tally::default()));
+        }
+        let (body, tally) = mapped.answer(&whole).map_err(Failure::Unmapped)?;
+        Ok(Content::Whole(body.into(), tally))
+    }
+
+    async fn whole(&self, mut body: Body) -> Result<Vec<u8>, Failure> {
+        let whole = timeout(self.answer_max, body.whole(WHOLE_BYTES_MAX)).await;
+        let whole = whole.map_err(|_| Failure::Slow)?;
+        whole.map_err(|why| match why {
+            Unfinished::Broken => Failure::Broken,
+            Unfinished::TooLong => Failure::Unreadable,
+        })
+    }
+
+    /// The mapping of a custom provider; `None` for any other.
+    fn mapping(&self, provider: &Arc<Provider>) -> Result<Option<Arc<Custom>>, Failure> {
+        if provider.mapping.is_none() {
+            return Ok(None);
+        }
+        let mapping = self.in_force.mapping(provider);
+        mapping.ok_or(Failure::Misconfigured("mapping")).map(Some)
+    }
+
     /// Presents the provider's credential, if there is one.
     fn authenticate(
         &self,
         message: &mut http::Request<Full<Bytes>>,
-        provider: &Provider,
+        (provider, header): (&Provider, Option<&HeaderName>),
         origin: &Origin,
         arrival: &Arrival,
     ) -> Result<(), Failure> {
@@ -287,6 +330,7 @@ impl Call {
         let presented = Presented {
             credential: &credential,
             kind: provider.kind,
+            header,
             origin,
             now_seconds: arrival.at_ms / 1_000,
         };
@@ -321,13 +365,14 @@ fn message(
     let uri = origin.path(&outgoing.path);
     let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
     let mut message = http::Request::new(Full::new(outgoing.body));
-    *message.method_mut() = Method::POST;
+    *message.method_mut() = outgoing.method;
     *message.uri_mut() = uri;
     let headers = message.headers_mut();
     headers.reserve(HEADERS);
     headers.insert(header::HOST, origin.host_header().clone());
     request.forward_headers(headers, outgoing.family);
     headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.extend(outgoing.headers);
     if outgoing.family == Family::Messages {
         let version = HeaderValue::from_static(MESSAGES_VERSION);
         headers.entry("anthropic-version").or_insert(version);

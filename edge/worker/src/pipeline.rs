@@ -8,6 +8,7 @@
 use std::{sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
+use dialect::inference::server;
 use http::request::Parts;
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
@@ -24,7 +25,10 @@ use crate::{
     in_force::InForce,
     record::{Entry, Record, Recorder},
     relay::{self, Relay, patience::Patience, relay},
-    request::{self, Arrival, Head, endpoint::Endpoint},
+    request::{
+        self, Arrival, Head,
+        endpoint::{Endpoint, Server},
+    },
     route::{self, Plan},
 };
 
@@ -64,8 +68,8 @@ pub struct Ingredients {
 
 /// What a client gets.
 pub enum Reply {
-    /// A body that we have written ourselves, about models.
-    Models(Vec<u8>),
+    /// A body that we have written ourselves, about models or the server.
+    Told(Vec<u8>),
     /// A provider's answer.
     Answer(Box<Answered>),
 }
@@ -92,6 +96,8 @@ pub enum Refusal {
     Authorize(authorize::Refusal),
     /// There is nowhere to go.
     Route(route::Refusal),
+    /// The version that the path names is not the one that serves.
+    Version,
     /// There is no room.
     Admit(admit::Refusal),
     /// No provider answered. The entry waits to hear which status that becomes.
@@ -141,11 +147,16 @@ impl Pipeline {
         let caller = self.identify.caller(&rules, &head)?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
-            Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller))),
-            Endpoint::Model(name) => return Ok(Reply::Models(one_model(&rules, caller, name)?)),
+            Endpoint::Models => return Ok(Reply::Told(list_models(&rules, &caller))),
+            Endpoint::Model(name) => return Ok(Reply::Told(one_model(&rules, caller, name)?)),
+            Endpoint::Server(what) => return Ok(Reply::Told(about_server(*what))),
+            Endpoint::Ready { model, version } => {
+                decide(&rules, caller, model, version.as_deref())?;
+                return Ok(Reply::Told(server::model_ready(model)));
+            }
         };
         let request = head.with_body(asked, incoming, &self.bodies).await?;
-        let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
+        let (plan, limits) = decide(&rules, caller, &request.scanned().model, request.version())?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
         let permit = self.admit.permit(limits, &plan, arrival, &request).await?;
@@ -170,11 +181,27 @@ impl Pipeline {
 }
 
 /// What is decided without waiting.
-fn decide(rules: &Rules, caller: Caller, model: &str) -> Result<(Plan, Vec<Arc<Limit>>), Refusal> {
+fn decide(
+    rules: &Rules,
+    caller: Caller,
+    model: &str,
+    version: Option<&str>,
+) -> Result<(Plan, Vec<Arc<Limit>>), Refusal> {
     let grant = authorize::grant(rules, caller, model)?;
     let plan = route::plan(rules, grant)?;
+    if version.is_some_and(|version| version != plan.version().name) {
+        return Err(Refusal::Version);
+    }
     let limits = admit::limits(rules, &plan);
     Ok((plan, limits))
+}
+
+fn about_server(what: Server) -> Vec<u8> {
+    match what {
+        Server::Metadata => server::metadata("sluice", env!("CARGO_PKG_VERSION")),
+        Server::Live => server::live(),
+        Server::Ready => server::ready(),
+    }
 }
 
 fn list_models(rules: &Rules, caller: &Caller) -> Vec<u8> {

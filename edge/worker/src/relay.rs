@@ -18,6 +18,7 @@ use bytes::Bytes;
 use dialect::{
     Tokens,
     neutral::{Class, Dropped, Family},
+    request::Endpoint,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
@@ -138,6 +139,8 @@ fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
     let (endpoint, usage_added) = match way {
         _ if !status.is_success() => return Gauge::Blind,
         Way::Across { back, .. } => return Gauge::across(back),
+        // What programs read was read whole before.
+        Way::Mapped(_) => return Gauge::Blind,
         Way::Same {
             endpoint,
             usage_added,
@@ -148,6 +151,13 @@ fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
             tokens: Some(Tokens::default()),
             output_tokens: 0,
         });
+    }
+    match endpoint {
+        // Tensors have no tokens: the rows that went in are counted, which the entry knows.
+        Endpoint::Infer => return Gauge::Known(Tally::default()),
+        // Whatever it is, its length is what is known of it.
+        Endpoint::Invoke => return Gauge::unread(endpoint),
+        _ => {}
     }
     let encoded = headers
         .get(header::CONTENT_ENCODING)

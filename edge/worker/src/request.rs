@@ -15,13 +15,14 @@ use std::{
 
 use bytes::Bytes;
 use dialect::{
-    crossing, estimate,
+    crossing, custom, estimate, inference,
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::clock::Clock;
+use payload::object::Misfit;
 
 use crate::accept;
 
@@ -38,6 +39,9 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
     HeaderName::from_static("anthropic-version"),
     HeaderName::from_static("anthropic-beta"),
 ];
+
+/// Where the JSON of a request ends, and tensors begin behind it.
+pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
 
 /// When a request came, and its id.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +60,7 @@ pub struct Head {
     key: Option<Key>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
+    json_bytes: Option<HeaderValue>,
 }
 
 /// Where a key stands. Not `Debug`.
@@ -72,6 +77,9 @@ pub struct Request {
     events: bool,
     forwarded: HeaderMap,
     scanned: Scanned,
+    version: Option<String>,
+    rows: Option<u64>,
+    json_bytes: Option<HeaderValue>,
     body: Bytes,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
     _share: Share,
@@ -110,6 +118,8 @@ pub enum Refusal {
     Full,
     /// The body was scanned and refused.
     Body(dialect::request::Refused),
+    /// The tensors of the body do not hold together.
+    Tensors(Misfit),
 }
 
 // === impl Arrival ===
@@ -143,8 +153,12 @@ impl Head {
         if parts.uri.query().is_some_and(holds_key) {
             return Err(Refusal::KeyInQuery);
         }
-        if let Endpoint::Inference(_) = endpoint {
-            check_content(&parts.headers)?;
+        let mut json_bytes = None;
+        if let Endpoint::Inference(asked) = &endpoint {
+            if asked.inference == Inference::Infer {
+                json_bytes = parts.headers.remove(&JSON_BYTES);
+            }
+            check_content(&parts.headers, json_bytes.is_some())?;
         }
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
@@ -162,6 +176,7 @@ impl Head {
             key,
             forwarded,
             content_length,
+            json_bytes,
         })
     }
 
@@ -194,6 +209,7 @@ impl Head {
         let Self {
             forwarded,
             content_length,
+            json_bytes,
             ..
         } = self;
         let Bounds {
@@ -210,9 +226,16 @@ impl Head {
             NoBody::Full => Refusal::Full,
         })?;
         let endpoint = asked.inference;
-        let scanned = match &asked.model {
-            Some(model) => dialect::request::scan_for(endpoint, model, &body),
-            None => dialect::request::scan(endpoint, &body),
+        let mut rows = None;
+        let scanned = match (&asked.model, endpoint) {
+            (None, _) => dialect::request::scan(endpoint, &body),
+            (Some(model), Inference::Infer) => {
+                rows = Some(count_rows(&body, json_bytes.as_ref())?);
+                Ok(Scanned::unread(model))
+            }
+            (Some(model), Inference::InferMetadata) => Ok(Scanned::unread(model)),
+            (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
+            (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
         };
         let scanned = scanned.map_err(Refusal::Body)?;
         Ok(Request {
@@ -220,6 +243,9 @@ impl Head {
             events: asked.events,
             forwarded,
             scanned,
+            version: asked.version,
+            rows,
+            json_bytes,
             body,
             _share: share,
         })
@@ -257,6 +283,22 @@ impl Request {
         &self.body
     }
 
+    /// The version that the path names.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// Where the JSON of the body ends, in the client's own words, where tensors stand behind it.
+    pub const fn json_bytes(&self) -> Option<&HeaderValue> {
+        self.json_bytes.as_ref()
+    }
+
+    /// How many tokens probably go in: of tensors, which have none, their rows.
+    pub fn input_tokens_estimate(&self) -> u64 {
+        let guess = || estimate::request_tokens(self.body.len(), self.scanned.embedded);
+        self.rows.unwrap_or_else(guess)
+    }
+
     /// What is asked of a provider of another family, beside the body; `None` where no other family can answer.
     pub fn crossing(&self) -> Option<crossing::Asked<'_>> {
         let scanned = &self.scanned;
@@ -265,7 +307,7 @@ impl Request {
             model: &scanned.model,
             stream: scanned.stream,
             events: self.events,
-            input_tokens_estimate: estimate::request_tokens(self.body.len(), scanned.embedded),
+            input_tokens_estimate: self.input_tokens_estimate(),
         })
     }
 
@@ -307,6 +349,7 @@ impl fmt::Display for Refusal {
             Self::Broken => f.write_str("the body broke off"),
             Self::Full => f.write_str("too many bodies are being held here; try again"),
             Self::Body(refused) => refused.fmt(f),
+            Self::Tensors(misfit) => misfit.fmt(f),
         }
     }
 }
@@ -322,13 +365,30 @@ fn holds_key(query: &str) -> bool {
     })
 }
 
-fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
+/// The rows of a request for inference, whose tensors must hold together.
+fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refusal> {
+    let said = json_bytes.map(|value| {
+        let read = value.to_str().ok().and_then(inference::request::json_bytes);
+        read.ok_or_else(|| {
+            let misfit = Misfit::new("must be a whole number of bytes");
+            Refusal::Tensors(misfit.within("Inference-Header-Content-Length"))
+        })
+    });
+    let scanned = inference::request::scan(body, said.transpose()?).map_err(Refusal::Tensors)?;
+    Ok(inference::usage::units(&scanned).rows)
+}
+
+/// `binary` says that something else than JSON stands in the body too.
+fn check_content(headers: &HeaderMap, binary: bool) -> Result<(), Refusal> {
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {
         return Err(Refusal::Encoded);
+    }
+    if binary {
+        return Ok(());
     }
     // A client that says nothing is believed to send JSON; the scan finds out.
     let Some(kind) = headers.get(header::CONTENT_TYPE) else {

@@ -10,13 +10,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use dialect::{
-    crossing,
+    crossing, custom, inference,
     neutral::{self, Class, Family},
     openai::error,
     request::Refused,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
+use payload::jq::Fault;
 
 use crate::{
     admit,
@@ -24,7 +25,7 @@ use crate::{
     identify,
     pipeline::{Answered, Refusal, Reply},
     relay::Relay,
-    request::{self, Arrival},
+    request::{self, Arrival, endpoint::Manner},
     translate,
 };
 
@@ -64,7 +65,7 @@ pub fn describe() {
 /// The response to a request that is answered.
 pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     let mut response = match reply {
-        Reply::Models(body) => json(StatusCode::OK, body),
+        Reply::Told(body) => json(StatusCode::OK, body),
         Reply::Answer(answered) => {
             let Answered {
                 head,
@@ -86,15 +87,15 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     response
 }
 
-/// The response to a request that is refused, or that no provider answered, in the dialect of this family.
-pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<Body> {
+/// The response to a request that is refused, or that no provider answered, in these words.
+pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<Body> {
     let said = say(&refusal);
     metrics::counter!("sluice_refusal_total", "code" => said.error.code).increment(1);
     if said.error == errors::DANGLING {
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     let status = StatusCode::from_u16(said.error.status).unwrap_or_default();
-    let mut response = json(status, body(&said, family));
+    let mut response = json(status, body(&said, manner));
     let headers = response.headers_mut();
     headers.insert(CODE, HeaderValue::from_static(said.error.code));
     match refusal {
@@ -131,23 +132,23 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
     response
 }
 
-/// An error as this family writes it. `OpenAI`'s has a place for our code; the others have it in a header alone.
-fn body(said: &Said, family: Family) -> Vec<u8> {
+/// An error as its client reads it. `OpenAI`'s has a place for our code; the others have it in a header alone.
+fn body(said: &Said, manner: Manner) -> Vec<u8> {
     let Said {
         error,
         message,
         param,
     } = said;
-    match family {
-        Family::Chat | Family::Responses => {
-            error::body(error.kind, error.code, message, param.as_deref())
-        }
-        _ => {
-            let mut neutral = neutral::Error::new(class(error.status), message);
-            neutral.code = Some(error.code.to_owned());
-            neutral.param = param.as_deref().map(str::to_owned);
-            crossing::error_body(family, &neutral)
-        }
+    if let Manner::Family(Family::Chat | Family::Responses) = manner {
+        return error::body(error.kind, error.code, message, param.as_deref());
+    }
+    let mut neutral = neutral::Error::new(class(error.status), message);
+    neutral.code = Some(error.code.to_owned());
+    neutral.param = param.as_deref().map(str::to_owned);
+    match manner {
+        Manner::Family(family) => crossing::error_body(family, &neutral),
+        Manner::Inference => inference::error::encode(&neutral),
+        Manner::Custom => custom::encode(&neutral),
     }
 }
 
@@ -199,6 +200,11 @@ fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
+        Refusal::Version => Said {
+            error: errors::VERSION_NOT_SERVED,
+            message: "This version does not serve now; leave it out of the path.".to_owned(),
+            param: None,
+        },
         Refusal::Admit(refusal) => Said {
             error: errors::RATE_LIMITED,
             message: sentence(refusal),
@@ -218,7 +224,8 @@ fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, Tensors, TooLarge, UnknownPath,
+        WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
@@ -230,7 +237,7 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Slow => errors::BODY_TIMEOUT,
         Broken => errors::BODY_BROKEN,
         Full => errors::OVERLOADED,
-        Body(Refused::NotJson(_)) => errors::INVALID_BODY,
+        Body(Refused::NotJson(_) | Refused::NotJsonValue(_)) | Tensors(_) => errors::INVALID_BODY,
         Body(Refused::ModelMissing | Refused::ModelNotText) => {
             return (errors::INVALID_MODEL, Some("model"));
         }
@@ -255,6 +262,11 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
 fn of_translate(refusal: &translate::Refusal) -> Said {
     let (error, param) = match refusal {
         translate::Refusal::Endpoint => (errors::UNSUPPORTED_ENDPOINT, None),
+        // These three are about the body, all others about the program.
+        translate::Refusal::Program(Fault::Raised(_) | Fault::NotJson(_) | Fault::InputTooLong) => {
+            (errors::UNMAPPABLE, None)
+        }
+        translate::Refusal::Program(_) => (errors::MAPPING_FAILED, None),
         translate::Refusal::Crossing(crossing::Refused::Misfit(misfit)) => {
             (errors::INVALID_BODY, Some(misfit.at.clone()))
         }
@@ -287,6 +299,10 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
         Failure::Unreadable | Failure::Untranslatable(_) => {
             (errors::UNREADABLE, "The provider's answer cannot be read.")
         }
+        Failure::Unmapped(_) => (
+            errors::MAPPING_FAILED,
+            "The programs of this model make no answer of what its provider answered.",
+        ),
         Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
         Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
         Failure::CredentialRefused(_) => (

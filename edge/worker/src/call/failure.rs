@@ -5,10 +5,11 @@
 use std::fmt;
 
 use http::StatusCode;
+use payload::jq::Fault;
 
 use crate::{
     call::{client::NoAnswer, dial::CannotDial},
-    translate,
+    translate::{self, custom::Unanswerable},
 };
 
 /// Why no target has answered.
@@ -30,6 +31,8 @@ pub enum Failure {
     Untranslatable(Box<translate::Refusal>),
     /// The provider's answer is not what its dialect says.
     Unreadable,
+    /// The provider's programs make no answer of what it answered.
+    Unmapped(Unanswerable),
 }
 
 // === impl Failure ===
@@ -83,7 +86,20 @@ impl fmt::Display for Failure {
                 write!(f, "the provider answered with status {}", status.as_u16())
             }
             // What the client sent is not for the log.
-            Self::Untranslatable(_) => f.write_str("the request has no words in its dialect"),
+            Self::Untranslatable(why) => f.write_str(match **why {
+                translate::Refusal::Program(_) => "the request program failed",
+                _ => "the request has no words in its dialect",
+            }),
+            // What a program raised may hold what the provider said.
+            Self::Unmapped(Unanswerable::Program(Fault::Raised(_))) => {
+                f.write_str("the response program raised an error on its answer")
+            }
+            Self::Unmapped(Unanswerable::Program(fault)) => {
+                write!(f, "the response program failed: {fault}")
+            }
+            Self::Unmapped(Unanswerable::NoCompletion) => {
+                f.write_str("the response program gave no chat completion")
+            }
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),
         }
     }

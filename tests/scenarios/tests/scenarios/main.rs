@@ -2,6 +2,8 @@
 
 mod sdks;
 mod dialects;
+mod custom;
+mod tensors;
 mod streaming;
 mod revocation;
 mod outage;

@@ -16,7 +16,6 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, task::Context,
 
 use bytes::Bytes;
 use dialect::{
-    crossing::Back,
     estimate,
     neutral::{Dropped, Family},
 };
@@ -34,7 +33,7 @@ use crate::{
     record::{Entry, Tally},
     request::{Arrival, Request},
     route::{Candidate, Plan},
-    translate::{self, Outgoing, Way, custom::Mapped},
+    translate::{self, Outgoing, Way},
 };
 
 use self::{
@@ -197,13 +196,8 @@ impl Call {
         arrival: &Arrival,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
-        let provider = candidate.provider();
-        let origin = self.origin(provider)?;
-        let custom = self.mapping(provider)?;
-        let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
-        let (mut message, way, dropped) = message(request, &origin, outgoing)?;
-        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
-        self.authenticate(&mut message, (provider, header), &origin, arrival)?;
+        let origin = self.origin(candidate.provider())?;
+        let (message, way, dropped) = self.prepared(candidate, request, arrival, &origin)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
         let answer = self.client.send(&origin, line, message).await;
@@ -224,31 +218,15 @@ impl Call {
             _ => {}
         }
         let mut headers = parts.headers;
-        let content = match way {
-            Way::Across { ref back, stream } => {
-                let media_type =
-                    HeaderValue::from_static(back.media_type(stream && status.is_success()));
-                headers.insert(header::CONTENT_TYPE, media_type);
-                if stream && status.is_success() {
-                    Content::Coming(body, way)
-                } else {
-                    // Boxed: rare beside the requests that carry this future's size.
-                    Box::pin(self.translated(body, status, back)).await?
-                }
-            }
-            Way::Mapped(mapped) if mapped.passes(status.is_success()) => {
-                let way = Way::Same {
-                    endpoint: request.endpoint(),
-                    usage_added: false,
-                };
-                Content::Coming(body, way)
-            }
-            Way::Mapped(mapped) => {
-                let media_type = mapped.media_type(status.is_success());
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-                Box::pin(self.mapped(body, status, &mapped)).await?
-            }
-            Way::Same { .. } => Content::Coming(body, way),
+        let good = status.is_success();
+        if let Some(media_type) = way.media_type(good) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
+        let content = if way.comes(good) {
+            Content::Coming(body, way)
+        } else {
+            // Boxed: rare beside the requests that carry this future's size.
+            Box::pin(self.translated(body, status, way)).await?
         };
         Ok(Answer {
             status,
@@ -258,40 +236,53 @@ impl Call {
         })
     }
 
-    /// Reads an answer whole, before the client hears of it, and translates it.
+    /// The request as this target gets it, with its credential, and what becomes of its answer.
+    fn prepared(
+        &self,
+        candidate: &Candidate,
+        request: &Request,
+        arrival: &Arrival,
+        origin: &Origin,
+    ) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
+        let provider = candidate.provider();
+        let custom = self.mapping(provider)?;
+        let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
+        let (mut message, way, dropped) = message(request, origin, outgoing)?;
+        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
+        self.authenticate(&mut message, (provider, header), origin, arrival)?;
+        Ok((message, way, dropped))
+    }
+
+    /// Reads an answer whole, before the client hears of it, and makes the client's of it.
     async fn translated(
         &self,
         body: Body,
         status: StatusCode,
-        back: &Back,
+        way: Way,
     ) -> Result<Content, Failure> {
         let whole = self.whole(body).await?;
-        if !status.is_success() {
-            let said = back.error(status.as_u16(), &whole);
-            return Ok(Content::Whole(said.into(), Tally::default()));
-        }
-        let answer = back.whole(&whole).map_err(|_| Failure::Unreadable)?;
-        let tally = Tally {
-            tokens: answer.tokens,
-            output_tokens: estimate::output_tokens(answer.generated_bytes),
+        let (said, tally) = match way {
+            Way::Same { .. } => (whole, Tally::default()),
+            Way::Across { back, .. } if status.is_success() => {
+                let answer = back.whole(&whole).map_err(|_| Failure::Unreadable)?;
+                let output_tokens = estimate::output_tokens(answer.generated_bytes);
+                let tokens = answer.tokens;
+                (
+                    answer.body,
+                    Tally {
+                        tokens,
+                        output_tokens,
+                    },
+                )
+            }
+            Way::Across { back, .. } => (back.error(status.as_u16(), &whole), Tally::default()),
+            Way::Mapped(mapped) if status.is_success() => {
+                let answer = mapped.answer(&whole);
+                answer.map_err(|why| Failure::Unmapped(Box::new(why)))?
+            }
+            Way::Mapped(mapped) => (mapped.error(status.as_u16(), &whole), Tally::default()),
         };
-        Ok(Content::Whole(answer.body.into(), tally))
-    }
-
-    /// Reads an answer whole, and gives it to the provider's programs.
-    async fn mapped(
-        &self,
-        body: Body,
-        status: StatusCode,
-        mapped: &Mapped,
-    ) -> Result<Content, Failure> {
-        let whole = self.whole(body).await?;
-        if !status.is_success() {
-            let said = mapped.error(status.as_u16(), &whole);
-            return Ok(Content::Whole(said.into(), Tally::default()));
-        }
-        let (body, tally) = mapped.answer(&whole).map_err(Failure::Unmapped)?;
-        Ok(Content::Whole(body.into(), tally))
+        Ok(Content::Whole(said.into(), tally))
     }
 
     async fn whole(&self, mut body: Body) -> Result<Vec<u8>, Failure> {

@@ -139,8 +139,8 @@ fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
     let (endpoint, usage_added) = match way {
         _ if !status.is_success() => return Gauge::Blind,
         Way::Across { back, .. } => return Gauge::across(back),
-        // What programs read was read whole before.
-        Way::Mapped(_) => return Gauge::Blind,
+        // What no program reads: whatever it is, its length is what is known of it.
+        Way::Mapped(_) => return Gauge::unread(Endpoint::Invoke),
         Way::Same {
             endpoint,
             usage_added,
@@ -152,12 +152,9 @@ fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
             output_tokens: 0,
         });
     }
-    match endpoint {
-        // Tensors have no tokens: the rows that went in are counted, which the entry knows.
-        Endpoint::Infer => return Gauge::Known(Tally::default()),
-        // Whatever it is, its length is what is known of it.
-        Endpoint::Invoke => return Gauge::unread(endpoint),
-        _ => {}
+    // Tensors have no tokens: the rows that went in are counted, which the entry knows.
+    if endpoint == Endpoint::Infer {
+        return Gauge::Known(Tally::default());
     }
     let encoded = headers
         .get(header::CONTENT_ENCODING)

@@ -60,7 +60,8 @@ pub struct Head {
     key: Option<Key>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
-    json_bytes: Option<HeaderValue>,
+    // Boxed, as all that only requests of tensors have: every request in flight carries this.
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// Where a key stands. Not `Debug`.
@@ -77,12 +78,20 @@ pub struct Request {
     events: bool,
     forwarded: HeaderMap,
     scanned: Scanned,
-    version: Option<String>,
-    rows: Option<u64>,
-    json_bytes: Option<HeaderValue>,
+    tensors: Option<Box<Tensors>>,
     body: Bytes,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
     _share: Share,
+}
+
+/// What is known of a request's tensors.
+struct Tensors {
+    /// The version that the path names.
+    version: Option<Box<str>>,
+    /// The rows of the first input; none where a model is only described.
+    rows: u64,
+    /// Where the JSON ends, where data stands behind it.
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// What bodies are held to.
@@ -119,7 +128,7 @@ pub enum Refusal {
     /// The body was scanned and refused.
     Body(dialect::request::Refused),
     /// The tensors of the body do not hold together.
-    Tensors(Misfit),
+    Tensors(Box<Misfit>),
 }
 
 // === impl Arrival ===
@@ -156,7 +165,7 @@ impl Head {
         let mut json_bytes = None;
         if let Endpoint::Inference(asked) = &endpoint {
             if asked.inference == Inference::Infer {
-                json_bytes = parts.headers.remove(&JSON_BYTES);
+                json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
             }
             check_content(&parts.headers, json_bytes.is_some())?;
         }
@@ -226,14 +235,21 @@ impl Head {
             NoBody::Full => Refusal::Full,
         })?;
         let endpoint = asked.inference;
-        let mut rows = None;
+        let mut tensors = None;
         let scanned = match (&asked.model, endpoint) {
             (None, _) => dialect::request::scan(endpoint, &body),
-            (Some(model), Inference::Infer) => {
-                rows = Some(count_rows(&body, json_bytes.as_ref())?);
+            (Some(model), Inference::Infer | Inference::InferMetadata) => {
+                let rows = match endpoint {
+                    Inference::Infer => count_rows(&body, json_bytes.as_deref())?,
+                    _ => 0,
+                };
+                tensors = Some(Box::new(Tensors {
+                    version: asked.version,
+                    rows,
+                    json_bytes,
+                }));
                 Ok(Scanned::unread(model))
             }
-            (Some(model), Inference::InferMetadata) => Ok(Scanned::unread(model)),
             (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
             (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
         };
@@ -243,9 +259,7 @@ impl Head {
             events: asked.events,
             forwarded,
             scanned,
-            version: asked.version,
-            rows,
-            json_bytes,
+            tensors,
             body,
             _share: share,
         })
@@ -285,18 +299,18 @@ impl Request {
 
     /// The version that the path names.
     pub fn version(&self) -> Option<&str> {
-        self.version.as_deref()
+        self.tensors.as_ref()?.version.as_deref()
     }
 
     /// Where the JSON of the body ends, in the client's own words, where tensors stand behind it.
-    pub const fn json_bytes(&self) -> Option<&HeaderValue> {
-        self.json_bytes.as_ref()
+    pub fn json_bytes(&self) -> Option<&HeaderValue> {
+        self.tensors.as_ref()?.json_bytes.as_deref()
     }
 
     /// How many tokens probably go in: of tensors, which have none, their rows.
     pub fn input_tokens_estimate(&self) -> u64 {
         let guess = || estimate::request_tokens(self.body.len(), self.scanned.embedded);
-        self.rows.unwrap_or_else(guess)
+        self.tensors.as_ref().map_or_else(guess, |it| it.rows)
     }
 
     /// What is asked of a provider of another family, beside the body; `None` where no other family can answer.
@@ -371,10 +385,11 @@ fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refu
         let read = value.to_str().ok().and_then(inference::request::json_bytes);
         read.ok_or_else(|| {
             let misfit = Misfit::new("must be a whole number of bytes");
-            Refusal::Tensors(misfit.within("Inference-Header-Content-Length"))
+            Refusal::Tensors(Box::new(misfit.within("Inference-Header-Content-Length")))
         })
     });
-    let scanned = inference::request::scan(body, said.transpose()?).map_err(Refusal::Tensors)?;
+    let scanned = inference::request::scan(body, said.transpose()?);
+    let scanned = scanned.map_err(|misfit| Refusal::Tensors(Box::new(misfit)))?;
     Ok(inference::usage::units(&scanned).rows)
 }
 

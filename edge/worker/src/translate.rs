@@ -328,6 +328,28 @@ fn segment(model: &str) -> String {
     segment
 }
 
+// === impl Way ===
+
+impl Way {
+    /// The media type of what the client gets, where it is not the provider's. `good` says that the answer is no error.
+    pub fn media_type(&self, good: bool) -> Option<&'static str> {
+        match self {
+            Self::Same { .. } => None,
+            Self::Across { back, stream } => Some(back.media_type(*stream && good)),
+            Self::Mapped(mapped) => (!mapped.passes(good)).then(|| mapped.media_type(good)),
+        }
+    }
+
+    /// Whether an answer goes on as it comes, and is not read whole first.
+    pub fn comes(&self, good: bool) -> bool {
+        match self {
+            Self::Same { .. } => true,
+            Self::Across { stream, .. } => *stream && good,
+            Self::Mapped(mapped) => mapped.passes(good),
+        }
+    }
+}
+
 // === impl Refusal ===
 
 impl fmt::Display for Refusal {

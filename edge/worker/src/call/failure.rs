@@ -5,7 +5,6 @@
 use std::fmt;
 
 use http::StatusCode;
-use payload::jq::Fault;
 
 use crate::{
     call::{client::NoAnswer, dial::CannotDial},
@@ -32,7 +31,7 @@ pub enum Failure {
     /// The provider's answer is not what its dialect says.
     Unreadable,
     /// The provider's programs make no answer of what it answered.
-    Unmapped(Unanswerable),
+    Unmapped(Box<Unanswerable>),
 }
 
 // === impl Failure ===
@@ -90,16 +89,7 @@ impl fmt::Display for Failure {
                 translate::Refusal::Program(_) => "the request program failed",
                 _ => "the request has no words in its dialect",
             }),
-            // What a program raised may hold what the provider said.
-            Self::Unmapped(Unanswerable::Program(Fault::Raised(_))) => {
-                f.write_str("the response program raised an error on its answer")
-            }
-            Self::Unmapped(Unanswerable::Program(fault)) => {
-                write!(f, "the response program failed: {fault}")
-            }
-            Self::Unmapped(Unanswerable::NoCompletion) => {
-                f.write_str("the response program gave no chat completion")
-            }
+            Self::Unmapped(why) => why.fmt(f),
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),
         }
     }

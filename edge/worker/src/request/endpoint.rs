@@ -23,9 +23,9 @@ pub enum Endpoint {
     /// Whether a model of tensors can be asked, in this version if one is named.
     Ready {
         /// The model.
-        model: String,
+        model: Box<str>,
         /// Its version.
-        version: Option<String>,
+        version: Option<Box<str>>,
     },
 }
 
@@ -57,9 +57,9 @@ pub struct Asked {
     /// What.
     pub inference: Inference,
     /// Which model, where the path says it and not the body.
-    pub model: Option<String>,
+    pub model: Option<Box<str>>,
     /// Which version of it, where the path says that.
-    pub version: Option<String>,
+    pub version: Option<Box<str>>,
     /// Whether a stream of Gemini's is to be server-sent events.
     pub events: bool,
 }
@@ -150,8 +150,8 @@ fn tensors(path: &str) -> Option<Endpoint> {
         asks,
     } = Addressee::read(path)?;
     let (model, version) = (
-        model.into_owned(),
-        version.map(std::borrow::Cow::into_owned),
+        model.into_owned().into_boxed_str(),
+        version.map(|it| it.into_owned().into_boxed_str()),
     );
     let inference = match asks {
         Asks::Ready => return Some(Endpoint::Ready { model, version }),
@@ -206,7 +206,7 @@ impl Endpoint {
                 if let Some((model, inference)) = generated(path) {
                     let events =
                         query.is_some_and(|query| query.split('&').any(|it| it == "alt=sse"));
-                    let model = Some(percent_decoded(model)?);
+                    let model = Some(percent_decoded(model)?.into_boxed_str());
                     return Some(Self::Inference(Asked {
                         inference,
                         model,
@@ -220,7 +220,7 @@ impl Endpoint {
                 if let Some(model) = invoked(path) {
                     return Some(Self::Inference(Asked {
                         inference: Inference::Invoke,
-                        model: Some(name(model)?.into_owned()),
+                        model: Some(name(model)?.into_owned().into_boxed_str()),
                         version: None,
                         events: true,
                     }));

@@ -2,7 +2,7 @@
 //!
 //! Knows what a program gets at which endpoint. Must never know what it makes of it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
 use dialect::{
@@ -154,9 +154,19 @@ impl Mapped {
             None => "application/json",
         }
     }
+}
 
-    /// The mapping.
-    pub fn custom(&self) -> &Custom {
-        &self.custom
+// === impl Unanswerable ===
+
+/// For the log: what a program raised may hold what the provider said, and is left out.
+impl fmt::Display for Unanswerable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program(Fault::Raised(_)) => {
+                f.write_str("the response program raised an error on its answer")
+            }
+            Self::Program(fault) => write!(f, "the response program failed: {fault}"),
+            Self::NoCompletion => f.write_str("the response program gave no chat completion"),
+        }
     }
 }

@@ -9,7 +9,10 @@ use clap::{Args, ValueEnum};
 use proto::admin::{Provider, ProviderKind};
 
 use crate::{
-    admin::field::{Change, Mask, Wanted, Which},
+    admin::{
+        field::{Change, Mask, Wanted, Which},
+        mapping::Mapping,
+    },
     failure::Failure,
     session::Session,
 };
@@ -59,6 +62,8 @@ enum Kind {
     Cohere,
     AzureOpenai,
     Bedrock,
+    OpenInference,
+    CustomHttp,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -81,6 +86,8 @@ struct Fields {
     /// Whether `stream_options` may be sent to it
     #[arg(long, value_name = "ANSWER")]
     stream_options: Option<StreamOptions>,
+    #[command(flatten)]
+    mapping: Box<Mapping>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -98,6 +105,7 @@ impl Wanted for New {
         Ok(Provider {
             kind: self.kind.wire().into(),
             credential: self.fields.credential()?.unwrap_or_default(),
+            custom: self.fields.mapping.wanted()?,
             display_name: self.fields.display_name.unwrap_or_default(),
             base_url: self.fields.base_url.unwrap_or_default(),
             regions: self.fields.region,
@@ -122,6 +130,7 @@ impl Change for Edit {
             name: it.name,
             etag: it.etag,
             credential: mask.take("credential", given),
+            custom: mask.take("custom", fields.mapping.wanted()?.map(Some)),
             display_name: mask.take("display_name", fields.display_name.clone()),
             base_url: mask.take("base_url", fields.base_url.clone()),
             regions: mask.take_list("regions", &fields.region, self.every_region),
@@ -195,6 +204,8 @@ impl Kind {
             Self::Cohere => ProviderKind::Cohere,
             Self::AzureOpenai => ProviderKind::AzureOpenai,
             Self::Bedrock => ProviderKind::Bedrock,
+            Self::OpenInference => ProviderKind::OpenInference,
+            Self::CustomHttp => ProviderKind::Custom,
         }
     }
 }

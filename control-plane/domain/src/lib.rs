@@ -11,6 +11,7 @@ pub mod page;
 pub mod text;
 pub mod region;
 pub mod base_url;
+pub mod mapping;
 pub mod provider;
 pub mod model;
 pub mod recipe;

@@ -8,7 +8,7 @@ pub mod room;
 use std::{fmt, sync::Arc};
 
 use counters::{Counters, Demand, Reserved};
-use dialect::{estimate, request::Endpoint};
+use dialect::request::Endpoint;
 use policy::{
     id::LimitId,
     limit::{Limit, Scope, UNITS_MAX, Unit},
@@ -89,8 +89,7 @@ impl Admit {
         arrival: &Arrival,
         request: &Request,
     ) -> Result<Permit, Refusal> {
-        let embedded = request.scanned().embedded;
-        let input_tokens = estimate::request_tokens(request.body().len(), embedded);
+        let input_tokens = request.input_tokens_estimate();
         let tokens = input_tokens
             .saturating_add(self.output_tokens(request))
             .clamp(1, UNITS_MAX);
@@ -147,7 +146,8 @@ impl Admit {
 
     /// The most output tokens that a client asked for, or a guess; none where nothing is generated.
     fn output_tokens(&self, request: &Request) -> u64 {
-        if request.endpoint() == Endpoint::Embeddings || request.endpoint().counts() {
+        let endpoint = request.endpoint();
+        if matches!(endpoint, Endpoint::Embeddings | Endpoint::Infer) || endpoint.counts() {
             return 0;
         }
         let scanned = request.scanned();

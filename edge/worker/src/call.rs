@@ -23,7 +23,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, task::Context,
 
 use bytes::Bytes;
 use dialect::neutral::{Dropped, Family};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body_util::Full;
 use ipnet::IpNet;
 use payload::transform::headers::{Edit, Headers};
@@ -34,7 +34,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
-    in_force::InForce,
+    in_force::{InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
     route::{Candidate, Plan},
@@ -252,14 +252,8 @@ impl Call {
         arrival: &Arrival,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
-        let provider = candidate.provider();
-        let origin = self.origin(provider)?;
-        let outgoing = translate::outgoing(request, candidate, arrival)?;
-        let (mut message, way, dropped) = message(request, &origin, outgoing)?;
-        if let Some(recipe) = candidate.recipe() {
-            edit(message.headers_mut(), recipe.headers(), request);
-        }
-        self.authenticate(&mut message, provider, &origin, arrival)?;
+        let origin = self.origin(candidate.provider())?;
+        let (message, way, dropped) = self.prepared(candidate, request, arrival, &origin)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
         let sent = Instant::now();
@@ -290,11 +284,40 @@ impl Call {
         }
     }
 
+    /// The request as this target gets it, with its credential, and what becomes of its answer.
+    fn prepared(
+        &self,
+        candidate: &Candidate,
+        request: &Request,
+        arrival: &Arrival,
+        origin: &Origin,
+    ) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
+        let provider = candidate.provider();
+        let custom = self.mapping(provider)?;
+        let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
+        let (mut message, way, dropped) = message(request, origin, outgoing)?;
+        if let Some(recipe) = candidate.recipe() {
+            edit(message.headers_mut(), recipe.headers(), request);
+        }
+        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
+        self.authenticate(&mut message, (provider, header), origin, arrival)?;
+        Ok((message, way, dropped))
+    }
+
+    /// The mapping of a custom provider; `None` for any other.
+    fn mapping(&self, provider: &Arc<Provider>) -> Result<Option<Arc<Custom>>, Failure> {
+        if provider.mapping.is_none() {
+            return Ok(None);
+        }
+        let mapping = self.in_force.mapping(provider);
+        mapping.ok_or(Failure::Misconfigured("mapping")).map(Some)
+    }
+
     /// Presents the provider's credential, if there is one.
     fn authenticate(
         &self,
         message: &mut http::Request<Full<Bytes>>,
-        provider: &Provider,
+        (provider, header): (&Provider, Option<&HeaderName>),
         origin: &Origin,
         arrival: &Arrival,
     ) -> Result<(), Failure> {
@@ -308,6 +331,7 @@ impl Call {
         let presented = Presented {
             credential: &credential,
             kind: provider.kind,
+            header,
             origin,
             now_seconds: arrival.at_ms / 1_000,
         };
@@ -342,13 +366,14 @@ fn message(
     let uri = origin.path(&outgoing.path);
     let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
     let mut message = http::Request::new(Full::new(outgoing.body));
-    *message.method_mut() = Method::POST;
+    *message.method_mut() = outgoing.method;
     *message.uri_mut() = uri;
     let headers = message.headers_mut();
     headers.reserve(HEADERS);
     headers.insert(header::HOST, origin.host_header().clone());
     request.forward_headers(headers, outgoing.family);
     headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.extend(outgoing.headers);
     if outgoing.family == Family::Messages {
         let version = HeaderValue::from_static(MESSAGES_VERSION);
         headers.entry("anthropic-version").or_insert(version);

@@ -8,6 +8,7 @@
 use std::{sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
+use dialect::inference::server;
 use http::request::Parts;
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
@@ -24,7 +25,10 @@ use crate::{
     in_force::InForce,
     record::{Entry, Record, Recorder},
     relay::{self, Relay, relay},
-    request::{self, Arrival, Head, endpoint::Endpoint},
+    request::{
+        self, Arrival, Head,
+        endpoint::{Endpoint, Server},
+    },
     route::{self, Plan},
     transform::{self, Transformer},
 };
@@ -66,8 +70,8 @@ pub struct Ingredients {
 
 /// What a client gets.
 pub enum Reply {
-    /// A body that we have written ourselves, about models.
-    Models(Vec<u8>),
+    /// A body that we have written ourselves, about models or the server.
+    Told(Vec<u8>),
     /// A provider's answer.
     Answer(Box<Answered>),
 }
@@ -96,6 +100,8 @@ pub enum Refusal {
     Route(route::Refusal),
     /// The version's rules do not fit the request.
     Transform(transform::Refusal),
+    /// The version that the path names is not the one that serves.
+    Version,
     /// There is no room.
     Admit(admit::Refusal),
     /// No provider answered.
@@ -158,11 +164,16 @@ impl Pipeline {
         let caller = self.identify.caller(&rules, &head)?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
-            Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller))),
-            Endpoint::Model(name) => return Ok(Reply::Models(one_model(&rules, caller, name)?)),
+            Endpoint::Models => return Ok(Reply::Told(list_models(&rules, &caller))),
+            Endpoint::Model(name) => return Ok(Reply::Told(one_model(&rules, caller, name)?)),
+            Endpoint::Server(what) => return Ok(Reply::Told(about_server(*what))),
+            Endpoint::Ready { model, version } => {
+                decide(&rules, caller, model, version.as_deref())?;
+                return Ok(Reply::Told(server::model_ready(model)));
+            }
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
-        let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
+        let (plan, limits) = decide(&rules, caller, &request.scanned().model, request.version())?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
         if plan.version().recipe.is_some() {
@@ -196,11 +207,27 @@ impl Pipeline {
 }
 
 /// What is decided without waiting.
-fn decide(rules: &Rules, caller: Caller, model: &str) -> Result<(Plan, Vec<Arc<Limit>>), Refusal> {
+fn decide(
+    rules: &Rules,
+    caller: Caller,
+    model: &str,
+    version: Option<&str>,
+) -> Result<(Plan, Vec<Arc<Limit>>), Refusal> {
     let grant = authorize::grant(rules, caller, model)?;
     let plan = route::plan(rules, grant)?;
+    if version.is_some_and(|version| version != plan.version().name) {
+        return Err(Refusal::Version);
+    }
     let limits = admit::limits(rules, &plan);
     Ok((plan, limits))
+}
+
+fn about_server(what: Server) -> Vec<u8> {
+    match what {
+        Server::Metadata => server::metadata("sluice", env!("CARGO_PKG_VERSION")),
+        Server::Live => server::live(),
+        Server::Ready => server::ready(),
+    }
 }
 
 fn list_models(rules: &Rules, caller: &Caller) -> Vec<u8> {

@@ -15,13 +15,14 @@ use std::{
 
 use bytes::Bytes;
 use dialect::{
-    crossing, estimate,
+    crossing, custom, estimate, inference,
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::clock::Clock;
+use payload::object::Misfit;
 
 use crate::accept;
 
@@ -47,6 +48,8 @@ const KEYS: [&str; 5] = [
     "proxy-authorization",
     "cookie",
 ];
+/// Where the JSON of a request ends, and tensors begin behind it.
+pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
 
 /// When a request came, and its id.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,8 @@ pub struct Head {
     forwarded: HeaderMap,
     content_length: Option<u64>,
     spare: Option<Box<HeaderMap>>,
+    // Boxed, as all that only requests of tensors have: every request in flight carries this.
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// Where a key stands. Not `Debug`.
@@ -82,6 +87,7 @@ pub struct Request {
     events: bool,
     forwarded: HeaderMap,
     scanned: Scanned,
+    tensors: Option<Box<Tensors>>,
     body: Bytes,
     spare: Option<Box<HeaderMap>>,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
@@ -95,6 +101,16 @@ pub enum NotReplaced {
     Full,
     /// The other one is none that we can judge.
     Unfit(&'static str),
+}
+
+/// What is known of a request's tensors.
+struct Tensors {
+    /// The version that the path names.
+    version: Option<Box<str>>,
+    /// The rows of the first input; none where a model is only described.
+    rows: u64,
+    /// Where the JSON ends, where data stands behind it.
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// What bodies are held to.
@@ -130,6 +146,8 @@ pub enum Refusal {
     Full,
     /// The body was scanned and refused.
     Body(dialect::request::Refused),
+    /// The tensors of the body do not hold together.
+    Tensors(Box<Misfit>),
 }
 
 // === impl Arrival ===
@@ -163,8 +181,12 @@ impl Head {
         if parts.uri.query().is_some_and(holds_key) {
             return Err(Refusal::KeyInQuery);
         }
-        if let Endpoint::Inference(_) = endpoint {
-            check_content(&parts.headers)?;
+        let mut json_bytes = None;
+        if let Endpoint::Inference(asked) = &endpoint {
+            if asked.inference == Inference::Infer {
+                json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
+            }
+            check_content(&parts.headers, json_bytes.is_some())?;
         }
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
@@ -184,6 +206,7 @@ impl Head {
             forwarded,
             content_length,
             spare,
+            json_bytes,
         })
     }
 
@@ -217,6 +240,7 @@ impl Head {
             forwarded,
             content_length,
             spare,
+            json_bytes,
             ..
         } = self;
         let Bounds {
@@ -233,9 +257,23 @@ impl Head {
             NoBody::Full => Refusal::Full,
         })?;
         let endpoint = asked.inference;
-        let scanned = match &asked.model {
-            Some(model) => dialect::request::scan_for(endpoint, model, &body),
-            None => dialect::request::scan(endpoint, &body),
+        let mut tensors = None;
+        let scanned = match (&asked.model, endpoint) {
+            (None, _) => dialect::request::scan(endpoint, &body),
+            (Some(model), Inference::Infer | Inference::InferMetadata) => {
+                let rows = match endpoint {
+                    Inference::Infer => count_rows(&body, json_bytes.as_deref())?,
+                    _ => 0,
+                };
+                tensors = Some(Box::new(Tensors {
+                    version: asked.version,
+                    rows,
+                    json_bytes,
+                }));
+                Ok(Scanned::unread(model))
+            }
+            (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
+            (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
         };
         let scanned = scanned.map_err(Refusal::Body)?;
         Ok(Request {
@@ -243,6 +281,7 @@ impl Head {
             events: asked.events,
             forwarded,
             scanned,
+            tensors,
             body,
             spare,
             share,
@@ -285,9 +324,10 @@ impl Request {
     pub fn replace_body(&mut self, body: Vec<u8>) -> Result<(), NotReplaced> {
         let grown = body.len().saturating_sub(self.body.len());
         self.share.grow(grown).map_err(|_| NotReplaced::Full)?;
-        let scanned = match self.endpoint.family() {
+        let scanned = match (self.endpoint, self.endpoint.family()) {
             // The path says it there.
-            Some(Family::Gemini) => {
+            (Inference::Invoke, _) => custom::invoke::scan(&self.scanned.model, &body),
+            (_, Some(Family::Gemini)) => {
                 dialect::request::scan_for(self.endpoint, &self.scanned.model, &body)
             }
             _ => dialect::request::scan(self.endpoint, &body),
@@ -314,6 +354,22 @@ impl Request {
         self.spare = None;
     }
 
+    /// The version that the path names.
+    pub fn version(&self) -> Option<&str> {
+        self.tensors.as_ref()?.version.as_deref()
+    }
+
+    /// Where the JSON of the body ends, in the client's own words, where tensors stand behind it.
+    pub fn json_bytes(&self) -> Option<&HeaderValue> {
+        self.tensors.as_ref()?.json_bytes.as_deref()
+    }
+
+    /// How many tokens probably go in: of tensors, which have none, their rows.
+    pub fn input_tokens_estimate(&self) -> u64 {
+        let guess = || estimate::request_tokens(self.body.len(), self.scanned.embedded);
+        self.tensors.as_ref().map_or_else(guess, |it| it.rows)
+    }
+
     /// What is asked of a provider of another family, beside the body; `None` where no other family can answer.
     pub fn crossing(&self) -> Option<crossing::Asked<'_>> {
         let scanned = &self.scanned;
@@ -322,7 +378,7 @@ impl Request {
             model: &scanned.model,
             stream: scanned.stream,
             events: self.events,
-            input_tokens_estimate: estimate::request_tokens(self.body.len(), scanned.embedded),
+            input_tokens_estimate: self.input_tokens_estimate(),
         })
     }
 
@@ -364,6 +420,7 @@ impl fmt::Display for Refusal {
             Self::Broken => f.write_str("the body broke off"),
             Self::Full => f.write_str("too many bodies are being held here; try again"),
             Self::Body(refused) => refused.fmt(f),
+            Self::Tensors(misfit) => misfit.fmt(f),
         }
     }
 }
@@ -390,13 +447,31 @@ fn holds_key(query: &str) -> bool {
     })
 }
 
-fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
+/// The rows of a request for inference, whose tensors must hold together.
+fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refusal> {
+    let said = json_bytes.map(|value| {
+        let read = value.to_str().ok().and_then(inference::request::json_bytes);
+        read.ok_or_else(|| {
+            let misfit = Misfit::new("must be a whole number of bytes");
+            Refusal::Tensors(Box::new(misfit.within("Inference-Header-Content-Length")))
+        })
+    });
+    let scanned = inference::request::scan(body, said.transpose()?);
+    let scanned = scanned.map_err(|misfit| Refusal::Tensors(Box::new(misfit)))?;
+    Ok(inference::usage::units(&scanned).rows)
+}
+
+/// `binary` says that something else than JSON stands in the body too.
+fn check_content(headers: &HeaderMap, binary: bool) -> Result<(), Refusal> {
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {
         return Err(Refusal::Encoded);
+    }
+    if binary {
+        return Ok(());
     }
     // A client that says nothing is believed to send JSON; the scan finds out.
     let Some(kind) = headers.get(header::CONTENT_TYPE) else {

@@ -5,6 +5,7 @@
 
 pub mod errors;
 pub mod room_headers;
+pub mod words;
 pub mod reported;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use dialect::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
+use payload::jq::Fault;
 
 use crate::{
     admit,
@@ -26,7 +28,7 @@ use crate::{
     identify,
     pipeline::{Answered, Refusal, Reply, Unanswered},
     relay::{Relay, headers},
-    request::{self, Arrival},
+    request::{self, Arrival, endpoint::Manner},
     transform, translate,
 };
 
@@ -66,7 +68,7 @@ pub fn describe() {
 /// The response to a request that is answered.
 pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     let mut response = match reply {
-        Reply::Models(body) => json(StatusCode::OK, body),
+        Reply::Told(body) => json(StatusCode::OK, body),
         Reply::Answer(answered) => {
             let Answered {
                 head,
@@ -85,8 +87,8 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     response
 }
 
-/// The response to a request that is refused, or that no provider answered, in the dialect of this family.
-pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<Body> {
+/// The response to a request that is refused, or that no provider answered, in these words.
+pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<Body> {
     let refusal = match refusal {
         Refusal::Call(unanswered) => match *unanswered {
             Unanswered {
@@ -95,7 +97,7 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
                 label,
                 room,
             } if !said.error.class.is_our_credentials() => {
-                let mut response = reported(*said, family);
+                let mut response = reported(*said, manner);
                 entry.failed(response.status().as_u16());
                 name(response.headers_mut(), label, &room);
                 sign(response.headers_mut(), arrival);
@@ -111,7 +113,7 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     let status = StatusCode::from_u16(said.error.status).unwrap_or_default();
-    let mut response = json(status, body(&said, family));
+    let mut response = json(status, body(&said, manner));
     let headers = response.headers_mut();
     headers.insert(CODE, HeaderValue::from_static(said.error.code));
     match refusal {
@@ -151,8 +153,8 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
 }
 
 /// The response to a request whose provider said what went wrong.
-fn reported(said: Reported, family: Family) -> Response<Body> {
-    let told = reported::told(&said, family);
+fn reported(said: Reported, manner: Manner) -> Response<Body> {
+    let told = reported::told(&said, manner);
     let mut response = json(
         StatusCode::from_u16(told.status).unwrap_or_default(),
         told.body,
@@ -186,24 +188,20 @@ fn name(headers: &mut HeaderMap, label: String, room: &Room) {
     }
 }
 
-/// An error as this family writes it. `OpenAI`'s has a place for our code; the others have it in a header alone.
-fn body(said: &Said, family: Family) -> Vec<u8> {
+/// An error as its client reads it. `OpenAI`'s has a place for our code; the others have it in a header alone.
+fn body(said: &Said, manner: Manner) -> Vec<u8> {
     let Said {
         error,
         message,
         param,
     } = said;
-    match family {
-        Family::Chat | Family::Responses => {
-            error::body(error.kind, error.code, message, param.as_deref())
-        }
-        _ => {
-            let mut neutral = neutral::Error::new(class(error.status), message);
-            neutral.code = Some(error.code.to_owned());
-            neutral.param = param.as_deref().map(str::to_owned);
-            crossing::error_body(family, &neutral)
-        }
+    if let Manner::Family(Family::Chat | Family::Responses) = manner {
+        return error::body(error.kind, error.code, message, param.as_deref());
     }
+    let mut neutral = neutral::Error::new(class(error.status), message);
+    neutral.code = Some(error.code.to_owned());
+    neutral.param = param.as_deref().map(str::to_owned);
+    words::error(manner, &neutral)
 }
 
 /// What kind of error a status of ours tells.
@@ -255,6 +253,11 @@ fn say(refusal: &Refusal) -> Said {
             param: None,
         },
         Refusal::Transform(refusal) => of_transform(refusal),
+        Refusal::Version => Said {
+            error: errors::VERSION_NOT_SERVED,
+            message: "This version does not serve now; leave it out of the path.".to_owned(),
+            param: None,
+        },
         Refusal::Admit(refusal) => Said {
             error: errors::RATE_LIMITED,
             message: sentence(refusal),
@@ -276,7 +279,8 @@ fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, Tensors, TooLarge, UnknownPath,
+        WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
@@ -288,7 +292,7 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Slow => errors::BODY_TIMEOUT,
         Broken => errors::BODY_BROKEN,
         Full => errors::OVERLOADED,
-        Body(Refused::NotJson(_)) => errors::INVALID_BODY,
+        Body(Refused::NotJson(_) | Refused::NotJsonValue(_)) | Tensors(_) => errors::INVALID_BODY,
         Body(Refused::ModelMissing | Refused::ModelNotText) => {
             return (errors::INVALID_MODEL, Some("model"));
         }
@@ -328,6 +332,11 @@ fn of_transform(refusal: &transform::Refusal) -> Said {
 fn of_translate(refusal: &translate::Refusal) -> Said {
     let (error, param) = match refusal {
         translate::Refusal::Endpoint => (errors::UNSUPPORTED_ENDPOINT, None),
+        // These three are about the body, all others about the program.
+        translate::Refusal::Program(Fault::Raised(_) | Fault::NotJson(_) | Fault::InputTooLong) => {
+            (errors::UNMAPPABLE, None)
+        }
+        translate::Refusal::Program(_) => (errors::MAPPING_FAILED, None),
         translate::Refusal::Crossing(crossing::Refused::Misfit(misfit)) => {
             (errors::INVALID_BODY, Some(misfit.at.clone()))
         }
@@ -360,6 +369,10 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
         Failure::Unreadable | Failure::Untranslatable(_) => {
             (errors::UNREADABLE, "The provider's answer cannot be read.")
         }
+        Failure::Unmapped(_) => (
+            errors::MAPPING_FAILED,
+            "The programs of this model make no answer of what its provider answered.",
+        ),
         Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
         Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
         // A provider's error that is not about our credential was answered before.

@@ -158,12 +158,12 @@ impl Core {
     async fn answer(&self, message: Request<Incoming>) -> Response<Counted> {
         let arrival = Arrival::now(&self.clock);
         let path = message.uri().path();
-        let (label, family) = (endpoint::label(path), endpoint::family(path));
+        let (label, manner) = (endpoint::label(path), endpoint::manner(path));
         let in_flight = self.measures.enter(label, arrival.started);
         let (parts, incoming) = message.into_parts();
         let mut response = match self.pipeline.run(&arrival, parts, incoming).await {
             Ok(reply) => respond::reply(reply, &arrival),
-            Err(refusal) => respond::refusal(refusal, &arrival, family),
+            Err(refusal) => respond::refusal(refusal, &arrival, manner),
         };
         if self.drain.phase() > Phase::Serving {
             // Clients are asked to come back on a new connection, and so to another edge, while this one still

@@ -97,6 +97,11 @@ impl Rules {
         self.providers.get(&id)
     }
 
+    /// Every provider, in no order.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
     /// A version.
     pub fn version(&self, id: VersionId) -> Option<&Arc<Version>> {
         self.versions.get(&id)

@@ -67,6 +67,8 @@ pub struct Presented<'a> {
     pub credential: &'a Credential,
     /// The kind of provider, which says how.
     pub kind: ProviderKind,
+    /// The header that takes it as it is, where the provider's mapping names one.
+    pub header: Option<&'a HeaderName>,
     /// Where it stands.
     pub origin: &'a Origin,
     /// Now, in seconds since 1970, for credentials that sign.
@@ -105,6 +107,7 @@ pub fn authenticate(
     let Presented {
         credential,
         kind,
+        header: own,
         origin,
         now_seconds,
     } = presented;
@@ -117,6 +120,7 @@ pub fn authenticate(
         return signed.map_err(|Unsignable| ForeignCredential);
     }
     let (name, text) = match kind {
+        _ if let Some(own) = own => (own.clone(), secret.to_vec()),
         ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), secret.to_vec()),
         ProviderKind::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.to_vec()),
         ProviderKind::AzureOpenAi => (HeaderName::from_static("api-key"), secret.to_vec()),

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::{
     call::{client::NoAnswer, dial::CannotDial, opening::Early},
-    translate,
+    translate::{self, custom::Unanswerable},
 };
 
 /// Why no target has answered.
@@ -32,6 +32,8 @@ pub enum Failure {
     Untranslatable(Box<translate::Refusal>),
     /// The provider's answer is not what its dialect says.
     Unreadable,
+    /// The provider's programs make no answer of what it answered.
+    Unmapped(Box<Unanswerable>),
     /// The provider said what went wrong.
     Reported(Box<Reported>),
 }
@@ -97,6 +99,7 @@ impl Failure {
             Self::Unexpected(_) => "upstream_unexpected_status",
             Self::Untranslatable(_) => "unsupported_by_model",
             Self::Unreadable => "upstream_unreadable",
+            Self::Unmapped(_) => "mapping_failed",
             Self::Reported(_) => "upstream_error",
         }
     }
@@ -176,7 +179,11 @@ impl fmt::Display for Failure {
                 write!(f, "the provider answered with status {}", status.as_u16())
             }
             // What the client sent is not for the log.
-            Self::Untranslatable(_) => f.write_str("the request has no words in its dialect"),
+            Self::Untranslatable(why) => f.write_str(match **why {
+                translate::Refusal::Program(_) => "the request program failed",
+                _ => "the request has no words in its dialect",
+            }),
+            Self::Unmapped(why) => why.fmt(f),
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),
             // What it said may hold what the client sent.
             Self::Reported(said) => match said.status {

@@ -81,6 +81,8 @@ impl Gauge {
     pub fn of(headers: &HeaderMap, way: &Way) -> Self {
         let (endpoint, usage_added) = match way {
             Way::Across { back, .. } => return Self::across(back),
+            // What no program reads: whatever it is, its length is what is known of it.
+            Way::Mapped(_) => return Self::unread(Endpoint::Invoke),
             Way::Same {
                 endpoint,
                 usage_added,
@@ -91,6 +93,10 @@ impl Gauge {
                 tokens: Some(Tokens::default()),
                 output_tokens: 0,
             });
+        }
+        // Tensors have no tokens: the rows that went in are counted, which the entry knows.
+        if endpoint == Endpoint::Infer {
+            return Self::Known(Tally::default());
         }
         let encoded = headers
             .get(header::CONTENT_ENCODING)

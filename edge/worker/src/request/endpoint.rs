@@ -2,7 +2,11 @@
 //!
 //! Knows paths and methods; knows nothing of what stands in a request.
 
-use dialect::{neutral::Family, request::Endpoint as Inference};
+use dialect::{
+    inference::path::{Addressee, Asks, name},
+    neutral::Family,
+    request::Endpoint as Inference,
+};
 use http::Method;
 
 /// What is asked for.
@@ -14,6 +18,37 @@ pub enum Endpoint {
     Models,
     /// One model, by name.
     Model(String),
+    /// What a server of tensors says of itself.
+    Server(Server),
+    /// Whether a model of tensors can be asked, in this version if one is named.
+    Ready {
+        /// The model.
+        model: Box<str>,
+        /// Its version.
+        version: Option<Box<str>>,
+    },
+}
+
+/// What a server of tensors says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// Who it is.
+    Metadata,
+    /// That it runs.
+    Live,
+    /// That it can be asked.
+    Ready,
+}
+
+/// In whose words an error is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Manner {
+    /// Those of a family of chat.
+    Family(Family),
+    /// Those of the Open Inference Protocol.
+    Inference,
+    /// Our own, for custom models.
+    Custom,
 }
 
 /// What a model is asked, as far as the path says it.
@@ -22,13 +57,15 @@ pub struct Asked {
     /// What.
     pub inference: Inference,
     /// Which model, where the path says it and not the body.
-    pub model: Option<String>,
+    pub model: Option<Box<str>>,
+    /// Which version of it, where the path says that.
+    pub version: Option<Box<str>>,
     /// Whether a stream of Gemini's is to be server-sent events.
     pub events: bool,
 }
 
 /// A closed set of words for what a path asks for, as labels of metrics.
-pub const LABELS: [&str; 9] = [
+pub const LABELS: [&str; 11] = [
     "chat_completions",
     "completions",
     "embeddings",
@@ -37,6 +74,8 @@ pub const LABELS: [&str; 9] = [
     "messages",
     "generate_content",
     "count_tokens",
+    "infer",
+    "invoke",
     "other",
 ];
 
@@ -52,7 +91,9 @@ pub fn label(path: &str) -> usize {
         _ if generated(path).is_some_and(|(_, asked)| asked.counts()) => 7,
         _ if generated(path).is_some() => 6,
         _ if path == "/v1/models" || path.starts_with("/v1/models/") => 3,
-        _ => 8,
+        _ if path == "/v2" || path.starts_with("/v2/") => 8,
+        _ if invoked(path).is_some() => 9,
+        _ => 10,
     }
 }
 
@@ -68,17 +109,61 @@ pub const fn path(endpoint: Inference) -> &'static str {
         Inference::CountGenerate => "/v1beta/models/{model}:countTokens",
         Inference::Generate => "/v1beta/models/{model}:generateContent",
         Inference::GenerateStream => "/v1beta/models/{model}:streamGenerateContent",
+        Inference::Infer => "/v2/models/{model}/infer",
+        Inference::InferMetadata => "/v2/models/{model}",
+        Inference::Invoke => "/models/{model}:invoke",
     }
 }
 
-/// The family whose clients ask at this path, for errors that are told before anything else is known.
-pub fn family(path: &str) -> Family {
-    match path {
+/// In whose words clients at this path are told of errors, before anything else is known.
+pub fn manner(path: &str) -> Manner {
+    Manner::Family(match path {
         "/v1/messages" | "/v1/messages/count_tokens" => Family::Messages,
         "/v1/responses" => Family::Responses,
         _ if path.starts_with("/v1beta/") || generated(path).is_some() => Family::Gemini,
+        _ if path == "/v2" || path.starts_with("/v2/") => return Manner::Inference,
+        _ if invoked(path).is_some() => return Manner::Custom,
         _ => Family::Chat,
+    })
+}
+
+/// The model's name in a path of a custom model, still encoded.
+fn invoked(path: &str) -> Option<&str> {
+    let model = path.strip_prefix("/models/")?.strip_suffix(":invoke")?;
+    (!model.is_empty() && !model.contains('/')).then_some(model)
+}
+
+/// What is asked of a server of tensors.
+fn tensors(path: &str) -> Option<Endpoint> {
+    let server = match path {
+        "/v2" => Some(Server::Metadata),
+        "/v2/health/live" => Some(Server::Live),
+        "/v2/health/ready" => Some(Server::Ready),
+        _ => None,
+    };
+    if let Some(server) = server {
+        return Some(Endpoint::Server(server));
     }
+    let Addressee {
+        model,
+        version,
+        asks,
+    } = Addressee::read(path)?;
+    let (model, version) = (
+        model.into_owned().into_boxed_str(),
+        version.map(|it| it.into_owned().into_boxed_str()),
+    );
+    let inference = match asks {
+        Asks::Ready => return Some(Endpoint::Ready { model, version }),
+        Asks::Infer => Inference::Infer,
+        Asks::Metadata => Inference::InferMetadata,
+    };
+    Some(Endpoint::Inference(Asked {
+        inference,
+        model: Some(model),
+        version,
+        events: true,
+    }))
 }
 
 /// The model's name in a path of Gemini's, still encoded, and what is asked of it.
@@ -105,6 +190,7 @@ impl Endpoint {
             Some(Self::Inference(Asked {
                 inference,
                 model: None,
+                version: None,
                 events: true,
             }))
         };
@@ -120,17 +206,29 @@ impl Endpoint {
                 if let Some((model, inference)) = generated(path) {
                     let events =
                         query.is_some_and(|query| query.split('&').any(|it| it == "alt=sse"));
-                    let model = Some(percent_decoded(model)?);
+                    let model = Some(percent_decoded(model)?.into_boxed_str());
                     return Some(Self::Inference(Asked {
                         inference,
                         model,
+                        version: None,
                         events,
                     }));
                 }
-                let name = path
+                if path.starts_with("/v2") {
+                    return tensors(path);
+                }
+                if let Some(model) = invoked(path) {
+                    return Some(Self::Inference(Asked {
+                        inference: Inference::Invoke,
+                        model: Some(name(model)?.into_owned().into_boxed_str()),
+                        version: None,
+                        events: true,
+                    }));
+                }
+                let model = path
                     .strip_prefix("/v1/models/")
-                    .filter(|name| !name.is_empty())?;
-                percent_decoded(name).map(Self::Model)
+                    .filter(|model| !model.is_empty())?;
+                percent_decoded(model).map(Self::Model)
             }
         }
     }
@@ -138,8 +236,15 @@ impl Endpoint {
     /// The method that it takes, and its name.
     pub const fn method(&self) -> (Method, &'static str) {
         match self {
+            Self::Inference(Asked {
+                inference: Inference::InferMetadata,
+                ..
+            })
+            | Self::Models
+            | Self::Model(_)
+            | Self::Server(_)
+            | Self::Ready { .. } => (Method::GET, "GET"),
             Self::Inference(_) => (Method::POST, "POST"),
-            Self::Models | Self::Model(_) => (Method::GET, "GET"),
         }
     }
 }

@@ -68,12 +68,15 @@ errors! {
     AMBIGUOUS_MEMBER = "ambiguous_member" 400 INVALID Caller false;
     UNSUPPORTED = "unsupported_by_model" 400 INVALID Caller false;
     UNSUPPORTED_ENDPOINT = "unsupported_endpoint" 400 INVALID Caller false;
+    UNMAPPABLE = "request_unmappable" 400 INVALID Caller false;
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
+    VERSION_NOT_SERVED = "version_not_served" 404 INVALID Caller false;
     RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;
     DANGLING = "config_dangling_reference" 503 API Operator true;
     TRANSFORM_FAILED = "transform_failed" 500 API Operator false;
     MISCONFIGURED = "upstream_misconfigured" 503 API Operator false;
     ADDRESS_FORBIDDEN = "upstream_address_forbidden" 503 API Operator false;
+    MAPPING_FAILED = "mapping_failed" 502 API Operator false;
     AUTH_FAILED = "upstream_auth_failed" 502 API Operator false;
     UNREACHABLE = "upstream_unreachable" 502 API Provider true;
     BROKEN = "upstream_broken" 502 API Provider true;

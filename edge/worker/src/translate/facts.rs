@@ -11,15 +11,16 @@ use dialect::{
 };
 use policy::provider::{Provider, ProviderKind, Speaks};
 
-/// A target as its dialect needs to know it.
-pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Target<'a> {
-    match provider.kind.speaks() {
+/// A target as its dialect needs to know it; `None` where it has none of chat.
+pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Option<Target<'a>> {
+    Some(match provider.kind.speaks() {
         Speaks::OpenAi { .. } => Target::Chat(chat(provider, model)),
         Speaks::Messages => Target::Messages(claude(model)),
         Speaks::Gemini => Target::Gemini(gemini::Target::new(model)),
         Speaks::Cohere => Target::Cohere(cohere::Target::new(model)),
         Speaks::Converse => Target::Converse(converse::target::Target::new(model)),
-    }
+        Speaks::Inference | Speaks::Mapped => return None,
+    })
 }
 
 /// A target that makes vectors, where another family than `OpenAI`'s has such.

@@ -4,6 +4,8 @@ mod sdks;
 mod dialects;
 mod transforms;
 mod richer;
+mod custom;
+mod tensors;
 mod streaming;
 mod revocation;
 mod outage;

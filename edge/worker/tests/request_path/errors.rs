@@ -70,7 +70,7 @@ const fn is_same(kind: ProviderKind, api: &Api) -> bool {
         }
         Speaks::Messages => matches!(api.kind, ProviderKind::Anthropic),
         Speaks::Gemini => matches!(api.kind, ProviderKind::Gemini),
-        Speaks::Cohere | Speaks::Converse => false,
+        Speaks::Cohere | Speaks::Converse | Speaks::Inference | Speaks::Mapped => false,
     }
 }
 

@@ -105,6 +105,7 @@ fn provider(it: &Provider) -> wire::ProviderPolicy {
         base_url: it.base_url.clone(),
         stream_options: it.stream_options,
         credential_required: it.credential_required,
+        passthrough: it.passthrough,
     }
 }
 
@@ -194,6 +195,7 @@ fn read_provider(it: wire::ProviderPolicy) -> Result<Provider, InvalidObject> {
         base_url: it.base_url,
         stream_options: it.stream_options,
         credential_required: it.credential_required,
+        passthrough: it.passthrough,
     })
 }
 

@@ -21,6 +21,8 @@ pub struct Wanted<'a> {
     pub regions: &'a [String],
     /// Whether `stream_options.include_usage` may be sent; `None` means: the default of its kind.
     pub stream_options: Option<bool>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 /// A provider as it may be.
@@ -36,6 +38,8 @@ pub struct Checked {
     pub regions: Vec<Region>,
     /// Whether `stream_options.include_usage` may be sent.
     pub stream_options: bool,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 // === impl Wanted ===
@@ -67,6 +71,7 @@ impl Wanted<'_> {
             base_url,
             regions,
             stream_options,
+            passthrough: self.passthrough,
         })
     }
 }
@@ -83,6 +88,7 @@ mod tests {
             base_url: "",
             regions: &[],
             stream_options: None,
+            passthrough: false,
         };
         let checked = wanted.check().unwrap();
         assert_eq!(checked.base_url.origin(), "https://api.mistral.ai:443");
@@ -106,6 +112,7 @@ mod tests {
             base_url: "",
             regions: &["EU".to_owned()],
             stream_options: None,
+            passthrough: false,
         };
         let fields: Vec<_> = wanted
             .check()

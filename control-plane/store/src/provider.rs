@@ -45,6 +45,8 @@ pub struct New {
     pub base_url: BaseUrl,
     /// Whether `stream_options.include_usage` may be sent.
     pub stream_options: bool,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
     /// The regions whose edges may use it; empty means: every one.
     pub regions: Vec<Region>,
     /// What we present to it, sealed; `None` means: nothing.
@@ -68,6 +70,8 @@ pub struct Row {
     pub base_url: BaseUrl,
     /// Whether `stream_options.include_usage` may be sent. Can change.
     pub stream_options: bool,
+    /// Whether any path of its API may be reached by passing through. Can change.
+    pub passthrough: bool,
     /// The regions whose edges may use it; empty means: every one. Can change.
     pub regions: Vec<Region>,
     /// What we present to it, sealed; `None` means: nothing. Can change.
@@ -90,6 +94,7 @@ struct Columns {
     kind: i16,
     base_url: String,
     stream_options: bool,
+    passthrough: bool,
     regions: Vec<String>,
     credential: Option<Vec<u8>>,
     version: i64,
@@ -115,7 +120,7 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.regions, it.credential, it.version, it.created_at,
+                  it.stream_options, it.passthrough, it.regions, it.credential, it.version, it.created_at,
                   it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
@@ -139,8 +144,8 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
     let organization = named::organization(write.connection(), &parent).await?;
     sqlx::query!(
         r#"INSERT INTO provider (id, organization, name, display_name, kind, base_url,
-                                 stream_options, regions, credential)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#,
+                                 stream_options, regions, credential, passthrough)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.provider.as_str(),
@@ -150,6 +155,7 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
         new.stream_options,
         &column::texts(&new.regions),
         new.credential_sealed,
+        new.passthrough,
     )
     .execute(write.connection())
     .await
@@ -179,7 +185,7 @@ pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Resul
     let before = read(write.connection(), &row.name).await?;
     sqlx::query!(
         r#"UPDATE provider SET display_name = $2, base_url = $3, stream_options = $4, regions = $5,
-               credential = $6, version = version + 1, updated_at = now()
+               credential = $6, passthrough = $7, version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
@@ -187,6 +193,7 @@ pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Resul
         row.stream_options,
         &column::texts(&row.regions),
         row.credential_sealed,
+        row.passthrough,
     )
     .execute(write.connection())
     .await?;
@@ -218,7 +225,7 @@ async fn read(connection: &mut PgConnection, name: &ProviderName) -> Result<Row,
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.regions, it.credential, it.version, it.created_at,
+                  it.stream_options, it.passthrough, it.regions, it.credential, it.version, it.created_at,
                   it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            JOIN organization ON organization.id = it.organization
@@ -270,6 +277,7 @@ impl Row {
             kind: self.kind,
             base_url: self.base_url.as_str().to_owned(),
             stream_options: self.stream_options,
+            passthrough: self.passthrough,
             credential_required: self.kind.preset().credential_required
                 || self.credential_sealed.is_some(),
         }
@@ -295,6 +303,7 @@ impl Columns {
             kind: column::known(kind, "provider.kind")?,
             base_url: column::read(base_url::parse(&self.base_url), "provider.base_url")?,
             stream_options: self.stream_options,
+            passthrough: self.passthrough,
             regions: column::regions(&self.regions)?,
             credential_sealed: self.credential,
             version: self.version,

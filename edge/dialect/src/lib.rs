@@ -15,6 +15,7 @@ pub mod events;
 pub mod neutral;
 mod place;
 mod field;
+pub mod websocket;
 pub mod request;
 pub mod openai;
 pub mod chat;
@@ -25,5 +26,6 @@ pub mod cohere;
 pub mod aws;
 pub mod converse;
 pub mod crossing;
+pub mod listing;
 
 pub use tokens::Tokens;

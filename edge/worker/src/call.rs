@@ -10,6 +10,8 @@ pub mod line;
 pub mod pool;
 pub mod signature;
 pub mod client;
+pub mod upload;
+pub mod switch;
 pub mod failure;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, task::Context, time::Duration};
@@ -23,7 +25,10 @@ use dialect::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use ipnet::IpNet;
-use policy::{id::ProviderId, provider::Provider};
+use policy::{
+    id::ProviderId,
+    provider::{Provider, Speaks},
+};
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::time::timeout;
@@ -42,6 +47,7 @@ use self::{
     failure::Failure,
     guard::Guard,
     origin::Origin,
+    upload::{Pulse, Upload},
 };
 
 /// The longest answer that is read whole to be translated, in bytes.
@@ -59,7 +65,7 @@ const MESSAGES_VERSION: &str = "2023-06-01";
 const HEADERS: usize = 8;
 
 /// What we call ourselves to providers.
-const USER_AGENT: HeaderValue =
+pub const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
 
 /// The section `[upstream]`.
@@ -86,6 +92,7 @@ pub struct Config {
 /// One core's way to providers.
 pub struct Call {
     client: Client,
+    passing: Client<Upload>,
     answer_max: Duration,
     in_force: InForce,
     // Borrowed for one look-up, never over an await.
@@ -113,6 +120,22 @@ pub enum Content {
     Coming(Body, Way),
     /// A translated body, and what was used.
     Whole(Bytes, Tally),
+    /// The answer to what is passed through.
+    Passed(Box<Passed>),
+}
+
+/// The answer to what is passed through, and what is known of the request.
+pub struct Passed {
+    /// A body of which nothing has been read.
+    pub body: client::Body<Upload>,
+    /// How far the request's own body is.
+    pub pulse: Rc<Pulse>,
+    /// What the provider speaks, which says how its usage is read.
+    pub speaks: Speaks,
+    /// Whether the request's body is text, so that its bytes say how many tokens it has.
+    pub is_text: bool,
+    /// What was reserved for output: what is charged where the answer does not tell.
+    pub output_tokens: u64,
 }
 
 // === impl Config ===
@@ -154,7 +177,13 @@ impl Call {
             rest_max: REST_MAX,
             resting_max: config.idle_connections_max,
         };
+        let patient = Terms {
+            // Whoever passes something through waits by its own clock: what comes first is the request's body.
+            first_byte_max: Duration::from_millis(config.total_timeout_ms),
+            ..terms.clone()
+        };
         Self {
+            passing: Client::new(patient, Arc::clone(&tls)),
             client: Client::new(terms, tls),
             answer_max: Duration::from_millis(config.total_timeout_ms),
             in_force,
@@ -188,6 +217,18 @@ impl Call {
     /// Closes connections that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.client.sweep(cx);
+        self.passing.sweep(cx);
+    }
+
+    /// Connections for what is passed through, which are kept apart.
+    pub const fn passing(&self) -> &Client<Upload> {
+        &self.passing
+    }
+
+    /// Whether this provider's credential signs all of a request.
+    pub fn signs(&self, provider: &Provider) -> bool {
+        let credential = self.in_force.credential(provider.id);
+        credential.is_some_and(|it| client::signs(&it, provider.kind))
     }
 
     async fn attempt(
@@ -201,7 +242,8 @@ impl Call {
         let origin = self.origin(provider)?;
         let outgoing = translate::outgoing(request, candidate, arrival)?;
         let (mut message, way, dropped) = message(request, &origin, outgoing)?;
-        self.authenticate(&mut message, provider, &origin, arrival)?;
+        let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
+        self.authenticate(&mut message, (provider, &origin), arrival, whole)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
         let answer = self.client.send(&origin, line, message).await;
@@ -210,16 +252,8 @@ impl Call {
         if !status.is_success() {
             entry.refused();
         }
-        match status {
-            StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                return Err(Failure::CredentialRefused(status));
-            }
-            _ if status.is_informational() || status.is_redirection() => {
-                return Err(Failure::Unexpected(status));
-            }
-            _ => {}
+        if let Some(failure) = no_answer(status) {
+            return Err(failure);
         }
         let mut headers = parts.headers;
         let content = match way {
@@ -269,13 +303,13 @@ impl Call {
         Ok(Content::Whole(answer.body.into(), tally))
     }
 
-    /// Presents the provider's credential, if there is one.
-    fn authenticate(
+    /// Presents the provider's credential, if there is one. `whole` gives the body where it is signed.
+    pub fn authenticate<B>(
         &self,
-        message: &mut http::Request<Full<Bytes>>,
-        provider: &Provider,
-        origin: &Origin,
+        message: &mut http::Request<B>,
+        (provider, origin): (&Provider, &Origin),
         arrival: &Arrival,
+        whole: fn(&B) -> Bytes,
     ) -> Result<(), Failure> {
         let Some(credential) = self.in_force.credential(provider.id) else {
             return if provider.credential_required {
@@ -290,12 +324,12 @@ impl Call {
             origin,
             now_seconds: arrival.at_ms / 1_000,
         };
-        client::authenticate(message, presented)
+        client::authenticate(message, presented, whole)
             .map_err(|_| Failure::Misconfigured("credential, which is for another origin"))
     }
 
     /// The provider's base URL, taken apart once for each revision of the provider.
-    fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
+    pub fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
         let mut origins = self.origins.borrow_mut();
         if let Some((known, origin)) = origins.get(&provider.id)
             && Arc::ptr_eq(known, provider)
@@ -310,6 +344,24 @@ impl Call {
         origins.insert(provider.id, (Arc::clone(provider), Rc::clone(&origin)));
         Ok(origin)
     }
+}
+
+/// Why a provider's answer with this status is none for a client.
+fn no_answer(status: StatusCode) -> Option<Failure> {
+    match status {
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(Failure::CredentialRefused(status)),
+        _ if status.is_informational() || status.is_redirection() => {
+            Some(Failure::Unexpected(status))
+        }
+        _ => None,
+    }
+}
+
+/// The same for what is passed through, whose client may have asked whether something was changed.
+pub fn no_passed_answer(status: StatusCode) -> Option<Failure> {
+    no_answer(status).filter(|_| status != StatusCode::NOT_MODIFIED)
 }
 
 /// The request, without a credential, and what becomes of its answer.

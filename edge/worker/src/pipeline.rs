@@ -8,10 +8,14 @@
 use std::{sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
+use dialect::{
+    listing::{self, Shown},
+    neutral::Family,
+};
 use http::request::Parts;
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::{limit::Limit, rules::Rules};
+use policy::{limit::Limit, model::Model, rules::Rules};
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
@@ -22,9 +26,10 @@ use crate::{
     call::{self, Call, failure::Failure},
     identify::{self, Caller, Identify},
     in_force::InForce,
+    passage::{self, Passage, Through},
     record::{Entry, Record, Recorder},
     relay::{self, Relay, patience::Patience, relay},
-    request::{self, Arrival, Head, endpoint::Endpoint},
+    request::{self, Arrival, Head, Listed, endpoint::Endpoint},
     route::{self, Plan},
 };
 
@@ -38,6 +43,9 @@ pub struct Pipeline {
     recorder: Recorder,
     call: Call,
     patience: Patience,
+    first_byte_max: Duration,
+    drain: Drain,
+    clock: Clock,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -90,6 +98,8 @@ pub enum Refusal {
     Identify(identify::Refusal),
     /// The caller may not.
     Authorize(authorize::Refusal),
+    /// Nothing may be passed through there.
+    Closed(authorize::Closed),
     /// There is nowhere to go.
     Route(route::Refusal),
     /// There is no room.
@@ -108,9 +118,12 @@ impl Pipeline {
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
         Self {
-            identify: Identify::new(of.in_force.clone(), of.clock),
+            identify: Identify::new(of.in_force.clone(), of.clock.clone()),
             admit: Admit::new(of.counters, of.guesses),
-            recorder: Recorder::new(of.records, of.drain),
+            recorder: Recorder::new(of.records, of.drain.clone()),
+            first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
+            drain: of.drain,
+            clock: of.clock,
             call: Call::new(&of.upstream, of.tls, of.in_force.clone()),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
@@ -129,6 +142,29 @@ impl Pipeline {
         self.call.sweep(cx);
     }
 
+    /// Answers one request that is passed through, by the same stages.
+    pub async fn pass(
+        &self,
+        arrival: &Arrival,
+        parts: Parts,
+        incoming: Incoming,
+    ) -> Result<Through, Refusal> {
+        let passage = Passage {
+            in_force: &self.in_force,
+            identify: &self.identify,
+            admit: &self.admit,
+            recorder: &self.recorder,
+            call: &self.call,
+            bodies: &self.bodies,
+            bounds: &self.bounds,
+            first_byte_max: self.first_byte_max,
+            patience: &self.patience,
+            drain: &self.drain,
+            clock: &self.clock,
+        };
+        Ok(passage.run(arrival, parts, incoming).await?)
+    }
+
     /// Answers one request.
     pub async fn run(
         &self,
@@ -141,8 +177,10 @@ impl Pipeline {
         let caller = self.identify.caller(&rules, &head)?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
-            Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller))),
-            Endpoint::Model(name) => return Ok(Reply::Models(one_model(&rules, caller, name)?)),
+            Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller, &head))),
+            Endpoint::Model(name) => {
+                return Ok(Reply::Models(one_model(&rules, caller, name, &head)?));
+            }
         };
         let request = head.with_body(asked, incoming, &self.bodies).await?;
         let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
@@ -177,23 +215,49 @@ fn decide(rules: &Rules, caller: Caller, model: &str) -> Result<(Plan, Vec<Arc<L
     Ok((plan, limits))
 }
 
-fn list_models(rules: &Rules, caller: &Caller) -> Vec<u8> {
+fn list_models(rules: &Rules, caller: &Caller, head: &Head) -> Vec<u8> {
     let models = authorize::models(rules, caller);
-    let owner = owner(rules, caller);
-    let facts = models
-        .iter()
-        .map(|model| (model.name.as_str(), model.created_seconds, owner));
-    dialect::openai::models::list(facts)
+    let all = || -> Vec<_> { models.iter().map(|model| shown(rules, model)).collect() };
+    match head.listed() {
+        Some(Listed {
+            family: Family::Messages,
+            page,
+        }) => listing::messages(&all(), page),
+        Some(Listed {
+            family: Family::Gemini,
+            page,
+        }) => listing::gemini(&all(), page),
+        _ => {
+            let owner = owner(rules, caller);
+            let facts = models
+                .iter()
+                .map(|model| (model.name.as_str(), model.created_seconds, owner));
+            dialect::openai::models::list(facts)
+        }
+    }
 }
 
-fn one_model(rules: &Rules, caller: Caller, name: &str) -> Result<Vec<u8>, Refusal> {
+fn one_model(rules: &Rules, caller: Caller, name: &str, head: &Head) -> Result<Vec<u8>, Refusal> {
     let grant = authorize::grant(rules, caller, name)?;
     let model = grant.model();
-    Ok(dialect::openai::models::one(
-        &model.name,
-        model.created_seconds,
-        owner(rules, grant.caller()),
-    ))
+    Ok(match head.listed().map(|listed| listed.family) {
+        Some(Family::Messages) => listing::messages_one(&shown(rules, model)),
+        Some(Family::Gemini) => listing::gemini_one(&shown(rules, model)),
+        _ => dialect::openai::models::one(
+            &model.name,
+            model.created_seconds,
+            owner(rules, grant.caller()),
+        ),
+    })
+}
+
+fn shown<'a>(rules: &'a Rules, model: &'a Model) -> Shown<'a> {
+    let version = model.stable.and_then(|id| rules.version(id));
+    Shown {
+        name: &model.name,
+        version: version.map_or("", |version| version.name.as_str()),
+        created_seconds: model.created_seconds,
+    }
 }
 
 fn owner<'a>(rules: &'a Rules, caller: &Caller) -> &'a str {
@@ -203,6 +267,20 @@ fn owner<'a>(rules: &'a Rules, caller: &Caller) -> &'a str {
 }
 
 // === impl Refusal ===
+
+impl From<passage::Refusal> for Refusal {
+    fn from(refusal: passage::Refusal) -> Self {
+        match refusal {
+            passage::Refusal::Request(refusal) => Self::Request(refusal),
+            passage::Refusal::Identify(refusal) => Self::Identify(refusal),
+            passage::Refusal::Authorize(refusal) => Self::Authorize(refusal),
+            passage::Refusal::Closed(closed) => Self::Closed(closed),
+            passage::Refusal::Route(refusal) => Self::Route(refusal),
+            passage::Refusal::Admit(refusal) => Self::Admit(refusal),
+            passage::Refusal::Call(failure, entry) => Self::Call(failure, entry),
+        }
+    }
+}
 
 impl From<request::Refusal> for Refusal {
     fn from(refusal: request::Refusal) -> Self {

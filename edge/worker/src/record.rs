@@ -19,6 +19,7 @@ use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
     id::{ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    key::Key,
     revision::Revision,
 };
 use tokio::sync::mpsc;
@@ -79,6 +80,10 @@ pub struct Record {
     pub duration_us: u64,
     /// From arrival to the provider's first byte of a body, microseconds; zero when none came.
     pub first_byte_us: u64,
+    /// Bytes of the request that went to the provider; counted of what is passed through, and otherwise zero.
+    pub request_bytes: u64,
+    /// Bytes of the answer that came from the provider; counted of what is passed through, and otherwise zero.
+    pub answer_bytes: u64,
 }
 
 /// How a request ended. The numbers are those of the wire.
@@ -116,6 +121,33 @@ pub struct Tally {
     pub output_tokens: u64,
 }
 
+/// What is known of a request when its account is opened.
+pub struct Opening<'a> {
+    /// Whose.
+    pub key: &'a Key,
+    /// The public model; zeroes where there is none.
+    pub model: ModelId,
+    /// Its version.
+    pub version: VersionId,
+    /// The path, or its class.
+    pub endpoint: &'static str,
+    /// Whether it is a stream.
+    pub streamed: bool,
+    /// The configuration that it saw.
+    pub revision: Revision,
+}
+
+/// How much has passed of what is passed through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes of the request.
+    pub request_bytes: u64,
+    /// Bytes of the answer.
+    pub answer_bytes: u64,
+    /// Input tokens by our own count, if the guess of before can be mended.
+    pub input_tokens: Option<u64>,
+}
+
 /// Opens entries. One for each core.
 #[derive(Clone)]
 pub struct Recorder {
@@ -135,6 +167,7 @@ struct Open {
     place: Option<mpsc::OwnedPermit<Record>>,
     arrival: Arrival,
     input_tokens: u64,
+    charged_tokens: u64,
     free: bool,
     recorder: Recorder,
 }
@@ -153,30 +186,61 @@ impl Recorder {
 
     /// Opens the account of a request. Takes its place in the queue now, so that closing cannot find it full.
     pub fn open(&self, arrival: &Arrival, permit: Permit, plan: &Plan, request: &Request) -> Entry {
+        let place = self.place();
+        let opening = Opening {
+            key: plan.grant().caller().key(),
+            model: plan.grant().model().id,
+            version: plan.version().id,
+            endpoint: endpoint::path(request.endpoint()),
+            streamed: request.scanned().stream,
+            revision: plan.revision(),
+        };
+        self.begin(arrival, permit, place, &opening)
+    }
+
+    /// Opens the account of a request that was not read.
+    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, opening: &Opening<'_>) -> Entry {
+        let place = self.place();
+        self.begin(arrival, permit, place, opening)
+    }
+
+    fn place(&self) -> Option<mpsc::OwnedPermit<Record>> {
         let place = self.queue.clone().try_reserve_owned().ok();
         if place.is_none() {
             self.measures.lost();
         }
-        let key = plan.grant().caller().key();
+        place
+    }
+
+    fn begin(
+        &self,
+        arrival: &Arrival,
+        permit: Permit,
+        place: Option<mpsc::OwnedPermit<Record>>,
+        opening: &Opening<'_>,
+    ) -> Entry {
+        let key = opening.key;
         let record = Record {
             id: arrival.id.into_bytes(),
             at_ms: arrival.at_ms,
             organization: key.organization,
             project: key.project,
             key_id: key.key_id.clone(),
-            model: plan.grant().model().id,
-            version: plan.version().id,
+            model: opening.model,
+            version: opening.version,
             provider: None,
             provider_model: String::new(),
-            endpoint: endpoint::path(request.endpoint()),
+            endpoint: opening.endpoint,
             outcome: Outcome::ClientGone,
             status: 0,
-            streamed: request.scanned().stream,
+            streamed: opening.streamed,
             usage_source: UsageSource::Partial,
             tokens: Tokens::default(),
-            revision: plan.revision(),
+            revision: opening.revision,
             duration_us: 0,
             first_byte_us: 0,
+            request_bytes: 0,
+            answer_bytes: 0,
         };
         let (hold, input_tokens) = permit.into_hold();
         let (arrival, recorder) = (*arrival, self.clone());
@@ -187,6 +251,7 @@ impl Recorder {
             place,
             arrival,
             input_tokens,
+            charged_tokens: 0,
             free,
             recorder,
         };
@@ -207,6 +272,32 @@ impl Entry {
             open.record
                 .provider_model
                 .clone_from(&candidate.target().provider_model);
+        }
+    }
+
+    /// The same, where no plan named the provider.
+    pub fn reached_provider(&mut self, provider: ProviderId, provider_model: &str) {
+        if let Some(open) = &mut self.open {
+            open.record.provider = Some(provider);
+            provider_model.clone_into(&mut open.record.provider_model);
+        }
+    }
+
+    /// This much has passed.
+    pub fn carried(&mut self, carried: Carried) {
+        if let Some(open) = &mut self.open {
+            open.record.request_bytes = carried.request_bytes;
+            open.record.answer_bytes = carried.answer_bytes;
+            open.input_tokens = carried.input_tokens.unwrap_or(open.input_tokens);
+        }
+    }
+
+    /// So much was used so far, and there is room for more: charges it, and holds `next` from now on.
+    pub fn charge(&mut self, used: Tokens, next: Hold) {
+        if let Some(open) = &mut self.open {
+            let tokens = open.believed(used).total();
+            open.charged_tokens = open.charged_tokens.saturating_add(tokens);
+            std::mem::replace(&mut open.hold, next).settle(tokens);
         }
     }
 
@@ -257,9 +348,16 @@ impl Entry {
         self.finish(None, tally);
     }
 
+    /// Settles and posts what was counted elsewhere; `outcome` is `None` where nobody saw the end.
+    pub fn close_counted(mut self, outcome: Option<Outcome>, counted: (Tokens, UsageSource)) {
+        if let Some(open) = self.open.take() {
+            open.finish(outcome, |open, _| (open.believed(counted.0), counted.1));
+        }
+    }
+
     fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
         if let Some(open) = self.open.take() {
-            open.finish(outcome, tally);
+            open.finish(outcome, |open, outcome| open.usage(outcome, tally));
         }
     }
 }
@@ -273,14 +371,19 @@ impl Drop for Entry {
 // === impl Open ===
 
 impl Open {
-    fn finish(mut self, outcome: Option<Outcome>, tally: Tally) {
+    fn finish(
+        mut self,
+        outcome: Option<Outcome>,
+        usage: impl FnOnce(&Self, Outcome) -> (Tokens, UsageSource),
+    ) {
         let outcome = outcome.unwrap_or_else(|| match self.recorder.drain.phase() {
             Phase::Over => Outcome::Cut,
             _ => Outcome::ClientGone,
         });
-        let (tokens, usage_source) = self.usage(outcome, tally);
+        let (tokens, usage_source) = usage(&self, outcome);
         self.recorder.measures.used(&tokens);
-        self.hold.settle(tokens.total());
+        self.hold
+            .settle(tokens.total().saturating_sub(self.charged_tokens));
         self.record.outcome = outcome;
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;

@@ -24,7 +24,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use crate::{
-    call::{Answer, Content, client, line::Broken},
+    call::{Answer, Content, client, line::Broken, upload::Upload},
     record::{Entry, Outcome, Tally},
     request::Arrival,
     translate::Way,
@@ -60,6 +60,8 @@ const DROPPED_BYTES_MAX: usize = 1_024;
 enum Upstream {
     /// A provider that still sends.
     Coming(client::Body),
+    /// The same, of what is passed through.
+    Passed(client::Body<Upload>),
     /// An answer that was read before, until it is taken.
     Whole(Option<Bytes>),
 }
@@ -108,6 +110,10 @@ pub fn relay(
     let (upstream, gauge) = match content {
         Content::Coming(body, way) => (Upstream::Coming(body), gauge(status, &headers, &way)),
         Content::Whole(body, tally) => (Upstream::Whole(Some(body)), Gauge::Known(tally)),
+        Content::Passed(passed) => {
+            let gauge = Gauge::passed(&passed, status.is_success(), kind(&headers));
+            (Upstream::Passed(passed.body), gauge)
+        }
     };
     let end = Instant::from_std(arrival.started) + patience.total_max;
     let mut relay = Relay {
@@ -166,6 +172,19 @@ fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
     }
 }
 
+/// Whether an answer that can be read is a stream of events, and whether it is JSON.
+fn kind(headers: &HeaderMap) -> (bool, bool) {
+    let encoded = headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let json = kind.eq_ignore_ascii_case("application/json");
+    let events = kind.eq_ignore_ascii_case("text/event-stream");
+    (events && !encoded, json && !encoded)
+}
+
 /// What was left out, for people: as many names as a header may hold.
 fn named(dropped: &Dropped) -> Option<HeaderValue> {
     let mut names = String::new();
@@ -194,6 +213,14 @@ impl Relay {
         Some(bytes)
     }
 
+    fn take_entry(&mut self) -> Option<Entry> {
+        let mut entry = self.entry.take()?;
+        if let Some(carried) = self.gauge.carried() {
+            entry.carried(carried);
+        }
+        Some(entry)
+    }
+
     fn came(&mut self, bytes: Bytes) {
         self.timer.moved();
         if self.state == State::Waiting {
@@ -212,7 +239,7 @@ impl Relay {
     fn complete(&mut self) {
         self.gauge.finish(&mut self.ready);
         self.state = State::Ended;
-        if let Some(entry) = self.entry.take() {
+        if let Some(entry) = self.take_entry() {
             let failed = !self.good || self.gauge.error_seen();
             let outcome = if failed {
                 Outcome::ProviderFailed
@@ -257,7 +284,7 @@ impl Relay {
         } else {
             State::Aborted
         };
-        if let Some(entry) = self.entry.take() {
+        if let Some(entry) = self.take_entry() {
             entry.close(outcome, self.gauge.partial_tally());
         }
     }
@@ -312,6 +339,7 @@ impl Upstream {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self {
             Self::Coming(body) => body.poll_data(cx),
+            Self::Passed(body) => body.poll_data(cx),
             Self::Whole(body) => Poll::Ready(body.take().map(Ok)),
         }
     }
@@ -319,6 +347,7 @@ impl Upstream {
     fn is_finished(&self) -> bool {
         match self {
             Self::Coming(body) => body.is_finished(),
+            Self::Passed(body) => body.is_finished(),
             Self::Whole(body) => body.is_none(),
         }
     }
@@ -326,6 +355,7 @@ impl Upstream {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Coming(body) => body.size_hint(),
+            Self::Passed(body) => body.size_hint(),
             Self::Whole(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
@@ -339,7 +369,7 @@ impl Drop for Relay {
         if self.gauge.done_seen() && self.ready.is_empty() {
             self.complete();
         }
-        if let Some(entry) = self.entry.take() {
+        if let Some(entry) = self.take_entry() {
             entry.abandon(self.gauge.partial_tally());
         }
     }

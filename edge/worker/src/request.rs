@@ -3,11 +3,15 @@
 //! Knows HTTP; knows nothing of policy. The key text lives here and in `identify` and nowhere else: it is not
 //! `Debug`, and it is gone before the body is read.
 
+pub mod key;
+pub mod query;
 pub mod endpoint;
 pub mod budget;
 pub mod body;
+pub mod passing;
 
 use std::{
+    borrow::Cow,
     fmt,
     rc::Rc,
     time::{Duration, Instant},
@@ -16,6 +20,7 @@ use std::{
 use bytes::Bytes;
 use dialect::{
     crossing, estimate,
+    listing::{self, Page},
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
@@ -29,6 +34,7 @@ use self::{
     body::NoBody,
     budget::{Budget, Share},
     endpoint::{Asked, Endpoint},
+    key::Key,
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -56,14 +62,15 @@ pub struct Head {
     key: Option<Key>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
+    listed: Option<Box<Listed>>,
 }
 
-/// Where a key stands. Not `Debug`.
-enum Key {
-    /// In `authorization`.
-    Bearer(HeaderValue),
-    /// In `x-api-key` or `x-goog-api-key`.
-    Plain(HeaderValue),
+/// How models are to be listed.
+pub struct Listed {
+    /// In whose form.
+    pub family: Family,
+    /// Which of them.
+    pub page: Page,
 }
 
 /// A whole request.
@@ -110,6 +117,12 @@ pub enum Refusal {
     Full,
     /// The body was scanned and refused.
     Body(dialect::request::Refused),
+    /// A list is asked for in pages that there are not; this says how.
+    Page(&'static str),
+    /// None of the model's providers has a realtime API.
+    NoRealtime,
+    /// It would be passed through, and cannot be.
+    Passing(passing::Refused),
 }
 
 // === impl Arrival ===
@@ -140,12 +153,15 @@ impl Head {
         if parts.method != method {
             return Err(Refusal::WrongMethod(allowed));
         }
-        if parts.uri.query().is_some_and(holds_key) {
+        if parts.uri.query().is_some_and(query::holds_key) {
             return Err(Refusal::KeyInQuery);
         }
-        if let Endpoint::Inference(_) = endpoint {
+        let listed = if let Endpoint::Inference(_) = endpoint {
             check_content(&parts.headers)?;
-        }
+            None
+        } else {
+            Some(Box::new(Listed::read(&parts)?))
+        };
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
             if let Some(value) = parts.headers.remove(&name) {
@@ -154,15 +170,19 @@ impl Head {
         }
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
-        let bearer = parts.headers.remove(header::AUTHORIZATION).map(Key::Bearer);
-        let mut plain = |name: &str| parts.headers.remove(name).map(Key::Plain);
-        let key = bearer.or_else(|| plain("x-api-key").or_else(|| plain("x-goog-api-key")));
+        let key = Key::take(&mut parts.headers);
         Ok(Self {
             endpoint,
             key,
             forwarded,
             content_length,
+            listed,
         })
+    }
+
+    /// How models are to be listed, where they are.
+    pub fn listed(&self) -> Option<&Listed> {
+        self.listed.as_deref()
     }
 
     /// What is asked for.
@@ -172,16 +192,7 @@ impl Head {
 
     /// The key text, without the word `Bearer`.
     pub fn key_text(&self) -> Option<&str> {
-        let text = match self.key.as_ref()? {
-            Key::Bearer(value) => {
-                let (scheme, text) = value.to_str().ok()?.split_once(' ')?;
-                scheme
-                    .eq_ignore_ascii_case("Bearer")
-                    .then_some(text.trim())?
-            }
-            Key::Plain(value) => value.to_str().ok()?,
-        };
-        (!text.is_empty()).then_some(text)
+        self.key.as_ref()?.text()
     }
 
     /// Reads the body and scans it. Forgets the key text first.
@@ -226,6 +237,43 @@ impl Head {
     }
 }
 
+// === impl Listed ===
+
+impl Listed {
+    fn read(parts: &Parts) -> Result<Self, Refusal> {
+        let family = endpoint::listing(parts.uri.path(), &parts.headers);
+        let query = parts.uri.query().unwrap_or_default();
+        let (size, after, before) = match family {
+            Family::Messages => ("limit", "after_id", Some("before_id")),
+            Family::Gemini => ("pageSize", "pageToken", None),
+            // This form has no pages.
+            _ => {
+                let page = Page::default();
+                return Ok(Self { family, page });
+            }
+        };
+        let text = |name| match query::only(query, name) {
+            Ok(text) => Ok(text.filter(|text| !text.is_empty())),
+            Err(query::Unclear) => Err(Refusal::Page(name)),
+        };
+        let number = |text: Cow<'_, str>| {
+            let number = text.parse().ok();
+            number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
+        };
+        let size = match text(size)? {
+            Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
+            None => None,
+        };
+        let before = before.map(text).transpose()?.flatten();
+        let page = Page {
+            size,
+            after: text(after)?.map(Cow::into_owned),
+            before: before.map(Cow::into_owned),
+        };
+        Ok(Self { family, page })
+    }
+}
+
 // === impl Bounds ===
 
 impl Bounds {
@@ -236,6 +284,11 @@ impl Bounds {
             time_max: Duration::from_millis(config.body_timeout_ms),
             budget: Budget::new(config.bodies_bytes_max.max(config.body_bytes_max)),
         }
+    }
+
+    /// A share of nothing yet, of what this core may hold.
+    pub fn share(&self) -> Share {
+        self.budget.share()
     }
 }
 
@@ -307,20 +360,14 @@ impl fmt::Display for Refusal {
             Self::Broken => f.write_str("the body broke off"),
             Self::Full => f.write_str("too many bodies are being held here; try again"),
             Self::Body(refused) => refused.fmt(f),
+            Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
+            Self::NoRealtime => f.write_str("this model's provider has no realtime API"),
+            Self::Passing(refused) => refused.fmt(f),
         }
     }
 }
 
 impl std::error::Error for Refusal {}
-
-fn holds_key(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        ["key", "api_key", "api-key"]
-            .iter()
-            .any(|word| name.eq_ignore_ascii_case(word))
-    })
-}
 
 fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
     let encoded = headers

@@ -5,6 +5,7 @@
 
 pub mod errors;
 pub mod room_headers;
+pub mod farewell;
 
 use std::borrow::Cow;
 
@@ -20,11 +21,13 @@ use http_body_util::{Either, Full};
 
 use crate::{
     admit,
-    call::failure::Failure,
+    call::{failure::Failure, upload::Stopped},
     identify,
+    passage::Through,
     pipeline::{Answered, Refusal, Reply},
     relay::Relay,
-    request::{self, Arrival},
+    request::{self, Arrival, passing},
+    socket::Socket,
     translate,
 };
 
@@ -76,14 +79,56 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
             *response.status_mut() = head.status;
             *response.headers_mut() = head.headers;
             room_headers::show(response.headers_mut(), &room);
-            if let Ok(label) = HeaderValue::try_from(label) {
-                response.headers_mut().insert(MODEL, label);
-            }
+            tell_model(response.headers_mut(), label);
             response
         }
     };
     sign(response.headers_mut(), arrival);
     response
+}
+
+/// The response to a request that is passed through, and the socket that follows it.
+pub fn through(through: Through, arrival: &Arrival) -> (Response<Body>, Option<Box<Socket>>) {
+    let (mut response, socket) = match through {
+        Through::Answer {
+            head,
+            body,
+            label,
+            room,
+        } => {
+            let answered = Answered {
+                head,
+                body: *body,
+                label,
+                room,
+            };
+            return (reply(Reply::Answer(Box::new(answered)), arrival), None);
+        }
+        Through::Socket {
+            headers,
+            mut socket,
+            label,
+        } => {
+            let status = StatusCode::SWITCHING_PROTOCOLS;
+            let mut response = Response::new(Either::Left(Full::default()));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            tell_model(response.headers_mut(), label);
+            socket.account.answered_with(status.as_u16());
+            (response, Some(socket))
+        }
+    };
+    sign(response.headers_mut(), arrival);
+    (response, socket)
+}
+
+fn tell_model(headers: &mut HeaderMap, label: String) {
+    if label.is_empty() {
+        return;
+    }
+    if let Ok(label) = HeaderValue::try_from(label) {
+        headers.insert(MODEL, label);
+    }
 }
 
 /// The response to a request that is refused, or that no provider answered, in the dialect of this family.
@@ -98,7 +143,10 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
     let headers = response.headers_mut();
     headers.insert(CODE, HeaderValue::from_static(said.error.code));
     match refusal {
-        Refusal::Request(request::Refusal::WrongMethod(allowed)) => {
+        Refusal::Request(
+            request::Refusal::WrongMethod(allowed)
+            | request::Refusal::Passing(passing::Refused::Method(allowed)),
+        ) => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         Refusal::Admit(admit::Refusal {
@@ -112,6 +160,9 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
             );
             headers.insert(RETRY_AFTER_MS, retry_after_ms.into());
             room_headers::show(headers, &room);
+        }
+        Refusal::Request(request::Refusal::Passing(passing::Refused::UpgradeRequired)) => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
         // The entry closes with the status that its client gets.
         Refusal::Call(_, entry) => entry.failed(said.error.status),
@@ -194,6 +245,11 @@ fn say(refusal: &Refusal) -> Said {
                 param: Some(Cow::Borrowed("model")),
             }
         }
+        Refusal::Closed(closed) => Said {
+            error: errors::PASSTHROUGH_CLOSED,
+            message: sentence(closed),
+            param: None,
+        },
         Refusal::Route(refusal) => Said {
             error: errors::DANGLING,
             message: sentence(refusal),
@@ -218,10 +274,14 @@ fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Slow,
+        TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
+        NoRealtime => errors::UNSUPPORTED_ENDPOINT,
+        Page(name) => return (errors::INVALID_QUERY, Some(*name)),
+        Passing(refused) => return of_passing(*refused),
         WrongMethod(_) => errors::METHOD_NOT_ALLOWED,
         KeyInQuery => errors::KEY_IN_QUERY,
         Encoded => errors::CONTENT_ENCODING,
@@ -237,6 +297,23 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Body(Refused::Duplicate(name) | Refused::Lookalike(name)) => {
             return (errors::AMBIGUOUS_MEMBER, Some(*name));
         }
+    };
+    (error, None)
+}
+
+const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
+    use passing::Refused::{
+        Framing, Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired,
+    };
+    let error = match refused {
+        Path => errors::UNKNOWN_PATH,
+        Unsafe => errors::UNSAFE_PATH,
+        Method(_) => errors::METHOD_NOT_ALLOWED,
+        KeyInQuery => errors::KEY_IN_QUERY,
+        Model => return (errors::INVALID_MODEL, Some("model")),
+        Framing => errors::BODY_BROKEN,
+        UpgradeRequired => errors::UPGRADE_REQUIRED,
+        Handshake(_) => errors::INVALID_HANDSHAKE,
     };
     (error, None)
 }
@@ -293,6 +370,12 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
             errors::AUTH_FAILED,
             "The provider refused the gateway's credential, not your key.",
         ),
+        Failure::Upload(Stopped::TooLarge(_)) => (
+            errors::BODY_TOO_LARGE,
+            "The body is longer than what may be passed through.",
+        ),
+        Failure::Upload(Stopped::Slow) => (errors::BODY_TIMEOUT, "The body did not come in time."),
+        Failure::Upload(Stopped::Broken) => (errors::BODY_BROKEN, "The body broke off."),
         Failure::Unexpected(_) => (
             errors::UNEXPECTED,
             "The provider answered with a status that is no answer.",

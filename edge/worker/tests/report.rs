@@ -84,6 +84,8 @@ fn record(number: u8) -> Record {
         revision: Revision(6),
         duration_us: 7,
         first_byte_us: 8,
+        request_bytes: 9,
+        answer_bytes: 10,
     }
 }
 

@@ -92,6 +92,8 @@ pub struct Provider {
     pub stream_options: bool,
     /// Whether requests to it need a credential.
     pub credential_required: bool,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 /// Every kind, once.

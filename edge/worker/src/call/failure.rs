@@ -7,7 +7,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::{
-    call::{client::NoAnswer, dial::CannotDial},
+    call::{client::NoAnswer, dial::CannotDial, upload::Stopped},
     translate,
 };
 
@@ -30,6 +30,8 @@ pub enum Failure {
     Untranslatable(Box<translate::Refusal>),
     /// The provider's answer is not what its dialect says.
     Unreadable,
+    /// The client's body, which was passed on as it came, did not come to its end.
+    Upload(Stopped),
 }
 
 // === impl Failure ===
@@ -85,6 +87,7 @@ impl fmt::Display for Failure {
             // What the client sent is not for the log.
             Self::Untranslatable(_) => f.write_str("the request has no words in its dialect"),
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),
+            Self::Upload(why) => why.fmt(f),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Never changes a byte, save the usage chunk that the client did not ask for.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, rc::Rc};
 
 use bytes::{Bytes, BytesMut};
 use dialect::{
@@ -19,7 +19,12 @@ use dialect::{
 };
 use memchr::memmem;
 
-use crate::record::Tally;
+use policy::provider::Speaks;
+
+use crate::{
+    call::{Passed, upload::Pulse},
+    record::{Carried, Tally},
+};
 
 /// The kind of every error that a provider caused.
 const FAULT: &str = "api_error";
@@ -44,6 +49,20 @@ pub enum Gauge {
     Unread(Endpoint, u64),
     /// An error, which has used nothing.
     Blind,
+    /// What is passed through, as far as it can be read.
+    Passed(Box<Passing>),
+}
+
+/// The reading of an answer to what is passed through.
+pub struct Passing {
+    read: Gauge,
+    /// The same answer, read as another API's that stands at the same provider.
+    beside: Gauge,
+    pulse: Rc<Pulse>,
+    is_text: bool,
+    output_tokens: u64,
+    answer_bytes: u64,
+    good: bool,
 }
 
 /// The last of an answer, as slices of what passed.
@@ -82,7 +101,10 @@ impl Gauge {
 
     /// Whether the client gets a stream.
     pub const fn is_stream(&self) -> bool {
-        matches!(self, Self::Stream(_) | Self::Aside(..) | Self::Across(_))
+        match self {
+            Self::Passed(passing) => passing.read.is_stream(),
+            _ => matches!(self, Self::Stream(_) | Self::Aside(..) | Self::Across(_)),
+        }
     }
 
     /// Reads an answer in one piece.
@@ -99,6 +121,44 @@ impl Gauge {
     /// Counts an answer that cannot be read.
     pub const fn unread(endpoint: Endpoint) -> Self {
         Self::Unread(endpoint, 0)
+    }
+
+    /// Reads the answer to what was passed through. `events` and `json` are what its type says.
+    pub fn passed(passed: &Passed, good: bool, (events, json): (bool, bool)) -> Self {
+        let aside = |family| (Self::aside(family), Self::Blind);
+        let (read, beside) = match passed.speaks {
+            _ if !good || !(events || json) => (Self::Blind, Self::Blind),
+            Speaks::OpenAi { .. } if events => {
+                (Self::stream(false), Self::aside(Family::Responses))
+            }
+            Speaks::OpenAi { .. } => (
+                Self::whole(Endpoint::ChatCompletions),
+                Self::whole(Endpoint::Responses),
+            ),
+            Speaks::Messages if events => aside(Family::Messages),
+            Speaks::Messages => (Self::whole(Endpoint::Messages), Self::Blind),
+            Speaks::Gemini if events => aside(Family::Gemini),
+            Speaks::Gemini => (Self::whole(Endpoint::Generate), Self::Blind),
+            Speaks::Cohere if events => aside(Family::Cohere),
+            Speaks::Cohere | Speaks::Converse => (Self::Blind, Self::Blind),
+        };
+        Self::Passed(Box::new(Passing {
+            read,
+            beside,
+            pulse: Rc::clone(&passed.pulse),
+            is_text: passed.is_text,
+            output_tokens: passed.output_tokens,
+            answer_bytes: 0,
+            good,
+        }))
+    }
+
+    /// How much has passed, where that is counted.
+    pub fn carried(&self) -> Option<Carried> {
+        match self {
+            Self::Passed(passing) => Some(passing.carried()),
+            _ => None,
+        }
     }
 
     /// Takes what came and appends to `out` what goes on.
@@ -119,6 +179,7 @@ impl Gauge {
                 out.push(bytes);
             }
             Self::Blind | Self::Known(_) => out.push(bytes),
+            Self::Passed(passing) => passing.push(bytes, out),
         }
     }
 
@@ -128,6 +189,10 @@ impl Gauge {
             Self::Stream(meter) => meter.finish(out),
             Self::Aside(_, aside) => aside.finish(),
             Self::Across(stream) => give(out, |said| stream.finish(said)),
+            Self::Passed(passing) => {
+                passing.read.finish(out);
+                passing.beside.finish(&mut Vec::new());
+            }
             _ => {}
         }
     }
@@ -139,6 +204,7 @@ impl Gauge {
         match self {
             Self::Across(stream) => give(out, |said| stream.fail(neutral, said)),
             Self::Aside(family, _) => out.push(crossing::error_event(*family, &neutral).into()),
+            Self::Passed(passing) => passing.read.fail(class, code, message, out),
             // Clients of chat know our own errors by their kind.
             _ => out.push(error::event(FAULT, code, message, None).into()),
         }
@@ -151,6 +217,7 @@ impl Gauge {
                 tokens: kept.tokens(),
                 ..self.partial_tally()
             },
+            Self::Passed(passing) => passing.tally(Self::tally),
             _ => self.partial_tally(),
         }
     }
@@ -173,6 +240,7 @@ impl Gauge {
             Self::Aside(_, aside) => watched(aside.watch()),
             Self::Across(stream) => watched(stream.watch()),
             Self::Known(tally) => *tally,
+            Self::Passed(passing) => passing.tally(Self::partial_tally),
             Self::Blind => Tally::default(),
         }
     }
@@ -183,6 +251,7 @@ impl Gauge {
             Self::Stream(meter) => meter.done_seen(),
             Self::Aside(_, aside) => aside.watch().has_ended(),
             Self::Across(stream) => stream.watch().has_ended(),
+            Self::Passed(passing) => passing.read.done_seen(),
             _ => false,
         }
     }
@@ -193,6 +262,7 @@ impl Gauge {
             Self::Stream(meter) => meter.error_seen(),
             Self::Aside(_, aside) => aside.watch().has_failed(),
             Self::Across(stream) => stream.watch().has_failed(),
+            Self::Passed(passing) => passing.read.error_seen(),
             _ => false,
         }
     }
@@ -211,6 +281,37 @@ const fn watched(watch: &Watch) -> Tally {
     Tally {
         tokens: watch.tokens(),
         output_tokens: watch.output_estimate(),
+    }
+}
+
+// === impl Passing ===
+
+impl Passing {
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        self.answer_bytes += bytes.len() as u64;
+        if !matches!(self.beside, Gauge::Blind) {
+            self.beside.push(bytes.clone(), &mut Vec::new());
+        }
+        self.read.push(bytes, out);
+    }
+
+    /// What the provider says, by whichever reading finds it; otherwise what was reserved for it.
+    fn tally(&self, of: fn(&Gauge) -> Tally) -> Tally {
+        let tokens = of(&self.read).tokens.or_else(|| of(&self.beside).tokens);
+        Tally {
+            tokens,
+            output_tokens: if self.good { self.output_tokens } else { 0 },
+        }
+    }
+
+    fn carried(&self) -> Carried {
+        let request_bytes = self.pulse.bytes();
+        let bytes = usize::try_from(request_bytes).unwrap_or(usize::MAX);
+        Carried {
+            request_bytes,
+            answer_bytes: self.answer_bytes,
+            input_tokens: self.is_text.then(|| estimate::input_tokens(bytes)),
+        }
     }
 }
 

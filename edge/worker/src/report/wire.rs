@@ -48,6 +48,8 @@ pub fn record(record: Record) -> usage::Record {
         revision: record.revision.0.min(NUMBER_MAX),
         duration_us: record.duration_us.min(NUMBER_MAX),
         first_byte_us: record.first_byte_us.min(NUMBER_MAX),
+        request_bytes: record.request_bytes.min(NUMBER_MAX),
+        answer_bytes: record.answer_bytes.min(NUMBER_MAX),
     }
 }
 

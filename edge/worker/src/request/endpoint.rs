@@ -3,7 +3,9 @@
 //! Knows paths and methods; knows nothing of what stands in a request.
 
 use dialect::{neutral::Family, request::Endpoint as Inference};
-use http::Method;
+use http::{HeaderMap, Method};
+
+use crate::request::query;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Asked {
 }
 
 /// A closed set of words for what a path asks for, as labels of metrics.
-pub const LABELS: [&str; 9] = [
+pub const LABELS: [&str; 11] = [
     "chat_completions",
     "completions",
     "embeddings",
@@ -38,7 +40,21 @@ pub const LABELS: [&str; 9] = [
     "generate_content",
     "count_tokens",
     "other",
+    "passthrough",
+    "realtime",
 ];
+
+/// The places in [`LABELS`] of what does not go through the pipeline's usual line.
+pub const MODELS: usize = 3;
+/// As [`MODELS`].
+pub const PASSTHROUGH: usize = 9;
+/// As [`MODELS`].
+pub const REALTIME: usize = 10;
+
+/// What stands before a provider's name in the path of what is passed through.
+pub const PASSTHROUGH_PREFIX: &str = "/passthrough/";
+/// The path of the Realtime API.
+pub const REALTIME_PATH: &str = "/v1/realtime";
 
 /// Which of [`LABELS`] a path belongs to.
 pub fn label(path: &str) -> usize {
@@ -51,7 +67,9 @@ pub fn label(path: &str) -> usize {
         "/v1/messages/count_tokens" => 7,
         _ if generated(path).is_some_and(|(_, asked)| asked.counts()) => 7,
         _ if generated(path).is_some() => 6,
-        _ if path == "/v1/models" || path.starts_with("/v1/models/") => 3,
+        _ if path.starts_with("/v1/models") || path.starts_with("/v1beta/models") => MODELS,
+        _ if path.starts_with(PASSTHROUGH_PREFIX) => PASSTHROUGH,
+        REALTIME_PATH => REALTIME,
         _ => 8,
     }
 }
@@ -68,6 +86,18 @@ pub const fn path(endpoint: Inference) -> &'static str {
         Inference::CountGenerate => "/v1beta/models/{model}:countTokens",
         Inference::Generate => "/v1beta/models/{model}:generateContent",
         Inference::GenerateStream => "/v1beta/models/{model}:streamGenerateContent",
+    }
+}
+
+/// The family in whose form models are listed to whoever sends these headers: Anthropic's clients name a version of
+/// its API, and Google's have a header of their own for the key.
+pub fn listing(path: &str, headers: &HeaderMap) -> Family {
+    if headers.contains_key("anthropic-version") {
+        Family::Messages
+    } else if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
+        Family::Gemini
+    } else {
+        Family::Chat
     }
 }
 
@@ -115,12 +145,12 @@ impl Endpoint {
             "/v1/responses" => plain(Inference::Responses),
             "/v1/messages" => plain(Inference::Messages),
             "/v1/messages/count_tokens" => plain(Inference::CountMessages),
-            "/v1/models" => Some(Self::Models),
+            "/v1/models" | "/v1beta/models" => Some(Self::Models),
             _ => {
                 if let Some((model, inference)) = generated(path) {
                     let events =
                         query.is_some_and(|query| query.split('&').any(|it| it == "alt=sse"));
-                    let model = Some(percent_decoded(model)?);
+                    let model = Some(query::decoded(model)?.into_owned());
                     return Some(Self::Inference(Asked {
                         inference,
                         model,
@@ -129,8 +159,9 @@ impl Endpoint {
                 }
                 let name = path
                     .strip_prefix("/v1/models/")
+                    .or_else(|| path.strip_prefix("/v1beta/models/"))
                     .filter(|name| !name.is_empty())?;
-                percent_decoded(name).map(Self::Model)
+                query::decoded(name).map(|name| Self::Model(name.into_owned()))
             }
         }
     }
@@ -142,21 +173,4 @@ impl Endpoint {
             Self::Models | Self::Model(_) => (Method::GET, "GET"),
         }
     }
-}
-
-/// A path segment with its `%XX` resolved; `None` when they are not hex or not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte == b'%' {
-            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &rest[2..];
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

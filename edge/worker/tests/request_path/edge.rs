@@ -201,6 +201,7 @@ fn rules(base_urls: &[String], stream_options: bool, limits: Vec<Limit>) -> Rule
             base_url: base_url.clone(),
             stream_options,
             credential_required: false,
+            passthrough: true,
         }));
     }
     objects.push(Object::Version(Version {

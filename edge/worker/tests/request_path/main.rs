@@ -24,3 +24,5 @@ mod limits;
 mod connections;
 mod measures;
 mod encrypted;
+mod passing;
+mod sockets;

@@ -221,12 +221,7 @@ impl Store {
         )
         .execute(self.pool())
         .await?;
-        let stored = u32::try_from(done.rows_affected()).unwrap_or(u32::MAX);
-        let all = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        Ok(Stored {
-            stored,
-            duplicates: all.saturating_sub(stored),
-        })
+        Ok(Stored::of(done.rows_affected(), records.len()))
     }
 
     /// Makes the partitions of these days. Outside of the last month and tomorrow the default partition takes
@@ -273,6 +268,20 @@ pub async fn query(
         .map(|group| group.named(parent, query.by))
         .collect();
     Ok(Sums { rows, truncated })
+}
+
+// === impl Stored ===
+
+impl Stored {
+    /// Of a batch of `all` so many were stored now.
+    fn of(stored: u64, all: usize) -> Self {
+        let stored = u32::try_from(stored).unwrap_or(u32::MAX);
+        let all = u32::try_from(all).unwrap_or(u32::MAX);
+        Self {
+            stored,
+            duplicates: all.saturating_sub(stored),
+        }
+    }
 }
 
 // === impl Group ===

@@ -28,11 +28,11 @@ use crate::{
         failure::Failure,
         no_passed_answer,
         switch::{self, Answered},
-        upload::{Bounds, Upload},
+        upload::{Bounds, Pulse, Upload},
     },
     identify::{self, Caller, Identify},
     in_force::InForce,
-    record::{Entry, Opening, Recorder, Tally},
+    record::{Carried, Entry, Opening, Recorder, Tally},
     relay::{self, Relay, patience::Patience, relay},
     request::{
         self, Arrival,
@@ -235,11 +235,17 @@ impl Passage<'_> {
         };
         let is_head = passing.method == Method::HEAD;
         let is_text = passing.is_text;
-        let sent = self.send(hop, passing, upload, (arrival, &mut entry)).await;
-        let (answer, pulse) = match sent {
-            Ok(sent) => sent,
+        let pulse = upload.pulse();
+        let to = (hop, &*pulse);
+        let sent = self.send(to, passing, upload, (arrival, &mut entry)).await;
+        let answer = match sent {
+            Ok(answer) => answer,
             Err(failure) => {
                 warn!(provider = %hop.provider.name, %failure, "a provider did not answer what was passed through");
+                entry.carried(Carried {
+                    request_bytes: pulse.bytes(),
+                    ..Carried::default()
+                });
                 return Err(Refusal::Call(failure, entry));
             }
         };
@@ -273,12 +279,11 @@ impl Passage<'_> {
 
     async fn send(
         &self,
-        hop: &Hop,
+        (hop, pulse): (&Hop, &Pulse),
         passing: Passing,
         upload: Upload,
         (arrival, entry): (&Arrival, &mut Entry),
     ) -> Result<hop::Sent, Failure> {
-        let pulse = upload.pulse();
         let origin = self.call.origin(&hop.provider)?;
         let mut message = hop.message(&origin, passing.method, &passing.forwarded, upload)?;
         let to = (&*hop.provider, &*origin);
@@ -292,13 +297,13 @@ impl Passage<'_> {
             idle_max: self.patience.idle_max,
             end: self.end(arrival),
         };
-        let answer = hop::patient(sent, &pulse, waits).await?;
+        let answer = hop::patient(sent, pulse, waits).await?;
         if !answer.status().is_success() {
             entry.refused();
         }
         match no_passed_answer(answer.status()) {
             Some(failure) => Err(failure),
-            None => Ok((answer, pulse)),
+            None => Ok(answer),
         }
     }
 

@@ -29,7 +29,10 @@ use crate::{
     passage::{self, Passage, Through},
     record::{Entry, Record, Recorder},
     relay::{self, Relay, patience::Patience, relay},
-    request::{self, Arrival, Head, Listed, endpoint::Endpoint},
+    request::{
+        self, Arrival, Head,
+        endpoint::{Endpoint, Listed},
+    },
     route::{self, Plan},
 };
 
@@ -177,9 +180,11 @@ impl Pipeline {
         let caller = self.identify.caller(&rules, &head)?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
-            Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller, &head))),
-            Endpoint::Model(name) => {
-                return Ok(Reply::Models(one_model(&rules, caller, name, &head)?));
+            Endpoint::Models(listed) => {
+                return Ok(Reply::Models(list_models(&rules, &caller, listed)));
+            }
+            Endpoint::Model(model) => {
+                return Ok(Reply::Models(one_model(&rules, caller, model)?));
             }
         };
         let request = head.with_body(asked, incoming, &self.bodies).await?;
@@ -215,18 +220,12 @@ fn decide(rules: &Rules, caller: Caller, model: &str) -> Result<(Plan, Vec<Arc<L
     Ok((plan, limits))
 }
 
-fn list_models(rules: &Rules, caller: &Caller, head: &Head) -> Vec<u8> {
+fn list_models(rules: &Rules, caller: &Caller, listed: &Listed) -> Vec<u8> {
     let models = authorize::models(rules, caller);
     let all = || -> Vec<_> { models.iter().map(|model| shown(rules, model)).collect() };
-    match head.listed() {
-        Some(Listed {
-            family: Family::Messages,
-            page,
-        }) => listing::messages(&all(), page),
-        Some(Listed {
-            family: Family::Gemini,
-            page,
-        }) => listing::gemini(&all(), page),
+    match listed.family {
+        Family::Messages => listing::messages(&all(), &listed.page),
+        Family::Gemini => listing::gemini(&all(), &listed.page),
         _ => {
             let owner = owner(rules, caller);
             let facts = models
@@ -237,12 +236,16 @@ fn list_models(rules: &Rules, caller: &Caller, head: &Head) -> Vec<u8> {
     }
 }
 
-fn one_model(rules: &Rules, caller: Caller, name: &str, head: &Head) -> Result<Vec<u8>, Refusal> {
+fn one_model(
+    rules: &Rules,
+    caller: Caller,
+    (name, family): &(String, Family),
+) -> Result<Vec<u8>, Refusal> {
     let grant = authorize::grant(rules, caller, name)?;
     let model = grant.model();
-    Ok(match head.listed().map(|listed| listed.family) {
-        Some(Family::Messages) => listing::messages_one(&shown(rules, model)),
-        Some(Family::Gemini) => listing::gemini_one(&shown(rules, model)),
+    Ok(match family {
+        Family::Messages => listing::messages_one(&shown(rules, model)),
+        Family::Gemini => listing::gemini_one(&shown(rules, model)),
         _ => dialect::openai::models::one(
             &model.name,
             model.created_seconds,

@@ -33,7 +33,7 @@ use crate::accept;
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::{Asked, Endpoint},
+    endpoint::{Asked, Endpoint, Listed},
     key::Key,
 };
 
@@ -62,15 +62,6 @@ pub struct Head {
     key: Option<Key>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
-    listed: Option<Box<Listed>>,
-}
-
-/// How models are to be listed.
-pub struct Listed {
-    /// In whose form.
-    pub family: Family,
-    /// Which of them.
-    pub page: Page,
 }
 
 /// A whole request.
@@ -148,7 +139,7 @@ impl Head {
     /// Takes what is needed of a head and forgets the rest.
     pub fn read(mut parts: Parts) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
-        let endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
+        let mut endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
         if parts.method != method {
             return Err(Refusal::WrongMethod(allowed));
@@ -156,12 +147,13 @@ impl Head {
         if parts.uri.query().is_some_and(query::holds_key) {
             return Err(Refusal::KeyInQuery);
         }
-        let listed = if let Endpoint::Inference(_) = endpoint {
-            check_content(&parts.headers)?;
-            None
-        } else {
-            Some(Box::new(Listed::read(&parts)?))
-        };
+        match &mut endpoint {
+            Endpoint::Inference(_) => check_content(&parts.headers)?,
+            Endpoint::Models(listed) => **listed = listed_as(&parts)?,
+            Endpoint::Model(model) => {
+                model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
+            }
+        }
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
             if let Some(value) = parts.headers.remove(&name) {
@@ -176,13 +168,7 @@ impl Head {
             key,
             forwarded,
             content_length,
-            listed,
         })
-    }
-
-    /// How models are to be listed, where they are.
-    pub fn listed(&self) -> Option<&Listed> {
-        self.listed.as_deref()
     }
 
     /// What is asked for.
@@ -234,43 +220,6 @@ impl Head {
             body,
             _share: share,
         })
-    }
-}
-
-// === impl Listed ===
-
-impl Listed {
-    fn read(parts: &Parts) -> Result<Self, Refusal> {
-        let family = endpoint::listing(parts.uri.path(), &parts.headers);
-        let query = parts.uri.query().unwrap_or_default();
-        let (size, after, before) = match family {
-            Family::Messages => ("limit", "after_id", Some("before_id")),
-            Family::Gemini => ("pageSize", "pageToken", None),
-            // This form has no pages.
-            _ => {
-                let page = Page::default();
-                return Ok(Self { family, page });
-            }
-        };
-        let text = |name| match query::only(query, name) {
-            Ok(text) => Ok(text.filter(|text| !text.is_empty())),
-            Err(query::Unclear) => Err(Refusal::Page(name)),
-        };
-        let number = |text: Cow<'_, str>| {
-            let number = text.parse().ok();
-            number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
-        };
-        let size = match text(size)? {
-            Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
-            None => None,
-        };
-        let before = before.map(text).transpose()?.flatten();
-        let page = Page {
-            size,
-            after: text(after)?.map(Cow::into_owned),
-            before: before.map(Cow::into_owned),
-        };
-        Ok(Self { family, page })
     }
 }
 
@@ -368,6 +317,40 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// How the models are to be listed that are asked for like this.
+fn listed_as(parts: &Parts) -> Result<Listed, Refusal> {
+    let family = endpoint::listing(parts.uri.path(), &parts.headers);
+    let query = parts.uri.query().unwrap_or_default();
+    let (size, after, before) = match family {
+        Family::Messages => ("limit", "after_id", Some("before_id")),
+        Family::Gemini => ("pageSize", "pageToken", None),
+        // This form has no pages.
+        _ => {
+            let page = Page::default();
+            return Ok(Listed { family, page });
+        }
+    };
+    let text = |name| match query::only(query, name) {
+        Ok(text) => Ok(text.filter(|text| !text.is_empty())),
+        Err(query::Unclear) => Err(Refusal::Page(name)),
+    };
+    let number = |text: Cow<'_, str>| {
+        let number = text.parse().ok();
+        number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
+    };
+    let size = match text(size)? {
+        Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
+        None => None,
+    };
+    let before = before.map(text).transpose()?.flatten();
+    let page = Page {
+        size,
+        after: text(after)?.map(Cow::into_owned),
+        before: before.map(Cow::into_owned),
+    };
+    Ok(Listed { family, page })
+}
 
 fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
     let encoded = headers

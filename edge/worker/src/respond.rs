@@ -302,16 +302,13 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
 }
 
 const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
-    use passing::Refused::{
-        Framing, Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired,
-    };
+    use passing::Refused::{Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired};
     let error = match refused {
         Path => errors::UNKNOWN_PATH,
         Unsafe => errors::UNSAFE_PATH,
         Method(_) => errors::METHOD_NOT_ALLOWED,
         KeyInQuery => errors::KEY_IN_QUERY,
         Model => return (errors::INVALID_MODEL, Some("model")),
-        Framing => errors::BODY_BROKEN,
         UpgradeRequired => errors::UPGRADE_REQUIRED,
         Handshake(_) => errors::INVALID_HANDSHAKE,
     };

@@ -2,7 +2,7 @@
 //!
 //! Knows targets and clocks; knows nothing of credentials.
 
-use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use policy::provider::{Provider, ProviderKind};
@@ -20,8 +20,8 @@ use crate::{
     route::Candidate,
 };
 
-/// An answer, and how far the request's body is.
-pub type Sent = (Response<Body<Upload>>, Rc<Pulse>);
+/// An answer to what was passed through.
+pub type Sent = Response<Body<Upload>>;
 
 /// Where a request goes.
 pub struct Hop {
@@ -46,10 +46,10 @@ pub struct Waits {
 
 /// Waits for the head of an answer: while the body still goes, for its next bytes, and then for the provider.
 pub async fn patient(
-    answer: impl Future<Output = Result<Response<Body<Upload>>, NoAnswer>>,
+    answer: impl Future<Output = Result<Sent, NoAnswer>>,
     pulse: &Pulse,
     waits: Waits,
-) -> Result<Response<Body<Upload>>, Failure> {
+) -> Result<Sent, Failure> {
     let due = || {
         let wait = if pulse.is_done() {
             waits.first_byte_max

@@ -295,11 +295,13 @@ impl Passing {
         self.read.push(bytes, out);
     }
 
-    /// What the provider says, by whichever reading finds it; otherwise what was reserved for it.
+    /// What the provider says, by the reading that understands more of it: one that finds a total alone takes all of
+    /// it for input. Where it says nothing, what was reserved.
     fn tally(&self, of: fn(&Gauge) -> Tally) -> Tally {
-        let tokens = of(&self.read).tokens.or_else(|| of(&self.beside).tokens);
+        let readings = [of(&self.read).tokens, of(&self.beside).tokens];
+        let tokens = readings.into_iter().flatten();
         Tally {
-            tokens,
+            tokens: tokens.max_by_key(Tokens::output_total),
             output_tokens: if self.good { self.output_tokens } else { 0 },
         }
     }

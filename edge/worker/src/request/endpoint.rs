@@ -2,7 +2,7 @@
 //!
 //! Knows paths and methods; knows nothing of what stands in a request.
 
-use dialect::{neutral::Family, request::Endpoint as Inference};
+use dialect::{listing::Page, neutral::Family, request::Endpoint as Inference};
 use http::{HeaderMap, Method};
 
 use crate::request::query;
@@ -13,9 +13,18 @@ pub enum Endpoint {
     /// Something a model answers.
     Inference(Asked),
     /// The list of models.
-    Models,
-    /// One model, by name.
-    Model(String),
+    Models(Box<Listed>),
+    /// One model, by name, and in whose form.
+    Model(Box<(String, Family)>),
+}
+
+/// How models are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// In whose form.
+    pub family: Family,
+    /// Which of them.
+    pub page: Page,
 }
 
 /// What a model is asked, as far as the path says it.
@@ -145,7 +154,10 @@ impl Endpoint {
             "/v1/responses" => plain(Inference::Responses),
             "/v1/messages" => plain(Inference::Messages),
             "/v1/messages/count_tokens" => plain(Inference::CountMessages),
-            "/v1/models" | "/v1beta/models" => Some(Self::Models),
+            "/v1/models" | "/v1beta/models" => Some(Self::Models(Box::new(Listed {
+                family: Family::Chat,
+                page: Page::default(),
+            }))),
             _ => {
                 if let Some((model, inference)) = generated(path) {
                     let events =
@@ -161,7 +173,8 @@ impl Endpoint {
                     .strip_prefix("/v1/models/")
                     .or_else(|| path.strip_prefix("/v1beta/models/"))
                     .filter(|name| !name.is_empty())?;
-                query::decoded(name).map(|name| Self::Model(name.into_owned()))
+                let name = query::decoded(name)?.into_owned();
+                Some(Self::Model(Box::new((name, Family::Chat))))
             }
         }
     }
@@ -170,7 +183,7 @@ impl Endpoint {
     pub const fn method(&self) -> (Method, &'static str) {
         match self {
             Self::Inference(_) => (Method::POST, "POST"),
-            Self::Models | Self::Model(_) => (Method::GET, "GET"),
+            Self::Models(_) | Self::Model(_) => (Method::GET, "GET"),
         }
     }
 }

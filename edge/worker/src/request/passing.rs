@@ -117,8 +117,6 @@ pub enum Refused {
     KeyInQuery,
     /// The query does not name one model.
     Model,
-    /// Both `content-length` and `transfer-encoding` say how long the body is.
-    Framing,
     /// There is only a WebSocket here.
     UpgradeRequired,
     /// The handshake is not one; this is what is wrong with it.
@@ -141,9 +139,6 @@ impl Passing {
         let headers = &parts.headers;
         let chunked = headers.contains_key(header::TRANSFER_ENCODING);
         let announced = headers.get(header::CONTENT_LENGTH);
-        if chunked && announced.is_some() {
-            return Err(Refused::Framing);
-        }
         let announced = announced.and_then(|text| text.to_str().ok()?.parse().ok());
         let content_length = announced.or_else(|| (!chunked).then_some(0));
         let asks = asks_for_socket(headers);
@@ -191,14 +186,8 @@ impl Passing {
 /// What of a client's headers goes along.
 fn forwarded(headers: &HeaderMap) -> HeaderMap {
     let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
-    let named = |name: &HeaderName| {
-        let hops = headers.get_all(header::CONNECTION).iter();
-        hops.filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .any(|hop| hop.trim().eq_ignore_ascii_case(name.as_str()))
-    };
     for name in FORWARDED {
-        if named(&name) {
+        if names_hop(headers, name.as_str()) {
             continue;
         }
         for value in headers.get_all(&name) {
@@ -206,6 +195,14 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
         }
     }
     forwarded
+}
+
+/// Whether `connection` names this header as one of the hop's own.
+fn names_hop(headers: &HeaderMap, name: &str) -> bool {
+    let hops = headers.get_all(header::CONNECTION).iter();
+    hops.filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|hop| hop.trim().eq_ignore_ascii_case(name))
 }
 
 fn asks_for_socket(headers: &HeaderMap) -> bool {
@@ -290,6 +287,9 @@ impl Handshake {
         if content_length != Some(0) {
             return Err(Refused::Handshake("a request for a WebSocket has no body"));
         }
+        if !names_hop(headers, "upgrade") {
+            return Err(Refused::Handshake("`connection` must say `upgrade`"));
+        }
         let version = headers.get(header::SEC_WEBSOCKET_VERSION);
         if version.is_none_or(|version| version.as_bytes() != b"13") {
             return Err(Refused::Handshake("`sec-websocket-version` must be 13"));
@@ -309,12 +309,13 @@ impl Handshake {
             .flat_map(handshake::offered)
             .collect();
         let offered = (!offered.is_empty()).then(|| HeaderValue::try_from(offered.join(", ")));
-        // Without `connection: upgrade` there is none.
         let end = parts.extensions.remove::<OnUpgrade>();
         Ok(Self {
             accept,
             offered: offered.and_then(Result::ok),
-            end: end.ok_or(Refused::Handshake("`connection` must say `upgrade`"))?,
+            end: end.ok_or(Refused::Handshake(
+                "this connection cannot become a WebSocket",
+            ))?,
         })
     }
 }
@@ -334,9 +335,6 @@ impl fmt::Display for Refused {
             Self::Method(allowed) => write!(f, "only {allowed} are passed through"),
             Self::KeyInQuery => f.write_str("send the key in a header, not in the query"),
             Self::Model => f.write_str("name one model in the query: `?model=…`"),
-            Self::Framing => {
-                f.write_str("say how long the body is once: content-length or transfer-encoding")
-            }
             Self::UpgradeRequired => f.write_str("ask for a WebSocket here: `upgrade: websocket`"),
             Self::Handshake(what) => f.write_str(what),
         }

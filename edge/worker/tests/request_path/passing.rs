@@ -140,17 +140,6 @@ async fn nothing_is_passed_through_that_was_not_opened_or_that_could_climb() {
     let in_path = format!("GET /passthrough/provider-0/files/{key}");
     let response = ask(&edge, &in_path, "", "").await.response().await;
     assert_eq!(response.code(), "api_key_in_query");
-    let twice = "transfer-encoding: chunked\r\n";
-    let response = ask(
-        &edge,
-        "POST /passthrough/provider-0/files",
-        twice,
-        "0\r\n\r\n",
-    )
-    .await
-    .response()
-    .await;
-    assert_eq!(response.status, 400);
     // A key that is held to models may not, because nobody knows which one a path reaches.
     let mut held = key_of(&edge.key);
     held.models = vec![MODEL];
@@ -323,8 +312,9 @@ async fn what_tells_no_usage_is_charged_what_was_reserved() {
     );
     // An error has used nothing, and goes to the client as it is.
     let mut client = ask(&edge, "GET /passthrough/provider-0/files", "", "").await;
-    provider
-        .answer(json("404 Not Found", "", r#"{"error":"x"}"#))
+    let mut peer = provider.accept().await;
+    peer.head().await;
+    peer.write(json("404 Not Found", "", r#"{"error":"x"}"#))
         .await;
     let response = client.response().await;
     assert_eq!(
@@ -340,12 +330,16 @@ async fn a_provider_that_breaks_off_and_a_client_that_leaves_are_recorded() {
     let mut edge = Setup::default().start(&[provider.base_url()]);
     let download = "GET /passthrough/provider-0/files/f/content";
     let mut client = ask(&edge, download, "", "").await;
-    let (peer, _) = begun(&provider).await;
+    let peer = begun(&provider).await;
+    assert_eq!(client.head().await.0, 200);
     drop(peer);
-    assert!(!client.response().await.whole);
+    client.take(3).await;
+    client.closed().await;
     assert_eq!(edge.record().await.outcome, Outcome::ProviderFailed);
-    let client = ask(&edge, download, "", "").await;
-    let (mut peer, _) = begun(&provider).await;
+    let mut client = ask(&edge, download, "", "").await;
+    let mut peer = begun(&provider).await;
+    client.head().await;
+    client.take(3).await;
     drop(client);
     peer.closed().await;
     let record = edge.record().await;
@@ -353,22 +347,31 @@ async fn a_provider_that_breaks_off_and_a_client_that_leaves_are_recorded() {
         (record.outcome, record.answer_bytes),
         (Outcome::ClientGone, 3)
     );
-    // A body that breaks off is the client's own doing.
+    // A body that breaks off is the client's own doing, and its provider sees no end of it.
     let mut client = edge.connect().await;
     let key = edge.key.text.as_str();
     client
         .write(format!(
             "POST /passthrough/provider-0/files HTTP/1.1\r\nhost: e\r\nx-api-key: {key}\r\n\
-             transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nnonsense\r\n"
+             content-length: 9\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
         ))
         .await;
-    assert_eq!(client.response().await.code(), "request_incomplete");
+    let mut peer = provider.accept().await;
+    let head = peer.head().await;
+    // Two lengths would be read in two ways; only one of them goes on.
+    assert_eq!(head.header("transfer-encoding"), Some("chunked"));
+    assert_eq!(head.header("content-length"), None);
+    assert_eq!(peer.take(8).await, b"3\r\nabc\r\n");
+    drop(client);
+    peer.closed().await;
+    assert!(!peer.holds(b"0\r\n\r\n"));
+    assert_eq!(edge.record().await.outcome, Outcome::ClientGone);
 }
 
-async fn begun(provider: &Provider) -> (Peer, ()) {
+async fn begun(provider: &Provider) -> Peer {
     let mut peer = provider.accept().await;
     peer.head().await;
     peer.write("HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 10\r\n\r\nabc")
         .await;
-    (peer, ())
+    peer
 }

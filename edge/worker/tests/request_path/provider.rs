@@ -134,6 +134,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         self.write(format!("{:x}\r\n{data}\r\n", data.len())).await;
     }
 
+    /// Whether these bytes are among what came last.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        self.buffer.windows(bytes.len()).any(|part| part == bytes)
+    }
+
     /// Waits until the edge has closed the connection.
     pub async fn closed(&mut self) {
         while self.fill().await {}

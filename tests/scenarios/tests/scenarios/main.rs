@@ -13,3 +13,4 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod passthrough;

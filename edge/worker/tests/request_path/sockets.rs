@@ -1,4 +1,4 @@
-//! WebSockets through the edge: the handshake on both sides, frames as they are, every end, and one record.
+//! Sockets through the edge: the handshake on both sides, frames as they are, every end, and one record.
 
 use std::time::Duration;
 
@@ -54,6 +54,18 @@ async fn open(edge: &Edge, provider: &Provider) -> (Client, Peer) {
     welcome(&mut peer, "").await;
     assert_eq!(client.head().await.0, 101);
     (client, peer)
+}
+
+/// Both ends close, the client first, and each hears the other.
+async fn part(client: &mut Client, peer: &mut Peer) {
+    let bye = close::write(Sender::Client, [9, 8, 7, 6], 1_000, "done");
+    client.write(&bye).await;
+    assert_eq!(peer.take(bye.len()).await, bye);
+    let bye = close::write(Sender::Server, [0; 4], 1_000, "done");
+    peer.write(&bye).await;
+    assert_eq!(client.take(bye.len()).await, bye);
+    peer.closed().await;
+    client.closed().await;
 }
 
 /// A frame of text in one piece; a client's is masked.
@@ -146,14 +158,7 @@ async fn frames_pass_as_they_are_and_what_events_tell_is_recorded_once() {
     .concat();
     peer.write(&down).await;
     assert_eq!(client.take(down.len()).await, down);
-    let bye = close::write(Sender::Client, [9, 8, 7, 6], 1_000, "done");
-    client.write(&bye).await;
-    assert_eq!(peer.take(bye.len()).await, bye);
-    let bye = close::write(Sender::Server, [0; 4], 1_000, "done");
-    peer.write(&bye).await;
-    assert_eq!(client.take(bye.len()).await, bye);
-    peer.closed().await;
-    client.closed().await;
+    part(&mut client, &mut peer).await;
     let record = edge.record().await;
     assert_eq!(
         (

@@ -13,6 +13,7 @@ pub mod region;
 pub mod base_url;
 pub mod provider;
 pub mod model;
+pub mod recipe;
 pub mod version;
 pub mod key;
 pub mod limit;

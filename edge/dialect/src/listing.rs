@@ -3,7 +3,9 @@
 //! Knows nothing of which models there are or who may see them. `OpenAI`'s own form has no pages and stands with the
 //! rest of its dialect.
 
-use crate::{gemini::created, writer::Writer};
+use payload::writer::Writer;
+
+use crate::gemini::created;
 
 /// The most models on one page, in both APIs.
 pub const PAGE_MAX: usize = 1_000;

@@ -48,8 +48,9 @@ impl Tokens {
             .saturating_add(self.audio_output)
     }
 
-    /// These and others. Saturates, as [`Self::total`].
-    pub const fn plus(self, other: Self) -> Self {
+    /// Each of them and that of another together. Saturates.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
         Self {
             input: self.input.saturating_add(other.input),
             cached_input: self.cached_input.saturating_add(other.cached_input),

@@ -2,7 +2,6 @@
 //!
 //! Bytes in, facts out. Nothing is rewritten, because what one end sends is what the other end gets.
 
-mod sha1;
 pub mod handshake;
 pub mod frame;
 pub mod close;

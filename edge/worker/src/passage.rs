@@ -17,23 +17,24 @@ use policy::{
     rules::Rules,
 };
 use tokio::time::{Instant, timeout};
-use tracing::warn;
 
 use crate::{
     accept,
     admit::{self, Admit, room::Room},
     authorize,
     call::{
-        Answer, Call, Content, Passed,
-        failure::Failure,
-        no_passed_answer,
-        switch::{self, Answered},
+        Call,
+        answer::{self, Answer, Content},
+        failure::{Failure, Unanswered},
+        gauge::{Gauge, Unmodelled},
+        patience::Patience,
+        switch::{self, Answered, NotSwitched},
         upload::{Bounds, Pulse, Upload},
     },
     identify::{self, Caller, Identify},
     in_force::InForce,
     record::{Carried, Entry, Opening, Recorder, Tally},
-    relay::{self, Relay, patience::Patience, relay},
+    relay::{self, Relay, relay},
     request::{
         self, Arrival,
         body::{self, NoBody},
@@ -112,8 +113,8 @@ pub enum Refusal {
     Route(route::Refusal),
     /// There is no room.
     Admit(admit::Refusal),
-    /// No provider answered. The entry waits to hear which status that becomes.
-    Call(Failure, Entry),
+    /// No provider answered.
+    Call(Box<Unanswered>),
 }
 
 /// Where a request may go, and as what it is accounted.
@@ -231,7 +232,12 @@ impl Passage<'_> {
         room: Room,
     ) -> Result<Through, Refusal> {
         let Some(hop) = way.hops.first() else {
-            return Err(Refusal::Call(Failure::Misconfigured("target"), entry));
+            return Err(none(
+                Failure::Misconfigured("target"),
+                entry,
+                way.label,
+                room,
+            ));
         };
         let is_head = passing.method == Method::HEAD;
         let is_text = passing.is_text;
@@ -241,28 +247,34 @@ impl Passage<'_> {
         let answer = match sent {
             Ok(answer) => answer,
             Err(failure) => {
-                warn!(provider = %hop.provider.name, %failure, "a provider did not answer what was passed through");
                 entry.carried(Carried {
                     request_bytes: pulse.bytes(),
                     ..Carried::default()
                 });
-                return Err(Refusal::Call(failure, entry));
+                hop.note(&failure);
+                entry.attempt_failed(hop.missed(&failure));
+                return Err(none(failure, entry, way.label, room));
             }
         };
         let (parts, body) = answer.into_parts();
         // Of an answer without a body this says what there would be.
         let length = parts.headers.get(header::CONTENT_LENGTH).cloned();
-        let passed = Passed {
-            body,
+        let status = parts.status;
+        let unmodelled = Unmodelled {
             pulse,
             speaks: hop.provider.kind.speaks(),
             is_text,
             output_tokens,
         };
+        let good = answer::is_good(status);
+        if !good {
+            entry.attempt_failed(hop.refused(status));
+        }
+        let gauge = Gauge::passed(unmodelled, &parts.headers, good);
         let answer = Answer {
-            status: parts.status,
+            status,
             headers: parts.headers,
-            content: Content::Passed(Box::new(passed)),
+            content: Content::Passed(body, gauge),
             dropped: Dropped::default(),
         };
         let (mut head, body) = relay(answer, arrival, entry, self.patience);
@@ -290,18 +302,15 @@ impl Passage<'_> {
         self.call
             .authenticate(&mut message, to, arrival, Upload::bytes)?;
         let line = self.call.passing().line(&origin).await?;
-        entry.reached_provider(hop.provider.id, &hop.model);
-        let sent = self.call.passing().send(&origin, line, message);
+        entry.reached(hop.provider.id, &hop.model);
         let waits = hop::Waits {
             first_byte_max: self.first_byte_max,
             idle_max: self.patience.idle_max,
             end: self.end(arrival),
         };
+        let sent = self.call.passing().send(&origin, line, message, waits.end);
         let answer = hop::patient(sent, pulse, waits).await?;
-        if !answer.status().is_success() {
-            entry.refused();
-        }
-        match no_passed_answer(answer.status()) {
+        match hop::no_answer(answer.status()) {
             Some(failure) => Err(failure),
             None => Ok(answer),
         }
@@ -320,17 +329,15 @@ impl Passage<'_> {
             let Err(failure) = &switched else {
                 break;
             };
-            warn!(provider = %hop.provider.name, %failure, "a provider did not open a socket");
+            hop.note(failure);
+            entry.attempt_failed(hop.missed(failure));
             if failure.was_sent() {
                 break;
             }
-            entry.missed();
         }
         match switched {
-            Err(failure) => Err(Refusal::Call(failure, entry)),
-            Ok(Answered::Odd) => Err(Refusal::Call(Failure::Unreadable, entry)),
+            Err(failure) => Err(none(failure, entry, way.label, room)),
             Ok(Answered::Refused(status, headers, body)) => {
-                entry.refused();
                 let answer = Answer {
                     status,
                     headers,
@@ -392,21 +399,21 @@ impl Passage<'_> {
         let nothing = |_: &http_body_util::Empty<_>| bytes::Bytes::new();
         self.call.authenticate(&mut message, to, arrival, nothing)?;
         let wire = self.call.passing().wire(&origin).await?;
-        entry.reached_provider(hop.provider.id, &hop.model);
+        entry.reached(hop.provider.id, &hop.model);
         let switched = switch::switch(wire, message, &accept);
         let switched = timeout(self.first_byte_max, Box::pin(switched)).await;
         let answered = switched.map_err(|_| Failure::Slow)?;
-        let answered = answered.map_err(|_| Failure::Broken)?;
-        match &answered {
-            Answered::Refused(status, ..) => match no_passed_answer(*status) {
-                Some(failure) => {
-                    entry.refused();
-                    Err(failure)
-                }
-                None => Ok(answered),
-            },
-            _ => Ok(answered),
+        let answered = answered.map_err(|why| match why {
+            NotSwitched::Broken => Failure::Broken,
+            NotSwitched::Odd => Failure::Unreadable,
+        })?;
+        if let Answered::Refused(status, ..) = &answered {
+            if let Some(failure) = hop::no_answer(*status) {
+                return Err(failure);
+            }
+            entry.attempt_failed(hop.refused(*status));
         }
+        Ok(answered)
     }
 
     fn end(&self, arrival: &Arrival) -> Instant {
@@ -419,6 +426,15 @@ struct Asked {
     caller: Caller,
     handshake: Handshake,
     forwarded: HeaderMap,
+}
+
+fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
+    Refusal::Call(Box::new(Unanswered {
+        failure,
+        entry,
+        label,
+        room,
+    }))
 }
 
 /// Where a request may go: to a provider that its path names, or to those of a model.

@@ -27,6 +27,7 @@ use tracing::{debug, warn};
 
 use crate::{
     accept::{self, Accept, Accepted},
+    call,
     passage::Through,
     pipeline::{Pipeline, Refusal},
     request::{Arrival, endpoint},
@@ -64,6 +65,7 @@ struct Opened {
 /// Says what the request path measures.
 pub fn describe() {
     crate::record::measures::describe();
+    call::describe();
     respond::describe();
     in_flight::describe();
 }

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use dialect::{
-    crossing::{self, Back, Crossed, Maker, Target, cross, cross_count, cross_vectors},
+    crossing::{self, Back, Crossed, Target, VectorMaker, cross, cross_count, cross_vectors},
     neutral::{Dropped, Family, Seed},
     request::{Endpoint, Rewrite, rewrite},
 };
@@ -74,8 +74,13 @@ pub fn outgoing(
     let endpoint = request.endpoint();
     let speaks = provider.kind.speaks();
     match same(speaks, endpoint) {
-        Some(family) => Ok(spliced(request, provider, model, family)),
-        None => across(request, provider, model, arrival),
+        // A conversation that another family's model had a part in holds proofs that this one must not see.
+        Some(family)
+            if endpoint.family().is_none() || !crossing::holds_foreign_proof(request.body()) =>
+        {
+            Ok(spliced(request, provider, model, family))
+        }
+        _ => across(request, provider, model, arrival),
     }
 }
 
@@ -178,7 +183,12 @@ fn gemini_count_path(model: &str) -> Cow<'static, str> {
     format!("/models/{}:countTokens", segment(model)).into()
 }
 
-fn vectors(body: &str, model: &str, maker: &Maker<'_>, seed: Seed) -> Result<Outgoing, Refusal> {
+fn vectors(
+    body: &str,
+    model: &str,
+    maker: &VectorMaker<'_>,
+    seed: Seed,
+) -> Result<Outgoing, Refusal> {
     let crossed = cross_vectors(body, maker, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
         path: match crossed.method {
@@ -187,8 +197,8 @@ fn vectors(body: &str, model: &str, maker: &Maker<'_>, seed: Seed) -> Result<Out
         },
         body: crossed.body.into(),
         family: match maker {
-            Maker::Gemini(_) => Family::Gemini,
-            Maker::Cohere(_) => Family::Cohere,
+            VectorMaker::Gemini(_) => Family::Gemini,
+            VectorMaker::Cohere(_) => Family::Cohere,
         },
         way: Way::Across {
             back: Box::new(crossed.back),

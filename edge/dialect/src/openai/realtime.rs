@@ -4,10 +4,10 @@
 //! never tells, bytes are counted. Holds one event of the provider at most, up to [`EVENT_BYTES_MAX`].
 
 use memchr::memmem;
+use payload::object::Object;
 
 use crate::{
     Tokens, estimate,
-    object::Object,
     websocket::frame::{Kind, Piece},
 };
 

@@ -2,7 +2,9 @@
 //!
 //! Knows texts; knows nothing of headers or of what a subprotocol means, save that one kind of them is a key.
 
-use crate::{base64, websocket::sha1};
+use sha1::{Digest, Sha1};
+
+use crate::base64;
 
 /// What every server adds to a client's key.
 const MARK: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -18,7 +20,8 @@ const PROTOCOLS_MAX: usize = 32;
 
 /// What a server answers to this key.
 pub fn accept(key: &str) -> String {
-    base64::encode(&sha1::digest(format!("{key}{MARK}").as_bytes()))
+    // A server shows with it that it has understood a request for a WebSocket. It must never be used for more.
+    base64::encode(&Sha1::digest(format!("{key}{MARK}")))
 }
 
 /// A key for a handshake of ours.

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 
-use crate::call::{dial::Wire, line::Broken};
+use crate::call::dial::Wire;
 
 /// The longest head of an answer, in bytes.
 // Full: the provider has failed.
@@ -38,7 +38,14 @@ pub enum Answered {
     Socket(Box<Wired>, Option<HeaderValue>),
     /// It does not, and says why.
     Refused(StatusCode, HeaderMap, Bytes),
-    /// It says that it does, but not as it was asked: it agreed to something that was not offered.
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSwitched {
+    /// The provider broke off, or spoke no HTTP.
+    Broken,
+    /// It says that it speaks WebSocket, but not as it was asked: it agreed to something that was not offered.
     Odd,
 }
 
@@ -72,7 +79,7 @@ pub async fn switch(
     wire: Wire,
     request: Request<Empty<Bytes>>,
     accept: &str,
-) -> Result<Answered, Broken> {
+) -> Result<Answered, NotSwitched> {
     let offered = request
         .headers()
         .get(header::SEC_WEBSOCKET_PROTOCOL)
@@ -80,7 +87,7 @@ pub async fn switch(
     let mut http = http1::Builder::new();
     http.max_header_size(HEAD_BYTES_MAX);
     let opened = http.handshake(TokioIo::new(wire)).await;
-    let (mut sender, connection) = opened.map_err(|_| Broken)?;
+    let (mut sender, connection) = opened.map_err(|_| NotSwitched::Broken)?;
     let mut connection = connection.with_upgrades();
     let mut running = true;
     let mut drive = |cx: &mut std::task::Context<'_>| {
@@ -88,18 +95,18 @@ pub async fn switch(
         running = running && Pin::new(&mut connection).poll(cx).is_pending();
     };
     let answer = beside(&mut drive, sender.send_request(request)).await;
-    let mut answer = answer.map_err(|_| Broken)?;
+    let mut answer = answer.map_err(|_| NotSwitched::Broken)?;
     if answer.status().as_u16() == SWITCHED {
         let Ok(chosen) = agreed(answer.headers(), accept, offered.as_ref()) else {
-            return Ok(Answered::Odd);
+            return Err(NotSwitched::Odd);
         };
         let upgraded = beside(&mut drive, hyper::upgrade::on(&mut answer)).await;
-        let upgraded = upgraded.map_err(|_| Broken)?;
+        let upgraded = upgraded.map_err(|_| NotSwitched::Broken)?;
         return Ok(Answered::Socket(Box::new(TokioIo::new(upgraded)), chosen));
     }
     let (parts, body) = answer.into_parts();
     let body = beside(&mut drive, Limited::new(body, REFUSAL_BYTES_MAX).collect()).await;
-    let body = body.map_err(|_| Broken)?.to_bytes();
+    let body = body.map_err(|_| NotSwitched::Broken)?.to_bytes();
     Ok(Answered::Refused(parts.status, parts.headers, body))
 }
 

@@ -4,9 +4,10 @@
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use policy::provider::{Provider, ProviderKind};
 use tokio::time::{Instant, sleep_until};
+use tracing::warn;
 
 use crate::{
     call::{
@@ -16,12 +17,16 @@ use crate::{
         origin::Origin,
         upload::{Pulse, Upload},
     },
+    record::Missed,
     request::query,
     route::Candidate,
 };
 
 /// An answer to what was passed through.
 pub type Sent = Response<Body<Upload>>;
+
+/// What an attempt is called that a provider answered with an error: as [`Failure::code`] names it.
+const REFUSED: &str = "upstream_error";
 
 /// Where a request goes.
 pub struct Hop {
@@ -81,6 +86,21 @@ pub async fn patient(
     })
 }
 
+/// Why a provider's answer with this status is none for a client. All others go on as they came; a client may have
+/// asked whether something was changed.
+pub fn no_answer(status: StatusCode) -> Option<Failure> {
+    match status {
+        StatusCode::NOT_MODIFIED => None,
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(Failure::CredentialRefused(status)),
+        _ if status.is_informational() || status.is_redirection() => {
+            Some(Failure::Unexpected(status))
+        }
+        _ => None,
+    }
+}
+
 // === impl Hop ===
 
 impl Hop {
@@ -102,6 +122,38 @@ impl Hop {
             target: format!("/realtime?model={}{more}{rest}", query::encoded(model)),
             model: model.clone(),
         })
+    }
+
+    /// What its account hears of an answer that is an error, which goes on to the client.
+    pub fn refused(&self, status: StatusCode) -> Missed<'_> {
+        Missed {
+            provider: self.provider.id,
+            provider_model: &self.model,
+            code: REFUSED,
+            status: status.as_u16(),
+            sent: true,
+            refused: true,
+        }
+    }
+
+    /// Tells whoever watches providers that this one gave no answer. What the client did wrong is not its fault.
+    pub fn note(&self, failure: &Failure) {
+        if failure.may_move_on() {
+            warn!(provider = %self.provider.name, %failure, "a provider did not answer");
+            metrics::counter!("sluice_attempt_failed_total", "code" => failure.code()).increment(1);
+        }
+    }
+
+    /// What its account hears where there was no answer.
+    pub fn missed(&self, failure: &Failure) -> Missed<'_> {
+        Missed {
+            provider: self.provider.id,
+            provider_model: &self.model,
+            code: failure.code(),
+            status: failure.status(),
+            sent: failure.was_sent(),
+            refused: failure.was_refused(),
+        }
     }
 
     /// The request, without a credential.

@@ -68,8 +68,8 @@ impl Account {
             entry.first_byte();
         }
         if let Some(tokens) = self.meter.answered(piece) {
-            self.told = Some(self.told.unwrap_or_default().plus(tokens));
-            self.new = Some(self.new.unwrap_or_default().plus(tokens));
+            self.told = Some(self.told.unwrap_or_default().plus(&tokens));
+            self.new = Some(self.new.unwrap_or_default().plus(&tokens));
         }
     }
 
@@ -114,7 +114,7 @@ impl Account {
         let counted = match self.told {
             // What was asked for and not begun is not billed by whoever tells what is.
             Some(told) if !self.meter.is_generating() => (told, UsageSource::Provider),
-            Some(told) => (told.plus(untold), UsageSource::Partial),
+            Some(told) => (told.plus(&untold), UsageSource::Partial),
             None if outcome == Some(Outcome::Completed) => (untold, UsageSource::Estimated),
             None => (untold, UsageSource::Partial),
         };

@@ -5,7 +5,7 @@
 use dialect::{
     chat::target as chat,
     cohere, converse,
-    crossing::{Maker, Target},
+    crossing::{Target, VectorMaker},
     gemini,
     messages::target as messages,
 };
@@ -23,10 +23,10 @@ pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Target<'a> {
 }
 
 /// A target that makes vectors, where another family than `OpenAI`'s has such.
-pub(super) fn maker<'a>(provider: &Provider, model: &'a str) -> Option<Maker<'a>> {
+pub(super) fn maker<'a>(provider: &Provider, model: &'a str) -> Option<VectorMaker<'a>> {
     match provider.kind.speaks() {
-        Speaks::Gemini => Some(Maker::Gemini(gemini::Target::new(model))),
-        Speaks::Cohere => Some(Maker::Cohere(model)),
+        Speaks::Gemini => Some(VectorMaker::Gemini(gemini::Target::new(model))),
+        Speaks::Cohere => Some(VectorMaker::Cohere(model)),
         _ => None,
     }
 }

@@ -2,6 +2,8 @@
 
 mod sdks;
 mod dialects;
+mod transforms;
+mod richer;
 mod streaming;
 mod revocation;
 mod outage;
@@ -13,4 +15,5 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod foreign;
 mod passthrough;

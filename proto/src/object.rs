@@ -107,6 +107,7 @@ fn provider(it: &Provider) -> wire::ProviderPolicy {
         base_url: it.base_url.clone(),
         stream_options: it.stream_options,
         credential_required: it.credential_required,
+        passthrough: it.passthrough,
         mapping: it.mapping.as_deref().map(mapping),
     }
 }
@@ -228,6 +229,7 @@ fn read_provider(it: wire::ProviderPolicy) -> Result<Provider, InvalidObject> {
         stream_options: it.stream_options,
         credential_required: it.credential_required,
         mapping: it.mapping.map(read_mapping).transpose()?,
+        passthrough: it.passthrough,
     })
 }
 

@@ -88,6 +88,15 @@ struct Fields {
     stream_options: Option<StreamOptions>,
     #[command(flatten)]
     mapping: Box<Mapping>,
+    /// Whether keys held to no models may reach any path of its API through an edge
+    #[arg(long, value_name = "ANSWER")]
+    passthrough: Option<Passthrough>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Passthrough {
+    Yes,
+    No,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -110,6 +119,7 @@ impl Wanted for New {
             base_url: self.fields.base_url.unwrap_or_default(),
             regions: self.fields.region,
             stream_options: self.fields.stream_options.and_then(StreamOptions::wire),
+            passthrough: self.fields.passthrough == Some(Passthrough::Yes),
             ..Default::default()
         })
     }
@@ -137,6 +147,10 @@ impl Change for Edit {
             stream_options: mask.take(
                 "stream_options",
                 fields.stream_options.map(StreamOptions::wire),
+            ),
+            passthrough: mask.take(
+                "passthrough",
+                fields.passthrough.map(|it| it == Passthrough::Yes),
             ),
             ..Default::default()
         };

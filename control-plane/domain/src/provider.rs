@@ -23,6 +23,8 @@ pub struct Wanted<'a> {
     pub stream_options: Option<bool>,
     /// How it is asked and read; `None` means: as its kind says.
     pub mapping: Option<mapping::Wanted>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 /// A provider as it may be.
@@ -40,6 +42,8 @@ pub struct Checked {
     pub stream_options: bool,
     /// How it is asked and read; for a custom one, and for none else.
     pub mapping: Option<mapping::Checked>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 // === impl Wanted ===
@@ -85,6 +89,7 @@ impl Wanted<'_> {
             regions,
             stream_options,
             mapping,
+            passthrough: self.passthrough,
         })
     }
 }
@@ -102,6 +107,7 @@ mod tests {
             regions: &[],
             stream_options: None,
             mapping: None,
+            passthrough: false,
         };
         let checked = wanted.clone().check().unwrap();
         assert_eq!(checked.base_url.origin(), "https://api.mistral.ai:443");
@@ -126,6 +132,7 @@ mod tests {
             regions: &["EU".to_owned()],
             stream_options: None,
             mapping: Some(mapping::Wanted::default()),
+            passthrough: false,
         };
         let fields: Vec<_> = wanted
             .check()

@@ -12,6 +12,7 @@ pub mod neutral;
 pub mod inference;
 mod place;
 mod field;
+pub mod websocket;
 pub mod request;
 pub mod custom;
 pub mod openai;
@@ -23,5 +24,6 @@ pub mod cohere;
 pub mod aws;
 pub mod converse;
 pub mod crossing;
+pub mod listing;
 
 pub use tokens::Tokens;

@@ -10,6 +10,8 @@ pub mod line;
 pub mod pool;
 pub mod signature;
 pub mod client;
+pub mod upload;
+pub mod switch;
 pub mod patience;
 pub mod gauge;
 pub mod opening;
@@ -49,6 +51,7 @@ use self::{
     hearing::{Heard, Next, Times},
     origin::Origin,
     retries::Retries,
+    upload::Upload,
 };
 
 /// How many providers' base URLs are kept taken apart.
@@ -62,7 +65,7 @@ const MESSAGES_VERSION: &str = "2023-06-01";
 const HEADERS: usize = 8;
 
 /// What we call ourselves to providers.
-const USER_AGENT: HeaderValue =
+pub const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
 
 /// The section `[upstream]`.
@@ -92,6 +95,7 @@ pub struct Config {
 /// One core's way to providers.
 pub struct Call {
     client: Client,
+    passing: Client<Upload>,
     first_byte_max: Duration,
     hold_max: Duration,
     idle_max: Duration,
@@ -157,6 +161,7 @@ impl Call {
             resting_max: config.idle_connections_max,
         };
         Self {
+            passing: Client::new(terms.clone(), Arc::clone(&tls)),
             client: Client::new(terms, tls),
             first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
             hold_max: Duration::from_millis(config.hold_timeout_ms),
@@ -232,7 +237,8 @@ impl Call {
             }
         }
         entry.attempt_failed(Missed {
-            candidate,
+            provider: provider.id,
+            provider_model: &candidate.target().provider_model,
             code: failure.code(),
             status: failure.status(),
             sent: failure.was_sent(),
@@ -243,6 +249,18 @@ impl Call {
     /// Closes connections that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.client.sweep(cx);
+        self.passing.sweep(cx);
+    }
+
+    /// Connections for what is passed through, which are kept apart.
+    pub const fn passing(&self) -> &Client<Upload> {
+        &self.passing
+    }
+
+    /// Whether this provider's credential signs all of a request.
+    pub fn signs(&self, provider: &Provider) -> bool {
+        let credential = self.in_force.credential(provider.id);
+        credential.is_some_and(|it| client::signs(&it, provider.kind))
     }
 
     async fn attempt(
@@ -252,10 +270,11 @@ impl Call {
         arrival: &Arrival,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
-        let origin = self.origin(candidate.provider())?;
+        let provider = candidate.provider();
+        let origin = self.origin(provider)?;
         let (message, way, dropped) = self.prepared(candidate, request, arrival, &origin)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
-        entry.reached(candidate);
+        entry.reached(provider.id, &candidate.target().provider_model);
         let sent = Instant::now();
         let first_by = self.times(arrival, sent).first_by;
         let answer = self.client.send(&origin, line, message, first_by).await;
@@ -299,8 +318,8 @@ impl Call {
         if let Some(recipe) = candidate.recipe() {
             edit(message.headers_mut(), recipe.headers(), request);
         }
-        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
-        self.authenticate(&mut message, (provider, header), origin, arrival)?;
+        let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
+        self.authenticate(&mut message, (provider, origin), arrival, whole)?;
         Ok((message, way, dropped))
     }
 
@@ -313,13 +332,13 @@ impl Call {
         mapping.ok_or(Failure::Misconfigured("mapping")).map(Some)
     }
 
-    /// Presents the provider's credential, if there is one.
-    fn authenticate(
+    /// Presents the provider's credential, if there is one. `whole` gives the body where it is signed.
+    pub fn authenticate<B>(
         &self,
-        message: &mut http::Request<Full<Bytes>>,
-        (provider, header): (&Provider, Option<&HeaderName>),
-        origin: &Origin,
+        message: &mut http::Request<B>,
+        (provider, origin): (&Arc<Provider>, &Origin),
         arrival: &Arrival,
+        whole: fn(&B) -> Bytes,
     ) -> Result<(), Failure> {
         let Some(credential) = self.in_force.credential(provider.id) else {
             return if provider.credential_required {
@@ -328,6 +347,8 @@ impl Call {
                 Ok(())
             };
         };
+        let custom = self.mapping(provider)?;
+        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
         let presented = Presented {
             credential: &credential,
             kind: provider.kind,
@@ -335,12 +356,12 @@ impl Call {
             origin,
             now_seconds: arrival.at_ms / 1_000,
         };
-        client::authenticate(message, presented)
+        client::authenticate(message, presented, whole)
             .map_err(|_| Failure::Misconfigured("credential, which is for another origin"))
     }
 
     /// The provider's base URL, taken apart once for each revision of the provider.
-    fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
+    pub fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
         let mut origins = self.origins.borrow_mut();
         if let Some((known, origin)) = origins.get(&provider.id)
             && Arc::ptr_eq(known, provider)

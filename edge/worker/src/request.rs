@@ -3,11 +3,15 @@
 //! Knows HTTP; knows nothing of policy. The key text lives here and in `identify` and nowhere else: it is not
 //! `Debug`, and it is gone before the body is read.
 
+pub mod key;
+pub mod query;
 pub mod endpoint;
 pub mod budget;
 pub mod body;
+pub mod passing;
 
 use std::{
+    borrow::Cow,
     fmt,
     rc::Rc,
     time::{Duration, Instant},
@@ -16,6 +20,7 @@ use std::{
 use bytes::Bytes;
 use dialect::{
     crossing, custom, estimate, inference,
+    listing::{self, Page},
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
@@ -29,7 +34,8 @@ use crate::accept;
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::{Asked, Endpoint},
+    endpoint::{Asked, Endpoint, Listed},
+    key::Key,
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -71,14 +77,6 @@ pub struct Head {
     spare: Option<Box<HeaderMap>>,
     // Boxed, as all that only requests of tensors have: every request in flight carries this.
     json_bytes: Option<Box<HeaderValue>>,
-}
-
-/// Where a key stands. Not `Debug`.
-enum Key {
-    /// In `authorization`.
-    Bearer(HeaderValue),
-    /// In `x-api-key` or `x-goog-api-key`.
-    Plain(HeaderValue),
 }
 
 /// A whole request.
@@ -148,6 +146,12 @@ pub enum Refusal {
     Body(dialect::request::Refused),
     /// The tensors of the body do not hold together.
     Tensors(Box<Misfit>),
+    /// A list is asked for in pages that there are not; this says how.
+    Page(&'static str),
+    /// None of the model's providers has a realtime API.
+    NoRealtime,
+    /// It would be passed through, and cannot be.
+    Passing(passing::Refused),
 }
 
 // === impl Arrival ===
@@ -173,20 +177,27 @@ impl Head {
     /// Takes what is needed of a head and forgets the rest, or keeps of it what is no key where a version may send it on.
     pub fn read(mut parts: Parts, keep_spare: bool) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
-        let endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
+        let mut endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
         if parts.method != method {
             return Err(Refusal::WrongMethod(allowed));
         }
-        if parts.uri.query().is_some_and(holds_key) {
+        if parts.uri.query().is_some_and(query::holds_key) {
             return Err(Refusal::KeyInQuery);
         }
         let mut json_bytes = None;
-        if let Endpoint::Inference(asked) = &endpoint {
-            if asked.inference == Inference::Infer {
-                json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
+        match &mut endpoint {
+            Endpoint::Inference(asked) => {
+                if asked.inference == Inference::Infer {
+                    json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
+                }
+                check_content(&parts.headers, json_bytes.is_some())?;
             }
-            check_content(&parts.headers, json_bytes.is_some())?;
+            Endpoint::Models(listed) => **listed = listed_as(&parts)?,
+            Endpoint::Model(model) => {
+                model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
+            }
+            Endpoint::Server(_) | Endpoint::Ready { .. } => {}
         }
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
@@ -196,9 +207,7 @@ impl Head {
         }
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
-        let bearer = parts.headers.remove(header::AUTHORIZATION).map(Key::Bearer);
-        let mut plain = |name: &str| parts.headers.remove(name).map(Key::Plain);
-        let key = bearer.or_else(|| plain("x-api-key").or_else(|| plain("x-goog-api-key")));
+        let key = Key::take(&mut parts.headers);
         let spare = keep_spare.then(|| Box::new(spare(parts.headers, &forwarded)));
         Ok(Self {
             endpoint,
@@ -217,16 +226,7 @@ impl Head {
 
     /// The key text, without the word `Bearer`.
     pub fn key_text(&self) -> Option<&str> {
-        let text = match self.key.as_ref()? {
-            Key::Bearer(value) => {
-                let (scheme, text) = value.to_str().ok()?.split_once(' ')?;
-                scheme
-                    .eq_ignore_ascii_case("Bearer")
-                    .then_some(text.trim())?
-            }
-            Key::Plain(value) => value.to_str().ok()?,
-        };
-        (!text.is_empty()).then_some(text)
+        self.key.as_ref()?.text()
     }
 
     /// Reads the body and scans it. Forgets the key text first.
@@ -299,6 +299,11 @@ impl Bounds {
             time_max: Duration::from_millis(config.body_timeout_ms),
             budget: Budget::new(config.bodies_bytes_max.max(config.body_bytes_max)),
         }
+    }
+
+    /// A share of nothing yet, of what this core may hold.
+    pub fn share(&self) -> Share {
+        self.budget.share()
     }
 }
 
@@ -421,6 +426,9 @@ impl fmt::Display for Refusal {
             Self::Full => f.write_str("too many bodies are being held here; try again"),
             Self::Body(refused) => refused.fmt(f),
             Self::Tensors(misfit) => misfit.fmt(f),
+            Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
+            Self::NoRealtime => f.write_str("this model's provider has no realtime API"),
+            Self::Passing(refused) => refused.fmt(f),
         }
     }
 }
@@ -438,13 +446,38 @@ fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
     rest
 }
 
-fn holds_key(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        ["key", "api_key", "api-key"]
-            .iter()
-            .any(|word| name.eq_ignore_ascii_case(word))
-    })
+/// How the models are to be listed that are asked for like this.
+fn listed_as(parts: &Parts) -> Result<Listed, Refusal> {
+    let family = endpoint::listing(parts.uri.path(), &parts.headers);
+    let query = parts.uri.query().unwrap_or_default();
+    let (size, after, before) = match family {
+        Family::Messages => ("limit", "after_id", Some("before_id")),
+        Family::Gemini => ("pageSize", "pageToken", None),
+        // This form has no pages.
+        _ => {
+            let page = Page::default();
+            return Ok(Listed { family, page });
+        }
+    };
+    let text = |name| match query::only(query, name) {
+        Ok(text) => Ok(text.filter(|text| !text.is_empty())),
+        Err(query::Unclear) => Err(Refusal::Page(name)),
+    };
+    let number = |text: Cow<'_, str>| {
+        let number = text.parse().ok();
+        number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
+    };
+    let size = match text(size)? {
+        Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
+        None => None,
+    };
+    let before = before.map(text).transpose()?.flatten();
+    let page = Page {
+        size,
+        after: text(after)?.map(Cow::into_owned),
+        before: before.map(Cow::into_owned),
+    };
+    Ok(Listed { family, page })
 }
 
 /// The rows of a request for inference, whose tensors must hold together.

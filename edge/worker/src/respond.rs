@@ -7,6 +7,7 @@ pub mod errors;
 pub mod room_headers;
 pub mod words;
 pub mod reported;
+pub mod farewell;
 
 use std::borrow::Cow;
 
@@ -24,11 +25,16 @@ use payload::jq::Fault;
 use crate::{
     admit,
     admit::room::Room,
-    call::failure::{Failure, Reported},
+    call::{
+        failure::{Failure, Reported, Unanswered},
+        upload::Stopped,
+    },
     identify,
-    pipeline::{Answered, Refusal, Reply, Unanswered},
+    passage::Through,
+    pipeline::{Answered, Refusal, Reply},
     relay::{Relay, headers},
-    request::{self, Arrival, endpoint::Manner},
+    request::{self, Arrival, endpoint::Manner, passing},
+    socket::Socket,
     transform, translate,
 };
 
@@ -87,6 +93,50 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     response
 }
 
+/// The response to a request that is passed through, and the socket that follows it.
+pub fn through(through: Through, arrival: &Arrival) -> (Response<Body>, Option<Box<Socket>>) {
+    let (mut response, socket) = match through {
+        Through::Answer {
+            head,
+            body,
+            label,
+            room,
+        } => {
+            let answered = Answered {
+                head,
+                body: *body,
+                label,
+                room,
+            };
+            return (reply(Reply::Answer(Box::new(answered)), arrival), None);
+        }
+        Through::Socket {
+            headers,
+            mut socket,
+            label,
+        } => {
+            let status = StatusCode::SWITCHING_PROTOCOLS;
+            let mut response = Response::new(Either::Left(Full::default()));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            tell_model(response.headers_mut(), label);
+            socket.account.answered_with(status.as_u16());
+            (response, Some(socket))
+        }
+    };
+    sign(response.headers_mut(), arrival);
+    (response, socket)
+}
+
+fn tell_model(headers: &mut HeaderMap, label: String) {
+    if label.is_empty() {
+        return;
+    }
+    if let Ok(label) = HeaderValue::try_from(label) {
+        headers.insert(MODEL, label);
+    }
+}
+
 /// The response to a request that is refused, or that no provider answered, in these words.
 pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<Body> {
     let refusal = match refusal {
@@ -117,7 +167,10 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
     let headers = response.headers_mut();
     headers.insert(CODE, HeaderValue::from_static(said.error.code));
     match refusal {
-        Refusal::Request(request::Refusal::WrongMethod(allowed)) => {
+        Refusal::Request(
+            request::Refusal::WrongMethod(allowed)
+            | request::Refusal::Passing(passing::Refused::Method(allowed)),
+        ) => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         Refusal::Admit(admit::Refusal {
@@ -127,6 +180,9 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
         }) => {
             tell_wait(headers, retry_after_ms);
             room_headers::show(headers, &room);
+        }
+        Refusal::Request(request::Refusal::Passing(passing::Refused::UpgradeRequired)) => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
         // The entry closes with the status that its client gets.
         Refusal::Call(unanswered) => {
@@ -183,9 +239,7 @@ fn tell_wait(headers: &mut HeaderMap, retry_after_ms: u64) {
 /// Which version was asked, and what is left of the limits.
 fn name(headers: &mut HeaderMap, label: String, room: &Room) {
     room_headers::show(headers, room);
-    if let Ok(label) = HeaderValue::try_from(label) {
-        headers.insert(MODEL, label);
-    }
+    tell_model(headers, label);
 }
 
 /// An error as its client reads it. `OpenAI`'s has a place for our code; the others have it in a header alone.
@@ -247,6 +301,11 @@ fn say(refusal: &Refusal) -> Said {
                 param: Some(Cow::Borrowed("model")),
             }
         }
+        Refusal::Closed(closed) => Said {
+            error: errors::PASSTHROUGH_CLOSED,
+            message: sentence(closed),
+            param: None,
+        },
         Refusal::Route(refusal) => Said {
             error: errors::DANGLING,
             message: sentence(refusal),
@@ -279,11 +338,14 @@ fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, Tensors, TooLarge, UnknownPath,
-        WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Slow, Tensors,
+        TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
+        NoRealtime => errors::UNSUPPORTED_ENDPOINT,
+        Page(name) => return (errors::INVALID_QUERY, Some(*name)),
+        Passing(refused) => return of_passing(*refused),
         WrongMethod(_) => errors::METHOD_NOT_ALLOWED,
         KeyInQuery => errors::KEY_IN_QUERY,
         Encoded => errors::CONTENT_ENCODING,
@@ -299,6 +361,20 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Body(Refused::Duplicate(name) | Refused::Lookalike(name)) => {
             return (errors::AMBIGUOUS_MEMBER, Some(*name));
         }
+    };
+    (error, None)
+}
+
+const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
+    use passing::Refused::{Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired};
+    let error = match refused {
+        Path => errors::UNKNOWN_PATH,
+        Unsafe => errors::UNSAFE_PATH,
+        Method(_) => errors::METHOD_NOT_ALLOWED,
+        KeyInQuery => errors::KEY_IN_QUERY,
+        Model => return (errors::INVALID_MODEL, Some("model")),
+        UpgradeRequired => errors::UPGRADE_REQUIRED,
+        Handshake(_) => errors::INVALID_HANDSHAKE,
     };
     (error, None)
 }
@@ -380,6 +456,12 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
             errors::AUTH_FAILED,
             "The provider refused the gateway's credential, not your key.",
         ),
+        Failure::Upload(Stopped::TooLarge(_)) => (
+            errors::BODY_TOO_LARGE,
+            "The body is longer than what may be passed through.",
+        ),
+        Failure::Upload(Stopped::Slow) => (errors::BODY_TIMEOUT, "The body did not come in time."),
+        Failure::Upload(Stopped::Broken) => (errors::BODY_BROKEN, "The body broke off."),
         Failure::Unexpected(_) => (
             errors::UNEXPECTED,
             "The provider answered with a status that is no answer.",

@@ -105,6 +105,8 @@ pub struct Provider {
     pub credential_required: bool,
     /// How it is asked and read; for a custom one, and for none else.
     pub mapping: Option<Box<Mapping>>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 /// Every kind, once.

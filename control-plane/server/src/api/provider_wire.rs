@@ -49,6 +49,7 @@ pub(crate) struct Change {
     regions: Update<Vec<String>>,
     stream_options: Update<Option<bool>>,
     custom: Update<Option<admin::CustomMapping>>,
+    passthrough: Update<bool>,
     credential: Update<Zeroizing<String>>,
 }
 
@@ -76,6 +77,7 @@ pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Viol
         regions: &given.regions,
         stream_options: given.stream_options,
         mapping: given.custom.take().map(mapping_wire::wanted),
+        passthrough: given.passthrough,
     };
     let checked = wanted
         .check()
@@ -112,6 +114,7 @@ pub(crate) fn wire(row: Row, written: Revision) -> admin::Provider {
         regions: row.regions.iter().map(ToString::to_string).collect(),
         stream_options: Some(row.stream_options),
         custom: row.mapping.map(mapping_wire::wire),
+        passthrough: row.passthrough,
         display_name: row.display_name,
         base_url: row.base_url.as_str().to_owned(),
     }
@@ -151,6 +154,7 @@ impl Wanted {
             kind: self.checked.kind,
             base_url: self.checked.base_url,
             stream_options: self.checked.stream_options,
+            passthrough: self.checked.passthrough,
             regions: self.checked.regions,
             mapping: self.checked.mapping,
             credential_sealed: credential.as_ref().map(seal),
@@ -175,6 +179,7 @@ impl Change {
             Field::changes("regions", !given.regions.is_empty()),
             Field::changes("stream_options", given.stream_options.is_some()),
             Field::changes("custom", given.custom.is_some()),
+            Field::changes("passthrough", given.passthrough),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -192,6 +197,7 @@ impl Change {
             regions: mask.pick("regions", given.regions),
             stream_options: mask.pick("stream_options", given.stream_options),
             custom: mask.pick("custom", given.custom),
+            passthrough: mask.pick("passthrough", given.passthrough),
             credential: mask.pick("credential", credential),
         })
     }
@@ -212,6 +218,7 @@ impl Change {
         row.display_name = checked.display_name;
         row.base_url = checked.base_url;
         row.stream_options = checked.stream_options;
+        row.passthrough = checked.passthrough;
         row.regions = checked.regions;
         row.mapping = checked.mapping;
         match credential {
@@ -245,6 +252,7 @@ impl Change {
                 .custom
                 .or(row.mapping.clone().map(mapping_wire::wire))
                 .map(mapping_wire::wanted),
+            passthrough: self.passthrough.or(row.passthrough),
         };
         let checked = wanted.check();
         if [0, kind_shown(row.kind)].contains(&self.kind) {
@@ -330,6 +338,7 @@ mod tests {
             kind: ProviderKind::OpenAi,
             base_url: domain::base_url::parse("https://api.openai.com/v1").unwrap(),
             stream_options: true,
+            passthrough: false,
             regions: Vec::new(),
             mapping: None,
             credential_sealed,

@@ -9,7 +9,9 @@ use dialect::neutral::{Dropped, Error};
 use http::{HeaderMap, StatusCode};
 
 use crate::{
-    call::{client::NoAnswer, dial::CannotDial, opening::Early},
+    admit::room::Room,
+    call::{client::NoAnswer, dial::CannotDial, opening::Early, upload::Stopped},
+    record::Entry,
     translate::{self, custom::Unanswerable},
 };
 
@@ -34,8 +36,22 @@ pub enum Failure {
     Unreadable,
     /// The provider's programs make no answer of what it answered.
     Unmapped(Box<Unanswerable>),
+    /// The client's body, which was passed on as it came, did not come to its end.
+    Upload(Stopped),
     /// The provider said what went wrong.
     Reported(Box<Reported>),
+}
+
+/// A request that no provider answered.
+pub struct Unanswered {
+    /// Why.
+    pub failure: Failure,
+    /// Waits to hear which status that becomes.
+    pub entry: Entry,
+    /// `model@version`; empty where there is none.
+    pub label: String,
+    /// What is left of the limits.
+    pub room: Room,
 }
 
 /// What a provider said went wrong.
@@ -83,6 +99,7 @@ impl Failure {
     pub const fn may_move_on(&self) -> bool {
         match self {
             Self::Reported(said) => !said.error.class.is_the_requests(),
+            Self::Upload(_) => false,
             _ => true,
         }
     }
@@ -101,6 +118,9 @@ impl Failure {
             Self::Unreadable => "upstream_unreadable",
             Self::Unmapped(_) => "mapping_failed",
             Self::Reported(_) => "upstream_error",
+            Self::Upload(Stopped::TooLarge(_)) => "request_too_large",
+            Self::Upload(Stopped::Slow) => "request_timeout",
+            Self::Upload(Stopped::Broken) => "request_incomplete",
         }
     }
 
@@ -190,6 +210,7 @@ impl fmt::Display for Failure {
                 Some(status) => write!(f, "the provider answered {}", status.as_u16()),
                 None => f.write_str("the provider's stream began with an error"),
             },
+            Self::Upload(why) => why.fmt(f),
         }
     }
 }

@@ -2,32 +2,37 @@
 //!
 //! Never changes a byte, save the usage chunk that the client did not ask for.
 
-use std::collections::VecDeque;
+pub mod kept;
+pub mod media;
 
-use bytes::{Bytes, BytesMut};
+use std::rc::Rc;
+
+use bytes::Bytes;
 use dialect::{
     Tokens,
     crossing::{
         self, Back, Decoder,
         stream::{Aside, Stream},
-        watch::{self, Watch},
+        watch::Watch,
     },
     estimate, events,
     neutral::{Class, Error, Family, Seed},
-    openai::{answer, error, stream::Meter},
+    openai::{error, stream::Meter},
     request::Endpoint,
 };
 use http::{HeaderMap, header};
-use memchr::memmem;
+use policy::provider::Speaks;
 
-use crate::{record::Tally, translate::Way};
+use crate::{
+    call::upload::Pulse,
+    record::{Carried, Tally},
+    translate::Way,
+};
+
+use self::kept::{Kept, output_tokens_of};
 
 /// The kind of every error that a provider caused.
 const FAULT: &str = "api_error";
-
-/// How much of an answer that is not a stream is kept to be read for its usage.
-// Full: only the end is kept, and usage is looked for there, where most providers say it.
-const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Reads one answer.
 pub enum Gauge {
@@ -43,6 +48,31 @@ pub enum Gauge {
     Whole(Kept),
     /// One piece that cannot be read, because it is compressed after all: only its length counts.
     Unread(Endpoint, u64),
+    /// The answer to what is passed through, as far as it can be read.
+    Passed(Box<Passed>),
+}
+
+/// What is known of a request that is passed through.
+pub struct Unmodelled {
+    /// How far its body is.
+    pub pulse: Rc<Pulse>,
+    /// What the provider speaks, which says how its usage is read.
+    pub speaks: Speaks,
+    /// Whether the body is text, so that its bytes say how many tokens it has.
+    pub is_text: bool,
+    /// What was reserved for output: what is charged where the answer does not tell.
+    pub output_tokens: u64,
+}
+
+/// The reading of an answer to what is passed through. All of it goes on as it came, whatever the readings make of it.
+pub struct Passed {
+    request: Unmodelled,
+    read: Gauge,
+    /// The same answer, read as another API's that stands at the same provider.
+    beside: Option<Gauge>,
+    answer_bytes: u64,
+    /// The provider said that it failed.
+    failed: bool,
 }
 
 /// A stream that passes as it is, and is watched.
@@ -61,16 +91,6 @@ pub enum Framing {
     Events,
     /// One array that grows. It has no place for an event of ours.
     Array,
-}
-
-/// The last of an answer, as slices of what passed.
-pub struct Kept {
-    endpoint: Endpoint,
-    /// All there is, as long as it came in one piece, as most answers do.
-    only: Bytes,
-    parts: VecDeque<Bytes>,
-    held_bytes: usize,
-    passed_bytes: u64,
 }
 
 // === impl Gauge ===
@@ -138,9 +158,51 @@ impl Gauge {
         Self::Across(Box::new(back.stream()))
     }
 
+    /// Reads the answer to what was passed through; `good` says whether its status is that of an answer.
+    pub fn passed(request: Unmodelled, headers: &HeaderMap, good: bool) -> Self {
+        let aside = |family| (Self::aside(family, Framing::Events), None);
+        let blind = (Self::Known(Tally::default()), None);
+        let (events, json) = media::kind(headers);
+        let (read, beside) = match request.speaks {
+            _ if !good || !(events || json) => blind,
+            Speaks::OpenAi { .. } if events => (
+                Self::stream(false),
+                Some(Self::aside(Family::Responses, Framing::Events)),
+            ),
+            Speaks::OpenAi { .. } => (
+                Self::whole(Endpoint::ChatCompletions),
+                Some(Self::whole(Endpoint::Responses)),
+            ),
+            Speaks::Messages if events => aside(Family::Messages),
+            Speaks::Messages => (Self::whole(Endpoint::Messages), None),
+            Speaks::Gemini if events => aside(Family::Gemini),
+            Speaks::Gemini => (Self::whole(Endpoint::Generate), None),
+            Speaks::Cohere if events => aside(Family::Cohere),
+            Speaks::Cohere | Speaks::Converse | Speaks::Inference | Speaks::Mapped => blind,
+        };
+        Self::Passed(Box::new(Passed {
+            request,
+            read,
+            beside,
+            answer_bytes: 0,
+            failed: false,
+        }))
+    }
+
+    /// How much has passed, where that is counted.
+    pub fn carried(&self) -> Option<Carried> {
+        match self {
+            Self::Passed(passed) => Some(passed.carried()),
+            _ => None,
+        }
+    }
+
     /// Whether the client gets a stream.
     pub const fn is_stream(&self) -> bool {
-        matches!(self, Self::Stream(_) | Self::Aside(..) | Self::Across(_))
+        match self {
+            Self::Passed(passed) => passed.read.is_stream(),
+            _ => matches!(self, Self::Stream(_) | Self::Aside(..) | Self::Across(_)),
+        }
     }
 
     /// Whether what passes is made anew.
@@ -158,13 +220,7 @@ impl Gauge {
 
     /// Reads an answer in one piece.
     pub const fn whole(endpoint: Endpoint) -> Self {
-        Self::Whole(Kept {
-            endpoint,
-            only: Bytes::new(),
-            parts: VecDeque::new(),
-            held_bytes: 0,
-            passed_bytes: 0,
-        })
+        Self::Whole(Kept::new(endpoint))
     }
 
     /// Counts an answer that cannot be read.
@@ -187,6 +243,7 @@ impl Gauge {
                 out.push(bytes);
             }
             Self::Known(_) => out.push(bytes),
+            Self::Passed(passed) => passed.push(bytes, out),
         }
     }
 
@@ -196,6 +253,7 @@ impl Gauge {
             Self::Stream(meter) => meter.finish(out),
             Self::Aside(passing) => passing.aside.finish(),
             Self::Across(stream) => give(out, |said| stream.finish(said)),
+            Self::Passed(passed) => passed.finish(),
             _ => {}
         }
     }
@@ -209,6 +267,7 @@ impl Gauge {
             Self::Aside(passing) => {
                 out.push(crossing::error_event(passing.family, &neutral).into());
             }
+            Self::Passed(passed) => passed.read.fail(class, code, message, out),
             // Clients of chat know our own errors by their kind.
             _ => out.push(error::event(FAULT, code, message, None).into()),
         }
@@ -221,6 +280,7 @@ impl Gauge {
                 tokens: kept.tokens(),
                 ..self.partial_tally()
             },
+            Self::Passed(passed) => passed.tally(Self::tally),
             _ => self.partial_tally(),
         }
     }
@@ -234,7 +294,7 @@ impl Gauge {
             },
             Self::Whole(kept) => Tally {
                 tokens: None,
-                output_tokens: output_tokens_of(kept.endpoint, kept.passed_bytes),
+                output_tokens: kept.output_tokens(),
             },
             Self::Unread(endpoint, passed_bytes) => Tally {
                 tokens: None,
@@ -243,6 +303,7 @@ impl Gauge {
             Self::Aside(passing) => watched(passing.aside.watch()),
             Self::Across(stream) => watched(stream.watch()),
             Self::Known(tally) => *tally,
+            Self::Passed(passed) => passed.tally(Self::partial_tally),
         }
     }
 
@@ -252,6 +313,7 @@ impl Gauge {
             Self::Stream(meter) => meter.done_seen(),
             Self::Aside(passing) => passing.aside.watch().has_ended(),
             Self::Across(stream) => stream.watch().has_ended(),
+            Self::Passed(passed) => passed.done_seen(),
             _ => false,
         }
     }
@@ -263,6 +325,7 @@ impl Gauge {
             Self::Stream(meter) => meter.first_delta_seen(),
             Self::Aside(passing) => passing.aside.watch().has_begun(),
             Self::Across(stream) => stream.watch().has_begun(),
+            Self::Passed(passed) => passed.answer_bytes > 0,
             _ => true,
         }
     }
@@ -290,6 +353,7 @@ impl Gauge {
     pub const fn has_told_failure(&self) -> bool {
         match self {
             Self::Across(stream) => stream.watch().has_failed(),
+            Self::Passed(passed) => passed.failed,
             _ => self.error_seen() && !self.is_unreadable(),
         }
     }
@@ -318,6 +382,7 @@ impl Gauge {
             Self::Stream(meter) => meter.error_seen(),
             Self::Aside(passing) => passing.aside.watch().has_failed(),
             Self::Across(stream) => stream.watch().has_failed(),
+            Self::Passed(passed) => passed.failed,
             _ => false,
         }
     }
@@ -375,65 +440,60 @@ const fn watched(watch: &Watch) -> Tally {
     }
 }
 
-// === impl Kept ===
+// === impl Passed ===
 
-impl Kept {
-    fn push(&mut self, bytes: Bytes) {
-        self.passed_bytes += bytes.len() as u64;
-        self.held_bytes += bytes.len();
-        if self.held_bytes == bytes.len() && self.held_bytes <= KEPT_BYTES_MAX {
-            self.only = bytes;
-            return;
+impl Passed {
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        self.answer_bytes += bytes.len() as u64;
+        let mut unread = Vec::new();
+        if let Some(beside) = &mut self.beside {
+            beside.push(bytes.clone(), &mut unread);
         }
-        if !self.only.is_empty() {
-            self.parts.push_back(std::mem::take(&mut self.only));
-        }
-        self.parts.push_back(bytes);
-        while self.held_bytes > KEPT_BYTES_MAX
-            && let Some(oldest) = self.parts.pop_front()
+        self.read.push(bytes.clone(), &mut unread);
+        // A stream that merely cannot be read may be of an API that nobody here knows.
+        self.failed |= self.read.has_told_failure();
+        out.push(bytes);
+    }
+
+    /// What is held back of the last event is read. That an end is missing says nothing: this may be no stream of chat's.
+    fn finish(&mut self) {
+        let mut unread = Vec::new();
+        for gauge in [Some(&mut self.read), self.beside.as_mut()]
+            .into_iter()
+            .flatten()
         {
-            self.held_bytes -= oldest.len();
+            gauge.finish(&mut unread);
         }
     }
 
-    fn tokens(&self) -> Option<Tokens> {
-        let whole = self.held_bytes as u64 == self.passed_bytes;
-        let read = |text: &[u8]| {
-            if let Some(family @ (Family::Messages | Family::Gemini | Family::Responses)) =
-                self.endpoint.family()
-            {
-                // An answer without its beginning is no object, and what it used is guessed.
-                watch::tokens_of_answer(family, text)
-            } else if whole {
-                answer::tokens(self.endpoint, text)
-            } else {
-                self.tokens_at_end(text)
-            }
-        };
-        if !self.only.is_empty() {
-            return read(&self.only);
+    const fn done_seen(&self) -> bool {
+        match &self.beside {
+            Some(beside) => self.read.done_seen() || beside.done_seen(),
+            None => self.read.done_seen(),
         }
-        let mut text = BytesMut::with_capacity(self.held_bytes);
-        self.parts
-            .iter()
-            .for_each(|part| text.extend_from_slice(part));
-        read(&text)
     }
 
-    /// Usage in the end of an answer whose beginning is gone. Quotes within a string are escaped, so the last
-    /// `"usage"` with its quotes bare is a member.
-    fn tokens_at_end(&self, end: &[u8]) -> Option<Tokens> {
-        let usage = &end[memmem::rfind(end, b"\"usage\"")?..];
-        let whole = [b"{", usage].concat();
-        answer::tokens(self.endpoint, &whole)
+    /// What the provider says, by the reading that understands more of it: one that finds a total alone takes all of
+    /// it for input. Where it says nothing, what was reserved.
+    fn tally(&self, of: fn(&Gauge) -> Tally) -> Tally {
+        let readings = [Some(&self.read), self.beside.as_ref()];
+        let tokens = readings
+            .into_iter()
+            .flatten()
+            .filter_map(|it| of(it).tokens);
+        Tally {
+            tokens: tokens.max_by_key(Tokens::output_total),
+            output_tokens: self.request.output_tokens,
+        }
     }
-}
 
-/// Output tokens in a whole answer of this many bytes that says nothing of usage; embeddings generate none.
-fn output_tokens_of(endpoint: Endpoint, body_bytes: u64) -> u64 {
-    if endpoint == Endpoint::Embeddings {
-        0
-    } else {
-        estimate::output_tokens(body_bytes)
+    fn carried(&self) -> Carried {
+        let request_bytes = self.request.pulse.bytes();
+        let bytes = usize::try_from(request_bytes).unwrap_or(usize::MAX);
+        Carried {
+            request_bytes,
+            answer_bytes: self.answer_bytes,
+            input_tokens: self.request.is_text.then(|| estimate::input_tokens(bytes)),
+        }
     }
 }

@@ -131,6 +131,7 @@ mod tests {
             base_url: "http://example.com".to_owned(),
             stream_options: false,
             credential_required: false,
+            passthrough: false,
             mapping: Some(Box::new(Mapping {
                 headers: vec![("x-version".to_owned(), "3".to_owned())],
                 programs: Programs {

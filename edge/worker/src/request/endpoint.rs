@@ -4,10 +4,13 @@
 
 use dialect::{
     inference::path::{Addressee, Asks, name},
+    listing::Page,
     neutral::Family,
     request::Endpoint as Inference,
 };
-use http::Method;
+use http::{HeaderMap, Method};
+
+use crate::request::query;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +18,9 @@ pub enum Endpoint {
     /// Something a model answers.
     Inference(Asked),
     /// The list of models.
-    Models,
-    /// One model, by name.
-    Model(String),
+    Models(Box<Listed>),
+    /// One model, by name, and in whose form.
+    Model(Box<(String, Family)>),
     /// What a server of tensors says of itself.
     Server(Server),
     /// Whether a model of tensors can be asked, in this version if one is named.
@@ -38,6 +41,15 @@ pub enum Server {
     Live,
     /// That it can be asked.
     Ready,
+}
+
+/// How models are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// In whose form.
+    pub family: Family,
+    /// Which of them.
+    pub page: Page,
 }
 
 /// In whose words an error is told.
@@ -65,7 +77,7 @@ pub struct Asked {
 }
 
 /// A closed set of words for what a path asks for, as labels of metrics.
-pub const LABELS: [&str; 11] = [
+pub const LABELS: [&str; 13] = [
     "chat_completions",
     "completions",
     "embeddings",
@@ -77,7 +89,21 @@ pub const LABELS: [&str; 11] = [
     "infer",
     "invoke",
     "other",
+    "passthrough",
+    "realtime",
 ];
+
+/// The places in [`LABELS`] of what does not go through the pipeline's usual line.
+pub const MODELS: usize = 3;
+/// As [`MODELS`].
+pub const PASSTHROUGH: usize = 11;
+/// As [`MODELS`].
+pub const REALTIME: usize = 12;
+
+/// What stands before a provider's name in the path of what is passed through.
+pub const PASSTHROUGH_PREFIX: &str = "/passthrough/";
+/// The path of the Realtime API.
+pub const REALTIME_PATH: &str = "/v1/realtime";
 
 /// Which of [`LABELS`] a path belongs to.
 pub fn label(path: &str) -> usize {
@@ -90,7 +116,9 @@ pub fn label(path: &str) -> usize {
         "/v1/messages/count_tokens" => 7,
         _ if generated(path).is_some_and(|(_, asked)| asked.counts()) => 7,
         _ if generated(path).is_some() => 6,
-        _ if path == "/v1/models" || path.starts_with("/v1/models/") => 3,
+        _ if path.starts_with("/v1/models") || path.starts_with("/v1beta/models") => MODELS,
+        _ if path.starts_with(PASSTHROUGH_PREFIX) => PASSTHROUGH,
+        REALTIME_PATH => REALTIME,
         _ if path == "/v2" || path.starts_with("/v2/") => 8,
         _ if invoked(path).is_some() => 9,
         _ => 10,
@@ -112,6 +140,18 @@ pub const fn path(endpoint: Inference) -> &'static str {
         Inference::Infer => "/v2/models/{model}/infer",
         Inference::InferMetadata => "/v2/models/{model}",
         Inference::Invoke => "/models/{model}:invoke",
+    }
+}
+
+/// The family in whose form models are listed to whoever sends these headers: Anthropic's clients name a version of
+/// its API, and Google's have a header of their own for the key.
+pub fn listing(path: &str, headers: &HeaderMap) -> Family {
+    if headers.contains_key("anthropic-version") {
+        Family::Messages
+    } else if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
+        Family::Gemini
+    } else {
+        Family::Chat
     }
 }
 
@@ -201,12 +241,15 @@ impl Endpoint {
             "/v1/responses" => plain(Inference::Responses),
             "/v1/messages" => plain(Inference::Messages),
             "/v1/messages/count_tokens" => plain(Inference::CountMessages),
-            "/v1/models" => Some(Self::Models),
+            "/v1/models" | "/v1beta/models" => Some(Self::Models(Box::new(Listed {
+                family: Family::Chat,
+                page: Page::default(),
+            }))),
             _ => {
                 if let Some((model, inference)) = generated(path) {
                     let events =
                         query.is_some_and(|query| query.split('&').any(|it| it == "alt=sse"));
-                    let model = Some(percent_decoded(model)?.into_boxed_str());
+                    let model = Some(query::decoded(model)?.into_owned().into_boxed_str());
                     return Some(Self::Inference(Asked {
                         inference,
                         model,
@@ -227,8 +270,10 @@ impl Endpoint {
                 }
                 let model = path
                     .strip_prefix("/v1/models/")
-                    .filter(|model| !model.is_empty())?;
-                percent_decoded(model).map(Self::Model)
+                    .or_else(|| path.strip_prefix("/v1beta/models/"))
+                    .filter(|name| !name.is_empty())?;
+                let name = query::decoded(model)?.into_owned();
+                Some(Self::Model(Box::new((name, Family::Chat))))
             }
         }
     }
@@ -240,28 +285,11 @@ impl Endpoint {
                 inference: Inference::InferMetadata,
                 ..
             })
-            | Self::Models
+            | Self::Models(_)
             | Self::Model(_)
             | Self::Server(_)
             | Self::Ready { .. } => (Method::GET, "GET"),
             Self::Inference(_) => (Method::POST, "POST"),
         }
     }
-}
-
-/// A path segment with its `%XX` resolved; `None` when they are not hex or not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte == b'%' {
-            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &rest[2..];
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

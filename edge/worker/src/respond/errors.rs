@@ -57,6 +57,11 @@ errors! {
     INVALID_KEY = "invalid_api_key" 401 INVALID Caller false;
     REVOKED_KEY = "api_key_revoked" 401 INVALID Caller false;
     EXPIRED_KEY = "api_key_expired" 401 INVALID Caller false;
+    PASSTHROUGH_CLOSED = "passthrough_not_allowed" 403 INVALID Caller false;
+    UNSAFE_PATH = "unsafe_path" 400 INVALID Caller false;
+    INVALID_QUERY = "invalid_query" 400 INVALID Caller false;
+    UPGRADE_REQUIRED = "upgrade_required" 426 INVALID Caller false;
+    INVALID_HANDSHAKE = "invalid_handshake" 400 INVALID Caller false;
     CONTENT_ENCODING = "unsupported_content_encoding" 415 INVALID Caller false;
     CONTENT_TYPE = "unsupported_content_type" 415 INVALID Caller false;
     BODY_TOO_LARGE = "request_too_large" 413 INVALID Caller false;

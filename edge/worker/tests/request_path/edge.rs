@@ -209,6 +209,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             stream_options: setup.stream_options,
             credential_required: false,
             mapping: None,
+            passthrough: true,
         }));
     }
     objects.push(Object::Version(Version {

@@ -18,3 +18,4 @@ mod deploy;
 mod dev;
 mod command_line;
 mod foreign;
+mod passthrough;

@@ -5,11 +5,9 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    json,
-    request::{Endpoint, Refused},
-    scalar,
-};
+use payload::{json, scalar};
+
+use crate::request::{Endpoint, Refused};
 
 /// The end user that a body names. Of `safety_identifier` and `user` the first one speaks, since it is what
 /// `OpenAI` has put in the place of the other.
@@ -32,7 +30,12 @@ pub fn of(endpoint: Endpoint, body: &[u8]) -> Result<Option<Cow<'_, str>>, Refus
             };
             Ok(member(metadata, "user_id")?.and_then(scalar::string))
         }
-        Endpoint::Generate | Endpoint::GenerateStream | Endpoint::CountGenerate => Ok(None),
+        Endpoint::Generate
+        | Endpoint::GenerateStream
+        | Endpoint::CountGenerate
+        | Endpoint::Infer
+        | Endpoint::InferMetadata
+        | Endpoint::Invoke => Ok(None),
     }
 }
 

@@ -9,9 +9,12 @@ pub mod hold;
 pub mod attempts;
 
 use counters::Counters;
-use dialect::{estimate, request::Endpoint};
+use dialect::request::Endpoint;
 use policy::{
     applying::{Applied, Asking},
+    id::{ModelId, ProviderId},
+    key::Key,
+    limit::Unit,
     rules::Rules,
 };
 use serde::Deserialize;
@@ -36,6 +39,7 @@ pub struct Config {
 }
 
 /// Gives permits.
+#[derive(Clone)]
 pub struct Admit {
     counters: Counters,
     config: Config,
@@ -82,21 +86,66 @@ impl Admit {
         arrival: &Arrival,
         request: &Request,
     ) -> Result<Permit, Refusal> {
-        let embedded = request.scanned().embedded;
         let guess = Guess {
-            input: estimate::request_tokens(request.body().len(), embedded),
+            input: request.input_tokens_estimate(),
             output: self.output_tokens(request),
         };
-        let organization = plan.grant().caller().key().organization;
+        let key = plan.grant().caller().key();
+        self.reserve(limits, key, arrival, guess).await
+    }
+
+    /// Reserves for what is not read before it is sent, by a guess of its tokens.
+    pub async fn unread(
+        &self,
+        limits: Limits,
+        key: &Key,
+        arrival: &Arrival,
+        guess: Guess,
+    ) -> Result<Permit, Refusal> {
+        self.reserve(limits, key, arrival, guess).await
+    }
+
+    /// Reserves once more for what goes on, in limits on tokens alone: it is still one request.
+    pub async fn more(
+        &self,
+        limits: Vec<Applied>,
+        key: &Key,
+        now_ms: u64,
+        guess: Guess,
+    ) -> Result<Hold, Refusal> {
+        let mut random = [0; 10];
+        fastrand::fill(&mut random);
+        let id = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
         let request = counters::Request {
-            organization,
+            organization: key.organization,
+            id: id.into_bytes(),
+        };
+        let mut hold = Hold::new(self.counters.clone(), request, limits, guess);
+        hold.reserve(now_ms).await?;
+        Ok(hold)
+    }
+
+    /// Output tokens to reserve where nothing says how many there may be.
+    pub const fn output_tokens_default(&self) -> u64 {
+        self.config.output_tokens_default
+    }
+
+    async fn reserve(
+        &self,
+        limits: Limits,
+        key: &Key,
+        arrival: &Arrival,
+        guess: Guess,
+    ) -> Result<Permit, Refusal> {
+        let request = counters::Request {
+            organization: key.organization,
             id: arrival.id.into_bytes(),
         };
         let attempts = (!limits.at_providers.is_empty()).then(|| {
             let at_providers = limits.at_providers;
             Box::new(Attempts::new(
                 self.counters.clone(),
-                (organization, arrival.at_ms),
+                (key.organization, arrival.at_ms),
                 at_providers,
                 guess,
             ))
@@ -127,21 +176,65 @@ impl Admit {
 /// Every limit that counts what the plan uses.
 pub fn limits(rules: &Rules, plan: &Plan, end_user: &str, now_ms: u64) -> Limits {
     let key = plan.grant().caller().key();
+    let asking = asking(key, Some(plan.grant().model().id), now_ms);
     let asking = Asking {
+        end_user: Some(end_user),
+        ..asking
+    };
+    let candidates = plan.candidates().iter();
+    limits_of(rules, &asking, candidates.map(|it| it.provider().id))
+}
+
+/// Every limit that counts what a key uses where one of these providers is asked for what is not read. It names no end
+/// user, and mostly no model; limits that ask for what it does not name do not concern it.
+pub fn limits_unread(
+    rules: &Rules,
+    (key, model): (&Key, Option<ModelId>),
+    providers: impl Iterator<Item = ProviderId>,
+    now_ms: u64,
+) -> Limits {
+    limits_of(rules, &asking(key, model, now_ms), providers)
+}
+
+/// Those on tokens of what is not read and goes on at this provider.
+pub fn limits_going_on(
+    rules: &Rules,
+    (key, model): (&Key, Option<ModelId>),
+    provider: ProviderId,
+    now_ms: u64,
+) -> Vec<Applied> {
+    let asking = asking(key, model, now_ms);
+    let mut limits = rules.limits(&asking);
+    if rules.asks_provider(key.organization) {
+        limits.extend(rules.limits_at(&asking, provider));
+    }
+    limits.retain(|applied| applied.limit.unit != Unit::Requests);
+    limits
+}
+
+fn asking(key: &Key, model: Option<ModelId>, now_ms: u64) -> Asking<'_> {
+    Asking {
         organization: key.organization,
         project: key.project,
         key_id: &key.key_id,
-        model: plan.grant().model().id,
-        end_user,
+        model,
+        end_user: None,
         now_ms,
-    };
-    let at_providers = if rules.asks_provider(key.organization) {
-        attempts::at_providers(rules, plan, &asking).into()
+    }
+}
+
+fn limits_of(
+    rules: &Rules,
+    asking: &Asking<'_>,
+    providers: impl Iterator<Item = ProviderId>,
+) -> Limits {
+    let at_providers = if rules.asks_provider(asking.organization) {
+        attempts::at_providers(rules, providers, asking).into()
     } else {
         Box::default()
     };
     Limits {
-        all: rules.limits(&asking),
+        all: rules.limits(asking),
         at_providers,
     }
 }

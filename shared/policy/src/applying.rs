@@ -1,7 +1,8 @@
 //! Which limits concern a request, and which count of each: the one place where that is decided.
 //!
 //! Who asks for room and who explains limits both ask here. Knows nothing of levels. A request for no named end user
-//! is for the end user without a name, so that leaving the name out opens nothing.
+//! is for the end user without a name, so that leaving the name out opens nothing. What is passed through is not read: limits
+//! that ask for a model or an end user do not concern it where none is known.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,10 +23,10 @@ pub struct Asking<'a> {
     pub project: ProjectId,
     /// With which key.
     pub key_id: &'a str,
-    /// For which model.
-    pub model: ModelId,
-    /// For whom the client says it asks; empty when it does not say.
-    pub end_user: &'a str,
+    /// For which model; `None` where none is named, as by what is passed through.
+    pub model: Option<ModelId>,
+    /// For whom the client says it asks, empty when it does not say; `None` where nobody can tell.
+    pub end_user: Option<&'a str>,
     /// When, milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -139,11 +140,13 @@ fn concerns(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) ->
     let scope = &limit.scope;
     scope.asks_provider() == provider.is_some()
         && (scope.provider.is_none() || scope.provider == provider)
-        && scope.model.is_none_or(|model| model == asking.model)
+        && scope.model.is_none_or(|model| Some(model) == asking.model)
         && scope
             .end_user
             .as_ref()
-            .is_none_or(|end_user| end_user == asking.end_user)
+            .is_none_or(|end_user| Some(end_user.as_str()) == asking.end_user)
+        && (asking.model.is_some() || !scope.each.has(Member::Model))
+        && (asking.end_user.is_some() || !scope.each.has(Member::EndUser))
 }
 
 fn one_less(counts: &mut HashMap<OrganizationId, usize>, organization: OrganizationId) {
@@ -177,7 +180,11 @@ impl Applied {
         provider: Option<ProviderId>,
         zone: Option<&Zone>,
     ) -> Self {
-        let allowance = limit.allowance_of(asking.key_id, asking.end_user, asking.now_ms);
+        let allowance = limit.allowance_of(
+            asking.key_id,
+            asking.end_user.unwrap_or_default(),
+            asking.now_ms,
+        );
         let measure = match *allowance {
             Allowance::Rate(rate) => Measure::Rate(rate),
             Allowance::Quota(quota) => Measure::Quota {
@@ -213,8 +220,8 @@ fn counter(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) -> 
         let which: &[u8] = match member {
             Member::Project => asking.project.as_bytes(),
             Member::Key => asking.key_id.as_bytes(),
-            Member::EndUser => asking.end_user.as_bytes(),
-            Member::Model => asking.model.as_bytes(),
+            Member::EndUser => asking.end_user.unwrap_or_default().as_bytes(),
+            Member::Model => asking.model.as_ref().map_or(&[], |it| it.as_bytes()),
             Member::Provider => provider.as_ref().map_or(&[], |it| it.as_bytes()),
         };
         digest.update([member as u8]);

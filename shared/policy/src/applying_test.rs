@@ -29,8 +29,8 @@ fn asking() -> Asking<'static> {
         organization: ORGANIZATION,
         project: PROJECT,
         key_id: "key",
-        model: MODEL,
-        end_user: "ann",
+        model: Some(MODEL),
+        end_user: Some("ann"),
         now_ms: 0,
     }
 }
@@ -129,7 +129,7 @@ fn each_member_has_a_count_of_its_own_and_others_share_the_limits() {
     assert_eq!(plain, Some(CounterId::from_bytes([9; 16])));
     let ann = found(each(Member::EndUser), &asking(), None);
     let bob = Asking {
-        end_user: "bob",
+        end_user: Some("bob"),
         ..asking()
     };
     assert_ne!(ann, found(each(Member::EndUser), &bob, None));
@@ -141,7 +141,7 @@ fn each_member_has_a_count_of_its_own_and_others_share_the_limits() {
     };
     assert_eq!(ann, found(each(Member::EndUser), &elsewhere, None));
     let nobody = Asking {
-        end_user: "",
+        end_user: Some(""),
         ..asking()
     };
     assert!(found(each(Member::EndUser), &nobody, None).is_some());
@@ -152,15 +152,40 @@ fn each_member_has_a_count_of_its_own_and_others_share_the_limits() {
     };
     let one = Asking {
         key_id: "ab",
-        end_user: "c",
+        end_user: Some("c"),
         ..asking()
     };
     let other = Asking {
         key_id: "a",
-        end_user: "bc",
+        end_user: Some("bc"),
         ..asking()
     };
     assert_ne!(found(both.clone(), &one, None), found(both, &other, None));
+}
+
+#[test]
+fn what_names_no_model_and_no_end_user_is_not_held_to_limits_that_ask_for_them() {
+    let unread = Asking {
+        model: None,
+        end_user: None,
+        ..asking()
+    };
+    for member in [Member::Model, Member::EndUser] {
+        assert!(found(each(member), &unread, None).is_none());
+    }
+    let of_model = Scope {
+        model: Some(MODEL),
+        ..Scope::all(Of::Project(PROJECT))
+    };
+    assert!(found(of_model, &unread, None).is_none());
+    let of_end_user = Scope {
+        end_user: Some("ann".to_owned()),
+        ..Scope::all(Of::Project(PROJECT))
+    };
+    assert!(found(of_end_user, &unread, None).is_none());
+    assert!(found(Scope::all(Of::Project(PROJECT)), &unread, None).is_some());
+    let provider = Some(ProviderId::from_bytes([7; 16]));
+    assert!(found(each(Member::Provider), &unread, provider).is_some());
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod region;
 pub mod calendar;
 pub mod organization;
 pub mod project;
+pub mod mapping;
 pub mod provider;
 pub mod model;
 pub mod limit;

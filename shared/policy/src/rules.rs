@@ -33,6 +33,8 @@ pub struct Rules {
     limits: HashMap<LimitId, Arc<Limit>>,
     index: Index,
     closed: HashMap<LimitId, OrganizationId>,
+    /// How many versions send headers on that a client sent.
+    copying: usize,
 }
 
 // === impl Rules ===
@@ -97,9 +99,32 @@ impl Rules {
         self.providers.get(&id)
     }
 
+    /// Every provider, in no order.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
+    /// The provider that an organization's operators call `name`; none while the organization is closed. Looks at
+    /// every provider, because only what is passed through names one.
+    pub fn provider_named(
+        &self,
+        organization: OrganizationId,
+        name: &str,
+    ) -> Option<&Arc<Provider>> {
+        self.providers
+            .values()
+            .find(|it| it.organization == organization && it.name == name)
+            .filter(|_| self.is_open(organization))
+    }
+
     /// A version.
     pub fn version(&self, id: VersionId) -> Option<&Arc<Version>> {
         self.versions.get(&id)
+    }
+
+    /// Whether a version sends headers on that a client sent.
+    pub const fn copies_headers(&self) -> bool {
+        self.copying > 0
     }
 
     /// The model that an organization's clients call `name`; none while the organization is closed.
@@ -150,7 +175,11 @@ impl Rules {
             Object::Organization(it) => drop(self.organizations.insert(it.id, Arc::new(it))),
             Object::Project(it) => drop(self.projects.insert(it.id, Arc::new(it))),
             Object::Provider(it) => drop(self.providers.insert(it.id, Arc::new(it))),
-            Object::Version(it) => drop(self.versions.insert(it.id, Arc::new(it))),
+            Object::Version(it) => {
+                self.remove_version(it.id);
+                self.copying += usize::from(copies(&it));
+                self.versions.insert(it.id, Arc::new(it));
+            }
             Object::Model(it) => {
                 self.remove_model(it.id);
                 let it = Arc::new(it);
@@ -176,11 +205,17 @@ impl Rules {
             Kind::Organization => drop(self.organizations.remove(&OrganizationId::from_bytes(id))),
             Kind::Project => drop(self.projects.remove(&ProjectId::from_bytes(id))),
             Kind::Provider => drop(self.providers.remove(&ProviderId::from_bytes(id))),
-            Kind::Version => drop(self.versions.remove(&VersionId::from_bytes(id))),
+            Kind::Version => self.remove_version(VersionId::from_bytes(id)),
             Kind::Model => self.remove_model(ModelId::from_bytes(id)),
             Kind::Limit => self.remove_limit(LimitId::from_bytes(id)),
             Kind::Key | Kind::Credential | Kind::Pepper => {}
         }
+    }
+
+    fn remove_version(&mut self, id: VersionId) {
+        let old = self.versions.remove(&id);
+        let copied = old.is_some_and(|old| copies(&old));
+        self.copying = self.copying.saturating_sub(usize::from(copied));
     }
 
     fn remove_model(&mut self, id: ModelId) {
@@ -212,6 +247,13 @@ impl Rules {
         };
         self.index.remove(&old);
     }
+}
+
+fn copies(version: &Version) -> bool {
+    version
+        .recipe
+        .as_ref()
+        .is_some_and(|it| it.headers().copy_any())
 }
 
 fn whole<T: Clone>(object: &Arc<T>) -> T {

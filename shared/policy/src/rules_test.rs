@@ -1,5 +1,7 @@
 //! What is in force after an edit, and what is not.
 
+use payload::transform::Recipe;
+
 use super::*;
 use crate::{
     id::{ModelId, ProjectId},
@@ -23,8 +25,8 @@ fn asking(project: u8, key_id: &str) -> Asking<'_> {
         organization: OrganizationId::from_bytes([2; 16]),
         project: ProjectId::from_bytes([project; 16]),
         key_id,
-        model: ModelId::from_bytes([9; 16]),
-        end_user: "",
+        model: Some(ModelId::from_bytes([9; 16])),
+        end_user: Some(""),
         now_ms: 0,
     }
 }
@@ -66,4 +68,31 @@ fn a_limit_that_moves_leaves_nothing_behind() {
         key: vec![1; 16],
     });
     assert_eq!(count(&rules), (0, 0));
+}
+
+#[test]
+fn it_is_known_whether_any_version_copies_headers() {
+    let version = |id, header_rules| {
+        let recipe = Recipe::read("", header_rules).unwrap();
+        Object::Version(Version {
+            id: VersionId::from_bytes([id; 16]),
+            model: ModelId::from_bytes([9; 16]),
+            name: "v".to_owned(),
+            targets: Vec::new(),
+            recipe: Some(Arc::new(recipe)),
+        })
+    };
+    let mut rules = Rules::default();
+    rules.apply(Edit::Upsert(version(1, r#"[{"remove":"user-agent"}]"#)));
+    assert!(!rules.copies_headers());
+    let copying = version(2, r#"[{"copy":"x-trace"}]"#);
+    for _ in 0..2 {
+        rules.apply(Edit::Upsert(copying.clone()));
+    }
+    assert!(rules.copies_headers());
+    rules.apply(Edit::Delete {
+        kind: Kind::Version,
+        key: copying.key(),
+    });
+    assert!(!rules.copies_headers());
 }

@@ -10,10 +10,7 @@ use policy::{
     rules::Rules,
 };
 
-use crate::{
-    admit::hold::{Guess, Hold, Refusal},
-    route::Plan,
-};
+use crate::admit::hold::{Guess, Hold, Refusal};
 
 /// The limits of one target of a plan, in the order of its targets.
 #[derive(Debug, Clone)]
@@ -31,11 +28,14 @@ pub struct Attempts {
     guess: Guess,
 }
 
-/// Of each provider in the plan, the limits that concern the request when that one serves it; none without limits.
-pub fn at_providers(rules: &Rules, plan: &Plan, asking: &Asking<'_>) -> Vec<AtProvider> {
+/// Of each provider that may be asked, the limits that concern the request when that one serves it; none without limits.
+pub fn at_providers(
+    rules: &Rules,
+    providers: impl Iterator<Item = ProviderId>,
+    asking: &Asking<'_>,
+) -> Vec<AtProvider> {
     let mut found: Vec<AtProvider> = Vec::new();
-    for candidate in plan.candidates() {
-        let provider = candidate.provider().id;
+    for provider in providers {
         if found.iter().any(|it| it.provider == provider) {
             continue;
         }

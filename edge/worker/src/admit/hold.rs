@@ -225,6 +225,16 @@ impl Drop for Hold {
 
 // === impl Refusal ===
 
+impl Refusal {
+    /// Its name in records and metrics: the code that a client gets.
+    pub const fn code(&self) -> &'static str {
+        match self.why {
+            Why::UsedUp => "rate_limit_exceeded",
+            Why::Unknown => "limit_unknown",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.why == Why::Unknown {

@@ -5,7 +5,7 @@
 
 use proto::{message, usage};
 
-use crate::record::Record;
+use crate::record::{Attempt, Record};
 
 /// The longest text that the control plane stores, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -58,6 +58,19 @@ pub fn record(record: Record) -> usage::Record {
             .take(OVER_LIMITS_MAX)
             .map(|id| id.as_bytes().to_vec())
             .collect(),
+        attempts: record.attempts.into_iter().map(attempt).collect(),
+        request_bytes: record.request_bytes.min(NUMBER_MAX),
+        answer_bytes: record.answer_bytes.min(NUMBER_MAX),
+    }
+}
+
+fn attempt(attempt: Attempt) -> usage::Attempt {
+    usage::Attempt {
+        provider_id: attempt.provider.as_bytes().to_vec(),
+        provider_model: text(attempt.provider_model),
+        code: attempt.code.to_owned(),
+        status: u32::from(attempt.status),
+        tokens: attempt.tokens.total().min(NUMBER_MAX),
     }
 }
 

@@ -2,6 +2,10 @@
 
 mod sdks;
 mod dialects;
+mod transforms;
+mod richer;
+mod custom;
+mod tensors;
 mod streaming;
 mod revocation;
 mod outage;
@@ -14,3 +18,5 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod foreign;
+mod passthrough;

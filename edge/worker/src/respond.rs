@@ -4,7 +4,7 @@
 //! model's name, nor anything that a provider said; a provider's own error of the request goes on as it means.
 
 pub mod errors;
-mod stages;
+pub mod stages;
 pub mod room_headers;
 pub mod words;
 pub mod reported;

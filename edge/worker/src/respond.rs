@@ -7,6 +7,7 @@ pub mod errors;
 pub mod room_headers;
 pub mod reported;
 pub mod farewell;
+pub mod unmodelled;
 
 use std::borrow::Cow;
 
@@ -23,18 +24,18 @@ use http_body_util::{Either, Full};
 use crate::{
     admit,
     admit::room::Room,
-    call::{
-        failure::{Failure, Reported, Unanswered},
-        upload::Stopped,
-    },
+    call::failure::{Failure, Reported, Unanswered},
     identify,
     passage::Through,
     pipeline::{Answered, Refusal, Reply},
+    record::Outcome,
     relay::{Relay, headers},
     request::{self, Arrival, passing},
     socket::Socket,
     transform, translate,
 };
+
+use self::unmodelled::{of_passing, of_upload};
 
 /// What is sent: bytes of ours, or a provider's answer.
 pub type Body = Either<Full<Bytes>, Relay>;
@@ -146,7 +147,7 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
                 room,
             } if !said.error.class.is_our_credentials() => {
                 let mut response = reported(*said, family);
-                entry.failed(response.status().as_u16());
+                entry.failed(response.status().as_u16(), Outcome::ProviderFailed);
                 name(response.headers_mut(), label, &room);
                 sign(response.headers_mut(), arrival);
                 return response;
@@ -185,9 +186,12 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
         // The entry closes with the status that its client gets.
         Refusal::Call(unanswered) => {
             let Unanswered {
-                entry, label, room, ..
+                failure,
+                entry,
+                label,
+                room,
             } = *unanswered;
-            entry.failed(said.error.status);
+            entry.failed(said.error.status, failure.outcome());
             name(headers, label, &room);
         }
         _ => {}
@@ -362,20 +366,6 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
     (error, None)
 }
 
-const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
-    use passing::Refused::{Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired};
-    let error = match refused {
-        Path => errors::UNKNOWN_PATH,
-        Unsafe => errors::UNSAFE_PATH,
-        Method(_) => errors::METHOD_NOT_ALLOWED,
-        KeyInQuery => errors::KEY_IN_QUERY,
-        Model => return (errors::INVALID_MODEL, Some("model")),
-        UpgradeRequired => errors::UPGRADE_REQUIRED,
-        Handshake(_) => errors::INVALID_HANDSHAKE,
-    };
-    (error, None)
-}
-
 const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
     match refusal {
         identify::Refusal::NoKey => errors::MISSING_KEY,
@@ -444,12 +434,7 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
             errors::AUTH_FAILED,
             "The provider refused the gateway's credential, not your key.",
         ),
-        Failure::Upload(Stopped::TooLarge(_)) => (
-            errors::BODY_TOO_LARGE,
-            "The body is longer than what may be passed through.",
-        ),
-        Failure::Upload(Stopped::Slow) => (errors::BODY_TIMEOUT, "The body did not come in time."),
-        Failure::Upload(Stopped::Broken) => (errors::BODY_BROKEN, "The body broke off."),
+        Failure::Upload(why) => of_upload(*why),
         Failure::Unexpected(_) => (
             errors::UNEXPECTED,
             "The provider answered with a status that is no answer.",

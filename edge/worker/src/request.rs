@@ -6,12 +6,12 @@
 pub mod key;
 pub mod query;
 pub mod endpoint;
+pub mod pages;
 pub mod budget;
 pub mod body;
 pub mod passing;
 
 use std::{
-    borrow::Cow,
     fmt,
     rc::Rc,
     time::{Duration, Instant},
@@ -20,7 +20,6 @@ use std::{
 use bytes::Bytes;
 use dialect::{
     crossing, custom, estimate, inference,
-    listing::{self, Page},
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
@@ -34,7 +33,7 @@ use crate::accept;
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::{Asked, Endpoint, Listed},
+    endpoint::{Asked, Endpoint},
     key::Key,
 };
 
@@ -193,7 +192,10 @@ impl Head {
                 }
                 check_content(&parts.headers, json_bytes.is_some())?;
             }
-            Endpoint::Models(listed) => **listed = listed_as(&parts)?,
+            Endpoint::Models(listed) => {
+                let read = pages::listed(&parts);
+                **listed = read.map_err(|pages::Unclear(name)| Refusal::Page(name))?;
+            }
             Endpoint::Model(model) => {
                 model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
             }
@@ -444,40 +446,6 @@ fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
         rest.insert(name.clone(), value.clone());
     }
     rest
-}
-
-/// How the models are to be listed that are asked for like this.
-fn listed_as(parts: &Parts) -> Result<Listed, Refusal> {
-    let family = endpoint::listing(parts.uri.path(), &parts.headers);
-    let query = parts.uri.query().unwrap_or_default();
-    let (size, after, before) = match family {
-        Family::Messages => ("limit", "after_id", Some("before_id")),
-        Family::Gemini => ("pageSize", "pageToken", None),
-        // This form has no pages.
-        _ => {
-            let page = Page::default();
-            return Ok(Listed { family, page });
-        }
-    };
-    let text = |name| match query::only(query, name) {
-        Ok(text) => Ok(text.filter(|text| !text.is_empty())),
-        Err(query::Unclear) => Err(Refusal::Page(name)),
-    };
-    let number = |text: Cow<'_, str>| {
-        let number = text.parse().ok();
-        number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
-    };
-    let size = match text(size)? {
-        Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
-        None => None,
-    };
-    let before = before.map(text).transpose()?.flatten();
-    let page = Page {
-        size,
-        after: text(after)?.map(Cow::into_owned),
-        before: before.map(Cow::into_owned),
-    };
-    Ok(Listed { family, page })
 }
 
 /// The rows of a request for inference, whose tensors must hold together.

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use crate::{
     admit::room::Room,
     call::{client::NoAnswer, dial::CannotDial, opening::Early, upload::Stopped},
-    record::Entry,
+    record::{Entry, Outcome},
     translate::{self, custom::Unanswerable},
 };
 
@@ -101,6 +101,15 @@ impl Failure {
             Self::Reported(said) => !said.error.class.is_the_requests(),
             Self::Upload(_) => false,
             _ => true,
+        }
+    }
+
+    /// How a request ends that nobody else answers.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Upload(Stopped::Broken) => Outcome::ClientGone,
+            Self::Upload(_) => Outcome::Cut,
+            _ => Outcome::ProviderFailed,
         }
     }
 

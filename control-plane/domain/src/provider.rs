@@ -4,7 +4,7 @@ use policy::{provider::ProviderKind, region::Region};
 
 use crate::{
     base_url::{self, BaseUrl},
-    region, text,
+    exchange_origin, region, text,
     violation::Violations,
 };
 
@@ -21,6 +21,8 @@ pub struct Wanted<'a> {
     pub regions: &'a [String],
     /// Whether `stream_options.include_usage` may be sent; `None` means: the default of its kind.
     pub stream_options: Option<bool>,
+    /// Where its credential may be exchanged for a token, beside where its kind does.
+    pub exchange_origins: &'a [String],
 }
 
 /// A provider as it may be.
@@ -36,6 +38,8 @@ pub struct Checked {
     pub regions: Vec<Region>,
     /// Whether `stream_options.include_usage` may be sent.
     pub stream_options: bool,
+    /// Where its credential may be exchanged for a token, beside where its kind does.
+    pub exchange_origins: Vec<String>,
 }
 
 // === impl Wanted ===
@@ -53,6 +57,8 @@ impl Wanted<'_> {
             base_url::resolve(self.kind, self.base_url),
         );
         let regions = region::list(self.regions, "provider.regions", &mut violations);
+        let field = "provider.exchange_origins";
+        let exchange_origins = exchange_origin::list(self.exchange_origins, field, &mut violations);
         let (true, Some(display_name), Some(base_url)) =
             (violations.is_empty(), display_name, base_url)
         else {
@@ -67,6 +73,7 @@ impl Wanted<'_> {
             base_url,
             regions,
             stream_options,
+            exchange_origins,
         })
     }
 }
@@ -83,6 +90,7 @@ mod tests {
             base_url: "",
             regions: &[],
             stream_options: None,
+            exchange_origins: &[],
         };
         let checked = wanted.check().unwrap();
         assert_eq!(checked.base_url.origin(), "https://api.mistral.ai:443");
@@ -106,6 +114,7 @@ mod tests {
             base_url: "",
             regions: &["EU".to_owned()],
             stream_options: None,
+            exchange_origins: &[],
         };
         let fields: Vec<_> = wanted
             .check()

@@ -21,7 +21,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    column, conflict, credential,
+    column, conflict,
+    credential::{self, Bounds},
     error::StoreError,
     id::uuid,
     list::{self, Listed},
@@ -47,6 +48,8 @@ pub struct New {
     pub stream_options: bool,
     /// The regions whose edges may use it; empty means: every one.
     pub regions: Vec<Region>,
+    /// Where its credential may be exchanged for a token, beside where its kind does.
+    pub exchange_origins: Vec<String>,
     /// What we present to it, sealed; `None` means: nothing.
     pub credential_sealed: Option<Vec<u8>>,
 }
@@ -70,6 +73,8 @@ pub struct Row {
     pub stream_options: bool,
     /// The regions whose edges may use it; empty means: every one. Can change.
     pub regions: Vec<Region>,
+    /// Where its credential may be exchanged for a token, beside where its kind does. Can change.
+    pub exchange_origins: Vec<String>,
     /// What we present to it, sealed; `None` means: nothing. Can change.
     pub credential_sealed: Option<Vec<u8>>,
     /// Counts its writes.
@@ -91,6 +96,7 @@ struct Columns {
     base_url: String,
     stream_options: bool,
     regions: Vec<String>,
+    exchange_origins: Vec<String>,
     credential: Option<Vec<u8>>,
     version: i64,
     created_at: OffsetDateTime,
@@ -115,8 +121,8 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.regions, it.credential, it.version, it.created_at,
-                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.stream_options, it.regions, it.exchange_origins, it.credential, it.version,
+                  it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
            WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
@@ -139,8 +145,8 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
     let organization = named::organization(write.connection(), &parent).await?;
     sqlx::query!(
         r#"INSERT INTO provider (id, organization, name, display_name, kind, base_url,
-                                 stream_options, regions, credential)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#,
+                                 stream_options, regions, exchange_origins, credential)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.provider.as_str(),
@@ -149,6 +155,7 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
         new.base_url.as_str(),
         new.stream_options,
         &column::texts(&new.regions),
+        &new.exchange_origins,
         new.credential_sealed,
     )
     .execute(write.connection())
@@ -179,13 +186,14 @@ pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Resul
     let before = read(write.connection(), &row.name).await?;
     sqlx::query!(
         r#"UPDATE provider SET display_name = $2, base_url = $3, stream_options = $4, regions = $5,
-               credential = $6, version = version + 1, updated_at = now()
+               exchange_origins = $6, credential = $7, version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
         row.base_url.as_str(),
         row.stream_options,
         &column::texts(&row.regions),
+        &row.exchange_origins,
         row.credential_sealed,
     )
     .execute(write.connection())
@@ -218,8 +226,8 @@ async fn read(connection: &mut PgConnection, name: &ProviderName) -> Result<Row,
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.regions, it.credential, it.version, it.created_at,
-                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.stream_options, it.regions, it.exchange_origins, it.credential, it.version,
+                  it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            JOIN organization ON organization.id = it.organization
            LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
@@ -247,7 +255,11 @@ async fn written(
     }
     let audience = Audience::only(row.regions.clone());
     if let Some(clear) = clear {
-        credential::put(write, row.id, &row.base_url, clear, audience.clone());
+        let bounds = Bounds {
+            base_url: &row.base_url,
+            exchange_origins: &row.exchange_origins,
+        };
+        credential::put(write, row.id, &bounds, clear, audience.clone());
     }
     write.put(Object::Provider(row.object()), audience);
     Ok(row)
@@ -296,6 +308,7 @@ impl Columns {
             base_url: column::read(base_url::parse(&self.base_url), "provider.base_url")?,
             stream_options: self.stream_options,
             regions: column::regions(&self.regions)?,
+            exchange_origins: self.exchange_origins,
             credential_sealed: self.credential,
             version: self.version,
             created_at: self.created_at,

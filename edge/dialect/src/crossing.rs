@@ -16,6 +16,7 @@ use std::fmt;
 
 use crate::{
     Tokens,
+    aws::exception,
     chat::{self, client::Client},
     cohere,
     converse::{self, names::Originals},
@@ -261,6 +262,19 @@ pub fn read_error(provider: Family, status: u16, body: &[u8]) -> Error {
     }
 }
 
+/// What a host of Anthropic's models says of an error, as a client of Anthropic's reads it. `name` is what Amazon says
+/// beside the body. What is said in that dialect already stays as it is.
+pub fn hosted_error(name: Option<&str>, status: u16, body: &[u8]) -> Vec<u8> {
+    if messages::hosted::is_own_error(body) {
+        return body.to_vec();
+    }
+    let error = match name {
+        Some(name) => exception::error(Some(name), Some(status), body),
+        None => messages::error::decode(status, body),
+    };
+    messages::error::encode(&error)
+}
+
 /// Reads a client's request.
 pub fn read(asked: &Asked<'_>, body: &str) -> Result<Request, Misfit> {
     match asked.family {
@@ -388,3 +402,27 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_s_error_is_said_as_anthropic_does_and_one_of_anthropic_s_is_left_alone() {
+        let own = br#"{"type":"error","error":{"type":"overloaded_error","message":"x"} }"#;
+        assert_eq!(hosted_error(None, 529, own), own);
+        let said = |name, status, body: &str| {
+            String::from_utf8(hosted_error(name, status, body.as_bytes())).unwrap()
+        };
+        let google = r#"{"error":{"code":429,"message":"Quota.","status":"RESOURCE_EXHAUSTED"}}"#;
+        assert_eq!(
+            said(None, 429, google),
+            r#"{"type":"error","error":{"type":"rate_limit_error","message":"Quota."}}"#
+        );
+        let amazon = r#"{"message":"Slow down."}"#;
+        assert_eq!(
+            said(Some("ThrottlingException:http://x/"), 400, amazon),
+            r#"{"type":"error","error":{"type":"rate_limit_error","message":"Slow down."}}"#
+        );
+    }
+}

@@ -126,7 +126,7 @@ pub fn relay(
         relay.complete();
     }
     let mut headers = kept(headers);
-    if let Some(dropped) = named(&dropped) {
+    if let Some(dropped) = dropped.and_then(|dropped| named(&dropped)) {
         headers.insert(DROPPED, dropped);
     }
     (Head { status, headers }, relay)
@@ -138,6 +138,8 @@ fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
     let (endpoint, usage_added) = match way {
         _ if !status.is_success() => return Gauge::Blind,
         Way::Across { back, .. } => return Gauge::across(back),
+        Way::Hosted { framed: true, .. } => return Gauge::unframed(),
+        Way::Hosted { endpoint, .. } => (*endpoint, false),
         Way::Same {
             endpoint,
             usage_added,
@@ -246,9 +248,8 @@ impl Relay {
             let mut said = Vec::new();
             self.gauge.fail(class, code, message, &mut said);
             let event = said.concat();
-            // What has passed of the last event, whole lines or not, must not become part of this one. What is
-            // translated passes in whole events.
-            let torn = self.state == State::Moving && !matches!(self.gauge, Gauge::Across(_));
+            // What has passed of the last event, whole lines or not, must not become part of this one.
+            let torn = self.state == State::Moving && !self.gauge.passes_whole_events();
             let gap: &[u8] = if torn { b"\n\n" } else { b"" };
             self.ready.push([gap, &event].concat().into());
         }

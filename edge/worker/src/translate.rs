@@ -3,25 +3,30 @@
 //! Within a family the model's name is spliced and the bytes pass; between two the neutral form stands. Knows which
 //! kind of provider speaks what; knows nothing of sockets or credentials.
 
+mod door;
 mod facts;
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write as _},
-};
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use dialect::{
     crossing::{self, Back, Crossed, Maker, Target, cross, cross_count, cross_vectors},
+    messages::{
+        hosted::{Enclosed, Envelope, enclose},
+        target::Hosting,
+    },
     neutral::{Dropped, Family, Seed},
+    object::Misfit,
     request::{Endpoint, Rewrite, rewrite},
 };
-use policy::provider::{Provider, Speaks};
+use policy::provider::Provider;
 
 use crate::{
     request::{Arrival, Request},
     route::Candidate,
 };
+
+use self::door::Door;
 
 /// A request as one target gets it.
 pub struct Outgoing {
@@ -29,12 +34,23 @@ pub struct Outgoing {
     pub path: Cow<'static, str>,
     /// The body.
     pub body: Bytes,
-    /// The provider's family.
-    pub family: Family,
+    /// Which of the client's headers go on.
+    pub forwards: Forwards,
     /// What becomes of the answer.
     pub way: Way,
     /// What was left out.
     pub dropped: Dropped,
+}
+
+/// Which of the client's headers a provider may see, beside those that every one may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forwards {
+    /// None.
+    Plain,
+    /// Those of Anthropic's API.
+    Anthropic,
+    /// Of those of Anthropic's API the betas alone, and of them these, with commas between them. May be empty.
+    Betas(String),
 }
 
 /// What becomes of an answer.
@@ -45,6 +61,13 @@ pub enum Way {
         endpoint: Endpoint,
         /// Whether usage was asked for that the client did not ask for.
         usage_added: bool,
+    },
+    /// It is in the client's dialect and comes in the envelope of a host of Anthropic's models.
+    Hosted {
+        /// What was asked, which says how it is read.
+        endpoint: Endpoint,
+        /// Whether it comes in Amazon's frames, out of which it must be taken.
+        framed: bool,
     },
     /// It is translated.
     Across {
@@ -72,28 +95,21 @@ pub fn outgoing(
 ) -> Result<Outgoing, Refusal> {
     let (provider, model) = (candidate.provider(), &candidate.target().provider_model);
     let endpoint = request.endpoint();
-    let speaks = provider.kind.speaks();
-    match same(speaks, endpoint) {
-        Some(family) => Ok(spliced(request, provider, model, family)),
-        None => across(request, provider, model, arrival),
+    let door = Door::of(provider.kind, model, endpoint);
+    let model = door.name(model);
+    match (door, door.same(endpoint)) {
+        (Door::VertexMessages | Door::BedrockMessages, Some(_)) => enclosed(request, door, model),
+        (_, Some(family)) => Ok(spliced(request, provider, (door, model), family)),
+        (_, None) => across(request, provider, (door, model), arrival),
     }
 }
 
-/// The family within which the bytes pass, if the provider answers what is asked.
-const fn same(speaks: Speaks, endpoint: Endpoint) -> Option<Family> {
-    match (speaks, endpoint) {
-        (
-            Speaks::OpenAi { .. },
-            Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings,
-        ) => Some(Family::Chat),
-        (Speaks::OpenAi { responses: true }, Endpoint::Responses) => Some(Family::Responses),
-        (Speaks::Messages, Endpoint::Messages | Endpoint::CountMessages) => Some(Family::Messages),
-        (Speaks::Gemini, Endpoint::Generate | Endpoint::GenerateStream) => Some(Family::Gemini),
-        _ => None,
-    }
-}
-
-fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) -> Outgoing {
+fn spliced(
+    request: &Request,
+    provider: &Provider,
+    (door, model): (Door, &str),
+    family: Family,
+) -> Outgoing {
     let (endpoint, scanned) = (request.endpoint(), request.scanned());
     let chat = family == Family::Chat;
     let usage_added = chat && provider.stream_options && !scanned.usage_asked;
@@ -108,13 +124,13 @@ fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) 
             Endpoint::Embeddings => "/embeddings".into(),
             Endpoint::Responses => "/responses".into(),
             Endpoint::Messages => "/messages".into(),
-            Endpoint::CountMessages => "/messages/count_tokens".into(),
-            Endpoint::CountGenerate => gemini_count_path(model),
-            Endpoint::Generate => gemini_path(model, false, true).into(),
-            Endpoint::GenerateStream => gemini_path(model, true, request.wants_events()).into(),
+            Endpoint::CountMessages | Endpoint::CountGenerate => door.count(model),
+            Endpoint::Generate | Endpoint::GenerateStream => {
+                door.answer(model, endpoint.streams(), request.wants_events())
+            }
         },
         body: rewrite(request.body(), scanned, &rewritten),
-        family,
+        forwards: forwards(family),
         way: Way::Same {
             endpoint,
             usage_added,
@@ -123,10 +139,60 @@ fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) 
     }
 }
 
+/// A request of Anthropic's API for a host of its models: the same bytes in another envelope.
+fn enclosed(request: &Request, door: Door, model: &str) -> Result<Outgoing, Refusal> {
+    let endpoint = request.endpoint();
+    let stream = request.scanned().stream && !endpoint.counts();
+    let framed = door == Door::BedrockMessages;
+    let envelope = Envelope {
+        hosting: facts::hosting(door),
+        betas: request.betas(),
+        known: if framed {
+            &facts::BETAS_OF_BEDROCK
+        } else {
+            &facts::BETAS_OF_VERTEX
+        },
+        model: endpoint.counts().then_some(model),
+    };
+    // The scan has seen that it is UTF-8, and one object.
+    let body = str::from_utf8(request.body()).unwrap_or_default();
+    let Enclosed {
+        body,
+        betas,
+        dropped,
+    } = enclose(body, &envelope).map_err(|_| misfit())?;
+    Ok(Outgoing {
+        path: if endpoint.counts() {
+            door.count(model)
+        } else {
+            door.answer(model, stream, true)
+        },
+        body: body.into(),
+        forwards: Forwards::Betas(betas),
+        way: Way::Hosted {
+            endpoint,
+            framed: framed && stream,
+        },
+        dropped,
+    })
+}
+
+fn misfit() -> Refusal {
+    Refusal::Crossing(crossing::Refused::Misfit(Misfit::new("must be an object")))
+}
+
+/// Within Anthropic's family its headers go on.
+const fn forwards(family: Family) -> Forwards {
+    match family {
+        Family::Messages => Forwards::Anthropic,
+        _ => Forwards::Plain,
+    }
+}
+
 fn across(
     request: &Request,
     provider: &Provider,
-    model: &str,
+    (door, model): (Door, &str),
     arrival: &Arrival,
 ) -> Result<Outgoing, Refusal> {
     let seed = Seed {
@@ -136,20 +202,24 @@ fn across(
     // The scan has seen that it is UTF-8.
     let body = str::from_utf8(request.body()).unwrap_or_default();
     if request.endpoint() == Endpoint::Embeddings {
-        let maker = facts::maker(provider, model).ok_or(Refusal::Endpoint)?;
-        return vectors(body, model, &maker, seed);
+        let maker = facts::maker(door, model).ok_or(Refusal::Endpoint)?;
+        return vectors(body, (door, model), &maker, seed);
     }
     let asked = request.crossing().ok_or(Refusal::Endpoint)?;
-    let target = facts::target(provider, model);
+    let target = facts::target(provider, door, model);
     if request.endpoint().counts() {
         let crossed = cross_count(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
-        return Ok(count(crossed.ok_or(Refusal::Endpoint)?, &target, model));
+        return Ok(count(
+            crossed.ok_or(Refusal::Endpoint)?,
+            &target,
+            (door, model),
+        ));
     }
     let crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
-        path: path(&target, model, crossed.stream),
+        path: door.answer(model, crossed.stream, true),
         body: crossed.body.into(),
-        family: target.family(),
+        forwards: across_to(&target),
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: crossed.stream,
@@ -158,14 +228,11 @@ fn across(
     })
 }
 
-fn count(crossed: Crossed, target: &Target<'_>, model: &str) -> Outgoing {
+fn count(crossed: Crossed, target: &Target<'_>, (door, model): (Door, &str)) -> Outgoing {
     Outgoing {
-        path: match target.family() {
-            Family::Gemini => gemini_count_path(model),
-            _ => "/messages/count_tokens".into(),
-        },
+        path: door.count(model),
         body: crossed.body.into(),
-        family: target.family(),
+        forwards: across_to(target),
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: false,
@@ -174,22 +241,27 @@ fn count(crossed: Crossed, target: &Target<'_>, model: &str) -> Outgoing {
     }
 }
 
-fn gemini_count_path(model: &str) -> Cow<'static, str> {
-    format!("/models/{}:countTokens", segment(model)).into()
+/// What a host of Anthropic's models is told stands in the body.
+const fn across_to(target: &Target<'_>) -> Forwards {
+    match target {
+        Target::Messages(target) if matches!(target.hosting, Hosting::Anthropic) => {
+            Forwards::Anthropic
+        }
+        _ => Forwards::Plain,
+    }
 }
 
-fn vectors(body: &str, model: &str, maker: &Maker<'_>, seed: Seed) -> Result<Outgoing, Refusal> {
+fn vectors(
+    body: &str,
+    (door, model): (Door, &str),
+    maker: &Maker<'_>,
+    seed: Seed,
+) -> Result<Outgoing, Refusal> {
     let crossed = cross_vectors(body, maker, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
-        path: match crossed.method {
-            Some(method) => format!("/models/{}:{method}", segment(model)).into(),
-            None => "/embed".into(),
-        },
+        path: door.vectors(model, crossed.method),
         body: crossed.body.into(),
-        family: match maker {
-            Maker::Gemini(_) => Family::Gemini,
-            Maker::Cohere(_) => Family::Cohere,
-        },
+        forwards: Forwards::Plain,
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: false,
@@ -198,46 +270,27 @@ fn vectors(body: &str, model: &str, maker: &Maker<'_>, seed: Seed) -> Result<Out
     })
 }
 
-fn path(target: &Target<'_>, model: &str, stream: bool) -> Cow<'static, str> {
-    match target.family() {
-        Family::Chat => "/chat/completions".into(),
-        Family::Responses => "/responses".into(),
-        Family::Messages => "/messages".into(),
-        Family::Cohere => "/chat".into(),
-        Family::Gemini => gemini_path(model, stream, true).into(),
-        Family::Converse => {
-            let verb = if stream {
-                "converse-stream"
-            } else {
-                "converse"
-            };
-            format!("/model/{}/{verb}", segment(model)).into()
+// === impl Way ===
+
+impl Way {
+    /// The media type of what the client gets, where it is not the provider's. `good` is whether it is an answer.
+    pub fn media_type(&self, good: bool) -> Option<&'static str> {
+        match self {
+            Self::Across { back, stream } => Some(back.media_type(*stream && good)),
+            Self::Hosted { .. } if !good => Some("application/json"),
+            Self::Hosted { framed: true, .. } => Some("text/event-stream"),
+            Self::Hosted { .. } | Self::Same { .. } => None,
         }
     }
-}
 
-fn gemini_path(model: &str, stream: bool, events: bool) -> String {
-    let model = segment(model);
-    match (stream, events) {
-        (false, _) => format!("/models/{model}:generateContent"),
-        (true, true) => format!("/models/{model}:streamGenerateContent?alt=sse"),
-        (true, false) => format!("/models/{model}:streamGenerateContent"),
-    }
-}
-
-/// A model's name as one segment of a path.
-fn segment(model: &str) -> String {
-    let mut segment = String::with_capacity(model.len() + 8);
-    for byte in model.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                segment.push(char::from(byte));
-            }
-            // Writing into a string cannot fail.
-            _ => drop(write!(segment, "%{byte:02X}")),
+    /// Whether it must be read whole before the client hears of it.
+    pub const fn is_read_whole(&self, good: bool) -> bool {
+        match self {
+            Self::Across { stream, .. } => !(*stream && good),
+            Self::Hosted { .. } => !good,
+            Self::Same { .. } => false,
         }
     }
-    segment
 }
 
 // === impl Refusal ===
@@ -252,17 +305,3 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_segment_whatever_stands_in_it() {
-        assert_eq!(segment("gemini-2.5-flash"), "gemini-2.5-flash");
-        assert_eq!(
-            segment("arn:aws:bedrock/a b?"),
-            "arn%3Aaws%3Abedrock%2Fa%20b%3F"
-        );
-    }
-}

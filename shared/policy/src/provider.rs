@@ -38,8 +38,10 @@ pub enum ProviderKind {
     Cohere = 14,
     /// `OpenAI`'s models on Azure, at the address that takes no version.
     AzureOpenAi = 15,
-    /// Amazon Bedrock, by its Converse API.
+    /// Amazon Bedrock: Claude by its own API for clients that speak that, everything else by the Converse API.
     Bedrock = 16,
+    /// Google Cloud's Vertex AI: Claude by Anthropic's API, everything else by Gemini's.
+    Vertex = 17,
 }
 
 /// What a kind speaks.
@@ -56,8 +58,10 @@ pub enum Speaks {
     Gemini,
     /// Cohere's chat, version 2.
     Cohere,
-    /// Bedrock's Converse.
-    Converse,
+    /// Bedrock's Converse; of Claude also Anthropic's Messages.
+    Bedrock,
+    /// Anthropic's Messages of Claude, and Gemini's `generateContent` of every other model.
+    Vertex,
 }
 
 /// What a kind gives when the operator says nothing.
@@ -95,7 +99,7 @@ pub struct Provider {
 }
 
 /// Every kind, once.
-pub const PRESETS: [Preset; 16] = [
+pub const PRESETS: [Preset; 17] = [
     preset(
         ProviderKind::OpenAiCompatible,
         "openai-compatible",
@@ -190,6 +194,7 @@ pub const PRESETS: [Preset; 16] = [
     ),
     preset(ProviderKind::AzureOpenAi, "azure-openai", None, true, true),
     preset(ProviderKind::Bedrock, "bedrock", None, true, false),
+    preset(ProviderKind::Vertex, "vertex", None, true, false),
 ];
 
 const fn preset(
@@ -226,7 +231,8 @@ impl ProviderKind {
             Self::Anthropic => Speaks::Messages,
             Self::Gemini => Speaks::Gemini,
             Self::Cohere => Speaks::Cohere,
-            Self::Bedrock => Speaks::Converse,
+            Self::Bedrock => Speaks::Bedrock,
+            Self::Vertex => Speaks::Vertex,
             Self::OpenAiCompatible
             | Self::Vllm
             | Self::Ollama

@@ -120,6 +120,7 @@ pub(crate) fn new_provider(slug: &str, regions: &[&str]) -> provider::New {
         base_url: base_url::parse("http://127.0.0.1:8000/v1").unwrap(),
         stream_options: true,
         regions: regions.iter().map(|name| region(name)).collect(),
+        exchange_origins: Vec::new(),
         credential_sealed: None,
     }
 }

@@ -3,9 +3,11 @@
 //! Owns the state between two reads. However the bytes are cut, the events and what is made of them are the same.
 
 use crate::{
+    aws::invoke::{self, Item, Unwrapper},
     converse::names::Originals,
     crossing::{absent, decoder::Decoder, encoder::Encoder, watch::Watch},
-    neutral::{Error, Event},
+    messages,
+    neutral::{Class, Error, Event},
 };
 
 /// Translates one stream.
@@ -25,6 +27,14 @@ pub struct Aside {
     decoder: Decoder,
     watch: Watch,
     events: Vec<Event>,
+}
+
+/// Takes a stream of Anthropic's events out of Bedrock's frames, and watches it. An event's own bytes stay as they are.
+#[derive(Debug)]
+pub struct Unframed {
+    frames: Unwrapper,
+    aside: Aside,
+    failed: bool,
 }
 
 // === impl Stream ===
@@ -109,6 +119,156 @@ impl Aside {
     fn see(&mut self) {
         for event in self.events.drain(..) {
             self.watch.see(&event);
+        }
+    }
+}
+
+// === impl Unframed ===
+
+impl Unframed {
+    /// A stream that begins, watched by what `aside` reads.
+    pub fn new(aside: Aside) -> Self {
+        Self {
+            frames: Unwrapper::default(),
+            aside,
+            failed: false,
+        }
+    }
+
+    /// Takes what the provider sent and appends what the client gets: whole events.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let Self {
+            frames,
+            aside,
+            failed,
+        } = self;
+        frames.push(bytes, |item| said(item, aside, failed, out));
+    }
+
+    /// No more comes. A stream that has not ended by its own word was broken off, and its client is told so.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        let Self {
+            frames,
+            aside,
+            failed,
+        } = self;
+        frames.finish(|item| said(item, aside, failed, out));
+        aside.finish();
+        if !self.has_ended() && !self.failed {
+            let cut = Error::new(Class::Provider, "the provider's stream ended too early");
+            said(Item::Error(cut), &mut self.aside, &mut self.failed, out);
+        }
+    }
+
+    /// What was seen of its events.
+    pub const fn watch(&self) -> &Watch {
+        self.aside.watch()
+    }
+
+    /// Whether the stream is whole.
+    pub const fn has_ended(&self) -> bool {
+        self.watch().has_ended()
+    }
+
+    /// Whether it failed, be it within an event or within a frame.
+    pub const fn has_failed(&self) -> bool {
+        self.failed || self.watch().has_failed()
+    }
+}
+
+fn said(item: Item, aside: &mut Aside, failed: &mut bool, out: &mut Vec<u8>) {
+    match item {
+        Item::Event(event) => {
+            let event = invoke::server_sent(&event);
+            aside.push(&event);
+            out.extend(event);
+        }
+        // What stands behind the end of a whole answer is no part of it.
+        Item::Error(_) if aside.watch().has_ended() => {}
+        Item::Error(error) => {
+            *failed = true;
+            out.extend(messages::error::event(&error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        aws::{
+            event_stream::{Value, write},
+            exception,
+        },
+        base64,
+        neutral::{Family, Seed},
+    };
+
+    const EVENTS: [&str; 4] = [
+        r#"{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"c","content":[],"stop_reason":null,"usage":{"input_tokens":3,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}}"#,
+        r#"{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":3}}"#,
+    ];
+
+    fn framed(events: &[&str]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for event in events {
+            let headers = [
+                (":event-type", Value::Text("chunk")),
+                (":message-type", Value::Text("event")),
+            ];
+            let payload = format!(r#"{{"bytes":"{}"}}"#, base64::encode(event.as_bytes()));
+            write(&mut out, &headers, payload.as_bytes()).unwrap();
+        }
+        out
+    }
+
+    fn read(bytes: &[u8], size: usize) -> (String, Unframed) {
+        let seed = Seed {
+            request_id: String::new(),
+            now_seconds: 0,
+        };
+        let aside = Aside::new(Decoder::new(Family::Messages, &seed, false));
+        let (mut stream, mut out) = (Unframed::new(aside), Vec::new());
+        for piece in bytes.chunks(size) {
+            stream.push(piece, &mut out);
+        }
+        stream.finish(&mut out);
+        (String::from_utf8(out).unwrap(), stream)
+    }
+
+    #[test]
+    fn events_leave_their_frames_to_the_byte_and_are_counted() {
+        let bytes = framed(&EVENTS);
+        let expected: Vec<u8> = EVENTS
+            .iter()
+            .flat_map(|it| invoke::server_sent(it))
+            .collect();
+        for size in [1, 7, bytes.len()] {
+            let (said, stream) = read(&bytes, size);
+            assert_eq!(said.as_bytes(), expected, "pieces of {size}");
+            assert!(stream.has_ended() && !stream.has_failed());
+            let tokens = stream.watch().tokens().unwrap();
+            assert_eq!((tokens.input, tokens.output), (3, 5));
+        }
+    }
+
+    #[test]
+    fn a_stream_that_fails_or_is_cut_ends_in_one_error_event() {
+        let mut bytes = framed(&EVENTS[..2]);
+        let whole = bytes.len();
+        bytes.extend(exception::frame(&Error::new(
+            Class::RateLimited,
+            "slow down",
+        )));
+        for (bytes, word) in [
+            (&bytes[..], "rate_limit_error"),
+            (&bytes[..whole], "api_error"),
+        ] {
+            let (said, stream) = read(bytes, 5);
+            assert_eq!(said.matches("event: error\n").count(), 1, "{said}");
+            assert!(said.contains(word) && stream.has_failed() && !stream.has_ended());
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
         line::{Broken, Line, Unanswered},
         origin::Origin,
         pool::Pool,
-        signature::{self, Unsignable},
+        signature::{self, Service, Unsignable},
     },
     in_force::Credential,
 };
@@ -66,8 +66,10 @@ pub struct Body {
 /// A credential, and whom it is presented to.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
-    /// What is presented.
+    /// What is presented, or what it was exchanged for.
     pub credential: &'a Credential,
+    /// The token that it was exchanged for, if it was.
+    pub token: Option<&'a [u8]>,
     /// The kind of provider, which says how.
     pub kind: ProviderKind,
     /// Where it stands.
@@ -107,6 +109,7 @@ pub fn authenticate(
 ) -> Result<(), ForeignCredential> {
     let Presented {
         credential,
+        token,
         kind,
         origin,
         now_seconds,
@@ -114,12 +117,14 @@ pub fn authenticate(
     if credential.allowed_origin != origin.text() {
         return Err(ForeignCredential);
     }
-    let secret = credential.secret.as_slice();
+    let secret = token.unwrap_or(credential.secret.as_slice());
     if kind == ProviderKind::Bedrock && secret.contains(&b':') {
-        let signed = signature::sign(request, secret, origin.host(), now_seconds);
+        let service = Service::bedrock(origin.host());
+        let signed = signature::sign(request, secret, &service, now_seconds);
         return signed.map_err(|Unsignable| ForeignCredential);
     }
     let (name, text) = match kind {
+        _ if token.is_some() => (header::AUTHORIZATION, [b"Bearer ", secret].concat()),
         ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), secret.to_vec()),
         ProviderKind::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.to_vec()),
         ProviderKind::AzureOpenAi => (HeaderName::from_static("api-key"), secret.to_vec()),

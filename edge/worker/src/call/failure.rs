@@ -7,7 +7,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::{
-    call::{client::NoAnswer, dial::CannotDial},
+    call::{client::NoAnswer, dial::CannotDial, exchange::no_token::NoToken},
     translate,
 };
 
@@ -18,6 +18,8 @@ pub enum Failure {
     Misconfigured(&'static str),
     /// No connection. Nothing was sent.
     Unreachable(CannotDial),
+    /// The provider's credential could not be exchanged for a token. Nothing was sent.
+    NoToken(Box<NoToken>),
     /// The provider broke off before it answered.
     Broken,
     /// The provider did not answer in time.
@@ -39,13 +41,20 @@ impl Failure {
     pub const fn was_sent(&self) -> bool {
         !matches!(
             self,
-            Self::Misconfigured(_) | Self::Unreachable(_) | Self::Untranslatable(_)
+            Self::Misconfigured(_)
+                | Self::Unreachable(_)
+                | Self::NoToken(_)
+                | Self::Untranslatable(_)
         )
     }
 
     /// Whether the address is one that may not be dialled.
-    pub const fn is_forbidden_address(&self) -> bool {
-        matches!(self, Self::Unreachable(CannotDial::Forbidden))
+    pub fn is_forbidden_address(&self) -> bool {
+        match self {
+            Self::Unreachable(why) => matches!(why, CannotDial::Forbidden),
+            Self::NoToken(why) => why.is_forbidden_address(),
+            _ => false,
+        }
     }
 }
 
@@ -70,6 +79,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Misconfigured(what) => write!(f, "check the provider's {what}"),
             Self::Unreachable(why) => why.fmt(f),
+            Self::NoToken(why) => why.fmt(f),
             Self::Broken => f.write_str("the provider broke off before it answered"),
             Self::Slow => f.write_str("the provider did not answer in time"),
             Self::CredentialRefused(status) => {

@@ -12,6 +12,10 @@ use hyper::Request;
 /// The region of a host that does not tell its own.
 const REGION: &str = "us-east-1";
 
+/// For which service a signature is good.
+#[derive(Debug, Clone, Copy)]
+pub struct Service<'a>(Scope<'a>);
+
 /// The credential is no pair of keys, or the request cannot carry the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsignable;
@@ -20,7 +24,7 @@ pub struct Unsignable;
 pub fn sign(
     request: &mut Request<Full<Bytes>>,
     secret: &[u8],
-    host: &str,
+    service: &Service<'_>,
     now_seconds: u64,
 ) -> Result<(), Unsignable> {
     let pair = str::from_utf8(secret).map_err(|_| Unsignable)?;
@@ -51,12 +55,7 @@ pub fn sign(
         headers: &signed,
         body: &body,
     };
-    let added = sigv4::sign(
-        &said,
-        &credentials,
-        &Scope::bedrock(region(host)),
-        now_seconds,
-    );
+    let added = sigv4::sign(&said, &credentials, &service.0, now_seconds);
     for (name, value) in added {
         let mut value = HeaderValue::try_from(value).map_err(|_| Unsignable)?;
         value.set_sensitive(true);
@@ -66,7 +65,7 @@ pub fn sign(
 }
 
 /// The region in a host such as `bedrock-runtime.eu-west-1.amazonaws.com`.
-fn region(host: &str) -> &str {
+pub fn region(host: &str) -> &str {
     let inner = host
         .strip_suffix(".amazonaws.com")
         .or_else(|| host.strip_suffix(".amazonaws.com.cn"))
@@ -75,6 +74,23 @@ fn region(host: &str) -> &str {
         .and_then(|inner| inner.rsplit('.').next())
         .filter(|region| region.contains('-') && !region.starts_with("bedrock"))
         .unwrap_or(REGION)
+}
+
+// === impl Service ===
+
+impl<'a> Service<'a> {
+    /// Bedrock at this host.
+    pub fn bedrock(host: &'a str) -> Self {
+        Self(Scope::bedrock(region(host)))
+    }
+
+    /// The service that gives sessions, at this host.
+    pub fn sts(host: &'a str) -> Self {
+        Self(Scope {
+            service: "sts",
+            ..Scope::bedrock(region(host))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -106,10 +122,11 @@ mod tests {
             .body(Full::default())
             .unwrap();
         assert_eq!(
-            sign(&mut request, b"only-one-half", "h", 0),
+            sign(&mut request, b"only-one-half", &Service::bedrock("h"), 0),
             Err(Unsignable)
         );
-        sign(&mut request, b"AKID:secret:token", "h", 1_440_938_160).unwrap();
+        let service = Service::bedrock("h");
+        sign(&mut request, b"AKID:secret:token", &service, 1_440_938_160).unwrap();
         let text = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(text("x-amz-date"), "20150830T123600Z");
         assert_eq!(text("x-amz-security-token"), "token");

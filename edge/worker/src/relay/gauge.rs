@@ -9,7 +9,7 @@ use dialect::{
     Tokens,
     crossing::{
         self, Back, Decoder,
-        stream::{Aside, Stream},
+        stream::{Aside, Stream, Unframed},
         watch::{self, Watch},
     },
     estimate,
@@ -34,6 +34,8 @@ pub enum Gauge {
     Stream(Box<Meter>),
     /// A stream of another family's that passes as it is.
     Aside(Family, Box<Aside>),
+    /// A stream of Anthropic's events in Amazon's frames, out of which they are taken.
+    Unframed(Box<Unframed>),
     /// A stream that is translated.
     Across(Box<Stream>),
     /// One piece that was read before.
@@ -66,13 +68,12 @@ impl Gauge {
 
     /// Reads a stream of a family that is not chat's, and changes nothing.
     pub fn aside(family: Family) -> Self {
-        // Nothing is written, and so nothing is made from the seed.
-        let seed = Seed {
-            request_id: String::new(),
-            now_seconds: 0,
-        };
-        let decoder = Decoder::new(family, &seed, false);
-        Self::Aside(family, Box::new(Aside::new(decoder)))
+        Self::Aside(family, Box::new(watcher(family)))
+    }
+
+    /// Takes Anthropic's events out of Amazon's frames.
+    pub fn unframed() -> Self {
+        Self::Unframed(Box::new(Unframed::new(watcher(Family::Messages))))
     }
 
     /// Translates a stream.
@@ -82,7 +83,15 @@ impl Gauge {
 
     /// Whether the client gets a stream.
     pub const fn is_stream(&self) -> bool {
-        matches!(self, Self::Stream(_) | Self::Aside(..) | Self::Across(_))
+        matches!(
+            self,
+            Self::Stream(_) | Self::Aside(..) | Self::Unframed(_) | Self::Across(_)
+        )
+    }
+
+    /// Whether what passes of a stream is always whole events.
+    pub const fn passes_whole_events(&self) -> bool {
+        matches!(self, Self::Unframed(_) | Self::Across(_))
     }
 
     /// Reads an answer in one piece.
@@ -109,6 +118,7 @@ impl Gauge {
                 aside.push(&bytes);
                 out.push(bytes);
             }
+            Self::Unframed(stream) => give(out, |said| stream.push(&bytes, said)),
             Self::Across(stream) => give(out, |said| stream.push(&bytes, said)),
             Self::Whole(kept) => {
                 kept.push(bytes.clone());
@@ -127,6 +137,7 @@ impl Gauge {
         match self {
             Self::Stream(meter) => meter.finish(out),
             Self::Aside(_, aside) => aside.finish(),
+            Self::Unframed(stream) => give(out, |said| stream.finish(said)),
             Self::Across(stream) => give(out, |said| stream.finish(said)),
             _ => {}
         }
@@ -139,6 +150,9 @@ impl Gauge {
         match self {
             Self::Across(stream) => give(out, |said| stream.fail(neutral, said)),
             Self::Aside(family, _) => out.push(crossing::error_event(*family, &neutral).into()),
+            Self::Unframed(_) => {
+                out.push(crossing::error_event(Family::Messages, &neutral).into());
+            }
             // Clients of chat know our own errors by their kind.
             _ => out.push(error::event(FAULT, code, message, None).into()),
         }
@@ -171,6 +185,7 @@ impl Gauge {
                 output_tokens: output_tokens_of(*endpoint, *passed_bytes),
             },
             Self::Aside(_, aside) => watched(aside.watch()),
+            Self::Unframed(stream) => watched(stream.watch()),
             Self::Across(stream) => watched(stream.watch()),
             Self::Known(tally) => *tally,
             Self::Blind => Tally::default(),
@@ -182,6 +197,7 @@ impl Gauge {
         match self {
             Self::Stream(meter) => meter.done_seen(),
             Self::Aside(_, aside) => aside.watch().has_ended(),
+            Self::Unframed(stream) => stream.has_ended(),
             Self::Across(stream) => stream.watch().has_ended(),
             _ => false,
         }
@@ -192,10 +208,21 @@ impl Gauge {
         match self {
             Self::Stream(meter) => meter.error_seen(),
             Self::Aside(_, aside) => aside.watch().has_failed(),
+            Self::Unframed(stream) => stream.has_failed(),
             Self::Across(stream) => stream.watch().has_failed(),
             _ => false,
         }
     }
+}
+
+/// A watcher of a stream of this family.
+fn watcher(family: Family) -> Aside {
+    // Nothing is written, and so nothing is made from the seed.
+    let seed = Seed {
+        request_id: String::new(),
+        now_seconds: 0,
+    };
+    Aside::new(Decoder::new(family, &seed, false))
 }
 
 /// Lets something be written, and gives it on if it is anything.

@@ -2,6 +2,7 @@
 
 mod sdks;
 mod dialects;
+mod identities;
 mod streaming;
 mod revocation;
 mod outage;

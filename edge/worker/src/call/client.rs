@@ -1,7 +1,7 @@
 //! Sends one request to one provider, on a connection from the pool or a new one.
 //!
-//! The only file that reads a provider credential. It is attached only to the origin that it is for, and goes
-//! nowhere else: it is in no error, no log and no type that can be printed.
+//! Beside `exchange`, the only file that reads a provider credential. It is attached only to the origin that it is for,
+//! and goes nowhere else: it is in no error, no log and no type that can be printed.
 
 use std::{
     future::poll_fn,

@@ -18,6 +18,7 @@ pub mod organization;
 pub mod project;
 pub mod provider;
 pub mod target;
+pub mod recipe;
 pub mod model_version;
 pub mod model;
 pub mod minted;

@@ -8,6 +8,7 @@ pub mod sync;
 pub mod usage;
 pub mod message;
 pub mod object;
+pub mod recipe;
 pub mod unknown;
 
 /// The compiled descriptors of every file of the contract, for reflection and for `unknown`.

@@ -3,8 +3,9 @@
 //! The control plane encodes once, when a change is written; every edge decodes and checks. An object that
 //! does not decode is named by an [`InvalidObject`] and never half-taken.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use payload::transform::Recipe;
 use policy::{
     credential::{Credential, Pepper},
     id::{ModelId, OrganizationId, ProjectId, ProviderId},
@@ -133,7 +134,13 @@ fn version(it: &Version) -> wire::VersionPolicy {
         model_id: it.model.as_bytes().to_vec(),
         name: it.name.clone(),
         targets: it.targets.iter().map(target).collect(),
+        transform_rules: text(it.recipe.as_deref(), Recipe::rules),
+        header_rules: text(it.recipe.as_deref(), Recipe::header_rules),
     }
+}
+
+fn text(recipe: Option<&Recipe>, of: fn(&Recipe) -> &str) -> String {
+    recipe.map_or_else(String::new, |recipe| of(recipe).to_owned())
 }
 
 fn limit(it: &Limit) -> wire::LimitPolicy {
@@ -219,6 +226,10 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
     if it.targets.is_empty() {
         return Err(invalid("targets is empty"));
     }
+    // Compiled here, once: what cannot be is no version.
+    let recipe = Recipe::read(&it.transform_rules, &it.header_rules);
+    let recipe = recipe.map_err(|_| invalid("its rules cannot be used by this build"))?;
+    let recipe = (!recipe.is_empty()).then(|| Arc::new(recipe));
     let target = |target: wire::TargetPolicy| {
         filled(&target.provider_model, "provider_model")?;
         let provider: ProviderId = id(&target.provider_id, "provider_id")?;
@@ -236,6 +247,7 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
             .into_iter()
             .map(target)
             .collect::<Result<_, _>>()?,
+        recipe,
     })
 }
 

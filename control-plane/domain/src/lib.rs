@@ -15,6 +15,7 @@ pub mod exchange_origin;
 pub mod credential;
 pub mod provider;
 pub mod model;
+pub mod recipe;
 pub mod version;
 pub mod key;
 pub mod limit;

@@ -34,6 +34,7 @@ mod project;
 mod provider_wire;
 mod provider;
 mod model;
+mod recipe_wire;
 mod model_version;
 mod key_wire;
 mod key;

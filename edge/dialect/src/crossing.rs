@@ -5,6 +5,7 @@
 
 mod target;
 mod absent;
+mod proof;
 mod decoder;
 mod encoder;
 mod vectors;
@@ -14,6 +15,9 @@ pub mod stream;
 
 use std::fmt;
 
+use memchr::memmem;
+use payload::object::Misfit;
+
 use crate::{
     Tokens,
     aws::exception,
@@ -21,17 +25,17 @@ use crate::{
     cohere,
     converse::{self, names::Originals},
     gemini, messages,
-    neutral::{Answer, Class, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
-    object::Misfit,
+    neutral::{Answer, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
     responses,
 };
 
 use self::{
     encoder::{Encoder, Wishes},
+    proof::Maker,
     stream::Stream,
 };
 
-pub use self::{decoder::Decoder, target::Target, vectors::Maker};
+pub use self::{decoder::Decoder, target::Target, vectors::Maker as VectorMaker};
 
 /// What a client asks, beside its body.
 #[derive(Debug, Clone, Copy)]
@@ -153,7 +157,13 @@ pub fn cross(
         Target::Converse(_) => Originals::of(&request),
         _ => Originals::default(),
     };
-    let Encoded { body, dropped } = write(&request, target).map_err(Refused::Unsupported)?;
+    let unmarked = Maker::of(asked.family);
+    let left_out = proof::return_in_request(&mut request, unmarked, Maker::of(target.family()));
+    let written = write(&request, target).map_err(Refused::Unsupported)?;
+    let Encoded { body, mut dropped } = written;
+    for place in left_out {
+        dropped.note(place.to_string());
+    }
     let back = Back {
         client: asked.family,
         provider: target.family(),
@@ -172,7 +182,11 @@ pub fn cross(
 }
 
 /// Writes a request for vectors, which is `OpenAI`'s, for a model of another family.
-pub fn cross_vectors(body: &str, maker: &Maker<'_>, seed: Seed) -> Result<CrossedVectors, Refused> {
+pub fn cross_vectors(
+    body: &str,
+    maker: &VectorMaker<'_>,
+    seed: Seed,
+) -> Result<CrossedVectors, Refused> {
     let request = vectors::read(body).map_err(Refused::Misfit)?;
     let method = vectors::method(&request, maker);
     let written = vectors::write(&request, maker).map_err(Refused::Unsupported)?;
@@ -180,8 +194,8 @@ pub fn cross_vectors(body: &str, maker: &Maker<'_>, seed: Seed) -> Result<Crosse
     let back = Back {
         client: Family::Chat,
         provider: match maker {
-            Maker::Gemini(_) => Family::Gemini,
-            Maker::Cohere(_) => Family::Cohere,
+            VectorMaker::Gemini(_) => Family::Gemini,
+            VectorMaker::Cohere(_) => Family::Cohere,
         },
         seed,
         wishes: Wishes::default(),
@@ -204,11 +218,16 @@ pub fn cross_count(
     target: &Target<'_>,
     seed: Seed,
 ) -> Result<Option<Crossed>, Refused> {
-    let request = counting::read(asked.family, asked.model, body).map_err(Refused::Misfit)?;
+    let mut request = counting::read(asked.family, asked.model, body).map_err(Refused::Misfit)?;
+    let unmarked = Maker::of(asked.family);
+    let left_out = proof::return_in_request(&mut request, unmarked, Maker::of(target.family()));
     let written = counting::write(&request, target).map_err(Refused::Unsupported)?;
-    let Some(Encoded { body, dropped }) = written else {
+    let Some(Encoded { body, mut dropped }) = written else {
         return Ok(None);
     };
+    for place in left_out {
+        dropped.note(place.to_string());
+    }
     let back = Back {
         client: asked.family,
         provider: target.family(),
@@ -224,6 +243,11 @@ pub fn cross_count(
         stream: false,
         back,
     }))
+}
+
+/// Whether a body may hold a proof of reasoning that another family's model has made: it must not pass as it is.
+pub fn holds_foreign_proof(body: &[u8]) -> bool {
+    memmem::find(body, proof::MARK.as_bytes()).is_some()
 }
 
 /// An error of ours, as the body that a client of this family reads.
@@ -250,29 +274,25 @@ pub fn error_event(client: Family, error: &Error) -> Vec<u8> {
     }
 }
 
-/// What a provider's error says.
-pub fn read_error(provider: Family, status: u16, body: &[u8]) -> Error {
+/// What a provider's error says. `name` is what stands beside its body: Bedrock's header `x-amzn-errortype`. Bedrock and
+/// Vertex pass on what the maker of a model said, in the maker's words, or say it in their own.
+pub fn read_error(provider: Family, status: u16, name: Option<&str>, body: &[u8]) -> Error {
     match provider {
         Family::Chat => chat::error::decode(status, body),
         Family::Responses => responses::error::decode(status, body),
-        Family::Messages => messages::error::decode(status, body),
+        Family::Messages => match name {
+            Some(_) if !messages::hosted::is_own_error(body) => {
+                exception::error(name, Some(status), body)
+            }
+            _ => messages::error::decode(status, body),
+        },
         Family::Gemini => gemini::error::decode(status, body),
-        Family::Converse => converse::error::decode(status, body),
+        Family::Converse => match name {
+            Some(name) => converse::error::decode_named(name, status, body),
+            None => converse::error::decode(status, body),
+        },
         Family::Cohere => cohere::error::decode(status, body),
     }
-}
-
-/// What a host of Anthropic's models says of an error, as a client of Anthropic's reads it. `name` is what Amazon says
-/// beside the body. What is said in that dialect already stays as it is.
-pub fn hosted_error(name: Option<&str>, status: u16, body: &[u8]) -> Vec<u8> {
-    if messages::hosted::is_own_error(body) {
-        return body.to_vec();
-    }
-    let error = match name {
-        Some(name) => exception::error(Some(name), Some(status), body),
-        None => messages::error::decode(status, body),
-    };
-    messages::error::encode(&error)
 }
 
 /// Reads a client's request.
@@ -303,7 +323,7 @@ fn write(request: &Request, target: &Target<'_>) -> Result<Encoded, Unsupported>
 impl Back {
     /// Translates a whole answer. An error is a provider that gave none: what it said instead, or why it cannot be read.
     pub fn whole(&self, body: &[u8]) -> Result<Whole, Error> {
-        let unreadable = |why: &dyn fmt::Display| Error::new(Class::Provider, why.to_string());
+        let unreadable = |why: &dyn fmt::Display| Error::unreadable(why.to_string());
         let body = str::from_utf8(body).map_err(|why| unreadable(&why))?;
         if self.provider == Family::Chat
             && let Some(error) = chat::error::within(body)
@@ -333,6 +353,9 @@ impl Back {
         let mut answer = self.read_answer(body).map_err(|why| unreadable(&why))?;
         self.originals.undo_answer(&mut answer);
         absent::in_answer(&mut answer);
+        if let Some(maker) = self.leaves() {
+            proof::leave_in_answer(maker, &mut answer);
+        }
         messages::answer::check(&answer)?;
         let tokens = answer.tokens;
         let body = self.write_answer(&answer);
@@ -347,12 +370,18 @@ impl Back {
     pub fn stream(&self) -> Stream {
         let decoder = Decoder::new(self.provider, &self.seed, self.by_tool);
         let encoder = Encoder::new(self.client, &self.seed, &self.wishes);
-        Stream::new(decoder, self.originals.clone(), encoder)
+        Stream::new(decoder, self.originals.clone(), self.leaves(), encoder)
     }
 
-    /// Translates the body of an error.
-    pub fn error(&self, status: u16, body: &[u8]) -> Vec<u8> {
-        error_body(self.client, &read_error(self.provider, status, body))
+    /// Whose proofs leave their family on this way.
+    fn leaves(&self) -> Option<Maker> {
+        let maker = Maker::of(self.provider);
+        (maker != Maker::of(self.client)).then_some(maker)
+    }
+
+    /// Whose dialect the provider speaks.
+    pub const fn provider(&self) -> Family {
+        self.provider
     }
 
     /// The media type of what the client gets.
@@ -406,23 +435,26 @@ impl std::error::Error for Refused {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::neutral::Class;
 
     #[test]
-    fn a_host_s_error_is_said_as_anthropic_does_and_one_of_anthropic_s_is_left_alone() {
-        let own = br#"{"type":"error","error":{"type":"overloaded_error","message":"x"} }"#;
-        assert_eq!(hosted_error(None, 529, own), own);
-        let said = |name, status, body: &str| {
-            String::from_utf8(hosted_error(name, status, body.as_bytes())).unwrap()
+    fn a_host_s_error_is_read_whether_it_or_the_model_s_maker_said_it() {
+        let read = |name, status, body: &str| {
+            let error = read_error(Family::Messages, status, name, body.as_bytes());
+            (error.class, error.message)
         };
+        let own = r#"{"type":"error","error":{"type":"overloaded_error","message":"x"} }"#;
         let google = r#"{"error":{"code":429,"message":"Quota.","status":"RESOURCE_EXHAUSTED"}}"#;
-        assert_eq!(
-            said(None, 429, google),
-            r#"{"type":"error","error":{"type":"rate_limit_error","message":"Quota."}}"#
-        );
         let amazon = r#"{"message":"Slow down."}"#;
-        assert_eq!(
-            said(Some("ThrottlingException:http://x/"), 400, amazon),
-            r#"{"type":"error","error":{"type":"rate_limit_error","message":"Slow down."}}"#
-        );
+        let name = Some("ThrottlingException:http://x/");
+        let said = [
+            (None, 529, own, Class::Overloaded, "x"),
+            (name, 529, own, Class::Overloaded, "x"),
+            (None, 429, google, Class::RateLimited, "Quota."),
+            (name, 400, amazon, Class::RateLimited, "Slow down."),
+        ];
+        for (name, status, body, class, message) in said {
+            assert_eq!(read(name, status, body), (class, message.to_owned()));
+        }
     }
 }

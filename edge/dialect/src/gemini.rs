@@ -37,4 +37,9 @@ pub mod encoder;
 pub mod count;
 pub mod embedding;
 
+/// Whether an extra of a stream is a part of its answer.
+pub(crate) fn is_part_in_stream(name: &str) -> bool {
+    part::candidate_of(name).is_some()
+}
+
 pub use self::target::{Budgets, Hosting, Target, Thinking};

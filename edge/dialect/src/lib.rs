@@ -5,10 +5,6 @@
 
 mod tokens;
 pub mod base64;
-pub mod scalar;
-pub mod json;
-pub mod object;
-pub mod writer;
 pub mod estimate;
 pub mod sse;
 pub mod events;

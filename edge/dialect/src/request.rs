@@ -6,12 +6,14 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::Bytes;
+use payload::{
+    json::{self, Embedded, Fault},
+    scalar,
+};
 
 use crate::{
     field::{Spelling, spelling},
-    json::{self, Embedded, Fault},
     neutral::Family,
-    scalar,
 };
 
 /// What is asked, and in which dialect.

@@ -1,7 +1,7 @@
 //! Asks the targets of a plan, in order, until one answers: a [`Plan`] and an [`Entry`] become an [`Answer`].
 //!
-//! Knows HTTP towards providers; knows nothing of clients. Moves on to the next target only while nothing was
-//! sent, and never retries what a provider may have begun to work on.
+//! Knows HTTP towards providers; knows nothing of clients. Moves on to the next target as long as nothing of an answer
+//! has reached the client: an answer in one piece is committed by its head, a stream by the first of what is generated.
 
 pub mod guard;
 pub mod origin;
@@ -10,8 +10,15 @@ pub mod line;
 pub mod pool;
 pub mod signature;
 pub mod client;
+pub mod patience;
+pub mod gauge;
+pub mod opening;
+pub mod answer;
+pub mod retries;
+pub mod retry_after;
 pub mod exchange;
 pub mod failure;
+pub mod hearing;
 
 use std::{
     cell::RefCell, collections::HashMap, convert::Infallible, path::PathBuf, rc::Rc, sync::Arc,
@@ -19,31 +26,29 @@ use std::{
 };
 
 use bytes::Bytes;
-use dialect::{
-    crossing::{self, Back},
-    estimate,
-    neutral::Dropped,
-};
+use dialect::neutral::Dropped;
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body_util::Full;
 use ipnet::IpNet;
+use payload::transform::headers::{Edit, Headers};
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
     in_force::{Credential, InForce},
-    record::{Entry, Tally},
+    record::{Entry, Missed},
     request::{Arrival, Request},
     route::{Candidate, Plan},
     translate::{self, Forwards, Outgoing, Way},
 };
 
 use self::{
-    client::{Body, Client, Presented, Terms, Unfinished},
+    answer::Answer,
+    client::{Client, Presented, Terms},
     exchange::{
         Exchange,
         issued::Issued,
@@ -52,12 +57,10 @@ use self::{
     },
     failure::Failure,
     guard::Guard,
+    hearing::{Heard, Next, Times},
     origin::Origin,
+    retries::Retries,
 };
-
-/// The longest answer that is read whole to be translated, in bytes.
-// Full: the provider has failed.
-const WHOLE_BYTES_MAX: usize = 32 << 20;
 
 /// How many providers' base URLs are kept taken apart.
 // Full: all are forgotten, and taken apart anew when they are needed.
@@ -65,9 +68,6 @@ const ORIGINS_MAX: usize = 4_096;
 
 /// The version of Anthropic's API that is asked for where the client names none.
 const MESSAGES_VERSION: &str = "2023-06-01";
-
-/// Where Amazon names an error.
-const AMAZON_ERROR: &str = "x-amzn-errortype";
 
 /// How many headers a request to a provider mostly has.
 const HEADERS: usize = 8;
@@ -86,9 +86,12 @@ pub struct Config {
     pub private_ranges: Vec<IpNet>,
     /// From resolving a provider's name to the end of the TLS handshake, in milliseconds. Default 5,000.
     pub connect_timeout_ms: u64,
-    /// From sending a request to the head of its answer, in milliseconds. Default 600,000: an answer that is not
-    /// streamed may take as long as its generation.
+    /// From sending a request to the head of its answer, and to the first that is generated of one that is streamed, in
+    /// milliseconds. Default 600,000: an answer that is not streamed may take as long as its generation.
     pub first_byte_timeout_ms: u64,
+    /// How long a stream is held in which the provider only says that it is alive, in milliseconds from sending the
+    /// request. What comes after that goes to the client, and the request to no other target any more. Default 30,000.
+    pub hold_timeout_ms: u64,
     /// How long a provider may say nothing in the middle of an answer, in milliseconds. Default 300,000.
     pub idle_timeout_ms: u64,
     /// How long a request may take from its arrival, in milliseconds. Default 3,600,000.
@@ -110,7 +113,11 @@ pub struct Config {
 pub struct Call {
     client: Rc<Client>,
     exchange: Exchange,
+    first_byte_max: Duration,
+    hold_max: Duration,
+    idle_max: Duration,
     answer_max: Duration,
+    retries: Retries,
     in_force: InForce,
     // Borrowed for one look-up, never over an await.
     origins: RefCell<HashMap<ProviderId, Known>>,
@@ -118,21 +125,6 @@ pub struct Call {
 
 /// A provider as it was when its base URL was taken apart.
 type Known = (Arc<Provider>, Rc<Origin>);
-
-/// A request for a provider, what becomes of its answer, and what was left out of it.
-type Message = (http::Request<Full<Bytes>>, Way, Option<Box<Dropped>>);
-
-/// What a provider answered.
-pub struct Answer {
-    /// Its status: 2xx, or an error of the request's own.
-    pub status: StatusCode,
-    /// Its headers, as they came; the media type is that of what the client gets.
-    pub headers: HeaderMap,
-    /// What the client gets.
-    pub content: Content,
-    /// What of the request was left out on the way, if anything was.
-    pub dropped: Option<Box<Dropped>>,
-}
 
 /// What is presented to a provider.
 enum ToPresent {
@@ -146,12 +138,16 @@ enum ToPresent {
     NoToken(Box<NoToken>),
 }
 
-/// What a client gets of an answer.
-pub enum Content {
-    /// A body of which nothing has been read, and what becomes of it.
-    Coming(Body, Way),
-    /// A translated body, and what was used.
-    Whole(Bytes, Tally),
+/// Says what this module measures.
+pub fn describe() {
+    metrics::describe_counter!(
+        "sluice_attempt_failed_total",
+        "Targets that gave no answer, by why"
+    );
+    metrics::describe_counter!(
+        "sluice_retry_denied_total",
+        "Second attempts that were not made, because too many had failed at that provider"
+    );
 }
 
 // === impl Config ===
@@ -162,6 +158,7 @@ impl Default for Config {
             private_ranges: Vec::new(),
             connect_timeout_ms: 5_000,
             first_byte_timeout_ms: 600_000,
+            hold_timeout_ms: 30_000,
             idle_timeout_ms: 300_000,
             total_timeout_ms: 3_600_000,
             idle_connections_max: 64,
@@ -201,7 +198,6 @@ impl Call {
         let terms = |guard| Terms {
             guard,
             connect_max: Duration::from_millis(config.connect_timeout_ms),
-            first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
             rest_max: REST_MAX,
             resting_max: config.idle_connections_max,
         };
@@ -216,13 +212,17 @@ impl Call {
         Self {
             client,
             exchange: Exchange::new(issuer, Duration::from_millis(config.token_timeout_ms)),
+            first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
+            hold_max: Duration::from_millis(config.hold_timeout_ms),
+            idle_max: Duration::from_millis(config.idle_timeout_ms),
             answer_max: Duration::from_millis(config.total_timeout_ms),
+            retries: Retries::default(),
             in_force,
             origins: RefCell::default(),
         }
     }
 
-    /// The first answer that one of the plan's targets gives.
+    /// The first answer that one of the plan's targets gives, or why the last one that was asked gave none.
     pub async fn first_good(
         &self,
         plan: &Plan,
@@ -230,19 +230,71 @@ impl Call {
         arrival: &Arrival,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
-        let mut last = Failure::Misconfigured("target");
+        let mut last: Option<Failure> = None;
+        let mut tried = false;
         for candidate in plan.candidates() {
-            match self.attempt(candidate, request, arrival, entry).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => last = failure,
+            let provider = candidate.provider().id;
+            if !tried {
+                self.retries.first(provider);
+            } else if !self.may_ask_again(provider, arrival) {
+                continue;
             }
-            warn!(provider = %candidate.provider().name, failure = %last, "a provider did not answer");
-            if last.was_sent() {
+            let failure = match self.attempt(candidate, request, arrival, entry).await {
+                Ok(answer) => {
+                    if tried {
+                        self.retries.succeeded(provider);
+                    }
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            self.note(&failure, candidate, tried, entry);
+            tried |= failure.was_tried();
+            let over = !failure.may_move_on();
+            // Who was asked speaks before who was not.
+            if failure.was_sent() || last.as_ref().is_none_or(|last| !last.was_sent()) {
+                last = Some(failure);
+            }
+            if over {
                 break;
             }
-            entry.missed();
         }
-        Err(last)
+        Err(last.unwrap_or(Failure::Misconfigured("target")))
+    }
+
+    /// Whether a provider may be asked in another's place.
+    fn may_ask_again(&self, provider: ProviderId, arrival: &Arrival) -> bool {
+        if arrival.started.elapsed() >= self.answer_max {
+            return false;
+        }
+        let allowed = self.retries.allow(provider, Instant::now());
+        if !allowed {
+            metrics::counter!("sluice_retry_denied_total").increment(1);
+        }
+        allowed
+    }
+
+    /// Tells of a target that gave no answer, whoever wants to know.
+    fn note(&self, failure: &Failure, candidate: &Candidate, again: bool, entry: &mut Entry) {
+        let provider = candidate.provider();
+        if matches!(failure, Failure::CredentialRefused(_)) {
+            self.exchange.doubt(provider.id);
+        }
+        // One that has said what is wrong with the request is well.
+        if failure.may_move_on() {
+            warn!(provider = %provider.name, %failure, "a provider did not answer");
+            metrics::counter!("sluice_attempt_failed_total", "code" => failure.code()).increment(1);
+            if again && failure.was_tried() {
+                self.retries.failed(provider.id, Instant::now());
+            }
+        }
+        entry.attempt_failed(Missed {
+            candidate,
+            code: failure.code(),
+            status: failure.status(),
+            sent: failure.was_sent(),
+            refused: failure.was_refused(),
+        });
     }
 
     /// Closes connections that have rested too long.
@@ -271,71 +323,39 @@ impl Call {
         // What the client can mend is told before what it cannot.
         let outgoing = translate::outgoing(request, candidate, arrival)?;
         let (mut message, way, dropped) = message(request, &origin, outgoing)?;
+        if let Some(recipe) = candidate.recipe() {
+            edit(message.headers_mut(), recipe.headers(), request);
+        }
         let to = (&**candidate.provider(), &*origin);
         present(&mut message, presented, to, arrival)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(candidate);
-        let answer = self.client.send(&origin, line, message).await;
-        let (parts, body) = answer.map_err(Failure::from)?.into_parts();
-        let status = parts.status;
-        if !status.is_success() {
-            entry.refused();
-        }
-        match status {
-            StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                self.exchange.doubt(candidate.provider().id);
-                return Err(Failure::CredentialRefused(status));
-            }
-            _ if status.is_informational() || status.is_redirection() => {
-                return Err(Failure::Unexpected(status));
-            }
-            _ => {}
-        }
-        let mut headers = parts.headers;
-        let good = status.is_success();
-        if let Some(media_type) = way.media_type(good) {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        }
-        let content = if way.is_read_whole(good) {
-            // Boxed: rare beside the requests that carry this future's size.
-            Box::pin(self.told(body, status, &way, &headers)).await?
-        } else {
-            Content::Coming(body, way)
-        };
-        Ok(Answer {
-            status,
-            headers,
-            content,
+        let sent = Instant::now();
+        let first_by = self.times(arrival, sent).first_by;
+        let answer = self.client.send(&origin, line, message, first_by).await;
+        let heard = Heard {
+            answer: answer.map_err(Failure::from)?,
+            way,
             dropped,
-        })
+            times: self.times(arrival, sent),
+        };
+        let rest = match heard.next(entry) {
+            Next::Passes(answer) => return Ok(answer),
+            Next::Waits(rest) => rest,
+        };
+        rest.await
     }
 
-    /// Reads an answer whole, before the client hears of it, and tells it anew.
-    async fn told(
-        &self,
-        mut body: Body,
-        status: StatusCode,
-        way: &Way,
-        headers: &HeaderMap,
-    ) -> Result<Content, Failure> {
-        let whole = timeout(self.answer_max, body.whole(WHOLE_BYTES_MAX)).await;
-        let whole = whole.map_err(|_| Failure::Slow)?;
-        let whole = whole.map_err(|why| match why {
-            Unfinished::Broken => Failure::Broken,
-            Unfinished::TooLong => Failure::Unreadable,
-        })?;
-        let said = match way {
-            Way::Across { back, .. } if status.is_success() => return translated(&whole, back),
-            Way::Across { back, .. } => back.error(status.as_u16(), &whole),
-            Way::Hosted { .. } => {
-                let name = headers.get(AMAZON_ERROR).and_then(|it| it.to_str().ok());
-                crossing::hosted_error(name, status.as_u16(), &whole)
-            }
-            Way::Same { .. } => whole,
-        };
-        Ok(Content::Whole(said.into(), Tally::default()))
+    /// How long the answer to a request is waited for that was sent then.
+    fn times(&self, arrival: &Arrival, sent: Instant) -> Times {
+        let whole_by = Instant::from_std(arrival.started) + self.answer_max;
+        Times {
+            idle_max: self.idle_max,
+            first_by: (sent + self.first_byte_max).min(whole_by),
+            hold_until: sent + self.hold_max,
+            whole_by,
+            now_ms: arrival.at_ms,
+        }
     }
 
     /// What is presented to a provider, or, where a token may have to be waited for, its coming. That is boxed: it is rare
@@ -408,18 +428,12 @@ fn present(
         .map_err(|_| Failure::Misconfigured("credential, which is for another origin"))
 }
 
-/// A whole answer in the client's dialect.
-fn translated(whole: &[u8], back: &Back) -> Result<Content, Failure> {
-    let answer = back.whole(whole).map_err(|_| Failure::Unreadable)?;
-    let tally = Tally {
-        tokens: answer.tokens,
-        output_tokens: estimate::output_tokens(answer.generated_bytes),
-    };
-    Ok(Content::Whole(answer.body.into(), tally))
-}
-
-/// The request, without a credential, and what becomes of its answer.
-fn message(request: &Request, origin: &Origin, outgoing: Outgoing) -> Result<Message, Failure> {
+/// The request, without a credential, what becomes of its answer, and what was left out.
+fn message(
+    request: &Request,
+    origin: &Origin,
+    outgoing: Outgoing,
+) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
     let uri = origin.path(&outgoing.path);
     let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
     let mut message = http::Request::new(Full::new(outgoing.body));
@@ -441,7 +455,21 @@ fn message(request: &Request, origin: &Origin, outgoing: Outgoing) -> Result<Mes
     {
         headers.insert("anthropic-beta", betas);
     }
-    // Boxed: most lose nothing, and each request in flight carries it.
-    let dropped = (!outgoing.dropped.is_empty()).then(|| Box::new(outgoing.dropped));
-    Ok((message, outgoing.way, dropped))
+    Ok((message, outgoing.way, outgoing.dropped))
+}
+
+/// Changes the headers as the version's rules say. None of them may name a credential, the host or the framing.
+fn edit(headers: &mut HeaderMap, rules: &Headers, request: &Request) {
+    for edit in rules.edits(|name| request.spare_header(name)) {
+        match edit {
+            Edit::Remove(name) => drop(headers.remove(name)),
+            Edit::Set(name, value) => {
+                let name = HeaderName::from_bytes(name.as_bytes());
+                // The rules were checked when they were compiled.
+                if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+    }
 }

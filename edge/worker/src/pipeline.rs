@@ -19,13 +19,14 @@ use crate::{
     accept,
     admit::{self, Admit, room::Room},
     authorize,
-    call::{self, Call, failure::Failure},
+    call::{self, Call, failure::Failure, patience::Patience},
     identify::{self, Caller, Identify},
     in_force::InForce,
     record::{Entry, Record, Recorder},
-    relay::{self, Relay, patience::Patience, relay},
+    relay::{self, Relay, relay},
     request::{self, Arrival, Head, endpoint::Endpoint},
     route::{self, Plan},
+    transform::{self, Transformer},
 };
 
 /// One core's stages.
@@ -34,6 +35,7 @@ pub struct Pipeline {
     bounds: accept::Config,
     bodies: request::Bounds,
     identify: Identify,
+    transformer: Transformer,
     admit: Admit,
     recorder: Recorder,
     call: Call,
@@ -92,10 +94,24 @@ pub enum Refusal {
     Authorize(authorize::Refusal),
     /// There is nowhere to go.
     Route(route::Refusal),
+    /// The version's rules do not fit the request.
+    Transform(transform::Refusal),
     /// There is no room.
     Admit(admit::Refusal),
-    /// No provider answered. The entry waits to hear which status that becomes.
-    Call(Failure, Entry),
+    /// No provider answered.
+    Call(Box<Unanswered>),
+}
+
+/// A request that no provider answered.
+pub struct Unanswered {
+    /// Why.
+    pub failure: Failure,
+    /// Waits to hear which status that becomes.
+    pub entry: Entry,
+    /// `model@version`.
+    pub label: String,
+    /// What is left of the limits.
+    pub room: Room,
 }
 
 // === impl Pipeline ===
@@ -109,6 +125,7 @@ impl Pipeline {
         };
         Self {
             identify: Identify::new(of.in_force.clone(), of.clock),
+            transformer: Transformer::default(),
             admit: Admit::new(of.counters, of.guesses),
             recorder: Recorder::new(of.records, of.drain),
             call: Call::new(&of.upstream, of.tls, of.in_force.clone()),
@@ -142,17 +159,21 @@ impl Pipeline {
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
-        let head = Head::read(parts)?;
+        let head = Head::read(parts, rules.copies_headers())?;
         let caller = self.identify.caller(&rules, &head)?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
             Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller))),
             Endpoint::Model(name) => return Ok(Reply::Models(one_model(&rules, caller, name)?)),
         };
-        let request = head.with_body(asked, incoming, &self.bodies).await?;
+        let mut request = head.with_body(asked, incoming, &self.bodies).await?;
         let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
+        if plan.version().recipe.is_some() {
+            // Boxed: rare beside the requests that carry this future's size.
+            Box::pin(self.transformer.apply(&plan, &mut request)).await?;
+        }
         let permit = self.admit.permit(limits, &plan, arrival, &request).await?;
         let room = *permit.room();
         let mut entry = self.recorder.open(arrival, permit, &plan, &request);
@@ -169,7 +190,12 @@ impl Pipeline {
                 })))
             }
             // The entry is closed where the status is chosen, in `respond`, because its record tells that status.
-            Err(failure) => Err(Refusal::Call(failure, entry)),
+            Err(failure) => Err(Refusal::Call(Box::new(Unanswered {
+                failure,
+                entry,
+                label: plan.into_label(),
+                room,
+            }))),
         }
     }
 }
@@ -233,6 +259,12 @@ impl From<route::Refusal> for Refusal {
     }
 }
 
+impl From<transform::Refusal> for Refusal {
+    fn from(refusal: transform::Refusal) -> Self {
+        Self::Transform(refusal)
+    }
+}
+
 impl From<admit::Refusal> for Refusal {
     fn from(refusal: admit::Refusal) -> Self {
         Self::Admit(refusal)
@@ -253,6 +285,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 2_992, "{bytes} bytes");
+        assert!(bytes <= 3_072, "{bytes} bytes");
     }
 }

@@ -3,17 +3,19 @@
 //! Knows counts and outcomes; knows nothing of the wire. An entry closes itself when it is dropped, so a request
 //! that vanishes is settled and recorded too, and nobody waits for either. What it is charged:
 //!
-//! | an entry that was | and closes | is charged |
+//! | an attempt that was | and ends | is charged |
 //! |---|---|---|
-//! | opened, or [missed](Entry::missed) | anyhow | nothing: no provider got the request |
+//! | not sent | anyhow | nothing: no provider got the request |
 //! | [reached](Entry::reached) | without an answer | its input, by our count |
-//! | [refused](Entry::refused): an error was the answer | anyhow | what the provider says, otherwise nothing |
+//! | refused: an error was the answer | anyhow | what the provider says, otherwise nothing |
 //! | answered | with the provider's counts | those, each up to [`TOKENS_MAX`] |
 //! | answered | without them, whole or cut short | its input and what has passed of the output, by our count |
+//!
+//! A request that went from target to target is charged the sum of its attempts.
 
 pub mod measures;
 
-use std::{rc::Rc, time::Duration};
+use std::{mem, rc::Rc, time::Duration};
 
 use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
@@ -39,6 +41,10 @@ pub const RECORDS_MAX: usize = 65_536;
 /// count. A provider that claims more is believed this much, because a record with an absurd count would be refused
 /// and its request be free.
 pub const TOKENS_MAX: u64 = policy::limit::UNITS_MAX;
+
+/// How many failed attempts a record names.
+// Full: the next ones are charged and not named.
+pub const ATTEMPTS_MAX: usize = 16;
 
 /// One finished request, as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +83,41 @@ pub struct Record {
     pub revision: Revision,
     /// From arrival to end, microseconds.
     pub duration_us: u64,
-    /// From arrival to the provider's first byte of a body, microseconds; zero when none came.
+    /// From arrival to the provider's first byte of a body, and of a stream to the first that was generated,
+    /// microseconds; zero when none came.
     pub first_byte_us: u64,
+    /// The attempts that gave no answer, in their order.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One attempt that gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Who was asked.
+    pub provider: ProviderId,
+    /// The provider's name for the model.
+    pub provider_model: String,
+    /// Why there was no answer: a code of `docs/errors.md`, or `upstream_error` where the provider said why.
+    pub code: &'static str,
+    /// The provider's status; zero where it gave none.
+    pub status: u16,
+    /// What it was charged; part of the record's counts.
+    pub tokens: Tokens,
+}
+
+/// An attempt that gave no answer, as whoever made it tells it.
+#[derive(Clone, Copy)]
+pub struct Missed<'a> {
+    /// Who was asked.
+    pub candidate: &'a Candidate,
+    /// See [`Attempt::code`].
+    pub code: &'static str,
+    /// See [`Attempt::status`].
+    pub status: u16,
+    /// Whether the provider may have begun to work on it.
+    pub sent: bool,
+    /// Whether the provider answered with an error, and bills nothing unless it says so.
+    pub refused: bool,
 }
 
 /// How a request ended. The numbers are those of the wire.
@@ -96,7 +135,7 @@ pub enum Outcome {
 }
 
 /// Where counts come from. The numbers are those of the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum UsageSource {
     /// The provider said so.
@@ -135,7 +174,13 @@ struct Open {
     place: Option<mpsc::OwnedPermit<Record>>,
     arrival: Arrival,
     input_tokens: u64,
-    free: bool,
+    /// What is known of the attempt that is under way, if one is.
+    current: Option<Tally>,
+    /// Whom the attempt before reached.
+    before: (Option<ProviderId>, String),
+    /// What the attempts before were charged, and where the counts come from.
+    spent: Tokens,
+    spent_source: Option<UsageSource>,
     recorder: Recorder,
 }
 
@@ -177,17 +222,20 @@ impl Recorder {
             revision: plan.revision(),
             duration_us: 0,
             first_byte_us: 0,
+            attempts: Vec::new(),
         };
         let (hold, input_tokens) = permit.into_hold();
         let (arrival, recorder) = (*arrival, self.clone());
-        let free = false;
         let open = Open {
             record,
             hold,
             place,
             arrival,
             input_tokens,
-            free,
+            current: None,
+            before: (None, String::new()),
+            spent: Tokens::default(),
+            spent_source: None,
             recorder,
         };
         // Boxed, because it rides in the future of every request.
@@ -203,25 +251,25 @@ impl Entry {
     /// The request is about to be sent to this target; from now on it may cost.
     pub fn reached(&mut self, candidate: &Candidate) {
         if let Some(open) = &mut self.open {
-            open.record.provider = Some(candidate.provider().id);
-            open.record
-                .provider_model
-                .clone_from(&candidate.target().provider_model);
+            let record = &mut open.record;
+            let provider = record.provider.replace(candidate.provider().id);
+            let model = candidate.target().provider_model.clone();
+            open.before = (provider, mem::replace(&mut record.provider_model, model));
+            open.current = Some(Tally::default());
         }
     }
 
-    /// Nothing was sent after all.
-    pub fn missed(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.record.provider = None;
-            open.record.provider_model.clear();
+    /// What has been seen of the attempt that is under way. Counts if nobody says more.
+    pub fn seen(&mut self, tally: Tally) {
+        if let Some(current) = self.open.as_mut().and_then(|open| open.current.as_mut()) {
+            *current = tally;
         }
     }
 
-    /// The provider answered with an error, and bills nothing unless it says so.
-    pub fn refused(&mut self) {
+    /// The attempt gave no answer. It is charged now, whatever comes next.
+    pub fn attempt_failed(&mut self, missed: Missed<'_>) {
         if let Some(open) = &mut self.open {
-            open.free = true;
+            open.attempt_failed(missed);
         }
     }
 
@@ -273,6 +321,28 @@ impl Drop for Entry {
 // === impl Open ===
 
 impl Open {
+    fn attempt_failed(&mut self, missed: Missed<'_>) {
+        let current = self.current.take();
+        if current.is_some() && !missed.sent {
+            (self.record.provider, self.record.provider_model) = mem::take(&mut self.before);
+        }
+        let (tokens, source) = match current.filter(|_| missed.sent) {
+            Some(tally) if !missed.refused || tally.tokens.is_some() => self.charge(tally),
+            _ => (Tokens::default(), None),
+        };
+        self.spent = self.spent.plus(&tokens);
+        self.spent_source = self.spent_source.max(source);
+        if self.record.attempts.len() < ATTEMPTS_MAX {
+            self.record.attempts.push(Attempt {
+                provider: missed.candidate.provider().id,
+                provider_model: missed.candidate.target().provider_model.clone(),
+                code: missed.code,
+                status: missed.status,
+                tokens,
+            });
+        }
+    }
+
     fn finish(mut self, outcome: Option<Outcome>, tally: Tally) {
         let outcome = outcome.unwrap_or_else(|| match self.recorder.drain.phase() {
             Phase::Over => Outcome::Cut,
@@ -290,25 +360,38 @@ impl Open {
         }
     }
 
-    /// Missing usage is never free: what was sent is charged by our own count. Only a request that no provider
-    /// got, or that it refused with an error, has cost nothing.
-    fn usage(&self, outcome: Outcome, tally: Tally) -> (Tokens, UsageSource) {
-        if let Some(tokens) = tally.tokens {
-            return (self.believed(tokens), UsageSource::Provider);
-        }
-        let usage_source = match outcome {
-            Outcome::Completed => UsageSource::Estimated,
+    /// What all attempts are charged, and where the counts come from: the least that is true of any of them.
+    fn usage(&mut self, outcome: Outcome, tally: Tally) -> (Tokens, UsageSource) {
+        let (tokens, source) = match self.current.take() {
+            Some(seen) => {
+                let known = Tally {
+                    tokens: tally.tokens.or(seen.tokens),
+                    output_tokens: tally.output_tokens.max(seen.output_tokens),
+                };
+                self.charge(known)
+            }
+            None => (Tokens::default(), None),
+        };
+        let usage_source = match source.max(self.spent_source) {
+            Some(UsageSource::Provider) => UsageSource::Provider,
+            _ if outcome == Outcome::Completed => UsageSource::Estimated,
             _ => UsageSource::Partial,
         };
-        if self.record.provider.is_none() || self.free {
-            return (Tokens::default(), usage_source);
+        let tokens = self.spent.plus(&tokens);
+        (tokens.map(|count| count.min(TOKENS_MAX)), usage_source)
+    }
+
+    /// What one attempt is charged. Missing usage is never free: what was sent is charged by our own count.
+    fn charge(&self, tally: Tally) -> (Tokens, Option<UsageSource>) {
+        if let Some(tokens) = tally.tokens {
+            return (self.believed(tokens), Some(UsageSource::Provider));
         }
         let tokens = Tokens {
             input: self.input_tokens,
             output: tally.output_tokens,
             ..Tokens::default()
         };
-        (tokens, usage_source)
+        (tokens, Some(UsageSource::Estimated))
     }
 
     /// What a provider says, each count cut to [`TOKENS_MAX`].

@@ -16,6 +16,7 @@ use std::{
 use bytes::Bytes;
 use dialect::{
     crossing, estimate,
+    neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
@@ -38,6 +39,15 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
     HeaderName::from_static("anthropic-beta"),
 ];
 
+/// Where keys and the like stand. They are never kept.
+const KEYS: [&str; 5] = [
+    "authorization",
+    "x-api-key",
+    "x-goog-api-key",
+    "proxy-authorization",
+    "cookie",
+];
+
 /// When a request came, and its id.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
@@ -55,6 +65,7 @@ pub struct Head {
     key: Option<Key>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
+    spare: Option<Box<HeaderMap>>,
 }
 
 /// Where a key stands. Not `Debug`.
@@ -72,8 +83,18 @@ pub struct Request {
     forwarded: HeaderMap,
     scanned: Scanned,
     body: Bytes,
+    spare: Option<Box<HeaderMap>>,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
-    _share: Share,
+    share: Share,
+}
+
+/// Why a request keeps the body that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotReplaced {
+    /// There is no room for the other body.
+    Full,
+    /// The other one is none that we can judge.
+    Unfit(&'static str),
 }
 
 /// What bodies are held to.
@@ -131,8 +152,8 @@ impl Arrival {
 // === impl Head ===
 
 impl Head {
-    /// Takes what is needed of a head and forgets the rest.
-    pub fn read(mut parts: Parts) -> Result<Self, Refusal> {
+    /// Takes what is needed of a head and forgets the rest, or keeps of it what is no key where a version may send it on.
+    pub fn read(mut parts: Parts, keep_spare: bool) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
         let endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
@@ -156,11 +177,13 @@ impl Head {
         let bearer = parts.headers.remove(header::AUTHORIZATION).map(Key::Bearer);
         let mut plain = |name: &str| parts.headers.remove(name).map(Key::Plain);
         let key = bearer.or_else(|| plain("x-api-key").or_else(|| plain("x-goog-api-key")));
+        let spare = keep_spare.then(|| Box::new(spare(parts.headers, &forwarded)));
         Ok(Self {
             endpoint,
             key,
             forwarded,
             content_length,
+            spare,
         })
     }
 
@@ -193,6 +216,7 @@ impl Head {
         let Self {
             forwarded,
             content_length,
+            spare,
             ..
         } = self;
         let Bounds {
@@ -220,7 +244,8 @@ impl Head {
             forwarded,
             scanned,
             body,
-            _share: share,
+            spare,
+            share,
         })
     }
 }
@@ -251,9 +276,42 @@ impl Request {
         &self.scanned
     }
 
-    /// The body, as it came.
+    /// The body, as it came or as the rules of its version made it.
     pub const fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// Takes another body in the place of the one that came, and reads its facts anew. It must ask for the same model.
+    pub fn replace_body(&mut self, body: Vec<u8>) -> Result<(), NotReplaced> {
+        let grown = body.len().saturating_sub(self.body.len());
+        self.share.grow(grown).map_err(|_| NotReplaced::Full)?;
+        let scanned = match self.endpoint.family() {
+            // The path says it there.
+            Some(Family::Gemini) => {
+                dialect::request::scan_for(self.endpoint, &self.scanned.model, &body)
+            }
+            _ => dialect::request::scan(self.endpoint, &body),
+        };
+        let unfit = NotReplaced::Unfit("what the rules made is no body of this endpoint");
+        let scanned = scanned.map_err(|_| unfit)?;
+        if scanned.model != self.scanned.model {
+            return Err(NotReplaced::Unfit(
+                "the rules made it ask for another model",
+            ));
+        }
+        self.scanned = scanned;
+        self.body = Bytes::from(body);
+        Ok(())
+    }
+
+    /// What the client sent under a name in small letters, among what is kept for the version's rules.
+    pub fn spare_header(&self, name: &str) -> Option<&str> {
+        self.spare.as_ref()?.get(name)?.to_str().ok()
+    }
+
+    /// Lets go of what no rule asks for.
+    pub fn forget_spare_headers(&mut self) {
+        self.spare = None;
     }
 
     /// What is asked of a provider of another family, beside the body; `None` where no other family can answer.
@@ -319,6 +377,17 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// What a version may send on: all but the keys. What is forwarded anyway may be named, too.
+fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
+    for name in KEYS {
+        rest.remove(name);
+    }
+    for (name, value) in forwarded {
+        rest.insert(name.clone(), value.clone());
+    }
+    rest
+}
 
 fn holds_key(query: &str) -> bool {
     query.split('&').any(|pair| {

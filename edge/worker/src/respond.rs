@@ -1,10 +1,11 @@
 //! Says it to the client: a [`Reply`] or a [`Refusal`] becomes an HTTP response.
 //!
-//! The only place of the edge where a status code is chosen. No message holds what the client sent, save the
-//! model's name, nor anything that a provider said.
+//! The only place of the edge where a status code is chosen. No message of ours holds what the client sent, save the
+//! model's name, nor anything that a provider said; a provider's own error of the request goes on as it means.
 
 pub mod errors;
 pub mod room_headers;
+pub mod reported;
 
 use std::borrow::Cow;
 
@@ -20,12 +21,13 @@ use http_body_util::{Either, Full};
 
 use crate::{
     admit,
-    call::failure::Failure,
+    admit::room::Room,
+    call::failure::{Failure, Reported},
     identify,
-    pipeline::{Answered, Refusal, Reply},
-    relay::Relay,
+    pipeline::{Answered, Refusal, Reply, Unanswered},
+    relay::{Relay, headers},
     request::{self, Arrival},
-    translate,
+    transform, translate,
 };
 
 /// What is sent: bytes of ours, or a provider's answer.
@@ -75,10 +77,7 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
             let mut response = Response::new(Either::Right(body));
             *response.status_mut() = head.status;
             *response.headers_mut() = head.headers;
-            room_headers::show(response.headers_mut(), &room);
-            if let Ok(label) = HeaderValue::try_from(label) {
-                response.headers_mut().insert(MODEL, label);
-            }
+            name(response.headers_mut(), label, &room);
             response
         }
     };
@@ -88,6 +87,24 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
 
 /// The response to a request that is refused, or that no provider answered, in the dialect of this family.
 pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<Body> {
+    let refusal = match refusal {
+        Refusal::Call(unanswered) => match *unanswered {
+            Unanswered {
+                failure: Failure::Reported(said),
+                entry,
+                label,
+                room,
+            } if !said.error.class.is_our_credentials() => {
+                let mut response = reported(*said, family);
+                entry.failed(response.status().as_u16());
+                name(response.headers_mut(), label, &room);
+                sign(response.headers_mut(), arrival);
+                return response;
+            }
+            unanswered => Refusal::Call(Box::new(unanswered)),
+        },
+        refusal => refusal,
+    };
     let said = say(&refusal);
     metrics::counter!("sluice_refusal_total", "code" => said.error.code).increment(1);
     if said.error == errors::DANGLING {
@@ -106,15 +123,17 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
             room,
             ..
         }) => {
-            headers.insert(
-                header::RETRY_AFTER,
-                retry_after_ms.div_ceil(1_000).max(1).into(),
-            );
-            headers.insert(RETRY_AFTER_MS, retry_after_ms.into());
+            tell_wait(headers, retry_after_ms);
             room_headers::show(headers, &room);
         }
         // The entry closes with the status that its client gets.
-        Refusal::Call(_, entry) => entry.failed(said.error.status),
+        Refusal::Call(unanswered) => {
+            let Unanswered {
+                entry, label, room, ..
+            } = *unanswered;
+            entry.failed(said.error.status);
+            name(headers, label, &room);
+        }
         _ => {}
     }
     if said.error.status >= 500 {
@@ -129,6 +148,42 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
     }
     sign(headers, arrival);
     response
+}
+
+/// The response to a request whose provider said what went wrong.
+fn reported(said: Reported, family: Family) -> Response<Body> {
+    let told = reported::told(&said, family);
+    let mut response = json(
+        StatusCode::from_u16(told.status).unwrap_or_default(),
+        told.body,
+    );
+    if told.verbatim {
+        *response.headers_mut() = headers::kept(said.headers);
+    }
+    let headers = response.headers_mut();
+    headers::name_dropped(headers, &said.dropped);
+    if let Some(retry_after_ms) = told.retry_after_ms {
+        tell_wait(headers, retry_after_ms);
+    }
+    if told.is_final {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    response
+}
+
+/// When to ask again: in whole seconds for all, and finer for those who look.
+fn tell_wait(headers: &mut HeaderMap, retry_after_ms: u64) {
+    let seconds = retry_after_ms.div_ceil(1_000).max(1);
+    headers.insert(header::RETRY_AFTER, seconds.into());
+    headers.insert(RETRY_AFTER_MS, retry_after_ms.into());
+}
+
+/// Which version was asked, and what is left of the limits.
+fn name(headers: &mut HeaderMap, label: String, room: &Room) {
+    room_headers::show(headers, room);
+    if let Ok(label) = HeaderValue::try_from(label) {
+        headers.insert(MODEL, label);
+    }
 }
 
 /// An error as this family writes it. `OpenAI`'s has a place for our code; the others have it in a header alone.
@@ -199,20 +254,23 @@ fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
+        Refusal::Transform(refusal) => of_transform(refusal),
         Refusal::Admit(refusal) => Said {
             error: errors::RATE_LIMITED,
             message: sentence(refusal),
             param: None,
         },
-        Refusal::Call(Failure::Untranslatable(refusal), _) => of_translate(refusal),
-        Refusal::Call(failure, _) => {
-            let (error, message) = of_call(failure);
-            Said {
-                error,
-                message: message.to_owned(),
-                param: None,
+        Refusal::Call(unanswered) => match &unanswered.failure {
+            Failure::Untranslatable(refusal) => of_translate(refusal),
+            failure => {
+                let (error, message) = of_call(failure);
+                Said {
+                    error,
+                    message: message.to_owned(),
+                    param: None,
+                }
             }
-        }
+        },
     }
 }
 
@@ -248,6 +306,21 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
         identify::Refusal::Revoked => errors::REVOKED_KEY,
         identify::Refusal::Expired => errors::EXPIRED_KEY,
         identify::Refusal::Dangling(_) => errors::DANGLING,
+    }
+}
+
+/// What the rules of a version could not take is the client's to mend, and it is told where; the rest is ours.
+fn of_transform(refusal: &transform::Refusal) -> Said {
+    let (error, param) = match refusal {
+        transform::Refusal::Misfit(misfit) => (errors::INVALID_BODY, misfit.at.clone()),
+        transform::Refusal::TooLong => (errors::BODY_TOO_LARGE, String::new()),
+        transform::Refusal::Full => (errors::OVERLOADED, String::new()),
+        transform::Refusal::Failed => (errors::TRANSFORM_FAILED, String::new()),
+    };
+    Said {
+        error,
+        message: sentence(refusal),
+        param: (!param.is_empty()).then_some(Cow::Owned(param)),
     }
 }
 
@@ -297,7 +370,8 @@ fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
         }
         Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
         Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
-        Failure::CredentialRefused(_) => (
+        // A provider's error that is not about our credential was answered before.
+        Failure::CredentialRefused(_) | Failure::Reported(_) => (
             errors::AUTH_FAILED,
             "The provider refused the gateway's credential, not your key.",
         ),

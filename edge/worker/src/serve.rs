@@ -26,6 +26,7 @@ use tracing::{debug, warn};
 
 use crate::{
     accept::{self, Accept, Accepted},
+    call,
     pipeline::Pipeline,
     request::{Arrival, endpoint},
     respond,
@@ -55,6 +56,7 @@ struct Core {
 /// Says what the request path measures.
 pub fn describe() {
     crate::record::measures::describe();
+    call::describe();
     respond::describe();
     in_flight::describe();
 }

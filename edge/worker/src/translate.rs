@@ -10,15 +10,15 @@ use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use dialect::{
-    crossing::{self, Back, Crossed, Maker, Target, cross, cross_count, cross_vectors},
+    crossing::{self, Back, Crossed, Target, VectorMaker, cross, cross_count, cross_vectors},
     messages::{
         hosted::{Enclosed, Envelope, enclose},
         target::Hosting,
     },
     neutral::{Dropped, Family, Seed},
-    object::Misfit,
     request::{Endpoint, Rewrite, rewrite},
 };
+use payload::object::Misfit;
 use policy::provider::Provider;
 
 use crate::{
@@ -95,9 +95,12 @@ pub fn outgoing(
 ) -> Result<Outgoing, Refusal> {
     let (provider, model) = (candidate.provider(), &candidate.target().provider_model);
     let endpoint = request.endpoint();
+    let foreign = endpoint.family().is_some() && crossing::holds_foreign_proof(request.body());
     let door = Door::of(provider.kind, model, endpoint);
     let model = door.name(model);
     match (door, door.same(endpoint)) {
+        // A conversation that another family's model had a part in holds proofs that this one must not see.
+        (_, Some(_)) if foreign => across(request, provider, (door.across(), model), arrival),
         (Door::VertexMessages | Door::BedrockMessages, Some(_)) => enclosed(request, door, model),
         (_, Some(family)) => Ok(spliced(request, provider, (door, model), family)),
         (_, None) => across(request, provider, (door, model), arrival),
@@ -254,7 +257,7 @@ const fn across_to(target: &Target<'_>) -> Forwards {
 fn vectors(
     body: &str,
     (door, model): (Door, &str),
-    maker: &Maker<'_>,
+    maker: &VectorMaker<'_>,
     seed: Seed,
 ) -> Result<Outgoing, Refusal> {
     let crossed = cross_vectors(body, maker, seed).map_err(Refusal::Crossing)?;
@@ -273,22 +276,12 @@ fn vectors(
 // === impl Way ===
 
 impl Way {
-    /// The media type of what the client gets, where it is not the provider's. `good` is whether it is an answer.
-    pub fn media_type(&self, good: bool) -> Option<&'static str> {
+    /// The media type of what the client gets of an answer, where it is not the provider's.
+    pub const fn media_type(&self) -> Option<&'static str> {
         match self {
-            Self::Across { back, stream } => Some(back.media_type(*stream && good)),
-            Self::Hosted { .. } if !good => Some("application/json"),
+            Self::Across { back, stream } => Some(back.media_type(*stream)),
             Self::Hosted { framed: true, .. } => Some("text/event-stream"),
             Self::Hosted { .. } | Self::Same { .. } => None,
-        }
-    }
-
-    /// Whether it must be read whole before the client hears of it.
-    pub const fn is_read_whole(&self, good: bool) -> bool {
-        match self {
-            Self::Across { stream, .. } => !(*stream && good),
-            Self::Hosted { .. } => !good,
-            Self::Same { .. } => false,
         }
     }
 }

@@ -83,6 +83,7 @@ fn record(number: u8) -> Record {
         },
         revision: Revision(6),
         duration_us: 7,
+        attempts: Vec::new(),
         first_byte_us: 8,
     }
 }

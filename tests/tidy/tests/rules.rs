@@ -10,19 +10,21 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
-    ("policy", &[]),
+const MAY_DEPEND_ON: [(&str, &[&str]); 20] = [
+    ("payload", &[]),
+    ("policy", &["payload"]),
     ("keys", &[]),
     ("credential", &["policy"]),
     ("seal", &[]),
     ("lifecycle", &[]),
-    ("proto", &["policy"]),
-    ("dialect", &[]),
+    ("proto", &["payload", "policy"]),
+    ("dialect", &["payload"]),
     ("counters", &["policy", "lifecycle"]),
     (
         "worker",
         &[
             "policy",
+            "payload",
             "keys",
             "credential",
             "seal",
@@ -32,12 +34,13 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
             "counters",
         ],
     ),
-    ("domain", &["policy", "keys", "credential"]),
-    ("store", &["policy", "domain"]),
+    ("domain", &["policy", "payload", "keys", "credential"]),
+    ("store", &["policy", "payload", "domain"]),
     (
         "server",
         &[
             "policy",
+            "payload",
             "keys",
             "seal",
             "lifecycle",
@@ -51,6 +54,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
         "cli",
         &[
             "policy",
+            "payload",
             "keys",
             "seal",
             "lifecycle",
@@ -61,21 +65,31 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
         ],
     ),
     ("tidy", &[]),
+    ("fuzz", &["payload", "dialect"]),
     (
         "harness",
-        &["proto", "private-postgres", "seal", "keys", "policy"],
+        &[
+            "payload",
+            "proto",
+            "private-postgres",
+            "seal",
+            "keys",
+            "policy",
+        ],
     ),
     ("scenarios", &["harness", "proto", "policy", "dialect"]),
     ("load", &["harness", "proto"]),
 ];
 
 /// Which crates may know an outside crate that is a wall. Development dependencies are free.
-const WALLS: [(&str, &[&str]); 7] = [
+const WALLS: [(&str, &[&str]); 9] = [
     ("redis", &["counters", "harness", "scenarios", "load"]),
     ("sqlx", &["store", "harness", "scenarios", "load"]),
     ("prost", &["proto", "server", "cli"]),
     ("tonic-prost", &["proto"]),
     ("aws-lc-rs", &["keys", "credential", "seal"]),
+    ("jaq-core", &["payload"]),
+    ("jaq-std", &["payload"]),
     ("metrics-exporter-prometheus", &["lifecycle"]),
     ("tracing-subscriber", &["lifecycle"]),
 ];

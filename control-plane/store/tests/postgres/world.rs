@@ -136,6 +136,8 @@ pub(crate) fn new_version(model: &str, slug: &str, providers: &[&str]) -> versio
         name: version_name(model, slug),
         targets: providers.iter().map(target).collect(),
         provenance: vec![("git_sha".to_owned(), "abc".to_owned())],
+        recipe: None,
+        samples: Vec::new(),
     }
 }
 

@@ -5,7 +5,13 @@
 use crate::{
     aws::invoke::{self, Item, Unwrapper},
     converse::names::Originals,
-    crossing::{absent, decoder::Decoder, encoder::Encoder, watch::Watch},
+    crossing::{
+        absent,
+        decoder::Decoder,
+        encoder::Encoder,
+        proof::{self, Maker},
+        watch::Watch,
+    },
     messages,
     neutral::{Class, Error, Event},
 };
@@ -15,8 +21,11 @@ use crate::{
 pub struct Stream {
     decoder: Decoder,
     originals: Originals,
+    /// Whose proofs leave their family here.
+    leaves: Option<Maker>,
     encoder: Encoder,
     watch: Watch,
+    error: Option<Box<Error>>,
     // Emptied with every push; as long as what one read gives.
     events: Vec<Event>,
 }
@@ -26,6 +35,7 @@ pub struct Stream {
 pub struct Aside {
     decoder: Decoder,
     watch: Watch,
+    error: Option<Box<Error>>,
     events: Vec<Event>,
 }
 
@@ -34,18 +44,25 @@ pub struct Aside {
 pub struct Unframed {
     frames: Unwrapper,
     aside: Aside,
-    failed: bool,
+    error: Option<Box<Error>>,
 }
 
 // === impl Stream ===
 
 impl Stream {
-    pub(crate) const fn new(decoder: Decoder, originals: Originals, encoder: Encoder) -> Self {
+    pub(crate) const fn new(
+        decoder: Decoder,
+        originals: Originals,
+        leaves: Option<Maker>,
+        encoder: Encoder,
+    ) -> Self {
         Self {
             decoder,
             originals,
+            leaves,
             encoder,
             watch: Watch::NEW,
+            error: None,
             events: Vec::new(),
         }
     }
@@ -75,14 +92,23 @@ impl Stream {
         &self.watch
     }
 
+    /// Why it failed, if it did.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_deref()
+    }
+
     fn write(&mut self, out: &mut Vec<u8>) {
         for mut event in self.events.drain(..) {
             if absent::is_said_by(&event) {
                 continue;
             }
             self.originals.undo_event(&mut event);
+            if let Some(maker) = self.leaves {
+                proof::leave_in_event(maker, &mut event);
+            }
             self.watch.see(&event);
             self.encoder.push(&event, out);
+            keep(&mut self.error, event);
         }
     }
 }
@@ -95,6 +121,7 @@ impl Aside {
         Self {
             decoder,
             watch: Watch::NEW,
+            error: None,
             events: Vec::new(),
         }
     }
@@ -116,10 +143,23 @@ impl Aside {
         &self.watch
     }
 
+    /// Why it failed, if it did.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_deref()
+    }
+
     fn see(&mut self) {
         for event in self.events.drain(..) {
             self.watch.see(&event);
+            keep(&mut self.error, event);
         }
+    }
+}
+
+/// Keeps an error, which is the last event.
+fn keep(place: &mut Option<Box<Error>>, event: Event) {
+    if let Event::Error(error) = event {
+        place.get_or_insert_with(|| Box::new(error));
     }
 }
 
@@ -131,7 +171,7 @@ impl Unframed {
         Self {
             frames: Unwrapper::default(),
             aside,
-            failed: false,
+            error: None,
         }
     }
 
@@ -140,9 +180,9 @@ impl Unframed {
         let Self {
             frames,
             aside,
-            failed,
+            error,
         } = self;
-        frames.push(bytes, |item| said(item, aside, failed, out));
+        frames.push(bytes, |item| said(item, aside, error, out));
     }
 
     /// No more comes. A stream that has not ended by its own word was broken off, and its client is told so.
@@ -150,13 +190,21 @@ impl Unframed {
         let Self {
             frames,
             aside,
-            failed,
+            error,
         } = self;
-        frames.finish(|item| said(item, aside, failed, out));
-        aside.finish();
-        if !self.has_ended() && !self.failed {
+        frames.finish(|item| said(item, aside, error, out));
+        let told = self.has_failed();
+        self.aside.finish();
+        if !told && !self.has_ended() {
             let cut = Error::new(Class::Provider, "the provider's stream ended too early");
-            said(Item::Error(cut), &mut self.aside, &mut self.failed, out);
+            said(Item::Error(cut), &mut self.aside, &mut self.error, out);
+        }
+    }
+
+    /// Ends the client's stream with an error, unless it has ended.
+    pub fn fail(&mut self, error: Error, out: &mut Vec<u8>) {
+        if !self.has_failed() {
+            said(Item::Error(error), &mut self.aside, &mut self.error, out);
         }
     }
 
@@ -170,24 +218,43 @@ impl Unframed {
         self.watch().has_ended()
     }
 
-    /// Whether it failed, be it within an event or within a frame.
-    pub const fn has_failed(&self) -> bool {
-        self.failed || self.watch().has_failed()
+    /// Whether it failed, be it within an event or within a frame. Its client has been told.
+    pub fn has_failed(&self) -> bool {
+        self.error().is_some()
+    }
+
+    /// Whether it failed because what came cannot be read.
+    pub fn is_unreadable(&self) -> bool {
+        self.error().is_some_and(Error::is_unreadable)
+    }
+
+    /// Why it failed, if it did.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_deref().or_else(|| self.aside.error())
     }
 }
 
-fn said(item: Item, aside: &mut Aside, failed: &mut bool, out: &mut Vec<u8>) {
+fn said(item: Item, aside: &mut Aside, failed: &mut Option<Box<Error>>, out: &mut Vec<u8>) {
     match item {
+        // Nothing follows an error.
+        Item::Event(_) if failed.is_some() => {}
         Item::Event(event) => {
             let event = invoke::server_sent(&event);
             aside.push(&event);
-            out.extend(event);
+            match aside.error() {
+                // What cannot be read does not go on.
+                Some(error) if error.is_unreadable() => {
+                    out.extend(messages::error::event(error));
+                    *failed = Some(Box::new(error.clone()));
+                }
+                _ => out.extend(event),
+            }
         }
         // What stands behind the end of a whole answer is no part of it.
         Item::Error(_) if aside.watch().has_ended() => {}
         Item::Error(error) => {
-            *failed = true;
             out.extend(messages::error::event(&error));
+            failed.get_or_insert_with(|| Box::new(error));
         }
     }
 }
@@ -269,6 +336,24 @@ mod tests {
             let (said, stream) = read(bytes, 5);
             assert_eq!(said.matches("event: error\n").count(), 1, "{said}");
             assert!(said.contains(word) && stream.has_failed() && !stream.has_ended());
+            assert!(!stream.is_unreadable());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_does_not_go_on_and_is_told_once() {
+        let mut bytes = framed(&EVENTS[..2]);
+        let whole = bytes.len();
+        bytes.extend(framed(&[r#"{"type":"content_block_delta","index":"odd"}"#]));
+        bytes.extend(framed(&EVENTS[2..]));
+        let torn = [&bytes[..whole], b"<html></html> <html></html>"].concat();
+        for bytes in [bytes, torn] {
+            for size in [1, bytes.len()] {
+                let (said, stream) = read(&bytes, size);
+                assert_eq!(said.matches("event: error\n").count(), 1, "{said}");
+                assert!(!said.contains("odd") && !said.contains("message_delta"));
+                assert!(stream.is_unreadable() && !stream.has_ended());
+            }
         }
     }
 }

@@ -5,12 +5,15 @@
 
 use std::ops::Range;
 
-use crate::{
+use payload::{
     json::{self, Fault},
-    messages::{target::Hosting, version},
-    neutral::Dropped,
     object, scalar,
     writer::Writer,
+};
+
+use crate::{
+    messages::{target::Hosting, version},
+    neutral::Dropped,
 };
 
 /// How many betas one request may ask for.

@@ -20,7 +20,7 @@ use hyper::{
 };
 use policy::provider::ProviderKind;
 use rustls::ClientConfig;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     call::{
@@ -38,7 +38,6 @@ use crate::{
 pub struct Client {
     dialler: Dialler,
     pool: Rc<Pool>,
-    first_byte_max: Duration,
 }
 
 /// On which terms connections are made and kept.
@@ -47,8 +46,6 @@ pub struct Terms {
     pub guard: Guard,
     /// From resolving to the end of the TLS handshake.
     pub connect_max: Duration,
-    /// From sending to the head of the answer.
-    pub first_byte_max: Duration,
     /// How long a connection may rest.
     pub rest_max: Duration,
     /// How many may rest for each origin.
@@ -144,7 +141,6 @@ impl Client {
         Self {
             dialler: Dialler::new(terms.guard, tls, terms.connect_max),
             pool: Rc::new(Pool::new(terms.resting_max, terms.rest_max)),
-            first_byte_max: terms.first_byte_max,
         }
     }
 
@@ -157,19 +153,21 @@ impl Client {
     }
 
     /// Sends `request` on `line`. A connection from the pool may turn out to be closed already; then, and only
-    /// if nothing of the request was sent, it is sent once more on a new one.
+    /// if nothing of the request was sent, it is sent once more on a new one. The head of the answer is waited for
+    /// until `by`.
     pub async fn send(
         &self,
         origin: &Rc<Origin>,
         line: (Line, bool),
         request: Request<Full<Bytes>>,
+        by: Instant,
     ) -> Result<Response<Body>, NoAnswer> {
         let (mut line, new) = line;
-        let waited = timeout(self.first_byte_max, line.exchange(request)).await;
+        let waited = timeout_at(by, line.exchange(request)).await;
         let answer = match waited.map_err(|_| NoAnswer::Slow)? {
             Err(Unanswered::Stale(request)) if !new => {
                 line = self.dial(origin).await?;
-                let waited = timeout(self.first_byte_max, line.exchange(*request)).await;
+                let waited = timeout_at(by, line.exchange(*request)).await;
                 waited.map_err(|_| NoAnswer::Slow)?
             }
             answer => answer,
@@ -286,14 +284,20 @@ mod tests {
         let terms = Terms {
             guard: Guard::new(Vec::new()),
             connect_max: Duration::from_secs(1),
-            first_byte_max: Duration::from_secs(1),
             rest_max: Duration::from_secs(1),
             resting_max: 1,
         };
         let client = Client::new(terms, dial::tls().unwrap());
         let origin = Rc::new(Origin::parse(&format!("http://{address}")).unwrap());
         let request = Request::post("/").body(Full::default()).unwrap();
-        let answer = client.send(&origin, (line, true), request).await;
+        let answer = client
+            .send(
+                &origin,
+                (line, true),
+                request,
+                Instant::now() + Duration::from_secs(1),
+            )
+            .await;
         assert!(matches!(
             answer.err(),
             Some(NoAnswer::Unreachable(CannotDial::Closed))

@@ -5,7 +5,7 @@
 
 use proto::{message, usage};
 
-use crate::record::Record;
+use crate::record::{Attempt, Record};
 
 /// The longest text that the control plane stores, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -48,6 +48,17 @@ pub fn record(record: Record) -> usage::Record {
         revision: record.revision.0.min(NUMBER_MAX),
         duration_us: record.duration_us.min(NUMBER_MAX),
         first_byte_us: record.first_byte_us.min(NUMBER_MAX),
+        attempts: record.attempts.into_iter().map(attempt).collect(),
+    }
+}
+
+fn attempt(attempt: Attempt) -> usage::Attempt {
+    usage::Attempt {
+        provider_id: attempt.provider.as_bytes().to_vec(),
+        provider_model: text(attempt.provider_model),
+        code: attempt.code.to_owned(),
+        status: u32::from(attempt.status),
+        tokens: attempt.tokens.total().min(NUMBER_MAX),
     }
 }
 

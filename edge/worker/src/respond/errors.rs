@@ -71,6 +71,7 @@ errors! {
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
     RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;
     DANGLING = "config_dangling_reference" 503 API Operator true;
+    TRANSFORM_FAILED = "transform_failed" 500 API Operator false;
     MISCONFIGURED = "upstream_misconfigured" 503 API Operator false;
     ADDRESS_FORBIDDEN = "upstream_address_forbidden" 503 API Operator false;
     AUTH_FAILED = "upstream_auth_failed" 502 API Operator false;

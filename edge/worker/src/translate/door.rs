@@ -99,6 +99,15 @@ impl Door {
         }
     }
 
+    /// The door for an answer that must be translated although this one speaks the client's dialect: what Bedrock wraps in
+    /// frames is taken out of them, and not translated.
+    pub(super) const fn across(self) -> Self {
+        match self {
+            Self::BedrockMessages => Self::Converse,
+            door => door,
+        }
+    }
+
     /// The path of an answer. `events` is whether a stream of Gemini's comes as server-sent events.
     pub(super) fn answer(self, model: &str, stream: bool, events: bool) -> Cow<'static, str> {
         match self {

@@ -5,7 +5,7 @@
 use dialect::{
     chat::target as chat,
     cohere, converse,
-    crossing::{Maker, Target},
+    crossing::{Target, VectorMaker},
     gemini,
     messages::{target as messages, version},
 };
@@ -63,10 +63,10 @@ pub(super) fn target<'a>(provider: &Provider, door: Door, model: &'a str) -> Tar
 }
 
 /// A target that makes vectors, where another family than `OpenAI`'s has such.
-pub(super) fn maker(door: Door, model: &str) -> Option<Maker<'_>> {
+pub(super) fn maker(door: Door, model: &str) -> Option<VectorMaker<'_>> {
     match door {
-        Door::Gemini | Door::VertexGemini => Some(Maker::Gemini(gemini(door, model))),
-        Door::Cohere => Some(Maker::Cohere(model)),
+        Door::Gemini | Door::VertexGemini => Some(VectorMaker::Gemini(gemini(door, model))),
+        Door::Cohere => Some(VectorMaker::Cohere(model)),
         _ => None,
     }
 }

@@ -150,5 +150,8 @@ pub fn json(status: &str, headers: &str, body: &str) -> String {
 pub const STREAM: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
+/// A chunk of a chat's stream that says something.
+pub const DELTA: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hello\"}}]}\n\n";
+
 /// The end of a chunked body.
 pub const END: &str = "0\r\n\r\n";

@@ -3,6 +3,8 @@
 mod sdks;
 mod dialects;
 mod identities;
+mod transforms;
+mod richer;
 mod streaming;
 mod revocation;
 mod outage;
@@ -14,3 +16,4 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod foreign;

@@ -3,14 +3,14 @@
 //! Knows HTTP and folders; knows nothing of what is asked. Only folders that the edge's settings name are read. The
 //! metadata server of Google's machines is reached by a client of its own, which reaches nothing else.
 
-use std::{path::PathBuf, rc::Rc, task::Context};
+use std::{path::PathBuf, rc::Rc, task::Context, time::Duration};
 
 use bytes::Bytes;
 use credential::{endpoint::Endpoint, google::METADATA_ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::Full;
 use hyper::Request;
-use tokio::{fs, io::AsyncReadExt};
+use tokio::{fs, io::AsyncReadExt, time::Instant};
 use zeroize::Zeroizing;
 
 use crate::call::{
@@ -22,6 +22,9 @@ use crate::call::{
 /// The longest answer of an issuer, and the longest proof, in bytes.
 // Full: there is no token.
 const SAID_BYTES_MAX: usize = 64 << 10;
+
+/// How long the head of an answer is waited for. Whoever exchanges mostly waits for less, from first to last.
+const HEAD_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// The type of a form's fields.
 const FIELDS: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -140,7 +143,9 @@ impl Issuer {
         };
         let origin = Rc::new(Origin::parse(to.origin()).map_err(|_| NoToken::Unknown)?);
         let line = client.line(&origin).await?;
-        let (parts, mut body) = client.send(&origin, line, request).await?.into_parts();
+        let by = Instant::now() + HEAD_TIME_MAX;
+        let answer = client.send(&origin, line, request, by).await?;
+        let (parts, mut body) = answer.into_parts();
         let body = body.whole(SAID_BYTES_MAX).await;
         let body = Zeroizing::new(body.map_err(|_| NoToken::Broken)?);
         if !parts.status.is_success() {
@@ -189,7 +194,7 @@ impl From<NoAnswer> for NoToken {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::sync::Arc;
 
     use crate::call::{client::Terms, dial, guard::Guard};
 
@@ -199,7 +204,6 @@ mod tests {
         let terms = Terms {
             guard,
             connect_max: Duration::from_secs(1),
-            first_byte_max: Duration::from_secs(1),
             rest_max: Duration::from_secs(1),
             resting_max: 1,
         };

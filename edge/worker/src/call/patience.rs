@@ -41,6 +41,11 @@ impl Timer {
         }
     }
 
+    /// From now on, never beyond `end`.
+    pub const fn until(&mut self, end: Instant) {
+        self.end = end;
+    }
+
     /// Bytes have come.
     pub fn moved(&mut self) {
         self.last = Instant::now();

@@ -34,6 +34,22 @@ impl Family {
         Self::Cohere,
     ];
 
+    /// Its word in the notation of rules and samples, for those that clients speak to us.
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Chat => Some("chat"),
+            Self::Responses => Some("responses"),
+            Self::Messages => Some("messages"),
+            Self::Gemini => Some("gemini"),
+            Self::Converse | Self::Cohere => None,
+        }
+    }
+
+    /// The family of this word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.word() == Some(word))
+    }
+
     /// Its name, for people.
     pub const fn name(self) -> &'static str {
         match self {

@@ -16,6 +16,7 @@ use crate::{
 pub mod field;
 pub mod organization;
 pub mod project;
+pub mod mapping;
 pub mod provider;
 pub mod target;
 pub mod recipe;

@@ -13,6 +13,7 @@ pub mod region;
 pub mod base_url;
 pub mod exchange_origin;
 pub mod credential;
+pub mod mapping;
 pub mod provider;
 pub mod model;
 pub mod recipe;

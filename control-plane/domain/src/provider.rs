@@ -4,12 +4,12 @@ use policy::{provider::ProviderKind, region::Region};
 
 use crate::{
     base_url::{self, BaseUrl},
-    exchange_origin, region, text,
+    exchange_origin, mapping, region, text,
     violation::Violations,
 };
 
 /// A provider as an operator wants it, unchecked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted<'a> {
     /// What people call it.
     pub display_name: &'a str,
@@ -23,6 +23,10 @@ pub struct Wanted<'a> {
     pub stream_options: Option<bool>,
     /// Where its credential may be exchanged for a token, beside where its kind does.
     pub exchange_origins: &'a [String],
+    /// How it is asked and read; `None` means: as its kind says.
+    pub mapping: Option<mapping::Wanted>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 /// A provider as it may be.
@@ -40,13 +44,17 @@ pub struct Checked {
     pub stream_options: bool,
     /// Where its credential may be exchanged for a token, beside where its kind does.
     pub exchange_origins: Vec<String>,
+    /// How it is asked and read; for a custom one, and for none else.
+    pub mapping: Option<mapping::Checked>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 // === impl Wanted ===
 
 impl Wanted<'_> {
     /// Checks every field.
-    pub fn check(&self) -> Result<Checked, Violations> {
+    pub fn check(self) -> Result<Checked, Violations> {
         let mut violations = Violations::new();
         let display_name = violations.take(
             "provider.display_name",
@@ -59,6 +67,19 @@ impl Wanted<'_> {
         let regions = region::list(self.regions, "provider.regions", &mut violations);
         let field = "provider.exchange_origins";
         let exchange_origins = exchange_origin::list(self.exchange_origins, field, &mut violations);
+        let mapping = match (self.kind, self.mapping) {
+            (ProviderKind::Custom, wanted) => {
+                mapping::check(wanted.unwrap_or_default(), &mut violations)
+            }
+            (_, Some(_)) => {
+                violations.add(
+                    "provider.custom",
+                    "is only for a provider of the custom kind",
+                );
+                None
+            }
+            (_, None) => None,
+        };
         let (true, Some(display_name), Some(base_url)) =
             (violations.is_empty(), display_name, base_url)
         else {
@@ -74,6 +95,8 @@ impl Wanted<'_> {
             regions,
             stream_options,
             exchange_origins,
+            mapping,
+            passthrough: self.passthrough,
         })
     }
 }
@@ -91,8 +114,10 @@ mod tests {
             regions: &[],
             stream_options: None,
             exchange_origins: &[],
+            mapping: None,
+            passthrough: false,
         };
-        let checked = wanted.check().unwrap();
+        let checked = wanted.clone().check().unwrap();
         assert_eq!(checked.base_url.origin(), "https://api.mistral.ai:443");
         assert!(!checked.stream_options);
         assert!(
@@ -115,6 +140,8 @@ mod tests {
             regions: &["EU".to_owned()],
             stream_options: None,
             exchange_origins: &[],
+            mapping: Some(mapping::Wanted::default()),
+            passthrough: false,
         };
         let fields: Vec<_> = wanted
             .check()
@@ -128,7 +155,8 @@ mod tests {
             [
                 "provider.display_name",
                 "provider.base_url",
-                "provider.regions[0]"
+                "provider.regions[0]",
+                "provider.custom"
             ]
         );
     }

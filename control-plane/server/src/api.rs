@@ -31,6 +31,7 @@ mod desk;
 mod gate;
 mod organization;
 mod project;
+mod mapping_wire;
 mod provider_wire;
 mod provider;
 mod model;

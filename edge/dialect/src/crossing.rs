@@ -10,6 +10,7 @@ mod decoder;
 mod encoder;
 mod vectors;
 mod counting;
+mod mapped;
 pub mod watch;
 pub mod stream;
 
@@ -25,7 +26,7 @@ use crate::{
     cohere,
     converse::{self, names::Originals},
     gemini, messages,
-    neutral::{Answer, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
+    neutral::{Answer, Class, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
     responses,
 };
 
@@ -128,6 +129,50 @@ pub fn cross(
     target: &Target<'_>,
     seed: Seed,
 ) -> Result<Crossed, Refused> {
+    crossed(asked, body, target, seed, true)
+}
+
+/// Writes a client's request as a chat completion for a provider whose programs read such and answer with one, whole.
+/// Whatever the client asks for, the provider is asked for no stream: [`Back::told`] makes one of its answer.
+pub fn cross_whole(
+    asked: &Asked<'_>,
+    body: &str,
+    model: &str,
+    seed: Seed,
+) -> Result<Crossed, Refused> {
+    if asked.family != Family::Chat {
+        let target = Target::Chat(chat::target::Target::compatible(model));
+        return crossed(asked, body, &target, seed, false);
+    }
+    let mapped = mapped::chat(body, model).map_err(Refused::Misfit)?;
+    let wishes = Wishes {
+        model: asked.model.to_owned(),
+        chat: Client::of(body).map_err(Refused::Misfit)?,
+        ..Wishes::default()
+    };
+    Ok(Crossed {
+        body: mapped.body,
+        dropped: Dropped::default(),
+        stream: mapped.stream,
+        back: Back {
+            client: Family::Chat,
+            provider: Family::Chat,
+            seed,
+            wishes,
+            by_tool: false,
+            originals: Originals::default(),
+            asked: What::Answer,
+        },
+    })
+}
+
+fn crossed(
+    asked: &Asked<'_>,
+    body: &str,
+    target: &Target<'_>,
+    seed: Seed,
+    streams: bool,
+) -> Result<Crossed, Refused> {
     let mut request = read(asked, body).map_err(Refused::Misfit)?;
     absent::in_request(&mut request);
     let check = match asked.family {
@@ -146,6 +191,8 @@ pub fn cross(
         events: asked.events,
         input_tokens_estimate: asked.input_tokens_estimate,
     };
+    let stream = request.stream;
+    request.stream = stream && streams;
     // Without it nobody knows what a stream used.
     request.stream_usage = request.stream;
     let by_tool = match target {
@@ -176,7 +223,7 @@ pub fn cross(
     Ok(Crossed {
         body,
         dropped,
-        stream: request.stream,
+        stream,
         back,
     })
 }
@@ -363,6 +410,36 @@ impl Back {
             generated_bytes: body.len() as u64,
             body,
             tokens,
+        })
+    }
+
+    /// What a client gets of a whole answer to [`cross_whole`]: whole, or as a stream. `tokens` is what was used, where it
+    /// is known better than the answer says.
+    pub fn told(&self, body: &[u8], stream: bool, tokens: Option<Tokens>) -> Result<Whole, Error> {
+        let unreadable = |why: &dyn fmt::Display| Error::new(Class::Provider, why.to_string());
+        let body = str::from_utf8(body).map_err(|why| unreadable(&why))?;
+        let mut answer = self.read_answer(body).map_err(|why| unreadable(&why))?;
+        absent::in_answer(&mut answer);
+        messages::answer::check(&answer)?;
+        answer.tokens = tokens.or(answer.tokens);
+        if answer.model.is_empty() {
+            answer.model.clone_from(&self.wishes.model);
+        }
+        let (tokens, generated_bytes) = (answer.tokens, body.len() as u64);
+        let body = if stream {
+            let mut encoder = Encoder::new(self.client, &self.seed, &self.wishes);
+            let mut said = Vec::new();
+            for event in answer.into_events() {
+                encoder.push(&event, &mut said);
+            }
+            said
+        } else {
+            self.write_answer(&answer)
+        };
+        Ok(Whole {
+            body,
+            tokens,
+            generated_bytes,
         })
     }
 

@@ -11,7 +11,7 @@
 mod member;
 mod own;
 mod schema;
-mod created;
+pub(crate) mod created;
 pub mod target;
 mod media;
 mod result;

@@ -10,6 +10,7 @@ mod request;
 mod answer;
 mod event;
 mod error;
+mod told;
 mod seed;
 mod vector;
 mod embedding;

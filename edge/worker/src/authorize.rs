@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use policy::{model::Model, rules::Rules};
+use policy::{model::Model, provider::Provider, rules::Rules};
 
 use crate::identify::Caller;
 
@@ -21,6 +21,18 @@ pub struct Grant {
 pub struct Refusal {
     /// What the client asked for.
     pub model: String,
+}
+
+/// The caller may not pass anything through to a provider of this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+/// The provider of this name, if its operators let requests be passed through to it and the caller may do that. A key
+/// that is held to some models may not: which of them a path of the provider's would reach is not known.
+pub fn passage(rules: &Rules, caller: &Caller, name: &str) -> Result<Arc<Provider>, Closed> {
+    let provider = rules.provider_named(caller.key().organization, name);
+    let open = provider.filter(|it| it.passthrough && caller.key().models.is_empty());
+    open.map(Arc::clone).ok_or(Closed)
 }
 
 /// Whether the caller may use the model of this name.
@@ -65,6 +77,18 @@ impl Grant {
         &self.model
     }
 }
+
+// === impl Closed ===
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "there is no such provider, it is not open for passing through, or the key is held to models",
+        )
+    }
+}
+
+impl std::error::Error for Closed {}
 
 // === impl Refusal ===
 

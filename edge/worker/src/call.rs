@@ -10,6 +10,8 @@ pub mod line;
 pub mod pool;
 pub mod signature;
 pub mod client;
+pub mod upload;
+pub mod switch;
 pub mod patience;
 pub mod gauge;
 pub mod opening;
@@ -28,7 +30,7 @@ use std::{
 use bytes::Bytes;
 use dialect::neutral::Dropped;
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body_util::Full;
 use ipnet::IpNet;
 use payload::transform::headers::{Edit, Headers};
@@ -39,7 +41,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
-    in_force::{Credential, InForce},
+    in_force::{Credential, InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
     route::{Candidate, Plan},
@@ -60,6 +62,7 @@ use self::{
     hearing::{Heard, Next, Times},
     origin::Origin,
     retries::Retries,
+    upload::Upload,
 };
 
 /// How many providers' base URLs are kept taken apart.
@@ -73,7 +76,7 @@ const MESSAGES_VERSION: &str = "2023-06-01";
 const HEADERS: usize = 8;
 
 /// What we call ourselves to providers.
-const USER_AGENT: HeaderValue =
+pub const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
 
 /// The section `[upstream]`.
@@ -113,6 +116,7 @@ pub struct Config {
 pub struct Call {
     client: Rc<Client>,
     exchange: Exchange,
+    passing: Client<Upload>,
     first_byte_max: Duration,
     hold_max: Duration,
     idle_max: Duration,
@@ -136,6 +140,15 @@ enum ToPresent {
     Token(Arc<Credential>, Rc<Issued>),
     /// The credential could not be exchanged.
     NoToken(Box<NoToken>),
+}
+
+/// To whom it is presented.
+struct To<'a> {
+    provider: &'a Provider,
+    origin: &'a Origin,
+    /// The header that takes it as it is, where the provider's mapping names one.
+    header: Option<&'a HeaderName>,
+    now_seconds: u64,
 }
 
 /// Says what this module measures.
@@ -203,13 +216,15 @@ impl Call {
         };
         let metadata = Client::new(terms(Guard::google_metadata()), Arc::clone(&tls));
         let guard = Guard::new(config.private_ranges.clone());
-        let client = Rc::new(Client::new(terms(guard), tls));
+        let open = terms(guard);
+        let client = Rc::new(Client::new(open.clone(), Arc::clone(&tls)));
         let opened = Opened {
             token_folders: config.token_folders.clone(),
             metadata_origins: config.metadata_origins.clone(),
         };
         let issuer = Issuer::new(Rc::clone(&client), metadata, opened);
         Self {
+            passing: Client::new(open, tls),
             client,
             exchange: Exchange::new(issuer, Duration::from_millis(config.token_timeout_ms)),
             first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
@@ -277,9 +292,7 @@ impl Call {
     /// Tells of a target that gave no answer, whoever wants to know.
     fn note(&self, failure: &Failure, candidate: &Candidate, again: bool, entry: &mut Entry) {
         let provider = candidate.provider();
-        if matches!(failure, Failure::CredentialRefused(_)) {
-            self.exchange.doubt(provider.id);
-        }
+        self.doubt(failure, provider);
         // One that has said what is wrong with the request is well.
         if failure.may_move_on() {
             warn!(provider = %provider.name, %failure, "a provider did not answer");
@@ -289,7 +302,8 @@ impl Call {
             }
         }
         entry.attempt_failed(Missed {
-            candidate,
+            provider: provider.id,
+            provider_model: &candidate.target().provider_model,
             code: failure.code(),
             status: failure.status(),
             sent: failure.was_sent(),
@@ -297,15 +311,35 @@ impl Call {
         });
     }
 
+    /// Notes that a provider did not take its token, if that is what went wrong.
+    pub fn doubt(&self, failure: &Failure, provider: &Provider) {
+        if matches!(failure, Failure::CredentialRefused(_)) {
+            self.exchange.doubt(provider.id);
+        }
+    }
+
     /// Closes connections that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.client.sweep(cx);
+        self.passing.sweep(cx);
         self.exchange.sweep(cx);
     }
 
     /// Has tokens renewed before they end. Never ends.
     pub async fn renew(&self) -> Infallible {
         self.exchange.renew().await
+    }
+
+    /// Connections for what is passed through, which are kept apart.
+    pub const fn passing(&self) -> &Client<Upload> {
+        &self.passing
+    }
+
+    /// Whether this provider's credential signs all of a request. One that is exchanged for keys says so, too: it is text
+    /// with colons in it, like a pair of keys.
+    pub fn signs(&self, provider: &Provider) -> bool {
+        let credential = self.in_force.credential(provider.id);
+        credential.is_some_and(|it| client::signs(&it.secret, provider.kind))
     }
 
     async fn attempt(
@@ -315,21 +349,16 @@ impl Call {
         arrival: &Arrival,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
-        let origin = self.origin(candidate.provider())?;
-        let presented = match self.at_hand(candidate, arrival) {
+        let provider = candidate.provider();
+        let origin = self.origin(provider)?;
+        let to_present = match self.at_hand(provider, arrival) {
             Ok(at_hand) => at_hand,
             Err(to_come) => to_come.await,
         };
-        // What the client can mend is told before what it cannot.
-        let outgoing = translate::outgoing(request, candidate, arrival)?;
-        let (mut message, way, dropped) = message(request, &origin, outgoing)?;
-        if let Some(recipe) = candidate.recipe() {
-            edit(message.headers_mut(), recipe.headers(), request);
-        }
-        let to = (&**candidate.provider(), &*origin);
-        present(&mut message, presented, to, arrival)?;
+        let to = (candidate, &*origin);
+        let (message, way, dropped) = self.prepared(to, request, arrival, to_present)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
-        entry.reached(candidate);
+        entry.reached(provider.id, &candidate.target().provider_model);
         let sent = Instant::now();
         let first_by = self.times(arrival, sent).first_by;
         let answer = self.client.send(&origin, line, message, first_by).await;
@@ -362,10 +391,9 @@ impl Call {
     /// beside the requests that carry this future's size.
     fn at_hand<'a>(
         &'a self,
-        candidate: &'a Candidate,
+        provider: &'a Provider,
         arrival: &Arrival,
     ) -> Result<ToPresent, LocalBoxFuture<'a, ToPresent>> {
-        let provider = candidate.provider();
         let Some(credential) = self.in_force.credential(provider.id) else {
             return Ok(ToPresent::Nothing);
         };
@@ -383,8 +411,68 @@ impl Call {
         Err(coming.boxed_local())
     }
 
+    /// The request as this target gets it, with its credential, and what becomes of its answer.
+    fn prepared(
+        &self,
+        (candidate, origin): (&Candidate, &Origin),
+        request: &Request,
+        arrival: &Arrival,
+        to_present: ToPresent,
+    ) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
+        let provider = candidate.provider();
+        let custom = self.mapping(provider)?;
+        // What the client can mend is told before what it cannot.
+        let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
+        let (mut message, way, dropped) = message(request, origin, outgoing)?;
+        if let Some(recipe) = candidate.recipe() {
+            edit(message.headers_mut(), recipe.headers(), request);
+        }
+        let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
+        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
+        let to = To {
+            provider,
+            origin,
+            header,
+            now_seconds: arrival.at_ms / 1_000,
+        };
+        present(&mut message, to_present, to, whole)?;
+        Ok((message, way, dropped))
+    }
+
+    /// The mapping of a custom provider; `None` for any other.
+    fn mapping(&self, provider: &Arc<Provider>) -> Result<Option<Arc<Custom>>, Failure> {
+        if provider.mapping.is_none() {
+            return Ok(None);
+        }
+        let mapping = self.in_force.mapping(provider);
+        mapping.ok_or(Failure::Misconfigured("mapping")).map(Some)
+    }
+
+    /// Presents the provider's credential, if there is one, once what it is exchanged for is here. `whole` gives the body
+    /// where it is signed.
+    pub async fn authenticate<B>(
+        &self,
+        message: &mut http::Request<B>,
+        (provider, origin): (&Arc<Provider>, &Origin),
+        arrival: &Arrival,
+        whole: fn(&B) -> Bytes,
+    ) -> Result<(), Failure> {
+        let to_present = match self.at_hand(provider, arrival) {
+            Ok(at_hand) => at_hand,
+            Err(to_come) => to_come.await,
+        };
+        let custom = self.mapping(provider)?;
+        let to = To {
+            provider,
+            origin,
+            header: custom.as_ref().and_then(|it| it.credential_header.as_ref()),
+            now_seconds: arrival.at_ms / 1_000,
+        };
+        present(message, to_present, to, whole)
+    }
+
     /// The provider's base URL, taken apart once for each revision of the provider.
-    fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
+    pub fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
         let mut origins = self.origins.borrow_mut();
         if let Some((known, origin)) = origins.get(&provider.id)
             && Arc::ptr_eq(known, provider)
@@ -402,14 +490,14 @@ impl Call {
 }
 
 /// Presents what is to be presented, and lets it go.
-fn present(
-    message: &mut http::Request<Full<Bytes>>,
+fn present<B>(
+    message: &mut http::Request<B>,
     to_present: ToPresent,
-    (provider, origin): (&Provider, &Origin),
-    arrival: &Arrival,
+    to: To<'_>,
+    whole: fn(&B) -> Bytes,
 ) -> Result<(), Failure> {
     let (credential, token) = match to_present {
-        ToPresent::Nothing if provider.credential_required => {
+        ToPresent::Nothing if to.provider.credential_required => {
             return Err(Failure::Misconfigured("credential, which is missing"));
         }
         ToPresent::Nothing => return Ok(()),
@@ -420,11 +508,12 @@ fn present(
     let presented = Presented {
         credential: &credential,
         token: token.as_deref().map(Issued::secret),
-        kind: provider.kind,
-        origin,
-        now_seconds: arrival.at_ms / 1_000,
+        kind: to.provider.kind,
+        header: to.header,
+        origin: to.origin,
+        now_seconds: to.now_seconds,
     };
-    client::authenticate(message, presented)
+    client::authenticate(message, presented, whole)
         .map_err(|_| Failure::Misconfigured("credential, which is for another origin"))
 }
 
@@ -437,7 +526,7 @@ fn message(
     let uri = origin.path(&outgoing.path);
     let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
     let mut message = http::Request::new(Full::new(outgoing.body));
-    *message.method_mut() = Method::POST;
+    *message.method_mut() = outgoing.method;
     *message.uri_mut() = uri;
     let headers = message.headers_mut();
     headers.reserve(HEADERS);
@@ -445,6 +534,7 @@ fn message(
     let anthropic = outgoing.forwards == Forwards::Anthropic;
     request.forward_headers(headers, anthropic);
     headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.extend(outgoing.headers);
     if anthropic {
         let version = HeaderValue::from_static(MESSAGES_VERSION);
         headers.entry("anthropic-version").or_insert(version);

@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// Tells callers by their keys.
+#[derive(Clone)]
 pub struct Identify {
     in_force: InForce,
     clock: Clock,
@@ -51,7 +52,12 @@ impl Identify {
 
     /// Who sends this head.
     pub fn caller(&self, rules: &Rules, head: &Head) -> Result<Caller, Refusal> {
-        let text = head.key_text().ok_or(Refusal::NoKey)?;
+        self.caller_with(rules, head.key_text())
+    }
+
+    /// Who has this key's text.
+    pub fn caller_with(&self, rules: &Rules, text: Option<&str>) -> Result<Caller, Refusal> {
+        let text = text.ok_or(Refusal::NoKey)?;
         let presented = keys::parse(text).map_err(|_| Refusal::Unknown)?;
         if !matches!(presented.family(), Family::Live | Family::Test) {
             return Err(Refusal::Unknown);
@@ -66,10 +72,7 @@ impl Identify {
         if !presented.matches(&pepper, &key.tag) {
             return Err(Refusal::Unknown);
         }
-        if key
-            .expires_at_ms
-            .is_some_and(|expires_at_ms| expires_at_ms <= self.clock.now_ms())
-        {
+        if self.has_expired(&key) {
             return Err(Refusal::Expired);
         }
         rules
@@ -80,6 +83,21 @@ impl Identify {
             .filter(|project| project.organization == key.organization)
             .ok_or(Refusal::Dangling("project"))?;
         Ok(Caller { key })
+    }
+
+    /// Whether a caller of before would still be one, as far as its key goes.
+    pub fn still(&self, caller: &Caller) -> Result<(), Refusal> {
+        match self.in_force.standing(&caller.key.key_id) {
+            Some(Standing::Active(key)) if self.has_expired(&key) => Err(Refusal::Expired),
+            Some(Standing::Active(_)) => Ok(()),
+            Some(Standing::Revoked) => Err(Refusal::Revoked),
+            None => Err(Refusal::Unknown),
+        }
+    }
+
+    fn has_expired(&self, key: &Key) -> bool {
+        let expires_at_ms = key.expires_at_ms;
+        expires_at_ms.is_some_and(|expires_at_ms| expires_at_ms <= self.clock.now_ms())
     }
 }
 

@@ -20,6 +20,8 @@ pub mod report;
 pub mod translate;
 pub mod call;
 pub mod relay;
+pub mod socket;
+pub mod passage;
 pub mod pipeline;
 pub mod respond;
 pub mod serve;

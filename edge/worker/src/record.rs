@@ -21,6 +21,7 @@ use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
     id::{ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    key::Key,
     revision::Revision,
 };
 use tokio::sync::mpsc;
@@ -28,7 +29,7 @@ use tokio::sync::mpsc;
 use crate::{
     admit::{Hold, Permit},
     request::{Arrival, Request, endpoint},
-    route::{Candidate, Plan},
+    route::Plan,
 };
 
 use self::measures::Measures;
@@ -88,6 +89,10 @@ pub struct Record {
     pub first_byte_us: u64,
     /// The attempts that gave no answer, in their order.
     pub attempts: Vec<Attempt>,
+    /// Bytes of the request that went to the provider; counted of what is passed through, and otherwise zero.
+    pub request_bytes: u64,
+    /// Bytes of the answer that came from the provider; counted of what is passed through, and otherwise zero.
+    pub answer_bytes: u64,
 }
 
 /// One attempt that gave no answer.
@@ -109,7 +114,9 @@ pub struct Attempt {
 #[derive(Clone, Copy)]
 pub struct Missed<'a> {
     /// Who was asked.
-    pub candidate: &'a Candidate,
+    pub provider: ProviderId,
+    /// The provider's name for the model; empty where none was named.
+    pub provider_model: &'a str,
     /// See [`Attempt::code`].
     pub code: &'static str,
     /// See [`Attempt::status`].
@@ -155,6 +162,33 @@ pub struct Tally {
     pub output_tokens: u64,
 }
 
+/// What is known of a request when its account is opened.
+pub struct Opening<'a> {
+    /// Whose.
+    pub key: &'a Key,
+    /// The public model; zeroes where there is none.
+    pub model: ModelId,
+    /// Its version.
+    pub version: VersionId,
+    /// The path, or its class.
+    pub endpoint: &'static str,
+    /// Whether it is a stream.
+    pub streamed: bool,
+    /// The configuration that it saw.
+    pub revision: Revision,
+}
+
+/// How much has passed of what is passed through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes of the request.
+    pub request_bytes: u64,
+    /// Bytes of the answer.
+    pub answer_bytes: u64,
+    /// Input tokens by our own count, if the guess of before can be mended.
+    pub input_tokens: Option<u64>,
+}
+
 /// Opens entries. One for each core.
 #[derive(Clone)]
 pub struct Recorder {
@@ -174,6 +208,8 @@ struct Open {
     place: Option<mpsc::OwnedPermit<Record>>,
     arrival: Arrival,
     input_tokens: u64,
+    /// What limits were charged before the end.
+    charged_tokens: u64,
     /// What is known of the attempt that is under way, if one is.
     current: Option<Tally>,
     /// Whom the attempt before reached.
@@ -198,31 +234,46 @@ impl Recorder {
 
     /// Opens the account of a request. Takes its place in the queue now, so that closing cannot find it full.
     pub fn open(&self, arrival: &Arrival, permit: Permit, plan: &Plan, request: &Request) -> Entry {
+        let opening = Opening {
+            key: plan.grant().caller().key(),
+            model: plan.grant().model().id,
+            version: plan.version().id,
+            endpoint: endpoint::path(request.endpoint()),
+            streamed: request.scanned().stream,
+            revision: plan.revision(),
+        };
+        self.open_unread(arrival, permit, &opening)
+    }
+
+    /// Opens the account of a request that was not read.
+    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, opening: &Opening<'_>) -> Entry {
         let place = self.queue.clone().try_reserve_owned().ok();
         if place.is_none() {
             self.measures.lost();
         }
-        let key = plan.grant().caller().key();
+        let key = opening.key;
         let record = Record {
             id: arrival.id.into_bytes(),
             at_ms: arrival.at_ms,
             organization: key.organization,
             project: key.project,
             key_id: key.key_id.clone(),
-            model: plan.grant().model().id,
-            version: plan.version().id,
+            model: opening.model,
+            version: opening.version,
             provider: None,
             provider_model: String::new(),
-            endpoint: endpoint::path(request.endpoint()),
+            endpoint: opening.endpoint,
             outcome: Outcome::ClientGone,
             status: 0,
-            streamed: request.scanned().stream,
+            streamed: opening.streamed,
             usage_source: UsageSource::Partial,
             tokens: Tokens::default(),
-            revision: plan.revision(),
+            revision: opening.revision,
             duration_us: 0,
             first_byte_us: 0,
             attempts: Vec::new(),
+            request_bytes: 0,
+            answer_bytes: 0,
         };
         let (hold, input_tokens) = permit.into_hold();
         let (arrival, recorder) = (*arrival, self.clone());
@@ -232,6 +283,7 @@ impl Recorder {
             place,
             arrival,
             input_tokens,
+            charged_tokens: 0,
             current: None,
             before: (None, String::new()),
             spent: Tokens::default(),
@@ -248,12 +300,12 @@ impl Recorder {
 // === impl Entry ===
 
 impl Entry {
-    /// The request is about to be sent to this target; from now on it may cost.
-    pub fn reached(&mut self, candidate: &Candidate) {
+    /// The request is about to be sent to this provider, under its name for the model, which is empty where none is named; from now on it may cost.
+    pub fn reached(&mut self, provider: ProviderId, provider_model: &str) {
         if let Some(open) = &mut self.open {
             let record = &mut open.record;
-            let provider = record.provider.replace(candidate.provider().id);
-            let model = candidate.target().provider_model.clone();
+            let provider = record.provider.replace(provider);
+            let model = provider_model.to_owned();
             open.before = (provider, mem::replace(&mut record.provider_model, model));
             open.current = Some(Tally::default());
         }
@@ -263,6 +315,24 @@ impl Entry {
     pub fn seen(&mut self, tally: Tally) {
         if let Some(current) = self.open.as_mut().and_then(|open| open.current.as_mut()) {
             *current = tally;
+        }
+    }
+
+    /// This much has passed.
+    pub fn carried(&mut self, carried: Carried) {
+        if let Some(open) = &mut self.open {
+            open.record.request_bytes = carried.request_bytes;
+            open.record.answer_bytes = carried.answer_bytes;
+            open.input_tokens = carried.input_tokens.unwrap_or(open.input_tokens);
+        }
+    }
+
+    /// So much was used so far, and there is room for more: charges it, and holds `next` from now on.
+    pub fn charge(&mut self, used: Tokens, next: Hold) {
+        if let Some(open) = &mut self.open {
+            let tokens = open.believed(used).total();
+            open.charged_tokens = open.charged_tokens.saturating_add(tokens);
+            mem::replace(&mut open.hold, next).settle(tokens);
         }
     }
 
@@ -305,9 +375,16 @@ impl Entry {
         self.finish(None, tally);
     }
 
+    /// Settles and posts what was counted elsewhere; `outcome` is `None` where nobody saw the end.
+    pub fn close_counted(mut self, outcome: Option<Outcome>, counted: (Tokens, UsageSource)) {
+        if let Some(open) = self.open.take() {
+            open.finish(outcome, |open, _| (open.believed(counted.0), counted.1));
+        }
+    }
+
     fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
         if let Some(open) = self.open.take() {
-            open.finish(outcome, tally);
+            open.finish(outcome, |open, outcome| open.usage(outcome, tally));
         }
     }
 }
@@ -334,8 +411,8 @@ impl Open {
         self.spent_source = self.spent_source.max(source);
         if self.record.attempts.len() < ATTEMPTS_MAX {
             self.record.attempts.push(Attempt {
-                provider: missed.candidate.provider().id,
-                provider_model: missed.candidate.target().provider_model.clone(),
+                provider: missed.provider,
+                provider_model: missed.provider_model.to_owned(),
                 code: missed.code,
                 status: missed.status,
                 tokens,
@@ -343,14 +420,19 @@ impl Open {
         }
     }
 
-    fn finish(mut self, outcome: Option<Outcome>, tally: Tally) {
+    fn finish(
+        mut self,
+        outcome: Option<Outcome>,
+        usage: impl FnOnce(&mut Self, Outcome) -> (Tokens, UsageSource),
+    ) {
         let outcome = outcome.unwrap_or_else(|| match self.recorder.drain.phase() {
             Phase::Over => Outcome::Cut,
             _ => Outcome::ClientGone,
         });
-        let (tokens, usage_source) = self.usage(outcome, tally);
+        let (tokens, usage_source) = usage(&mut self, outcome);
         self.recorder.measures.used(&tokens);
-        self.hold.settle(tokens.total());
+        self.hold
+            .settle(tokens.total().saturating_sub(self.charged_tokens));
         self.record.outcome = outcome;
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;

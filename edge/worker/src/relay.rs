@@ -20,11 +20,12 @@ use tokio::time::Instant;
 
 use crate::{
     call::{
-        answer::{Answer, Content},
+        answer::{self, Answer, Content},
         client,
         gauge::Gauge,
         line::Broken,
         patience::{Patience, Timer},
+        upload::Upload,
     },
     record::{Entry, Outcome},
     request::Arrival,
@@ -70,6 +71,8 @@ pub struct Head {
 enum Upstream {
     /// A provider that still sends.
     Coming(client::Body),
+    /// The same, of what is passed through.
+    Passed(client::Body<Upload>),
     /// An answer that was read before, until it is taken.
     Whole(Option<Bytes>),
 }
@@ -86,6 +89,8 @@ pub struct Relay {
     timer: Timer,
     state: State,
     exact: bool,
+    /// The status is that of an answer.
+    good: bool,
 }
 
 /// The answer was cut; the client must not take it for whole.
@@ -123,6 +128,7 @@ pub fn relay(
             let gauge = Gauge::Known(tally);
             (Upstream::Whole(Some(body)), gauge, Vec::new(), timer())
         }
+        Content::Passed(body, gauge) => (Upstream::Passed(body), gauge, Vec::new(), timer()),
         Content::Begun(opening) => {
             let mut opening = *opening;
             opening.timer.until(end);
@@ -132,6 +138,7 @@ pub fn relay(
     };
     let mut relay = Relay {
         exact: !gauge.is_stream(),
+        good: answer::is_good(status),
         upstream,
         gauge,
         ready,
@@ -163,6 +170,15 @@ impl Relay {
             self.taken = 0;
         }
         Some(bytes)
+    }
+
+    /// What the account of the answer is closed with; it hears how much has passed.
+    fn take_entry(&mut self) -> Option<Entry> {
+        let mut entry = self.entry.take()?;
+        if let Some(carried) = self.gauge.carried() {
+            entry.carried(carried);
+        }
+        Some(entry)
     }
 
     /// Tells when the first of the answer came.
@@ -201,8 +217,8 @@ impl Relay {
             self.say(&BROKEN_OFF);
         }
         self.state = State::Ended;
-        if let Some(entry) = self.entry.take() {
-            let outcome = if self.gauge.error_seen() {
+        if let Some(entry) = self.take_entry() {
+            let outcome = if !self.good || self.gauge.error_seen() {
                 Outcome::ProviderFailed
             } else {
                 Outcome::Completed
@@ -222,7 +238,7 @@ impl Relay {
             self.say(why);
             self.state = State::Ended;
         }
-        if let Some(entry) = self.entry.take() {
+        if let Some(entry) = self.take_entry() {
             entry.close(outcome, self.gauge.partial_tally());
         }
     }
@@ -294,6 +310,7 @@ impl Upstream {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self {
             Self::Coming(body) => body.poll_data(cx),
+            Self::Passed(body) => body.poll_data(cx),
             Self::Whole(body) => Poll::Ready(body.take().map(Ok)),
         }
     }
@@ -301,6 +318,7 @@ impl Upstream {
     fn is_finished(&self) -> bool {
         match self {
             Self::Coming(body) => body.is_finished(),
+            Self::Passed(body) => body.is_finished(),
             Self::Whole(body) => body.is_none(),
         }
     }
@@ -308,6 +326,7 @@ impl Upstream {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Coming(body) => body.size_hint(),
+            Self::Passed(body) => body.size_hint(),
             Self::Whole(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
@@ -321,7 +340,7 @@ impl Drop for Relay {
         if self.gauge.done_seen() && self.ready.is_empty() {
             self.complete();
         }
-        if let Some(entry) = self.entry.take() {
+        if let Some(entry) = self.take_entry() {
             entry.abandon(self.gauge.partial_tally());
         }
     }

@@ -3,11 +3,15 @@
 //! Knows HTTP; knows nothing of policy. The key text lives here and in `identify` and nowhere else: it is not
 //! `Debug`, and it is gone before the body is read.
 
+pub mod key;
+pub mod query;
 pub mod endpoint;
 pub mod budget;
 pub mod body;
+pub mod passing;
 
 use std::{
+    borrow::Cow,
     fmt,
     rc::Rc,
     time::{Duration, Instant},
@@ -15,20 +19,23 @@ use std::{
 
 use bytes::Bytes;
 use dialect::{
-    crossing, estimate,
+    crossing, custom, estimate, inference,
+    listing::{self, Page},
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::clock::Clock;
+use payload::object::Misfit;
 
 use crate::accept;
 
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::{Asked, Endpoint},
+    endpoint::{Asked, Endpoint, Listed},
+    key::Key,
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -47,6 +54,8 @@ const KEYS: [&str; 5] = [
     "proxy-authorization",
     "cookie",
 ];
+/// Where the JSON of a request ends, and tensors begin behind it.
+pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
 
 /// When a request came, and its id.
 #[derive(Debug, Clone, Copy)]
@@ -66,14 +75,8 @@ pub struct Head {
     forwarded: HeaderMap,
     content_length: Option<u64>,
     spare: Option<Box<HeaderMap>>,
-}
-
-/// Where a key stands. Not `Debug`.
-enum Key {
-    /// In `authorization`.
-    Bearer(HeaderValue),
-    /// In `x-api-key` or `x-goog-api-key`.
-    Plain(HeaderValue),
+    // Boxed, as all that only requests of tensors have: every request in flight carries this.
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// A whole request.
@@ -82,6 +85,7 @@ pub struct Request {
     events: bool,
     forwarded: HeaderMap,
     scanned: Scanned,
+    tensors: Option<Box<Tensors>>,
     body: Bytes,
     spare: Option<Box<HeaderMap>>,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
@@ -95,6 +99,16 @@ pub enum NotReplaced {
     Full,
     /// The other one is none that we can judge.
     Unfit(&'static str),
+}
+
+/// What is known of a request's tensors.
+struct Tensors {
+    /// The version that the path names.
+    version: Option<Box<str>>,
+    /// The rows of the first input; none where a model is only described.
+    rows: u64,
+    /// Where the JSON ends, where data stands behind it.
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// What bodies are held to.
@@ -130,6 +144,14 @@ pub enum Refusal {
     Full,
     /// The body was scanned and refused.
     Body(dialect::request::Refused),
+    /// The tensors of the body do not hold together.
+    Tensors(Box<Misfit>),
+    /// A list is asked for in pages that there are not; this says how.
+    Page(&'static str),
+    /// None of the model's providers has a realtime API.
+    NoRealtime,
+    /// It would be passed through, and cannot be.
+    Passing(passing::Refused),
 }
 
 // === impl Arrival ===
@@ -155,16 +177,27 @@ impl Head {
     /// Takes what is needed of a head and forgets the rest, or keeps of it what is no key where a version may send it on.
     pub fn read(mut parts: Parts, keep_spare: bool) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
-        let endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
+        let mut endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
         if parts.method != method {
             return Err(Refusal::WrongMethod(allowed));
         }
-        if parts.uri.query().is_some_and(holds_key) {
+        if parts.uri.query().is_some_and(query::holds_key) {
             return Err(Refusal::KeyInQuery);
         }
-        if let Endpoint::Inference(_) = endpoint {
-            check_content(&parts.headers)?;
+        let mut json_bytes = None;
+        match &mut endpoint {
+            Endpoint::Inference(asked) => {
+                if asked.inference == Inference::Infer {
+                    json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
+                }
+                check_content(&parts.headers, json_bytes.is_some())?;
+            }
+            Endpoint::Models(listed) => **listed = listed_as(&parts)?,
+            Endpoint::Model(model) => {
+                model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
+            }
+            Endpoint::Server(_) | Endpoint::Ready { .. } => {}
         }
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
@@ -174,9 +207,7 @@ impl Head {
         }
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
-        let bearer = parts.headers.remove(header::AUTHORIZATION).map(Key::Bearer);
-        let mut plain = |name: &str| parts.headers.remove(name).map(Key::Plain);
-        let key = bearer.or_else(|| plain("x-api-key").or_else(|| plain("x-goog-api-key")));
+        let key = Key::take(&mut parts.headers);
         let spare = keep_spare.then(|| Box::new(spare(parts.headers, &forwarded)));
         Ok(Self {
             endpoint,
@@ -184,6 +215,7 @@ impl Head {
             forwarded,
             content_length,
             spare,
+            json_bytes,
         })
     }
 
@@ -194,16 +226,7 @@ impl Head {
 
     /// The key text, without the word `Bearer`.
     pub fn key_text(&self) -> Option<&str> {
-        let text = match self.key.as_ref()? {
-            Key::Bearer(value) => {
-                let (scheme, text) = value.to_str().ok()?.split_once(' ')?;
-                scheme
-                    .eq_ignore_ascii_case("Bearer")
-                    .then_some(text.trim())?
-            }
-            Key::Plain(value) => value.to_str().ok()?,
-        };
-        (!text.is_empty()).then_some(text)
+        self.key.as_ref()?.text()
     }
 
     /// Reads the body and scans it. Forgets the key text first.
@@ -217,6 +240,7 @@ impl Head {
             forwarded,
             content_length,
             spare,
+            json_bytes,
             ..
         } = self;
         let Bounds {
@@ -233,9 +257,23 @@ impl Head {
             NoBody::Full => Refusal::Full,
         })?;
         let endpoint = asked.inference;
-        let scanned = match &asked.model {
-            Some(model) => dialect::request::scan_for(endpoint, model, &body),
-            None => dialect::request::scan(endpoint, &body),
+        let mut tensors = None;
+        let scanned = match (&asked.model, endpoint) {
+            (None, _) => dialect::request::scan(endpoint, &body),
+            (Some(model), Inference::Infer | Inference::InferMetadata) => {
+                let rows = match endpoint {
+                    Inference::Infer => count_rows(&body, json_bytes.as_deref())?,
+                    _ => 0,
+                };
+                tensors = Some(Box::new(Tensors {
+                    version: asked.version,
+                    rows,
+                    json_bytes,
+                }));
+                Ok(Scanned::unread(model))
+            }
+            (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
+            (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
         };
         let scanned = scanned.map_err(Refusal::Body)?;
         Ok(Request {
@@ -243,6 +281,7 @@ impl Head {
             events: asked.events,
             forwarded,
             scanned,
+            tensors,
             body,
             spare,
             share,
@@ -260,6 +299,11 @@ impl Bounds {
             time_max: Duration::from_millis(config.body_timeout_ms),
             budget: Budget::new(config.bodies_bytes_max.max(config.body_bytes_max)),
         }
+    }
+
+    /// A share of nothing yet, of what this core may hold.
+    pub fn share(&self) -> Share {
+        self.budget.share()
     }
 }
 
@@ -285,9 +329,10 @@ impl Request {
     pub fn replace_body(&mut self, body: Vec<u8>) -> Result<(), NotReplaced> {
         let grown = body.len().saturating_sub(self.body.len());
         self.share.grow(grown).map_err(|_| NotReplaced::Full)?;
-        let scanned = match self.endpoint.family() {
+        let scanned = match (self.endpoint, self.endpoint.family()) {
             // The path says it there.
-            Some(Family::Gemini) => {
+            (Inference::Invoke, _) => custom::invoke::scan(&self.scanned.model, &body),
+            (_, Some(Family::Gemini)) => {
                 dialect::request::scan_for(self.endpoint, &self.scanned.model, &body)
             }
             _ => dialect::request::scan(self.endpoint, &body),
@@ -314,6 +359,22 @@ impl Request {
         self.spare = None;
     }
 
+    /// The version that the path names.
+    pub fn version(&self) -> Option<&str> {
+        self.tensors.as_ref()?.version.as_deref()
+    }
+
+    /// Where the JSON of the body ends, in the client's own words, where tensors stand behind it.
+    pub fn json_bytes(&self) -> Option<&HeaderValue> {
+        self.tensors.as_ref()?.json_bytes.as_deref()
+    }
+
+    /// How many tokens probably go in: of tensors, which have none, their rows.
+    pub fn input_tokens_estimate(&self) -> u64 {
+        let guess = || estimate::request_tokens(self.body.len(), self.scanned.embedded);
+        self.tensors.as_ref().map_or_else(guess, |it| it.rows)
+    }
+
     /// What is asked of a provider of another family, beside the body; `None` where no other family can answer.
     pub fn crossing(&self) -> Option<crossing::Asked<'_>> {
         let scanned = &self.scanned;
@@ -322,7 +383,7 @@ impl Request {
             model: &scanned.model,
             stream: scanned.stream,
             events: self.events,
-            input_tokens_estimate: estimate::request_tokens(self.body.len(), scanned.embedded),
+            input_tokens_estimate: self.input_tokens_estimate(),
         })
     }
 
@@ -372,6 +433,10 @@ impl fmt::Display for Refusal {
             Self::Broken => f.write_str("the body broke off"),
             Self::Full => f.write_str("too many bodies are being held here; try again"),
             Self::Body(refused) => refused.fmt(f),
+            Self::Tensors(misfit) => misfit.fmt(f),
+            Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
+            Self::NoRealtime => f.write_str("this model's provider has no realtime API"),
+            Self::Passing(refused) => refused.fmt(f),
         }
     }
 }
@@ -389,22 +454,65 @@ fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
     rest
 }
 
-fn holds_key(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        ["key", "api_key", "api-key"]
-            .iter()
-            .any(|word| name.eq_ignore_ascii_case(word))
-    })
+/// How the models are to be listed that are asked for like this.
+fn listed_as(parts: &Parts) -> Result<Listed, Refusal> {
+    let family = endpoint::listing(parts.uri.path(), &parts.headers);
+    let query = parts.uri.query().unwrap_or_default();
+    let (size, after, before) = match family {
+        Family::Messages => ("limit", "after_id", Some("before_id")),
+        Family::Gemini => ("pageSize", "pageToken", None),
+        // This form has no pages.
+        _ => {
+            let page = Page::default();
+            return Ok(Listed { family, page });
+        }
+    };
+    let text = |name| match query::only(query, name) {
+        Ok(text) => Ok(text.filter(|text| !text.is_empty())),
+        Err(query::Unclear) => Err(Refusal::Page(name)),
+    };
+    let number = |text: Cow<'_, str>| {
+        let number = text.parse().ok();
+        number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
+    };
+    let size = match text(size)? {
+        Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
+        None => None,
+    };
+    let before = before.map(text).transpose()?.flatten();
+    let page = Page {
+        size,
+        after: text(after)?.map(Cow::into_owned),
+        before: before.map(Cow::into_owned),
+    };
+    Ok(Listed { family, page })
 }
 
-fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
+/// The rows of a request for inference, whose tensors must hold together.
+fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refusal> {
+    let said = json_bytes.map(|value| {
+        let read = value.to_str().ok().and_then(inference::request::json_bytes);
+        read.ok_or_else(|| {
+            let misfit = Misfit::new("must be a whole number of bytes");
+            Refusal::Tensors(Box::new(misfit.within("Inference-Header-Content-Length")))
+        })
+    });
+    let scanned = inference::request::scan(body, said.transpose()?);
+    let scanned = scanned.map_err(|misfit| Refusal::Tensors(Box::new(misfit)))?;
+    Ok(inference::usage::units(&scanned).rows)
+}
+
+/// `binary` says that something else than JSON stands in the body too.
+fn check_content(headers: &HeaderMap, binary: bool) -> Result<(), Refusal> {
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {
         return Err(Refusal::Encoded);
+    }
+    if binary {
+        return Ok(());
     }
     // A client that says nothing is believed to send JSON; the scan finds out.
     let Some(kind) = headers.get(header::CONTENT_TYPE) else {

@@ -5,7 +5,9 @@
 
 pub mod errors;
 pub mod room_headers;
+pub mod words;
 pub mod reported;
+pub mod farewell;
 
 use std::borrow::Cow;
 
@@ -18,15 +20,21 @@ use dialect::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
+use payload::jq::Fault;
 
 use crate::{
     admit,
     admit::room::Room,
-    call::failure::{Failure, Reported},
+    call::{
+        failure::{Failure, Reported, Unanswered},
+        upload::Stopped,
+    },
     identify,
-    pipeline::{Answered, Refusal, Reply, Unanswered},
+    passage::Through,
+    pipeline::{Answered, Refusal, Reply},
     relay::{Relay, headers},
-    request::{self, Arrival},
+    request::{self, Arrival, endpoint::Manner, passing},
+    socket::Socket,
     transform, translate,
 };
 
@@ -66,7 +74,7 @@ pub fn describe() {
 /// The response to a request that is answered.
 pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     let mut response = match reply {
-        Reply::Models(body) => json(StatusCode::OK, body),
+        Reply::Told(body) => json(StatusCode::OK, body),
         Reply::Answer(answered) => {
             let Answered {
                 head,
@@ -85,8 +93,52 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     response
 }
 
-/// The response to a request that is refused, or that no provider answered, in the dialect of this family.
-pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<Body> {
+/// The response to a request that is passed through, and the socket that follows it.
+pub fn through(through: Through, arrival: &Arrival) -> (Response<Body>, Option<Box<Socket>>) {
+    let (mut response, socket) = match through {
+        Through::Answer {
+            head,
+            body,
+            label,
+            room,
+        } => {
+            let answered = Answered {
+                head,
+                body: *body,
+                label,
+                room,
+            };
+            return (reply(Reply::Answer(Box::new(answered)), arrival), None);
+        }
+        Through::Socket {
+            headers,
+            mut socket,
+            label,
+        } => {
+            let status = StatusCode::SWITCHING_PROTOCOLS;
+            let mut response = Response::new(Either::Left(Full::default()));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            tell_model(response.headers_mut(), label);
+            socket.account.answered_with(status.as_u16());
+            (response, Some(socket))
+        }
+    };
+    sign(response.headers_mut(), arrival);
+    (response, socket)
+}
+
+fn tell_model(headers: &mut HeaderMap, label: String) {
+    if label.is_empty() {
+        return;
+    }
+    if let Ok(label) = HeaderValue::try_from(label) {
+        headers.insert(MODEL, label);
+    }
+}
+
+/// The response to a request that is refused, or that no provider answered, in these words.
+pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<Body> {
     let refusal = match refusal {
         Refusal::Call(unanswered) => match *unanswered {
             Unanswered {
@@ -95,7 +147,7 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
                 label,
                 room,
             } if !said.error.class.is_our_credentials() => {
-                let mut response = reported(*said, family);
+                let mut response = reported(*said, manner);
                 entry.failed(response.status().as_u16());
                 name(response.headers_mut(), label, &room);
                 sign(response.headers_mut(), arrival);
@@ -111,11 +163,14 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     let status = StatusCode::from_u16(said.error.status).unwrap_or_default();
-    let mut response = json(status, body(&said, family));
+    let mut response = json(status, body(&said, manner));
     let headers = response.headers_mut();
     headers.insert(CODE, HeaderValue::from_static(said.error.code));
     match refusal {
-        Refusal::Request(request::Refusal::WrongMethod(allowed)) => {
+        Refusal::Request(
+            request::Refusal::WrongMethod(allowed)
+            | request::Refusal::Passing(passing::Refused::Method(allowed)),
+        ) => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         Refusal::Admit(admit::Refusal {
@@ -125,6 +180,9 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
         }) => {
             tell_wait(headers, retry_after_ms);
             room_headers::show(headers, &room);
+        }
+        Refusal::Request(request::Refusal::Passing(passing::Refused::UpgradeRequired)) => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
         // The entry closes with the status that its client gets.
         Refusal::Call(unanswered) => {
@@ -151,8 +209,8 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
 }
 
 /// The response to a request whose provider said what went wrong.
-fn reported(said: Reported, family: Family) -> Response<Body> {
-    let told = reported::told(&said, family);
+fn reported(said: Reported, manner: Manner) -> Response<Body> {
+    let told = reported::told(&said, manner);
     let mut response = json(
         StatusCode::from_u16(told.status).unwrap_or_default(),
         told.body,
@@ -181,29 +239,23 @@ fn tell_wait(headers: &mut HeaderMap, retry_after_ms: u64) {
 /// Which version was asked, and what is left of the limits.
 fn name(headers: &mut HeaderMap, label: String, room: &Room) {
     room_headers::show(headers, room);
-    if let Ok(label) = HeaderValue::try_from(label) {
-        headers.insert(MODEL, label);
-    }
+    tell_model(headers, label);
 }
 
-/// An error as this family writes it. `OpenAI`'s has a place for our code; the others have it in a header alone.
-fn body(said: &Said, family: Family) -> Vec<u8> {
+/// An error as its client reads it. `OpenAI`'s has a place for our code; the others have it in a header alone.
+fn body(said: &Said, manner: Manner) -> Vec<u8> {
     let Said {
         error,
         message,
         param,
     } = said;
-    match family {
-        Family::Chat | Family::Responses => {
-            error::body(error.kind, error.code, message, param.as_deref())
-        }
-        _ => {
-            let mut neutral = neutral::Error::new(class(error.status), message);
-            neutral.code = Some(error.code.to_owned());
-            neutral.param = param.as_deref().map(str::to_owned);
-            crossing::error_body(family, &neutral)
-        }
+    if let Manner::Family(Family::Chat | Family::Responses) = manner {
+        return error::body(error.kind, error.code, message, param.as_deref());
     }
+    let mut neutral = neutral::Error::new(class(error.status), message);
+    neutral.code = Some(error.code.to_owned());
+    neutral.param = param.as_deref().map(str::to_owned);
+    words::error(manner, &neutral)
 }
 
 /// What kind of error a status of ours tells.
@@ -249,12 +301,22 @@ fn say(refusal: &Refusal) -> Said {
                 param: Some(Cow::Borrowed("model")),
             }
         }
+        Refusal::Closed(closed) => Said {
+            error: errors::PASSTHROUGH_CLOSED,
+            message: sentence(closed),
+            param: None,
+        },
         Refusal::Route(refusal) => Said {
             error: errors::DANGLING,
             message: sentence(refusal),
             param: None,
         },
         Refusal::Transform(refusal) => of_transform(refusal),
+        Refusal::Version => Said {
+            error: errors::VERSION_NOT_SERVED,
+            message: "This version does not serve now; leave it out of the path.".to_owned(),
+            param: None,
+        },
         Refusal::Admit(refusal) => Said {
             error: errors::RATE_LIMITED,
             message: sentence(refusal),
@@ -276,10 +338,14 @@ fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Slow, Tensors,
+        TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
+        NoRealtime => errors::UNSUPPORTED_ENDPOINT,
+        Page(name) => return (errors::INVALID_QUERY, Some(*name)),
+        Passing(refused) => return of_passing(*refused),
         WrongMethod(_) => errors::METHOD_NOT_ALLOWED,
         KeyInQuery => errors::KEY_IN_QUERY,
         Encoded => errors::CONTENT_ENCODING,
@@ -288,13 +354,27 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Slow => errors::BODY_TIMEOUT,
         Broken => errors::BODY_BROKEN,
         Full => errors::OVERLOADED,
-        Body(Refused::NotJson(_)) => errors::INVALID_BODY,
+        Body(Refused::NotJson(_) | Refused::NotJsonValue(_)) | Tensors(_) => errors::INVALID_BODY,
         Body(Refused::ModelMissing | Refused::ModelNotText) => {
             return (errors::INVALID_MODEL, Some("model"));
         }
         Body(Refused::Duplicate(name) | Refused::Lookalike(name)) => {
             return (errors::AMBIGUOUS_MEMBER, Some(*name));
         }
+    };
+    (error, None)
+}
+
+const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
+    use passing::Refused::{Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired};
+    let error = match refused {
+        Path => errors::UNKNOWN_PATH,
+        Unsafe => errors::UNSAFE_PATH,
+        Method(_) => errors::METHOD_NOT_ALLOWED,
+        KeyInQuery => errors::KEY_IN_QUERY,
+        Model => return (errors::INVALID_MODEL, Some("model")),
+        UpgradeRequired => errors::UPGRADE_REQUIRED,
+        Handshake(_) => errors::INVALID_HANDSHAKE,
     };
     (error, None)
 }
@@ -328,6 +408,11 @@ fn of_transform(refusal: &transform::Refusal) -> Said {
 fn of_translate(refusal: &translate::Refusal) -> Said {
     let (error, param) = match refusal {
         translate::Refusal::Endpoint => (errors::UNSUPPORTED_ENDPOINT, None),
+        // These three are about the body, all others about the program.
+        translate::Refusal::Program(Fault::Raised(_) | Fault::NotJson(_) | Fault::InputTooLong) => {
+            (errors::UNMAPPABLE, None)
+        }
+        translate::Refusal::Program(_) => (errors::MAPPING_FAILED, None),
         translate::Refusal::Crossing(crossing::Refused::Misfit(misfit)) => {
             (errors::INVALID_BODY, Some(misfit.at.clone()))
         }
@@ -368,6 +453,10 @@ fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
         Failure::Unreadable | Failure::Untranslatable(_) => {
             (errors::UNREADABLE, "The provider's answer cannot be read.")
         }
+        Failure::Unmapped(_) => (
+            errors::MAPPING_FAILED,
+            "The programs of this model make no answer of what its provider answered.",
+        ),
         Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
         Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
         // A provider's error that is not about our credential was answered before.
@@ -375,6 +464,12 @@ fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
             errors::AUTH_FAILED,
             "The provider refused the gateway's credential, not your key.",
         ),
+        Failure::Upload(Stopped::TooLarge(_)) => (
+            errors::BODY_TOO_LARGE,
+            "The body is longer than what may be passed through.",
+        ),
+        Failure::Upload(Stopped::Slow) => (errors::BODY_TIMEOUT, "The body did not come in time."),
+        Failure::Upload(Stopped::Broken) => (errors::BODY_BROKEN, "The body broke off."),
         Failure::Unexpected(_) => (
             errors::UNEXPECTED,
             "The provider answered with a status that is no answer.",

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use dialect::neutral::Family;
 use http::{HeaderValue, Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -27,12 +28,17 @@ use tracing::{debug, warn};
 use crate::{
     accept::{self, Accept, Accepted},
     call,
-    pipeline::Pipeline,
-    request::{Arrival, endpoint},
-    respond,
+    passage::Through,
+    pipeline::{Pipeline, Refusal},
+    request::{
+        Arrival,
+        endpoint::{self, Manner},
+    },
+    respond::{self, farewell::farewell},
+    socket::Socket,
 };
 
-use self::in_flight::{Counted, Measures};
+use self::in_flight::{Counted, InFlight, Measures};
 
 /// How often connections to providers that have rested too long are closed.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -51,6 +57,12 @@ struct Core {
     clock: Clock,
     drain: Drain,
     measures: Rc<Measures>,
+}
+
+/// A socket that takes over its connection, and is in flight until it ends.
+struct Opened {
+    socket: Box<Socket>,
+    in_flight: InFlight,
 }
 
 /// Says what the request path measures.
@@ -134,10 +146,11 @@ async fn take(accepted: io::Result<Accepted>, core: &Rc<Core>, connections: &mut
 async fn converse(accepted: Accepted, core: Rc<Core>) {
     let Accepted { stream, place } = accepted;
     let asked = Cell::new(false);
+    let socket = Cell::new(None);
     let service = service_fn(|message| {
         asked.set(true);
-        let core = Rc::clone(&core);
-        async move { Ok::<_, Infallible>(core.answer(message).await) }
+        let (core, socket) = (Rc::clone(&core), &socket);
+        async move { Ok::<_, Infallible>(core.answer(message, socket).await) }
     });
     let time_to_leave = async {
         core.drain.draining().await;
@@ -146,7 +159,8 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
             sleep(LATE_GRACE).await;
         }
     };
-    let mut connection = pin!(core.http.serve_connection(TokioIo::new(stream), service));
+    let connection = core.http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
     let ended = select! {
         ended = connection.as_mut() => ended,
         () = time_to_leave => {
@@ -157,22 +171,73 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
     if let Err(error) = ended {
         debug!(%error, "a client's connection ended early");
     }
+    if let Some(Opened { socket, in_flight }) = socket.take() {
+        // Boxed: rare beside the connections that carry this future's size.
+        Box::pin(socket.run(farewell)).await;
+        drop(in_flight);
+    }
     drop(place);
 }
 
 // === impl Core ===
 
 impl Core {
-    async fn answer(&self, message: Request<Incoming>) -> Response<Counted> {
+    async fn answer(
+        &self,
+        message: Request<Incoming>,
+        socket: &Cell<Option<Opened>>,
+    ) -> Response<Counted> {
         let arrival = Arrival::now(&self.clock);
         let path = message.uri().path();
-        let (label, family) = (endpoint::label(path), endpoint::family(path));
+        let (label, mut manner) = (endpoint::label(path), endpoint::manner(path));
+        if label == endpoint::MODELS {
+            manner = Manner::Family(endpoint::listing(path, message.headers()));
+        }
         let in_flight = self.measures.enter(label, arrival.started);
         let (parts, incoming) = message.into_parts();
+        if matches!(label, endpoint::PASSTHROUGH | endpoint::REALTIME) {
+            // Boxed: rare beside the requests that carry this future's size.
+            let passed = Box::pin(self.pipeline.pass(&arrival, parts, incoming)).await;
+            return self.passed(passed, (&arrival, in_flight), socket);
+        }
         let mut response = match self.pipeline.run(&arrival, parts, incoming).await {
             Ok(reply) => respond::reply(reply, &arrival),
-            Err(refusal) => respond::refusal(refusal, &arrival, family),
+            Err(refusal) => respond::refusal(refusal, &arrival, manner),
         };
+        self.ask_to_leave(&mut response);
+        let status = response.status().as_u16();
+        response.map(|body| in_flight.answered(status, body))
+    }
+
+    /// The response to what is passed through. A socket is left for the connection to run when the head is out.
+    fn passed(
+        &self,
+        passed: Result<Through, Refusal>,
+        (arrival, in_flight): (&Arrival, InFlight),
+        socket: &Cell<Option<Opened>>,
+    ) -> Response<Counted> {
+        let (mut response, opened) = match passed {
+            Ok(through) => respond::through(through, arrival),
+            Err(refusal) => (
+                respond::refusal(refusal, arrival, Manner::Family(Family::Chat)),
+                None,
+            ),
+        };
+        let status = response.status().as_u16();
+        if let Some(opened) = opened {
+            let (parts, body) = response.into_parts();
+            let (body, in_flight) = in_flight.switched(body);
+            socket.set(Some(Opened {
+                socket: opened,
+                in_flight,
+            }));
+            return Response::from_parts(parts, body);
+        }
+        self.ask_to_leave(&mut response);
+        response.map(|body| in_flight.answered(status, body))
+    }
+
+    fn ask_to_leave<B>(&self, response: &mut Response<B>) {
         if self.drain.phase() > Phase::Serving {
             // Clients are asked to come back on a new connection, and so to another edge, while this one still
             // accepts: when it stops, nobody is about to send something on an old connection.
@@ -180,7 +245,5 @@ impl Core {
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let status = response.status().as_u16();
-        response.map(|body| in_flight.answered(status, body))
     }
 }

@@ -66,10 +66,13 @@ impl Transformer {
             request.forget_spare_headers();
         }
         let rules = recipe.transform();
-        if rules.is_empty() || request.endpoint().counts() {
+        let endpoint = request.endpoint();
+        // Tensors are numbers, and counting asks nothing of the model.
+        let unread = matches!(endpoint, Endpoint::Infer | Endpoint::InferMetadata);
+        if rules.is_empty() || unread || endpoint.counts() {
             return Ok(());
         }
-        let (family, body) = (family(request.endpoint()), request.body());
+        let (family, body) = (family(endpoint), request.body());
         let reads = body.len().saturating_mul(rules.rules());
         let became = if rules.runs_programs() || reads > AT_ONCE_BYTES_MAX {
             self.elsewhere(recipe, family, body.clone()).await
@@ -104,7 +107,8 @@ impl Transformer {
 
 /// The family whose rules are for this endpoint's bodies.
 fn family(endpoint: Endpoint) -> Family {
-    // Completions and embeddings are of the chat family and have no messages, so that instructions pass them by.
+    // Completions, embeddings and bodies of custom models are of the chat family and mostly have no messages, so that
+    // instructions pass them by.
     endpoint.family().unwrap_or(Family::Chat)
 }
 

@@ -5,8 +5,9 @@
 
 mod door;
 mod facts;
+pub mod custom;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
 use dialect::{
@@ -18,22 +19,31 @@ use dialect::{
     neutral::{Dropped, Family, Seed},
     request::{Endpoint, Rewrite, rewrite},
 };
-use payload::object::Misfit;
+use http::{HeaderMap, HeaderValue, Method, header};
+use payload::{jq::Fault, object::Misfit};
 use policy::provider::Provider;
 
 use crate::{
-    request::{Arrival, Request},
+    in_force::mappings::Custom,
+    request::{Arrival, JSON_BYTES, Request},
     route::Candidate,
 };
 
-use self::door::Door;
+use self::{
+    custom::{Mapped, Unsent},
+    door::{Door, segment},
+};
 
 /// A request as one target gets it.
 pub struct Outgoing {
+    /// Its method.
+    pub method: Method,
     /// Below the provider's base URL.
     pub path: Cow<'static, str>,
     /// The body.
     pub body: Bytes,
+    /// Headers that this provider wants or that the body needs, instead of others of their names.
+    pub headers: HeaderMap,
     /// Which of the client's headers go on.
     pub forwards: Forwards,
     /// What becomes of the answer.
@@ -76,6 +86,8 @@ pub enum Way {
         /// Whether it comes as a stream.
         stream: bool,
     },
+    /// Programs make the client's of it.
+    Mapped(Box<Mapped>),
 }
 
 /// Why a target cannot be asked.
@@ -85,22 +97,28 @@ pub enum Refusal {
     Endpoint,
     /// The request has no words there, or is not what it says it is.
     Crossing(crossing::Refused),
+    /// The provider's program makes no request of it.
+    Program(Fault),
 }
 
-/// Says the request for one target.
+/// Says the request for one target. `custom` is the mapping of a custom one.
 pub fn outgoing(
     request: &Request,
     candidate: &Candidate,
     arrival: &Arrival,
+    custom: Option<&Arc<Custom>>,
 ) -> Result<Outgoing, Refusal> {
     let (provider, model) = (candidate.provider(), &candidate.target().provider_model);
     let endpoint = request.endpoint();
-    let foreign = endpoint.family().is_some() && crossing::holds_foreign_proof(request.body());
+    if let Some(custom) = custom {
+        return mapped(request, custom, model, arrival);
+    }
+    let foreign = || endpoint.family().is_some() && crossing::holds_foreign_proof(request.body());
     let door = Door::of(provider.kind, model, endpoint);
     let model = door.name(model);
     match (door, door.same(endpoint)) {
         // A conversation that another family's model had a part in holds proofs that this one must not see.
-        (_, Some(_)) if foreign => across(request, provider, (door.across(), model), arrival),
+        (_, Some(_)) if foreign() => across(request, provider, (door.across(), model), arrival),
         (Door::VertexMessages | Door::BedrockMessages, Some(_)) => enclosed(request, door, model),
         (_, Some(family)) => Ok(spliced(request, provider, (door, model), family)),
         (_, None) => across(request, provider, (door, model), arrival),
@@ -131,8 +149,20 @@ fn spliced(
             Endpoint::Generate | Endpoint::GenerateStream => {
                 door.answer(model, endpoint.streams(), request.wants_events())
             }
+            Endpoint::Infer => door::tensors(model, "/infer"),
+            Endpoint::InferMetadata => door::tensors(model, ""),
+            // No provider's own.
+            Endpoint::Invoke => "".into(),
         },
-        body: rewrite(request.body(), scanned, &rewritten),
+        method: match endpoint {
+            Endpoint::InferMetadata => Method::GET,
+            _ => Method::POST,
+        },
+        headers: behind_json(request),
+        body: match endpoint {
+            Endpoint::InferMetadata => Bytes::new(),
+            _ => rewrite(request.body(), scanned, &rewritten),
+        },
         forwards: forwards(family),
         way: Way::Same {
             endpoint,
@@ -170,6 +200,8 @@ fn enclosed(request: &Request, door: Door, model: &str) -> Result<Outgoing, Refu
         } else {
             door.answer(model, stream, true)
         },
+        method: Method::POST,
+        headers: HeaderMap::new(),
         body: body.into(),
         forwards: Forwards::Betas(betas),
         way: Way::Hosted {
@@ -198,10 +230,7 @@ fn across(
     (door, model): (Door, &str),
     arrival: &Arrival,
 ) -> Result<Outgoing, Refusal> {
-    let seed = Seed {
-        request_id: arrival.id.hyphenated().to_string(),
-        now_seconds: arrival.at_ms / 1_000,
-    };
+    let seed = seed(arrival);
     // The scan has seen that it is UTF-8.
     let body = str::from_utf8(request.body()).unwrap_or_default();
     if request.endpoint() == Endpoint::Embeddings {
@@ -209,7 +238,7 @@ fn across(
         return vectors(body, (door, model), &maker, seed);
     }
     let asked = request.crossing().ok_or(Refusal::Endpoint)?;
-    let target = facts::target(provider, door, model);
+    let target = facts::target(provider, door, model).ok_or(Refusal::Endpoint)?;
     if request.endpoint().counts() {
         let crossed = cross_count(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
         return Ok(count(
@@ -220,6 +249,8 @@ fn across(
     }
     let crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
+        method: Method::POST,
+        headers: HeaderMap::new(),
         path: door.answer(model, crossed.stream, true),
         body: crossed.body.into(),
         forwards: across_to(&target),
@@ -231,8 +262,51 @@ fn across(
     })
 }
 
+fn seed(arrival: &Arrival) -> Seed {
+    Seed {
+        request_id: arrival.id.hyphenated().to_string(),
+        now_seconds: arrival.at_ms / 1_000,
+    }
+}
+
+fn mapped(
+    request: &Request,
+    custom: &Arc<Custom>,
+    model: &str,
+    arrival: &Arrival,
+) -> Result<Outgoing, Refusal> {
+    let sent = custom::sent(request, custom, model, seed(arrival));
+    let sent = sent.map_err(|why| match why {
+        Unsent::Endpoint => Refusal::Endpoint,
+        Unsent::Crossing(refused) => Refusal::Crossing(refused),
+        Unsent::Program(fault) => Refusal::Program(fault),
+    })?;
+    Ok(Outgoing {
+        method: custom.method.clone(),
+        path: custom::path(custom, &segment(model, b"")).into(),
+        body: sent.body,
+        headers: sent.headers,
+        forwards: Forwards::Plain,
+        way: Way::Mapped(Box::new(sent.mapped)),
+        dropped: sent.dropped,
+    })
+}
+
+/// The headers of a body that has tensors behind its JSON.
+fn behind_json(request: &Request) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(json_bytes) = request.json_bytes() {
+        headers.insert(JSON_BYTES, json_bytes.clone());
+        let binary = HeaderValue::from_static("application/octet-stream");
+        headers.insert(header::CONTENT_TYPE, binary);
+    }
+    headers
+}
+
 fn count(crossed: Crossed, target: &Target<'_>, (door, model): (Door, &str)) -> Outgoing {
     Outgoing {
+        method: Method::POST,
+        headers: HeaderMap::new(),
         path: door.count(model),
         body: crossed.body.into(),
         forwards: across_to(target),
@@ -262,6 +336,8 @@ fn vectors(
 ) -> Result<Outgoing, Refusal> {
     let crossed = cross_vectors(body, maker, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
+        method: Method::POST,
+        headers: HeaderMap::new(),
         path: door.vectors(model, crossed.method),
         body: crossed.body.into(),
         forwards: Forwards::Plain,
@@ -276,12 +352,22 @@ fn vectors(
 // === impl Way ===
 
 impl Way {
-    /// The media type of what the client gets of an answer, where it is not the provider's.
-    pub const fn media_type(&self) -> Option<&'static str> {
+    /// The media type of what the client gets of a good answer, where it is not the provider's.
+    pub fn media_type(&self) -> Option<&'static str> {
         match self {
             Self::Across { back, stream } => Some(back.media_type(*stream)),
             Self::Hosted { framed: true, .. } => Some("text/event-stream"),
             Self::Hosted { .. } | Self::Same { .. } => None,
+            Self::Mapped(mapped) => (!mapped.passes()).then(|| mapped.media_type()),
+        }
+    }
+
+    /// Whether a good answer goes on while it comes, and is not read whole first.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Same { .. } | Self::Hosted { .. } => true,
+            Self::Across { stream, .. } => *stream,
+            Self::Mapped(mapped) => mapped.passes(),
         }
     }
 }
@@ -293,6 +379,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Endpoint => f.write_str("this model's provider does not answer at this endpoint"),
             Self::Crossing(refused) => refused.fmt(f),
+            Self::Program(_) => {
+                f.write_str("the program of this model makes no request of this body")
+            }
         }
     }
 }

@@ -85,6 +85,8 @@ fn record(number: u8) -> Record {
         duration_us: 7,
         attempts: Vec::new(),
         first_byte_us: 8,
+        request_bytes: 9,
+        answer_bytes: 10,
     }
 }
 

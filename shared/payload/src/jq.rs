@@ -39,7 +39,7 @@ mod source;
 mod program;
 
 pub use self::{
-    allowance::{STACK_BYTES_MAX, STEPS_MAX, Spent},
+    allowance::{PAYLOAD_STEPS_MAX, STACK_BYTES_MAX, STEPS_MAX, Spent},
     fault::Fault,
     program::{INPUT_BYTES_MAX, Program},
     source::{BRACKETS_MAX, NESTING_MAX, SOURCE_BYTES_MAX},

@@ -6,6 +6,7 @@
 pub mod scalar;
 pub mod json;
 pub mod object;
+pub mod counts;
 pub mod writer;
 pub mod value;
 pub mod family;

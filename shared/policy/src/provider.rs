@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of what is sent to it. A credential is not part of it: see `credential`.
 
-use crate::id::{OrganizationId, ProviderId};
+use crate::{
+    id::{OrganizationId, ProviderId},
+    mapping::Mapping,
+};
 
 /// What a provider speaks and where it usually stands. The numbers are those of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +45,10 @@ pub enum ProviderKind {
     Bedrock = 16,
     /// Google Cloud's Vertex AI: Claude by Anthropic's API, everything else by Gemini's.
     Vertex = 17,
+    /// A server of tensors, by version 2 of the Open Inference Protocol.
+    OpenInference = 18,
+    /// Anything over HTTP, by a mapping.
+    Custom = 19,
 }
 
 /// What a kind speaks.
@@ -62,6 +69,10 @@ pub enum Speaks {
     Bedrock,
     /// Anthropic's Messages of Claude, and Gemini's `generateContent` of every other model.
     Vertex,
+    /// The Open Inference Protocol.
+    Inference,
+    /// What its mapping says.
+    Mapped,
 }
 
 /// What a kind gives when the operator says nothing.
@@ -96,10 +107,14 @@ pub struct Provider {
     pub stream_options: bool,
     /// Whether requests to it need a credential.
     pub credential_required: bool,
+    /// How it is asked and read; for a custom one, and for none else.
+    pub mapping: Option<Box<Mapping>>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 /// Every kind, once.
-pub const PRESETS: [Preset; 17] = [
+pub const PRESETS: [Preset; 19] = [
     preset(
         ProviderKind::OpenAiCompatible,
         "openai-compatible",
@@ -195,6 +210,14 @@ pub const PRESETS: [Preset; 17] = [
     preset(ProviderKind::AzureOpenAi, "azure-openai", None, true, true),
     preset(ProviderKind::Bedrock, "bedrock", None, true, false),
     preset(ProviderKind::Vertex, "vertex", None, true, false),
+    preset(
+        ProviderKind::OpenInference,
+        "open-inference",
+        None,
+        false,
+        false,
+    ),
+    preset(ProviderKind::Custom, "custom-http", None, false, false),
 ];
 
 const fn preset(
@@ -233,6 +256,8 @@ impl ProviderKind {
             Self::Cohere => Speaks::Cohere,
             Self::Bedrock => Speaks::Bedrock,
             Self::Vertex => Speaks::Vertex,
+            Self::OpenInference => Speaks::Inference,
+            Self::Custom => Speaks::Mapped,
             Self::OpenAiCompatible
             | Self::Vllm
             | Self::Ollama
@@ -247,7 +272,9 @@ impl ProviderKind {
 
     /// What it gives when the operator says nothing.
     pub fn preset(self) -> Preset {
-        PRESETS[self as usize - 1]
+        let found = PRESETS.into_iter().find(|preset| preset.kind == self);
+        // Every kind stands there, which a test says; without its preset it is told nothing by itself.
+        found.unwrap_or(preset(self, "", None, true, false))
     }
 }
 
@@ -258,6 +285,7 @@ mod tests {
     #[test]
     fn every_kind_finds_its_own_preset_by_number() {
         for preset in PRESETS {
+            assert!(!preset.kind.preset().word.is_empty());
             assert_eq!(preset.kind.preset(), preset);
             assert_eq!(
                 ProviderKind::from_number(preset.kind as u32),

@@ -97,6 +97,24 @@ impl Rules {
         self.providers.get(&id)
     }
 
+    /// Every provider, in no order.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
+    /// The provider that an organization's operators call `name`; none while the organization is closed. Looks at
+    /// every provider, because only what is passed through names one.
+    pub fn provider_named(
+        &self,
+        organization: OrganizationId,
+        name: &str,
+    ) -> Option<&Arc<Provider>> {
+        self.providers
+            .values()
+            .find(|it| it.organization == organization && it.name == name)
+            .filter(|_| self.is_open(organization))
+    }
+
     /// A version.
     pub fn version(&self, id: VersionId) -> Option<&Arc<Version>> {
         self.versions.get(&id)

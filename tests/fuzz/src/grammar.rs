@@ -48,7 +48,9 @@ pub fn check(events: &[Event]) {
                 assert!(whole, "an end of what is not whole");
             }
             Event::Error(error) => {
-                assert!(last, "something behind {error:?}");
+                let rest = events.get(at + 1..).unwrap_or_default();
+                let counted = matches!(rest, [] | [Event::Usage(_)]);
+                assert!(counted, "something behind {error:?}");
                 assert!(!error.message.is_empty(), "an error without words");
                 assert!(
                     choices.values().all(|it| it.open.is_none()),
@@ -57,9 +59,11 @@ pub fn check(events: &[Event]) {
             }
         }
     }
-    let end = events.last();
-    let ended = matches!(end, Some(Event::End | Event::Error(_)));
-    assert!(ended, "no end: {end:?}");
+    let ended = matches!(
+        events,
+        [.., Event::End | Event::Error(_)] | [.., Event::Error(_), Event::Usage(_)]
+    );
+    assert!(ended, "no end: {:?}", events.last());
 }
 
 /// Whether it says that it failed: by an error, or in why an answer stopped.

@@ -10,6 +10,7 @@
 
 pub mod openai;
 pub mod dialects;
+pub mod realtime;
 pub mod richer;
 pub mod sdk;
 

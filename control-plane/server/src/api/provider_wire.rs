@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     api::{
-        desk,
+        desk, mapping_wire,
         mask::{Field, Mask, Update},
         moment, sealed,
     },
@@ -49,6 +49,8 @@ pub(crate) struct Change {
     regions: Update<Vec<String>>,
     stream_options: Update<Option<bool>>,
     exchange_origins: Update<Vec<String>>,
+    custom: Update<Option<admin::CustomMapping>>,
+    passthrough: Update<bool>,
     credential: Update<Zeroizing<String>>,
 }
 
@@ -76,6 +78,8 @@ pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Viol
         regions: &given.regions,
         stream_options: given.stream_options,
         exchange_origins: &given.exchange_origins,
+        mapping: given.custom.take().map(mapping_wire::wanted),
+        passthrough: given.passthrough,
     };
     let checked = wanted
         .check()
@@ -117,6 +121,8 @@ pub(crate) fn wire(row: Row, written: Revision) -> admin::Provider {
         regions: row.regions.iter().map(ToString::to_string).collect(),
         stream_options: Some(row.stream_options),
         exchange_origins: row.exchange_origins,
+        custom: row.mapping.map(mapping_wire::wire),
+        passthrough: row.passthrough,
         display_name: row.display_name,
         base_url: row.base_url.as_str().to_owned(),
     }
@@ -167,8 +173,10 @@ impl Wanted {
             kind: self.checked.kind,
             base_url: self.checked.base_url,
             stream_options: self.checked.stream_options,
+            passthrough: self.checked.passthrough,
             regions: self.checked.regions,
             exchange_origins: self.checked.exchange_origins,
+            mapping: self.checked.mapping,
             credential_sealed: credential.as_ref().map(seal),
         };
         (new, credential)
@@ -191,6 +199,8 @@ impl Change {
             Field::changes("regions", !given.regions.is_empty()),
             Field::changes("stream_options", given.stream_options.is_some()),
             Field::changes("exchange_origins", !given.exchange_origins.is_empty()),
+            Field::changes("custom", given.custom.is_some()),
+            Field::changes("passthrough", given.passthrough),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -208,6 +218,8 @@ impl Change {
             regions: mask.pick("regions", given.regions),
             stream_options: mask.pick("stream_options", given.stream_options),
             exchange_origins: mask.pick("exchange_origins", given.exchange_origins),
+            custom: mask.pick("custom", given.custom),
+            passthrough: mask.pick("passthrough", given.passthrough),
             credential: mask.pick("credential", credential),
         })
     }
@@ -248,8 +260,10 @@ impl Change {
         row.display_name = checked.display_name;
         row.base_url = checked.base_url;
         row.stream_options = checked.stream_options;
+        row.passthrough = checked.passthrough;
         row.regions = checked.regions;
         row.exchange_origins = checked.exchange_origins;
+        row.mapping = checked.mapping;
         Ok(clear)
     }
 
@@ -263,6 +277,11 @@ impl Change {
             regions: &self.regions.or(kept),
             stream_options: self.stream_options.or(Some(row.stream_options)),
             exchange_origins: &self.exchange_origins.or(row.exchange_origins.clone()),
+            mapping: self
+                .custom
+                .or(row.mapping.clone().map(mapping_wire::wire))
+                .map(mapping_wire::wanted),
+            passthrough: self.passthrough.or(row.passthrough),
         };
         let checked = wanted.check();
         if [0, kind_shown(row.kind)].contains(&self.kind) {
@@ -348,8 +367,10 @@ mod tests {
             kind: ProviderKind::OpenAi,
             base_url: domain::base_url::parse("https://api.openai.com/v1").unwrap(),
             stream_options: true,
+            passthrough: false,
             regions: Vec::new(),
             exchange_origins: Vec::new(),
+            mapping: None,
             credential_sealed,
             version: 1,
             created_at: time::OffsetDateTime::UNIX_EPOCH,

@@ -119,8 +119,10 @@ pub(crate) fn new_provider(slug: &str, regions: &[&str]) -> provider::New {
         kind: ProviderKind::Vllm,
         base_url: base_url::parse("http://127.0.0.1:8000/v1").unwrap(),
         stream_options: true,
+        passthrough: false,
         regions: regions.iter().map(|name| region(name)).collect(),
         exchange_origins: Vec::new(),
+        mapping: None,
         credential_sealed: None,
     }
 }

@@ -106,8 +106,11 @@ impl Stream {
             if let Some(maker) = self.leaves {
                 proof::leave_in_event(maker, &mut event);
             }
+            let over = self.watch.has_failed();
             self.watch.see(&event);
-            self.encoder.push(&event, out);
+            if !over {
+                self.encoder.push(&event, out);
+            }
             keep(&mut self.error, event);
         }
     }
@@ -156,7 +159,7 @@ impl Aside {
     }
 }
 
-/// Keeps an error, which is the last event.
+/// Keeps an error, which is the last event but for what was used.
 fn keep(place: &mut Option<Box<Error>>, event: Event) {
     if let Event::Error(error) = event {
         place.get_or_insert_with(|| Box::new(error));

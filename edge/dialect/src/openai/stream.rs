@@ -72,6 +72,9 @@ impl Meter {
     /// Takes what the provider sent and appends to `out` what may go on, in slices of it. Bytes of an event
     /// that is not whole yet stay here only if usage is stripped, at most [`EVENT_BYTES_MAX`] of them.
     pub fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        if self.is_unreadable() {
+            return;
+        }
         // `from` is where the run of bytes starts that goes on in one slice.
         let (mut from, mut at) = (0, 0);
         while at < bytes.len() {
@@ -108,7 +111,7 @@ impl Meter {
     /// The provider's stream has ended: reads an event without its blank line, and gives out what is held.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) {
         let held = self.partial.split().freeze();
-        if held.is_empty() {
+        if held.is_empty() || self.is_unreadable() {
             return;
         }
         let usage_only = self.reader.read(&held);

@@ -22,10 +22,9 @@ use crate::{
 pub struct Decoder {
     assembler: Assembler,
     reader: Reader,
-    /// The failure that an `error` told of. `response.failed` comes right behind it and says what was used, so that it
-    /// waits for that, for any other event or for the end.
-    failure: Option<Box<Error>>,
     started: bool,
+    /// An `error` told of a failure. All that may come now is `response.failed`, which says what was used.
+    failed: bool,
     over: bool,
 }
 
@@ -37,8 +36,8 @@ impl Decoder {
         Self {
             assembler: Assembler::default(),
             reader: Reader::new(seed),
-            failure: None,
             started: false,
+            failed: false,
             over: false,
         }
     }
@@ -103,10 +102,11 @@ impl Decoder {
         let mut event = Object::parse(data)?;
         let kind = event.text("type")?;
         let kind = kind.as_deref().or(name).unwrap_or_default();
-        if kind != "response.failed"
-            && let Some(failure) = self.failure.take()
-        {
-            self.fail(*failure, out);
+        if self.failed {
+            self.over = true;
+            if let ("response.failed", Some(mut response)) = (kind, event.object("response")?) {
+                spend(&mut response, out);
+            }
             return Ok(());
         }
         match kind {
@@ -118,7 +118,10 @@ impl Decoder {
             "response.completed" => self.whole(&mut event, true, out)?,
             "response.incomplete" => self.whole(&mut event, false, out)?,
             "response.failed" | "response.cancelled" => self.failed(&mut event, out)?,
-            "error" => self.failure = Some(Box::new(failure(data))),
+            "error" => {
+                self.fail(failure(data), out);
+                self.over = false;
+            }
             "keepalive" | "ping" => out.push(Event::Ping),
             _ if event.has("error") && !kind.starts_with("response.") => {
                 self.fail(failure(data), out);
@@ -181,13 +184,12 @@ impl Decoder {
 
     /// Ends the stream. What the provider said of it first is what the client hears.
     fn fail(&mut self, error: Error, out: &mut Vec<Event>) {
-        if self.over {
-            return;
+        if !self.over && !self.failed {
+            self.failed = true;
+            self.reader.abandon(out);
+            out.push(Event::Error(error));
         }
         self.over = true;
-        self.reader.abandon(out);
-        let first = self.failure.take().map(|first| *first);
-        out.push(Event::Error(first.unwrap_or(error)));
     }
 }
 

@@ -24,9 +24,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     call::{
-        dial::{CannotDial, Dialler},
+        dial::{CannotDial, Dialler, Wire},
         guard::Guard,
-        line::{Broken, Line, Unanswered},
+        line::{Broken, Line, Sent, Unanswered},
         origin::Origin,
         pool::Pool,
         signature::{self, Service, Unsignable},
@@ -34,13 +34,14 @@ use crate::{
     in_force::Credential,
 };
 
-/// One core's connections to providers.
-pub struct Client {
+/// One core's connections to providers, for requests with bodies of this type.
+pub struct Client<B: Sent = Full<Bytes>> {
     dialler: Dialler,
-    pool: Rc<Pool>,
+    pool: Rc<Pool<B>>,
 }
 
 /// On which terms connections are made and kept.
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// Which addresses may be dialled.
     pub guard: Guard,
@@ -53,10 +54,10 @@ pub struct Terms {
 }
 
 /// The body of an answer. Dropping it before its end closes the connection.
-pub struct Body {
+pub struct Body<B: Sent = Full<Bytes>> {
     incoming: Incoming,
-    line: Option<Line>,
-    pool: Rc<Pool>,
+    line: Option<Line<B>>,
+    pool: Rc<Pool<B>>,
     origin: Rc<Origin>,
 }
 
@@ -69,6 +70,8 @@ pub struct Presented<'a> {
     pub token: Option<&'a [u8]>,
     /// The kind of provider, which says how.
     pub kind: ProviderKind,
+    /// The header that takes it as it is, where the provider's mapping names one.
+    pub header: Option<&'a HeaderName>,
     /// Where it stands.
     pub origin: &'a Origin,
     /// Now, in seconds since 1970, for credentials that sign.
@@ -99,15 +102,23 @@ pub enum NoAnswer {
     Slow,
 }
 
-/// Adds the credential to a request, if it is for where the request goes.
-pub fn authenticate(
-    request: &mut Request<Full<Bytes>>,
+/// Whether this secret, a credential's own or a token, signs what it is presented with, so that all of that must be there
+/// before.
+pub fn signs(secret: &[u8], kind: ProviderKind) -> bool {
+    kind == ProviderKind::Bedrock && secret.contains(&b':')
+}
+
+/// Adds the credential to a request, if it is for where the request goes. `whole` gives the body where it is signed.
+pub fn authenticate<B>(
+    request: &mut Request<B>,
     presented: Presented<'_>,
+    whole: fn(&B) -> Bytes,
 ) -> Result<(), ForeignCredential> {
     let Presented {
         credential,
         token,
         kind,
+        header: own,
         origin,
         now_seconds,
     } = presented;
@@ -115,13 +126,15 @@ pub fn authenticate(
         return Err(ForeignCredential);
     }
     let secret = token.unwrap_or(credential.secret.as_slice());
-    if kind == ProviderKind::Bedrock && secret.contains(&b':') {
+    if signs(secret, kind) {
+        let body = whole(request.body());
         let service = Service::bedrock(origin.host());
-        let signed = signature::sign(request, secret, &service, now_seconds);
+        let signed = signature::sign(request, &body, secret, &service, now_seconds);
         return signed.map_err(|Unsignable| ForeignCredential);
     }
     let (name, text) = match kind {
         _ if token.is_some() => (header::AUTHORIZATION, [b"Bearer ", secret].concat()),
+        _ if let Some(own) = own => (own.clone(), secret.to_vec()),
         ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), secret.to_vec()),
         ProviderKind::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.to_vec()),
         ProviderKind::AzureOpenAi => (HeaderName::from_static("api-key"), secret.to_vec()),
@@ -135,7 +148,7 @@ pub fn authenticate(
 
 // === impl Client ===
 
-impl Client {
+impl<B: Sent> Client<B> {
     /// A client with an empty pool.
     pub fn new(terms: Terms, tls: Arc<ClientConfig>) -> Self {
         Self {
@@ -145,7 +158,7 @@ impl Client {
     }
 
     /// A connection to `origin`, and whether it is new.
-    pub async fn line(&self, origin: &Origin) -> Result<(Line, bool), NoAnswer> {
+    pub async fn line(&self, origin: &Origin) -> Result<(Line<B>, bool), NoAnswer> {
         match poll_fn(|cx| Poll::Ready(self.pool.take(origin.text(), cx))).await {
             Some(line) => Ok((line, false)),
             None => Ok((self.dial(origin).await?, true)),
@@ -158,10 +171,10 @@ impl Client {
     pub async fn send(
         &self,
         origin: &Rc<Origin>,
-        line: (Line, bool),
-        request: Request<Full<Bytes>>,
+        line: (Line<B>, bool),
+        request: Request<B>,
         by: Instant,
-    ) -> Result<Response<Body>, NoAnswer> {
+    ) -> Result<Response<Body<B>>, NoAnswer> {
         let (mut line, new) = line;
         let waited = timeout_at(by, line.exchange(request)).await;
         let answer = match waited.map_err(|_| NoAnswer::Slow)? {
@@ -197,10 +210,15 @@ impl Client {
         self.pool.sweep(cx);
     }
 
-    async fn dial(&self, origin: &Origin) -> Result<Line, NoAnswer> {
+    /// A new connection to `origin` on which nothing is spoken yet.
+    pub async fn wire(&self, origin: &Origin) -> Result<Wire, NoAnswer> {
         // Boxed: dialling is large, and rare beside the requests that carry this future's size.
         let wire = Box::pin(self.dialler.dial(origin)).await;
-        let wire = wire.map_err(NoAnswer::Unreachable)?;
+        wire.map_err(NoAnswer::Unreachable)
+    }
+
+    async fn dial(&self, origin: &Origin) -> Result<Line<B>, NoAnswer> {
+        let wire = self.wire(origin).await?;
         let line = Line::open(wire).await;
         line.map_err(|Broken| NoAnswer::Unreachable(CannotDial::Closed))
     }
@@ -208,7 +226,7 @@ impl Client {
 
 // === impl Body ===
 
-impl Body {
+impl<B: Sent> Body<B> {
     /// The next bytes; `None` at the end. The connection goes back to the pool with the last of them.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let Some(line) = &mut self.line else {
@@ -256,8 +274,8 @@ impl Body {
 
 // === impl NoAnswer ===
 
-impl From<Unanswered> for NoAnswer {
-    fn from(unanswered: Unanswered) -> Self {
+impl<B> From<Unanswered<B>> for NoAnswer {
+    fn from(unanswered: Unanswered<B>) -> Self {
         match unanswered {
             Unanswered::Stale(_) => Self::Unreachable(CannotDial::Closed),
             Unanswered::Broken => Self::Broken,
@@ -269,7 +287,7 @@ impl From<Unanswered> for NoAnswer {
 mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
-    use crate::call::dial::{self, Wire};
+    use crate::call::dial;
 
     use super::*;
 
@@ -287,7 +305,7 @@ mod tests {
             rest_max: Duration::from_secs(1),
             resting_max: 1,
         };
-        let client = Client::new(terms, dial::tls().unwrap());
+        let client = Client::<Full<Bytes>>::new(terms, dial::tls().unwrap());
         let origin = Rc::new(Origin::parse(&format!("http://{address}")).unwrap());
         let request = Request::post("/").body(Full::default()).unwrap();
         let answer = client

@@ -9,8 +9,13 @@ use dialect::neutral::{Dropped, Error};
 use http::{HeaderMap, StatusCode};
 
 use crate::{
-    call::{client::NoAnswer, dial::CannotDial, exchange::no_token::NoToken, opening::Early},
-    translate,
+    admit::room::Room,
+    call::{
+        client::NoAnswer, dial::CannotDial, exchange::no_token::NoToken, opening::Early,
+        upload::Stopped,
+    },
+    record::Entry,
+    translate::{self, custom::Unanswerable},
 };
 
 /// Why no target has answered.
@@ -34,8 +39,24 @@ pub enum Failure {
     Untranslatable(Box<translate::Refusal>),
     /// The provider's answer is not what its dialect says.
     Unreadable,
+    /// The provider's programs make no answer of what it answered.
+    Unmapped(Box<Unanswerable>),
+    /// The client's body, which was passed on as it came, did not come to its end.
+    Upload(Stopped),
     /// The provider said what went wrong.
     Reported(Box<Reported>),
+}
+
+/// A request that no provider answered.
+pub struct Unanswered {
+    /// Why.
+    pub failure: Failure,
+    /// Waits to hear which status that becomes.
+    pub entry: Entry,
+    /// `model@version`; empty where there is none.
+    pub label: String,
+    /// What is left of the limits.
+    pub room: Room,
 }
 
 /// What a provider said went wrong.
@@ -90,6 +111,7 @@ impl Failure {
     pub const fn may_move_on(&self) -> bool {
         match self {
             Self::Reported(said) => !said.error.class.is_the_requests(),
+            Self::Upload(_) => false,
             _ => true,
         }
     }
@@ -108,7 +130,11 @@ impl Failure {
             Self::Unexpected(_) => "upstream_unexpected_status",
             Self::Untranslatable(_) => "unsupported_by_model",
             Self::Unreadable => "upstream_unreadable",
+            Self::Unmapped(_) => "mapping_failed",
             Self::Reported(_) => "upstream_error",
+            Self::Upload(Stopped::TooLarge(_)) => "request_too_large",
+            Self::Upload(Stopped::Slow) => "request_timeout",
+            Self::Upload(Stopped::Broken) => "request_incomplete",
         }
     }
 
@@ -192,13 +218,18 @@ impl fmt::Display for Failure {
                 write!(f, "the provider answered with status {}", status.as_u16())
             }
             // What the client sent is not for the log.
-            Self::Untranslatable(_) => f.write_str("the request has no words in its dialect"),
+            Self::Untranslatable(why) => f.write_str(match **why {
+                translate::Refusal::Program(_) => "the request program failed",
+                _ => "the request has no words in its dialect",
+            }),
+            Self::Unmapped(why) => why.fmt(f),
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),
             // What it said may hold what the client sent.
             Self::Reported(said) => match said.status {
                 Some(status) => write!(f, "the provider answered {}", status.as_u16()),
                 None => f.write_str("the provider's stream began with an error"),
             },
+            Self::Upload(why) => why.fmt(f),
         }
     }
 }

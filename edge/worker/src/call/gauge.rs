@@ -2,32 +2,37 @@
 //!
 //! Never changes a byte, save the usage chunk that the client did not ask for.
 
-use std::collections::VecDeque;
+pub mod kept;
+pub mod media;
 
-use bytes::{Bytes, BytesMut};
+use std::rc::Rc;
+
+use bytes::Bytes;
 use dialect::{
     Tokens,
     crossing::{
         self, Back, Decoder,
         stream::{Aside, Stream, Unframed},
-        watch::{self, Watch},
+        watch::Watch,
     },
     estimate, events,
     neutral::{Class, Error, Family, Seed},
-    openai::{answer, error, stream::Meter},
+    openai::{error, stream::Meter},
     request::Endpoint,
 };
 use http::{HeaderMap, header};
-use memchr::memmem;
+use policy::provider::Speaks;
 
-use crate::{record::Tally, translate::Way};
+use crate::{
+    call::upload::Pulse,
+    record::{Carried, Tally},
+    translate::Way,
+};
+
+use self::kept::{Kept, output_tokens_of};
 
 /// The kind of every error that a provider caused.
 const FAULT: &str = "api_error";
-
-/// How much of an answer that is not a stream is kept to be read for its usage.
-// Full: only the end is kept, and usage is looked for there, where most providers say it.
-const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Reads one answer.
 pub enum Gauge {
@@ -45,6 +50,31 @@ pub enum Gauge {
     Whole(Kept),
     /// One piece that cannot be read, because it is compressed after all: only its length counts.
     Unread(Endpoint, u64),
+    /// The answer to what is passed through, as far as it can be read.
+    Passed(Box<Passed>),
+}
+
+/// What is known of a request that is passed through.
+pub struct Unmodelled {
+    /// How far its body is.
+    pub pulse: Rc<Pulse>,
+    /// What the provider speaks, which says how its usage is read.
+    pub speaks: Speaks,
+    /// Whether the body is text, so that its bytes say how many tokens it has.
+    pub is_text: bool,
+    /// What was reserved for output: what is charged where the answer does not tell.
+    pub output_tokens: u64,
+}
+
+/// The reading of an answer to what is passed through. All of it goes on as it came, whatever the readings make of it.
+pub struct Passed {
+    request: Unmodelled,
+    read: Gauge,
+    /// The same answer, read as another API's that stands at the same provider.
+    beside: Option<Gauge>,
+    answer_bytes: u64,
+    /// The provider said that it failed.
+    failed: bool,
 }
 
 /// A stream that passes as it is, and is watched.
@@ -65,16 +95,6 @@ pub enum Framing {
     Array,
 }
 
-/// The last of an answer, as slices of what passed.
-pub struct Kept {
-    endpoint: Endpoint,
-    /// All there is, as long as it came in one piece, as most answers do.
-    only: Bytes,
-    parts: VecDeque<Bytes>,
-    held_bytes: usize,
-    passed_bytes: u64,
-}
-
 // === impl Gauge ===
 
 impl Gauge {
@@ -85,6 +105,8 @@ impl Gauge {
             Way::Across { back, .. } => return Self::across(back),
             Way::Hosted { framed: true, .. } => return Self::unframed(),
             Way::Hosted { endpoint, .. } => (*endpoint, false),
+            // What no program reads: whatever it is, its length is what is known of it.
+            Way::Mapped(_) => return Self::unread(Endpoint::Invoke),
             Way::Same {
                 endpoint,
                 usage_added,
@@ -95,6 +117,10 @@ impl Gauge {
                 tokens: Some(Tokens::default()),
                 output_tokens: 0,
             });
+        }
+        // Tensors have no tokens: the rows that went in are counted, which the entry knows.
+        if endpoint == Endpoint::Infer {
+            return Self::Known(Tally::default());
         }
         let encoded = headers
             .get(header::CONTENT_ENCODING)
@@ -141,12 +167,59 @@ impl Gauge {
         Self::Across(Box::new(back.stream()))
     }
 
+    /// Reads the answer to what was passed through; `good` says whether its status is that of an answer.
+    pub fn passed(request: Unmodelled, headers: &HeaderMap, good: bool) -> Self {
+        let aside = |family| (Self::aside(family, Framing::Events), None);
+        let blind = (Self::Known(Tally::default()), None);
+        let (events, json) = media::kind(headers);
+        let (read, beside) = match request.speaks {
+            _ if !good || !(events || json) => blind,
+            Speaks::OpenAi { .. } if events => (
+                Self::stream(false),
+                Some(Self::aside(Family::Responses, Framing::Events)),
+            ),
+            Speaks::OpenAi { .. } => (
+                Self::whole(Endpoint::ChatCompletions),
+                Some(Self::whole(Endpoint::Responses)),
+            ),
+            Speaks::Messages if events => aside(Family::Messages),
+            Speaks::Messages => (Self::whole(Endpoint::Messages), None),
+            Speaks::Gemini if events => aside(Family::Gemini),
+            Speaks::Gemini => (Self::whole(Endpoint::Generate), None),
+            Speaks::Cohere if events => aside(Family::Cohere),
+            // On Vertex the path says whether an answer is Gemini's or Anthropic's, and paths are not read here.
+            Speaks::Cohere
+            | Speaks::Bedrock
+            | Speaks::Vertex
+            | Speaks::Inference
+            | Speaks::Mapped => blind,
+        };
+        Self::Passed(Box::new(Passed {
+            request,
+            read,
+            beside,
+            answer_bytes: 0,
+            failed: false,
+        }))
+    }
+
+    /// How much has passed, where that is counted.
+    pub fn carried(&self) -> Option<Carried> {
+        match self {
+            Self::Passed(passed) => Some(passed.carried()),
+            _ => None,
+        }
+    }
+
     /// Whether the client gets a stream.
     pub const fn is_stream(&self) -> bool {
-        matches!(
-            self,
-            Self::Stream(_) | Self::Aside(..) | Self::Unframed(_) | Self::Across(_)
-        )
+        match self {
+            Self::Passed(passed) => passed.read.is_stream(),
+            _ => matches!(
+                self,
+                Self::Stream(_) | Self::Aside(..) | Self::Unframed(_) | Self::Across(_)
+            ),
+        }
     }
 
     /// Whether what passes of a stream is always whole events, with one that tells of its failure among them.
@@ -164,13 +237,7 @@ impl Gauge {
 
     /// Reads an answer in one piece.
     pub const fn whole(endpoint: Endpoint) -> Self {
-        Self::Whole(Kept {
-            endpoint,
-            only: Bytes::new(),
-            parts: VecDeque::new(),
-            held_bytes: 0,
-            passed_bytes: 0,
-        })
+        Self::Whole(Kept::new(endpoint))
     }
 
     /// Counts an answer that cannot be read.
@@ -194,6 +261,7 @@ impl Gauge {
                 out.push(bytes);
             }
             Self::Known(_) => out.push(bytes),
+            Self::Passed(passed) => passed.push(bytes, out),
         }
     }
 
@@ -204,6 +272,7 @@ impl Gauge {
             Self::Aside(passing) => passing.aside.finish(),
             Self::Unframed(stream) => give(out, |said| stream.finish(said)),
             Self::Across(stream) => give(out, |said| stream.finish(said)),
+            Self::Passed(passed) => passed.finish(),
             _ => {}
         }
     }
@@ -218,6 +287,7 @@ impl Gauge {
             Self::Aside(passing) => {
                 out.push(crossing::error_event(passing.family, &neutral).into());
             }
+            Self::Passed(passed) => passed.read.fail(class, code, message, out),
             // Clients of chat know our own errors by their kind.
             _ => out.push(error::event(FAULT, code, message, None).into()),
         }
@@ -230,6 +300,7 @@ impl Gauge {
                 tokens: kept.tokens(),
                 ..self.partial_tally()
             },
+            Self::Passed(passed) => passed.tally(Self::tally),
             _ => self.partial_tally(),
         }
     }
@@ -243,7 +314,7 @@ impl Gauge {
             },
             Self::Whole(kept) => Tally {
                 tokens: None,
-                output_tokens: output_tokens_of(kept.endpoint, kept.passed_bytes),
+                output_tokens: kept.output_tokens(),
             },
             Self::Unread(endpoint, passed_bytes) => Tally {
                 tokens: None,
@@ -253,6 +324,7 @@ impl Gauge {
             Self::Unframed(stream) => watched(stream.watch()),
             Self::Across(stream) => watched(stream.watch()),
             Self::Known(tally) => *tally,
+            Self::Passed(passed) => passed.tally(Self::partial_tally),
         }
     }
 
@@ -263,6 +335,7 @@ impl Gauge {
             Self::Aside(passing) => passing.aside.watch().has_ended(),
             Self::Unframed(stream) => stream.has_ended(),
             Self::Across(stream) => stream.watch().has_ended(),
+            Self::Passed(passed) => passed.done_seen(),
             _ => false,
         }
     }
@@ -275,6 +348,7 @@ impl Gauge {
             Self::Aside(passing) => passing.aside.watch().has_begun(),
             Self::Unframed(stream) => stream.watch().has_begun(),
             Self::Across(stream) => stream.watch().has_begun(),
+            Self::Passed(passed) => passed.answer_bytes > 0,
             _ => true,
         }
     }
@@ -304,6 +378,7 @@ impl Gauge {
         match self {
             Self::Across(stream) => stream.watch().has_failed(),
             Self::Unframed(stream) => stream.has_failed(),
+            Self::Passed(passed) => passed.failed,
             _ => self.error_seen() && !self.is_unreadable(),
         }
     }
@@ -334,6 +409,7 @@ impl Gauge {
             Self::Aside(passing) => passing.aside.watch().has_failed(),
             Self::Unframed(stream) => stream.has_failed(),
             Self::Across(stream) => stream.watch().has_failed(),
+            Self::Passed(passed) => passed.failed,
             _ => false,
         }
     }
@@ -391,65 +467,60 @@ const fn watched(watch: &Watch) -> Tally {
     }
 }
 
-// === impl Kept ===
+// === impl Passed ===
 
-impl Kept {
-    fn push(&mut self, bytes: Bytes) {
-        self.passed_bytes += bytes.len() as u64;
-        self.held_bytes += bytes.len();
-        if self.held_bytes == bytes.len() && self.held_bytes <= KEPT_BYTES_MAX {
-            self.only = bytes;
-            return;
+impl Passed {
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        self.answer_bytes += bytes.len() as u64;
+        let mut unread = Vec::new();
+        if let Some(beside) = &mut self.beside {
+            beside.push(bytes.clone(), &mut unread);
         }
-        if !self.only.is_empty() {
-            self.parts.push_back(std::mem::take(&mut self.only));
-        }
-        self.parts.push_back(bytes);
-        while self.held_bytes > KEPT_BYTES_MAX
-            && let Some(oldest) = self.parts.pop_front()
+        self.read.push(bytes.clone(), &mut unread);
+        // A stream that merely cannot be read may be of an API that nobody here knows.
+        self.failed |= self.read.has_told_failure();
+        out.push(bytes);
+    }
+
+    /// What is held back of the last event is read. That an end is missing says nothing: this may be no stream of chat's.
+    fn finish(&mut self) {
+        let mut unread = Vec::new();
+        for gauge in [Some(&mut self.read), self.beside.as_mut()]
+            .into_iter()
+            .flatten()
         {
-            self.held_bytes -= oldest.len();
+            gauge.finish(&mut unread);
         }
     }
 
-    fn tokens(&self) -> Option<Tokens> {
-        let whole = self.held_bytes as u64 == self.passed_bytes;
-        let read = |text: &[u8]| {
-            if let Some(family @ (Family::Messages | Family::Gemini | Family::Responses)) =
-                self.endpoint.family()
-            {
-                // An answer without its beginning is no object, and what it used is guessed.
-                watch::tokens_of_answer(family, text)
-            } else if whole {
-                answer::tokens(self.endpoint, text)
-            } else {
-                self.tokens_at_end(text)
-            }
-        };
-        if !self.only.is_empty() {
-            return read(&self.only);
+    const fn done_seen(&self) -> bool {
+        match &self.beside {
+            Some(beside) => self.read.done_seen() || beside.done_seen(),
+            None => self.read.done_seen(),
         }
-        let mut text = BytesMut::with_capacity(self.held_bytes);
-        self.parts
-            .iter()
-            .for_each(|part| text.extend_from_slice(part));
-        read(&text)
     }
 
-    /// Usage in the end of an answer whose beginning is gone. Quotes within a string are escaped, so the last
-    /// `"usage"` with its quotes bare is a member.
-    fn tokens_at_end(&self, end: &[u8]) -> Option<Tokens> {
-        let usage = &end[memmem::rfind(end, b"\"usage\"")?..];
-        let whole = [b"{", usage].concat();
-        answer::tokens(self.endpoint, &whole)
+    /// What the provider says, by the reading that understands more of it: one that finds a total alone takes all of
+    /// it for input. Where it says nothing, what was reserved.
+    fn tally(&self, of: fn(&Gauge) -> Tally) -> Tally {
+        let readings = [Some(&self.read), self.beside.as_ref()];
+        let tokens = readings
+            .into_iter()
+            .flatten()
+            .filter_map(|it| of(it).tokens);
+        Tally {
+            tokens: tokens.max_by_key(Tokens::output_total),
+            output_tokens: self.request.output_tokens,
+        }
     }
-}
 
-/// Output tokens in a whole answer of this many bytes that says nothing of usage; embeddings generate none.
-fn output_tokens_of(endpoint: Endpoint, body_bytes: u64) -> u64 {
-    if endpoint == Endpoint::Embeddings {
-        0
-    } else {
-        estimate::output_tokens(body_bytes)
+    fn carried(&self) -> Carried {
+        let request_bytes = self.request.pulse.bytes();
+        let bytes = usize::try_from(request_bytes).unwrap_or(usize::MAX);
+        Carried {
+            request_bytes,
+            answer_bytes: self.answer_bytes,
+            input_tokens: self.request.is_text.then(|| estimate::input_tokens(bytes)),
+        }
     }
 }

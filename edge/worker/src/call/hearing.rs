@@ -7,7 +7,7 @@ use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use dialect::{
-    crossing::{Back, read_error},
+    crossing::read_error,
     estimate, messages,
     neutral::{Dropped, Family},
 };
@@ -103,23 +103,6 @@ impl Heard {
         if let Some(media_type) = way.media_type() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
-        let way = match way {
-            Way::Across {
-                back,
-                stream: false,
-            } => {
-                return Next::Waits(Box::pin(async move {
-                    let content = translated(body, &back, times.whole_by).await?;
-                    Ok(Answer {
-                        status,
-                        headers,
-                        content,
-                        dropped,
-                    })
-                }));
-            }
-            way => way,
-        };
         let gauge = Gauge::of(&headers, &way);
         let answer = move |content| Answer {
             status,
@@ -127,6 +110,11 @@ impl Heard {
             content,
             dropped,
         };
+        if !way.passes() {
+            return Next::Waits(Box::pin(async move {
+                Ok(answer(remade(body, way, times.whole_by).await?))
+            }));
+        }
         if !gauge.is_stream() {
             return Next::Passes(answer(Content::Coming(body, gauge)));
         }
@@ -151,20 +139,30 @@ async fn begun(mut opening: Box<Opening>, entry: &mut Entry) -> Result<Content, 
     Ok(Content::Begun(opening))
 }
 
-/// Reads an answer whole and translates it.
-async fn translated(mut body: Body, back: &Back, by: Instant) -> Result<Content, Failure> {
+/// Reads an answer whole and makes the client's of it.
+async fn remade(mut body: Body, way: Way, by: Instant) -> Result<Content, Failure> {
     let whole = timeout_at(by, body.whole(WHOLE_BYTES_MAX)).await;
     let whole = whole.map_err(|_| Failure::Slow)?;
     let whole = whole.map_err(|why| match why {
         Unfinished::Broken => Failure::Broken,
         Unfinished::TooLong => Failure::Unreadable,
     })?;
-    let answer = back.whole(&whole).map_err(Early::of_answer)?;
-    let tally = Tally {
-        tokens: answer.tokens,
-        output_tokens: estimate::output_tokens(answer.generated_bytes),
+    let (said, tally) = match way {
+        Way::Same { .. } | Way::Hosted { .. } => (whole, Tally::default()),
+        Way::Across { back, .. } => {
+            let answer = back.whole(&whole).map_err(Early::of_answer)?;
+            let tally = Tally {
+                tokens: answer.tokens,
+                output_tokens: estimate::output_tokens(answer.generated_bytes),
+            };
+            (answer.body, tally)
+        }
+        Way::Mapped(mapped) => {
+            let answer = mapped.answer(&whole);
+            answer.map_err(|why| Failure::Unmapped(Box::new(why)))?
+        }
     };
-    Ok(Content::Whole(answer.body.into(), tally))
+    Ok(Content::Whole(said.into(), tally))
 }
 
 /// What a provider says went wrong, by its status, its headers and its body.
@@ -180,15 +178,16 @@ async fn refused(
     }
     let whole = timeout(ERROR_TIME_MAX, body.whole(ERROR_BYTES_MAX)).await;
     let whole = whole.ok().and_then(Result::ok);
-    let said = whole.as_deref().unwrap_or_default();
-    let (family, same) = match way {
-        Way::Same { endpoint, .. } => (endpoint.family().unwrap_or(Family::Chat), true),
-        // A host says some errors itself, and passes on what the model's maker said of others.
-        Way::Hosted { .. } => (Family::Messages, messages::hosted::is_own_error(said)),
-        Way::Across { back, .. } => (back.provider(), false),
-    };
     let name = headers.get(ERROR_NAME).and_then(|name| name.to_str().ok());
-    let error = read_error(family, status.as_u16(), name, said);
+    let said = whole.as_deref().unwrap_or_default();
+    let read = |family| read_error(family, status.as_u16(), name, said);
+    let (error, same) = match way {
+        Way::Same { endpoint, .. } => (read(endpoint.family().unwrap_or(Family::Chat)), true),
+        // A host says some errors itself, and passes on what the model's maker said of others.
+        Way::Hosted { .. } => (read(Family::Messages), messages::hosted::is_own_error(said)),
+        Way::Across { back, .. } => (read(back.provider()), false),
+        Way::Mapped(mapped) => (mapped.error(status.as_u16(), said), mapped.tells_errors()),
+    };
     let about_us = matches!(status.as_u16(), 401 | 403 | 407);
     if error.class.is_our_credentials() || about_us && !error.class.is_the_requests() {
         return Failure::CredentialRefused(status);

@@ -3,10 +3,8 @@
 //! Knows how such a pair is written down and which region a host stands in; the signature itself is the dialect's. No
 //! half of the pair is in an error or a log, and the secret half leaves this process in no form but the signature.
 
-use bytes::Bytes;
 use dialect::aws::sigv4::{self, Credentials, Scope};
 use http::{HeaderValue, header};
-use http_body_util::Full;
 use hyper::Request;
 
 /// The region of a host that does not tell its own.
@@ -21,8 +19,10 @@ pub struct Service<'a>(Scope<'a>);
 pub struct Unsignable;
 
 /// Adds the signature. `secret` is `ACCESS_KEY_ID:SECRET_ACCESS_KEY`, and perhaps `:SESSION_TOKEN`.
-pub fn sign(
-    request: &mut Request<Full<Bytes>>,
+/// `body` is all of it; `now_seconds` is since 1970.
+pub fn sign<B>(
+    request: &mut Request<B>,
+    body: &[u8],
     secret: &[u8],
     service: &Service<'_>,
     now_seconds: u64,
@@ -45,15 +45,13 @@ pub fn sign(
             text(header::CONTENT_TYPE).unwrap_or_default(),
         ),
     ];
-    // The whole of it: a body of this type comes in one piece.
-    let body = request.body().clone().into_inner().unwrap_or_default();
     let path = request.uri().path();
     let said = sigv4::Request {
         method: request.method().as_str(),
         path,
         query: request.uri().query().unwrap_or_default(),
         headers: &signed,
-        body: &body,
+        body,
     };
     let added = sigv4::sign(&said, &credentials, &service.0, now_seconds);
     for (name, value) in added {
@@ -119,14 +117,21 @@ mod tests {
     fn a_pair_becomes_a_signature_and_what_is_none_is_refused() {
         let mut request = Request::post("http://h/model/a/converse")
             .header("host", "h")
-            .body(Full::default())
+            .body(())
             .unwrap();
         assert_eq!(
-            sign(&mut request, b"only-one-half", &Service::bedrock("h"), 0),
+            sign(
+                &mut request,
+                b"",
+                b"only-one-half",
+                &Service::bedrock("h"),
+                0
+            ),
             Err(Unsignable)
         );
         let service = Service::bedrock("h");
-        sign(&mut request, b"AKID:secret:token", &service, 1_440_938_160).unwrap();
+        let keys = b"AKID:secret:token";
+        sign(&mut request, b"", keys, &service, 1_440_938_160).unwrap();
         let text = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(text("x-amz-date"), "20150830T123600Z");
         assert_eq!(text("x-amz-security-token"), "token");

@@ -84,6 +84,10 @@ fn goes_on(name: &str) -> bool {
             | "reporting-endpoints"
             | "clear-site-data"
             | "x-should-retry"
+            // An address at the provider that takes an upload from whoever knows it.
+            | "x-goog-upload-url"
+            | "x-goog-upload-control-url"
+            | "operation-location"
     );
     let account = matches!(name, "server" | "via" | "x-powered-by" | "openai-project")
         || name.contains("organization")

@@ -49,6 +49,8 @@ pub fn record(record: Record) -> usage::Record {
         duration_us: record.duration_us.min(NUMBER_MAX),
         first_byte_us: record.first_byte_us.min(NUMBER_MAX),
         attempts: record.attempts.into_iter().map(attempt).collect(),
+        request_bytes: record.request_bytes.min(NUMBER_MAX),
+        answer_bytes: record.answer_bytes.min(NUMBER_MAX),
     }
 }
 

@@ -3,12 +3,9 @@
 //! A client of the provider's own dialect gets the provider's status and bytes. Any other gets the status that its own
 //! API has for such an error. When to ask again is told in the same two headers to all of them.
 
-use dialect::{
-    crossing,
-    neutral::{Class, Family},
-};
+use dialect::neutral::{Class, Family};
 
-use crate::call::failure::Reported;
+use crate::{call::failure::Reported, request::endpoint::Manner, respond::words};
 
 /// A provider's error for one client.
 pub struct Told {
@@ -27,8 +24,8 @@ pub struct Told {
 /// How long to wait where the provider is busy and does not say for how long, in milliseconds.
 const WAIT_MS: u64 = 1_000;
 
-/// What a client of this family gets.
-pub fn told(said: &Reported, family: Family) -> Told {
+/// What a client that reads these words gets.
+pub fn told(said: &Reported, manner: Manner) -> Told {
     let class = said.error.class;
     let verbatim = said.verbatim.as_ref().zip(said.status);
     let (status, body) = if let Some((body, status)) = verbatim {
@@ -36,7 +33,7 @@ pub fn told(said: &Reported, family: Family) -> Told {
     } else {
         let mut error = said.error.clone();
         error.retry_after_ms = said.retry_after_ms;
-        (status(class, family), crossing::error_body(family, &error))
+        (status(class, manner), words::error(manner, &error))
     };
     let waits = matches!(status, 429 | 503 | 529) && class.is_retryable();
     let hint = said.retry_after_ms.or(waits.then_some(WAIT_MS));
@@ -50,7 +47,11 @@ pub fn told(said: &Reported, family: Family) -> Told {
 }
 
 /// The status that an API has for a kind of error.
-const fn status(class: Class, family: Family) -> u16 {
+const fn status(class: Class, manner: Manner) -> u16 {
+    let family = match manner {
+        Manner::Family(family) => family,
+        Manner::Inference | Manner::Custom => Family::Chat,
+    };
     match (class, family) {
         (Class::InvalidRequest | Class::ContextTooLong | Class::ContentFiltered, _) => 400,
         (Class::NotFound, _) => 404,

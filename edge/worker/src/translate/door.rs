@@ -30,10 +30,14 @@ pub(super) enum Door {
     Cohere,
     /// Bedrock's Converse.
     Converse,
+    /// The Open Inference Protocol.
+    Tensors,
+    /// What a mapping says, and nothing without one.
+    Mapped,
 }
 
 /// A model's name as one segment of a path. `kept` are bytes that stay as they are beside those that always do.
-fn segment(model: &str, kept: &[u8]) -> String {
+pub(super) fn segment(model: &str, kept: &[u8]) -> String {
     let mut segment = String::with_capacity(model.len() + 8);
     for byte in model.bytes() {
         match byte {
@@ -46,6 +50,18 @@ fn segment(model: &str, kept: &[u8]) -> String {
         }
     }
     segment
+}
+
+/// The path of a model of tensors. The provider's name for it may end in `/versions/` and a version.
+pub(super) fn tensors(model: &str, asks: &str) -> Cow<'static, str> {
+    let path = match model.split_once("/versions/") {
+        Some((model, version)) => {
+            let (model, version) = (segment(model, b""), segment(version, b""));
+            format!("/v2/models/{model}/versions/{version}{asks}")
+        }
+        None => format!("/v2/models/{}{asks}", segment(model, b"")),
+    };
+    path.into()
 }
 
 // === impl Door ===
@@ -66,6 +82,8 @@ impl Door {
                 Self::VertexMessages
             }
             Speaks::Vertex => Self::VertexGemini,
+            Speaks::Inference => Self::Tensors,
+            Speaks::Mapped => Self::Mapped,
         }
     }
 
@@ -85,7 +103,9 @@ impl Door {
             (
                 Self::OpenAi { .. },
                 Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings,
-            ) => Some(Family::Chat),
+            )
+            // It has no family: nothing of any other goes with it.
+            | (Self::Tensors, Endpoint::Infer | Endpoint::InferMetadata) => Some(Family::Chat),
             (Self::OpenAi { responses: true }, Endpoint::Responses) => Some(Family::Responses),
             (
                 Self::Messages | Self::VertexMessages,
@@ -128,6 +148,8 @@ impl Door {
             Self::BedrockMessages => self.of_model(model, "invoke"),
             Self::Converse if stream => self.of_model(model, "converse-stream"),
             Self::Converse => self.of_model(model, "converse"),
+            // Nobody is asked for an answer there.
+            Self::Tensors | Self::Mapped => "".into(),
         }
     }
 

@@ -46,9 +46,9 @@ pub(super) const BETAS_OF_VERTEX: [&str; 12] = [
     "web-search",
 ];
 
-/// A target as its dialect needs to know it.
-pub(super) fn target<'a>(provider: &Provider, door: Door, model: &'a str) -> Target<'a> {
-    match door {
+/// A target as its dialect needs to know it; `None` where it has none of chat.
+pub(super) fn target<'a>(provider: &Provider, door: Door, model: &'a str) -> Option<Target<'a>> {
+    Some(match door {
         Door::OpenAi { .. } => Target::Chat(chat(provider, model)),
         Door::Messages | Door::VertexMessages | Door::BedrockMessages => {
             Target::Messages(messages::Target {
@@ -59,7 +59,8 @@ pub(super) fn target<'a>(provider: &Provider, door: Door, model: &'a str) -> Tar
         Door::Gemini | Door::VertexGemini => Target::Gemini(gemini(door, model)),
         Door::Cohere => Target::Cohere(cohere::Target::new(model)),
         Door::Converse => Target::Converse(converse::target::Target::new(model)),
-    }
+        Door::Tensors | Door::Mapped => return None,
+    })
 }
 
 /// A target that makes vectors, where another family than `OpenAI`'s has such.

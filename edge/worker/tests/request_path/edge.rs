@@ -208,6 +208,8 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             base_url: base_url.clone(),
             stream_options: setup.stream_options,
             credential_required: false,
+            mapping: None,
+            passthrough: true,
         }));
     }
     objects.push(Object::Version(Version {

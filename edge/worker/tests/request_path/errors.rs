@@ -71,7 +71,7 @@ const fn is_same(kind: ProviderKind, api: &Api) -> bool {
         Speaks::Messages => matches!(api.kind, ProviderKind::Anthropic),
         // On Vertex, the models of these tests are not Claude.
         Speaks::Gemini | Speaks::Vertex => matches!(api.kind, ProviderKind::Gemini),
-        Speaks::Cohere | Speaks::Bedrock => false,
+        Speaks::Cohere | Speaks::Bedrock | Speaks::Inference | Speaks::Mapped => false,
     }
 }
 

@@ -29,3 +29,5 @@ mod limits;
 mod connections;
 mod measures;
 mod encrypted;
+mod passing;
+mod sockets;

@@ -168,7 +168,7 @@ impl fmt::Display for Number {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jq::allowance::within;
+    use crate::jq::allowance::{STEPS_MAX, within};
 
     fn number(raw: &str) -> Number {
         Number::literal(raw).unwrap()
@@ -176,7 +176,7 @@ mod tests {
 
     /// The arithmetic of what was written is counted.
     fn counted(run: impl FnOnce()) {
-        assert_eq!(within(run), Ok(()));
+        assert_eq!(within(STEPS_MAX, run), Ok(()));
     }
 
     #[test]

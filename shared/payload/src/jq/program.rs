@@ -8,7 +8,7 @@ use jaq_core::{Ctx, Error, Filter, Vars};
 
 use crate::{
     jq::{
-        allowance::{self, Spent, Stopped},
+        allowance::{self, STEPS_MAX, Spent, Stopped},
         fault::{Fault, RAISED_BYTES_MAX},
         library::{Kind, Running},
         read, source,
@@ -38,7 +38,7 @@ impl Program {
     /// Compiles a program. The fault says where it is wrong and why. Takes some milliseconds: not for the path of a
     /// request.
     pub fn compile(text: &str) -> Result<Self, Fault> {
-        let compile = || allowance::within(|| source::compile(text));
+        let compile = || allowance::within(STEPS_MAX, || source::compile(text));
         // The parser uses up more stack for each level than a caller may have, so it gets a stack of its own.
         let filter = thread::scope(|scope| {
             let parser = thread::Builder::new().stack_size(PARSER_STACK_BYTES);
@@ -59,6 +59,11 @@ impl Program {
 
     /// What it makes of one JSON value: one other, written without white space.
     pub fn run(&self, input: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.run_within(STEPS_MAX, input)
+    }
+
+    /// The same within so many steps, for reading the input and again for the program.
+    pub fn run_within(&self, steps: u64, input: &[u8]) -> Result<Vec<u8>, Fault> {
         if input.len() > INPUT_BYTES_MAX {
             return Err(Fault::InputTooLong);
         }
@@ -67,12 +72,12 @@ impl Program {
             Fault::NotJson(json::Fault::Malformed { at })
         })?;
         // The input has an allowance of its own, so that a long one leaves the program as many steps as a short one.
-        let input = match allowance::within(|| read::value(input)) {
+        let input = match allowance::within(steps, || read::value(input)) {
             Ok(read) => read.map_err(Fault::NotJson)?,
             Err(Stopped::Spent(Spent::Steps | Spent::Members)) => return Err(Fault::InputTooLong),
             Err(stopped) => return Err(stopped.into()),
         };
-        allowance::within(|| self.only_output(input))?
+        allowance::within(steps, || self.only_output(input))?
     }
 
     fn only_output(&self, input: Value) -> Result<Vec<u8>, Fault> {

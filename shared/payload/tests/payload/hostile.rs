@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use payload::jq::{Fault, Program, Spent};
+use payload::jq::{Fault, PAYLOAD_STEPS_MAX, Program, Spent};
 
 fn run(program: &str, input: &str) -> Result<Vec<u8>, Fault> {
     let began = Instant::now();
@@ -57,6 +57,39 @@ fn programs_that_loop_for_ever_end() {
         let ran = run(program, "1");
         assert!(matches!(ran, Err(Fault::Spent(_))), "{program}: {ran:?}");
     }
+}
+
+#[test]
+fn programs_on_the_path_of_requests_end_sooner() {
+    let digits = format!("[1{}]", "0".repeat(4 << 20));
+    let numbers = format!("[{}1]", "1,".repeat(60_000));
+    for (program, input) in [
+        ("repeat(.) | empty", "1"),
+        ("reduce range(1e18) as $x (0; .)", "1"),
+        ("[range(200000)] | sort_by([range(100)])", "1"),
+        (
+            "reduce (range(1e9) | try error(.) catch .) as $x (0; .)",
+            "1",
+        ),
+        ("reduce range(62) as $x (1; [., .]) | walk(.)", "1"),
+        ("\"x\" * 100000 | [range(1e6) as $i | startswith(.)]", "1"),
+        ("[range(100000) as $x | .[0] < $x]", &digits),
+        ("[range(1e9) as $x | tojson]", &digits),
+        ("[.[] | tostring] | sort | repeat(.) | empty", &numbers),
+        ("repeat(unique) | empty", &numbers),
+    ] {
+        let program = Program::compile(program).unwrap();
+        let began = Instant::now();
+        let ran = program.run_within(PAYLOAD_STEPS_MAX, input.as_bytes());
+        let took = began.elapsed();
+        eprintln!("{took:?} {:.60}", program.text());
+        assert!(matches!(ran, Err(Fault::Spent(_))), "{program:?}: {ran:?}");
+        assert!(took < Duration::from_secs(2), "{program:?} took {took:?}");
+    }
+    let long = format!("[{}1]", "1,".repeat(200_000));
+    let ran = Program::compile(".").unwrap();
+    let ran = ran.run_within(PAYLOAD_STEPS_MAX, long.as_bytes());
+    assert_eq!(ran, Err(Fault::InputTooLong));
 }
 
 #[test]

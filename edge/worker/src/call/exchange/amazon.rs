@@ -49,7 +49,9 @@ pub(super) async fn role(
             fields.push(("Action", "AssumeRole"));
             let mut asked = posted(&url, &fields)?;
             let service = Service::sts(url.host());
-            let signed = signature::sign(&mut asked, keys.as_bytes(), &service, now_seconds);
+            let body = asked.body().clone().into_inner().unwrap_or_default();
+            let keys = keys.as_bytes();
+            let signed = signature::sign(&mut asked, &body, keys, &service, now_seconds);
             signed.map_err(|_| NoToken::Unsigned)?;
             asked
         }

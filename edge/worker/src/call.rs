@@ -20,6 +20,8 @@ pub mod retries;
 pub mod retry_after;
 pub mod exchange;
 pub mod failure;
+pub mod message;
+mod presenting;
 pub mod hearing;
 
 use std::{
@@ -30,10 +32,8 @@ use std::{
 use bytes::Bytes;
 use dialect::neutral::Dropped;
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body_util::Full;
 use ipnet::IpNet;
-use payload::transform::headers::{Edit, Headers};
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -41,26 +41,26 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
-    in_force::{Credential, InForce, mappings::Custom},
+    in_force::{InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
     route::{Candidate, Plan},
-    translate::{self, Forwards, Outgoing, Way},
+    translate::{self, Way},
 };
 
 use self::{
     answer::Answer,
-    client::{Client, Presented, Terms},
+    client::{Client, Terms},
     exchange::{
         Exchange,
-        issued::Issued,
         issuer::{Issuer, Opened},
-        no_token::NoToken,
     },
     failure::Failure,
     guard::Guard,
     hearing::{Heard, Next, Times},
+    message::{edit, message},
     origin::Origin,
+    presenting::{To, ToPresent, present},
     retries::Retries,
     upload::Upload,
 };
@@ -68,16 +68,6 @@ use self::{
 /// How many providers' base URLs are kept taken apart.
 // Full: all are forgotten, and taken apart anew when they are needed.
 const ORIGINS_MAX: usize = 4_096;
-
-/// The version of Anthropic's API that is asked for where the client names none.
-const MESSAGES_VERSION: &str = "2023-06-01";
-
-/// How many headers a request to a provider mostly has.
-const HEADERS: usize = 8;
-
-/// What we call ourselves to providers.
-pub const USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
 
 /// The section `[upstream]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -129,27 +119,6 @@ pub struct Call {
 
 /// A provider as it was when its base URL was taken apart.
 type Known = (Arc<Provider>, Rc<Origin>);
-
-/// What is presented to a provider.
-enum ToPresent {
-    /// There is no credential.
-    Nothing,
-    /// The credential.
-    Itself(Arc<Credential>),
-    /// What the credential was exchanged for.
-    Token(Arc<Credential>, Rc<Issued>),
-    /// The credential could not be exchanged.
-    NoToken(Box<NoToken>),
-}
-
-/// To whom it is presented.
-struct To<'a> {
-    provider: &'a Provider,
-    origin: &'a Origin,
-    /// The header that takes it as it is, where the provider's mapping names one.
-    header: Option<&'a HeaderName>,
-    now_seconds: u64,
-}
 
 /// Says what this module measures.
 pub fn describe() {
@@ -435,7 +404,7 @@ impl Call {
             header,
             now_seconds: arrival.at_ms / 1_000,
         };
-        present(&mut message, to_present, to, whole)?;
+        present(&mut message, to_present, &to, whole)?;
         Ok((message, way, dropped))
     }
 
@@ -468,7 +437,7 @@ impl Call {
             header: custom.as_ref().and_then(|it| it.credential_header.as_ref()),
             now_seconds: arrival.at_ms / 1_000,
         };
-        present(message, to_present, to, whole)
+        present(message, to_present, &to, whole)
     }
 
     /// The provider's base URL, taken apart once for each revision of the provider.
@@ -486,80 +455,5 @@ impl Call {
         }
         origins.insert(provider.id, (Arc::clone(provider), Rc::clone(&origin)));
         Ok(origin)
-    }
-}
-
-/// Presents what is to be presented, and lets it go.
-fn present<B>(
-    message: &mut http::Request<B>,
-    to_present: ToPresent,
-    to: To<'_>,
-    whole: fn(&B) -> Bytes,
-) -> Result<(), Failure> {
-    let (credential, token) = match to_present {
-        ToPresent::Nothing if to.provider.credential_required => {
-            return Err(Failure::Misconfigured("credential, which is missing"));
-        }
-        ToPresent::Nothing => return Ok(()),
-        ToPresent::Itself(credential) => (credential, None),
-        ToPresent::Token(credential, token) => (credential, Some(token)),
-        ToPresent::NoToken(why) => return Err(Failure::NoToken(why)),
-    };
-    let presented = Presented {
-        credential: &credential,
-        token: token.as_deref().map(Issued::secret),
-        kind: to.provider.kind,
-        header: to.header,
-        origin: to.origin,
-        now_seconds: to.now_seconds,
-    };
-    client::authenticate(message, presented, whole)
-        .map_err(|_| Failure::Misconfigured("credential, which is for another origin"))
-}
-
-/// The request, without a credential, what becomes of its answer, and what was left out.
-fn message(
-    request: &Request,
-    origin: &Origin,
-    outgoing: Outgoing,
-) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
-    let uri = origin.path(&outgoing.path);
-    let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
-    let mut message = http::Request::new(Full::new(outgoing.body));
-    *message.method_mut() = outgoing.method;
-    *message.uri_mut() = uri;
-    let headers = message.headers_mut();
-    headers.reserve(HEADERS);
-    headers.insert(header::HOST, origin.host_header().clone());
-    let anthropic = outgoing.forwards == Forwards::Anthropic;
-    request.forward_headers(headers, anthropic);
-    headers.insert(header::USER_AGENT, USER_AGENT);
-    headers.extend(outgoing.headers);
-    if anthropic {
-        let version = HeaderValue::from_static(MESSAGES_VERSION);
-        headers.entry("anthropic-version").or_insert(version);
-    }
-    if let Forwards::Betas(betas) = outgoing.forwards
-        && let Ok(betas) = HeaderValue::try_from(betas)
-        && !betas.is_empty()
-    {
-        headers.insert("anthropic-beta", betas);
-    }
-    Ok((message, outgoing.way, outgoing.dropped))
-}
-
-/// Changes the headers as the version's rules say. None of them may name a credential, the host or the framing.
-fn edit(headers: &mut HeaderMap, rules: &Headers, request: &Request) {
-    for edit in rules.edits(|name| request.spare_header(name)) {
-        match edit {
-            Edit::Remove(name) => drop(headers.remove(name)),
-            Edit::Set(name, value) => {
-                let name = HeaderName::from_bytes(name.as_bytes());
-                // The rules were checked when they were compiled.
-                if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
-                    headers.insert(name, value);
-                }
-            }
-        }
     }
 }

@@ -409,14 +409,15 @@ mod tests {
         assert_eq!(here.unwrap().unwrap().as_slice(), b"kept");
     }
 
+    fn form(authority: &str) -> String {
+        let authority = format!("\"authority\":\"{authority}\"");
+        format!(
+            "{{\"type\":\"client_secret\",\"tenant_id\":\"t\",\"client_id\":\"c\",\"client_secret\":\"s\",{authority}}}"
+        )
+    }
+
     #[test]
     fn a_form_may_go_where_its_kind_or_its_operator_says_and_stays_so_when_it_is_kept() {
-        let form = |authority: &str| {
-            let authority = format!("\"authority\":\"{authority}\"");
-            format!(
-                "{{\"type\":\"client_secret\",\"tenant_id\":\"t\",\"client_id\":\"c\",\"client_secret\":\"s\",{authority}}}"
-            )
-        };
         let asked = |kind, authority: &str, origins: &[&str]| admin::CreateProviderRequest {
             parent: "organizations/acme".into(),
             provider_id: "azure".into(),

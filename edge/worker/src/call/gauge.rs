@@ -4,6 +4,7 @@
 
 pub mod kept;
 pub mod media;
+pub mod passing;
 
 use std::rc::Rc;
 
@@ -11,12 +12,12 @@ use bytes::Bytes;
 use dialect::{
     Tokens,
     crossing::{
-        self, Back, Decoder,
-        stream::{Aside, Stream, Unframed},
+        self, Back,
+        stream::{Stream, Unframed},
         watch::Watch,
     },
-    estimate, events,
-    neutral::{Class, Error, Family, Seed},
+    estimate,
+    neutral::{Class, Error, Family},
     openai::{error, stream::Meter},
     request::Endpoint,
 };
@@ -29,7 +30,10 @@ use crate::{
     translate::Way,
 };
 
-use self::kept::{Kept, output_tokens_of};
+use self::{
+    kept::{Kept, output_tokens_of},
+    passing::{Framing, Passing, onlooker, reread},
+};
 
 /// The kind of every error that a provider caused.
 const FAULT: &str = "api_error";
@@ -75,24 +79,6 @@ pub struct Passed {
     answer_bytes: u64,
     /// The provider said that it failed.
     failed: bool,
-}
-
-/// A stream that passes as it is, and is watched.
-pub struct Passing {
-    family: Family,
-    framing: Framing,
-    aside: Aside,
-    /// Something that cannot be read did not go on.
-    cut: bool,
-}
-
-/// How a stream is framed that passes as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// Server-sent events.
-    Events,
-    /// One array that grows. It has no place for an event of ours.
-    Array,
 }
 
 // === impl Gauge ===
@@ -149,12 +135,7 @@ impl Gauge {
 
     /// Reads a stream of a family that is not chat's, and changes nothing.
     pub fn aside(family: Family, framing: Framing) -> Self {
-        Self::Aside(Box::new(Passing {
-            family,
-            framing,
-            aside: onlooker(family),
-            cut: false,
-        }))
+        Self::Aside(Box::new(Passing::new(family, framing)))
     }
 
     /// Takes Anthropic's events out of Amazon's frames.
@@ -413,42 +394,6 @@ impl Gauge {
             _ => false,
         }
     }
-}
-
-// === impl Passing ===
-
-impl Passing {
-    fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
-        self.aside.push(&bytes);
-        let at = (self.aside.watch().is_unreadable() && self.framing == Framing::Events)
-            .then(|| events::unreadable_at(&bytes))
-            .flatten();
-        self.cut = at.is_some();
-        match at {
-            Some(0) => {}
-            Some(at) => out.push(bytes.slice(..at)),
-            None => out.push(bytes),
-        }
-    }
-}
-
-/// Reads a stream and writes nothing, so that nothing is made from its seed.
-fn onlooker(family: Family) -> Aside {
-    let seed = Seed {
-        request_id: String::new(),
-        now_seconds: 0,
-    };
-    Aside::new(Decoder::new(family, &seed, false))
-}
-
-/// A chat's stream, read again for all that it says: its meter only counts.
-fn reread(passed: &[Bytes]) -> Aside {
-    let mut aside = onlooker(Family::Chat);
-    for bytes in passed {
-        aside.push(bytes);
-    }
-    aside.finish();
-    aside
 }
 
 /// Lets something be written, and gives it on if it is anything.

@@ -21,6 +21,7 @@ use payload::object::Misfit;
 
 use crate::{
     Tokens,
+    aws::exception,
     chat::{self, client::Client},
     cohere,
     converse::{self, names::Originals},
@@ -264,11 +265,16 @@ pub fn cross_count(
     target: &Target<'_>,
     seed: Seed,
 ) -> Result<Option<Crossed>, Refused> {
-    let request = counting::read(asked.family, asked.model, body).map_err(Refused::Misfit)?;
+    let mut request = counting::read(asked.family, asked.model, body).map_err(Refused::Misfit)?;
+    let unmarked = Maker::of(asked.family);
+    let left_out = proof::return_in_request(&mut request, unmarked, Maker::of(target.family()));
     let written = counting::write(&request, target).map_err(Refused::Unsupported)?;
-    let Some(Encoded { body, dropped }) = written else {
+    let Some(Encoded { body, mut dropped }) = written else {
         return Ok(None);
     };
+    for place in left_out {
+        dropped.note(place.to_string());
+    }
     let back = Back {
         client: asked.family,
         provider: target.family(),
@@ -315,12 +321,18 @@ pub fn error_event(client: Family, error: &Error) -> Vec<u8> {
     }
 }
 
-/// What a provider's error says. `name` is what stands beside its body: Bedrock's header `x-amzn-errortype`.
+/// What a provider's error says. `name` is what stands beside its body: Bedrock's header `x-amzn-errortype`. Bedrock and
+/// Vertex pass on what the maker of a model said, in the maker's words, or say it in their own.
 pub fn read_error(provider: Family, status: u16, name: Option<&str>, body: &[u8]) -> Error {
     match provider {
         Family::Chat => chat::error::decode(status, body),
         Family::Responses => responses::error::decode(status, body),
-        Family::Messages => messages::error::decode(status, body),
+        Family::Messages => match name {
+            Some(_) if !messages::hosted::is_own_error(body) => {
+                exception::error(name, Some(status), body)
+            }
+            _ => messages::error::decode(status, body),
+        },
         Family::Gemini => gemini::error::decode(status, body),
         Family::Converse => match name {
             Some(name) => converse::error::decode_named(name, status, body),
@@ -496,3 +508,30 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::neutral::Class;
+
+    #[test]
+    fn a_host_s_error_is_read_whether_it_or_the_model_s_maker_said_it() {
+        let read = |name, status, body: &str| {
+            let error = read_error(Family::Messages, status, name, body.as_bytes());
+            (error.class, error.message)
+        };
+        let own = r#"{"type":"error","error":{"type":"overloaded_error","message":"x"} }"#;
+        let google = r#"{"error":{"code":429,"message":"Quota.","status":"RESOURCE_EXHAUSTED"}}"#;
+        let amazon = r#"{"message":"Slow down."}"#;
+        let name = Some("ThrottlingException:http://x/");
+        let said = [
+            (None, 529, own, Class::Overloaded, "x"),
+            (name, 529, own, Class::Overloaded, "x"),
+            (None, 429, google, Class::RateLimited, "Quota."),
+            (name, 400, amazon, Class::RateLimited, "Slow down."),
+        ];
+        for (name, status, body, class, message) in said {
+            assert_eq!(read(name, status, body), (class, message.to_owned()));
+        }
+    }
+}

@@ -252,6 +252,7 @@ impl Passage<'_> {
                     ..Carried::default()
                 });
                 hop.note(&failure);
+                self.call.doubt(&failure, &hop.provider);
                 entry.attempt_failed(hop.missed(&failure));
                 return Err(none(failure, entry, way.label, room));
             }
@@ -300,7 +301,8 @@ impl Passage<'_> {
         let mut message = hop.message(&origin, passing.method, &passing.forwarded, upload)?;
         let to = (&hop.provider, &*origin);
         self.call
-            .authenticate(&mut message, to, arrival, Upload::bytes)?;
+            .authenticate(&mut message, to, arrival, Upload::bytes)
+            .await?;
         let line = self.call.passing().line(&origin).await?;
         entry.reached(hop.provider.id, &hop.model);
         let waits = hop::Waits {
@@ -330,6 +332,7 @@ impl Passage<'_> {
                 break;
             };
             hop.note(failure);
+            self.call.doubt(failure, &hop.provider);
             entry.attempt_failed(hop.missed(failure));
             if failure.was_sent() {
                 break;
@@ -397,7 +400,8 @@ impl Passage<'_> {
         let (mut message, accept) = switch::request(message, asked.handshake.offered.as_ref());
         let to = (&hop.provider, &*origin);
         let nothing = |_: &http_body_util::Empty<_>| bytes::Bytes::new();
-        self.call.authenticate(&mut message, to, arrival, nothing)?;
+        let presented = self.call.authenticate(&mut message, to, arrival, nothing);
+        presented.await?;
         let wire = self.call.passing().wire(&origin).await?;
         entry.reached(hop.provider.id, &hop.model);
         let switched = switch::switch(wire, message, &accept);

@@ -394,10 +394,18 @@ impl Request {
         self.events
     }
 
-    /// Adds the headers that a provider of this family may see.
-    pub fn forward_headers(&self, to: &mut HeaderMap, family: Family) {
+    /// The betas of Anthropic's API that the client asks for by a header, with commas between them.
+    pub fn betas(&self) -> &str {
+        let value = self.forwarded.get("anthropic-beta");
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// Adds the headers that a provider may see: those of Anthropic's API only to one that reads them.
+    pub fn forward_headers(&self, to: &mut HeaderMap, anthropic: bool) {
         for (name, value) in &self.forwarded {
-            if family == Family::Messages || !FORWARDED_TO_MESSAGES.contains(name) {
+            if anthropic || !FORWARDED_TO_MESSAGES.contains(name) {
                 to.insert(name.clone(), value.clone());
             }
         }

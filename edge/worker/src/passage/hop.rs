@@ -11,9 +11,9 @@ use tracing::warn;
 
 use crate::{
     call::{
-        USER_AGENT,
         client::{Body, NoAnswer},
         failure::Failure,
+        message::USER_AGENT,
         origin::Origin,
         upload::{Pulse, Upload},
     },

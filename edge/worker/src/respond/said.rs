@@ -177,7 +177,7 @@ fn of_translate(refusal: &translate::Refusal) -> Said {
 
 /// What a client hears of a provider's failure: never a name, an address or what the provider said. The
 /// operator finds those in the log.
-const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
+fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
     if failure.is_forbidden_address() {
         return (
             errors::ADDRESS_FORBIDDEN,
@@ -185,7 +185,15 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
         );
     }
     match failure {
-        Failure::Misconfigured(_) => (
+        Failure::NoToken(why) if why.is_refusal() => (
+            errors::IDENTITY_REFUSED,
+            "The issuer of the gateway's token refused the gateway's credential, not your key.",
+        ),
+        Failure::NoToken(why) if !why.is_misconfigured() => (
+            errors::IDENTITY_UNAVAILABLE,
+            "The issuer of the gateway's token for this provider gives none now.",
+        ),
+        Failure::Misconfigured(_) | Failure::NoToken(_) => (
             errors::MISCONFIGURED,
             "The provider of this model is not set up completely.",
         ),

@@ -5,7 +5,7 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{borrow::Cow, sync::Arc, task::Context, time::Duration};
+use std::{borrow::Cow, convert::Infallible, sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
 use dialect::{
@@ -151,6 +151,11 @@ impl Pipeline {
     /// Closes connections to providers that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.call.sweep(cx);
+    }
+
+    /// Has tokens for providers renewed before they end. Never ends; a core runs it beside its requests.
+    pub async fn renew(&self) -> Infallible {
+        self.call.renew().await
     }
 
     /// Answers one request that is passed through, by the same stages.

@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
 use crate::{
-    admit::{self, hold, room::Room},
+    admit::{hold, room::Room},
     call::failure::{Failure, Reported, Unanswered},
     passage::Through,
     pipeline::{Answered, Refusal, Reply},

@@ -162,7 +162,8 @@ impl Admit {
 
     /// The most output tokens that a client asked for, or a guess; none where nothing is generated.
     fn output_tokens(&self, request: &Request) -> u64 {
-        if request.endpoint() == Endpoint::Embeddings || request.endpoint().counts() {
+        let endpoint = request.endpoint();
+        if matches!(endpoint, Endpoint::Embeddings | Endpoint::Infer) || endpoint.counts() {
             return 0;
         }
         let scanned = request.scanned();

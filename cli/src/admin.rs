@@ -20,9 +20,15 @@ pub mod model;
 pub mod minted;
 pub mod key;
 pub mod limit;
+pub mod rate;
+pub mod new_price;
+pub mod price_file;
+pub mod price;
+pub mod discount;
 pub mod edge;
 pub mod join_token;
 pub mod usage;
+pub mod reprice;
 
 use plain::run_verb;
 
@@ -50,14 +56,22 @@ pub enum Command {
     /// Limits: how much of something a scope may use
     #[command(subcommand, visible_alias = "limit")]
     Limits(limit::Command),
+    /// Prices: what the organization pays, where that is not what is published
+    #[command(subcommand, visible_alias = "price")]
+    Prices(price::Command),
+    /// Discounts: what the organization has negotiated
+    #[command(subcommand, visible_alias = "discount")]
+    Discounts(discount::Command),
     /// Edges: who carries the traffic, and how far each has come
     #[command(subcommand, visible_alias = "edge")]
     Edges(edge::Command),
     /// Join tokens: what a new edge presents
     #[command(subcommand, visible_aliases = ["join-token", "tokens"])]
     JoinTokens(join_token::Command),
-    /// What was used, summed as asked
+    /// What was used and what it cost, summed as asked
     Usage(usage::Arguments),
+    /// Price settled usage anew
+    Reprice(reprice::Arguments),
 }
 
 /// Runs a command.
@@ -70,8 +84,11 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,
         Command::Keys(command) => key::run(command, session).await,
+        Command::Prices(command) => price::run(command, session).await,
+        Command::Discounts(command) => discount::run(command, session).await,
         Command::Edges(command) => edge::run(command, session).await,
         Command::JoinTokens(command) => join_token::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
+        Command::Reprice(arguments) => reprice::run(&arguments, session).await,
     }
 }

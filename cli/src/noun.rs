@@ -116,6 +116,41 @@ pub const LIMIT: Noun = Noun {
     ],
 };
 
+/// Prices.
+pub const PRICE: Noun = Noun {
+    message: "Price",
+    service: "PriceService",
+    field: "price",
+    collections: &["organizations", "prices"],
+    columns: &[
+        ("NAME", "name"),
+        ("PROVIDER", "provider"),
+        ("KIND", "provider_kind"),
+        ("MODEL", "provider_model"),
+        ("REGION", "region"),
+        ("TIER", "tier"),
+        ("ABOVE", "above_input_tokens"),
+        ("FROM", "valid_from"),
+        ("RATES", "rates"),
+    ],
+};
+
+/// Discounts.
+pub const DISCOUNT: Noun = Noun {
+    message: "Discount",
+    service: "DiscountService",
+    field: "discount",
+    collections: &["organizations", "discounts"],
+    columns: &[
+        ("NAME", "name"),
+        ("PROVIDER", "provider"),
+        ("KIND", "provider_kind"),
+        ("MODEL", "provider_model"),
+        ("BASIS POINTS", "basis_points"),
+        ("FROM", "valid_from"),
+    ],
+};
+
 /// Edges.
 pub const EDGE: Noun = Noun {
     message: "Edge",
@@ -183,6 +218,8 @@ mod tests {
             (MODEL_VERSION, "Create Get Delete"),
             (KEY, "Create Get Update Delete Revoke"),
             (LIMIT, "Create Get Update Delete"),
+            (PRICE, "Create Get Delete"),
+            (DISCOUNT, "Create Get Delete"),
             (EDGE, "Get Delete"),
             (JOIN_TOKEN, "Create Revoke"),
         ];

@@ -20,3 +20,4 @@ pub mod recipe;
 pub mod version;
 pub mod key;
 pub mod limit;
+pub mod price;

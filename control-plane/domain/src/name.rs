@@ -95,6 +95,16 @@ names! {
         "organizations" organization: Slug,
         "limits" limit: Slug,
     }
+    /// A price of an organization's own.
+    PriceName = "organizations/{organization}/prices/{price}" {
+        "organizations" organization: Slug,
+        "prices" price: Slug,
+    }
+    /// A discount of an organization.
+    DiscountName = "organizations/{organization}/discounts/{discount}" {
+        "organizations" organization: Slug,
+        "discounts" discount: Slug,
+    }
     /// An edge.
     EdgeName = "edges/{edge}" {
         "edges" edge: EdgeSlug,
@@ -125,7 +135,7 @@ macro_rules! below_an_organization {
     )*};
 }
 
-below_an_organization! { ProjectName ProviderName ModelName LimitName }
+below_an_organization! { ProjectName ProviderName ModelName LimitName PriceName DiscountName }
 
 // === impl KeyName ===
 

@@ -6,11 +6,12 @@
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
-        edge_service_server::EdgeServiceServer, key_service_server::KeyServiceServer,
-        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
+        discount_service_server::DiscountServiceServer, edge_service_server::EdgeServiceServer,
+        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         organization_service_server::OrganizationServiceServer,
-        project_service_server::ProjectServiceServer,
+        price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer, usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
@@ -42,9 +43,13 @@ mod key;
 mod limit_terms;
 mod limit_wire;
 mod limit;
+mod price_wire;
+mod price;
+mod discount;
 mod join_token;
 mod propagation;
 mod edge;
+mod reprice;
 mod usage;
 
 /// What the services are made of.
@@ -78,6 +83,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let versions = model_version::ModelVersions::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone());
+    let prices = price::Prices::new(desk.clone());
+    let discounts = discount::Discounts::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
     let usages = usage::Usages::new(desk, clock);
     let all = others
@@ -88,6 +95,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ModelVersionServiceServer::new(versions))
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
+        .add_service(PriceServiceServer::new(prices))
+        .add_service(DiscountServiceServer::new(discounts))
         .add_service(EdgeServiceServer::new(edges))
         .add_service(UsageServiceServer::new(usages));
     // The layer that is added last is met first: no byte of a body is read for nobody.

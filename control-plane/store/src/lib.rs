@@ -31,12 +31,16 @@ pub mod key;
 mod limit_scope;
 mod limit_terms;
 pub mod limit;
+mod price_for;
+pub mod price;
+pub mod discount;
 pub mod operator_key;
 pub mod join_token;
 mod sighting;
 pub mod edge;
 mod usage_groups;
 pub mod usage;
+pub mod repricing;
 
 pub use doorbell::{Bell, Doorbell};
 pub use error::{Obstacle, StoreError};

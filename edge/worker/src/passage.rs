@@ -5,6 +5,7 @@
 //! usage that an answer tells in passing.
 
 pub mod hop;
+mod way;
 
 use std::time::Duration;
 
@@ -12,10 +13,7 @@ use dialect::{estimate, neutral::Dropped};
 use http::{HeaderMap, Method, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::{
-    id::{ModelId, ProviderId, VersionId},
-    rules::Rules,
-};
+use policy::id::{ModelId, ProviderId};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -43,7 +41,7 @@ use crate::{
     request::{
         self, Arrival,
         body::{self, NoBody},
-        passing::{Aim, Handshake, Passing},
+        passing::{Handshake, Passing},
     },
     route,
     socket::{
@@ -52,7 +50,10 @@ use crate::{
     },
 };
 
-use self::hop::Hop;
+use self::{
+    hop::Hop,
+    way::{NoWay, Way},
+};
 
 /// The stages that this line goes through, and what it is held to.
 pub struct Passage<'a> {
@@ -122,14 +123,6 @@ pub enum Refusal {
     Call(Box<Unanswered>),
 }
 
-/// Where a request may go, and as what it is accounted.
-struct Way {
-    hops: Vec<Hop>,
-    model: Option<ModelId>,
-    version: VersionId,
-    label: String,
-}
-
 // === impl Passage ===
 
 impl Passage<'_> {
@@ -146,11 +139,12 @@ impl Passage<'_> {
         let caller = self.identify.caller_with(&rules, passing.key_text());
         let caller = caller.map_err(Refusal::Identify)?;
         passing.forget_key();
-        let way = way(&rules, &caller, &passing.aim)?;
+        let way = Way::of(&rules, &caller, &passing.aim)?;
         let providers = way.hops.iter().map(|hop| hop.provider.id);
         let whose = (&**caller.key(), way.model);
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
         let revision = rules.revision();
+        let book = rules.price_book(caller.key().organization).cloned();
         drop(rules);
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
@@ -165,8 +159,10 @@ impl Passage<'_> {
             endpoint: passing.aim.class(),
             streamed: passing.handshake.is_some(),
             revision,
+            book,
+            tags: passing.tags.take(),
         };
-        let entry = self.recorder.open_unread(arrival, permit, &opening);
+        let entry = self.recorder.open_unread(arrival, permit, opening);
         if let Some(handshake) = passing.handshake.take() {
             let asked = Asked {
                 caller,
@@ -315,7 +311,7 @@ impl Passage<'_> {
             .await?;
         let hold = hop.room(attempts).await?;
         let line = self.call.passing().line(&origin).await?;
-        entry.reached(hop.provider.id, &hop.model);
+        entry.reached(&hop.provider, &hop.model);
         entry.holds_there(hold);
         let waits = hop::Waits {
             first_byte_max: self.first_byte_max,
@@ -420,7 +416,7 @@ impl Passage<'_> {
         presented.await?;
         let hold = hop.room(asked.attempts.as_deref()).await?;
         let wire = self.call.passing().wire(&origin).await?;
-        entry.reached(hop.provider.id, &hop.model);
+        entry.reached(&hop.provider, &hop.model);
         entry.holds_there(hold);
         let switched = switch::switch(wire, message, &accept);
         let switched = timeout(self.first_byte_max, Box::pin(switched)).await;
@@ -460,40 +456,15 @@ fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
     }))
 }
 
-/// Where a request may go: to a provider that its path names, or to those of a model.
-fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, Refusal> {
-    match aim {
-        Aim::Provider { name, target, .. } => {
-            let provider = authorize::passage(rules, caller, name).map_err(Refusal::Closed)?;
-            Ok(Way {
-                hops: vec![Hop {
-                    provider,
-                    target: target.clone(),
-                    model: String::new(),
-                }],
-                model: None,
-                version: VersionId::from_bytes([0; 16]),
-                label: String::new(),
-            })
-        }
-        Aim::Realtime { model, rest } => {
-            let grant = authorize::grant(rules, caller.clone(), model);
-            let plan = route::plan(rules, grant.map_err(Refusal::Authorize)?);
-            let plan = plan.map_err(Refusal::Route)?;
-            let hops: Vec<_> = plan
-                .candidates()
-                .iter()
-                .filter_map(|candidate| Hop::realtime(candidate, rest))
-                .collect();
-            if hops.is_empty() {
-                return Err(Refusal::Request(request::Refusal::NoRealtime));
-            }
-            Ok(Way {
-                hops,
-                model: Some(plan.grant().model().id),
-                version: plan.version().id,
-                label: plan.into_label(),
-            })
+// === impl Refusal ===
+
+impl From<NoWay> for Refusal {
+    fn from(why: NoWay) -> Self {
+        match why {
+            NoWay::Closed(closed) => Self::Closed(closed),
+            NoWay::Authorize(refusal) => Self::Authorize(refusal),
+            NoWay::Route(refusal) => Self::Route(refusal),
+            NoWay::NoRealtime => Self::Request(request::Refusal::NoRealtime),
         }
     }
 }

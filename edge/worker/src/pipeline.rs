@@ -18,17 +18,22 @@ use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
 use policy::{model::Model, rules::Rules};
 use rustls::ClientConfig;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     accept,
     admit::{self, Admit, Limits, hold, room::Room},
     authorize,
-    call::{self, Call, failure::Unanswered, patience::Patience},
+    call::{
+        self, Call,
+        failure::{Failure, Unanswered},
+        patience::Patience,
+        telling,
+    },
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
-    record::{Record, Recorder},
+    record::{Entry, Record, Recorder},
     relay::{self, Relay, relay},
     request::{
         self, Arrival, Head, Keep, Request,
@@ -225,8 +230,24 @@ impl Pipeline {
         let with = (arrival, attempts.as_deref());
         let answer = self.call.first_good(&plan, &request, with, &mut entry);
         match answer.await {
-            Ok(answer) => {
-                let (head, body) = relay(answer, arrival, entry, &self.patience);
+            Ok(mut answer) => {
+                let tells_cost = request.tells_cost();
+                let mut cost = None;
+                if tells_cost {
+                    let by = Instant::from_std(arrival.started) + self.patience.total_max;
+                    // Boxed: rare beside the requests that carry this future's size.
+                    match Box::pin(telling::whole(&mut answer, &entry, by)).await {
+                        Ok(told) => cost = told,
+                        Err(failure) => return Err(unanswered(failure, entry, plan, room)),
+                    }
+                }
+                let (mut head, mut body) = relay(answer, arrival, entry, &self.patience);
+                if tells_cost {
+                    body.tell_cost();
+                }
+                if let Some(cost) = cost {
+                    head.headers.insert(telling::HEADER, cost);
+                }
                 let label = plan.into_label();
                 Ok(Reply::Answer(Box::new(Answered {
                     head,
@@ -236,14 +257,18 @@ impl Pipeline {
                 })))
             }
             // The entry is closed where the status is chosen, in `respond`, because its record tells that status.
-            Err(failure) => Err(Refusal::Call(Box::new(Unanswered {
-                failure,
-                entry,
-                label: plan.into_label(),
-                room,
-            }))),
+            Err(failure) => Err(unanswered(failure, entry, plan, room)),
         }
     }
+}
+
+fn unanswered(failure: Failure, entry: Entry, plan: Plan, room: Room) -> Refusal {
+    Refusal::Call(Box::new(Unanswered {
+        failure,
+        entry,
+        label: plan.into_label(),
+        room,
+    }))
 }
 
 /// What is decided without waiting.

@@ -9,6 +9,8 @@ pub mod endpoint;
 pub mod pages;
 pub mod budget;
 pub mod body;
+mod content;
+pub mod tags;
 pub mod passing;
 mod refusal;
 
@@ -36,8 +38,10 @@ pub use self::refusal::Refusal;
 use self::{
     body::NoBody,
     budget::{Budget, Share},
+    content::Unfit,
     endpoint::{Asked, Endpoint},
     key::Key,
+    tags::{InvalidTags, Tags},
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -82,6 +86,7 @@ pub struct Head {
     end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
     json_bytes: Option<Box<HeaderValue>>,
+    tags: Option<Box<Tags>>,
 }
 
 /// What of a head is kept only where somebody asks for it.
@@ -104,6 +109,8 @@ pub struct Request {
     // Boxed, because it is rare and would ride in the future of every request.
     end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
+    tags: Option<Box<Tags>>,
+    tells_cost: bool,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
     share: Share,
 }
@@ -174,7 +181,11 @@ impl Head {
                 if asked.inference == Inference::Infer {
                     json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
                 }
-                check_content(&parts.headers, json_bytes.is_some())?;
+                let binary = json_bytes.is_some();
+                content::check(&parts.headers, binary).map_err(|why| match why {
+                    Unfit::Encoded => Refusal::Encoded,
+                    Unfit::NotJson => Refusal::NotJson,
+                })?;
             }
             Endpoint::Models(listed) => {
                 let read = pages::listed(&parts);
@@ -191,6 +202,7 @@ impl Head {
                 forwarded.insert(name, value);
             }
         }
+        let tags = Tags::take(&mut parts.headers).map_err(|InvalidTags| Refusal::Tags)?;
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
         let key = Key::take(&mut parts.headers);
@@ -207,6 +219,7 @@ impl Head {
             end_user,
             spare,
             json_bytes,
+            tags,
         })
     }
 
@@ -233,6 +246,7 @@ impl Head {
             end_user,
             spare,
             json_bytes,
+            tags,
             ..
         } = self;
         let Bounds {
@@ -267,7 +281,17 @@ impl Head {
             (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
             (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
         };
-        let scanned = scanned.map_err(Refusal::Body)?;
+        let mut scanned = scanned.map_err(Refusal::Body)?;
+        let mut body = body;
+        // Rare: a question for us, which is taken out.
+        let tells_cost = scanned.cost_asked;
+        if tells_cost {
+            let text = str::from_utf8(&body).unwrap_or_default();
+            if let Some(without) = dialect::cost::without_question(text) {
+                body = Bytes::from(without);
+                scanned = dialect::request::scan(endpoint, &body).map_err(Refusal::Body)?;
+            }
+        }
         Ok(Request {
             endpoint,
             events: asked.events,
@@ -277,6 +301,8 @@ impl Head {
             body,
             end_user,
             spare,
+            tags,
+            tells_cost,
             share,
         })
     }
@@ -316,6 +342,16 @@ impl Request {
     /// The body, as it came or as the rules of its version made it.
     pub const fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// Whether the client wants to know what it cost.
+    pub const fn tells_cost(&self) -> bool {
+        self.tells_cost
+    }
+
+    /// What the client says of it.
+    pub fn tags(&self) -> Option<&Tags> {
+        self.tags.as_deref()
     }
 
     /// For whom the client says it asks: in our header, or else in the body; empty when it does not say. Looks through
@@ -444,31 +480,4 @@ fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refu
     let scanned = inference::request::scan(body, said.transpose()?);
     let scanned = scanned.map_err(|misfit| Refusal::Tensors(Box::new(misfit)))?;
     Ok(inference::usage::units(&scanned).rows)
-}
-
-/// `binary` says that something else than JSON stands in the body too.
-fn check_content(headers: &HeaderMap, binary: bool) -> Result<(), Refusal> {
-    let encoded = headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if encoded {
-        return Err(Refusal::Encoded);
-    }
-    if binary {
-        return Ok(());
-    }
-    // A client that says nothing is believed to send JSON; the scan finds out.
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let kind = kind
-        .as_bytes()
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default();
-    let kind = kind.trim_ascii();
-    let json = kind.eq_ignore_ascii_case(b"application/json")
-        || kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json");
-    if json { Ok(()) } else { Err(Refusal::NotJson) }
 }

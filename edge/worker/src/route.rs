@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 use payload::transform::Recipe;
 use policy::{
     model::{Target, Version},
+    price_book::PriceBook,
     provider::Provider,
     revision::Revision,
     rules::Rules,
@@ -23,6 +24,7 @@ pub struct Plan {
     version: Arc<Version>,
     candidates: Vec<Candidate>,
     revision: Revision,
+    book: Option<Arc<PriceBook>>,
 }
 
 /// One target, with its provider.
@@ -67,12 +69,14 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
     }
     let label = format!("{}@{}", model.name, version.name);
     let (version, revision) = (Arc::clone(version), rules.revision());
+    let book = rules.price_book(model.organization).cloned();
     Ok(Plan {
         grant,
         label,
         version,
         candidates,
         revision,
+        book,
     })
 }
 
@@ -97,6 +101,11 @@ impl Plan {
     /// The targets; never empty.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
+    }
+
+    /// The organization's own prices, if it has any.
+    pub const fn price_book(&self) -> Option<&Arc<PriceBook>> {
+        self.book.as_ref()
     }
 
     /// The configuration that decided.

@@ -69,6 +69,10 @@ ids! {
     VersionId;
     /// Which limit.
     LimitId;
+    /// Which of an organization's own prices.
+    PriceId;
+    /// Which discount.
+    DiscountId;
     /// Which count of a limit: of a limit that counts each member by itself, one for each member.
     CounterId;
 }

@@ -6,6 +6,7 @@ use crate::{
     limit::Limit,
     model::{Model, Version},
     organization::Organization,
+    price::{Discount, Price},
     project::Project,
     provider::Provider,
 };
@@ -14,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Lane {
-    /// Organizations, projects, providers, models, versions, limits.
+    /// Organizations, projects, providers, models, versions, limits, prices, discounts.
     Config = 1,
     /// Keys and revocations.
     Keys = 2,
@@ -44,6 +45,10 @@ pub enum Kind {
     Credential = 8,
     /// A pepper.
     Pepper = 9,
+    /// An organization's own price.
+    Price = 10,
+    /// A discount.
+    Discount = 11,
 }
 
 /// An object of policy.
@@ -59,6 +64,8 @@ pub enum Object {
     Key(Key),
     Credential(Credential),
     Pepper(Pepper),
+    Price(Price),
+    Discount(Discount),
 }
 
 // === impl Lane ===
@@ -86,7 +93,7 @@ impl Lane {
 
 impl Kind {
     /// Every kind, once.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Organization,
         Self::Project,
         Self::Provider,
@@ -96,6 +103,8 @@ impl Kind {
         Self::Key,
         Self::Credential,
         Self::Pepper,
+        Self::Price,
+        Self::Discount,
     ];
 
     /// The kind with this number.
@@ -111,7 +120,9 @@ impl Kind {
             | Self::Provider
             | Self::Model
             | Self::Version
-            | Self::Limit => Lane::Config,
+            | Self::Limit
+            | Self::Price
+            | Self::Discount => Lane::Config,
             Self::Key => Lane::Keys,
             Self::Credential | Self::Pepper => Lane::Secrets,
         }
@@ -133,6 +144,8 @@ impl Object {
             Self::Key(_) => Kind::Key,
             Self::Credential(_) => Kind::Credential,
             Self::Pepper(_) => Kind::Pepper,
+            Self::Price(_) => Kind::Price,
+            Self::Discount(_) => Kind::Discount,
         }
     }
 
@@ -148,6 +161,8 @@ impl Object {
             Self::Key(object) => object.key_id.as_bytes().to_vec(),
             Self::Credential(object) => object.provider.as_bytes().to_vec(),
             Self::Pepper(object) => object.version.to_be_bytes().to_vec(),
+            Self::Price(object) => object.id.as_bytes().to_vec(),
+            Self::Discount(object) => object.id.as_bytes().to_vec(),
         }
     }
 }

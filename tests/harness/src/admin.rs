@@ -1,12 +1,13 @@
 //! The admin API, as an operator with a key sees it.
 
 use proto::admin::{
-    edge_service_client::EdgeServiceClient, key_service_client::KeyServiceClient,
-    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
+    discount_service_client::DiscountServiceClient, edge_service_client::EdgeServiceClient,
+    key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
+    model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     organization_service_client::OrganizationServiceClient,
-    project_service_client::ProjectServiceClient, provider_service_client::ProviderServiceClient,
-    usage_service_client::UsageServiceClient,
+    price_service_client::PriceServiceClient, project_service_client::ProjectServiceClient,
+    provider_service_client::ProviderServiceClient, usage_service_client::UsageServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -87,6 +88,16 @@ impl Admin {
     /// Limits.
     pub fn limits(&self) -> LimitServiceClient<Authorized> {
         LimitServiceClient::new(self.channel())
+    }
+
+    /// Prices.
+    pub fn prices(&self) -> PriceServiceClient<Authorized> {
+        PriceServiceClient::new(self.channel())
+    }
+
+    /// Discounts.
+    pub fn discounts(&self) -> DiscountServiceClient<Authorized> {
+        DiscountServiceClient::new(self.channel())
     }
 
     /// Edges.

@@ -102,6 +102,7 @@ asked! {
     DeleteModelVersionRequest
     CreateKeyRequest UpdateKeyRequest DeleteKeyRequest RevokeKeyRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
+    CreatePriceRequest DeletePriceRequest CreateDiscountRequest DeleteDiscountRequest
     CreateJoinTokenRequest
 }
 

@@ -1,4 +1,4 @@
-//! `UsageService`: sums of settled usage.
+//! `UsageService`: sums of settled usage, and its pricing anew.
 
 use domain::{name::OrganizationName, violation::Violations};
 use lifecycle::clock::Clock;
@@ -7,7 +7,7 @@ use store::usage::{self, GroupBy, Query, Sum};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    api::{desk::Desk, moment},
+    api::{desk::Desk, moment, reprice::Asked},
     status,
 };
 
@@ -20,6 +20,9 @@ pub(crate) struct Usages {
 
 /// How far back sums go when the caller names no start.
 const RANGE_DEFAULT_MS: u64 = 30 * 24 * 3_600_000;
+
+/// The longest key of a tag, in bytes.
+const TAG_KEY_BYTES_MAX: usize = 32;
 
 // === impl Usages ===
 
@@ -46,6 +49,16 @@ impl UsageService for Usages {
             truncated: sums.truncated,
         }))
     }
+
+    async fn reprice_usage(
+        &self,
+        request: Request<admin::RepriceUsageRequest>,
+    ) -> Result<Response<admin::RepriceUsageResponse>, Status> {
+        let asked = Asked::read(request.get_ref(), self.clock.now_ms());
+        let asked = asked.map_err(status::invalid)?;
+        let said = asked.run(self.desk.store()).await;
+        said.map(Response::new).map_err(status::store)
+    }
 }
 
 fn read(
@@ -68,6 +81,9 @@ fn read(
         violations.add("start_time", "must be before `end_time`");
     }
     let by = group_by(&asked.group_by, &mut violations);
+    if asked.tag_key.len() > TAG_KEY_BYTES_MAX || asked.tag_key.contains('\0') {
+        violations.add("tag_key", "must be at most 32 bytes");
+    }
     let (Some(parent), Some(start_ms), Some(end_ms), true) =
         (parent, start_ms, end_ms, violations.is_empty())
     else {
@@ -79,6 +95,7 @@ fn read(
             start_ms,
             end_ms,
             by,
+            tag_key: asked.tag_key.clone(),
         },
     ))
 }
@@ -119,6 +136,9 @@ fn wire(sum: Sum) -> admin::UsageRow {
         output_tokens: sum.output_tokens,
         reasoning_tokens: sum.reasoning_tokens,
         estimated_requests: sum.estimated_requests,
+        cost_nano: sum.cost_nano,
+        unpriced_requests: sum.unpriced_requests,
+        tag: sum.tag.unwrap_or_default(),
     }
 }
 

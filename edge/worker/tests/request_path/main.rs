@@ -28,6 +28,7 @@ mod hang_up;
 mod limits;
 mod connections;
 mod measures;
+mod costs;
 mod encrypted;
 mod passing;
 mod sockets;

@@ -15,6 +15,7 @@ mod limit_kinds;
 mod hanging_up;
 mod admin;
 mod accounting;
+mod prices;
 mod metrics;
 mod deploy;
 mod dev;

@@ -133,11 +133,11 @@ mod tests {
             tier = "flex"
             above_input_tokens = 200000
             valid_from = 2026-01-01
-            input = "1.25"
-            cached_input = "0.125"
-            output = 10
+            input_tokens = "1.25"
+            cached_input_tokens = "0.125"
+            output_tokens = 10
         "#;
-        let csv = "id,kind,model,tier,above_input_tokens,valid_from,input,cached_input,output,images\n\
+        let csv = "id,kind,model,tier,above_input_tokens,valid_from,input_tokens,cached_input_tokens,output_tokens,images\n\
                    own-gpt,openai,gpt-4o*,flex,200000,2026-01-01,1.25,0.125,10,\n";
         let read = all(of_toml(toml)).unwrap();
         assert_eq!(read.len(), 1);
@@ -148,12 +148,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_by_its_name() {
         for (toml, why) in [
-            ("[[price]]\nmodel = 'm'\ninput = '1'", "id"),
-            ("[[price]]\nid = 'a'\nmodel = 'm'\ninput = 1.5", "quotes"),
+            ("[[price]]\nmodel = 'm'\ninput_tokens = '1'", "id"),
+            (
+                "[[price]]\nid = 'a'\nmodel = 'm'\ninput_tokens = 1.5",
+                "quotes",
+            ),
             ("[[price]]\nid = 'a'\nmodel = 'm'\nimput = '1'", "--imput"),
-            ("[[price]]\nid = 'a'\nmodel = 'm'\ninput = '-1'", "--input"),
+            (
+                "[[price]]\nid = 'a'\nmodel = 'm'\ninput_tokens = '-1'",
+                "--input-tokens",
+            ),
             ("[[prices]]\nid = 'a'", "[[price]]"),
-            ("[[price]]\nid = 'a'\ninput = '1'", "--model"),
+            ("[[price]]\nid = 'a'\ninput_tokens = '1'", "--model"),
         ] {
             let said = all(of_toml(toml)).unwrap_err();
             assert!(

@@ -47,28 +47,28 @@ pub enum Tier {
 pub struct Rates {
     /// A million input tokens
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
-    pub input: Option<Amount>,
+    pub input_tokens: Option<Amount>,
     /// A million that a cache served; what input costs unless given
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
-    pub cached_input: Option<Amount>,
+    pub cached_input_tokens: Option<Amount>,
     /// A million that a cache took
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
-    pub cache_write: Option<Amount>,
+    pub cache_write_tokens: Option<Amount>,
     /// A million that a cache took for an hour
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
-    pub cache_write_hour: Option<Amount>,
+    pub cache_write_hour_tokens: Option<Amount>,
     /// A million input tokens of sound
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
-    pub audio_input: Option<Amount>,
+    pub audio_input_tokens: Option<Amount>,
     /// A million output tokens
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
-    pub output: Option<Amount>,
+    pub output_tokens: Option<Amount>,
     /// A million reasoning tokens; what output costs unless given
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
-    pub reasoning: Option<Amount>,
+    pub reasoning_tokens: Option<Amount>,
     /// A million output tokens of sound
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
-    pub audio_output: Option<Amount>,
+    pub audio_output_tokens: Option<Amount>,
     /// One picture
     #[arg(long, value_name = "DOLLARS", value_parser = amount)]
     pub images: Option<Amount>,
@@ -135,14 +135,14 @@ impl Rates {
     /// Those that were given.
     pub fn wire(&self) -> Vec<PriceRate> {
         let all = [
-            (UsageCounter::Input, self.input),
-            (UsageCounter::CachedInput, self.cached_input),
-            (UsageCounter::CacheWrite, self.cache_write),
-            (UsageCounter::CacheWriteHour, self.cache_write_hour),
-            (UsageCounter::AudioInput, self.audio_input),
-            (UsageCounter::Output, self.output),
-            (UsageCounter::Reasoning, self.reasoning),
-            (UsageCounter::AudioOutput, self.audio_output),
+            (UsageCounter::Input, self.input_tokens),
+            (UsageCounter::CachedInput, self.cached_input_tokens),
+            (UsageCounter::CacheWrite, self.cache_write_tokens),
+            (UsageCounter::CacheWriteHour, self.cache_write_hour_tokens),
+            (UsageCounter::AudioInput, self.audio_input_tokens),
+            (UsageCounter::Output, self.output_tokens),
+            (UsageCounter::Reasoning, self.reasoning_tokens),
+            (UsageCounter::AudioOutput, self.audio_output_tokens),
             (UsageCounter::Images, self.images),
             (UsageCounter::Requests, self.requests),
             (UsageCounter::Units, self.units),

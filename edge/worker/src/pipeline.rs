@@ -230,17 +230,17 @@ impl Pipeline {
         let with = (arrival, attempts.as_deref());
         let answer = self.call.first_good(&plan, &request, with, &mut entry);
         match answer.await {
-            Ok(mut answer) => {
+            Ok(answer) => {
                 let tells_cost = request.tells_cost();
-                let mut cost = None;
-                if tells_cost {
+                let (answer, cost) = if tells_cost {
                     let by = Instant::from_std(arrival.started) + self.patience.total_max;
-                    // Boxed: rare beside the requests that carry this future's size.
-                    match Box::pin(telling::whole(&mut answer, &entry, by)).await {
-                        Ok(told) => cost = told,
+                    match telling::whole(answer, &entry, by).await {
+                        Ok(told) => told,
                         Err(failure) => return Err(unanswered(failure, entry, plan, room)),
                     }
-                }
+                } else {
+                    (answer, None)
+                };
                 let (mut head, mut body) = relay(answer, arrival, entry, &self.patience);
                 if tells_cost {
                     body.tell_cost();

@@ -1,3 +1,5 @@
+//! The arithmetic of costs: exact, rounded up once, never free, and whatever is counted within its bounds.
+
 use super::*;
 use crate::{
     glob::Glob,

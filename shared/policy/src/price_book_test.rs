@@ -1,3 +1,5 @@
+//! Which price is whose, and that the file of published prices and its document hold together.
+
 use std::{collections::HashSet, fmt::Write as _};
 
 use super::*;

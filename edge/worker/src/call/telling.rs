@@ -2,7 +2,7 @@
 //!
 //! Knows answers of chat as clients get them, whoever served; knows nothing of prices, which the account has.
 
-use std::mem;
+use std::{mem, pin::Pin};
 
 use bytes::{Bytes, BytesMut};
 use dialect::{
@@ -41,13 +41,20 @@ pub struct Telling {
     oversized: bool,
 }
 
+/// An answer, and how much it cost if it is in one piece.
+pub type Told = (Answer, Option<HeaderValue>);
+
 /// Reads an answer in one piece whole, and tells what it cost; what is streamed is left as it is. The value is for
-/// [`HEADER`].
-pub async fn whole(
-    answer: &mut Answer,
+/// [`HEADER`]. Boxed with the answer in it: rare, and large beside the future of a request whose client does not ask.
+pub fn whole(
+    answer: Answer,
     entry: &Entry,
     by: Instant,
-) -> Result<Option<HeaderValue>, Failure> {
+) -> Pin<Box<dyn Future<Output = Result<Told, Failure>> + '_>> {
+    Box::pin(tell_whole(answer, entry, by))
+}
+
+async fn tell_whole(mut answer: Answer, entry: &Entry, by: Instant) -> Result<Told, Failure> {
     let nothing = Content::Whole(Bytes::new(), Tally::default());
     let content = mem::replace(&mut answer.content, nothing);
     let (body, tally) = match content {
@@ -65,7 +72,7 @@ pub async fn whole(
         Content::Whole(body, tally) => (body, tally),
         streamed => {
             answer.content = streamed;
-            return Ok(None);
+            return Ok((answer, None));
         }
     };
     let cost = entry.cost_with(tally);
@@ -76,7 +83,7 @@ pub async fn whole(
         Cost::Known(nano) => money::dollars(nano),
         Cost::Unknown => "unknown".to_owned(),
     };
-    Ok(HeaderValue::try_from(said).ok())
+    Ok((answer, HeaderValue::try_from(said).ok()))
 }
 
 /// Dollars, or null where nobody knows.

@@ -269,7 +269,7 @@ fn sluice(site: &Site, line: &str) -> String {
 async fn the_command_line_imports_prices_and_shows_what_was_spent() {
     let (site, _tenant, key, _provider) = site().await;
     let file = site.folder().join("prices.csv");
-    let rows = "id,provider,model,tier,valid_from,input,output,requests\n\
+    let rows = "id,provider,model,tier,valid_from,input_tokens,output_tokens,requests\n\
                 house,main,provider-*,,,0.50,1.50,\n\
                 house-flex,main,provider-*,flex,2027-01-01,0.25,0.75,0.001\n";
     std::fs::write(&file, rows).expect("a file is written");

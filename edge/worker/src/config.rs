@@ -21,6 +21,8 @@ pub struct Config {
     pub upstream: call::Config,
     /// `[limits]`: where counts are kept.
     pub limits: Limits,
+    /// `[shaping]`: what is sent to providers that take no more.
+    pub shaping: shaping::Config,
     /// `[control_plane]`: where policy comes from and usage goes.
     pub control_plane: ControlPlane,
     /// `[state]`: what is kept on disk.

@@ -25,6 +25,7 @@ use policy::{
     key::Key,
     revision::Revision,
 };
+use shaping::Turn;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -178,6 +179,8 @@ pub struct Recorder {
 /// The open account of one request.
 pub struct Entry {
     open: Option<Box<Open>>,
+    // Held for as long as the provider works on it.
+    turn: Option<Turn>,
 }
 
 struct Open {
@@ -276,6 +279,7 @@ impl Recorder {
         // Boxed, because it rides in the future of every request.
         Entry {
             open: Some(Box::new(open)),
+            turn: None,
         }
     }
 }
@@ -300,6 +304,11 @@ impl Entry {
             open.record.over_limits.extend(hold.take_over());
             open.hold_there = Some(hold);
         }
+    }
+
+    /// The provider works on it in this turn, which is over with the account.
+    pub fn goes_on(&mut self, turn: Turn) {
+        self.turn = Some(turn);
     }
 
     /// What has been seen of the attempt that is under way. Counts if nobody says more.

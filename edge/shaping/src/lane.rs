@@ -5,26 +5,22 @@
 //! Knows nothing of what is sent.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use policy::traffic::{Class, Traffic};
+use policy::traffic::Traffic;
 use tokio::{
     sync::oneshot,
     time::{self, timeout_at},
 };
 
 use crate::{
+    busy::{Busy, Why},
     drained::Drained,
     pace::Pace,
     queue::{Place, Queue, Ticket},
 };
-
-/// What somebody is told to wait at least and at most before they come back.
-const COME_BACK_MIN: Duration = Duration::from_secs(1);
-const COME_BACK_MAX: Duration = Duration::from_mins(1);
 
 /// What a lane is held to.
 #[derive(Debug, Clone, Copy)]
@@ -91,28 +87,6 @@ pub struct Waiting {
 pub struct Turn {
     lane: Arc<Lane>,
     sent: Instant,
-}
-
-/// The provider takes no more now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy {
-    /// When it is worth coming back.
-    pub retry_after: Duration,
-    /// Why nobody waits for it.
-    pub why: Why,
-}
-
-/// Why a request does not wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// The provider has named a later time.
-    Parked,
-    /// Too many wait already, and none of a lower class.
-    Full,
-    /// Its turn would come, or came not, in the time that it has.
-    Late,
-    /// One of a higher class took its place.
-    Outranked,
 }
 
 /// Says what this module measures.
@@ -342,50 +316,6 @@ impl Drop for Turn {
     }
 }
 
-// === impl Busy ===
-
-impl Busy {
-    fn after(wait: Option<Duration>, why: Why) -> Self {
-        let wait = wait.unwrap_or(COME_BACK_MIN);
-        Self {
-            retry_after: wait.clamp(COME_BACK_MIN, COME_BACK_MAX),
-            why,
-        }
-    }
-
-    fn counted(self, class: Class) -> Self {
-        metrics::counter!(
-            "sluice_shaping_refused_total", "class" => class.name(), "why" => self.why.name()
-        )
-        .increment(1);
-        self
-    }
-}
-
-impl Why {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Parked => "parked",
-            Self::Full => "full",
-            Self::Late => "late",
-            Self::Outranked => "outranked",
-        }
-    }
-}
-
-impl fmt::Display for Busy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.why {
-            Why::Parked => "the provider has asked to be left alone for a while",
-            Why::Full => "the provider takes no more requests now, and too many wait",
-            Why::Late => "the provider takes no more requests now, and the wait was too long",
-            Why::Outranked => "the provider takes no more requests now, and others go first",
-        })
-    }
-}
-
-impl std::error::Error for Busy {}
-
 /// By the runtime's clock, which tests may hold.
 fn now() -> Instant {
     time::Instant::now().into_std()
@@ -394,6 +324,9 @@ fn now() -> Instant {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use policy::traffic::Class;
+
+    use crate::busy::COME_BACK_MIN;
 
     use super::*;
 

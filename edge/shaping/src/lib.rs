@@ -7,13 +7,15 @@
 mod pace;
 mod queue;
 mod drained;
+pub mod busy;
 pub mod lane;
 pub mod lanes;
 
 #[cfg(test)]
 mod overload_test;
 
-pub use lane::{Asking, Busy, Entered, Lane, Turn, Waiting};
+pub use busy::Busy;
+pub use lane::{Asking, Entered, Lane, Turn, Waiting};
 pub use lanes::{Config, Lanes};
 
 /// Describes this crate's metrics to the recorder.

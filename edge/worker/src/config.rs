@@ -55,6 +55,8 @@ pub struct Limits {
     /// See [`counters::Config`].
     pub redis_url: Secret,
     /// See [`counters::Config`].
+    pub redis_ca_file: Option<PathBuf>,
+    /// See [`counters::Config`].
     pub timeout_ms: u64,
     /// See [`counters::Config`].
     pub lease_ms: u64,
@@ -124,6 +126,7 @@ impl Limits {
         let Self {
             store,
             redis_url,
+            redis_ca_file,
             timeout_ms,
             lease_ms,
             ahead_ms,
@@ -132,6 +135,7 @@ impl Limits {
         counters::Config {
             store,
             redis_url,
+            redis_ca_file,
             timeout_ms,
             lease_ms,
             ahead_ms,
@@ -151,6 +155,7 @@ impl Default for Limits {
         let counters::Config {
             store,
             redis_url,
+            redis_ca_file,
             timeout_ms,
             lease_ms,
             ahead_ms,
@@ -161,6 +166,7 @@ impl Default for Limits {
         Self {
             store,
             redis_url,
+            redis_ca_file,
             timeout_ms,
             lease_ms,
             ahead_ms,

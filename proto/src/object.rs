@@ -18,6 +18,7 @@ use policy::{
     project::Project,
     provider::{Provider, ProviderKind},
     revision::Revision,
+    traffic::{Class, Share, Traffic},
 };
 use prost::Message;
 
@@ -98,6 +99,8 @@ fn project(it: &Project) -> wire::ProjectPolicy {
         id: it.id.as_bytes().to_vec(),
         organization_id: it.organization.as_bytes().to_vec(),
         name: it.name.clone(),
+        traffic_class: it.traffic.class as u32,
+        traffic_share: u32::from(it.traffic.share.get()),
     }
 }
 
@@ -198,6 +201,23 @@ fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
         id: id(&it.id, "id")?,
         organization,
         name: it.name,
+        traffic: read_traffic(it.traffic_class, it.traffic_share)?,
+    })
+}
+
+/// What an older control plane does not say is what everybody has.
+fn read_traffic(class: u32, share: u32) -> Result<Traffic, InvalidObject> {
+    let class = match class {
+        0 => Some(Class::default()),
+        number => u8::try_from(number).ok().and_then(Class::from_number),
+    };
+    let share = match share {
+        0 => Ok(Share::default()),
+        number => Share::new(u16::try_from(number).unwrap_or(0)),
+    };
+    Ok(Traffic {
+        class: class.ok_or_else(|| invalid("traffic_class is not known"))?,
+        share: share.map_err(|_| invalid("traffic_share is too large"))?,
     })
 }
 

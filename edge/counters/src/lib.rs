@@ -7,6 +7,7 @@ pub mod keyspace;
 pub mod bucket;
 pub mod reservation;
 pub mod process;
+pub mod place;
 pub mod redis;
 mod breaker;
 mod queue;

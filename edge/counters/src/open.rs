@@ -4,9 +4,10 @@
 //! one of them, since an edge starts without it.
 
 use std::{
+    fs,
     num::NonZeroUsize,
     sync::{Arc, Mutex, atomic::AtomicUsize},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lifecycle::clock::Clock;
@@ -18,6 +19,7 @@ use crate::{
     escrow::Escrow,
     link::Link,
     live::Live,
+    place::Invalid,
     process::Process,
     queue::Queue,
     redis::Server,
@@ -58,9 +60,7 @@ fn open_one(
     let timeout = config.timeout()?;
     let server = match config.store {
         Store::Process => None,
-        Store::Redis => Some(
-            Server::new(config.redis_url.expose(), timeout).map_err(|_| InvalidConfig::RedisUrl)?,
-        ),
+        Store::Redis => Some(server(config, timeout)?),
     };
     let remote = server.as_ref().map(|_| Remote {
         link: Link::new(Instant::now()),
@@ -85,4 +85,14 @@ fn open_one(
         Counters::new(Arc::clone(&parts)),
         Upkeep::new(parts, server),
     ))
+}
+
+fn server(config: &Config, timeout: Duration) -> Result<Server, InvalidConfig> {
+    let certificates = config.redis_ca_file.as_ref().map(fs::read).transpose();
+    let certificates = certificates.map_err(|_| InvalidConfig::RedisCa)?;
+    let server = Server::new(config.redis_url.expose(), certificates.as_deref(), timeout);
+    server.map_err(|why| match why {
+        Invalid::Url => InvalidConfig::RedisUrl,
+        Invalid::Certificates => InvalidConfig::RedisCa,
+    })
 }

@@ -7,12 +7,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use policy::{applying::Measure, id::OrganizationId};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError,
-    Script, ServerErrorKind, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value,
+    aio::MultiplexedConnection,
 };
 
 use crate::{
     keyspace,
+    place::{Invalid, Lost, Place},
     reservation::{Ahead, Line, Reply, Request, Reserved, Settled, Settlement, Term, Wanted},
 };
 
@@ -29,7 +30,7 @@ const COMMANDS_MAX: usize = 1_024;
 /// Where Redis is, and how to call it.
 #[derive(Clone)]
 pub struct Server {
-    client: Client,
+    place: Place,
     connection: AsyncConnectionConfig,
     scripts: Arc<Scripts>,
 }
@@ -40,10 +41,6 @@ pub struct Connection {
     connection: MultiplexedConnection,
     scripts: Arc<Scripts>,
 }
-
-/// The text was not the URL of a Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidUrl;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,18 +72,16 @@ struct Text {
 // === impl Server ===
 
 impl Server {
-    /// A Redis at `url`, of which each call may take `timeout`. Touches no network.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, InvalidUrl> {
-        let info = url.into_connection_info().map_err(|_| InvalidUrl)?;
-        // Without it a small command waits for the acknowledgement of the one before, up to 40 ms.
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(|_| InvalidUrl)?;
+    /// A Redis at `url`, of which each call may take `timeout`. `certificates` are those of the authority that signs the
+    /// server's, in PEM; without them the system's own are trusted. Touches no network.
+    pub fn new(url: &str, certificates: Option<&[u8]>, timeout: Duration) -> Result<Self, Invalid> {
+        let place = Place::read(url, certificates)?;
         let connection = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(Duration::from_millis(DIAL_MS_MAX)))
             .set_response_timeout(Some(timeout))
             .set_pipeline_buffer_size(COMMANDS_MAX);
         Ok(Self {
-            client,
+            place,
             connection,
             scripts: Arc::new(Scripts::new()),
         })
@@ -94,8 +89,8 @@ impl Server {
 
     /// Connects, loads the scripts and sees that Redis takes writes.
     pub async fn dial(&self) -> Result<Connection, Failure> {
-        let connection = self
-            .client
+        let client = self.place.now().await?;
+        let connection = client
             .get_multiplexed_async_connection_with_config(&self.connection)
             .await?;
         let connection = Connection {
@@ -430,6 +425,15 @@ impl From<RedisError> for Failure {
     }
 }
 
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Asking(error) => error.into(),
+            Lost::Unknown => Self::Refused("no such primary".to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -443,12 +447,3 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-impl fmt::Display for InvalidUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the text, which may hold a password.
-        f.write_str("not the URL of a redis, such as redis://127.0.0.1:6379/0")
-    }
-}
-
-impl std::error::Error for InvalidUrl {}

@@ -20,6 +20,7 @@ pub mod retries;
 pub mod retry_after;
 pub mod exchange;
 pub mod failure;
+mod turns;
 pub mod message;
 mod presenting;
 pub mod hearing;
@@ -37,6 +38,7 @@ use ipnet::IpNet;
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use shaping::Lanes;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -113,6 +115,7 @@ pub struct Call {
     idle_max: Duration,
     answer_max: Duration,
     retries: Retries,
+    lanes: Arc<Lanes>,
     in_force: InForce,
     // Borrowed for one look-up, never over an await.
     origins: RefCell<HashMap<ProviderId, Known>>,
@@ -177,7 +180,12 @@ fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> 
 
 impl Call {
     /// A way with an empty pool. `tls` may be shared by all cores.
-    pub fn new(config: &Config, tls: Arc<ClientConfig>, in_force: InForce) -> Self {
+    pub fn new(
+        config: &Config,
+        tls: Arc<ClientConfig>,
+        in_force: InForce,
+        lanes: Arc<Lanes>,
+    ) -> Self {
         let terms = |guard| Terms {
             guard,
             connect_max: Duration::from_millis(config.connect_timeout_ms),
@@ -202,6 +210,7 @@ impl Call {
             idle_max: Duration::from_millis(config.idle_timeout_ms),
             answer_max: Duration::from_millis(config.total_timeout_ms),
             retries: Retries::default(),
+            lanes,
             in_force,
             origins: RefCell::default(),
         }
@@ -217,20 +226,37 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let mut last: Option<Failure> = None;
         let mut tried = false;
-        for candidate in plan.candidates() {
+        let mut candidates = plan.candidates().iter().peekable();
+        while let Some(candidate) = candidates.next() {
             let provider = candidate.provider().id;
             if !tried {
                 self.retries.first(provider);
             } else if !self.may_ask_again(provider, arrival) {
                 continue;
             }
-            let attempt = self.attempt(candidate, request, (arrival, attempts), entry);
-            let failure = match attempt.await {
-                Ok(answer) => {
-                    if tried {
-                        self.retries.succeeded(provider);
+            // One waits only where there is nowhere else to go.
+            let waits = candidates.peek().is_none();
+            let turn = match turns::ask(&self.lanes, (plan, candidate), request, waits) {
+                Ok(turn) => Ok(turn),
+                Err(to_come) => to_come.await.map_err(Failure::from),
+            };
+            let failure = match turn {
+                Ok(turn) => {
+                    let attempt = self.attempt(candidate, request, (arrival, attempts), entry);
+                    match attempt.await {
+                        Ok(answer) => {
+                            if tried {
+                                self.retries.succeeded(provider);
+                            }
+                            turns::taken(&turn, &answer, request);
+                            entry.goes_on(turn);
+                            return Ok(answer);
+                        }
+                        Err(failure) => {
+                            turns::failed(&turn, &failure);
+                            failure
+                        }
                     }
-                    return Ok(answer);
                 }
                 Err(failure) => failure,
             };

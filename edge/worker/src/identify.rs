@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use keys::Family;
 use lifecycle::clock::Clock;
-use policy::{key::Key, rules::Rules};
+use policy::{key::Key, rules::Rules, traffic::Traffic};
 
 use crate::{
     in_force::{InForce, Standing},
@@ -25,6 +25,7 @@ pub struct Identify {
 #[derive(Debug, Clone)]
 pub struct Caller {
     key: Arc<Key>,
+    traffic: Traffic,
 }
 
 /// Why nobody has been identified.
@@ -78,11 +79,12 @@ impl Identify {
         rules
             .organization(key.organization)
             .ok_or(Refusal::Dangling("organization"))?;
-        rules
+        let project = rules
             .project(key.project)
             .filter(|project| project.organization == key.organization)
             .ok_or(Refusal::Dangling("project"))?;
-        Ok(Caller { key })
+        let traffic = project.traffic;
+        Ok(Caller { key, traffic })
     }
 
     /// Whether a caller of before would still be one, as far as its key goes.
@@ -104,6 +106,11 @@ impl Identify {
 // === impl Caller ===
 
 impl Caller {
+    /// How its requests are treated where there is not room for all.
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     /// The key that was proved.
     pub const fn key(&self) -> &Arc<Key> {
         &self.key

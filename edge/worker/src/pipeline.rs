@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
 use policy::{model::Model, rules::Rules};
 use rustls::ClientConfig;
+use shaping::Lanes;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -72,6 +73,8 @@ pub struct Ingredients {
     pub inference: accept::Config,
     /// `[upstream]`.
     pub upstream: call::Config,
+    /// Who goes next where a provider takes no more; one for all cores.
+    pub lanes: Arc<Lanes>,
     /// The part of `[limits]` that is about guessing.
     pub guesses: admit::Config,
 }
@@ -135,7 +138,7 @@ impl Pipeline {
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
             clock: of.clock,
-            call: Call::new(&of.upstream, of.tls, of.in_force.clone()),
+            call: Call::new(&of.upstream, of.tls, of.in_force.clone(), of.lanes),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
             bounds: of.inference,

@@ -15,6 +15,7 @@
 
 pub mod measures;
 mod outcome;
+mod told;
 
 use std::{mem, rc::Rc, time::Duration};
 
@@ -25,6 +26,7 @@ use policy::{
     key::Key,
     revision::Revision,
 };
+use shaping::Turn;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -34,7 +36,10 @@ use crate::{
 };
 
 use self::measures::Measures;
-pub use self::outcome::{Outcome, UsageSource};
+pub use self::{
+    outcome::{Outcome, UsageSource},
+    told::{Carried, Missed, Opening, Tally},
+};
 
 /// How many records may wait to be reported.
 // Full: the record is lost and counted as lost; the limits are settled all the same.
@@ -114,59 +119,6 @@ pub struct Attempt {
     pub tokens: Tokens,
 }
 
-/// An attempt that gave no answer, as whoever made it tells it.
-#[derive(Clone, Copy)]
-pub struct Missed<'a> {
-    /// Who was asked.
-    pub provider: ProviderId,
-    /// The provider's name for the model; empty where none was named.
-    pub provider_model: &'a str,
-    /// See [`Attempt::code`].
-    pub code: &'static str,
-    /// See [`Attempt::status`].
-    pub status: u16,
-    /// Whether the provider may have begun to work on it.
-    pub sent: bool,
-    /// Whether the provider answered with an error, and bills nothing unless it says so.
-    pub refused: bool,
-}
-
-/// What has been seen of an answer's usage.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// What the provider said.
-    pub tokens: Option<Tokens>,
-    /// Output tokens by our own count.
-    pub output_tokens: u64,
-}
-
-/// What is known of a request when its account is opened.
-pub struct Opening<'a> {
-    /// Whose.
-    pub key: &'a Key,
-    /// The public model; zeroes where there is none.
-    pub model: ModelId,
-    /// Its version.
-    pub version: VersionId,
-    /// The path, or its class.
-    pub endpoint: &'static str,
-    /// Whether it is a stream.
-    pub streamed: bool,
-    /// The configuration that it saw.
-    pub revision: Revision,
-}
-
-/// How much has passed of what is passed through.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Carried {
-    /// Bytes of the request.
-    pub request_bytes: u64,
-    /// Bytes of the answer.
-    pub answer_bytes: u64,
-    /// Input tokens by our own count, if the guess of before can be mended.
-    pub input_tokens: Option<u64>,
-}
-
 /// Opens entries. One for each core.
 #[derive(Clone)]
 pub struct Recorder {
@@ -178,6 +130,8 @@ pub struct Recorder {
 /// The open account of one request.
 pub struct Entry {
     open: Option<Box<Open>>,
+    // Held for as long as the provider works on it.
+    turn: Option<Turn>,
 }
 
 struct Open {
@@ -276,6 +230,7 @@ impl Recorder {
         // Boxed, because it rides in the future of every request.
         Entry {
             open: Some(Box::new(open)),
+            turn: None,
         }
     }
 }
@@ -300,6 +255,11 @@ impl Entry {
             open.record.over_limits.extend(hold.take_over());
             open.hold_there = Some(hold);
         }
+    }
+
+    /// The provider works on it in this turn, which is over with the account.
+    pub fn goes_on(&mut self, turn: Turn) {
+        self.turn = Some(turn);
     }
 
     /// What has been seen of the attempt that is under way. Counts if nobody says more.

@@ -28,6 +28,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::clock::Clock;
 use payload::object::Misfit;
+use policy::traffic::Class;
 
 use crate::accept;
 
@@ -50,6 +51,8 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
 
 /// The header in which a client may say for whom it asks.
 const END_USER: HeaderName = HeaderName::from_static("x-sluice-end-user");
+/// The header in which a client may ask for a lower class than its project's.
+const PRIORITY: HeaderName = HeaderName::from_static("x-sluice-priority");
 /// Where keys and the like stand. They are never kept.
 const KEYS: [&str; 5] = [
     "authorization",
@@ -82,6 +85,7 @@ pub struct Head {
     end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
     json_bytes: Option<Box<HeaderValue>>,
+    class: Option<Class>,
 }
 
 /// What of a head is kept only where somebody asks for it.
@@ -100,6 +104,7 @@ pub struct Request {
     forwarded: HeaderMap,
     scanned: Scanned,
     tensors: Option<Box<Tensors>>,
+    class: Option<Class>,
     body: Bytes,
     // Boxed, because it is rare and would ride in the future of every request.
     end_user: Option<Box<HeaderValue>>,
@@ -196,6 +201,14 @@ impl Head {
         let key = Key::take(&mut parts.headers);
         let end_user = keep.end_user.then(|| parts.headers.remove(END_USER));
         let end_user = end_user.flatten().map(Box::new);
+        let class = parts.headers.remove(PRIORITY);
+        let class = class.map(|it| {
+            it.to_str()
+                .ok()
+                .and_then(Class::parse)
+                .ok_or(Refusal::Priority)
+        });
+        let class = class.transpose()?;
         let spare = keep
             .spare
             .then(|| Box::new(spare(parts.headers, &forwarded)));
@@ -207,6 +220,7 @@ impl Head {
             end_user,
             spare,
             json_bytes,
+            class,
         })
     }
 
@@ -233,6 +247,7 @@ impl Head {
             end_user,
             spare,
             json_bytes,
+            class,
             ..
         } = self;
         let Bounds {
@@ -274,6 +289,7 @@ impl Head {
             forwarded,
             scanned,
             tensors,
+            class,
             body,
             end_user,
             spare,
@@ -311,6 +327,11 @@ impl Request {
     /// What the scan of the body said.
     pub const fn scanned(&self) -> &Scanned {
         &self.scanned
+    }
+
+    /// The class that the client asks for, if it does.
+    pub const fn class(&self) -> Option<Class> {
+        self.class
     }
 
     /// The body, as it came or as the rules of its version made it.

@@ -70,6 +70,7 @@ pub fn describe() {
     crate::admit::hold::describe();
     crate::record::measures::describe();
     call::describe();
+    shaping::describe();
     respond::describe();
     in_flight::describe();
 }

@@ -10,6 +10,7 @@ use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 
 use counters::Upkeep;
 use lifecycle::{announce, clock::Clock, drain::Drain, exposition, listen, ops, ready::Readiness};
+use shaping::Lanes;
 use tokio::{
     net::TcpListener,
     runtime,
@@ -149,6 +150,7 @@ fn cores(
     let limits = config.limits.counters();
     let counters = counters::open_each(&limits, &clock, &live_edges, threads)?;
     let tls = call::dial::tls()?;
+    let lanes = Arc::new(Lanes::new(config.shaping));
     let mut cores = Vec::with_capacity(listeners.len());
     for (listener, (counters, upkeep)) in listeners.into_iter().zip(counters) {
         let ingredients = Ingredients {
@@ -160,6 +162,7 @@ fn cores(
             tls: Arc::clone(&tls),
             inference: config.inference.clone(),
             upstream: config.upstream.clone(),
+            lanes: Arc::clone(&lanes),
             guesses: config.limits.guesses(),
         };
         cores.push(core(listener, ingredients, upkeep)?);

@@ -7,6 +7,7 @@ pub mod id;
 pub mod revision;
 pub mod region;
 pub mod calendar;
+pub mod traffic;
 pub mod organization;
 pub mod project;
 pub mod mapping;

@@ -1,6 +1,9 @@
 //! A project: a team's workspace in an organization.
 
-use crate::id::{OrganizationId, ProjectId};
+use crate::{
+    id::{OrganizationId, ProjectId},
+    traffic::Traffic,
+};
 
 /// A project, as edges know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,4 +14,6 @@ pub struct Project {
     pub organization: OrganizationId,
     /// The last segment of its name.
     pub name: String,
+    /// How its requests are treated where there is not room for all.
+    pub traffic: Traffic,
 }

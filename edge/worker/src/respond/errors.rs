@@ -67,7 +67,9 @@ errors! {
     BODY_TOO_LARGE = "request_too_large" 413 INVALID Caller false;
     BODY_TIMEOUT = "request_timeout" 408 INVALID Caller true;
     BODY_BROKEN = "request_incomplete" 400 INVALID Caller true;
+    INVALID_PRIORITY = "invalid_priority" 400 INVALID Caller false;
     OVERLOADED = "overloaded" 503 API Operator true;
+    PROVIDER_BUSY = "provider_busy" 503 API Provider true;
     INVALID_BODY = "invalid_body" 400 INVALID Caller false;
     INVALID_MODEL = "invalid_model" 400 INVALID Caller false;
     AMBIGUOUS_MEMBER = "ambiguous_member" 400 INVALID Caller false;

@@ -98,8 +98,8 @@ pub fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Slow, Tensors,
-        TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Priority,
+        Slow, Tensors, TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
@@ -114,6 +114,7 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Slow => errors::BODY_TIMEOUT,
         Broken => errors::BODY_BROKEN,
         Full => errors::OVERLOADED,
+        Priority => return (errors::INVALID_PRIORITY, Some("x-sluice-priority")),
         Body(Refused::NotJson(_) | Refused::NotJsonValue(_)) | Tensors(_) => errors::INVALID_BODY,
         Body(Refused::ModelMissing | Refused::ModelNotText) => {
             return (errors::INVALID_MODEL, Some("model"));
@@ -211,6 +212,10 @@ fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
         Failure::Unreadable | Failure::Untranslatable(_) | Failure::NoRoom(_) => {
             (errors::UNREADABLE, "The provider's answer cannot be read.")
         }
+        Failure::Busy(_) => (
+            errors::PROVIDER_BUSY,
+            "The provider of this model takes no more requests now; come back later.",
+        ),
         Failure::Unmapped(_) => (
             errors::MAPPING_FAILED,
             "The programs of this model make no answer of what its provider answered.",

@@ -20,6 +20,7 @@ use policy::{
     provider::{Provider, ProviderKind},
     revision::Revision,
     rules::Rules,
+    traffic::Traffic,
 };
 use rustls::ClientConfig;
 use tokio::{
@@ -49,6 +50,7 @@ const PEPPER: [u8; 32] = [7; 32];
 pub struct Setup {
     pub inference: accept::Config,
     pub upstream: call::Config,
+    pub shaping: shaping::Config,
     pub grace: Duration,
     pub deadline: Duration,
     pub stream_options: bool,
@@ -83,6 +85,11 @@ impl Default for Setup {
             upstream: call::Config {
                 private_ranges: loopback,
                 ..call::Config::default()
+            },
+            // What most tests are about is not to hang on what a provider said in the one before.
+            shaping: shaping::Config {
+                park_ms_max: 0,
+                ..shaping::Config::default()
             },
             grace: Duration::ZERO,
             deadline: Duration::from_millis(500),
@@ -167,6 +174,7 @@ impl Setup {
                 tls: self.tls,
                 inference: self.inference,
                 upstream: self.upstream,
+                lanes: Arc::new(shaping::Lanes::new(self.shaping)),
                 guesses: admit::Config::default(),
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -189,6 +197,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             id: PROJECT,
             organization: ORGANIZATION,
             name: "p".to_owned(),
+            traffic: Traffic::default(),
         }),
         model("chat", MODEL, Some(VERSION)),
         model("unoffered", ModelId::from_bytes([5; 16]), None),

@@ -21,3 +21,4 @@ mod dev;
 mod command_line;
 mod foreign;
 mod passthrough;
+mod shaping;

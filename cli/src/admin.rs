@@ -21,6 +21,7 @@ pub mod target;
 pub mod model_version;
 pub mod model;
 pub mod minted;
+pub mod key_rotation;
 pub mod key;
 pub mod limit;
 pub mod edge;

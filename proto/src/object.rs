@@ -8,7 +8,7 @@ use std::fmt;
 use policy::{
     credential::{Credential, Pepper},
     id::{ModelId, OrganizationId, ProjectId, ProviderId},
-    key::Key,
+    key::{Key, PreviousSecret},
     limit::{Limit, Rate, Scope, Unit},
     model::{Model, Target, Version},
     object::{Kind, Object},
@@ -93,6 +93,7 @@ fn project(it: &Project) -> wire::ProjectPolicy {
         id: it.id.as_bytes().to_vec(),
         organization_id: it.organization.as_bytes().to_vec(),
         name: it.name.clone(),
+        key_age_max_ms: it.key_age_max_ms.unwrap_or(0),
     }
 }
 
@@ -162,6 +163,17 @@ fn key(it: &Key) -> wire::KeyPolicy {
         model_ids: it.models.iter().map(|id| id.as_bytes().to_vec()).collect(),
         expires_at_ms: it.expires_at_ms.unwrap_or(0),
         config_revision: it.config_revision.0,
+        secret_created_at_ms: it.secret_created_at_ms,
+        previous_secret: it.previous.as_deref().map(previous_secret),
+    }
+}
+
+fn previous_secret(it: &PreviousSecret) -> wire::PreviousSecretPolicy {
+    wire::PreviousSecretPolicy {
+        tag: it.tag.to_vec(),
+        pepper_version: it.pepper_version,
+        created_at_ms: it.created_at_ms,
+        expires_at_ms: it.expires_at_ms,
     }
 }
 
@@ -180,6 +192,7 @@ fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
         id: id(&it.id, "id")?,
         organization,
         name: it.name,
+        key_age_max_ms: (it.key_age_max_ms > 0).then_some(it.key_age_max_ms),
     })
 }
 
@@ -264,6 +277,7 @@ fn read_key(it: wire::KeyPolicy) -> Result<Key, InvalidObject> {
         .model_ids
         .iter()
         .map(|bytes| id::<ModelId>(bytes, "model_ids"));
+    let previous = it.previous_secret.as_ref().map(read_previous_secret);
     Ok(Key {
         organization: id(&it.organization_id, "organization_id")?,
         project: id(&it.project_id, "project_id")?,
@@ -272,7 +286,18 @@ fn read_key(it: wire::KeyPolicy) -> Result<Key, InvalidObject> {
         models: models.collect::<Result<_, _>>()?,
         expires_at_ms: (it.expires_at_ms > 0).then_some(it.expires_at_ms),
         config_revision: Revision(it.config_revision),
+        secret_created_at_ms: it.secret_created_at_ms,
+        previous: previous.transpose()?.map(Box::new),
         key_id: it.key_id,
+    })
+}
+
+fn read_previous_secret(it: &wire::PreviousSecretPolicy) -> Result<PreviousSecret, InvalidObject> {
+    Ok(PreviousSecret {
+        tag: digest(&it.tag, "previous_secret.tag")?,
+        pepper_version: it.pepper_version,
+        created_at_ms: it.created_at_ms,
+        expires_at_ms: it.expires_at_ms,
     })
 }
 

@@ -6,6 +6,7 @@ use proto::admin::{Key, KeyEnvironment};
 use crate::{
     admin::{
         field::{self, Change, Mask, Which},
+        key_rotation::{self, EndOverlap, Report, Rotate},
         minted::Shown,
     },
     failure::Failure,
@@ -23,6 +24,12 @@ pub enum Command {
     Create(Create),
     /// Change what is named of one
     Update(Update<Edit>),
+    /// Give one another secret; its text is shown this once, and the old one works until the overlap ends
+    Rotate(Rotate),
+    /// End the overlap of a rotation: the old secret works no more
+    EndOverlap(EndOverlap),
+    /// Show those that nobody uses, or whose secret is to be replaced
+    Report(Report),
     /// Make one useless, at once and for ever
     Revoke(Revoke),
     /// Show one
@@ -88,6 +95,9 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
     match command {
         Command::Create(create) => mint(create, session).await,
         Command::Update(update) => field::update(&noun::KEY, &update, session).await,
+        Command::Rotate(rotate) => key_rotation::rotate(rotate, session).await,
+        Command::EndOverlap(end) => key_rotation::end_overlap(end, session).await,
+        Command::Report(report) => key_rotation::report(&report, session).await,
         Command::Get(get) => session.get(&noun::KEY, &get.name).await,
         Command::Delete(delete) => session.delete(&noun::KEY, &delete).await,
         Command::List(list) => {

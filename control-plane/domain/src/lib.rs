@@ -15,4 +15,5 @@ pub mod provider;
 pub mod model;
 pub mod version;
 pub mod key;
+pub mod rotation;
 pub mod limit;

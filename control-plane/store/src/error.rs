@@ -71,6 +71,8 @@ pub enum Obstacle {
     IsNotRevoked,
     /// An edge is connected.
     IsConnected,
+    /// A key has two secrets that work.
+    HasTwoSecrets,
 }
 
 // === impl Obstacle ===
@@ -92,6 +94,7 @@ impl Obstacle {
             Self::IsRevoked => "IS_REVOKED",
             Self::IsNotRevoked => "IS_NOT_REVOKED",
             Self::IsConnected => "IS_CONNECTED",
+            Self::HasTwoSecrets => "HAS_TWO_SECRETS",
         }
     }
 }
@@ -112,6 +115,9 @@ impl fmt::Display for Obstacle {
             Self::IsRevoked => "it is revoked: make another one",
             Self::IsNotRevoked => "it is not revoked: revoke it first",
             Self::IsConnected => "it is connected: stop it first",
+            Self::HasTwoSecrets => {
+                "it has two secrets that work: end their overlap first, or rotate without one"
+            }
         })
     }
 }

@@ -9,7 +9,6 @@ use domain::{
     segment::{KeyId, ModelSlug},
 };
 use policy::{
-    id::ModelId,
     object::{Kind, Object},
     region::Audience,
     revision::Revision,
@@ -23,6 +22,7 @@ use crate::{
     error::{Obstacle, StoreError},
     id::uuid,
     key_models, key_object,
+    key_secret::Secret,
     list::{self, Listed},
     named,
     store::Store,
@@ -54,12 +54,8 @@ pub struct New {
     pub models: Vec<ModelName>,
     /// When it stops working; `None` means: never.
     pub expires_at: Option<OffsetDateTime>,
-    /// SHA-256 of its secret, sealed.
-    pub secret_sha256_sealed: Vec<u8>,
-    /// What edges compare.
-    pub tag: [u8; 32],
-    /// With which pepper the tag was made.
-    pub pepper_version: u32,
+    /// Its secret.
+    pub secret: Secret,
 }
 
 /// A key as it stands.
@@ -79,6 +75,14 @@ pub struct Row {
     pub expires_at: Option<OffsetDateTime>,
     /// When it was revoked; `None` while it is not.
     pub revoked_at: Option<OffsetDateTime>,
+    /// When its secret was made.
+    pub secret_created_at: OffsetDateTime,
+    /// Until when the secret before this one works; `None` when there is none.
+    pub previous_expires_at: Option<OffsetDateTime>,
+    /// When it was last used, to the minute.
+    pub used_at: Option<OffsetDateTime>,
+    /// When the secret before this one was last used, to the minute.
+    pub previous_used_at: Option<OffsetDateTime>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -89,18 +93,23 @@ pub struct Row {
     pub revision: Revision,
 }
 
-struct Columns {
-    id: Uuid,
-    key_id: String,
-    environment: i16,
-    display_name: String,
-    models: Vec<String>,
-    expires_at: Option<OffsetDateTime>,
-    revoked_at: Option<OffsetDateTime>,
-    version: i64,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
-    revision: i64,
+/// A row as the database has it.
+pub(crate) struct Columns {
+    pub(crate) id: Uuid,
+    pub(crate) key_id: String,
+    pub(crate) environment: i16,
+    pub(crate) display_name: String,
+    pub(crate) models: Vec<String>,
+    pub(crate) expires_at: Option<OffsetDateTime>,
+    pub(crate) revoked_at: Option<OffsetDateTime>,
+    pub(crate) version: i64,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) updated_at: OffsetDateTime,
+    pub(crate) secret_created_at: OffsetDateTime,
+    pub(crate) previous_expires_at: Option<OffsetDateTime>,
+    pub(crate) used_at: Option<OffsetDateTime>,
+    pub(crate) previous_used_at: Option<OffsetDateTime>,
+    pub(crate) revision: i64,
 }
 
 /// Reads one.
@@ -123,9 +132,12 @@ pub async fn list(
                   ARRAY(SELECT model.name FROM key_model JOIN model ON model.id = key_model.model
                         WHERE key_model.key = it.id ORDER BY model.name) AS "models!",
                   it.expires_at, it.revoked_at, it.version, it.created_at, it.updated_at,
+                  it.secret_created_at, it.previous_expires_at,
+                  key_use.used_at AS "used_at?", key_use.previous_used_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM key it
            LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
+           LEFT JOIN key_use ON key_use.key_id = it.key_id
            WHERE it.project = $1 AND it.key_id > $2 ORDER BY it.key_id LIMIT $3"#,
         uuid(*project.as_bytes()),
         page.after,
@@ -153,16 +165,19 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         uuid(*project.as_bytes()),
         new.environment as i16,
         new.display_name,
-        new.secret_sha256_sealed,
-        new.tag.as_slice(),
-        column::read(i32::try_from(new.pepper_version), "key.pepper_version")?,
+        new.secret.sha256_sealed,
+        new.secret.tag.as_slice(),
+        column::read(
+            i32::try_from(new.secret.pepper_version),
+            "key.pepper_version"
+        )?,
         new.expires_at,
     )
     .execute(write.connection())
     .await
     .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
-    let models = key_models::set(write.connection(), new.uid, &new.models).await?;
-    written(write, &new.name, models).await
+    key_models::set(write.connection(), new.uid, &new.models).await?;
+    written(write, &new.name).await
 }
 
 /// Reads one and keeps others from writing it until this write ends. `etag` must be that of the state that
@@ -194,8 +209,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     if changed.rows_affected() == 0 {
         return Err(conflict::blocked(&row.name, Obstacle::IsRevoked));
     }
-    let models = key_models::set(write.connection(), row.uid, &row.models).await?;
-    written(write, &row.name, models).await
+    key_models::set(write.connection(), row.uid, &row.models).await?;
+    written(write, &row.name).await
 }
 
 /// Revokes one, for ever. Does nothing when it is revoked.
@@ -237,11 +252,14 @@ async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, Stor
                   ARRAY(SELECT model.name FROM key_model JOIN model ON model.id = key_model.model
                         WHERE key_model.key = it.id ORDER BY model.name) AS "models!",
                   it.expires_at, it.revoked_at, it.version, it.created_at, it.updated_at,
+                  it.secret_created_at, it.previous_expires_at,
+                  key_use.used_at AS "used_at?", key_use.previous_used_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM key it
            JOIN project ON project.id = it.project
            JOIN organization ON organization.id = project.organization
            LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
+           LEFT JOIN key_use ON key_use.key_id = it.key_id
            WHERE organization.name = $1 AND project.name = $2 AND it.key_id = $3"#,
         name.organization.as_str(),
         name.project.as_str(),
@@ -254,13 +272,9 @@ async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, Stor
 }
 
 /// Publishes the row as it is now.
-async fn written(
-    write: &mut Write,
-    name: &KeyName,
-    models: Vec<ModelId>,
-) -> Result<Row, StoreError> {
+pub(crate) async fn written(write: &mut Write, name: &KeyName) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
-    let object = key_object::of(write.connection(), name, models).await?;
+    let object = key_object::of(write.connection(), name).await?;
     write.put(Object::Key(object), Audience::everywhere());
     Ok(row)
 }
@@ -277,7 +291,7 @@ impl Row {
 // === impl Columns ===
 
 impl Columns {
-    fn row(self, parent: &ProjectName) -> Result<Row, StoreError> {
+    pub(crate) fn row(self, parent: &ProjectName) -> Result<Row, StoreError> {
         let ProjectName {
             organization,
             project,
@@ -308,6 +322,10 @@ impl Columns {
             models,
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
+            secret_created_at: self.secret_created_at,
+            previous_expires_at: self.previous_expires_at,
+            used_at: self.used_at,
+            previous_used_at: self.previous_used_at,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

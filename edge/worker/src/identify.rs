@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use keys::Family;
+use keys::{Family, Presented};
 use lifecycle::clock::Clock;
 use policy::{key::Key, rules::Rules};
 
@@ -24,6 +24,13 @@ pub struct Identify {
 #[derive(Debug, Clone)]
 pub struct Caller {
     key: Arc<Key>,
+    previous: bool,
+}
+
+/// Which secret of a key was presented.
+struct Proved {
+    previous: bool,
+    created_at_ms: u64,
 }
 
 /// Why nobody has been identified.
@@ -37,6 +44,10 @@ pub enum Refusal {
     Revoked,
     /// The key has expired.
     Expired,
+    /// The secret was replaced, and its time is over.
+    Replaced,
+    /// The secret is older than its project allows.
+    TooOld,
     /// The key refers to something that is not in force here: this.
     Dangling(&'static str),
 }
@@ -61,25 +72,60 @@ impl Identify {
             Some(Standing::Revoked) => return Err(Refusal::Revoked),
             None => return Err(Refusal::Unknown),
         };
-        let pepper = self.in_force.pepper(key.pepper_version);
-        let pepper = pepper.ok_or(Refusal::Dangling("pepper"))?;
-        if !presented.matches(&pepper, &key.tag) {
-            return Err(Refusal::Unknown);
-        }
-        if key
-            .expires_at_ms
-            .is_some_and(|expires_at_ms| expires_at_ms <= self.clock.now_ms())
-        {
+        let proved = self.prove(&presented, &key)?;
+        if key.expires_at_ms.is_some_and(|at_ms| self.is_past(at_ms)) {
             return Err(Refusal::Expired);
         }
         rules
             .organization(key.organization)
             .ok_or(Refusal::Dangling("organization"))?;
-        rules
+        let project = rules
             .project(key.project)
             .filter(|project| project.organization == key.organization)
             .ok_or(Refusal::Dangling("project"))?;
-        Ok(Caller { key })
+        if let Some(age_max_ms) = project.key_age_max_ms
+            && self.is_past(proved.created_at_ms.saturating_add(age_max_ms))
+        {
+            return Err(Refusal::TooOld);
+        }
+        let previous = proved.previous;
+        Ok(Caller { key, previous })
+    }
+
+    /// Which secret of the key the text holds. Only a key in rotation has two, and only then is more than one tag made.
+    fn prove(&self, presented: &Presented<'_>, key: &Key) -> Result<Proved, Refusal> {
+        if self.matches(presented, key.pepper_version, &key.tag)? {
+            return Ok(Proved {
+                previous: false,
+                created_at_ms: key.secret_created_at_ms,
+            });
+        }
+        let previous = key.previous.as_deref().ok_or(Refusal::Unknown)?;
+        if !self.matches(presented, previous.pepper_version, &previous.tag)? {
+            return Err(Refusal::Unknown);
+        }
+        if self.is_past(previous.expires_at_ms) {
+            return Err(Refusal::Replaced);
+        }
+        Ok(Proved {
+            previous: true,
+            created_at_ms: previous.created_at_ms,
+        })
+    }
+
+    fn matches(
+        &self,
+        presented: &Presented<'_>,
+        pepper_version: u32,
+        tag: &[u8; 32],
+    ) -> Result<bool, Refusal> {
+        let pepper = self.in_force.pepper(pepper_version);
+        let pepper = pepper.ok_or(Refusal::Dangling("pepper"))?;
+        Ok(presented.matches(&pepper, tag))
+    }
+
+    fn is_past(&self, at_ms: u64) -> bool {
+        at_ms <= self.clock.now_ms()
     }
 }
 
@@ -89,6 +135,11 @@ impl Caller {
     /// The key that was proved.
     pub const fn key(&self) -> &Arc<Key> {
         &self.key
+    }
+
+    /// Whether it was proved by the secret that a rotation replaced.
+    pub const fn by_previous_secret(&self) -> bool {
+        self.previous
     }
 }
 
@@ -101,6 +152,12 @@ impl fmt::Display for Refusal {
             Self::Unknown => f.write_str("the key is not valid"),
             Self::Revoked => f.write_str("the key was revoked"),
             Self::Expired => f.write_str("the key has expired"),
+            Self::Replaced => {
+                f.write_str("the key was rotated and this secret's time is over: use the new one")
+            }
+            Self::TooOld => f.write_str(
+                "the key's secret is older than its project allows: have the key rotated",
+            ),
             Self::Dangling(what) => write!(f, "the key's {what} is not in force on this edge yet"),
         }
     }

@@ -53,6 +53,8 @@ pub struct Record {
     pub project: ProjectId,
     /// Which key's.
     pub key_id: String,
+    /// Whether with the secret that a rotation replaced.
+    pub previous_secret: bool,
     /// The public model.
     pub model: ModelId,
     /// Its version.
@@ -164,6 +166,7 @@ impl Recorder {
             organization: key.organization,
             project: key.project,
             key_id: key.key_id.clone(),
+            previous_secret: plan.grant().caller().by_previous_secret(),
             model: plan.grant().model().id,
             version: plan.version().id,
             provider: None,

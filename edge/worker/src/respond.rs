@@ -247,6 +247,8 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
         identify::Refusal::Unknown => errors::INVALID_KEY,
         identify::Refusal::Revoked => errors::REVOKED_KEY,
         identify::Refusal::Expired => errors::EXPIRED_KEY,
+        identify::Refusal::Replaced => errors::ROTATED_KEY,
+        identify::Refusal::TooOld => errors::TOO_OLD_KEY,
         identify::Refusal::Dangling(_) => errors::DANGLING,
     }
 }

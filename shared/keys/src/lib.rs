@@ -11,6 +11,6 @@ mod mint;
 mod present;
 
 pub use family::{Family, prefix};
-pub use mint::{Minted, mint};
+pub use mint::{Minted, mint, renew};
 pub use present::{Malformed, Presented, parse};
 pub use tag::tag;

@@ -11,4 +11,6 @@ pub struct Project {
     pub organization: OrganizationId,
     /// The last segment of its name.
     pub name: String,
+    /// How old a secret of its keys may be and still work, milliseconds; `None` means: as old as it likes.
+    pub key_age_max_ms: Option<u64>,
 }

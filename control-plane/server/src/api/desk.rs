@@ -101,6 +101,7 @@ asked! {
     CreateModelRequest UpdateModelRequest DeleteModelRequest
     DeleteModelVersionRequest
     CreateKeyRequest UpdateKeyRequest DeleteKeyRequest RevokeKeyRequest
+    RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
     CreateJoinTokenRequest
 }

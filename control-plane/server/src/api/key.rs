@@ -5,19 +5,22 @@
 
 use domain::{
     name::{KeyName, ProjectName},
+    rotation,
     segment::KeyId,
 };
 use keys::Minted;
 use lifecycle::clock::Clock;
 use policy::{credential::Pepper, revision::Revision};
 use proto::admin::{self, key_service_server::KeyService};
-use store::key as rows;
+use store::{key as rows, key_report, key_rotation, key_secret::Secret};
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
-        key_wire::{self, Change, Secret, Wanted},
+        key_rotation_wire,
+        key_wire::{self, Change, Wanted},
+        moment,
         page::List,
         pepper::{self, NoPepper},
         sealed,
@@ -53,15 +56,20 @@ impl Keys {
     /// A fresh key in the place of what is wanted.
     fn mint(&self, wanted: Wanted, pepper: &Pepper) -> Result<(Minted, rows::New), Status> {
         let minted = keys::mint(wanted.family());
-        let (key_id, hash) = (minted.key_id.as_str(), &minted.secret_sha256);
-        let secret = Secret {
-            sealed: sealed::seal_key_secret(self.desk.sealing(), key_id, hash),
-            tag: keys::tag(&pepper.secret, key_id, hash),
-            pepper_version: pepper.version,
-        };
-        let key_id = KeyId::parse(key_id)
+        let secret = self.secret(&minted, pepper);
+        let key_id = KeyId::parse(&minted.key_id)
             .map_err(|why| status::broken("a minted key id is not a key id", &why))?;
         Ok((minted, wanted.into_new(key_id, secret)))
+    }
+
+    /// What is kept of what was minted.
+    fn secret(&self, minted: &Minted, pepper: &Pepper) -> Secret {
+        let (key_id, hash) = (minted.key_id.as_str(), &minted.secret_sha256);
+        Secret {
+            sha256_sealed: sealed::seal_key_secret(self.desk.sealing(), key_id, hash),
+            tag: keys::tag(&pepper.secret, key_id, hash),
+            pepper_version: pepper.version,
+        }
     }
 }
 
@@ -197,5 +205,96 @@ impl KeyService for Keys {
                 key: Some(key(revision)),
             })
             .await
+    }
+
+    async fn rotate_key(
+        &self,
+        request: Request<admin::RotateKeyRequest>,
+    ) -> Result<Response<admin::RotateKeyResponse>, Status> {
+        let (call, wanted) = Call::open("RotateKey", request, key_rotation_wire::wanted)?;
+        let pepper = self.pepper().await?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let key_rotation_wire::Wanted {
+            name,
+            etag,
+            overlap_ms,
+        } = wanted;
+        let write = draft.write();
+        let row = rows::lock(write, &name, &etag).await;
+        let row = row.map_err(status::store)?;
+        let rule_ms = key_rotation::overlap_ms(write, &name.parent()).await;
+        let overlap_ms = rotation::overlap_ms(overlap_ms, rule_ms.map_err(status::store)?);
+        let now_ms = self.clock.now_ms();
+        let at = |ms| {
+            moment::from_millis(ms).map_err(|why| status::broken("the clock is beyond time", &why))
+        };
+        let until = (overlap_ms > 0).then(|| at(now_ms.saturating_add(overlap_ms)));
+        let times = (at(now_ms)?, until.transpose()?);
+        let minted = keys::renew(key_wire::family(row.environment), name.key.to_string());
+        let secret = self.secret(&minted, &pepper);
+        let row = key_rotation::rotate(write, (&name, &etag), secret, times).await;
+        let row = row.map_err(status::store)?;
+        let text = if draft.validate_only() {
+            ""
+        } else {
+            minted.text.as_str()
+        };
+        let key = |revision| key_wire::wire(row, revision, now_ms);
+        let reply = |revision| admin::RotateKeyResponse {
+            key: Some(key(revision)),
+            text: text.to_owned(),
+        };
+        draft.finish(reply).await
+    }
+
+    async fn end_key_overlap(
+        &self,
+        request: Request<admin::EndKeyOverlapRequest>,
+    ) -> Result<Response<admin::EndKeyOverlapResponse>, Status> {
+        let (call, name) = Call::open("EndKeyOverlap", request, |asked| {
+            desk::named("name", KeyName::parse(&asked.name))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = key_rotation::end_overlap(draft.write(), &name)
+            .await
+            .map_err(status::store)?;
+        let key = |revision| key_wire::wire(row, revision, self.clock.now_ms());
+        draft
+            .finish(|revision| admin::EndKeyOverlapResponse {
+                key: Some(key(revision)),
+            })
+            .await
+    }
+
+    async fn report_keys(
+        &self,
+        request: Request<admin::ReportKeysRequest>,
+    ) -> Result<Response<admin::ReportKeysResponse>, Status> {
+        let request = request.into_inner();
+        let list = List {
+            method: "ReportKeys",
+            parent: &request.parent,
+        };
+        let asked = key_rotation_wire::asked(&request).map_err(status::invalid)?;
+        let size = (request.page_size, request.page_token.as_str());
+        let page = self.desk.root_page(list, size)?;
+        let now_ms = self.clock.now_ms();
+        let at = |ms| {
+            moment::from_millis(ms).map_err(|why| status::broken("the clock is beyond time", &why))
+        };
+        let (now, since) = (at(now_ms)?, at(now_ms.saturating_sub(asked.unused_ms))?);
+        let listed = key_report::list(self.desk.store(), &asked.parent, (now, since), &page).await;
+        let listed = listed.map_err(status::store)?;
+        let report = |it| key_rotation_wire::report(it, now, now_ms);
+        Ok(Response::new(admin::ReportKeysResponse {
+            next_page_token: self.desk.next(list, &listed.next_page_token),
+            reports: listed.rows.into_iter().map(report).collect(),
+        }))
     }
 }

@@ -18,6 +18,7 @@ use proto::admin;
 use store::{
     id,
     key::{Environment, New, Row},
+    key_secret::Secret,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -36,16 +37,6 @@ pub(crate) struct Wanted {
     display_name: String,
     models: Vec<ModelName>,
     expires_at: Option<OffsetDateTime>,
-}
-
-/// What the store keeps in place of a secret.
-pub(crate) struct Secret {
-    /// The SHA-256 of the secret, sealed.
-    pub(crate) sealed: Vec<u8>,
-    /// The tag.
-    pub(crate) tag: [u8; 32],
-    /// With which pepper the tag was made.
-    pub(crate) pepper_version: u32,
 }
 
 /// An update of a key, checked as far as it can be without the key.
@@ -105,6 +96,7 @@ pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
         None => admin::KeyState::Active,
     };
     let environment = shown(row.environment);
+    let previous = row.previous_expires_at.filter(|at| at_ms(*at) > now_ms);
     admin::Key {
         name: row.name.to_string(),
         uid: Uuid::from_bytes(row.uid).simple().to_string(),
@@ -118,6 +110,10 @@ pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
         expire_time: row.expires_at.map(moment::to_wire),
         state: state.into(),
         revoke_time: row.revoked_at.map(moment::to_wire),
+        last_use_time: row.used_at.map(moment::to_wire),
+        secret_create_time: Some(moment::to_wire(row.secret_created_at)),
+        previous_secret_expire_time: previous.map(moment::to_wire),
+        previous_secret_last_use_time: row.previous_used_at.map(moment::to_wire),
         display_name: row.display_name,
     }
 }
@@ -129,7 +125,8 @@ const fn shown(environment: Environment) -> admin::KeyEnvironment {
     }
 }
 
-const fn family(environment: Environment) -> Family {
+/// The family of the text of a key for this.
+pub(crate) const fn family(environment: Environment) -> Family {
     match environment {
         Environment::Live => Family::Live,
         Environment::Test => Family::Test,
@@ -181,9 +178,7 @@ impl Wanted {
             display_name: self.display_name,
             models: self.models,
             expires_at: self.expires_at,
-            secret_sha256_sealed: secret.sealed,
-            tag: secret.tag,
-            pepper_version: secret.pepper_version,
+            secret,
         }
     }
 }
@@ -202,6 +197,10 @@ impl Change {
             Field::changes("expire_time", given.expire_time.is_some()),
             Field::output("state"),
             Field::output("revoke_time"),
+            Field::output("last_use_time"),
+            Field::output("secret_create_time"),
+            Field::output("previous_secret_expire_time"),
+            Field::output("previous_secret_last_use_time"),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);

@@ -2,6 +2,7 @@
 
 use domain::{
     name::{OrganizationName, ProjectName},
+    rotation::Rotation,
     segment::Slug,
     text,
     violation::Violations,
@@ -17,6 +18,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
+        key_rotation_wire,
         mask::{Field, Mask, Update},
         moment,
         page::List,
@@ -34,6 +36,7 @@ struct Change {
     name: ProjectName,
     etag: String,
     display_name: Update<String>,
+    rotation: Update<Option<Rotation>>,
 }
 
 // === impl Projects ===
@@ -110,6 +113,7 @@ impl ProjectService for Projects {
         let locked = project::lock(write, &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
         row.display_name = change.display_name.or(row.display_name);
+        row.rotation = change.rotation.or(row.rotation);
         let row = project::update(write, &row).await.map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
@@ -148,7 +152,10 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
     let slug = violations.take("project_id", Slug::parse(&asked.project_id));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("project.display_name", display_name);
-    let (Some(parent), Some(project), Some(display_name)) = (parent, slug, display_name) else {
+    let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
+    let (Some(parent), Some(project), Some(display_name), true) =
+        (parent, slug, display_name, violations.is_empty())
+    else {
         return Err(violations);
     };
     let name = ProjectName {
@@ -159,28 +166,34 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
         id: ProjectId::from_bytes(id::draw()),
         name,
         display_name,
+        rotation,
     })
 }
 
 fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
     let given = desk::required(asked.project, "project")?;
-    let fields = [Field::changes(
-        "display_name",
-        !given.display_name.is_empty(),
-    )];
+    let fields = [
+        Field::changes("display_name", !given.display_name.is_empty()),
+        Field::changes("key_rotation", given.key_rotation.is_some()),
+    ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
     let name = violations.take("project.name", ProjectName::parse(&given.name));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("project.display_name", display_name);
-    let (Some(mask), Some(name), Some(display_name)) = (mask, name, display_name) else {
+    let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
+    let (Some(mask), Some(name), Some(display_name), true) =
+        (mask, name, display_name, violations.is_empty())
+    else {
         return Err(violations);
     };
+    let rotation = mask.pick("key_rotation", rotation);
     let display_name = mask.pick("display_name", display_name);
     Ok(Change {
         name,
         etag: given.etag,
         display_name,
+        rotation,
     })
 }
 
@@ -193,5 +206,6 @@ fn wire(row: Row, written: Revision) -> admin::Project {
         update_time: Some(moment::to_wire(row.updated_at)),
         revision: desk::latest(row.revision, written),
         display_name: row.display_name,
+        key_rotation: row.rotation.map(key_rotation_wire::shown),
     }
 }

@@ -22,8 +22,8 @@ use policy::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
-    ChangeRow, Changes, Config, Store, id::draw, key, limit, model, organization, pepper, project,
-    provider, version,
+    ChangeRow, Changes, Config, Store, id::draw, key, key_secret::Secret, limit, model,
+    organization, pepper, project, provider, version,
 };
 
 use crate::private::{Postgres, postgres};
@@ -155,9 +155,11 @@ pub(crate) fn new_key(project: &str) -> key::New {
         display_name: String::new(),
         models: Vec::new(),
         expires_at: None,
-        secret_sha256_sealed: vec![1; 40],
-        tag: [2; 32],
-        pepper_version: 1,
+        secret: Secret {
+            sha256_sealed: vec![1; 40],
+            tag: [2; 32],
+            pepper_version: 1,
+        },
     }
 }
 
@@ -276,6 +278,7 @@ impl World {
             id: ProjectId::from_bytes(draw()),
             name: project_name(slug),
             display_name: String::new(),
+            rotation: None,
         };
         let row = project::create(&mut write, new).await.unwrap();
         project::Row {

@@ -57,6 +57,8 @@ errors! {
     INVALID_KEY = "invalid_api_key" 401 INVALID Caller false;
     REVOKED_KEY = "api_key_revoked" 401 INVALID Caller false;
     EXPIRED_KEY = "api_key_expired" 401 INVALID Caller false;
+    ROTATED_KEY = "api_key_rotated" 401 INVALID Caller false;
+    TOO_OLD_KEY = "api_key_too_old" 401 INVALID Caller false;
     CONTENT_ENCODING = "unsupported_content_encoding" 415 INVALID Caller false;
     CONTENT_TYPE = "unsupported_content_type" 415 INVALID Caller false;
     BODY_TOO_LARGE = "request_too_large" 413 INVALID Caller false;

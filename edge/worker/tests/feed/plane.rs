@@ -142,6 +142,8 @@ pub(crate) fn key(key_id: &str) -> Object {
         project: ProjectId::from_bytes([2; 16]),
         tag: [3; 32],
         pepper_version: 1,
+        secret_created_at_ms: 0,
+        previous: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(0),

@@ -4,6 +4,7 @@ mod sdks;
 mod dialects;
 mod streaming;
 mod revocation;
+mod rotation;
 mod outage;
 mod limits;
 mod hanging_up;

@@ -111,6 +111,16 @@ fn nested(message: &DynamicMessage) -> String {
                 field(message, "provider_model")
             )
         }
+        // As they are given to `--role`.
+        "sluice.admin.v1.RoleBinding" => {
+            let scope = field(message, "scope");
+            let scope = if scope.is_empty() {
+                "everything"
+            } else {
+                &scope
+            };
+            format!("{}@{scope}", field(message, "role"))
+        }
         "sluice.admin.v1.LaneProgress" => {
             format!("{} {}", field(message, "lane"), number("applied_revision"))
         }

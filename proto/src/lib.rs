@@ -7,6 +7,8 @@ pub mod admin;
 pub mod sync;
 pub mod usage;
 pub mod message;
+pub mod invalid;
+mod key_object;
 pub mod object;
 pub mod unknown;
 

@@ -3,27 +3,23 @@
 //! The control plane encodes once, when a change is written; every edge decodes and checks. An object that
 //! does not decode is named by an [`InvalidObject`] and never half-taken.
 
-use std::fmt;
-
 use policy::{
     credential::{Credential, Pepper},
-    id::{ModelId, OrganizationId, ProjectId, ProviderId},
-    key::{Key, PreviousSecret},
+    id::{OrganizationId, ProjectId, ProviderId},
     limit::{Limit, Rate, Scope, Unit},
     model::{Model, Target, Version},
     object::{Kind, Object},
     organization::Organization,
     project::Project,
     provider::{Provider, ProviderKind},
-    revision::Revision,
 };
 use prost::Message;
 
-use crate::sync::{self as wire, limit_policy};
-
-/// Why bytes are not an object. Never holds a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidObject(String);
+use crate::{
+    invalid::{InvalidObject, digest, filled, id, invalid},
+    key_object,
+    sync::{self as wire, limit_policy},
+};
 
 /// The object as the `value` of a change.
 pub fn encode(object: &Object) -> Vec<u8> {
@@ -34,7 +30,7 @@ pub fn encode(object: &Object) -> Vec<u8> {
         Object::Model(it) => model(it).encode_to_vec(),
         Object::Version(it) => version(it).encode_to_vec(),
         Object::Limit(it) => limit(it).encode_to_vec(),
-        Object::Key(it) => key(it).encode_to_vec(),
+        Object::Key(it) => key_object::encode(it).encode_to_vec(),
         Object::Credential(it) => wire::CredentialPolicy {
             provider_id: it.provider.as_bytes().to_vec(),
             secret: it.secret.clone(),
@@ -58,7 +54,7 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
         Kind::Model => Object::Model(read_model(parse(value)?)?),
         Kind::Version => Object::Version(read_version(parse(value)?)?),
         Kind::Limit => Object::Limit(read_limit(parse(value)?)?),
-        Kind::Key => Object::Key(read_key(parse(value)?)?),
+        Kind::Key => Object::Key(key_object::decode(&parse(value)?)?),
         Kind::Credential => {
             let it: wire::CredentialPolicy = parse(value)?;
             let provider = id(&it.provider_id, "provider_id")?;
@@ -153,30 +149,6 @@ fn limit(it: &Limit) -> wire::LimitPolicy {
     }
 }
 
-fn key(it: &Key) -> wire::KeyPolicy {
-    wire::KeyPolicy {
-        key_id: it.key_id.clone(),
-        organization_id: it.organization.as_bytes().to_vec(),
-        project_id: it.project.as_bytes().to_vec(),
-        tag: it.tag.to_vec(),
-        pepper_version: it.pepper_version,
-        model_ids: it.models.iter().map(|id| id.as_bytes().to_vec()).collect(),
-        expires_at_ms: it.expires_at_ms.unwrap_or(0),
-        config_revision: it.config_revision.0,
-        secret_created_at_ms: it.secret_created_at_ms,
-        previous_secret: it.previous.as_deref().map(previous_secret),
-    }
-}
-
-fn previous_secret(it: &PreviousSecret) -> wire::PreviousSecretPolicy {
-    wire::PreviousSecretPolicy {
-        tag: it.tag.to_vec(),
-        pepper_version: it.pepper_version,
-        created_at_ms: it.created_at_ms,
-        expires_at_ms: it.expires_at_ms,
-    }
-}
-
 fn read_organization(it: wire::OrganizationPolicy) -> Result<Organization, InvalidObject> {
     filled(&it.name, "name")?;
     Ok(Organization {
@@ -267,70 +239,10 @@ fn read_limit(it: wire::LimitPolicy) -> Result<Limit, InvalidObject> {
         name: it.name,
         scope,
         unit: Unit::from_number(it.unit).ok_or_else(|| invalid("unit is not known"))?,
-        rate: rate.map_err(|why| InvalidObject(why.to_string()))?,
-    })
-}
-
-fn read_key(it: wire::KeyPolicy) -> Result<Key, InvalidObject> {
-    filled(&it.key_id, "key_id")?;
-    let models = it
-        .model_ids
-        .iter()
-        .map(|bytes| id::<ModelId>(bytes, "model_ids"));
-    let previous = it.previous_secret.as_ref().map(read_previous_secret);
-    Ok(Key {
-        organization: id(&it.organization_id, "organization_id")?,
-        project: id(&it.project_id, "project_id")?,
-        tag: digest(&it.tag, "tag")?,
-        pepper_version: it.pepper_version,
-        models: models.collect::<Result<_, _>>()?,
-        expires_at_ms: (it.expires_at_ms > 0).then_some(it.expires_at_ms),
-        config_revision: Revision(it.config_revision),
-        secret_created_at_ms: it.secret_created_at_ms,
-        previous: previous.transpose()?.map(Box::new),
-        key_id: it.key_id,
-    })
-}
-
-fn read_previous_secret(it: &wire::PreviousSecretPolicy) -> Result<PreviousSecret, InvalidObject> {
-    Ok(PreviousSecret {
-        tag: digest(&it.tag, "previous_secret.tag")?,
-        pepper_version: it.pepper_version,
-        created_at_ms: it.created_at_ms,
-        expires_at_ms: it.expires_at_ms,
+        rate: rate.map_err(|why| invalid(&why.to_string()))?,
     })
 }
 
 fn parse<M: Message + Default>(value: &[u8]) -> Result<M, InvalidObject> {
     M::decode(value).map_err(|_| invalid("the bytes are not such a message"))
 }
-
-fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], field: &str) -> Result<T, InvalidObject> {
-    T::try_from(bytes).map_err(|_| InvalidObject(format!("{field} is not 16 bytes")))
-}
-
-fn digest(bytes: &[u8], field: &str) -> Result<[u8; 32], InvalidObject> {
-    bytes
-        .try_into()
-        .map_err(|_| InvalidObject(format!("{field} is not 32 bytes")))
-}
-
-fn filled(text: &str, field: &str) -> Result<(), InvalidObject> {
-    if text.is_empty() {
-        Err(InvalidObject(format!("{field} is empty")))
-    } else {
-        Ok(())
-    }
-}
-
-fn invalid(why: &str) -> InvalidObject {
-    InvalidObject(why.to_owned())
-}
-
-impl fmt::Display for InvalidObject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for InvalidObject {}

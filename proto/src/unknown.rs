@@ -41,6 +41,36 @@ impl Contract {
         Some(method.input())
     }
 
+    /// The text of the field at a dotted path of the message that `bytes` hold; empty where it is absent. `None` when
+    /// they hold no such message, or the message no such field.
+    pub fn text_at(&self, message: MessageDescriptor, bytes: &[u8], path: &str) -> Option<String> {
+        let mut message = DynamicMessage::decode(message, bytes).ok()?;
+        let mut parts = path.split('.').peekable();
+        while let Some(part) = parts.next() {
+            let value = message.get_field_by_name(part)?.into_owned();
+            message = match (value, parts.peek()) {
+                (Value::String(text), None) => return Some(text),
+                (Value::Message(inner), Some(_)) => inner,
+                _ => return None,
+            };
+        }
+        None
+    }
+
+    /// The paths of every method of every service of the admin API.
+    pub fn admin_methods(&self) -> Vec<String> {
+        let services = self.pool.services();
+        let ours = services.filter(|it| it.package_name() == "sluice.admin.v1");
+        let paths = |service: prost_reflect::ServiceDescriptor| {
+            let name = service.full_name().to_owned();
+            let methods = service.methods().map(|it| it.name().to_owned());
+            methods
+                .map(|it| format!("/{name}/{it}"))
+                .collect::<Vec<_>>()
+        };
+        ours.flat_map(paths).collect()
+    }
+
     /// Reads `bytes` as `message` and reports the first thing that must not be there.
     pub fn check(&self, message: MessageDescriptor, bytes: &[u8]) -> Result<(), Finding> {
         let decoded = DynamicMessage::decode(message, bytes).map_err(|_| Finding::Malformed)?;

@@ -6,7 +6,9 @@ use proto::admin::{Key, KeyEnvironment};
 use crate::{
     admin::{
         field::{self, Change, Mask, Which},
+        key_import::{self, Import},
         key_rotation::{self, EndOverlap, Report, Rotate},
+        key_scope::Scope,
         minted::Shown,
     },
     failure::Failure,
@@ -24,6 +26,8 @@ pub enum Command {
     Create(Create),
     /// Change what is named of one
     Update(Update<Edit>),
+    /// Take one in that was minted elsewhere, by the hash of its text
+    Import(Import),
     /// Give one another secret; its text is shown this once, and the old one works until the overlap ends
     Rotate(Rotate),
     /// End the overlap of a rotation: the old secret works no more
@@ -56,6 +60,8 @@ pub struct Create {
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     expires: Option<Moment>,
     #[command(flatten)]
+    scope: Scope,
+    #[command(flatten)]
     shown: Shown,
     #[command(flatten)]
     write: Write,
@@ -63,6 +69,10 @@ pub struct Create {
 
 /// A change of one.
 #[derive(Debug, Clone, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct Edit {
     /// What people call it
     #[arg(long, value_name = "TEXT")]
@@ -79,6 +89,17 @@ pub struct Edit {
     /// Let it work for ever
     #[arg(long)]
     never_expires: bool,
+    /// Switch it off for now
+    #[arg(long, conflicts_with = "enable")]
+    disable: bool,
+    /// Switch it on again
+    #[arg(long)]
+    enable: bool,
+    #[command(flatten)]
+    scope: Scope,
+    /// Take away what else it is held to, save what is said anew
+    #[arg(long)]
+    no_scope: bool,
 }
 
 /// Which one to revoke.
@@ -95,6 +116,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
     match command {
         Command::Create(create) => mint(create, session).await,
         Command::Update(update) => field::update(&noun::KEY, &update, session).await,
+        Command::Import(import) => key_import::run(import, session).await,
         Command::Rotate(rotate) => key_rotation::rotate(rotate, session).await,
         Command::EndOverlap(end) => key_rotation::end_overlap(end, session).await,
         Command::Report(report) => key_rotation::report(&report, session).await,
@@ -122,13 +144,14 @@ async fn mint(create: Create, session: &mut Session) -> Result<(), Failure> {
     } else {
         KeyEnvironment::Live
     };
-    let key = Key {
+    let mut key = Key {
         display_name: create.display_name.unwrap_or_default(),
         environment: environment.into(),
         models: models(&create.model, &session.place)?,
         expire_time: create.expires.map(|at| at.future(session.now)),
         ..Default::default()
     };
+    create.scope.put(&mut key, &session.place)?;
     let reply = session
         .create(&noun::KEY, &parent, &key, &create.write)
         .await?;
@@ -152,14 +175,18 @@ impl Change for Edit {
             Some(at) => Some(Some(at.future(session.now))),
             None => self.never_expires.then_some(None),
         };
-        let key = Key {
+        let disabled = (self.disable || self.enable).then_some(self.disable);
+        let mut key = Key {
             name: it.name,
             etag: it.etag,
             display_name: mask.take("display_name", self.display_name.clone()),
             models: mask.take_list("models", &models, self.every_model),
             expire_time: mask.take("expire_time", expires),
+            disabled: mask.take("disabled", disabled),
             ..Default::default()
         };
+        let place = (&mut mask, &session.place);
+        self.scope.change(&mut key, place, self.no_scope)?;
         Ok((key, mask))
     }
 }

@@ -15,5 +15,7 @@ pub mod provider;
 pub mod model;
 pub mod version;
 pub mod key;
+pub mod key_scope;
 pub mod rotation;
 pub mod limit;
+pub mod access;

@@ -9,6 +9,7 @@ use proto::{
         edge_service_server::EdgeServiceServer, key_service_server::KeyServiceServer,
         limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
+        operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
         project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer, usage_service_server::UsageServiceServer,
@@ -30,7 +31,9 @@ mod mask;
 mod page;
 mod desk;
 mod gate;
+mod access;
 mod organization;
+mod key_scope_wire;
 mod key_wire;
 mod key_rotation_wire;
 mod project;
@@ -45,6 +48,8 @@ mod join_token;
 mod propagation;
 mod edge;
 mod usage;
+mod operator_key_wire;
+mod operator_key;
 
 /// What the services are made of.
 pub struct Parts {
@@ -78,6 +83,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
+    let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
     let usages = usage::Usages::new(desk, clock);
     let all = others
         .add_service(OrganizationServiceServer::new(organizations))
@@ -88,10 +94,12 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
         .add_service(EdgeServiceServer::new(edges))
+        .add_service(OperatorKeyServiceServer::new(operator_keys))
         .add_service(UsageServiceServer::new(usages));
     // The layer that is added last is met first: no byte of a body is read for nobody.
     let layered = all
         .into_axum_router()
+        .layer(access::AccessLayer::new(contract.clone()))
         .layer(StrictLayer::new(contract))
         .layer(gate::GateLayer::new(store));
     Routes::from(layered)

@@ -4,6 +4,7 @@
 
 use domain::{
     etag::etag,
+    key_scope::Scope,
     name::{KeyName, ModelName, ProjectName},
     page::Page,
     segment::{KeyId, ModelSlug},
@@ -15,13 +16,13 @@ use policy::{
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::{
     column, conflict,
     error::{Obstacle, StoreError},
     id::uuid,
-    key_models, key_object,
+    key_columns::Columns,
+    key_models, key_object, key_scope,
     key_secret::Secret,
     list::{self, Listed},
     named,
@@ -54,6 +55,14 @@ pub struct New {
     pub models: Vec<ModelName>,
     /// When it stops working; `None` means: never.
     pub expires_at: Option<OffsetDateTime>,
+    /// What else it is held to.
+    pub scope: Scope,
+    /// What operators sort it by.
+    pub labels: Vec<(String, String)>,
+    /// Whether it is switched off for now.
+    pub disabled: bool,
+    /// Whether its text was minted elsewhere.
+    pub imported: bool,
     /// Its secret.
     pub secret: Secret,
 }
@@ -73,6 +82,14 @@ pub struct Row {
     pub models: Vec<ModelName>,
     /// When it stops working; `None` means: never. Can change.
     pub expires_at: Option<OffsetDateTime>,
+    /// What else it is held to. Can change.
+    pub scope: Scope,
+    /// What operators sort it by. Can change.
+    pub labels: Vec<(String, String)>,
+    /// Whether it is switched off for now. Can change.
+    pub disabled: bool,
+    /// Whether its text was minted elsewhere.
+    pub imported: bool,
     /// When it was revoked; `None` while it is not.
     pub revoked_at: Option<OffsetDateTime>,
     /// When its secret was made.
@@ -91,25 +108,6 @@ pub struct Row {
     pub updated_at: OffsetDateTime,
     /// The revision of its last committed write; zero when there is none.
     pub revision: Revision,
-}
-
-/// A row as the database has it.
-pub(crate) struct Columns {
-    pub(crate) id: Uuid,
-    pub(crate) key_id: String,
-    pub(crate) environment: i16,
-    pub(crate) display_name: String,
-    pub(crate) models: Vec<String>,
-    pub(crate) expires_at: Option<OffsetDateTime>,
-    pub(crate) revoked_at: Option<OffsetDateTime>,
-    pub(crate) version: i64,
-    pub(crate) created_at: OffsetDateTime,
-    pub(crate) updated_at: OffsetDateTime,
-    pub(crate) secret_created_at: OffsetDateTime,
-    pub(crate) previous_expires_at: Option<OffsetDateTime>,
-    pub(crate) used_at: Option<OffsetDateTime>,
-    pub(crate) previous_used_at: Option<OffsetDateTime>,
-    pub(crate) revision: i64,
 }
 
 /// Reads one.
@@ -132,7 +130,12 @@ pub async fn list(
                   ARRAY(SELECT model.name FROM key_model JOIN model ON model.id = key_model.model
                         WHERE key_model.key = it.id ORDER BY model.name) AS "models!",
                   it.expires_at, it.revoked_at, it.version, it.created_at, it.updated_at,
-                  it.secret_created_at, it.previous_expires_at,
+                  it.secret_created_at, it.previous_expires_at, it.model_patterns, it.endpoints,
+                  ARRAY(SELECT provider.name FROM key_provider
+                        JOIN provider ON provider.id = key_provider.provider
+                        WHERE key_provider.key = it.id ORDER BY provider.name) AS "providers!",
+                  it.regions, it.ip_ranges, it.request_tokens_max, it.label_names, it.label_values,
+                  it.disabled, it.imported,
                   key_use.used_at AS "used_at?", key_use.previous_used_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM key it
@@ -147,7 +150,7 @@ pub async fn list(
     .await?;
     let rows = columns
         .into_iter()
-        .map(|it| it.row(parent))
+        .map(|it| row(it, parent))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(list::cut(rows, page, |row| row.name.key.as_str()))
 }
@@ -158,8 +161,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let (project, _) = named::project(write.connection(), &parent).await?;
     sqlx::query!(
         r#"INSERT INTO key (id, key_id, project, environment, display_name, secret_sha256, tag,
-                            pepper_version, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#,
+                            pepper_version, expires_at, imported)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         uuid(new.uid),
         new.name.key.as_str(),
         uuid(*project.as_bytes()),
@@ -172,11 +175,14 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
             "key.pepper_version"
         )?,
         new.expires_at,
+        new.imported,
     )
     .execute(write.connection())
     .await
     .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
     key_models::set(write.connection(), new.uid, &new.models).await?;
+    let held = (&new.scope, new.labels.as_slice(), new.disabled);
+    key_scope::set(write.connection(), new.uid, held).await?;
     written(write, &new.name).await
 }
 
@@ -184,8 +190,13 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
 /// stands, or empty.
 pub async fn lock(write: &mut Write, name: &KeyName, etag: &str) -> Result<Row, StoreError> {
     sqlx::query!(
-        "SELECT id FROM key WHERE key_id = $1 FOR UPDATE",
-        name.key.as_str()
+        r#"SELECT it.id FROM key it
+           JOIN project ON project.id = it.project
+           JOIN organization ON organization.id = project.organization
+           WHERE organization.name = $1 AND project.name = $2 AND it.key_id = $3 FOR UPDATE OF it"#,
+        name.organization.as_str(),
+        name.project.as_str(),
+        name.key.as_str(),
     )
     .fetch_optional(write.connection())
     .await?;
@@ -210,6 +221,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         return Err(conflict::blocked(&row.name, Obstacle::IsRevoked));
     }
     key_models::set(write.connection(), row.uid, &row.models).await?;
+    let held = (&row.scope, row.labels.as_slice(), row.disabled);
+    key_scope::set(write.connection(), row.uid, held).await?;
     written(write, &row.name).await
 }
 
@@ -252,7 +265,12 @@ async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, Stor
                   ARRAY(SELECT model.name FROM key_model JOIN model ON model.id = key_model.model
                         WHERE key_model.key = it.id ORDER BY model.name) AS "models!",
                   it.expires_at, it.revoked_at, it.version, it.created_at, it.updated_at,
-                  it.secret_created_at, it.previous_expires_at,
+                  it.secret_created_at, it.previous_expires_at, it.model_patterns, it.endpoints,
+                  ARRAY(SELECT provider.name FROM key_provider
+                        JOIN provider ON provider.id = key_provider.provider
+                        WHERE key_provider.key = it.id ORDER BY provider.name) AS "providers!",
+                  it.regions, it.ip_ranges, it.request_tokens_max, it.label_names, it.label_values,
+                  it.disabled, it.imported,
                   key_use.used_at AS "used_at?", key_use.previous_used_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM key it
@@ -268,14 +286,17 @@ async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, Stor
     .fetch_optional(connection)
     .await?;
     let columns = columns.ok_or_else(|| conflict::missing(name))?;
-    columns.row(&name.parent())
+    row(columns, &name.parent())
 }
 
 /// Publishes the row as it is now.
 pub(crate) async fn written(write: &mut Write, name: &KeyName) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
     let object = key_object::of(write.connection(), name).await?;
-    write.put(Object::Key(object), Audience::everywhere());
+    write.put(
+        Object::Key(object),
+        Audience::only(row.scope.regions.clone()),
+    );
     Ok(row)
 }
 
@@ -288,48 +309,54 @@ impl Row {
     }
 }
 
-// === impl Columns ===
-
-impl Columns {
-    pub(crate) fn row(self, parent: &ProjectName) -> Result<Row, StoreError> {
-        let ProjectName {
+/// The row that the columns hold, of a key in `parent`.
+pub(crate) fn row(columns: Columns, parent: &ProjectName) -> Result<Row, StoreError> {
+    let ProjectName {
+        organization,
+        project,
+    } = parent.clone();
+    let model = |text: &String| {
+        let model = column::read(ModelSlug::parse(text), "model.name")?;
+        Ok(ModelName {
+            organization: organization.clone(),
+            model,
+        })
+    };
+    let models = columns.models.iter().map(model);
+    let models = models.collect::<Result<_, StoreError>>()?;
+    let scope = key_scope::read(&columns, &organization)?;
+    let environment = [Environment::Live, Environment::Test];
+    let environment = environment
+        .into_iter()
+        .find(|it| *it as i16 == columns.environment);
+    let key = column::read(KeyId::parse(&columns.key_id), "key.key_id")?;
+    Ok(Row {
+        uid: columns.id.into_bytes(),
+        name: KeyName {
             organization,
             project,
-        } = parent.clone();
-        let model = |text: &String| {
-            let model = column::read(ModelSlug::parse(text), "model.name")?;
-            Ok(ModelName {
-                organization: organization.clone(),
-                model,
-            })
-        };
-        let models = self.models.iter().map(model);
-        let models = models.collect::<Result<_, StoreError>>()?;
-        let environment = [Environment::Live, Environment::Test];
-        let environment = environment
+            key,
+        },
+        environment: column::known(environment, "key.environment")?,
+        display_name: columns.display_name,
+        models,
+        expires_at: columns.expires_at,
+        scope,
+        labels: columns
+            .label_names
             .into_iter()
-            .find(|it| *it as i16 == self.environment);
-        let key = column::read(KeyId::parse(&self.key_id), "key.key_id")?;
-        Ok(Row {
-            uid: self.id.into_bytes(),
-            name: KeyName {
-                organization,
-                project,
-                key,
-            },
-            environment: column::known(environment, "key.environment")?,
-            display_name: self.display_name,
-            models,
-            expires_at: self.expires_at,
-            revoked_at: self.revoked_at,
-            secret_created_at: self.secret_created_at,
-            previous_expires_at: self.previous_expires_at,
-            used_at: self.used_at,
-            previous_used_at: self.previous_used_at,
-            version: self.version,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            revision: column::revision(self.revision),
-        })
-    }
+            .zip(columns.label_values)
+            .collect(),
+        disabled: columns.disabled,
+        imported: columns.imported,
+        revoked_at: columns.revoked_at,
+        secret_created_at: columns.secret_created_at,
+        previous_expires_at: columns.previous_expires_at,
+        used_at: columns.used_at,
+        previous_used_at: columns.previous_used_at,
+        version: columns.version,
+        created_at: columns.created_at,
+        updated_at: columns.updated_at,
+        revision: column::revision(columns.revision),
+    })
 }

@@ -8,13 +8,13 @@ use policy::{
 };
 use sqlx::PgConnection;
 
-use crate::{column, error::StoreError, named};
+use crate::{column, error::StoreError, key_scope, named};
 
 /// The object of the key that stands.
 pub(crate) async fn of(connection: &mut PgConnection, name: &KeyName) -> Result<Key, StoreError> {
     let (project, organization) = named::project(connection, &name.parent()).await?;
     let kept = sqlx::query!(
-        r#"SELECT tag, pepper_version, expires_at, secret_created_at, previous_tag,
+        r#"SELECT tag, pepper_version, expires_at, disabled, secret_created_at, previous_tag,
                   previous_pepper_version, previous_created_at, previous_expires_at,
                   ARRAY(SELECT model FROM key_model WHERE key_model.key = key.id) AS "models!"
            FROM key WHERE key_id = $1"#,
@@ -53,6 +53,8 @@ pub(crate) async fn of(connection: &mut PgConnection, name: &KeyName) -> Result<
         pepper_version: column::read(u32::try_from(kept.pepper_version), "key.pepper_version")?,
         secret_created_at_ms: column::milliseconds(kept.secret_created_at),
         previous,
+        disabled: kept.disabled,
+        scope: key_scope::object(connection, name.key.as_str()).await?,
         // Zero would mean never; nothing expires at the first millisecond of 1970.
         expires_at_ms: kept.expires_at.map(|at| column::milliseconds(at).max(1)),
         config_revision: config_revision(connection, organization, project, &models).await?,

@@ -89,11 +89,8 @@ impl Admit {
         arrival: &Arrival,
         request: &Request,
     ) -> Result<Permit, Refusal> {
-        let embedded = request.scanned().embedded;
-        let input_tokens = estimate::request_tokens(request.body().len(), embedded);
-        let tokens = input_tokens
-            .saturating_add(self.output_tokens(request))
-            .clamp(1, UNITS_MAX);
+        let input_tokens = input_tokens(request);
+        let tokens = self.tokens(request);
         let mut hold = Hold {
             counters: self.counters.clone(),
             request: counters::Request {
@@ -145,6 +142,13 @@ impl Admit {
         }
     }
 
+    /// How many tokens the request will probably use.
+    pub fn tokens(&self, request: &Request) -> u64 {
+        input_tokens(request)
+            .saturating_add(self.output_tokens(request))
+            .clamp(1, UNITS_MAX)
+    }
+
     /// The most output tokens that a client asked for, or a guess; none where nothing is generated.
     fn output_tokens(&self, request: &Request) -> u64 {
         if request.endpoint() == Endpoint::Embeddings || request.endpoint().counts() {
@@ -156,6 +160,10 @@ impl Admit {
             .unwrap_or(self.config.output_tokens_default);
         each.saturating_mul(scanned.choices.max(1))
     }
+}
+
+fn input_tokens(request: &Request) -> u64 {
+    estimate::request_tokens(request.body().len(), request.scanned().embedded)
 }
 
 /// Every limit that counts what the plan uses: of its key, its project and its organization.

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use policy::{model::Model, rules::Rules};
 
-use crate::identify::Caller;
+use crate::{identify::Caller, request::Head};
 
 /// Proof that a caller may use a model.
 #[derive(Debug, Clone)]
@@ -16,11 +16,49 @@ pub struct Grant {
     model: Arc<Model>,
 }
 
-/// There is no such model for this caller. The name is the client's own.
+/// Why the caller may not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What the client asked for.
-    pub model: String,
+pub enum Refusal {
+    /// There is no such model for this caller. The name is the client's own.
+    Model(String),
+    /// The key is held to other endpoints.
+    Endpoint,
+    /// The key is held to other addresses.
+    Address,
+    /// The request is expected to use more tokens than the key may with one.
+    TooLarge {
+        /// How many it is expected to use.
+        tokens: u64,
+        /// How many it may.
+        max: u64,
+    },
+}
+
+/// Whether the caller may ask this from there, whatever the model. Costs a key without a scope nothing.
+pub fn enter(caller: &Caller, head: &Head) -> Result<(), Refusal> {
+    let Some(scope) = caller.key().scope.as_deref() else {
+        return Ok(());
+    };
+    if !scope.takes_address(head.client()) {
+        return Err(Refusal::Address);
+    }
+    if !scope.takes_endpoint(head.endpoint().word()) {
+        return Err(Refusal::Endpoint);
+    }
+    Ok(())
+}
+
+/// Whether the caller may use so much at once; `tokens` is asked only of a key that is held to a number.
+pub fn weigh(grant: &Grant, tokens: impl FnOnce() -> u64) -> Result<(), Refusal> {
+    let scope = grant.caller.key().scope.as_deref();
+    let Some(max) = scope.and_then(|it| it.request_tokens_max) else {
+        return Ok(());
+    };
+    let tokens = tokens();
+    if tokens > max {
+        return Err(Refusal::TooLarge { tokens, max });
+    }
+    Ok(())
 }
 
 /// Whether the caller may use the model of this name.
@@ -31,9 +69,7 @@ pub fn grant(rules: &Rules, caller: Caller, name: &str) -> Result<Grant, Refusal
             model: Arc::clone(model),
             caller,
         }),
-        None => Err(Refusal {
-            model: name.to_owned(),
-        }),
+        None => Err(Refusal::Model(name.to_owned())),
     }
 }
 
@@ -48,8 +84,7 @@ pub fn models(rules: &Rules, caller: &Caller) -> Vec<Arc<Model>> {
 }
 
 fn is_usable(caller: &Caller, model: &Model) -> bool {
-    let models = &caller.key().models;
-    model.stable.is_some() && (models.is_empty() || models.contains(&model.id))
+    model.stable.is_some() && caller.key().takes_model(model)
 }
 
 // === impl Grant ===
@@ -70,7 +105,16 @@ impl Grant {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the model does not exist, or the key may not use it")
+        match self {
+            Self::Model(_) => f.write_str("the model does not exist, or the key may not use it"),
+            Self::Endpoint => f.write_str("the key may not be used for this endpoint"),
+            Self::Address => f.write_str("the key may not be used from this address"),
+            Self::TooLarge { tokens, max } => write!(
+                f,
+                "the request may use {tokens} tokens and the key at most {max} with one: shorten it, or lower the \
+                 most output that it asks for"
+            ),
+        }
     }
 }
 

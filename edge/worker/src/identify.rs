@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use keys::{Family, Presented};
+use keys::{Family, Foreign, Presented};
 use lifecycle::clock::Clock;
 use policy::{key::Key, rules::Rules};
 
@@ -27,6 +27,14 @@ pub struct Caller {
     previous: bool,
 }
 
+/// A text that may be a key's.
+enum Shown<'a> {
+    /// It has our form.
+    Ours(Presented<'a>),
+    /// It may have been minted elsewhere.
+    Foreign(Foreign),
+}
+
 /// Which secret of a key was presented.
 struct Proved {
     previous: bool,
@@ -44,6 +52,8 @@ pub enum Refusal {
     Revoked,
     /// The key has expired.
     Expired,
+    /// The key is switched off.
+    Disabled,
     /// The secret was replaced, and its time is over.
     Replaced,
     /// The secret is older than its project allows.
@@ -63,16 +73,16 @@ impl Identify {
     /// Who sends this head.
     pub fn caller(&self, rules: &Rules, head: &Head) -> Result<Caller, Refusal> {
         let text = head.key_text().ok_or(Refusal::NoKey)?;
-        let presented = keys::parse(text).map_err(|_| Refusal::Unknown)?;
-        if !matches!(presented.family(), Family::Live | Family::Test) {
-            return Err(Refusal::Unknown);
-        }
+        let presented = Shown::read(text)?;
         let key = match self.in_force.standing(presented.key_id()) {
             Some(Standing::Active(key)) => key,
             Some(Standing::Revoked) => return Err(Refusal::Revoked),
             None => return Err(Refusal::Unknown),
         };
         let proved = self.prove(&presented, &key)?;
+        if key.disabled {
+            return Err(Refusal::Disabled);
+        }
         if key.expires_at_ms.is_some_and(|at_ms| self.is_past(at_ms)) {
             return Err(Refusal::Expired);
         }
@@ -93,7 +103,7 @@ impl Identify {
     }
 
     /// Which secret of the key the text holds. Only a key in rotation has two, and only then is more than one tag made.
-    fn prove(&self, presented: &Presented<'_>, key: &Key) -> Result<Proved, Refusal> {
+    fn prove(&self, presented: &Shown<'_>, key: &Key) -> Result<Proved, Refusal> {
         if self.matches(presented, key.pepper_version, &key.tag)? {
             return Ok(Proved {
                 previous: false,
@@ -115,7 +125,7 @@ impl Identify {
 
     fn matches(
         &self,
-        presented: &Presented<'_>,
+        presented: &Shown<'_>,
         pepper_version: u32,
         tag: &[u8; 32],
     ) -> Result<bool, Refusal> {
@@ -126,6 +136,36 @@ impl Identify {
 
     fn is_past(&self, at_ms: u64) -> bool {
         at_ms <= self.clock.now_ms()
+    }
+}
+
+// === impl Shown ===
+
+impl<'a> Shown<'a> {
+    fn read(text: &'a str) -> Result<Self, Refusal> {
+        match keys::parse(text) {
+            Ok(ours) if matches!(ours.family(), Family::Live | Family::Test) => {
+                Ok(Self::Ours(ours))
+            }
+            Ok(_) => Err(Refusal::Unknown),
+            Err(_) => keys::foreign(text)
+                .map(Self::Foreign)
+                .ok_or(Refusal::Unknown),
+        }
+    }
+
+    fn key_id(&self) -> &str {
+        match self {
+            Self::Ours(ours) => ours.key_id(),
+            Self::Foreign(foreign) => foreign.key_id(),
+        }
+    }
+
+    fn matches(&self, pepper: &[u8; 32], tag: &[u8; 32]) -> bool {
+        match self {
+            Self::Ours(ours) => ours.matches(pepper, tag),
+            Self::Foreign(foreign) => foreign.matches(pepper, tag),
+        }
     }
 }
 
@@ -152,6 +192,7 @@ impl fmt::Display for Refusal {
             Self::Unknown => f.write_str("the key is not valid"),
             Self::Revoked => f.write_str("the key was revoked"),
             Self::Expired => f.write_str("the key has expired"),
+            Self::Disabled => f.write_str("the key is switched off"),
             Self::Replaced => {
                 f.write_str("the key was rotated and this secret's time is over: use the new one")
             }

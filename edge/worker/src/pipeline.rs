@@ -5,7 +5,7 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{sync::Arc, task::Context, time::Duration};
+use std::{net::IpAddr, sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
 use http::request::Parts;
@@ -133,12 +133,14 @@ impl Pipeline {
     pub async fn run(
         &self,
         arrival: &Arrival,
+        peer: IpAddr,
         parts: Parts,
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
-        let head = Head::read(parts)?;
+        let head = Head::read(parts, peer, &self.bounds.trusted_proxies)?;
         let caller = self.identify.caller(&rules, &head)?;
+        authorize::enter(&caller, &head)?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
             Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller))),
@@ -146,6 +148,7 @@ impl Pipeline {
         };
         let request = head.with_body(asked, incoming, &self.bodies).await?;
         let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
+        authorize::weigh(plan.grant(), || self.admit.tokens(&request))?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
         let permit = self.admit.permit(limits, &plan, arrival, &request).await?;
@@ -239,7 +242,7 @@ mod tests {
     use super::*;
 
     fn size_of_future<'a, F: Future>(
-        _: fn(&'a Pipeline, &'a Arrival, Parts, Incoming) -> F,
+        _: fn(&'a Pipeline, &'a Arrival, IpAddr, Parts, Incoming) -> F,
     ) -> usize {
         size_of::<F>()
     }

@@ -4,11 +4,13 @@
 //! `Debug`, and it is gone before the body is read.
 
 pub mod endpoint;
+pub mod address;
 pub mod budget;
 pub mod body;
 
 use std::{
     fmt,
+    net::IpAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -21,6 +23,7 @@ use dialect::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
+use ipnet::IpNet;
 use lifecycle::clock::Clock;
 
 use crate::accept;
@@ -54,6 +57,7 @@ pub struct Arrival {
 pub struct Head {
     endpoint: Endpoint,
     key: Option<Key>,
+    client: Option<IpAddr>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
 }
@@ -132,8 +136,9 @@ impl Arrival {
 // === impl Head ===
 
 impl Head {
-    /// Takes what is needed of a head and forgets the rest.
-    pub fn read(mut parts: Parts) -> Result<Self, Refusal> {
+    /// Takes what is needed of a head and forgets the rest. `peer` is whoever connected, `proxies` are who is believed
+    /// when they tell of somebody else.
+    pub fn read(mut parts: Parts, peer: IpAddr, proxies: &[IpNet]) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
         let endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
@@ -146,6 +151,7 @@ impl Head {
         if let Endpoint::Inference(_) = endpoint {
             check_content(&parts.headers)?;
         }
+        let client = address::client(peer, &parts.headers, proxies);
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
             if let Some(value) = parts.headers.remove(&name) {
@@ -160,6 +166,7 @@ impl Head {
         Ok(Self {
             endpoint,
             key,
+            client,
             forwarded,
             content_length,
         })
@@ -168,6 +175,11 @@ impl Head {
     /// What is asked for.
     pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The client's address; `None` when it cannot be told.
+    pub const fn client(&self) -> Option<IpAddr> {
+        self.client
     }
 
     /// The key text, without the word `Bearer`.
@@ -184,46 +196,56 @@ impl Head {
         (!text.is_empty()).then_some(text)
     }
 
-    /// Reads the body and scans it. Forgets the key text first.
-    pub async fn with_body(
+    /// Reads the body and scans it. Forgets all else of the head first, the key text too, so that a request which waits
+    /// for its body carries nothing of it.
+    pub fn with_body(
         self,
         asked: Asked,
         incoming: Incoming,
         bounds: &Bounds,
-    ) -> Result<Request, Refusal> {
+    ) -> impl Future<Output = Result<Request, Refusal>> {
         let Self {
             forwarded,
             content_length,
             ..
         } = self;
-        let Bounds {
-            bytes_max,
-            time_max,
-            budget,
-        } = bounds;
-        let mut share = budget.share();
-        let body = body::collect(incoming, content_length, *bytes_max, *time_max, &mut share).await;
-        let body = body.map_err(|why| match why {
-            NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
-            NoBody::Slow => Refusal::Slow,
-            NoBody::Broken => Refusal::Broken,
-            NoBody::Full => Refusal::Full,
-        })?;
-        let endpoint = asked.inference;
-        let scanned = match &asked.model {
-            Some(model) => dialect::request::scan_for(endpoint, model, &body),
-            None => dialect::request::scan(endpoint, &body),
-        };
-        let scanned = scanned.map_err(Refusal::Body)?;
-        Ok(Request {
-            endpoint,
-            events: asked.events,
-            forwarded,
-            scanned,
-            body,
-            _share: share,
-        })
+        read(forwarded, content_length, (asked, incoming), bounds)
     }
+}
+
+async fn read(
+    forwarded: HeaderMap,
+    content_length: Option<u64>,
+    (asked, incoming): (Asked, Incoming),
+    bounds: &Bounds,
+) -> Result<Request, Refusal> {
+    let Bounds {
+        bytes_max,
+        time_max,
+        budget,
+    } = bounds;
+    let mut share = budget.share();
+    let body = body::collect(incoming, content_length, *bytes_max, *time_max, &mut share).await;
+    let body = body.map_err(|why| match why {
+        NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
+        NoBody::Slow => Refusal::Slow,
+        NoBody::Broken => Refusal::Broken,
+        NoBody::Full => Refusal::Full,
+    })?;
+    let endpoint = asked.inference;
+    let scanned = match &asked.model {
+        Some(model) => dialect::request::scan_for(endpoint, model, &body),
+        None => dialect::request::scan(endpoint, &body),
+    };
+    let scanned = scanned.map_err(Refusal::Body)?;
+    Ok(Request {
+        endpoint,
+        events: asked.events,
+        forwarded,
+        scanned,
+        body,
+        _share: share,
+    })
 }
 
 // === impl Bounds ===

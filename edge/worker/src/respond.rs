@@ -19,13 +19,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
 use crate::{
-    admit,
+    admit, authorize,
     call::failure::Failure,
     identify,
     pipeline::{Answered, Refusal, Reply},
     relay::Relay,
     request::{self, Arrival},
-    translate,
+    route, translate,
 };
 
 /// What is sent: bytes of ours, or a provider's answer.
@@ -181,12 +181,11 @@ fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
-        Refusal::Authorize(refusal) => {
-            let name = &refusal.model;
+        Refusal::Authorize(authorize::Refusal::Model(name)) => {
             let message = if name.len() <= MODEL_BYTES_SHOWN {
                 format!("The model `{name}` does not exist, or the key may not use it.")
             } else {
-                sentence(refusal)
+                sentence(&authorize::Refusal::Model(String::new()))
             };
             Said {
                 error: errors::MODEL_NOT_FOUND,
@@ -194,8 +193,16 @@ fn say(refusal: &Refusal) -> Said {
                 param: Some(Cow::Borrowed("model")),
             }
         }
+        Refusal::Authorize(refusal) => Said {
+            error: of_authorize(refusal),
+            message: sentence(refusal),
+            param: None,
+        },
         Refusal::Route(refusal) => Said {
-            error: errors::DANGLING,
+            error: match refusal {
+                route::Refusal::Missing(_) => errors::DANGLING,
+                route::Refusal::Forbidden => errors::KEY_PROVIDER,
+            },
             message: sentence(refusal),
             param: None,
         },
@@ -247,9 +254,19 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
         identify::Refusal::Unknown => errors::INVALID_KEY,
         identify::Refusal::Revoked => errors::REVOKED_KEY,
         identify::Refusal::Expired => errors::EXPIRED_KEY,
+        identify::Refusal::Disabled => errors::DISABLED_KEY,
         identify::Refusal::Replaced => errors::ROTATED_KEY,
         identify::Refusal::TooOld => errors::TOO_OLD_KEY,
         identify::Refusal::Dangling(_) => errors::DANGLING,
+    }
+}
+
+const fn of_authorize(refusal: &authorize::Refusal) -> errors::Documented {
+    match refusal {
+        authorize::Refusal::Model(_) => errors::MODEL_NOT_FOUND,
+        authorize::Refusal::Endpoint => errors::KEY_ENDPOINT,
+        authorize::Refusal::Address => errors::KEY_ADDRESS,
+        authorize::Refusal::TooLarge { .. } => errors::KEY_TOKENS,
     }
 }
 

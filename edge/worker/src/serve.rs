@@ -6,8 +6,8 @@
 pub mod in_flight;
 
 use std::{
-    cell::Cell, convert::Infallible, future::poll_fn, io, pin::pin, rc::Rc, task::Poll,
-    time::Duration,
+    cell::Cell, convert::Infallible, future::poll_fn, io, net::IpAddr, pin::pin, rc::Rc,
+    task::Poll, time::Duration,
 };
 
 use http::{HeaderValue, Request, Response, header};
@@ -122,12 +122,16 @@ async fn take(accepted: io::Result<Accepted>, core: &Rc<Core>, connections: &mut
 
 /// One connection, from its first request to its last.
 async fn converse(accepted: Accepted, core: Rc<Core>) {
-    let Accepted { stream, place } = accepted;
+    let Accepted {
+        stream,
+        peer,
+        place,
+    } = accepted;
     let asked = Cell::new(false);
     let service = service_fn(|message| {
         asked.set(true);
         let core = Rc::clone(&core);
-        async move { Ok::<_, Infallible>(core.answer(message).await) }
+        async move { Ok::<_, Infallible>(core.answer(message, peer).await) }
     });
     let time_to_leave = async {
         core.drain.draining().await;
@@ -153,13 +157,13 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
 // === impl Core ===
 
 impl Core {
-    async fn answer(&self, message: Request<Incoming>) -> Response<Counted> {
+    async fn answer(&self, message: Request<Incoming>, peer: IpAddr) -> Response<Counted> {
         let arrival = Arrival::now(&self.clock);
         let path = message.uri().path();
         let (label, family) = (endpoint::label(path), endpoint::family(path));
         let in_flight = self.measures.enter(label, arrival.started);
         let (parts, incoming) = message.into_parts();
-        let mut response = match self.pipeline.run(&arrival, parts, incoming).await {
+        let mut response = match self.pipeline.run(&arrival, peer, parts, incoming).await {
             Ok(reply) => respond::reply(reply, &arrival),
             Err(refusal) => respond::refusal(refusal, &arrival, family),
         };

@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::{
     id::{ModelId, OrganizationId, ProjectId},
+    model::Model,
     revision::Revision,
+    scope::Scope,
 };
 
 /// A key of a project.
@@ -25,8 +27,12 @@ pub struct Key {
     pub secret_created_at_ms: u64,
     /// The secret before this one, while a rotation lets both work.
     pub previous: Option<Box<PreviousSecret>>,
-    /// The models it may ask for; empty means: all of the organization.
+    /// The models it may ask for, beside those of its scope; none in both means: all of the organization.
     pub models: Vec<ModelId>,
+    /// Whether it is switched off for now.
+    pub disabled: bool,
+    /// What else it is held to; `None` means: nothing, as for most.
+    pub scope: Option<Box<Scope>>,
     /// When it stops working, milliseconds since 1970; `None` means: never.
     pub expires_at_ms: Option<u64>,
     /// The configuration without which it makes no sense.
@@ -44,6 +50,16 @@ pub struct PreviousSecret {
     pub created_at_ms: u64,
     /// When it stops working, milliseconds since 1970.
     pub expires_at_ms: u64,
+}
+
+impl Key {
+    /// Whether it may ask for this model, of its own organization.
+    pub fn takes_model(&self, model: &Model) -> bool {
+        let patterns = self.scope.as_ref().map_or(&[][..], |scope| &scope.models);
+        (self.models.is_empty() && patterns.is_empty())
+            || self.models.contains(&model.id)
+            || patterns.iter().any(|it| it.matches(&model.name))
+    }
 }
 
 impl fmt::Debug for PreviousSecret {

@@ -4,6 +4,7 @@ use proto::admin::{
     edge_service_client::EdgeServiceClient, key_service_client::KeyServiceClient,
     limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
+    operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
     project_service_client::ProjectServiceClient, provider_service_client::ProviderServiceClient,
     usage_service_client::UsageServiceClient,
@@ -92,6 +93,11 @@ impl Admin {
     /// Edges.
     pub fn edges(&self) -> EdgeServiceClient<Authorized> {
         EdgeServiceClient::new(self.channel())
+    }
+
+    /// Operator keys.
+    pub fn operator_keys(&self) -> OperatorKeyServiceClient<Authorized> {
+        OperatorKeyServiceClient::new(self.channel())
     }
 
     /// Usage.

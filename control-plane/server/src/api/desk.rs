@@ -100,11 +100,46 @@ asked! {
     CreateProviderRequest UpdateProviderRequest DeleteProviderRequest
     CreateModelRequest UpdateModelRequest DeleteModelRequest
     DeleteModelVersionRequest
-    CreateKeyRequest UpdateKeyRequest DeleteKeyRequest RevokeKeyRequest
+    DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
     CreateJoinTokenRequest
+    CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
 }
+
+/// Appends texts that have no order on the wire: in one order, each behind its length.
+fn in_order(bytes: &mut Vec<u8>, entries: impl IntoIterator<Item = (String, String)>) {
+    let mut entries: Vec<_> = entries.into_iter().collect();
+    entries.sort();
+    for text in entries.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend((text.len() as u64).to_be_bytes());
+        bytes.extend(text.as_bytes());
+    }
+}
+
+macro_rules! asked_with_labels {
+    ($($request:ident)*) => {$(
+        impl Asked for admin::$request {
+            fn request_id(&self) -> &str {
+                &self.request_id
+            }
+
+            fn validate_only(&self) -> bool {
+                self.validate_only
+            }
+
+            fn canonical(&self) -> Zeroizing<Vec<u8>> {
+                let mut rest = self.clone();
+                let labels = rest.key.as_mut().map(|it| std::mem::take(&mut it.labels));
+                let mut bytes = rest.encode_to_vec();
+                in_order(&mut bytes, labels.into_iter().flatten());
+                Zeroizing::new(bytes)
+            }
+        }
+    )*};
+}
+
+asked_with_labels! { CreateKeyRequest UpdateKeyRequest ImportKeyRequest }
 
 impl Asked for admin::CreateModelVersionRequest {
     fn request_id(&self) -> &str {
@@ -122,13 +157,8 @@ impl Asked for admin::CreateModelVersionRequest {
             .model_version
             .as_mut()
             .map(|it| std::mem::take(&mut it.provenance));
-        let mut entries: Vec<_> = provenance.into_iter().flatten().collect();
-        entries.sort();
         let mut bytes = rest.encode_to_vec();
-        for text in entries.iter().flat_map(|(name, value)| [name, value]) {
-            bytes.extend((text.len() as u64).to_be_bytes());
-            bytes.extend(text.as_bytes());
-        }
+        in_order(&mut bytes, provenance.into_iter().flatten());
         Zeroizing::new(bytes)
     }
 }

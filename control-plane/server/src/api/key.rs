@@ -19,7 +19,7 @@ use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
         key_rotation_wire,
-        key_wire::{self, Change, Wanted},
+        key_wire::{self, Change, Imported, Wanted},
         moment,
         page::List,
         pepper::{self, NoPepper},
@@ -56,15 +56,14 @@ impl Keys {
     /// A fresh key in the place of what is wanted.
     fn mint(&self, wanted: Wanted, pepper: &Pepper) -> Result<(Minted, rows::New), Status> {
         let minted = keys::mint(wanted.family());
-        let secret = self.secret(&minted, pepper);
+        let secret = self.secret(&minted.key_id, &minted.secret_sha256, pepper);
         let key_id = KeyId::parse(&minted.key_id)
             .map_err(|why| status::broken("a minted key id is not a key id", &why))?;
-        Ok((minted, wanted.into_new(key_id, secret)))
+        Ok((minted, wanted.into_new(key_id, secret, false)))
     }
 
-    /// What is kept of what was minted.
-    fn secret(&self, minted: &Minted, pepper: &Pepper) -> Secret {
-        let (key_id, hash) = (minted.key_id.as_str(), &minted.secret_sha256);
+    /// What is kept of a secret with this hash, of the key with this id.
+    fn secret(&self, key_id: &str, hash: &[u8; 32], pepper: &Pepper) -> Secret {
         Secret {
             sha256_sealed: sealed::seal_key_secret(self.desk.sealing(), key_id, hash),
             tag: keys::tag(&pepper.secret, key_id, hash),
@@ -103,6 +102,30 @@ impl KeyService for Keys {
             text: text.to_owned(),
         };
         draft.finish(reply).await
+    }
+
+    async fn import_key(
+        &self,
+        request: Request<admin::ImportKeyRequest>,
+    ) -> Result<Response<admin::Key>, Status> {
+        let (call, imported) = Call::open("ImportKey", request, key_wire::imported)?;
+        let pepper = self.pepper().await?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let Imported { wanted, foreign } = imported;
+        let now_ms = self.clock.now_ms();
+        wanted.check(now_ms).map_err(status::invalid)?;
+        let secret = self.secret(foreign.key_id(), foreign.sha256(), &pepper);
+        let key_id = KeyId::parse(foreign.key_id())
+            .map_err(|why| status::broken("the id of a foreign key is not a key id", &why))?;
+        let new = wanted.into_new(key_id, secret, true);
+        let row = rows::create(draft.write(), new).await;
+        let row = row.map_err(status::store)?;
+        draft
+            .finish(|revision| key_wire::wire(row, revision, now_ms))
+            .await
     }
 
     async fn get_key(
@@ -234,7 +257,7 @@ impl KeyService for Keys {
         let until = (overlap_ms > 0).then(|| at(now_ms.saturating_add(overlap_ms)));
         let times = (at(now_ms)?, until.transpose()?);
         let minted = keys::renew(key_wire::family(row.environment), name.key.to_string());
-        let secret = self.secret(&minted, &pepper);
+        let secret = self.secret(&minted.key_id, &minted.secret_sha256, &pepper);
         let row = key_rotation::rotate(write, (&name, &etag), secret, times).await;
         let row = row.map_err(status::store)?;
         let text = if draft.validate_only() {

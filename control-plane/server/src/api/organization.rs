@@ -16,6 +16,7 @@ use crate::{
         moment,
         page::List,
     },
+    authn::Actor,
     status,
 };
 
@@ -77,10 +78,12 @@ impl OrganizationService for Organizations {
         &self,
         request: Request<admin::ListOrganizationsRequest>,
     ) -> Result<Response<admin::ListOrganizationsResponse>, Status> {
+        let actor = request.extensions().get::<Actor>();
+        let visible = actor.map_or(Some(Vec::new()), |it| it.bindings.organizations());
         let asked = request.into_inner();
         let asked = (asked.page_size, asked.page_token.as_str());
         let page = self.desk.root_page(LIST, asked)?;
-        let listed = organization::list(self.desk.store(), &page)
+        let listed = organization::list(self.desk.store(), visible.as_deref(), &page)
             .await
             .map_err(status::store)?;
         Ok(Response::new(admin::ListOrganizationsResponse {

@@ -84,6 +84,8 @@ pub(crate) fn key(revision: u64, key_id: &str, needs: u64) -> ChangeRow {
         pepper_version: 1,
         secret_created_at_ms: 0,
         previous: None,
+        disabled: false,
+        scope: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(needs),

@@ -155,6 +155,10 @@ pub(crate) fn new_key(project: &str) -> key::New {
         display_name: String::new(),
         models: Vec::new(),
         expires_at: None,
+        scope: domain::key_scope::Scope::default(),
+        labels: Vec::new(),
+        disabled: false,
+        imported: false,
         secret: Secret {
             sha256_sealed: vec![1; 40],
             tag: [2; 32],

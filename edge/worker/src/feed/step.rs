@@ -10,6 +10,7 @@ use policy::{
     id::{LimitId, OrganizationId},
     object::{Kind, Lane, Object},
     revision::Revision,
+    scope,
 };
 use proto::{message, object, sync as wire};
 use zeroize::Zeroize;
@@ -152,7 +153,16 @@ fn within_caps(object: &Object) -> Result<(), String> {
                 && it.targets.iter().all(|target| text(&target.provider_model))
         }
         Object::Limit(it) => text(&it.name),
-        Object::Key(it) => it.models.len() <= MODELS_MAX,
+        Object::Key(it) => {
+            it.models.len() <= MODELS_MAX
+                && it.scope.as_ref().is_none_or(|scope| {
+                    scope.models.len() <= scope::PATTERNS_MAX
+                        && scope.endpoints.len() <= scope::ENDPOINTS_MAX
+                        && scope.endpoints.iter().all(|word| text(word))
+                        && scope.providers.len() <= scope::PROVIDERS_MAX
+                        && scope.ranges.len() <= scope::RANGES_MAX
+                })
+        }
         Object::Credential(it) => text(&it.allowed_origin) && it.secret.len() <= SECRET_BYTES_MAX,
         Object::Pepper(_) => true,
     };

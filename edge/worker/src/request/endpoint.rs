@@ -56,6 +56,19 @@ pub fn label(path: &str) -> usize {
     }
 }
 
+/// The word for an endpoint, as keys are held to it.
+pub const fn word(endpoint: Inference) -> &'static str {
+    match endpoint {
+        Inference::ChatCompletions => "chat_completions",
+        Inference::Completions => "completions",
+        Inference::Embeddings => "embeddings",
+        Inference::Responses => "responses",
+        Inference::Messages => "messages",
+        Inference::CountMessages | Inference::CountGenerate => "count_tokens",
+        Inference::Generate | Inference::GenerateStream => "generate_content",
+    }
+}
+
 /// The path of an endpoint, as records name it.
 pub const fn path(endpoint: Inference) -> &'static str {
     match endpoint {
@@ -132,6 +145,14 @@ impl Endpoint {
                     .filter(|name| !name.is_empty())?;
                 percent_decoded(name).map(Self::Model)
             }
+        }
+    }
+
+    /// The word for it, as keys are held to it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Inference(asked) => word(asked.inference),
+            Self::Models | Self::Model(_) => "models",
         }
     }
 

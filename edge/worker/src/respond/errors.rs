@@ -59,6 +59,11 @@ errors! {
     EXPIRED_KEY = "api_key_expired" 401 INVALID Caller false;
     ROTATED_KEY = "api_key_rotated" 401 INVALID Caller false;
     TOO_OLD_KEY = "api_key_too_old" 401 INVALID Caller false;
+    DISABLED_KEY = "api_key_disabled" 401 INVALID Caller false;
+    KEY_ADDRESS = "api_key_address_forbidden" 403 INVALID Caller false;
+    KEY_ENDPOINT = "api_key_endpoint_forbidden" 403 INVALID Caller false;
+    KEY_PROVIDER = "api_key_provider_forbidden" 403 INVALID Caller false;
+    KEY_TOKENS = "request_too_many_tokens" 400 INVALID Caller false;
     CONTENT_ENCODING = "unsupported_content_encoding" 415 INVALID Caller false;
     CONTENT_TYPE = "unsupported_content_type" 415 INVALID Caller false;
     BODY_TOO_LARGE = "request_too_large" 413 INVALID Caller false;

@@ -144,6 +144,8 @@ pub(crate) fn key(key_id: &str) -> Object {
         pepper_version: 1,
         secret_created_at_ms: 0,
         previous: None,
+        disabled: false,
+        scope: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(0),

@@ -236,6 +236,8 @@ pub fn key_of(minted: &Minted) -> Key {
         pepper_version: 1,
         secret_created_at_ms: 0,
         previous: None,
+        disabled: false,
+        scope: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(1),

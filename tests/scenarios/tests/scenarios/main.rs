@@ -5,6 +5,8 @@ mod dialects;
 mod streaming;
 mod revocation;
 mod rotation;
+mod scopes;
+mod roles;
 mod outage;
 mod limits;
 mod hanging_up;

@@ -29,6 +29,7 @@ pub mod limit;
 pub mod edge;
 pub mod join_token;
 pub mod operator_key;
+pub mod audit;
 pub mod usage;
 
 use field::{Change, Wanted};
@@ -66,6 +67,9 @@ pub enum Command {
     /// Operator keys: who may call the admin API, and what each may do
     #[command(subcommand, visible_alias = "operator-key")]
     OperatorKeys(operator_key::Command),
+    /// The audit trail: who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// What was used, summed as asked
     Usage(usage::Arguments),
 }
@@ -83,6 +87,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Edges(command) => edge::run(command, session).await,
         Command::JoinTokens(command) => join_token::run(command, session).await,
         Command::OperatorKeys(command) => operator_key::run(command, session).await,
+        Command::Audit(command) => audit::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
     }
 }

@@ -57,6 +57,23 @@ impl Contract {
         None
     }
 
+    /// The JSON of what a method replied, without texts that are shown once; `None` when there is no such method, or the
+    /// bytes are not its reply.
+    pub fn reply_shown(&self, method: &str, bytes: &[u8]) -> Option<serde_json::Value> {
+        let mut methods = self
+            .pool
+            .services()
+            .flat_map(|it| it.methods().collect::<Vec<_>>());
+        let method = methods.find(|it| it.name() == method)?;
+        shown(method.output(), bytes)
+    }
+
+    /// The JSON of a message of the admin API, without texts that are shown once.
+    pub fn shown(&self, message: &str, bytes: &[u8]) -> Option<serde_json::Value> {
+        let name = format!("sluice.admin.v1.{message}");
+        shown(self.pool.get_message_by_name(&name)?, bytes)
+    }
+
     /// The paths of every method of every service of the admin API.
     pub fn admin_methods(&self) -> Vec<String> {
         let services = self.pool.services();
@@ -75,6 +92,31 @@ impl Contract {
     pub fn check(&self, message: MessageDescriptor, bytes: &[u8]) -> Result<(), Finding> {
         let decoded = DynamicMessage::decode(message, bytes).map_err(|_| Finding::Malformed)?;
         walk(&decoded, "")
+    }
+}
+
+/// Fields that hold secrets, wherever they stand: the text of what is minted, and what we present to a provider.
+const SECRET_FIELDS: [&str; 2] = ["text", "credential"];
+
+fn shown(message: MessageDescriptor, bytes: &[u8]) -> Option<serde_json::Value> {
+    let mut message = DynamicMessage::decode(message, bytes).ok()?;
+    mask(&mut message);
+    serde_json::to_value(&message).ok()
+}
+
+fn mask(message: &mut DynamicMessage) {
+    for field in SECRET_FIELDS {
+        message.clear_field_by_name(field);
+    }
+    let inner: Vec<_> = message
+        .fields()
+        .filter(|(_, value)| value.as_message().is_some())
+        .map(|(field, _)| field)
+        .collect();
+    for field in inner {
+        if let Value::Message(inner) = message.get_field_mut(&field) {
+            mask(inner);
+        }
     }
 }
 
@@ -119,6 +161,32 @@ mod tests {
         let contract = Contract::load().unwrap();
         let path = "/sluice.admin.v1.OrganizationService/CreateOrganization";
         contract.check(contract.request_of(path).unwrap(), bytes)
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        let contract = Contract::load().unwrap();
+        let reply = admin::CreateKeyResponse {
+            key: Some(admin::Key {
+                name: "organizations/a/projects/b/keys/c".to_owned(),
+                ..Default::default()
+            }),
+            text: "slc_live_secret".to_owned(),
+        };
+        let shown = contract.reply_shown("CreateKey", &reply.encode_to_vec());
+        let shown = shown.unwrap().to_string();
+        assert!(
+            shown.contains("projects/b") && !shown.contains("secret"),
+            "{shown}"
+        );
+        let provider = admin::Provider {
+            name: "organizations/a/providers/p".to_owned(),
+            credential: "sk-secret".to_owned(),
+            ..Default::default()
+        };
+        let shown = contract.shown("Provider", &provider.encode_to_vec());
+        assert!(!shown.unwrap().to_string().contains("secret"));
+        assert_eq!(contract.reply_shown("NoMethod", &[]), None);
     }
 
     #[test]

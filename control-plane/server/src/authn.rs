@@ -19,6 +19,8 @@ pub struct Actor {
     pub key_id: String,
     /// What it may do.
     pub bindings: Arc<Bindings>,
+    /// The address that the call comes from; empty when nobody knows.
+    pub source: Arc<str>,
 }
 
 /// Why a request has no actor.
@@ -55,6 +57,7 @@ pub async fn actor(
         Some(known) if matches => Ok(Actor {
             key_id: key_id.to_owned(),
             bindings: Arc::new(known.bindings),
+            source: Arc::from(""),
         }),
         _ => Err(NotAuthenticated::UnknownKey),
     }

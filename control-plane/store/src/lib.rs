@@ -35,6 +35,7 @@ pub mod key_rotation;
 pub mod key_report;
 mod limit_scope;
 pub mod limit;
+pub mod audit;
 pub mod operator_key;
 pub mod join_token;
 mod sighting;

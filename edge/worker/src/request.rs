@@ -51,6 +51,8 @@ pub struct Arrival {
     pub at_ms: u64,
     /// For measuring how long it takes.
     pub started: Instant,
+    /// Who connected.
+    pub peer: IpAddr,
 }
 
 /// The head of a request, before its caller is known.
@@ -119,8 +121,8 @@ pub enum Refusal {
 // === impl Arrival ===
 
 impl Arrival {
-    /// A request that comes now.
-    pub fn now(clock: &Clock) -> Self {
+    /// A request of `peer` that comes now.
+    pub fn now(clock: &Clock, peer: IpAddr) -> Self {
         let at_ms = clock.now_ms();
         let mut random = [0; 10];
         fastrand::fill(&mut random);
@@ -129,6 +131,7 @@ impl Arrival {
             id,
             at_ms,
             started: Instant::now(),
+            peer,
         }
     }
 }
@@ -209,14 +212,15 @@ impl Head {
             content_length,
             ..
         } = self;
-        read(forwarded, content_length, (asked, incoming), bounds)
+        read(forwarded, content_length, asked, incoming, bounds)
     }
 }
 
 async fn read(
     forwarded: HeaderMap,
     content_length: Option<u64>,
-    (asked, incoming): (Asked, Incoming),
+    asked: Asked,
+    incoming: Incoming,
     bounds: &Bounds,
 ) -> Result<Request, Refusal> {
     let Bounds {

@@ -158,12 +158,12 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
 
 impl Core {
     async fn answer(&self, message: Request<Incoming>, peer: IpAddr) -> Response<Counted> {
-        let arrival = Arrival::now(&self.clock);
+        let arrival = Arrival::now(&self.clock, peer);
         let path = message.uri().path();
         let (label, family) = (endpoint::label(path), endpoint::family(path));
         let in_flight = self.measures.enter(label, arrival.started);
         let (parts, incoming) = message.into_parts();
-        let mut response = match self.pipeline.run(&arrival, peer, parts, incoming).await {
+        let mut response = match self.pipeline.run(&arrival, parts, incoming).await {
             Ok(reply) => respond::reply(reply, &arrival),
             Err(refusal) => respond::refusal(refusal, &arrival, family),
         };

@@ -18,7 +18,10 @@ use proto::unknown::Contract;
 use tower::{Layer, Service};
 
 use crate::{
+    api::gate,
+    audit_entry::Deed,
     authn::{Actor, NotAuthenticated},
+    denials::Denials,
     status, strict,
 };
 
@@ -29,6 +32,7 @@ const CHECKED_PREFIX: &str = "/sluice.admin.v1.";
 #[derive(Clone)]
 pub(crate) struct AccessLayer {
     contract: Arc<Contract>,
+    denials: Denials,
 }
 
 /// A service that sees only requests which their actors may make.
@@ -36,11 +40,26 @@ pub(crate) struct AccessLayer {
 pub(crate) struct Access<S> {
     inner: S,
     contract: Arc<Contract>,
+    denials: Denials,
 }
 
 /// Why an actor may not: what they need, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Denied(pub(crate) Option<(Permission, Place)>);
+
+/// What a request names, for the audit trail: the thing itself, or what it is to stand in. May be empty.
+#[derive(Debug, Clone)]
+pub(crate) struct Named(pub(crate) String);
+
+fn named(contract: &Contract, path: &str, message: &[u8]) -> String {
+    let field = match access::need(path) {
+        Some(Need::In(_, field)) if !field.is_empty() => field,
+        _ => "name",
+    };
+    let request = contract.request_of(path);
+    let name = request.and_then(|it| contract.text_at(it, message, field));
+    name.unwrap_or_default()
+}
 
 /// Whether the actor may call the method at this path with this message.
 pub(crate) fn allowed(
@@ -72,10 +91,10 @@ pub(crate) fn allowed(
 // === impl AccessLayer ===
 
 impl AccessLayer {
-    /// Finds names in requests by this contract.
-    pub(crate) fn new(contract: Contract) -> Self {
+    /// Finds names in requests by this contract, and tells of what it denies.
+    pub(crate) fn new(contract: Contract, denials: Denials) -> Self {
         let contract = Arc::new(contract);
-        Self { contract }
+        Self { contract, denials }
     }
 }
 
@@ -86,6 +105,7 @@ impl<S> Layer<S> for AccessLayer {
         Access {
             inner,
             contract: Arc::clone(&self.contract),
+            denials: self.denials.clone(),
         }
     }
 }
@@ -117,8 +137,9 @@ where
             return Box::pin(inner.call(request));
         }
         let contract = Arc::clone(&self.contract);
+        let denials = self.denials.clone();
         Box::pin(async move {
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
             let Some(actor) = head.extensions.get::<Actor>() else {
                 return Ok(status::not_authenticated(NotAuthenticated::Nothing).into_http());
             };
@@ -135,8 +156,18 @@ where
                 let needs = needs
                     .as_ref()
                     .map(|(permission, place)| (*permission, place));
-                return Ok(status::denied(needs).into_http());
+                let status = status::denied(needs);
+                let deed = Deed {
+                    actor: actor.key_id.clone(),
+                    source: actor.source.to_string(),
+                    method: gate::method(head.uri.path()),
+                    object: needs.map_or_else(String::new, |(_, place)| place.to_string()),
+                };
+                denials.tell(deed, status.message().to_owned());
+                return Ok(status.into_http());
             }
+            let named = Named(named(&contract, head.uri.path(), message));
+            head.extensions.insert(named);
             inner.call(Request::from_parts(head, B::from(bytes))).await
         })
     }

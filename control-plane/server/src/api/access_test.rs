@@ -11,6 +11,7 @@ fn actor(role: Role, at: &str) -> Actor {
     Actor {
         key_id: "one".to_owned(),
         bindings: Arc::new(Bindings(vec![Binding { role, at }])),
+        source: Arc::from(""),
     }
 }
 
@@ -95,6 +96,7 @@ fn every_method_is_allowed_to_its_roles_in_their_own_place_and_to_nobody_else() 
         let nobody = Actor {
             key_id: "none".to_owned(),
             bindings: Arc::default(),
+            source: Arc::from(""),
         };
         assert!(allowed(&contract, &nobody, &path, &own).is_err(), "{path}");
     }

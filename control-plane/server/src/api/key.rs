@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
-        desk::{self, Begun, Call, Desk},
+        desk::{self, Begun, Call, Desk, Draft},
         key_rotation_wire,
         key_wire::{self, Change, Imported, Wanted},
         moment,
@@ -60,6 +60,14 @@ impl Keys {
         let key_id = KeyId::parse(&minted.key_id)
             .map_err(|why| status::broken("a minted key id is not a key id", &why))?;
         Ok((minted, wanted.into_new(key_id, secret, false)))
+    }
+
+    /// Notes for the audit trail what stood before.
+    fn stood(&self, draft: &mut Draft, row: rows::Row) {
+        draft.before(
+            "Key",
+            &key_wire::wire(row, Revision(0), self.clock.now_ms()),
+        );
     }
 
     /// What is kept of a secret with this hash, of the key with this id.
@@ -174,13 +182,14 @@ impl KeyService for Keys {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = rows::lock(write, &change.name, &change.etag).await;
+        let locked = rows::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        self.stood(&mut draft, row.clone());
         change
             .apply(&mut row, self.clock.now_ms())
             .map_err(status::invalid)?;
-        let row = rows::update(write, &row).await.map_err(status::store)?;
+        let row = rows::update(draft.write(), &row).await;
+        let row = row.map_err(status::store)?;
         draft
             .finish(|revision| key_wire::wire(row, revision, self.clock.now_ms()))
             .await
@@ -197,6 +206,8 @@ impl KeyService for Keys {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let row = rows::lock(draft.write(), &name, &etag).await;
+        self.stood(&mut draft, row.map_err(status::store)?);
         rows::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;
@@ -219,6 +230,8 @@ impl KeyService for Keys {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let row = rows::lock(draft.write(), &name, "").await;
+        self.stood(&mut draft, row.map_err(status::store)?);
         let row = rows::revoke(draft.write(), &name)
             .await
             .map_err(status::store)?;
@@ -245,9 +258,10 @@ impl KeyService for Keys {
             etag,
             overlap_ms,
         } = wanted;
-        let write = draft.write();
-        let row = rows::lock(write, &name, &etag).await;
+        let row = rows::lock(draft.write(), &name, &etag).await;
         let row = row.map_err(status::store)?;
+        self.stood(&mut draft, row.clone());
+        let write = draft.write();
         let rule_ms = key_rotation::overlap_ms(write, &name.parent()).await;
         let overlap_ms = rotation::overlap_ms(overlap_ms, rule_ms.map_err(status::store)?);
         let now_ms = self.clock.now_ms();
@@ -284,6 +298,8 @@ impl KeyService for Keys {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let row = rows::lock(draft.write(), &name, "").await;
+        self.stood(&mut draft, row.map_err(status::store)?);
         let row = key_rotation::end_overlap(draft.write(), &name)
             .await
             .map_err(status::store)?;

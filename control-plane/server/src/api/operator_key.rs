@@ -12,7 +12,7 @@ use domain::{
 use keys::{Family, Minted};
 use lifecycle::clock::Clock;
 use proto::admin::{self, operator_key_service_server::OperatorKeyService};
-use store::operator_key::{self as rows, Row};
+use store::operator_key as rows;
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -129,6 +129,7 @@ impl OperatorKeyService for OperatorKeys {
         };
         let row = rows::lock(draft.write(), &change.name).await;
         let mut row = row.map_err(status::store)?;
+        draft.before("OperatorKey", &operator_key_wire::wire(row.clone()));
         may_give(&actor, &row.bindings)?;
         change
             .apply(&mut row, self.clock.now_ms())
@@ -152,8 +153,9 @@ impl OperatorKeyService for OperatorKeys {
             Begun::First(draft) => draft,
         };
         let row = rows::lock(draft.write(), &name).await;
-        let Row { bindings, .. } = row.map_err(status::store)?;
-        may_give(&actor, &bindings)?;
+        let row = row.map_err(status::store)?;
+        may_give(&actor, &row.bindings)?;
+        draft.before("OperatorKey", &operator_key_wire::wire(row));
         let row = rows::revoke(draft.write(), &name).await;
         let row = row.map_err(status::store)?;
         draft

@@ -105,11 +105,11 @@ impl OrganizationService for Organizations {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = organization::lock(write, &change.name, &change.etag).await;
+        let locked = organization::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Organization", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
-        let row = organization::update(write, &row)
+        let row = organization::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
@@ -126,6 +126,9 @@ impl OrganizationService for Organizations {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = organization::lock(draft.write(), &name, &etag).await;
+        let stood = wire(stood.map_err(status::store)?, Revision(0));
+        draft.before("Organization", &stood);
         let deleted = organization::delete(draft.write(), &name, &etag).await;
         deleted.map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);

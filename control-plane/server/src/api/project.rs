@@ -109,12 +109,14 @@ impl ProjectService for Projects {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = project::lock(write, &change.name, &change.etag).await;
+        let locked = project::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Project", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
         row.rotation = change.rotation.or(row.rotation);
-        let row = project::update(write, &row).await.map_err(status::store)?;
+        let row = project::update(draft.write(), &row)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -129,6 +131,9 @@ impl ProjectService for Projects {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = project::lock(draft.write(), &name, &etag).await;
+        let stood = wire(stood.map_err(status::store)?, Revision(0));
+        draft.before("Project", &stood);
         project::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;

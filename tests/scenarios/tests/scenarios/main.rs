@@ -7,6 +7,7 @@ mod revocation;
 mod rotation;
 mod scopes;
 mod roles;
+mod audit;
 mod outage;
 mod limits;
 mod hanging_up;

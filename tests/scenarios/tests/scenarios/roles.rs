@@ -120,7 +120,7 @@ async fn an_organization_keeps_its_operators_and_is_a_wall_to_others() {
         (evil.organization.as_str(), evil.organization.as_str()),
     ] {
         let made = operator(&site, &owner, parent, vec![binding("viewer", scope)]).await;
-        let why = made.err().expect("it is refused").code();
+        let why = made.expect_err("it is refused").code();
         assert!(
             matches!(why, Code::PermissionDenied | Code::InvalidArgument),
             "{parent} {scope}"

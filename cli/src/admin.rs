@@ -16,8 +16,10 @@ use crate::{
 pub mod field;
 pub mod organization;
 pub mod project;
+pub mod mapping;
 pub mod provider;
 pub mod target;
+pub mod recipe;
 pub mod model_version;
 pub mod model;
 pub mod minted;

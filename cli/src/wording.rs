@@ -69,6 +69,7 @@ fn one(kind: &Kind, value: &Value) -> String {
         Value::I64(number) => number.to_string(),
         Value::U32(number) => number.to_string(),
         Value::U64(number) => number.to_string(),
+        Value::F64(number) => number.to_string(),
         Value::EnumNumber(number) => enumerated(kind, *number),
         Value::Message(message) => nested(message),
         _ => String::new(),
@@ -121,6 +122,14 @@ fn nested(message: &DynamicMessage) -> String {
             };
             format!("{}@{scope}", field(message, "role"))
         }
+        // The kind says what the rest is.
+        "sluice.admin.v1.TransformRule" | "sluice.admin.v1.HeaderRule" => {
+            let descriptor = message.descriptor();
+            let parts = descriptor.fields().filter(|it| message.has_field(it));
+            let parts =
+                parts.map(|it| format!("{} {}", it.name(), worded(&it, &message.get_field(&it))));
+            parts.collect::<Vec<_>>().join(" ")
+        }
         "sluice.admin.v1.LaneProgress" => {
             format!("{} {}", field(message, "lane"), number("applied_revision"))
         }
@@ -137,7 +146,7 @@ fn nested(message: &DynamicMessage) -> String {
 #[cfg(test)]
 mod tests {
     use prost_reflect::DescriptorPool;
-    use proto::admin;
+    use proto::admin::{self, transform_rule};
 
     use super::*;
 
@@ -203,7 +212,34 @@ mod tests {
                 .into(),
             ..Default::default()
         };
+        let rule = |rule, dialects| admin::TransformRule {
+            rule: Some(rule),
+            dialects,
+        };
+        let set = admin::SetRule {
+            path: "temperature".to_owned(),
+            value: "0.2".to_owned(),
+        };
+        let clamp = admin::ClampRule {
+            path: "max_tokens".to_owned(),
+            min: None,
+            max: Some(512.0),
+        };
+        let version = admin::ModelVersion {
+            transform_rules: vec![
+                rule(transform_rule::Rule::Set(set), Vec::new()),
+                rule(
+                    transform_rule::Rule::Clamp(clamp),
+                    vec![admin::ClientDialect::Chat.into()],
+                ),
+            ],
+            ..version
+        };
         let version = dynamic("ModelVersion", &version);
+        assert_eq!(
+            field(&version, "transform_rules"),
+            "set path=temperature value=0.2, clamp path=max_tokens max=512 dialects chat"
+        );
         assert_eq!(field(&version, "targets"), "p=m");
         assert_eq!(field(&version, "provenance"), "ci_run=9, git_sha=abc");
         let lanes = ["config", "keys"].map(|lane| admin::LaneProgress {

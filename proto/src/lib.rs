@@ -10,6 +10,7 @@ pub mod message;
 pub mod invalid;
 mod key_object;
 pub mod object;
+pub mod recipe;
 pub mod unknown;
 
 /// The compiled descriptors of every file of the contract, for reflection and for `unknown`.

@@ -3,10 +3,14 @@
 //! The control plane encodes once, when a change is written; every edge decodes and checks. An object that
 //! does not decode is named by an [`InvalidObject`] and never half-taken.
 
+use std::sync::Arc;
+
+use payload::transform::Recipe;
 use policy::{
     credential::{Credential, Pepper},
     id::{OrganizationId, ProjectId, ProviderId},
     limit::{Limit, Rate, Scope, Unit},
+    mapping::{Mapping, Method, Programs},
     model::{Model, Target, Version},
     object::{Kind, Object},
     organization::Organization,
@@ -102,6 +106,26 @@ fn provider(it: &Provider) -> wire::ProviderPolicy {
         base_url: it.base_url.clone(),
         stream_options: it.stream_options,
         credential_required: it.credential_required,
+        passthrough: it.passthrough,
+        mapping: it.mapping.as_deref().map(mapping),
+    }
+}
+
+fn mapping(it: &Mapping) -> wire::MappingPolicy {
+    let header = |(name, value): &(String, String)| wire::MappingHeader {
+        name: name.clone(),
+        value: value.clone(),
+    };
+    wire::MappingPolicy {
+        method: it.method.name().to_owned(),
+        path: it.path.clone(),
+        headers: it.headers.iter().map(header).collect(),
+        credential_header: it.credential_header.clone(),
+        chat: it.chat,
+        request_program: it.programs.request.clone(),
+        response_program: it.programs.response.clone(),
+        error_program: it.programs.error.clone(),
+        usage_program: it.programs.usage.clone(),
     }
 }
 
@@ -128,7 +152,13 @@ fn version(it: &Version) -> wire::VersionPolicy {
         model_id: it.model.as_bytes().to_vec(),
         name: it.name.clone(),
         targets: it.targets.iter().map(target).collect(),
+        transform_rules: text(it.recipe.as_deref(), Recipe::rules),
+        header_rules: text(it.recipe.as_deref(), Recipe::header_rules),
     }
+}
+
+fn text(recipe: Option<&Recipe>, of: fn(&Recipe) -> &str) -> String {
+    recipe.map_or_else(String::new, |recipe| of(recipe).to_owned())
 }
 
 fn limit(it: &Limit) -> wire::LimitPolicy {
@@ -171,15 +201,40 @@ fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
 fn read_provider(it: wire::ProviderPolicy) -> Result<Provider, InvalidObject> {
     filled(&it.name, "name")?;
     filled(&it.base_url, "base_url")?;
+    let kind = ProviderKind::from_number(it.kind).ok_or_else(|| invalid("kind is not known"))?;
+    if (kind == ProviderKind::Custom) != it.mapping.is_some() {
+        return Err(invalid(
+            "mapping goes with the custom kind, and with none else",
+        ));
+    }
     Ok(Provider {
         id: id(&it.id, "id")?,
         organization: id(&it.organization_id, "organization_id")?,
         name: it.name,
-        kind: ProviderKind::from_number(it.kind).ok_or_else(|| invalid("kind is not known"))?,
+        kind,
         base_url: it.base_url,
         stream_options: it.stream_options,
         credential_required: it.credential_required,
+        mapping: it.mapping.map(read_mapping).transpose()?,
+        passthrough: it.passthrough,
     })
+}
+
+fn read_mapping(it: wire::MappingPolicy) -> Result<Box<Mapping>, InvalidObject> {
+    let header = |header: wire::MappingHeader| (header.name, header.value);
+    Ok(Box::new(Mapping {
+        method: Method::named(&it.method).ok_or_else(|| invalid("method is not known"))?,
+        path: it.path,
+        headers: it.headers.into_iter().map(header).collect(),
+        credential_header: it.credential_header,
+        chat: it.chat,
+        programs: Programs {
+            request: it.request_program,
+            response: it.response_program,
+            error: it.error_program,
+            usage: it.usage_program,
+        },
+    }))
 }
 
 fn read_model(it: wire::ModelPolicy) -> Result<Model, InvalidObject> {
@@ -202,6 +257,10 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
     if it.targets.is_empty() {
         return Err(invalid("targets is empty"));
     }
+    // Compiled here, once: what cannot be is no version.
+    let recipe = Recipe::read(&it.transform_rules, &it.header_rules);
+    let recipe = recipe.map_err(|_| invalid("its rules cannot be used by this build"))?;
+    let recipe = (!recipe.is_empty()).then(|| Arc::new(recipe));
     let target = |target: wire::TargetPolicy| {
         filled(&target.provider_model, "provider_model")?;
         let provider: ProviderId = id(&target.provider_id, "provider_id")?;
@@ -219,6 +278,7 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
             .into_iter()
             .map(target)
             .collect::<Result<_, _>>()?,
+        recipe,
     })
 }
 

@@ -7,7 +7,7 @@ use prost_reflect::DynamicMessage;
 use proto::admin::{Model, ModelVersion};
 
 use crate::{
-    admin::target::Target,
+    admin::{recipe::Recipe, target::Target},
     failure::Failure,
     noun, output,
     place::split,
@@ -39,6 +39,8 @@ pub struct Create {
     /// Where it came from, as NAME=VALUE, such as `git_sha=1f3c9a`; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     provenance: Vec<(String, String)>,
+    #[command(flatten)]
+    recipe: Recipe,
     /// Make it the version that serves
     #[arg(long, conflicts_with = "validate_only")]
     stable: bool,
@@ -79,7 +81,7 @@ async fn make(create: Create, session: &mut Session) -> Result<(), Failure> {
     let version = ModelVersion {
         targets: targets.collect::<Result<_, _>>()?,
         provenance: create.provenance.into_iter().collect(),
-        ..Default::default()
+        ..create.recipe.version()?
     };
     let reply = session
         .create(&noun::MODEL_VERSION, &name, &version, &create.write)

@@ -9,7 +9,10 @@ use clap::{Args, ValueEnum};
 use proto::admin::{Provider, ProviderKind};
 
 use crate::{
-    admin::field::{Change, Mask, Wanted, Which},
+    admin::{
+        field::{Change, Mask, Wanted, Which},
+        mapping::Mapping,
+    },
     failure::Failure,
     session::Session,
 };
@@ -59,6 +62,8 @@ enum Kind {
     Cohere,
     AzureOpenai,
     Bedrock,
+    OpenInference,
+    CustomHttp,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -81,6 +86,17 @@ struct Fields {
     /// Whether `stream_options` may be sent to it
     #[arg(long, value_name = "ANSWER")]
     stream_options: Option<StreamOptions>,
+    #[command(flatten)]
+    mapping: Box<Mapping>,
+    /// Whether keys held to no models may reach any path of its API through an edge
+    #[arg(long, value_name = "ANSWER")]
+    passthrough: Option<Passthrough>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Passthrough {
+    Yes,
+    No,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -98,10 +114,12 @@ impl Wanted for New {
         Ok(Provider {
             kind: self.kind.wire().into(),
             credential: self.fields.credential()?.unwrap_or_default(),
+            custom: self.fields.mapping.wanted()?,
             display_name: self.fields.display_name.unwrap_or_default(),
             base_url: self.fields.base_url.unwrap_or_default(),
             regions: self.fields.region,
             stream_options: self.fields.stream_options.and_then(StreamOptions::wire),
+            passthrough: self.fields.passthrough == Some(Passthrough::Yes),
             ..Default::default()
         })
     }
@@ -122,12 +140,17 @@ impl Change for Edit {
             name: it.name,
             etag: it.etag,
             credential: mask.take("credential", given),
+            custom: mask.take("custom", fields.mapping.wanted()?.map(Some)),
             display_name: mask.take("display_name", fields.display_name.clone()),
             base_url: mask.take("base_url", fields.base_url.clone()),
             regions: mask.take_list("regions", &fields.region, self.every_region),
             stream_options: mask.take(
                 "stream_options",
                 fields.stream_options.map(StreamOptions::wire),
+            ),
+            passthrough: mask.take(
+                "passthrough",
+                fields.passthrough.map(|it| it == Passthrough::Yes),
             ),
             ..Default::default()
         };
@@ -195,6 +218,8 @@ impl Kind {
             Self::Cohere => ProviderKind::Cohere,
             Self::AzureOpenai => ProviderKind::AzureOpenai,
             Self::Bedrock => ProviderKind::Bedrock,
+            Self::OpenInference => ProviderKind::OpenInference,
+            Self::CustomHttp => ProviderKind::Custom,
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct Scope {
 }
 
 /// The words of the endpoints that a key may be held to.
-pub const ENDPOINTS: [&str; 8] = [
+pub const ENDPOINTS: [&str; 12] = [
     "chat_completions",
     "completions",
     "embeddings",
@@ -42,7 +42,11 @@ pub const ENDPOINTS: [&str; 8] = [
     "messages",
     "generate_content",
     "count_tokens",
+    "infer",
+    "invoke",
     "models",
+    "passthrough",
+    "realtime",
 ];
 
 /// Reads patterns of models.

@@ -4,12 +4,12 @@ use policy::{provider::ProviderKind, region::Region};
 
 use crate::{
     base_url::{self, BaseUrl},
-    region, text,
+    mapping, region, text,
     violation::Violations,
 };
 
 /// A provider as an operator wants it, unchecked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted<'a> {
     /// What people call it.
     pub display_name: &'a str,
@@ -21,6 +21,10 @@ pub struct Wanted<'a> {
     pub regions: &'a [String],
     /// Whether `stream_options.include_usage` may be sent; `None` means: the default of its kind.
     pub stream_options: Option<bool>,
+    /// How it is asked and read; `None` means: as its kind says.
+    pub mapping: Option<mapping::Wanted>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 /// A provider as it may be.
@@ -36,13 +40,17 @@ pub struct Checked {
     pub regions: Vec<Region>,
     /// Whether `stream_options.include_usage` may be sent.
     pub stream_options: bool,
+    /// How it is asked and read; for a custom one, and for none else.
+    pub mapping: Option<mapping::Checked>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 // === impl Wanted ===
 
 impl Wanted<'_> {
     /// Checks every field.
-    pub fn check(&self) -> Result<Checked, Violations> {
+    pub fn check(self) -> Result<Checked, Violations> {
         let mut violations = Violations::new();
         let display_name = violations.take(
             "provider.display_name",
@@ -53,6 +61,19 @@ impl Wanted<'_> {
             base_url::resolve(self.kind, self.base_url),
         );
         let regions = region::list(self.regions, "provider.regions", &mut violations);
+        let mapping = match (self.kind, self.mapping) {
+            (ProviderKind::Custom, wanted) => {
+                mapping::check(wanted.unwrap_or_default(), &mut violations)
+            }
+            (_, Some(_)) => {
+                violations.add(
+                    "provider.custom",
+                    "is only for a provider of the custom kind",
+                );
+                None
+            }
+            (_, None) => None,
+        };
         let (true, Some(display_name), Some(base_url)) =
             (violations.is_empty(), display_name, base_url)
         else {
@@ -67,6 +88,8 @@ impl Wanted<'_> {
             base_url,
             regions,
             stream_options,
+            mapping,
+            passthrough: self.passthrough,
         })
     }
 }
@@ -83,8 +106,10 @@ mod tests {
             base_url: "",
             regions: &[],
             stream_options: None,
+            mapping: None,
+            passthrough: false,
         };
-        let checked = wanted.check().unwrap();
+        let checked = wanted.clone().check().unwrap();
         assert_eq!(checked.base_url.origin(), "https://api.mistral.ai:443");
         assert!(!checked.stream_options);
         assert!(
@@ -106,6 +131,8 @@ mod tests {
             base_url: "",
             regions: &["EU".to_owned()],
             stream_options: None,
+            mapping: Some(mapping::Wanted::default()),
+            passthrough: false,
         };
         let fields: Vec<_> = wanted
             .check()
@@ -119,7 +146,8 @@ mod tests {
             [
                 "provider.display_name",
                 "provider.base_url",
-                "provider.regions[0]"
+                "provider.regions[0]",
+                "provider.custom"
             ]
         );
     }

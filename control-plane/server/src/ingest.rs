@@ -141,6 +141,8 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         revision: number(record.revision, "revision")?,
         duration_us: number(record.duration_us, "duration_us")?,
         first_byte_us: number(record.first_byte_us, "first_byte_us")?,
+        request_bytes: number(record.request_bytes, "request_bytes")?,
+        answer_bytes: number(record.answer_bytes, "answer_bytes")?,
     })
 }
 

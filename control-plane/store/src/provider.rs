@@ -5,6 +5,7 @@
 use domain::{
     base_url::{self, BaseUrl},
     etag::etag,
+    mapping::{self, kept},
     name::{OrganizationName, ProviderName},
     page::Page,
     segment::Slug,
@@ -45,8 +46,12 @@ pub struct New {
     pub base_url: BaseUrl,
     /// Whether `stream_options.include_usage` may be sent.
     pub stream_options: bool,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
     /// The regions whose edges may use it; empty means: every one.
     pub regions: Vec<Region>,
+    /// How a custom one is asked and read.
+    pub mapping: Option<mapping::Checked>,
     /// What we present to it, sealed; `None` means: nothing.
     pub credential_sealed: Option<Vec<u8>>,
 }
@@ -68,8 +73,12 @@ pub struct Row {
     pub base_url: BaseUrl,
     /// Whether `stream_options.include_usage` may be sent. Can change.
     pub stream_options: bool,
+    /// Whether any path of its API may be reached by passing through. Can change.
+    pub passthrough: bool,
     /// The regions whose edges may use it; empty means: every one. Can change.
     pub regions: Vec<Region>,
+    /// How a custom one is asked and read. Can change.
+    pub mapping: Option<mapping::Checked>,
     /// What we present to it, sealed; `None` means: nothing. Can change.
     pub credential_sealed: Option<Vec<u8>>,
     /// Counts its writes.
@@ -90,7 +99,9 @@ struct Columns {
     kind: i16,
     base_url: String,
     stream_options: bool,
+    passthrough: bool,
     regions: Vec<String>,
+    mapping: Option<String>,
     credential: Option<Vec<u8>>,
     version: i64,
     created_at: OffsetDateTime,
@@ -115,7 +126,8 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.regions, it.credential, it.version, it.created_at,
+                  it.stream_options, it.passthrough, it.regions, it.mapping, it.credential, it.version,
+                  it.created_at,
                   it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
@@ -139,8 +151,8 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
     let organization = named::organization(write.connection(), &parent).await?;
     sqlx::query!(
         r#"INSERT INTO provider (id, organization, name, display_name, kind, base_url,
-                                 stream_options, regions, credential)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#,
+                                 stream_options, regions, mapping, credential, passthrough)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.provider.as_str(),
@@ -149,7 +161,9 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
         new.base_url.as_str(),
         new.stream_options,
         &column::texts(&new.regions),
+        new.mapping.as_ref().map(kept::write),
         new.credential_sealed,
+        new.passthrough,
     )
     .execute(write.connection())
     .await
@@ -179,14 +193,16 @@ pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Resul
     let before = read(write.connection(), &row.name).await?;
     sqlx::query!(
         r#"UPDATE provider SET display_name = $2, base_url = $3, stream_options = $4, regions = $5,
-               credential = $6, version = version + 1, updated_at = now()
+               mapping = $6, credential = $7, passthrough = $8, version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
         row.base_url.as_str(),
         row.stream_options,
         &column::texts(&row.regions),
+        row.mapping.as_ref().map(kept::write),
         row.credential_sealed,
+        row.passthrough,
     )
     .execute(write.connection())
     .await?;
@@ -218,7 +234,8 @@ async fn read(connection: &mut PgConnection, name: &ProviderName) -> Result<Row,
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.regions, it.credential, it.version, it.created_at,
+                  it.stream_options, it.passthrough, it.regions, it.mapping, it.credential, it.version,
+                  it.created_at,
                   it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            JOIN organization ON organization.id = it.organization
@@ -270,8 +287,10 @@ impl Row {
             kind: self.kind,
             base_url: self.base_url.as_str().to_owned(),
             stream_options: self.stream_options,
+            passthrough: self.passthrough,
             credential_required: self.kind.preset().credential_required
                 || self.credential_sealed.is_some(),
+            mapping: self.mapping.as_ref().map(|it| Box::new(it.mapping.clone())),
         }
     }
 }
@@ -295,7 +314,12 @@ impl Columns {
             kind: column::known(kind, "provider.kind")?,
             base_url: column::read(base_url::parse(&self.base_url), "provider.base_url")?,
             stream_options: self.stream_options,
+            passthrough: self.passthrough,
             regions: column::regions(&self.regions)?,
+            mapping: self
+                .mapping
+                .map(|text| column::known(kept::read(&text), "provider.mapping"))
+                .transpose()?,
             credential_sealed: self.credential,
             version: self.version,
             created_at: self.created_at,

@@ -68,6 +68,10 @@ pub struct UsageRecord {
     pub duration_us: u64,
     /// From arrival to the first byte of the provider's body, microseconds; zero when none came.
     pub first_byte_us: u64,
+    /// Bytes of the request that went to the provider, where they were counted.
+    pub request_bytes: u64,
+    /// Bytes of the answer that came from the provider, where they were counted.
+    pub answer_bytes: u64,
 }
 
 /// What became of a batch.
@@ -179,12 +183,14 @@ impl Store {
                    edge_id, region, day, id, at, organization, project, key_id, model,
                    model_version, provider, provider_model, endpoint, outcome, status, streamed,
                    usage_source, input_tokens, cached_input_tokens, output_tokens,
-                   reasoning_tokens, revision, duration_us, first_byte_us)
+                   reasoning_tokens, revision, duration_us, first_byte_us,
+                   request_bytes, answer_bytes)
                SELECT $1, $2, it.* FROM unnest(
                    $3::date[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::text[],
                    $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::smallint[],
                    $15::integer[], $16::boolean[], $17::smallint[], $18::bigint[], $19::bigint[],
-                   $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[]) AS it
+                   $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
+                   $25::bigint[], $26::bigint[]) AS it
                ON CONFLICT DO NOTHING"#,
             edge_id,
             region.as_str(),
@@ -210,15 +216,12 @@ impl Store {
             &counts(|it| it.revision),
             &counts(|it| it.duration_us),
             &counts(|it| it.first_byte_us),
+            &counts(|it| it.request_bytes),
+            &counts(|it| it.answer_bytes),
         )
         .execute(self.pool())
         .await?;
-        let stored = u32::try_from(done.rows_affected()).unwrap_or(u32::MAX);
-        let all = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        Ok(Stored {
-            stored,
-            duplicates: all.saturating_sub(stored),
-        })
+        Ok(Stored::of(done.rows_affected(), records.len()))
     }
 
     /// Makes the partitions of these days. Outside of the last month and tomorrow the default partition takes
@@ -265,6 +268,20 @@ pub async fn query(
         .map(|group| group.named(parent, query.by))
         .collect();
     Ok(Sums { rows, truncated })
+}
+
+// === impl Stored ===
+
+impl Stored {
+    /// Of a batch of `all` so many were stored now.
+    fn of(stored: u64, all: usize) -> Self {
+        let stored = u32::try_from(stored).unwrap_or(u32::MAX);
+        let all = u32::try_from(all).unwrap_or(u32::MAX);
+        Self {
+            stored,
+            duplicates: all.saturating_sub(stored),
+        }
+    }
 }
 
 // === impl Group ===

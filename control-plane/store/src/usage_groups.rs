@@ -38,7 +38,8 @@ pub(crate) async fn read(
                SELECT CASE WHEN $4::boolean THEN day END AS day,
                       CASE WHEN $5::boolean THEN project END AS project,
                       CASE WHEN $6::boolean THEN key_id END AS key_id,
-                      CASE WHEN $7::boolean THEN model END AS model,
+                      CASE WHEN $7::boolean THEN nullif(model, '00000000-0000-0000-0000-000000000000') END
+                          AS model,
                       CASE WHEN $8::boolean THEN provider END AS provider,
                       count(*) AS requests,
                       sum(input_tokens)::bigint AS input_tokens,

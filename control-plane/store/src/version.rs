@@ -1,11 +1,18 @@
 //! Versions of models. They never change: they are made, chosen by their model, and deleted.
 
+use std::sync::Arc;
+
 use domain::{
     etag::etag,
     name::{ModelName, ProviderName, VersionName},
     page::Page,
+    recipe::Tried,
     segment::Slug,
     version::Target,
+};
+use payload::{
+    object::Misfit,
+    transform::{Recipe, Rule, Sample, headers::HeaderRule},
 };
 use policy::{
     id::VersionId,
@@ -28,6 +35,9 @@ use crate::{
     write::Write,
 };
 
+/// No rules, or samples, as a column holds them.
+const NONE: &str = "[]";
+
 /// What to make.
 #[derive(Debug, Clone)]
 pub struct New {
@@ -39,6 +49,10 @@ pub struct New {
     pub targets: Vec<Target>,
     /// Where it came from.
     pub provenance: Vec<(String, String)>,
+    /// What is changed in requests, if anything.
+    pub recipe: Option<Arc<Recipe>>,
+    /// What that was tried with.
+    pub samples: Vec<Tried>,
 }
 
 /// A version as it stands.
@@ -52,6 +66,12 @@ pub struct Row {
     pub targets: Vec<Target>,
     /// Where it came from.
     pub provenance: Vec<(String, String)>,
+    /// What is changed in bodies. Not read for lists.
+    pub transform_rules: Vec<Rule>,
+    /// What is changed in headers. Not read for lists.
+    pub header_rules: Vec<HeaderRule>,
+    /// What the rules were tried with. Not read for lists.
+    pub samples: Vec<Tried>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// The revision at which it was made; zero before that is committed.
@@ -65,6 +85,9 @@ struct Columns {
     provenance_values: Vec<String>,
     providers: Vec<String>,
     provider_models: Vec<String>,
+    transform_rules: String,
+    header_rules: String,
+    samples: String,
     created_at: OffsetDateTime,
     revision: i64,
 }
@@ -91,6 +114,7 @@ pub async fn list(
                         WHERE target.model_version = it.id ORDER BY target.place) AS "providers!",
                   ARRAY(SELECT target.provider_model FROM target
                         WHERE target.model_version = it.id ORDER BY target.place) AS "provider_models!",
+                  '[]' AS "transform_rules!", '[]' AS "header_rules!", '[]' AS "samples!",
                   it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            LEFT JOIN object o ON o.kind = 5 AND o.key = uuid_send(it.id)
@@ -114,14 +138,21 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let model = named::model(write.connection(), &parent).await?;
     let model = model.ok_or_else(|| conflict::missing(&parent))?;
     let (names, values): (Vec<String>, Vec<String>) = new.provenance.into_iter().unzip();
+    let recipe = new.recipe.as_deref();
+    let samples: Vec<_> = new.samples.iter().map(Tried::sample).collect();
+    let samples = Sample::write_all(&samples);
     sqlx::query!(
-        r#"INSERT INTO model_version (id, model, name, provenance_names, provenance_values)
-           VALUES ($1, $2, $3, $4, $5)"#,
+        r#"INSERT INTO model_version (id, model, name, provenance_names, provenance_values,
+                                      transform_rules, header_rules, samples)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"#,
         uuid(*new.id.as_bytes()),
         uuid(*model.as_bytes()),
         new.name.version.as_str(),
         &names,
         &values,
+        recipe.map_or(NONE, Recipe::rules),
+        recipe.map_or(NONE, Recipe::header_rules),
+        samples,
     )
     .execute(write.connection())
     .await
@@ -135,6 +166,7 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         model,
         name: new.name.version.to_string(),
         targets,
+        recipe: new.recipe,
     };
     write.put(Object::Version(version), Audience::everywhere());
     read(write.connection(), &new.name).await
@@ -195,6 +227,7 @@ async fn read(connection: &mut PgConnection, name: &VersionName) -> Result<Row, 
                         WHERE target.model_version = it.id ORDER BY target.place) AS "providers!",
                   ARRAY(SELECT target.provider_model FROM target
                         WHERE target.model_version = it.id ORDER BY target.place) AS "provider_models!",
+                  it.transform_rules, it.header_rules, it.samples,
                   it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            JOIN model ON model.id = it.model
@@ -247,7 +280,12 @@ impl Columns {
             .map(target);
         let targets = targets.collect::<Result<Vec<_>, StoreError>>()?;
         let version = column::read(Slug::parse(&self.name), "model_version.name")?;
+        let transform_rules = Rule::parse_all(&self.transform_rules);
+        let header_rules = HeaderRule::parse_all(&self.header_rules);
         Ok(Row {
+            transform_rules: column::read(transform_rules, "model_version.transform_rules")?,
+            header_rules: column::read(header_rules, "model_version.header_rules")?,
+            samples: column::read(samples(&self.samples), "model_version.samples")?,
             id: VersionId::from_bytes(self.id.into_bytes()),
             name: VersionName {
                 organization,
@@ -264,4 +302,14 @@ impl Columns {
             revision: column::revision(self.revision),
         })
     }
+}
+
+fn samples(text: &str) -> Result<Vec<Tried>, Misfit> {
+    let samples = Sample::parse_all(text)?.into_iter();
+    let tried = samples.map(|sample| Tried {
+        family: sample.family,
+        body: sample.body.to_owned(),
+        expected: sample.becomes.map(str::to_owned),
+    });
+    Ok(tried.collect())
 }

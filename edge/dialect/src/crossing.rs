@@ -5,14 +5,19 @@
 
 mod target;
 mod absent;
+mod proof;
 mod decoder;
 mod encoder;
 mod vectors;
 mod counting;
+mod mapped;
 pub mod watch;
 pub mod stream;
 
 use std::fmt;
+
+use memchr::memmem;
+use payload::object::Misfit;
 
 use crate::{
     Tokens,
@@ -21,16 +26,16 @@ use crate::{
     converse::{self, names::Originals},
     gemini, messages,
     neutral::{Answer, Class, Dropped, Encoded, Error, Family, Request, Seed, Unsupported},
-    object::Misfit,
     responses,
 };
 
 use self::{
     encoder::{Encoder, Wishes},
+    proof::Maker,
     stream::Stream,
 };
 
-pub use self::{decoder::Decoder, target::Target, vectors::Maker};
+pub use self::{decoder::Decoder, target::Target, vectors::Maker as VectorMaker};
 
 /// What a client asks, beside its body.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +128,50 @@ pub fn cross(
     target: &Target<'_>,
     seed: Seed,
 ) -> Result<Crossed, Refused> {
+    crossed(asked, body, target, seed, true)
+}
+
+/// Writes a client's request as a chat completion for a provider whose programs read such and answer with one, whole.
+/// Whatever the client asks for, the provider is asked for no stream: [`Back::told`] makes one of its answer.
+pub fn cross_whole(
+    asked: &Asked<'_>,
+    body: &str,
+    model: &str,
+    seed: Seed,
+) -> Result<Crossed, Refused> {
+    if asked.family != Family::Chat {
+        let target = Target::Chat(chat::target::Target::compatible(model));
+        return crossed(asked, body, &target, seed, false);
+    }
+    let mapped = mapped::chat(body, model).map_err(Refused::Misfit)?;
+    let wishes = Wishes {
+        model: asked.model.to_owned(),
+        chat: Client::of(body).map_err(Refused::Misfit)?,
+        ..Wishes::default()
+    };
+    Ok(Crossed {
+        body: mapped.body,
+        dropped: Dropped::default(),
+        stream: mapped.stream,
+        back: Back {
+            client: Family::Chat,
+            provider: Family::Chat,
+            seed,
+            wishes,
+            by_tool: false,
+            originals: Originals::default(),
+            asked: What::Answer,
+        },
+    })
+}
+
+fn crossed(
+    asked: &Asked<'_>,
+    body: &str,
+    target: &Target<'_>,
+    seed: Seed,
+    streams: bool,
+) -> Result<Crossed, Refused> {
     let mut request = read(asked, body).map_err(Refused::Misfit)?;
     absent::in_request(&mut request);
     let check = match asked.family {
@@ -141,6 +190,8 @@ pub fn cross(
         events: asked.events,
         input_tokens_estimate: asked.input_tokens_estimate,
     };
+    let stream = request.stream;
+    request.stream = stream && streams;
     // Without it nobody knows what a stream used.
     request.stream_usage = request.stream;
     let by_tool = match target {
@@ -152,7 +203,13 @@ pub fn cross(
         Target::Converse(_) => Originals::of(&request),
         _ => Originals::default(),
     };
-    let Encoded { body, dropped } = write(&request, target).map_err(Refused::Unsupported)?;
+    let unmarked = Maker::of(asked.family);
+    let left_out = proof::return_in_request(&mut request, unmarked, Maker::of(target.family()));
+    let written = write(&request, target).map_err(Refused::Unsupported)?;
+    let Encoded { body, mut dropped } = written;
+    for place in left_out {
+        dropped.note(place.to_string());
+    }
     let back = Back {
         client: asked.family,
         provider: target.family(),
@@ -165,13 +222,17 @@ pub fn cross(
     Ok(Crossed {
         body,
         dropped,
-        stream: request.stream,
+        stream,
         back,
     })
 }
 
 /// Writes a request for vectors, which is `OpenAI`'s, for a model of another family.
-pub fn cross_vectors(body: &str, maker: &Maker<'_>, seed: Seed) -> Result<CrossedVectors, Refused> {
+pub fn cross_vectors(
+    body: &str,
+    maker: &VectorMaker<'_>,
+    seed: Seed,
+) -> Result<CrossedVectors, Refused> {
     let request = vectors::read(body).map_err(Refused::Misfit)?;
     let method = vectors::method(&request, maker);
     let written = vectors::write(&request, maker).map_err(Refused::Unsupported)?;
@@ -179,8 +240,8 @@ pub fn cross_vectors(body: &str, maker: &Maker<'_>, seed: Seed) -> Result<Crosse
     let back = Back {
         client: Family::Chat,
         provider: match maker {
-            Maker::Gemini(_) => Family::Gemini,
-            Maker::Cohere(_) => Family::Cohere,
+            VectorMaker::Gemini(_) => Family::Gemini,
+            VectorMaker::Cohere(_) => Family::Cohere,
         },
         seed,
         wishes: Wishes::default(),
@@ -225,6 +286,11 @@ pub fn cross_count(
     }))
 }
 
+/// Whether a body may hold a proof of reasoning that another family's model has made: it must not pass as it is.
+pub fn holds_foreign_proof(body: &[u8]) -> bool {
+    memmem::find(body, proof::MARK.as_bytes()).is_some()
+}
+
 /// An error of ours, as the body that a client of this family reads.
 pub fn error_body(client: Family, error: &Error) -> Vec<u8> {
     match client {
@@ -249,14 +315,17 @@ pub fn error_event(client: Family, error: &Error) -> Vec<u8> {
     }
 }
 
-/// What a provider's error says.
-pub fn read_error(provider: Family, status: u16, body: &[u8]) -> Error {
+/// What a provider's error says. `name` is what stands beside its body: Bedrock's header `x-amzn-errortype`.
+pub fn read_error(provider: Family, status: u16, name: Option<&str>, body: &[u8]) -> Error {
     match provider {
         Family::Chat => chat::error::decode(status, body),
         Family::Responses => responses::error::decode(status, body),
         Family::Messages => messages::error::decode(status, body),
         Family::Gemini => gemini::error::decode(status, body),
-        Family::Converse => converse::error::decode(status, body),
+        Family::Converse => match name {
+            Some(name) => converse::error::decode_named(name, status, body),
+            None => converse::error::decode(status, body),
+        },
         Family::Cohere => cohere::error::decode(status, body),
     }
 }
@@ -289,7 +358,7 @@ fn write(request: &Request, target: &Target<'_>) -> Result<Encoded, Unsupported>
 impl Back {
     /// Translates a whole answer. An error is a provider that gave none: what it said instead, or why it cannot be read.
     pub fn whole(&self, body: &[u8]) -> Result<Whole, Error> {
-        let unreadable = |why: &dyn fmt::Display| Error::new(Class::Provider, why.to_string());
+        let unreadable = |why: &dyn fmt::Display| Error::unreadable(why.to_string());
         let body = str::from_utf8(body).map_err(|why| unreadable(&why))?;
         if self.provider == Family::Chat
             && let Some(error) = chat::error::within(body)
@@ -319,6 +388,9 @@ impl Back {
         let mut answer = self.read_answer(body).map_err(|why| unreadable(&why))?;
         self.originals.undo_answer(&mut answer);
         absent::in_answer(&mut answer);
+        if let Some(maker) = self.leaves() {
+            proof::leave_in_answer(maker, &mut answer);
+        }
         messages::answer::check(&answer)?;
         let tokens = answer.tokens;
         let body = self.write_answer(&answer);
@@ -329,16 +401,52 @@ impl Back {
         })
     }
 
+    /// What a client gets of a whole answer to [`cross_whole`]: whole, or as a stream. `tokens` is what was used, where it
+    /// is known better than the answer says.
+    pub fn told(&self, body: &[u8], stream: bool, tokens: Option<Tokens>) -> Result<Whole, Error> {
+        let unreadable = |why: &dyn fmt::Display| Error::new(Class::Provider, why.to_string());
+        let body = str::from_utf8(body).map_err(|why| unreadable(&why))?;
+        let mut answer = self.read_answer(body).map_err(|why| unreadable(&why))?;
+        absent::in_answer(&mut answer);
+        messages::answer::check(&answer)?;
+        answer.tokens = tokens.or(answer.tokens);
+        if answer.model.is_empty() {
+            answer.model.clone_from(&self.wishes.model);
+        }
+        let (tokens, generated_bytes) = (answer.tokens, body.len() as u64);
+        let body = if stream {
+            let mut encoder = Encoder::new(self.client, &self.seed, &self.wishes);
+            let mut said = Vec::new();
+            for event in answer.into_events() {
+                encoder.push(&event, &mut said);
+            }
+            said
+        } else {
+            self.write_answer(&answer)
+        };
+        Ok(Whole {
+            body,
+            tokens,
+            generated_bytes,
+        })
+    }
+
     /// A translator of a stream.
     pub fn stream(&self) -> Stream {
         let decoder = Decoder::new(self.provider, &self.seed, self.by_tool);
         let encoder = Encoder::new(self.client, &self.seed, &self.wishes);
-        Stream::new(decoder, self.originals.clone(), encoder)
+        Stream::new(decoder, self.originals.clone(), self.leaves(), encoder)
     }
 
-    /// Translates the body of an error.
-    pub fn error(&self, status: u16, body: &[u8]) -> Vec<u8> {
-        error_body(self.client, &read_error(self.provider, status, body))
+    /// Whose proofs leave their family on this way.
+    fn leaves(&self) -> Option<Maker> {
+        let maker = Maker::of(self.provider);
+        (maker != Maker::of(self.client)).then_some(maker)
+    }
+
+    /// Whose dialect the provider speaks.
+    pub const fn provider(&self) -> Family {
+        self.provider
     }
 
     /// The media type of what the client gets.

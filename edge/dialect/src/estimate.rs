@@ -3,7 +3,7 @@
 //! Knows nothing of tokenizers or wire formats. A guess is never zero for text that is not empty, because
 //! missing usage must never be free.
 
-use crate::json::Embedded;
+use payload::json::Embedded;
 
 /// What one image, sound or file counts that stands in a body as a `data:` URL: about what providers make of a
 /// picture of a megapixel. Its bytes say nothing: the same picture has a hundred thousand of them or a million.

@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use crate::sse::{Framer, Kind};
+use payload::object::Object;
+
+use crate::sse::{self, Framer, Kind};
 
 /// The longest event that is read. Full: the stream is given up, because what cannot be read cannot be translated.
 pub const EVENT_BYTES_MAX: usize = 4 << 20;
@@ -19,6 +21,25 @@ pub struct Assembler {
 /// An event is longer than [`EVENT_BYTES_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
+
+/// Where the first event begins whose data is no JSON object, in bytes that came together; an event whose beginning
+/// came before them counts by its rest.
+pub fn unreadable_at(bytes: &[u8]) -> Option<usize> {
+    let (mut framer, mut at) = (Framer::default(), 0);
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let cut = framer.next(rest);
+        let event = sse::read(rest.get(..cut.len)?);
+        let data = event.data.trim_ascii();
+        let read = data.is_empty()
+            || data.starts_with(b"[DONE]")
+            || str::from_utf8(data).is_ok_and(|data| Object::parse(data).is_ok());
+        if cut.kind == Kind::Event && !read {
+            return Some(at);
+        }
+        at += cut.len;
+    }
+    None
+}
 
 // === impl Assembler ===
 

@@ -11,7 +11,7 @@
 mod member;
 mod own;
 mod schema;
-mod created;
+pub(crate) mod created;
 pub mod target;
 mod media;
 mod result;
@@ -36,5 +36,10 @@ mod chunk;
 pub mod encoder;
 pub mod count;
 pub mod embedding;
+
+/// Whether an extra of a stream is a part of its answer.
+pub(crate) fn is_part_in_stream(name: &str) -> bool {
+    part::candidate_of(name).is_some()
+}
 
 pub use self::target::{Budgets, Hosting, Target, Thinking};

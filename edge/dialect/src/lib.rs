@@ -5,17 +5,16 @@
 
 mod tokens;
 pub mod base64;
-pub mod scalar;
-pub mod json;
-pub mod object;
-pub mod writer;
 pub mod estimate;
 pub mod sse;
 pub mod events;
 pub mod neutral;
+pub mod inference;
 mod place;
 mod field;
+pub mod websocket;
 pub mod request;
+pub mod custom;
 pub mod openai;
 pub mod chat;
 pub mod responses;
@@ -25,5 +24,6 @@ pub mod cohere;
 pub mod aws;
 pub mod converse;
 pub mod crossing;
+pub mod listing;
 
 pub use tokens::Tokens;

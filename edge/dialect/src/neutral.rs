@@ -4,24 +4,25 @@
 //! rides along as an [`Extra`] of that family: it goes back to the same family as it came, and whoever writes for
 //! another one says that it was dropped.
 
-mod family;
 mod extra;
 mod part;
 mod request;
 mod answer;
 mod event;
 mod error;
+mod told;
 mod seed;
 mod vector;
 mod embedding;
 
+pub use payload::{family::Family, value::Json};
+
 pub use self::{
     answer::{Answer, Choice, Stop},
     embedding::{EmbeddingInput, EmbeddingRequest, Embeddings, Encoding, Task},
-    error::{Class, Error},
+    error::{Class, Error, UNREADABLE},
     event::{Delta, Event, Kind},
-    extra::{DROPPED_MAX, Dropped, Extra, Json, Unsupported},
-    family::Family,
+    extra::{DROPPED_MAX, Dropped, Extra, Unsupported},
     part::{Cache, Content, Media, Part, Source},
     request::{
         Effort, Encoded, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, Turn,

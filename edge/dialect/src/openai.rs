@@ -9,4 +9,5 @@ mod delta;
 pub mod stream;
 pub mod error;
 pub mod models;
+pub mod realtime;
 pub mod embedding;

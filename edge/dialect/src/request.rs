@@ -6,12 +6,14 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::Bytes;
+use payload::{
+    json::{self, Embedded, Fault},
+    scalar,
+};
 
 use crate::{
     field::{Spelling, spelling},
-    json::{self, Embedded, Fault},
     neutral::Family,
-    scalar,
 };
 
 /// What is asked, and in which dialect.
@@ -35,6 +37,12 @@ pub enum Endpoint {
     Generate,
     /// `…/models/{model}:streamGenerateContent`, as server-sent events or as one growing array.
     GenerateStream,
+    /// `/v2/models/{model}/infer`.
+    Infer,
+    /// `/v2/models/{model}`: which tensors go in and come out.
+    InferMetadata,
+    /// `/models/{model}:invoke`: any JSON.
+    Invoke,
 }
 
 /// The facts of one body.
@@ -63,6 +71,8 @@ pub struct Scanned {
 pub enum Refused {
     /// It is not one JSON object in UTF-8.
     NotJson(Fault),
+    /// It is not one JSON value in UTF-8.
+    NotJsonValue(Fault),
     /// There is no `model`.
     ModelMissing,
     /// `model` is not a string, or one with half a surrogate pair.
@@ -240,13 +250,20 @@ impl Endpoint {
             Self::Responses => Some(Family::Responses),
             Self::Messages | Self::CountMessages => Some(Family::Messages),
             Self::Generate | Self::GenerateStream | Self::CountGenerate => Some(Family::Gemini),
-            Self::Completions | Self::Embeddings => None,
+            Self::Completions
+            | Self::Embeddings
+            | Self::Infer
+            | Self::InferMetadata
+            | Self::Invoke => None,
         }
     }
 
-    /// Whether nothing is asked but how many tokens a request has, which costs nothing.
+    /// Whether nothing is asked but how many tokens a request has, or what a model takes, which costs nothing.
     pub const fn counts(self) -> bool {
-        matches!(self, Self::CountMessages | Self::CountGenerate)
+        matches!(
+            self,
+            Self::CountMessages | Self::CountGenerate | Self::InferMetadata
+        )
     }
 
     /// Whether the path itself asks for a stream.
@@ -276,7 +293,7 @@ impl Endpoint {
                 ("prompt", Field::Prompt),
             ],
             Self::Embeddings | Self::CountMessages => &[("model", Field::Model)],
-            Self::CountGenerate => &[],
+            Self::CountGenerate | Self::Infer | Self::InferMetadata | Self::Invoke => &[],
             Self::Responses => &[
                 ("model", Field::Model),
                 ("stream", Field::Stream),
@@ -390,6 +407,21 @@ impl<'a> Facts<'a> {
 // === impl Scanned ===
 
 impl Scanned {
+    /// The facts of a request of which nothing but the model is known.
+    pub fn unread(model: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            stream: false,
+            output_tokens_max: None,
+            choices: 1,
+            usage_asked: false,
+            embedded: Embedded::default(),
+            model_place: None,
+            options: Options::Absent,
+            brace: 0,
+        }
+    }
+
     /// What makes the body ask for usage, if it does not already.
     fn usage_edit(&self) -> Option<(Range<usize>, Cow<'static, [u8]>)> {
         let (place, text): (_, &'static str) = match &self.options {
@@ -425,6 +457,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson(fault) => write!(f, "the body must be one JSON object: {fault}"),
+            Self::NotJsonValue(fault) => write!(f, "the body must be one JSON value: {fault}"),
             Self::ModelMissing => f.write_str("model is missing: name one of /v1/models"),
             Self::ModelNotText => f.write_str("model must be a string: name one of /v1/models"),
             Self::Duplicate(field) => write!(f, "{field} stands there twice: send it once"),

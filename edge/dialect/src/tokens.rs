@@ -48,6 +48,21 @@ impl Tokens {
             .saturating_add(self.audio_output)
     }
 
+    /// Each of them and that of another together. Saturates.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cached_input: self.cached_input.saturating_add(other.cached_input),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            cache_write_hour: self.cache_write_hour.saturating_add(other.cache_write_hour),
+            audio_input: self.audio_input.saturating_add(other.audio_input),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            audio_output: self.audio_output.saturating_add(other.audio_output),
+        }
+    }
+
     /// Each of them changed alike.
     pub fn map(self, change: impl Fn(u64) -> u64) -> Self {
         Self {

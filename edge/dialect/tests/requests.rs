@@ -5,10 +5,8 @@
 #![cfg(test)]
 
 use bytes::Bytes;
-use dialect::{
-    json::Fault,
-    request::{Endpoint, Refused, Rewrite, rewrite, scan},
-};
+use dialect::request::{Endpoint, Refused, Rewrite, rewrite, scan};
+use payload::json::Fault;
 
 const INCLUDE_USAGE: &str = "stream_options.include_usage";
 

@@ -55,7 +55,13 @@ pub struct Config {
     /// `X-Forwarded-For`. Nobody else is believed. Default none.
     #[serde(deserialize_with = "ranges")]
     pub trusted_proxies: Vec<IpNet>,
-    /// How long a request's body may take, in milliseconds. For as long a request can keep the configuration in
+    /// The longest body of a request that is passed through, in bytes. It is not held, but passed on as it comes.
+    /// Default 1 GiB.
+    pub passthrough_bytes_max: u64,
+    /// The longest message on a WebSocket, in bytes. It is not held, but passed on as it comes. Default 32 MiB.
+    pub socket_message_bytes_max: u64,
+    /// How long a request's body may take, in milliseconds; of one that is passed through, how long its client may
+    /// send nothing of it. For as long a request can keep the configuration in
     /// memory that it came under. Default 60,000.
     pub body_timeout_ms: u64,
 }
@@ -146,6 +152,8 @@ impl Default for Config {
             head_bytes_max: 32 << 10,
             head_timeout_ms: 75_000,
             trusted_proxies: Vec::new(),
+            passthrough_bytes_max: 1 << 30,
+            socket_message_bytes_max: 32 << 20,
             body_timeout_ms: 60_000,
         }
     }

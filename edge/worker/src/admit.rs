@@ -8,9 +8,10 @@ pub mod room;
 use std::{fmt, sync::Arc};
 
 use counters::{Counters, Demand, Reserved};
-use dialect::{estimate, request::Endpoint};
+use dialect::request::Endpoint;
 use policy::{
-    id::LimitId,
+    id::{LimitId, OrganizationId},
+    key::Key,
     limit::{Limit, Scope, UNITS_MAX, Unit},
     rules::Rules,
 };
@@ -32,6 +33,7 @@ pub struct Config {
 }
 
 /// Gives permits.
+#[derive(Clone)]
 pub struct Admit {
     counters: Counters,
     config: Config,
@@ -89,20 +91,71 @@ impl Admit {
         arrival: &Arrival,
         request: &Request,
     ) -> Result<Permit, Refusal> {
-        let input_tokens = input_tokens(request);
+        let input_tokens = request.input_tokens_estimate();
         let tokens = self.tokens(request);
-        let mut hold = Hold {
+        let organization = plan.grant().caller().key().organization;
+        let hold = self.hold(organization, arrival.id, limits, tokens);
+        self.reserve(hold, input_tokens).await
+    }
+
+    /// Reserves for what is not read before it is sent, by a guess of its tokens: in and out.
+    pub async fn unread(
+        &self,
+        limits: Vec<Arc<Limit>>,
+        key: &Key,
+        arrival: &Arrival,
+        (input_tokens, output_tokens): (u64, u64),
+    ) -> Result<Permit, Refusal> {
+        let tokens = input_tokens
+            .saturating_add(output_tokens)
+            .clamp(1, UNITS_MAX);
+        let hold = self.hold(key.organization, arrival.id, limits, tokens);
+        self.reserve(hold, input_tokens).await
+    }
+
+    /// Reserves once more for what goes on, in the limits on tokens alone: it is still one request.
+    pub async fn more(
+        &self,
+        mut limits: Vec<Arc<Limit>>,
+        key: &Key,
+        now_ms: u64,
+        tokens: u64,
+    ) -> Result<Hold, Refusal> {
+        limits.retain(|limit| limit.unit == Unit::Tokens);
+        let mut random = [0; 10];
+        fastrand::fill(&mut random);
+        let id = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
+        let hold = self.hold(key.organization, id, limits, tokens.clamp(1, UNITS_MAX));
+        Ok(self.reserve(hold, 0).await?.hold)
+    }
+
+    /// Output tokens to reserve where nothing says how many there may be.
+    pub const fn output_tokens_default(&self) -> u64 {
+        self.config.output_tokens_default
+    }
+
+    fn hold(
+        &self,
+        organization: OrganizationId,
+        id: uuid::Uuid,
+        limits: Vec<Arc<Limit>>,
+        tokens: u64,
+    ) -> Hold {
+        Hold {
             counters: self.counters.clone(),
             request: counters::Request {
-                organization: plan.grant().caller().key().organization,
-                id: arrival.id.into_bytes(),
+                organization,
+                id: id.into_bytes(),
             },
             demands: limits
                 .into_iter()
                 .map(|limit| demand(limit, tokens))
                 .collect(),
             settled: false,
-        };
+        }
+    }
+
+    async fn reserve(&self, mut hold: Hold, input_tokens: u64) -> Result<Permit, Refusal> {
         if hold.demands.is_empty() {
             return Ok(Permit {
                 hold,
@@ -144,14 +197,16 @@ impl Admit {
 
     /// How many tokens the request will probably use.
     pub fn tokens(&self, request: &Request) -> u64 {
-        input_tokens(request)
+        request
+            .input_tokens_estimate()
             .saturating_add(self.output_tokens(request))
             .clamp(1, UNITS_MAX)
     }
 
     /// The most output tokens that a client asked for, or a guess; none where nothing is generated.
     fn output_tokens(&self, request: &Request) -> u64 {
-        if request.endpoint() == Endpoint::Embeddings || request.endpoint().counts() {
+        let endpoint = request.endpoint();
+        if matches!(endpoint, Endpoint::Embeddings | Endpoint::Infer) || endpoint.counts() {
             return 0;
         }
         let scanned = request.scanned();
@@ -162,13 +217,13 @@ impl Admit {
     }
 }
 
-fn input_tokens(request: &Request) -> u64 {
-    estimate::request_tokens(request.body().len(), request.scanned().embedded)
-}
-
 /// Every limit that counts what the plan uses: of its key, its project and its organization.
 pub fn limits(rules: &Rules, plan: &Plan) -> Vec<Arc<Limit>> {
-    let key = plan.grant().caller().key();
+    limits_of(rules, plan.grant().caller().key())
+}
+
+/// Every limit that counts what a key uses.
+pub fn limits_of(rules: &Rules, key: &Key) -> Vec<Arc<Limit>> {
     let scopes = [
         Scope::Key(key.key_id.clone()),
         Scope::Project(key.project),

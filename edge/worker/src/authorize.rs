@@ -3,11 +3,11 @@
 //! Pure, given the rules. A model that does not exist and one that the key may not use are the same refusal,
 //! so that nobody can learn the names of others' models.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
-use policy::{model::Model, rules::Rules};
+use policy::{model::Model, provider::Provider, rules::Rules};
 
-use crate::{identify::Caller, request::Head};
+use crate::identify::Caller;
 
 /// Proof that a caller may use a model.
 #[derive(Debug, Clone)]
@@ -34,23 +34,23 @@ pub enum Refusal {
     },
 }
 
-/// Whether the caller may ask this from there, whatever the model. Costs a key without a scope nothing.
-pub fn enter(caller: &Caller, head: &Head) -> Result<(), Refusal> {
+/// Whether the caller may ask what this word means from there, whatever the model. Costs a key without a scope nothing.
+pub fn enter(caller: &Caller, client: Option<IpAddr>, word: &str) -> Result<(), Refusal> {
     let Some(scope) = caller.key().scope.as_deref() else {
         return Ok(());
     };
-    if !scope.takes_address(head.client()) {
+    if !scope.takes_address(client) {
         return Err(Refusal::Address);
     }
-    if !scope.takes_endpoint(head.endpoint().word()) {
+    if !scope.takes_endpoint(word) {
         return Err(Refusal::Endpoint);
     }
     Ok(())
 }
 
 /// Whether the caller may use so much at once; `tokens` is asked only of a key that is held to a number.
-pub fn weigh(grant: &Grant, tokens: impl FnOnce() -> u64) -> Result<(), Refusal> {
-    let scope = grant.caller.key().scope.as_deref();
+pub fn weigh(caller: &Caller, tokens: impl FnOnce() -> u64) -> Result<(), Refusal> {
+    let scope = caller.key().scope.as_deref();
     let Some(max) = scope.and_then(|it| it.request_tokens_max) else {
         return Ok(());
     };
@@ -59,6 +59,24 @@ pub fn weigh(grant: &Grant, tokens: impl FnOnce() -> u64) -> Result<(), Refusal>
         return Err(Refusal::TooLarge { tokens, max });
     }
     Ok(())
+}
+
+/// The caller may not pass anything through to a provider of this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+/// The provider of this name, if its operators let requests be passed through to it and the caller may do that. A key
+/// that is held to some models, by name or by pattern, may not: which of them a path of the provider's would reach is
+/// not known.
+pub fn passage(rules: &Rules, caller: &Caller, name: &str) -> Result<Arc<Provider>, Closed> {
+    let key = caller.key();
+    let provider = rules.provider_named(key.organization, name);
+    let goes_there = |it: &Provider| {
+        let scope = key.scope.as_deref();
+        scope.is_none_or(|scope| scope.takes_provider(it.id))
+    };
+    let open = provider.filter(|it| it.passthrough && key.takes_all_models() && goes_there(it));
+    open.map(Arc::clone).ok_or(Closed)
 }
 
 /// Whether the caller may use the model of this name.
@@ -100,6 +118,19 @@ impl Grant {
         &self.model
     }
 }
+
+// === impl Closed ===
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "there is no such provider, it is not open for passing through, or the key is held to models or to other \
+             providers",
+        )
+    }
+}
+
+impl std::error::Error for Closed {}
 
 // === impl Refusal ===
 

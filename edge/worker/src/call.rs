@@ -1,7 +1,7 @@
 //! Asks the targets of a plan, in order, until one answers: a [`Plan`] and an [`Entry`] become an [`Answer`].
 //!
-//! Knows HTTP towards providers; knows nothing of clients. Moves on to the next target only while nothing was
-//! sent, and never retries what a provider may have begun to work on.
+//! Knows HTTP towards providers; knows nothing of clients. Moves on to the next target as long as nothing of an answer
+//! has reached the client: an answer in one piece is committed by its head, a stream by the first of what is generated.
 
 pub mod guard;
 pub mod origin;
@@ -10,43 +10,49 @@ pub mod line;
 pub mod pool;
 pub mod signature;
 pub mod client;
+pub mod upload;
+pub mod switch;
+pub mod patience;
+pub mod gauge;
+pub mod opening;
+pub mod answer;
+pub mod retries;
+pub mod retry_after;
 pub mod failure;
+pub mod hearing;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
-use dialect::{
-    crossing::Back,
-    estimate,
-    neutral::{Dropped, Family},
-};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use dialect::neutral::{Dropped, Family};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body_util::Full;
 use ipnet::IpNet;
+use payload::transform::headers::{Edit, Headers};
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
-    in_force::InForce,
-    record::{Entry, Tally},
+    in_force::{InForce, mappings::Custom},
+    record::{Entry, Missed},
     request::{Arrival, Request},
     route::{Candidate, Plan},
     translate::{self, Outgoing, Way},
 };
 
 use self::{
-    client::{Body, Client, Presented, Terms, Unfinished},
+    answer::Answer,
+    client::{Client, Presented, Terms},
     failure::Failure,
     guard::Guard,
+    hearing::{Heard, Next, Times},
     origin::Origin,
+    retries::Retries,
+    upload::Upload,
 };
-
-/// The longest answer that is read whole to be translated, in bytes.
-// Full: the provider has failed.
-const WHOLE_BYTES_MAX: usize = 32 << 20;
 
 /// How many providers' base URLs are kept taken apart.
 // Full: all are forgotten, and taken apart anew when they are needed.
@@ -59,7 +65,7 @@ const MESSAGES_VERSION: &str = "2023-06-01";
 const HEADERS: usize = 8;
 
 /// What we call ourselves to providers.
-const USER_AGENT: HeaderValue =
+pub const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
 
 /// The section `[upstream]`.
@@ -72,9 +78,12 @@ pub struct Config {
     pub private_ranges: Vec<IpNet>,
     /// From resolving a provider's name to the end of the TLS handshake, in milliseconds. Default 5,000.
     pub connect_timeout_ms: u64,
-    /// From sending a request to the head of its answer, in milliseconds. Default 600,000: an answer that is not
-    /// streamed may take as long as its generation.
+    /// From sending a request to the head of its answer, and to the first that is generated of one that is streamed, in
+    /// milliseconds. Default 600,000: an answer that is not streamed may take as long as its generation.
     pub first_byte_timeout_ms: u64,
+    /// How long a stream is held in which the provider only says that it is alive, in milliseconds from sending the
+    /// request. What comes after that goes to the client, and the request to no other target any more. Default 30,000.
+    pub hold_timeout_ms: u64,
     /// How long a provider may say nothing in the middle of an answer, in milliseconds. Default 300,000.
     pub idle_timeout_ms: u64,
     /// How long a request may take from its arrival, in milliseconds. Default 3,600,000.
@@ -86,7 +95,12 @@ pub struct Config {
 /// One core's way to providers.
 pub struct Call {
     client: Client,
+    passing: Client<Upload>,
+    first_byte_max: Duration,
+    hold_max: Duration,
+    idle_max: Duration,
     answer_max: Duration,
+    retries: Retries,
     in_force: InForce,
     // Borrowed for one look-up, never over an await.
     origins: RefCell<HashMap<ProviderId, Known>>,
@@ -95,24 +109,16 @@ pub struct Call {
 /// A provider as it was when its base URL was taken apart.
 type Known = (Arc<Provider>, Rc<Origin>);
 
-/// What a provider answered.
-pub struct Answer {
-    /// Its status: 2xx, or an error of the request's own.
-    pub status: StatusCode,
-    /// Its headers, as they came; the media type is that of what the client gets.
-    pub headers: HeaderMap,
-    /// What the client gets.
-    pub content: Content,
-    /// What of the request was left out on the way.
-    pub dropped: Dropped,
-}
-
-/// What a client gets of an answer.
-pub enum Content {
-    /// A body of which nothing has been read, and what becomes of it.
-    Coming(Body, Way),
-    /// A translated body, and what was used.
-    Whole(Bytes, Tally),
+/// Says what this module measures.
+pub fn describe() {
+    metrics::describe_counter!(
+        "sluice_attempt_failed_total",
+        "Targets that gave no answer, by why"
+    );
+    metrics::describe_counter!(
+        "sluice_retry_denied_total",
+        "Second attempts that were not made, because too many had failed at that provider"
+    );
 }
 
 // === impl Config ===
@@ -123,6 +129,7 @@ impl Default for Config {
             private_ranges: Vec::new(),
             connect_timeout_ms: 5_000,
             first_byte_timeout_ms: 600_000,
+            hold_timeout_ms: 30_000,
             idle_timeout_ms: 300_000,
             total_timeout_ms: 3_600_000,
             idle_connections_max: 64,
@@ -150,19 +157,23 @@ impl Call {
         let terms = Terms {
             guard: Guard::new(config.private_ranges.clone()),
             connect_max: Duration::from_millis(config.connect_timeout_ms),
-            first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
             rest_max: REST_MAX,
             resting_max: config.idle_connections_max,
         };
         Self {
+            passing: Client::new(terms.clone(), Arc::clone(&tls)),
             client: Client::new(terms, tls),
+            first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
+            hold_max: Duration::from_millis(config.hold_timeout_ms),
+            idle_max: Duration::from_millis(config.idle_timeout_ms),
             answer_max: Duration::from_millis(config.total_timeout_ms),
+            retries: Retries::default(),
             in_force,
             origins: RefCell::default(),
         }
     }
 
-    /// The first answer that one of the plan's targets gives.
+    /// The first answer that one of the plan's targets gives, or why the last one that was asked gave none.
     pub async fn first_good(
         &self,
         plan: &Plan,
@@ -170,24 +181,86 @@ impl Call {
         arrival: &Arrival,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
-        let mut last = Failure::Misconfigured("target");
+        let mut last: Option<Failure> = None;
+        let mut tried = false;
         for candidate in plan.candidates() {
-            match self.attempt(candidate, request, arrival, entry).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => last = failure,
+            let provider = candidate.provider().id;
+            if !tried {
+                self.retries.first(provider);
+            } else if !self.may_ask_again(provider, arrival) {
+                continue;
             }
-            warn!(provider = %candidate.provider().name, failure = %last, "a provider did not answer");
-            if last.was_sent() {
+            let failure = match self.attempt(candidate, request, arrival, entry).await {
+                Ok(answer) => {
+                    if tried {
+                        self.retries.succeeded(provider);
+                    }
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            self.note(&failure, candidate, tried, entry);
+            tried |= failure.was_tried();
+            let over = !failure.may_move_on();
+            // Who was asked speaks before who was not.
+            if failure.was_sent() || last.as_ref().is_none_or(|last| !last.was_sent()) {
+                last = Some(failure);
+            }
+            if over {
                 break;
             }
-            entry.missed();
         }
-        Err(last)
+        Err(last.unwrap_or(Failure::Misconfigured("target")))
+    }
+
+    /// Whether a provider may be asked in another's place.
+    fn may_ask_again(&self, provider: ProviderId, arrival: &Arrival) -> bool {
+        if arrival.started.elapsed() >= self.answer_max {
+            return false;
+        }
+        let allowed = self.retries.allow(provider, Instant::now());
+        if !allowed {
+            metrics::counter!("sluice_retry_denied_total").increment(1);
+        }
+        allowed
+    }
+
+    /// Tells of a target that gave no answer, whoever wants to know.
+    fn note(&self, failure: &Failure, candidate: &Candidate, again: bool, entry: &mut Entry) {
+        let provider = candidate.provider();
+        // One that has said what is wrong with the request is well.
+        if failure.may_move_on() {
+            warn!(provider = %provider.name, %failure, "a provider did not answer");
+            metrics::counter!("sluice_attempt_failed_total", "code" => failure.code()).increment(1);
+            if again && failure.was_tried() {
+                self.retries.failed(provider.id, Instant::now());
+            }
+        }
+        entry.attempt_failed(Missed {
+            provider: provider.id,
+            provider_model: &candidate.target().provider_model,
+            code: failure.code(),
+            status: failure.status(),
+            sent: failure.was_sent(),
+            refused: failure.was_refused(),
+        });
     }
 
     /// Closes connections that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.client.sweep(cx);
+        self.passing.sweep(cx);
+    }
+
+    /// Connections for what is passed through, which are kept apart.
+    pub const fn passing(&self) -> &Client<Upload> {
+        &self.passing
+    }
+
+    /// Whether this provider's credential signs all of a request.
+    pub fn signs(&self, provider: &Provider) -> bool {
+        let credential = self.in_force.credential(provider.id);
+        credential.is_some_and(|it| client::signs(&it, provider.kind))
     }
 
     async fn attempt(
@@ -199,83 +272,73 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
         let origin = self.origin(provider)?;
-        let outgoing = translate::outgoing(request, candidate, arrival)?;
-        let (mut message, way, dropped) = message(request, &origin, outgoing)?;
-        self.authenticate(&mut message, provider, &origin, arrival)?;
+        let (message, way, dropped) = self.prepared(candidate, request, arrival, &origin)?;
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
-        entry.reached(candidate);
-        let answer = self.client.send(&origin, line, message).await;
-        let (parts, body) = answer.map_err(Failure::from)?.into_parts();
-        let status = parts.status;
-        if !status.is_success() {
-            entry.refused();
-        }
-        match status {
-            StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                return Err(Failure::CredentialRefused(status));
-            }
-            _ if status.is_informational() || status.is_redirection() => {
-                return Err(Failure::Unexpected(status));
-            }
-            _ => {}
-        }
-        let mut headers = parts.headers;
-        let content = match way {
-            Way::Across { ref back, stream } => {
-                let media_type =
-                    HeaderValue::from_static(back.media_type(stream && status.is_success()));
-                headers.insert(header::CONTENT_TYPE, media_type);
-                if stream && status.is_success() {
-                    Content::Coming(body, way)
-                } else {
-                    // Boxed: rare beside the requests that carry this future's size.
-                    Box::pin(self.translated(body, status, back)).await?
-                }
-            }
-            Way::Same { .. } => Content::Coming(body, way),
-        };
-        Ok(Answer {
-            status,
-            headers,
-            content,
+        entry.reached(provider.id, &candidate.target().provider_model);
+        let sent = Instant::now();
+        let first_by = self.times(arrival, sent).first_by;
+        let answer = self.client.send(&origin, line, message, first_by).await;
+        let heard = Heard {
+            answer: answer.map_err(Failure::from)?,
+            way,
             dropped,
-        })
-    }
-
-    /// Reads an answer whole, before the client hears of it, and translates it.
-    async fn translated(
-        &self,
-        mut body: Body,
-        status: StatusCode,
-        back: &Back,
-    ) -> Result<Content, Failure> {
-        let whole = timeout(self.answer_max, body.whole(WHOLE_BYTES_MAX)).await;
-        let whole = whole.map_err(|_| Failure::Slow)?;
-        let whole = whole.map_err(|why| match why {
-            Unfinished::Broken => Failure::Broken,
-            Unfinished::TooLong => Failure::Unreadable,
-        })?;
-        if !status.is_success() {
-            let said = back.error(status.as_u16(), &whole);
-            return Ok(Content::Whole(said.into(), Tally::default()));
-        }
-        let answer = back.whole(&whole).map_err(|_| Failure::Unreadable)?;
-        let tally = Tally {
-            tokens: answer.tokens,
-            output_tokens: estimate::output_tokens(answer.generated_bytes),
+            times: self.times(arrival, sent),
         };
-        Ok(Content::Whole(answer.body.into(), tally))
+        let rest = match heard.next(entry) {
+            Next::Passes(answer) => return Ok(answer),
+            Next::Waits(rest) => rest,
+        };
+        rest.await
     }
 
-    /// Presents the provider's credential, if there is one.
-    fn authenticate(
+    /// How long the answer to a request is waited for that was sent then.
+    fn times(&self, arrival: &Arrival, sent: Instant) -> Times {
+        let whole_by = Instant::from_std(arrival.started) + self.answer_max;
+        Times {
+            idle_max: self.idle_max,
+            first_by: (sent + self.first_byte_max).min(whole_by),
+            hold_until: sent + self.hold_max,
+            whole_by,
+            now_ms: arrival.at_ms,
+        }
+    }
+
+    /// The request as this target gets it, with its credential, and what becomes of its answer.
+    fn prepared(
         &self,
-        message: &mut http::Request<Full<Bytes>>,
-        provider: &Provider,
-        origin: &Origin,
+        candidate: &Candidate,
+        request: &Request,
         arrival: &Arrival,
+        origin: &Origin,
+    ) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
+        let provider = candidate.provider();
+        let custom = self.mapping(provider)?;
+        let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
+        let (mut message, way, dropped) = message(request, origin, outgoing)?;
+        if let Some(recipe) = candidate.recipe() {
+            edit(message.headers_mut(), recipe.headers(), request);
+        }
+        let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
+        self.authenticate(&mut message, (provider, origin), arrival, whole)?;
+        Ok((message, way, dropped))
+    }
+
+    /// The mapping of a custom provider; `None` for any other.
+    fn mapping(&self, provider: &Arc<Provider>) -> Result<Option<Arc<Custom>>, Failure> {
+        if provider.mapping.is_none() {
+            return Ok(None);
+        }
+        let mapping = self.in_force.mapping(provider);
+        mapping.ok_or(Failure::Misconfigured("mapping")).map(Some)
+    }
+
+    /// Presents the provider's credential, if there is one. `whole` gives the body where it is signed.
+    pub fn authenticate<B>(
+        &self,
+        message: &mut http::Request<B>,
+        (provider, origin): (&Arc<Provider>, &Origin),
+        arrival: &Arrival,
+        whole: fn(&B) -> Bytes,
     ) -> Result<(), Failure> {
         let Some(credential) = self.in_force.credential(provider.id) else {
             return if provider.credential_required {
@@ -284,18 +347,21 @@ impl Call {
                 Ok(())
             };
         };
+        let custom = self.mapping(provider)?;
+        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
         let presented = Presented {
             credential: &credential,
             kind: provider.kind,
+            header,
             origin,
             now_seconds: arrival.at_ms / 1_000,
         };
-        client::authenticate(message, presented)
+        client::authenticate(message, presented, whole)
             .map_err(|_| Failure::Misconfigured("credential, which is for another origin"))
     }
 
     /// The provider's base URL, taken apart once for each revision of the provider.
-    fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
+    pub fn origin(&self, provider: &Arc<Provider>) -> Result<Rc<Origin>, Failure> {
         let mut origins = self.origins.borrow_mut();
         if let Some((known, origin)) = origins.get(&provider.id)
             && Arc::ptr_eq(known, provider)
@@ -321,16 +387,33 @@ fn message(
     let uri = origin.path(&outgoing.path);
     let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
     let mut message = http::Request::new(Full::new(outgoing.body));
-    *message.method_mut() = Method::POST;
+    *message.method_mut() = outgoing.method;
     *message.uri_mut() = uri;
     let headers = message.headers_mut();
     headers.reserve(HEADERS);
     headers.insert(header::HOST, origin.host_header().clone());
     request.forward_headers(headers, outgoing.family);
     headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.extend(outgoing.headers);
     if outgoing.family == Family::Messages {
         let version = HeaderValue::from_static(MESSAGES_VERSION);
         headers.entry("anthropic-version").or_insert(version);
     }
     Ok((message, outgoing.way, outgoing.dropped))
+}
+
+/// Changes the headers as the version's rules say. None of them may name a credential, the host or the framing.
+fn edit(headers: &mut HeaderMap, rules: &Headers, request: &Request) {
+    for edit in rules.edits(|name| request.spare_header(name)) {
+        match edit {
+            Edit::Remove(name) => drop(headers.remove(name)),
+            Edit::Set(name, value) => {
+                let name = HeaderName::from_bytes(name.as_bytes());
+                // The rules were checked when they were compiled.
+                if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+    }
 }

@@ -7,7 +7,11 @@ use std::{fmt, sync::Arc};
 
 use keys::{Family, Foreign, Presented};
 use lifecycle::clock::Clock;
-use policy::{key::Key, rules::Rules};
+use policy::{
+    key::{Key, PreviousSecret},
+    project::Project,
+    rules::Rules,
+};
 
 use crate::{
     in_force::{InForce, Standing},
@@ -15,6 +19,7 @@ use crate::{
 };
 
 /// Tells callers by their keys.
+#[derive(Clone)]
 pub struct Identify {
     in_force: InForce,
     clock: Clock,
@@ -72,7 +77,12 @@ impl Identify {
 
     /// Who sends this head.
     pub fn caller(&self, rules: &Rules, head: &Head) -> Result<Caller, Refusal> {
-        let text = head.key_text().ok_or(Refusal::NoKey)?;
+        self.caller_with(rules, head.key_text())
+    }
+
+    /// Who has this key's text.
+    pub fn caller_with(&self, rules: &Rules, text: Option<&str>) -> Result<Caller, Refusal> {
+        let text = text.ok_or(Refusal::NoKey)?;
         let presented = Shown::read(text)?;
         let key = match self.in_force.standing(presented.key_id()) {
             Some(Standing::Active(key)) => key,
@@ -83,7 +93,7 @@ impl Identify {
         if key.disabled {
             return Err(Refusal::Disabled);
         }
-        if key.expires_at_ms.is_some_and(|at_ms| self.is_past(at_ms)) {
+        if self.has_expired(&key) {
             return Err(Refusal::Expired);
         }
         rules
@@ -93,13 +103,41 @@ impl Identify {
             .project(key.project)
             .filter(|project| project.organization == key.organization)
             .ok_or(Refusal::Dangling("project"))?;
-        if let Some(age_max_ms) = project.key_age_max_ms
-            && self.is_past(proved.created_at_ms.saturating_add(age_max_ms))
-        {
+        if self.is_too_old(project, proved.created_at_ms) {
             return Err(Refusal::TooOld);
         }
         let previous = proved.previous;
         Ok(Caller { key, previous })
+    }
+
+    /// Whether a caller of before would still be one, as far as its key goes.
+    pub fn still(&self, rules: &Rules, caller: &Caller) -> Result<(), Refusal> {
+        let key = match self.in_force.standing(&caller.key.key_id) {
+            Some(Standing::Active(key)) => key,
+            Some(Standing::Revoked) => return Err(Refusal::Revoked),
+            None => return Err(Refusal::Unknown),
+        };
+        if key.disabled {
+            return Err(Refusal::Disabled);
+        }
+        if self.has_expired(&key) {
+            return Err(Refusal::Expired);
+        }
+        // Told by its age: the same secret has another tag under another pepper.
+        let created_at_ms = caller.secret_created_at_ms();
+        let overlaps = |it: &PreviousSecret| {
+            it.created_at_ms == created_at_ms && !self.is_past(it.expires_at_ms)
+        };
+        let is_current = created_at_ms == key.secret_created_at_ms;
+        if !is_current && !key.previous.as_deref().is_some_and(overlaps) {
+            return Err(Refusal::Replaced);
+        }
+        let project = rules.project(key.project);
+        let project = project.ok_or(Refusal::Dangling("project"))?;
+        if self.is_too_old(project, created_at_ms) {
+            return Err(Refusal::TooOld);
+        }
+        Ok(())
     }
 
     /// Which secret of the key the text holds. Only a key in rotation has two, and only then is more than one tag made.
@@ -132,6 +170,15 @@ impl Identify {
         let pepper = self.in_force.pepper(pepper_version);
         let pepper = pepper.ok_or(Refusal::Dangling("pepper"))?;
         Ok(presented.matches(&pepper, tag))
+    }
+
+    fn has_expired(&self, key: &Key) -> bool {
+        key.expires_at_ms.is_some_and(|at_ms| self.is_past(at_ms))
+    }
+
+    fn is_too_old(&self, project: &Project, created_at_ms: u64) -> bool {
+        let age_max_ms = project.key_age_max_ms;
+        age_max_ms.is_some_and(|max| self.is_past(created_at_ms.saturating_add(max)))
     }
 
     fn is_past(&self, at_ms: u64) -> bool {
@@ -180,6 +227,11 @@ impl Caller {
     /// Whether it was proved by the secret that a rotation replaced.
     pub const fn by_previous_secret(&self) -> bool {
         self.previous
+    }
+
+    fn secret_created_at_ms(&self) -> u64 {
+        let previous = self.key.previous.as_deref().filter(|_| self.previous);
+        previous.map_or(self.key.secret_created_at_ms, |it| it.created_at_ms)
     }
 }
 

@@ -4,14 +4,18 @@
 //! A key that was revoked once is refused for as long as the process lives, whatever is written afterwards.
 
 pub mod keys;
+pub mod mappings;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use policy::{id::ProviderId, key::Key, rules::Rules};
+use policy::{id::ProviderId, key::Key, provider::Provider, rules::Rules};
 use zeroize::Zeroizing;
 
-use crate::in_force::keys::{KeySet, KeysInForce, Revoked};
+use crate::in_force::{
+    keys::{KeySet, KeysInForce, Revoked},
+    mappings::{Custom, Mappings},
+};
 
 /// A read handle; cheap to clone. What it returns is that of the moment of the call.
 #[derive(Clone)]
@@ -54,6 +58,7 @@ pub struct Secrets {
 
 struct State {
     rules: ArcSwap<Rules>,
+    mappings: ArcSwap<Mappings>,
     secrets: ArcSwap<Secrets>,
     keys: KeysInForce,
 }
@@ -62,6 +67,7 @@ struct State {
 pub fn new() -> (Writer, InForce) {
     let state = Arc::new(State {
         rules: ArcSwap::default(),
+        mappings: ArcSwap::default(),
         secrets: ArcSwap::default(),
         keys: KeysInForce::default(),
     });
@@ -79,6 +85,11 @@ impl InForce {
     /// The configuration. A request takes it once and keeps it to its end.
     pub fn rules(&self) -> Arc<Rules> {
         self.state.rules.load_full()
+    }
+
+    /// The mapping of a custom provider; `None` where it has none that can be used.
+    pub fn mapping(&self, provider: &Arc<Provider>) -> Option<Arc<Custom>> {
+        self.state.mappings.load().get(provider)
     }
 
     /// What is known of a key id; `None` means: nothing.
@@ -122,6 +133,9 @@ impl Writer {
 
     /// Puts a configuration in force.
     pub fn publish_rules(&mut self, rules: Rules) {
+        // First, so that no request meets a provider whose mapping is still to be compiled.
+        let mappings = Mappings::of(&rules, &self.state.mappings.load());
+        self.state.mappings.store(Arc::new(mappings));
         self.state.rules.store(Arc::new(rules));
     }
 

@@ -8,10 +8,15 @@
 use std::{sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
+use dialect::{
+    inference::server,
+    listing::{self, Shown},
+    neutral::Family,
+};
 use http::request::Parts;
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::{limit::Limit, rules::Rules};
+use policy::{limit::Limit, model::Model, rules::Rules};
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
@@ -19,13 +24,18 @@ use crate::{
     accept,
     admit::{self, Admit, room::Room},
     authorize,
-    call::{self, Call, failure::Failure},
+    call::{self, Call, failure::Unanswered, patience::Patience},
     identify::{self, Caller, Identify},
     in_force::InForce,
-    record::{Entry, Record, Recorder},
-    relay::{self, Relay, patience::Patience, relay},
-    request::{self, Arrival, Head, endpoint::Endpoint},
+    passage::{self, Passage, Through},
+    record::{Record, Recorder},
+    relay::{self, Relay, relay},
+    request::{
+        self, Arrival, Head, address,
+        endpoint::{Endpoint, Listed, Server},
+    },
     route::{self, Plan},
+    transform::{self, Transformer},
 };
 
 /// One core's stages.
@@ -34,10 +44,14 @@ pub struct Pipeline {
     bounds: accept::Config,
     bodies: request::Bounds,
     identify: Identify,
+    transformer: Transformer,
     admit: Admit,
     recorder: Recorder,
     call: Call,
     patience: Patience,
+    first_byte_max: Duration,
+    drain: Drain,
+    clock: Clock,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -64,8 +78,8 @@ pub struct Ingredients {
 
 /// What a client gets.
 pub enum Reply {
-    /// A body that we have written ourselves, about models.
-    Models(Vec<u8>),
+    /// A body that we have written ourselves, about models or the server.
+    Told(Vec<u8>),
     /// A provider's answer.
     Answer(Box<Answered>),
 }
@@ -90,12 +104,18 @@ pub enum Refusal {
     Identify(identify::Refusal),
     /// The caller may not.
     Authorize(authorize::Refusal),
+    /// Nothing may be passed through there.
+    Closed(authorize::Closed),
     /// There is nowhere to go.
     Route(route::Refusal),
+    /// The version's rules do not fit the request.
+    Transform(transform::Refusal),
+    /// The version that the path names is not the one that serves.
+    Version,
     /// There is no room.
     Admit(admit::Refusal),
-    /// No provider answered. The entry waits to hear which status that becomes.
-    Call(Failure, Entry),
+    /// No provider answered.
+    Call(Box<Unanswered>),
 }
 
 // === impl Pipeline ===
@@ -108,9 +128,13 @@ impl Pipeline {
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
         Self {
-            identify: Identify::new(of.in_force.clone(), of.clock),
+            identify: Identify::new(of.in_force.clone(), of.clock.clone()),
+            transformer: Transformer::default(),
             admit: Admit::new(of.counters, of.guesses),
-            recorder: Recorder::new(of.records, of.drain),
+            recorder: Recorder::new(of.records, of.drain.clone()),
+            first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
+            drain: of.drain,
+            clock: of.clock,
             call: Call::new(&of.upstream, of.tls, of.in_force.clone()),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
@@ -129,6 +153,29 @@ impl Pipeline {
         self.call.sweep(cx);
     }
 
+    /// Answers one request that is passed through, by the same stages.
+    pub async fn pass(
+        &self,
+        arrival: &Arrival,
+        parts: Parts,
+        incoming: Incoming,
+    ) -> Result<Through, Refusal> {
+        let passage = Passage {
+            in_force: &self.in_force,
+            identify: &self.identify,
+            admit: &self.admit,
+            recorder: &self.recorder,
+            call: &self.call,
+            bodies: &self.bodies,
+            bounds: &self.bounds,
+            first_byte_max: self.first_byte_max,
+            patience: &self.patience,
+            drain: &self.drain,
+            clock: &self.clock,
+        };
+        Ok(passage.run(arrival, parts, incoming).await?)
+    }
+
     /// Answers one request.
     pub async fn run(
         &self,
@@ -137,19 +184,33 @@ impl Pipeline {
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
-        let head = Head::read(parts, arrival.peer, &self.bounds.trusted_proxies)?;
+        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
+        let head = Head::read(parts, client, rules.copies_headers())?;
         let caller = self.identify.caller(&rules, &head)?;
-        authorize::enter(&caller, &head)?;
+        authorize::enter(&caller, head.client(), head.endpoint().word())?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
-            Endpoint::Models => return Ok(Reply::Models(list_models(&rules, &caller))),
-            Endpoint::Model(name) => return Ok(Reply::Models(one_model(&rules, caller, name)?)),
+            Endpoint::Models(listed) => {
+                return Ok(Reply::Told(list_models(&rules, &caller, listed)));
+            }
+            Endpoint::Model(model) => {
+                return Ok(Reply::Told(one_model(&rules, caller, model)?));
+            }
+            Endpoint::Server(what) => return Ok(Reply::Told(about_server(*what))),
+            Endpoint::Ready { model, version } => {
+                decide(&rules, caller, model, version.as_deref())?;
+                return Ok(Reply::Told(server::model_ready(model)));
+            }
         };
-        let request = head.with_body(asked, incoming, &self.bodies).await?;
-        let (plan, limits) = decide(&rules, caller, &request.scanned().model)?;
-        authorize::weigh(plan.grant(), || self.admit.tokens(&request))?;
+        let mut request = head.with_body(asked, incoming, &self.bodies).await?;
+        let (plan, limits) = decide(&rules, caller, &request.scanned().model, request.version())?;
+        authorize::weigh(plan.grant().caller(), || self.admit.tokens(&request))?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
+        if plan.version().recipe.is_some() {
+            // Boxed: rare beside the requests that carry this future's size.
+            Box::pin(self.transformer.apply(&plan, &mut request)).await?;
+        }
         let permit = self.admit.permit(limits, &plan, arrival, &request).await?;
         let room = *permit.room();
         let mut entry = self.recorder.open(arrival, permit, &plan, &request);
@@ -166,36 +227,81 @@ impl Pipeline {
                 })))
             }
             // The entry is closed where the status is chosen, in `respond`, because its record tells that status.
-            Err(failure) => Err(Refusal::Call(failure, entry)),
+            Err(failure) => Err(Refusal::Call(Box::new(Unanswered {
+                failure,
+                entry,
+                label: plan.into_label(),
+                room,
+            }))),
         }
     }
 }
 
 /// What is decided without waiting.
-fn decide(rules: &Rules, caller: Caller, model: &str) -> Result<(Plan, Vec<Arc<Limit>>), Refusal> {
+fn decide(
+    rules: &Rules,
+    caller: Caller,
+    model: &str,
+    version: Option<&str>,
+) -> Result<(Plan, Vec<Arc<Limit>>), Refusal> {
     let grant = authorize::grant(rules, caller, model)?;
     let plan = route::plan(rules, grant)?;
+    if version.is_some_and(|version| version != plan.version().name) {
+        return Err(Refusal::Version);
+    }
     let limits = admit::limits(rules, &plan);
     Ok((plan, limits))
 }
 
-fn list_models(rules: &Rules, caller: &Caller) -> Vec<u8> {
-    let models = authorize::models(rules, caller);
-    let owner = owner(rules, caller);
-    let facts = models
-        .iter()
-        .map(|model| (model.name.as_str(), model.created_seconds, owner));
-    dialect::openai::models::list(facts)
+fn about_server(what: Server) -> Vec<u8> {
+    match what {
+        Server::Metadata => server::metadata("sluice", env!("CARGO_PKG_VERSION")),
+        Server::Live => server::live(),
+        Server::Ready => server::ready(),
+    }
 }
 
-fn one_model(rules: &Rules, caller: Caller, name: &str) -> Result<Vec<u8>, Refusal> {
+fn list_models(rules: &Rules, caller: &Caller, listed: &Listed) -> Vec<u8> {
+    let models = authorize::models(rules, caller);
+    let all = || -> Vec<_> { models.iter().map(|model| shown(rules, model)).collect() };
+    match listed.family {
+        Family::Messages => listing::messages(&all(), &listed.page),
+        Family::Gemini => listing::gemini(&all(), &listed.page),
+        _ => {
+            let owner = owner(rules, caller);
+            let facts = models
+                .iter()
+                .map(|model| (model.name.as_str(), model.created_seconds, owner));
+            dialect::openai::models::list(facts)
+        }
+    }
+}
+
+fn one_model(
+    rules: &Rules,
+    caller: Caller,
+    (name, family): &(String, Family),
+) -> Result<Vec<u8>, Refusal> {
     let grant = authorize::grant(rules, caller, name)?;
     let model = grant.model();
-    Ok(dialect::openai::models::one(
-        &model.name,
-        model.created_seconds,
-        owner(rules, grant.caller()),
-    ))
+    Ok(match family {
+        Family::Messages => listing::messages_one(&shown(rules, model)),
+        Family::Gemini => listing::gemini_one(&shown(rules, model)),
+        _ => dialect::openai::models::one(
+            &model.name,
+            model.created_seconds,
+            owner(rules, grant.caller()),
+        ),
+    })
+}
+
+fn shown<'a>(rules: &'a Rules, model: &'a Model) -> Shown<'a> {
+    let version = model.stable.and_then(|id| rules.version(id));
+    Shown {
+        name: &model.name,
+        version: version.map_or("", |version| version.name.as_str()),
+        created_seconds: model.created_seconds,
+    }
 }
 
 fn owner<'a>(rules: &'a Rules, caller: &Caller) -> &'a str {
@@ -205,6 +311,20 @@ fn owner<'a>(rules: &'a Rules, caller: &Caller) -> &'a str {
 }
 
 // === impl Refusal ===
+
+impl From<passage::Refusal> for Refusal {
+    fn from(refusal: passage::Refusal) -> Self {
+        match refusal {
+            passage::Refusal::Request(refusal) => Self::Request(refusal),
+            passage::Refusal::Identify(refusal) => Self::Identify(refusal),
+            passage::Refusal::Authorize(refusal) => Self::Authorize(refusal),
+            passage::Refusal::Closed(closed) => Self::Closed(closed),
+            passage::Refusal::Route(refusal) => Self::Route(refusal),
+            passage::Refusal::Admit(refusal) => Self::Admit(refusal),
+            passage::Refusal::Call(unanswered) => Self::Call(unanswered),
+        }
+    }
+}
 
 impl From<request::Refusal> for Refusal {
     fn from(refusal: request::Refusal) -> Self {
@@ -230,6 +350,12 @@ impl From<route::Refusal> for Refusal {
     }
 }
 
+impl From<transform::Refusal> for Refusal {
+    fn from(refusal: transform::Refusal) -> Self {
+        Self::Transform(refusal)
+    }
+}
+
 impl From<admit::Refusal> for Refusal {
     fn from(refusal: admit::Refusal) -> Self {
         Self::Admit(refusal)
@@ -250,6 +376,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_024, "{bytes} bytes");
+        assert!(bytes <= 3_072, "{bytes} bytes");
     }
 }

@@ -3,17 +3,19 @@
 //! Knows counts and outcomes; knows nothing of the wire. An entry closes itself when it is dropped, so a request
 //! that vanishes is settled and recorded too, and nobody waits for either. What it is charged:
 //!
-//! | an entry that was | and closes | is charged |
+//! | an attempt that was | and ends | is charged |
 //! |---|---|---|
-//! | opened, or [missed](Entry::missed) | anyhow | nothing: no provider got the request |
+//! | not sent | anyhow | nothing: no provider got the request |
 //! | [reached](Entry::reached) | without an answer | its input, by our count |
-//! | [refused](Entry::refused): an error was the answer | anyhow | what the provider says, otherwise nothing |
+//! | refused: an error was the answer | anyhow | what the provider says, otherwise nothing |
 //! | answered | with the provider's counts | those, each up to [`TOKENS_MAX`] |
 //! | answered | without them, whole or cut short | its input and what has passed of the output, by our count |
+//!
+//! A request that went from target to target is charged the sum of its attempts.
 
 pub mod measures;
 
-use std::{rc::Rc, time::Duration};
+use std::{mem, rc::Rc, time::Duration};
 
 use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
@@ -25,8 +27,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     admit::{Hold, Permit},
+    identify::Caller,
     request::{Arrival, Request, endpoint},
-    route::{Candidate, Plan},
+    route::Plan,
 };
 
 use self::measures::Measures;
@@ -39,6 +42,10 @@ pub const RECORDS_MAX: usize = 65_536;
 /// count. A provider that claims more is believed this much, because a record with an absurd count would be refused
 /// and its request be free.
 pub const TOKENS_MAX: u64 = policy::limit::UNITS_MAX;
+
+/// How many failed attempts a record names.
+// Full: the next ones are charged and not named.
+pub const ATTEMPTS_MAX: usize = 16;
 
 /// One finished request, as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +86,47 @@ pub struct Record {
     pub revision: Revision,
     /// From arrival to end, microseconds.
     pub duration_us: u64,
-    /// From arrival to the provider's first byte of a body, microseconds; zero when none came.
+    /// From arrival to the provider's first byte of a body, and of a stream to the first that was generated,
+    /// microseconds; zero when none came.
     pub first_byte_us: u64,
+    /// The attempts that gave no answer, in their order.
+    pub attempts: Vec<Attempt>,
+    /// Bytes of the request that went to the provider; counted of what is passed through, and otherwise zero.
+    pub request_bytes: u64,
+    /// Bytes of the answer that came from the provider; counted of what is passed through, and otherwise zero.
+    pub answer_bytes: u64,
+}
+
+/// One attempt that gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Who was asked.
+    pub provider: ProviderId,
+    /// The provider's name for the model.
+    pub provider_model: String,
+    /// Why there was no answer: a code of `docs/errors.md`, or `upstream_error` where the provider said why.
+    pub code: &'static str,
+    /// The provider's status; zero where it gave none.
+    pub status: u16,
+    /// What it was charged; part of the record's counts.
+    pub tokens: Tokens,
+}
+
+/// An attempt that gave no answer, as whoever made it tells it.
+#[derive(Clone, Copy)]
+pub struct Missed<'a> {
+    /// Who was asked.
+    pub provider: ProviderId,
+    /// The provider's name for the model; empty where none was named.
+    pub provider_model: &'a str,
+    /// See [`Attempt::code`].
+    pub code: &'static str,
+    /// See [`Attempt::status`].
+    pub status: u16,
+    /// Whether the provider may have begun to work on it.
+    pub sent: bool,
+    /// Whether the provider answered with an error, and bills nothing unless it says so.
+    pub refused: bool,
 }
 
 /// How a request ended. The numbers are those of the wire.
@@ -98,7 +144,7 @@ pub enum Outcome {
 }
 
 /// Where counts come from. The numbers are those of the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum UsageSource {
     /// The provider said so.
@@ -116,6 +162,33 @@ pub struct Tally {
     pub tokens: Option<Tokens>,
     /// Output tokens by our own count.
     pub output_tokens: u64,
+}
+
+/// What is known of a request when its account is opened.
+pub struct Opening<'a> {
+    /// Whose.
+    pub caller: &'a Caller,
+    /// The public model; zeroes where there is none.
+    pub model: ModelId,
+    /// Its version.
+    pub version: VersionId,
+    /// The path, or its class.
+    pub endpoint: &'static str,
+    /// Whether it is a stream.
+    pub streamed: bool,
+    /// The configuration that it saw.
+    pub revision: Revision,
+}
+
+/// How much has passed of what is passed through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes of the request.
+    pub request_bytes: u64,
+    /// Bytes of the answer.
+    pub answer_bytes: u64,
+    /// Input tokens by our own count, if the guess of before can be mended.
+    pub input_tokens: Option<u64>,
 }
 
 /// Opens entries. One for each core.
@@ -137,7 +210,15 @@ struct Open {
     place: Option<mpsc::OwnedPermit<Record>>,
     arrival: Arrival,
     input_tokens: u64,
-    free: bool,
+    /// What limits were charged before the end.
+    charged_tokens: u64,
+    /// What is known of the attempt that is under way, if one is.
+    current: Option<Tally>,
+    /// Whom the attempt before reached.
+    before: (Option<ProviderId>, String),
+    /// What the attempts before were charged, and where the counts come from.
+    spent: Tokens,
+    spent_source: Option<UsageSource>,
     recorder: Recorder,
 }
 
@@ -155,42 +236,61 @@ impl Recorder {
 
     /// Opens the account of a request. Takes its place in the queue now, so that closing cannot find it full.
     pub fn open(&self, arrival: &Arrival, permit: Permit, plan: &Plan, request: &Request) -> Entry {
+        let opening = Opening {
+            caller: plan.grant().caller(),
+            model: plan.grant().model().id,
+            version: plan.version().id,
+            endpoint: endpoint::path(request.endpoint()),
+            streamed: request.scanned().stream,
+            revision: plan.revision(),
+        };
+        self.open_unread(arrival, permit, &opening)
+    }
+
+    /// Opens the account of a request that was not read.
+    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, opening: &Opening<'_>) -> Entry {
         let place = self.queue.clone().try_reserve_owned().ok();
         if place.is_none() {
             self.measures.lost();
         }
-        let key = plan.grant().caller().key();
+        let key = opening.caller.key();
         let record = Record {
             id: arrival.id.into_bytes(),
             at_ms: arrival.at_ms,
             organization: key.organization,
             project: key.project,
             key_id: key.key_id.clone(),
-            previous_secret: plan.grant().caller().by_previous_secret(),
-            model: plan.grant().model().id,
-            version: plan.version().id,
+            previous_secret: opening.caller.by_previous_secret(),
+            model: opening.model,
+            version: opening.version,
             provider: None,
             provider_model: String::new(),
-            endpoint: endpoint::path(request.endpoint()),
+            endpoint: opening.endpoint,
             outcome: Outcome::ClientGone,
             status: 0,
-            streamed: request.scanned().stream,
+            streamed: opening.streamed,
             usage_source: UsageSource::Partial,
             tokens: Tokens::default(),
-            revision: plan.revision(),
+            revision: opening.revision,
             duration_us: 0,
             first_byte_us: 0,
+            attempts: Vec::new(),
+            request_bytes: 0,
+            answer_bytes: 0,
         };
         let (hold, input_tokens) = permit.into_hold();
         let (arrival, recorder) = (*arrival, self.clone());
-        let free = false;
         let open = Open {
             record,
             hold,
             place,
             arrival,
             input_tokens,
-            free,
+            charged_tokens: 0,
+            current: None,
+            before: (None, String::new()),
+            spent: Tokens::default(),
+            spent_source: None,
             recorder,
         };
         // Boxed, because it rides in the future of every request.
@@ -203,28 +303,46 @@ impl Recorder {
 // === impl Entry ===
 
 impl Entry {
-    /// The request is about to be sent to this target; from now on it may cost.
-    pub fn reached(&mut self, candidate: &Candidate) {
+    /// The request is about to be sent to this provider, under its name for the model, which is empty where none is named; from now on it may cost.
+    pub fn reached(&mut self, provider: ProviderId, provider_model: &str) {
         if let Some(open) = &mut self.open {
-            open.record.provider = Some(candidate.provider().id);
-            open.record
-                .provider_model
-                .clone_from(&candidate.target().provider_model);
+            let record = &mut open.record;
+            let provider = record.provider.replace(provider);
+            let model = provider_model.to_owned();
+            open.before = (provider, mem::replace(&mut record.provider_model, model));
+            open.current = Some(Tally::default());
         }
     }
 
-    /// Nothing was sent after all.
-    pub fn missed(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.record.provider = None;
-            open.record.provider_model.clear();
+    /// What has been seen of the attempt that is under way. Counts if nobody says more.
+    pub fn seen(&mut self, tally: Tally) {
+        if let Some(current) = self.open.as_mut().and_then(|open| open.current.as_mut()) {
+            *current = tally;
         }
     }
 
-    /// The provider answered with an error, and bills nothing unless it says so.
-    pub fn refused(&mut self) {
+    /// This much has passed.
+    pub fn carried(&mut self, carried: Carried) {
         if let Some(open) = &mut self.open {
-            open.free = true;
+            open.record.request_bytes = carried.request_bytes;
+            open.record.answer_bytes = carried.answer_bytes;
+            open.input_tokens = carried.input_tokens.unwrap_or(open.input_tokens);
+        }
+    }
+
+    /// So much was used so far, and there is room for more: charges it, and holds `next` from now on.
+    pub fn charge(&mut self, used: Tokens, next: Hold) {
+        if let Some(open) = &mut self.open {
+            let tokens = open.believed(used).total();
+            open.charged_tokens = open.charged_tokens.saturating_add(tokens);
+            mem::replace(&mut open.hold, next).settle(tokens);
+        }
+    }
+
+    /// The attempt gave no answer. It is charged now, whatever comes next.
+    pub fn attempt_failed(&mut self, missed: Missed<'_>) {
+        if let Some(open) = &mut self.open {
+            open.attempt_failed(missed);
         }
     }
 
@@ -260,9 +378,16 @@ impl Entry {
         self.finish(None, tally);
     }
 
+    /// Settles and posts what was counted elsewhere; `outcome` is `None` where nobody saw the end.
+    pub fn close_counted(mut self, outcome: Option<Outcome>, counted: (Tokens, UsageSource)) {
+        if let Some(open) = self.open.take() {
+            open.finish(outcome, |open, _| (open.believed(counted.0), counted.1));
+        }
+    }
+
     fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
         if let Some(open) = self.open.take() {
-            open.finish(outcome, tally);
+            open.finish(outcome, |open, outcome| open.usage(outcome, tally));
         }
     }
 }
@@ -276,14 +401,41 @@ impl Drop for Entry {
 // === impl Open ===
 
 impl Open {
-    fn finish(mut self, outcome: Option<Outcome>, tally: Tally) {
+    fn attempt_failed(&mut self, missed: Missed<'_>) {
+        let current = self.current.take();
+        if current.is_some() && !missed.sent {
+            (self.record.provider, self.record.provider_model) = mem::take(&mut self.before);
+        }
+        let (tokens, source) = match current.filter(|_| missed.sent) {
+            Some(tally) if !missed.refused || tally.tokens.is_some() => self.charge(tally),
+            _ => (Tokens::default(), None),
+        };
+        self.spent = self.spent.plus(&tokens);
+        self.spent_source = self.spent_source.max(source);
+        if self.record.attempts.len() < ATTEMPTS_MAX {
+            self.record.attempts.push(Attempt {
+                provider: missed.provider,
+                provider_model: missed.provider_model.to_owned(),
+                code: missed.code,
+                status: missed.status,
+                tokens,
+            });
+        }
+    }
+
+    fn finish(
+        mut self,
+        outcome: Option<Outcome>,
+        usage: impl FnOnce(&mut Self, Outcome) -> (Tokens, UsageSource),
+    ) {
         let outcome = outcome.unwrap_or_else(|| match self.recorder.drain.phase() {
             Phase::Over => Outcome::Cut,
             _ => Outcome::ClientGone,
         });
-        let (tokens, usage_source) = self.usage(outcome, tally);
+        let (tokens, usage_source) = usage(&mut self, outcome);
         self.recorder.measures.used(&tokens);
-        self.hold.settle(tokens.total());
+        self.hold
+            .settle(tokens.total().saturating_sub(self.charged_tokens));
         self.record.outcome = outcome;
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;
@@ -293,25 +445,38 @@ impl Open {
         }
     }
 
-    /// Missing usage is never free: what was sent is charged by our own count. Only a request that no provider
-    /// got, or that it refused with an error, has cost nothing.
-    fn usage(&self, outcome: Outcome, tally: Tally) -> (Tokens, UsageSource) {
-        if let Some(tokens) = tally.tokens {
-            return (self.believed(tokens), UsageSource::Provider);
-        }
-        let usage_source = match outcome {
-            Outcome::Completed => UsageSource::Estimated,
+    /// What all attempts are charged, and where the counts come from: the least that is true of any of them.
+    fn usage(&mut self, outcome: Outcome, tally: Tally) -> (Tokens, UsageSource) {
+        let (tokens, source) = match self.current.take() {
+            Some(seen) => {
+                let known = Tally {
+                    tokens: tally.tokens.or(seen.tokens),
+                    output_tokens: tally.output_tokens.max(seen.output_tokens),
+                };
+                self.charge(known)
+            }
+            None => (Tokens::default(), None),
+        };
+        let usage_source = match source.max(self.spent_source) {
+            Some(UsageSource::Provider) => UsageSource::Provider,
+            _ if outcome == Outcome::Completed => UsageSource::Estimated,
             _ => UsageSource::Partial,
         };
-        if self.record.provider.is_none() || self.free {
-            return (Tokens::default(), usage_source);
+        let tokens = self.spent.plus(&tokens);
+        (tokens.map(|count| count.min(TOKENS_MAX)), usage_source)
+    }
+
+    /// What one attempt is charged. Missing usage is never free: what was sent is charged by our own count.
+    fn charge(&self, tally: Tally) -> (Tokens, Option<UsageSource>) {
+        if let Some(tokens) = tally.tokens {
+            return (self.believed(tokens), Some(UsageSource::Provider));
         }
         let tokens = Tokens {
             input: self.input_tokens,
             output: tally.output_tokens,
             ..Tokens::default()
         };
-        (tokens, usage_source)
+        (tokens, Some(UsageSource::Estimated))
     }
 
     /// What a provider says, each count cut to [`TOKENS_MAX`].

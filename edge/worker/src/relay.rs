@@ -5,8 +5,6 @@
 //! closes with the last byte or with the client.
 
 pub mod headers;
-pub mod gauge;
-pub mod patience;
 
 use std::{
     fmt,
@@ -15,31 +13,51 @@ use std::{
 };
 
 use bytes::Bytes;
-use dialect::{
-    Tokens,
-    neutral::{Class, Dropped, Family},
-};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use dialect::neutral::{Class, UNREADABLE};
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use crate::{
-    call::{Answer, Content, client, line::Broken},
-    record::{Entry, Outcome, Tally},
+    call::{
+        answer::{self, Answer, Content},
+        client,
+        gauge::Gauge,
+        line::Broken,
+        patience::{Patience, Timer},
+        upload::Upload,
+    },
+    record::{Entry, Outcome},
     request::Arrival,
-    translate::Way,
 };
 
-use self::{
-    gauge::Gauge,
-    headers::kept,
-    patience::{Patience, Timer},
-};
+use self::headers::kept;
 
-/// The code of the event that ends a stream whose provider broke off.
-pub const BROKEN: &str = "upstream_broken";
-/// The code of the event that ends a stream whose provider fell silent, or that took too long.
-pub const SILENT: &str = "upstream_timeout";
+/// What a client is told in the event that ends its stream.
+struct Why {
+    class: Class,
+    code: &'static str,
+    message: &'static str,
+}
+
+/// The provider broke off.
+const BROKEN_OFF: Why = Why {
+    class: Class::Provider,
+    code: "upstream_broken",
+    message: "The provider broke off; this answer is not complete.",
+};
+/// It fell silent, or took too long.
+const TOO_SLOW: Why = Why {
+    class: Class::Timeout,
+    code: "upstream_timeout",
+    message: "The provider took too long; this answer is not complete.",
+};
+/// It sent something that is not what its dialect says.
+const NOT_READ: Why = Why {
+    class: Class::Provider,
+    code: UNREADABLE,
+    message: "The provider's answer cannot be read; this answer is not complete.",
+};
 
 /// The head of what the client gets.
 pub struct Head {
@@ -49,17 +67,12 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
-/// What of the request was left out on its way to the provider.
-const DROPPED: HeaderName = HeaderName::from_static("x-sluice-dropped");
-
-/// The longest list of what was left out, in bytes.
-// Full: the rest is not named.
-const DROPPED_BYTES_MAX: usize = 1_024;
-
 /// Where bytes come from.
 enum Upstream {
     /// A provider that still sends.
     Coming(client::Body),
+    /// The same, of what is passed through.
+    Passed(client::Body<Upload>),
     /// An answer that was read before, until it is taken.
     Whole(Option<Bytes>),
 }
@@ -68,15 +81,16 @@ enum Upstream {
 pub struct Relay {
     upstream: Upstream,
     gauge: Gauge,
-    // What may go on and has not been taken; bounded by what one read gives, because nothing is read before it
-    // is empty.
+    // What may go on and has not been taken; bounded by what was held at the beginning and by what one read gives,
+    // because nothing is read before it is empty.
     ready: Vec<Bytes>,
     taken: usize,
     entry: Option<Entry>,
     timer: Timer,
     state: State,
-    good: bool,
     exact: bool,
+    /// The status is that of an answer.
+    good: bool,
 }
 
 /// The answer was cut; the client must not take it for whole.
@@ -85,6 +99,7 @@ pub struct Aborted;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// Nothing was generated yet.
     Waiting,
     Moving,
     Ended,
@@ -105,80 +120,43 @@ pub fn relay(
         dropped,
     } = answer;
     entry.answered(status.as_u16());
-    let (upstream, gauge) = match content {
-        Content::Coming(body, way) => (Upstream::Coming(body), gauge(status, &headers, &way)),
-        Content::Whole(body, tally) => (Upstream::Whole(Some(body)), Gauge::Known(tally)),
-    };
     let end = Instant::from_std(arrival.started) + patience.total_max;
+    let timer = || Timer::new(patience.idle_max, end);
+    let (upstream, gauge, ready, timer) = match content {
+        Content::Coming(body, gauge) => (Upstream::Coming(body), gauge, Vec::new(), timer()),
+        Content::Whole(body, tally) => {
+            let gauge = Gauge::Known(tally);
+            (Upstream::Whole(Some(body)), gauge, Vec::new(), timer())
+        }
+        Content::Passed(body, gauge) => (Upstream::Passed(body), gauge, Vec::new(), timer()),
+        Content::Begun(opening) => {
+            let mut opening = *opening;
+            opening.timer.until(end);
+            let upstream = Upstream::Coming(opening.body);
+            (upstream, opening.gauge, opening.ready, opening.timer)
+        }
+    };
     let mut relay = Relay {
         exact: !gauge.is_stream(),
+        good: answer::is_good(status),
         upstream,
         gauge,
-        ready: Vec::new(),
+        ready,
         taken: 0,
         entry: Some(entry),
-        timer: Timer::new(patience.idle_max, end),
+        timer,
         state: State::Waiting,
-        good: status.is_success(),
     };
+    if !relay.exact {
+        relay.note_beginning();
+    }
     // An empty body is dropped unread, and nobody would hear of its end.
     if relay.upstream.is_finished() {
         relay.complete();
     }
     let mut headers = kept(headers);
-    if let Some(dropped) = named(&dropped) {
-        headers.insert(DROPPED, dropped);
-    }
+    headers::name_dropped(&mut headers, &dropped);
     (Head { status, headers }, relay)
-}
-
-/// How to read an answer: the status decides first, then what becomes of it, then the type of its content, never what
-/// the client asked for.
-fn gauge(status: StatusCode, headers: &HeaderMap, way: &Way) -> Gauge {
-    let (endpoint, usage_added) = match way {
-        _ if !status.is_success() => return Gauge::Blind,
-        Way::Across { back, .. } => return Gauge::across(back),
-        Way::Same {
-            endpoint,
-            usage_added,
-        } => (*endpoint, *usage_added),
-    };
-    if endpoint.counts() {
-        return Gauge::Known(Tally {
-            tokens: Some(Tokens::default()),
-            output_tokens: 0,
-        });
-    }
-    let encoded = headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    let events = headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-        let kind = value.as_bytes().get(.."text/event-stream".len());
-        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
-    });
-    match endpoint.family() {
-        _ if encoded => Gauge::unread(endpoint),
-        Some(family) if family != Family::Chat && (events || endpoint.streams()) => {
-            Gauge::aside(family)
-        }
-        _ if events => Gauge::stream(usage_added),
-        _ => Gauge::whole(endpoint),
-    }
-}
-
-/// What was left out, for people: as many names as a header may hold.
-fn named(dropped: &Dropped) -> Option<HeaderValue> {
-    let mut names = String::new();
-    for path in dropped.paths() {
-        let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
-        if plain && names.len() + path.len() + 2 <= DROPPED_BYTES_MAX {
-            if !names.is_empty() {
-                names.push_str(", ");
-            }
-            names.push_str(path);
-        }
-    }
-    (!names.is_empty()).then_some(HeaderValue::try_from(names).ok()?)
 }
 
 // === impl Relay ===
@@ -194,27 +172,53 @@ impl Relay {
         Some(bytes)
     }
 
-    fn came(&mut self, bytes: Bytes) {
-        self.timer.moved();
-        if self.state == State::Waiting {
+    /// What the account of the answer is closed with; it hears how much has passed.
+    fn take_entry(&mut self) -> Option<Entry> {
+        let mut entry = self.entry.take()?;
+        if let Some(carried) = self.gauge.carried() {
+            entry.carried(carried);
+        }
+        Some(entry)
+    }
+
+    /// Tells when the first of the answer came.
+    fn note_beginning(&mut self) {
+        if self.gauge.has_begun() {
             self.state = State::Moving;
             if let Some(entry) = &mut self.entry {
                 entry.first_byte();
             }
         }
+    }
+
+    fn came(&mut self, bytes: Bytes) {
+        self.timer.moved();
         self.gauge.push(bytes, &mut self.ready);
-        // A body of known length is dropped with its last byte, and nobody asks whether there is more.
-        if self.upstream.is_finished() {
+        if self.state == State::Waiting {
+            self.note_beginning();
+        }
+        if self.gauge.is_cut() {
+            return self.fail(Outcome::ProviderFailed, &NOT_READ);
+        }
+        // A body of known length is dropped with its last byte, and nobody asks whether there is more. Nor does anything
+        // follow an error that was translated.
+        let over = self.gauge.is_translated() && self.gauge.error_seen();
+        if over || self.upstream.is_finished() {
             self.complete();
         }
     }
 
+    /// All has come. A stream without its end has broken off, and its client hears of that.
     fn complete(&mut self) {
+        let told = self.gauge.error_seen();
         self.gauge.finish(&mut self.ready);
+        let broken = self.gauge.error_seen() && !self.gauge.done_seen();
+        if !told && broken && !self.gauge.is_translated() {
+            self.say(&BROKEN_OFF);
+        }
         self.state = State::Ended;
-        if let Some(entry) = self.entry.take() {
-            let failed = !self.good || self.gauge.error_seen();
-            let outcome = if failed {
+        if let Some(entry) = self.take_entry() {
+            let outcome = if !self.good || self.gauge.error_seen() {
                 Outcome::ProviderFailed
             } else {
                 Outcome::Completed
@@ -224,42 +228,35 @@ impl Relay {
     }
 
     /// Ends an answer whose rest will not come. A stream gets a last event that says so; anything else is cut
-    /// off, so that nobody takes it for whole. A stream that said it was done lacks nothing.
-    fn fail(&mut self, outcome: Outcome) {
-        if self.gauge.done_seen() {
+    /// off, so that nobody takes it for whole. A stream that said it was done, or that it failed, lacks nothing.
+    fn fail(&mut self, outcome: Outcome, why: &Why) {
+        if self.gauge.done_seen() || self.gauge.has_told_failure() {
             return self.complete();
         }
-        let streamed = self.gauge.is_stream();
-        if streamed {
-            let (class, code, message) = match outcome {
-                Outcome::Cut => (
-                    Class::Timeout,
-                    SILENT,
-                    "The provider took too long; this answer is not complete.",
-                ),
-                _ => (
-                    Class::Provider,
-                    BROKEN,
-                    "The provider broke off; this answer is not complete.",
-                ),
-            };
-            let mut said = Vec::new();
-            self.gauge.fail(class, code, message, &mut said);
-            let event = said.concat();
-            // What has passed of the last event, whole lines or not, must not become part of this one. What is
-            // translated passes in whole events.
-            let torn = self.state == State::Moving && !matches!(self.gauge, Gauge::Across(_));
-            let gap: &[u8] = if torn { b"\n\n" } else { b"" };
-            self.ready.push([gap, &event].concat().into());
+        self.state = State::Aborted;
+        if self.gauge.can_say_failure() {
+            self.say(why);
+            self.state = State::Ended;
         }
-        self.state = if streamed {
-            State::Ended
-        } else {
-            State::Aborted
-        };
-        if let Some(entry) = self.entry.take() {
+        if let Some(entry) = self.take_entry() {
             entry.close(outcome, self.gauge.partial_tally());
         }
+    }
+
+    fn say(&mut self, why: &Why) {
+        if !self.gauge.can_say_failure() {
+            return;
+        }
+        let mut said = Vec::new();
+        self.gauge.fail(why.class, why.code, why.message, &mut said);
+        // What has passed of the last event, whole lines or not, must not become part of this one. What is
+        // translated passes in whole events.
+        let gap: &[u8] = if self.gauge.is_translated() {
+            b""
+        } else {
+            b"\n\n"
+        };
+        self.ready.push([gap, &said.concat()].concat().into());
     }
 }
 
@@ -283,12 +280,14 @@ impl Body for Relay {
             }
             match this.upstream.poll_data(cx) {
                 Poll::Ready(Some(Ok(bytes))) => this.came(bytes),
-                Poll::Ready(Some(Err(Broken))) => this.fail(Outcome::ProviderFailed),
+                Poll::Ready(Some(Err(Broken))) => {
+                    this.fail(Outcome::ProviderFailed, &BROKEN_OFF);
+                }
                 Poll::Ready(None) => this.complete(),
                 Poll::Pending if this.timer.poll_exhausted(cx).is_pending() => {
                     return Poll::Pending;
                 }
-                Poll::Pending => this.fail(Outcome::Cut),
+                Poll::Pending => this.fail(Outcome::Cut, &TOO_SLOW),
             }
         }
     }
@@ -312,6 +311,7 @@ impl Upstream {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self {
             Self::Coming(body) => body.poll_data(cx),
+            Self::Passed(body) => body.poll_data(cx),
             Self::Whole(body) => Poll::Ready(body.take().map(Ok)),
         }
     }
@@ -319,6 +319,7 @@ impl Upstream {
     fn is_finished(&self) -> bool {
         match self {
             Self::Coming(body) => body.is_finished(),
+            Self::Passed(body) => body.is_finished(),
             Self::Whole(body) => body.is_none(),
         }
     }
@@ -326,6 +327,7 @@ impl Upstream {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Coming(body) => body.size_hint(),
+            Self::Passed(body) => body.size_hint(),
             Self::Whole(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
@@ -339,7 +341,7 @@ impl Drop for Relay {
         if self.gauge.done_seen() && self.ready.is_empty() {
             self.complete();
         }
-        if let Some(entry) = self.entry.take() {
+        if let Some(entry) = self.take_entry() {
             entry.abandon(self.gauge.partial_tally());
         }
     }

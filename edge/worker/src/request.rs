@@ -3,12 +3,16 @@
 //! Knows HTTP; knows nothing of policy. The key text lives here and in `identify` and nowhere else: it is not
 //! `Debug`, and it is gone before the body is read.
 
+pub mod key;
+pub mod query;
 pub mod endpoint;
 pub mod address;
 pub mod budget;
 pub mod body;
+pub mod passing;
 
 use std::{
+    borrow::Cow,
     fmt,
     net::IpAddr,
     rc::Rc,
@@ -17,21 +21,23 @@ use std::{
 
 use bytes::Bytes;
 use dialect::{
-    crossing, estimate,
+    crossing, custom, estimate, inference,
+    listing::{self, Page},
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
-use ipnet::IpNet;
 use lifecycle::clock::Clock;
+use payload::object::Misfit;
 
 use crate::accept;
 
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::{Asked, Endpoint},
+    endpoint::{Asked, Endpoint, Listed},
+    key::Key,
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -41,6 +47,17 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
     HeaderName::from_static("anthropic-version"),
     HeaderName::from_static("anthropic-beta"),
 ];
+
+/// Where keys and the like stand. They are never kept.
+const KEYS: [&str; 5] = [
+    "authorization",
+    "x-api-key",
+    "x-goog-api-key",
+    "proxy-authorization",
+    "cookie",
+];
+/// Where the JSON of a request ends, and tensors begin behind it.
+pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
 
 /// When a request came, and its id.
 #[derive(Debug, Clone, Copy)]
@@ -62,14 +79,17 @@ pub struct Head {
     client: Option<IpAddr>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
+    spare: Option<Box<HeaderMap>>,
+    // Boxed, as all that only requests of tensors have: every request in flight carries this.
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
-/// Where a key stands. Not `Debug`.
-enum Key {
-    /// In `authorization`.
-    Bearer(HeaderValue),
-    /// In `x-api-key` or `x-goog-api-key`.
-    Plain(HeaderValue),
+/// What is still needed of a head when its caller is known.
+struct Rest {
+    forwarded: HeaderMap,
+    content_length: Option<u64>,
+    spare: Option<Box<HeaderMap>>,
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// A whole request.
@@ -78,9 +98,30 @@ pub struct Request {
     events: bool,
     forwarded: HeaderMap,
     scanned: Scanned,
+    tensors: Option<Box<Tensors>>,
     body: Bytes,
+    spare: Option<Box<HeaderMap>>,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
-    _share: Share,
+    share: Share,
+}
+
+/// Why a request keeps the body that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotReplaced {
+    /// There is no room for the other body.
+    Full,
+    /// The other one is none that we can judge.
+    Unfit(&'static str),
+}
+
+/// What is known of a request's tensors.
+struct Tensors {
+    /// The version that the path names.
+    version: Option<Box<str>>,
+    /// The rows of the first input; none where a model is only described.
+    rows: u64,
+    /// Where the JSON ends, where data stands behind it.
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// What bodies are held to.
@@ -116,6 +157,14 @@ pub enum Refusal {
     Full,
     /// The body was scanned and refused.
     Body(dialect::request::Refused),
+    /// The tensors of the body do not hold together.
+    Tensors(Box<Misfit>),
+    /// A list is asked for in pages that there are not; this says how.
+    Page(&'static str),
+    /// None of the model's providers has a realtime API.
+    NoRealtime,
+    /// It would be passed through, and cannot be.
+    Passing(passing::Refused),
 }
 
 // === impl Arrival ===
@@ -139,22 +188,36 @@ impl Arrival {
 // === impl Head ===
 
 impl Head {
-    /// Takes what is needed of a head and forgets the rest. `peer` is whoever connected, `proxies` are who is believed
-    /// when they tell of somebody else.
-    pub fn read(mut parts: Parts, peer: IpAddr, proxies: &[IpNet]) -> Result<Self, Refusal> {
+    /// Takes what is needed of a head and forgets the rest, or keeps of it what is no key where a version may send it on.
+    /// `client` is from where it comes, where that can be told.
+    pub fn read(
+        mut parts: Parts,
+        client: Option<IpAddr>,
+        keep_spare: bool,
+    ) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
-        let endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
+        let mut endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
         if parts.method != method {
             return Err(Refusal::WrongMethod(allowed));
         }
-        if parts.uri.query().is_some_and(holds_key) {
+        if parts.uri.query().is_some_and(query::holds_key) {
             return Err(Refusal::KeyInQuery);
         }
-        if let Endpoint::Inference(_) = endpoint {
-            check_content(&parts.headers)?;
+        let mut json_bytes = None;
+        match &mut endpoint {
+            Endpoint::Inference(asked) => {
+                if asked.inference == Inference::Infer {
+                    json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
+                }
+                check_content(&parts.headers, json_bytes.is_some())?;
+            }
+            Endpoint::Models(listed) => **listed = listed_as(&parts)?,
+            Endpoint::Model(model) => {
+                model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
+            }
+            Endpoint::Server(_) | Endpoint::Ready { .. } => {}
         }
-        let client = address::client(peer, &parts.headers, proxies);
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {
             if let Some(value) = parts.headers.remove(&name) {
@@ -163,15 +226,16 @@ impl Head {
         }
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
-        let bearer = parts.headers.remove(header::AUTHORIZATION).map(Key::Bearer);
-        let mut plain = |name: &str| parts.headers.remove(name).map(Key::Plain);
-        let key = bearer.or_else(|| plain("x-api-key").or_else(|| plain("x-goog-api-key")));
+        let key = Key::take(&mut parts.headers);
+        let spare = keep_spare.then(|| Box::new(spare(parts.headers, &forwarded)));
         Ok(Self {
             endpoint,
             key,
             client,
             forwarded,
             content_length,
+            spare,
+            json_bytes,
         })
     }
 
@@ -187,16 +251,7 @@ impl Head {
 
     /// The key text, without the word `Bearer`.
     pub fn key_text(&self) -> Option<&str> {
-        let text = match self.key.as_ref()? {
-            Key::Bearer(value) => {
-                let (scheme, text) = value.to_str().ok()?.split_once(' ')?;
-                scheme
-                    .eq_ignore_ascii_case("Bearer")
-                    .then_some(text.trim())?
-            }
-            Key::Plain(value) => value.to_str().ok()?,
-        };
-        (!text.is_empty()).then_some(text)
+        self.key.as_ref()?.text()
     }
 
     /// Reads the body and scans it. Forgets all else of the head first, the key text too, so that a request which waits
@@ -210,15 +265,22 @@ impl Head {
         let Self {
             forwarded,
             content_length,
+            spare,
+            json_bytes,
             ..
         } = self;
-        read(forwarded, content_length, asked, incoming, bounds)
+        let rest = Rest {
+            forwarded,
+            content_length,
+            spare,
+            json_bytes,
+        };
+        read(rest, asked, incoming, bounds)
     }
 }
 
 async fn read(
-    forwarded: HeaderMap,
-    content_length: Option<u64>,
+    rest: Rest,
     asked: Asked,
     incoming: Incoming,
     bounds: &Bounds,
@@ -229,7 +291,8 @@ async fn read(
         budget,
     } = bounds;
     let mut share = budget.share();
-    let body = body::collect(incoming, content_length, *bytes_max, *time_max, &mut share).await;
+    let announced = rest.content_length;
+    let body = body::collect(incoming, announced, *bytes_max, *time_max, &mut share).await;
     let body = body.map_err(|why| match why {
         NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
         NoBody::Slow => Refusal::Slow,
@@ -237,18 +300,34 @@ async fn read(
         NoBody::Full => Refusal::Full,
     })?;
     let endpoint = asked.inference;
-    let scanned = match &asked.model {
-        Some(model) => dialect::request::scan_for(endpoint, model, &body),
-        None => dialect::request::scan(endpoint, &body),
+    let mut tensors = None;
+    let scanned = match (&asked.model, endpoint) {
+        (None, _) => dialect::request::scan(endpoint, &body),
+        (Some(model), Inference::Infer | Inference::InferMetadata) => {
+            let rows = match endpoint {
+                Inference::Infer => count_rows(&body, rest.json_bytes.as_deref())?,
+                _ => 0,
+            };
+            tensors = Some(Box::new(Tensors {
+                version: asked.version,
+                rows,
+                json_bytes: rest.json_bytes,
+            }));
+            Ok(Scanned::unread(model))
+        }
+        (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
+        (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
     };
     let scanned = scanned.map_err(Refusal::Body)?;
     Ok(Request {
         endpoint,
         events: asked.events,
-        forwarded,
+        forwarded: rest.forwarded,
         scanned,
+        tensors,
         body,
-        _share: share,
+        spare: rest.spare,
+        share,
     })
 }
 
@@ -262,6 +341,11 @@ impl Bounds {
             time_max: Duration::from_millis(config.body_timeout_ms),
             budget: Budget::new(config.bodies_bytes_max.max(config.body_bytes_max)),
         }
+    }
+
+    /// A share of nothing yet, of what this core may hold.
+    pub fn share(&self) -> Share {
+        self.budget.share()
     }
 }
 
@@ -278,9 +362,59 @@ impl Request {
         &self.scanned
     }
 
-    /// The body, as it came.
+    /// The body, as it came or as the rules of its version made it.
     pub const fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// Takes another body in the place of the one that came, and reads its facts anew. It must ask for the same model.
+    pub fn replace_body(&mut self, body: Vec<u8>) -> Result<(), NotReplaced> {
+        let grown = body.len().saturating_sub(self.body.len());
+        self.share.grow(grown).map_err(|_| NotReplaced::Full)?;
+        let scanned = match (self.endpoint, self.endpoint.family()) {
+            // The path says it there.
+            (Inference::Invoke, _) => custom::invoke::scan(&self.scanned.model, &body),
+            (_, Some(Family::Gemini)) => {
+                dialect::request::scan_for(self.endpoint, &self.scanned.model, &body)
+            }
+            _ => dialect::request::scan(self.endpoint, &body),
+        };
+        let unfit = NotReplaced::Unfit("what the rules made is no body of this endpoint");
+        let scanned = scanned.map_err(|_| unfit)?;
+        if scanned.model != self.scanned.model {
+            return Err(NotReplaced::Unfit(
+                "the rules made it ask for another model",
+            ));
+        }
+        self.scanned = scanned;
+        self.body = Bytes::from(body);
+        Ok(())
+    }
+
+    /// What the client sent under a name in small letters, among what is kept for the version's rules.
+    pub fn spare_header(&self, name: &str) -> Option<&str> {
+        self.spare.as_ref()?.get(name)?.to_str().ok()
+    }
+
+    /// Lets go of what no rule asks for.
+    pub fn forget_spare_headers(&mut self) {
+        self.spare = None;
+    }
+
+    /// The version that the path names.
+    pub fn version(&self) -> Option<&str> {
+        self.tensors.as_ref()?.version.as_deref()
+    }
+
+    /// Where the JSON of the body ends, in the client's own words, where tensors stand behind it.
+    pub fn json_bytes(&self) -> Option<&HeaderValue> {
+        self.tensors.as_ref()?.json_bytes.as_deref()
+    }
+
+    /// How many tokens probably go in: of tensors, which have none, their rows.
+    pub fn input_tokens_estimate(&self) -> u64 {
+        let guess = || estimate::request_tokens(self.body.len(), self.scanned.embedded);
+        self.tensors.as_ref().map_or_else(guess, |it| it.rows)
     }
 
     /// What is asked of a provider of another family, beside the body; `None` where no other family can answer.
@@ -291,7 +425,7 @@ impl Request {
             model: &scanned.model,
             stream: scanned.stream,
             events: self.events,
-            input_tokens_estimate: estimate::request_tokens(self.body.len(), scanned.embedded),
+            input_tokens_estimate: self.input_tokens_estimate(),
         })
     }
 
@@ -333,28 +467,86 @@ impl fmt::Display for Refusal {
             Self::Broken => f.write_str("the body broke off"),
             Self::Full => f.write_str("too many bodies are being held here; try again"),
             Self::Body(refused) => refused.fmt(f),
+            Self::Tensors(misfit) => misfit.fmt(f),
+            Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
+            Self::NoRealtime => f.write_str("this model's provider has no realtime API"),
+            Self::Passing(refused) => refused.fmt(f),
         }
     }
 }
 
 impl std::error::Error for Refusal {}
 
-fn holds_key(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        ["key", "api_key", "api-key"]
-            .iter()
-            .any(|word| name.eq_ignore_ascii_case(word))
-    })
+/// What a version may send on: all but the keys. What is forwarded anyway may be named, too.
+fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
+    for name in KEYS {
+        rest.remove(name);
+    }
+    for (name, value) in forwarded {
+        rest.insert(name.clone(), value.clone());
+    }
+    rest
 }
 
-fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
+/// How the models are to be listed that are asked for like this.
+fn listed_as(parts: &Parts) -> Result<Listed, Refusal> {
+    let family = endpoint::listing(parts.uri.path(), &parts.headers);
+    let query = parts.uri.query().unwrap_or_default();
+    let (size, after, before) = match family {
+        Family::Messages => ("limit", "after_id", Some("before_id")),
+        Family::Gemini => ("pageSize", "pageToken", None),
+        // This form has no pages.
+        _ => {
+            let page = Page::default();
+            return Ok(Listed { family, page });
+        }
+    };
+    let text = |name| match query::only(query, name) {
+        Ok(text) => Ok(text.filter(|text| !text.is_empty())),
+        Err(query::Unclear) => Err(Refusal::Page(name)),
+    };
+    let number = |text: Cow<'_, str>| {
+        let number = text.parse().ok();
+        number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
+    };
+    let size = match text(size)? {
+        Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
+        None => None,
+    };
+    let before = before.map(text).transpose()?.flatten();
+    let page = Page {
+        size,
+        after: text(after)?.map(Cow::into_owned),
+        before: before.map(Cow::into_owned),
+    };
+    Ok(Listed { family, page })
+}
+
+/// The rows of a request for inference, whose tensors must hold together.
+fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refusal> {
+    let said = json_bytes.map(|value| {
+        let read = value.to_str().ok().and_then(inference::request::json_bytes);
+        read.ok_or_else(|| {
+            let misfit = Misfit::new("must be a whole number of bytes");
+            Refusal::Tensors(Box::new(misfit.within("Inference-Header-Content-Length")))
+        })
+    });
+    let scanned = inference::request::scan(body, said.transpose()?);
+    let scanned = scanned.map_err(|misfit| Refusal::Tensors(Box::new(misfit)))?;
+    Ok(inference::usage::units(&scanned).rows)
+}
+
+/// `binary` says that something else than JSON stands in the body too.
+fn check_content(headers: &HeaderMap, binary: bool) -> Result<(), Refusal> {
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {
         return Err(Refusal::Encoded);
+    }
+    if binary {
+        return Ok(());
     }
     // A client that says nothing is believed to send JSON; the scan finds out.
     let Some(kind) = headers.get(header::CONTENT_TYPE) else {

@@ -1,10 +1,13 @@
 //! Says it to the client: a [`Reply`] or a [`Refusal`] becomes an HTTP response.
 //!
-//! The only place of the edge where a status code is chosen. No message holds what the client sent, save the
-//! model's name, nor anything that a provider said.
+//! The only place of the edge where a status code is chosen. No message of ours holds what the client sent, save the
+//! model's name, nor anything that a provider said; a provider's own error of the request goes on as it means.
 
 pub mod errors;
 pub mod room_headers;
+pub mod words;
+pub mod reported;
+pub mod farewell;
 
 use std::borrow::Cow;
 
@@ -17,15 +20,24 @@ use dialect::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
+use payload::jq::Fault;
 
 use crate::{
-    admit, authorize,
-    call::failure::Failure,
+    admit,
+    admit::room::Room,
+    authorize,
+    call::{
+        failure::{Failure, Reported, Unanswered},
+        upload::Stopped,
+    },
     identify,
+    passage::Through,
     pipeline::{Answered, Refusal, Reply},
-    relay::Relay,
-    request::{self, Arrival},
-    route, translate,
+    relay::{Relay, headers},
+    request::{self, Arrival, endpoint::Manner, passing},
+    route,
+    socket::Socket,
+    transform, translate,
 };
 
 /// What is sent: bytes of ours, or a provider's answer.
@@ -64,7 +76,7 @@ pub fn describe() {
 /// The response to a request that is answered.
 pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     let mut response = match reply {
-        Reply::Models(body) => json(StatusCode::OK, body),
+        Reply::Told(body) => json(StatusCode::OK, body),
         Reply::Answer(answered) => {
             let Answered {
                 head,
@@ -75,10 +87,7 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
             let mut response = Response::new(Either::Right(body));
             *response.status_mut() = head.status;
             *response.headers_mut() = head.headers;
-            room_headers::show(response.headers_mut(), &room);
-            if let Ok(label) = HeaderValue::try_from(label) {
-                response.headers_mut().insert(MODEL, label);
-            }
+            name(response.headers_mut(), label, &room);
             response
         }
     };
@@ -86,19 +95,84 @@ pub fn reply(reply: Reply, arrival: &Arrival) -> Response<Body> {
     response
 }
 
-/// The response to a request that is refused, or that no provider answered, in the dialect of this family.
-pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<Body> {
+/// The response to a request that is passed through, and the socket that follows it.
+pub fn through(through: Through, arrival: &Arrival) -> (Response<Body>, Option<Box<Socket>>) {
+    let (mut response, socket) = match through {
+        Through::Answer {
+            head,
+            body,
+            label,
+            room,
+        } => {
+            let answered = Answered {
+                head,
+                body: *body,
+                label,
+                room,
+            };
+            return (reply(Reply::Answer(Box::new(answered)), arrival), None);
+        }
+        Through::Socket {
+            headers,
+            mut socket,
+            label,
+        } => {
+            let status = StatusCode::SWITCHING_PROTOCOLS;
+            let mut response = Response::new(Either::Left(Full::default()));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            tell_model(response.headers_mut(), label);
+            socket.account.answered_with(status.as_u16());
+            (response, Some(socket))
+        }
+    };
+    sign(response.headers_mut(), arrival);
+    (response, socket)
+}
+
+fn tell_model(headers: &mut HeaderMap, label: String) {
+    if label.is_empty() {
+        return;
+    }
+    if let Ok(label) = HeaderValue::try_from(label) {
+        headers.insert(MODEL, label);
+    }
+}
+
+/// The response to a request that is refused, or that no provider answered, in these words.
+pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<Body> {
+    let refusal = match refusal {
+        Refusal::Call(unanswered) => match *unanswered {
+            Unanswered {
+                failure: Failure::Reported(said),
+                entry,
+                label,
+                room,
+            } if !said.error.class.is_our_credentials() => {
+                let mut response = reported(*said, manner);
+                entry.failed(response.status().as_u16());
+                name(response.headers_mut(), label, &room);
+                sign(response.headers_mut(), arrival);
+                return response;
+            }
+            unanswered => Refusal::Call(Box::new(unanswered)),
+        },
+        refusal => refusal,
+    };
     let said = say(&refusal);
     metrics::counter!("sluice_refusal_total", "code" => said.error.code).increment(1);
     if said.error == errors::DANGLING {
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     let status = StatusCode::from_u16(said.error.status).unwrap_or_default();
-    let mut response = json(status, body(&said, family));
+    let mut response = json(status, body(&said, manner));
     let headers = response.headers_mut();
     headers.insert(CODE, HeaderValue::from_static(said.error.code));
     match refusal {
-        Refusal::Request(request::Refusal::WrongMethod(allowed)) => {
+        Refusal::Request(
+            request::Refusal::WrongMethod(allowed)
+            | request::Refusal::Passing(passing::Refused::Method(allowed)),
+        ) => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         Refusal::Admit(admit::Refusal {
@@ -106,15 +180,20 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
             room,
             ..
         }) => {
-            headers.insert(
-                header::RETRY_AFTER,
-                retry_after_ms.div_ceil(1_000).max(1).into(),
-            );
-            headers.insert(RETRY_AFTER_MS, retry_after_ms.into());
+            tell_wait(headers, retry_after_ms);
             room_headers::show(headers, &room);
         }
+        Refusal::Request(request::Refusal::Passing(passing::Refused::UpgradeRequired)) => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
         // The entry closes with the status that its client gets.
-        Refusal::Call(_, entry) => entry.failed(said.error.status),
+        Refusal::Call(unanswered) => {
+            let Unanswered {
+                entry, label, room, ..
+            } = *unanswered;
+            entry.failed(said.error.status);
+            name(headers, label, &room);
+        }
         _ => {}
     }
     if said.error.status >= 500 {
@@ -131,24 +210,54 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, family: Family) -> Response<
     response
 }
 
-/// An error as this family writes it. `OpenAI`'s has a place for our code; the others have it in a header alone.
-fn body(said: &Said, family: Family) -> Vec<u8> {
+/// The response to a request whose provider said what went wrong.
+fn reported(said: Reported, manner: Manner) -> Response<Body> {
+    let told = reported::told(&said, manner);
+    let mut response = json(
+        StatusCode::from_u16(told.status).unwrap_or_default(),
+        told.body,
+    );
+    if told.verbatim {
+        *response.headers_mut() = headers::kept(said.headers);
+    }
+    let headers = response.headers_mut();
+    headers::name_dropped(headers, &said.dropped);
+    if let Some(retry_after_ms) = told.retry_after_ms {
+        tell_wait(headers, retry_after_ms);
+    }
+    if told.is_final {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    response
+}
+
+/// When to ask again: in whole seconds for all, and finer for those who look.
+fn tell_wait(headers: &mut HeaderMap, retry_after_ms: u64) {
+    let seconds = retry_after_ms.div_ceil(1_000).max(1);
+    headers.insert(header::RETRY_AFTER, seconds.into());
+    headers.insert(RETRY_AFTER_MS, retry_after_ms.into());
+}
+
+/// Which version was asked, and what is left of the limits.
+fn name(headers: &mut HeaderMap, label: String, room: &Room) {
+    room_headers::show(headers, room);
+    tell_model(headers, label);
+}
+
+/// An error as its client reads it. `OpenAI`'s has a place for our code; the others have it in a header alone.
+fn body(said: &Said, manner: Manner) -> Vec<u8> {
     let Said {
         error,
         message,
         param,
     } = said;
-    match family {
-        Family::Chat | Family::Responses => {
-            error::body(error.kind, error.code, message, param.as_deref())
-        }
-        _ => {
-            let mut neutral = neutral::Error::new(class(error.status), message);
-            neutral.code = Some(error.code.to_owned());
-            neutral.param = param.as_deref().map(str::to_owned);
-            crossing::error_body(family, &neutral)
-        }
+    if let Manner::Family(Family::Chat | Family::Responses) = manner {
+        return error::body(error.kind, error.code, message, param.as_deref());
     }
+    let mut neutral = neutral::Error::new(class(error.status), message);
+    neutral.code = Some(error.code.to_owned());
+    neutral.param = param.as_deref().map(str::to_owned);
+    words::error(manner, &neutral)
 }
 
 /// What kind of error a status of ours tells.
@@ -198,6 +307,11 @@ fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
+        Refusal::Closed(closed) => Said {
+            error: errors::PASSTHROUGH_CLOSED,
+            message: sentence(closed),
+            param: None,
+        },
         Refusal::Route(refusal) => Said {
             error: match refusal {
                 route::Refusal::Missing(_) => errors::DANGLING,
@@ -206,29 +320,41 @@ fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
+        Refusal::Transform(refusal) => of_transform(refusal),
+        Refusal::Version => Said {
+            error: errors::VERSION_NOT_SERVED,
+            message: "This version does not serve now; leave it out of the path.".to_owned(),
+            param: None,
+        },
         Refusal::Admit(refusal) => Said {
             error: errors::RATE_LIMITED,
             message: sentence(refusal),
             param: None,
         },
-        Refusal::Call(Failure::Untranslatable(refusal), _) => of_translate(refusal),
-        Refusal::Call(failure, _) => {
-            let (error, message) = of_call(failure);
-            Said {
-                error,
-                message: message.to_owned(),
-                param: None,
+        Refusal::Call(unanswered) => match &unanswered.failure {
+            Failure::Untranslatable(refusal) => of_translate(refusal),
+            failure => {
+                let (error, message) = of_call(failure);
+                Said {
+                    error,
+                    message: message.to_owned(),
+                    param: None,
+                }
             }
-        }
+        },
     }
 }
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NotJson, Slow, TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Slow, Tensors,
+        TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
+        NoRealtime => errors::UNSUPPORTED_ENDPOINT,
+        Page(name) => return (errors::INVALID_QUERY, Some(*name)),
+        Passing(refused) => return of_passing(*refused),
         WrongMethod(_) => errors::METHOD_NOT_ALLOWED,
         KeyInQuery => errors::KEY_IN_QUERY,
         Encoded => errors::CONTENT_ENCODING,
@@ -237,13 +363,27 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Slow => errors::BODY_TIMEOUT,
         Broken => errors::BODY_BROKEN,
         Full => errors::OVERLOADED,
-        Body(Refused::NotJson(_)) => errors::INVALID_BODY,
+        Body(Refused::NotJson(_) | Refused::NotJsonValue(_)) | Tensors(_) => errors::INVALID_BODY,
         Body(Refused::ModelMissing | Refused::ModelNotText) => {
             return (errors::INVALID_MODEL, Some("model"));
         }
         Body(Refused::Duplicate(name) | Refused::Lookalike(name)) => {
             return (errors::AMBIGUOUS_MEMBER, Some(*name));
         }
+    };
+    (error, None)
+}
+
+const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
+    use passing::Refused::{Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired};
+    let error = match refused {
+        Path => errors::UNKNOWN_PATH,
+        Unsafe => errors::UNSAFE_PATH,
+        Method(_) => errors::METHOD_NOT_ALLOWED,
+        KeyInQuery => errors::KEY_IN_QUERY,
+        Model => return (errors::INVALID_MODEL, Some("model")),
+        UpgradeRequired => errors::UPGRADE_REQUIRED,
+        Handshake(_) => errors::INVALID_HANDSHAKE,
     };
     (error, None)
 }
@@ -270,10 +410,30 @@ const fn of_authorize(refusal: &authorize::Refusal) -> errors::Documented {
     }
 }
 
+/// What the rules of a version could not take is the client's to mend, and it is told where; the rest is ours.
+fn of_transform(refusal: &transform::Refusal) -> Said {
+    let (error, param) = match refusal {
+        transform::Refusal::Misfit(misfit) => (errors::INVALID_BODY, misfit.at.clone()),
+        transform::Refusal::TooLong => (errors::BODY_TOO_LARGE, String::new()),
+        transform::Refusal::Full => (errors::OVERLOADED, String::new()),
+        transform::Refusal::Failed => (errors::TRANSFORM_FAILED, String::new()),
+    };
+    Said {
+        error,
+        message: sentence(refusal),
+        param: (!param.is_empty()).then_some(Cow::Owned(param)),
+    }
+}
+
 /// What cannot be said to a provider is the client's to mend, and it is told where.
 fn of_translate(refusal: &translate::Refusal) -> Said {
     let (error, param) = match refusal {
         translate::Refusal::Endpoint => (errors::UNSUPPORTED_ENDPOINT, None),
+        // These three are about the body, all others about the program.
+        translate::Refusal::Program(Fault::Raised(_) | Fault::NotJson(_) | Fault::InputTooLong) => {
+            (errors::UNMAPPABLE, None)
+        }
+        translate::Refusal::Program(_) => (errors::MAPPING_FAILED, None),
         translate::Refusal::Crossing(crossing::Refused::Misfit(misfit)) => {
             (errors::INVALID_BODY, Some(misfit.at.clone()))
         }
@@ -306,12 +466,23 @@ const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
         Failure::Unreadable | Failure::Untranslatable(_) => {
             (errors::UNREADABLE, "The provider's answer cannot be read.")
         }
+        Failure::Unmapped(_) => (
+            errors::MAPPING_FAILED,
+            "The programs of this model make no answer of what its provider answered.",
+        ),
         Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
         Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
-        Failure::CredentialRefused(_) => (
+        // A provider's error that is not about our credential was answered before.
+        Failure::CredentialRefused(_) | Failure::Reported(_) => (
             errors::AUTH_FAILED,
             "The provider refused the gateway's credential, not your key.",
         ),
+        Failure::Upload(Stopped::TooLarge(_)) => (
+            errors::BODY_TOO_LARGE,
+            "The body is longer than what may be passed through.",
+        ),
+        Failure::Upload(Stopped::Slow) => (errors::BODY_TIMEOUT, "The body did not come in time."),
+        Failure::Upload(Stopped::Broken) => (errors::BODY_BROKEN, "The body broke off."),
         Failure::Unexpected(_) => (
             errors::UNEXPECTED,
             "The provider answered with a status that is no answer.",

@@ -5,6 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
+use payload::transform::Recipe;
 use policy::{
     model::{Target, Version},
     provider::Provider,
@@ -116,6 +117,11 @@ impl Candidate {
     /// The provider.
     pub const fn provider(&self) -> &Arc<Provider> {
         &self.provider
+    }
+
+    /// What the version changes, if anything.
+    pub fn recipe(&self) -> Option<&Recipe> {
+        self.version.recipe.as_deref()
     }
 
     /// The target.

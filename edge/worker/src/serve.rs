@@ -10,6 +10,7 @@ use std::{
     task::Poll, time::Duration,
 };
 
+use dialect::neutral::Family;
 use http::{HeaderValue, Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -26,12 +27,18 @@ use tracing::{debug, warn};
 
 use crate::{
     accept::{self, Accept, Accepted},
-    pipeline::Pipeline,
-    request::{Arrival, endpoint},
-    respond,
+    call,
+    passage::Through,
+    pipeline::{Pipeline, Refusal},
+    request::{
+        Arrival,
+        endpoint::{self, Manner},
+    },
+    respond::{self, farewell::farewell},
+    socket::Socket,
 };
 
-use self::in_flight::{Counted, Measures};
+use self::in_flight::{Counted, InFlight, Measures};
 
 /// How often connections to providers that have rested too long are closed.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -52,9 +59,16 @@ struct Core {
     measures: Rc<Measures>,
 }
 
+/// A socket that takes over its connection, and is in flight until it ends.
+struct Opened {
+    socket: Box<Socket>,
+    in_flight: InFlight,
+}
+
 /// Says what the request path measures.
 pub fn describe() {
     crate::record::measures::describe();
+    call::describe();
     respond::describe();
     in_flight::describe();
 }
@@ -128,10 +142,11 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
         place,
     } = accepted;
     let asked = Cell::new(false);
+    let socket = Cell::new(None);
     let service = service_fn(|message| {
         asked.set(true);
-        let core = Rc::clone(&core);
-        async move { Ok::<_, Infallible>(core.answer(message, peer).await) }
+        let (core, socket) = (Rc::clone(&core), &socket);
+        async move { Ok::<_, Infallible>(core.answer((message, peer), socket).await) }
     });
     let time_to_leave = async {
         core.drain.draining().await;
@@ -140,7 +155,8 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
             sleep(LATE_GRACE).await;
         }
     };
-    let mut connection = pin!(core.http.serve_connection(TokioIo::new(stream), service));
+    let connection = core.http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
     let ended = select! {
         ended = connection.as_mut() => ended,
         () = time_to_leave => {
@@ -151,22 +167,73 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
     if let Err(error) = ended {
         debug!(%error, "a client's connection ended early");
     }
+    if let Some(Opened { socket, in_flight }) = socket.take() {
+        // Boxed: rare beside the connections that carry this future's size.
+        Box::pin(socket.run(farewell)).await;
+        drop(in_flight);
+    }
     drop(place);
 }
 
 // === impl Core ===
 
 impl Core {
-    async fn answer(&self, message: Request<Incoming>, peer: IpAddr) -> Response<Counted> {
+    async fn answer(
+        &self,
+        (message, peer): (Request<Incoming>, IpAddr),
+        socket: &Cell<Option<Opened>>,
+    ) -> Response<Counted> {
         let arrival = Arrival::now(&self.clock, peer);
         let path = message.uri().path();
-        let (label, family) = (endpoint::label(path), endpoint::family(path));
+        let (label, mut manner) = (endpoint::label(path), endpoint::manner(path));
+        if label == endpoint::MODELS {
+            manner = Manner::Family(endpoint::listing(path, message.headers()));
+        }
         let in_flight = self.measures.enter(label, arrival.started);
         let (parts, incoming) = message.into_parts();
+        if matches!(label, endpoint::PASSTHROUGH | endpoint::REALTIME) {
+            // Boxed: rare beside the requests that carry this future's size.
+            let passed = Box::pin(self.pipeline.pass(&arrival, parts, incoming)).await;
+            return self.passed(passed, (&arrival, in_flight), socket);
+        }
         let mut response = match self.pipeline.run(&arrival, parts, incoming).await {
             Ok(reply) => respond::reply(reply, &arrival),
-            Err(refusal) => respond::refusal(refusal, &arrival, family),
+            Err(refusal) => respond::refusal(refusal, &arrival, manner),
         };
+        self.ask_to_leave(&mut response);
+        let status = response.status().as_u16();
+        response.map(|body| in_flight.answered(status, body))
+    }
+
+    /// The response to what is passed through. A socket is left for the connection to run when the head is out.
+    fn passed(
+        &self,
+        passed: Result<Through, Refusal>,
+        (arrival, in_flight): (&Arrival, InFlight),
+        socket: &Cell<Option<Opened>>,
+    ) -> Response<Counted> {
+        let (mut response, opened) = match passed {
+            Ok(through) => respond::through(through, arrival),
+            Err(refusal) => (
+                respond::refusal(refusal, arrival, Manner::Family(Family::Chat)),
+                None,
+            ),
+        };
+        let status = response.status().as_u16();
+        if let Some(opened) = opened {
+            let (parts, body) = response.into_parts();
+            let (body, in_flight) = in_flight.switched(body);
+            socket.set(Some(Opened {
+                socket: opened,
+                in_flight,
+            }));
+            return Response::from_parts(parts, body);
+        }
+        self.ask_to_leave(&mut response);
+        response.map(|body| in_flight.answered(status, body))
+    }
+
+    fn ask_to_leave<B>(&self, response: &mut Response<B>) {
         if self.drain.phase() > Phase::Serving {
             // Clients are asked to come back on a new connection, and so to another edge, while this one still
             // accepts: when it stops, nobody is about to send something on an old connection.
@@ -174,7 +241,5 @@ impl Core {
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let status = response.status().as_u16();
-        response.map(|body| in_flight.answered(status, body))
     }
 }

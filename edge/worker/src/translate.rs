@@ -4,32 +4,43 @@
 //! kind of provider speaks what; knows nothing of sockets or credentials.
 
 mod facts;
+pub mod custom;
 
 use std::{
     borrow::Cow,
     fmt::{self, Write as _},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use dialect::{
-    crossing::{self, Back, Crossed, Maker, Target, cross, cross_count, cross_vectors},
+    crossing::{self, Back, Crossed, Target, VectorMaker, cross, cross_count, cross_vectors},
     neutral::{Dropped, Family, Seed},
     request::{Endpoint, Rewrite, rewrite},
 };
+use http::{HeaderMap, HeaderValue, Method, header};
+use payload::jq::Fault;
 use policy::provider::{Provider, Speaks};
 
 use crate::{
-    request::{Arrival, Request},
+    in_force::mappings::Custom,
+    request::{Arrival, JSON_BYTES, Request},
     route::Candidate,
 };
 
+use self::custom::{Mapped, Unsent};
+
 /// A request as one target gets it.
 pub struct Outgoing {
+    /// Its method.
+    pub method: Method,
     /// Below the provider's base URL.
     pub path: Cow<'static, str>,
     /// The body.
     pub body: Bytes,
-    /// The provider's family.
+    /// Headers that this provider wants or that the body needs, instead of others of their names.
+    pub headers: HeaderMap,
+    /// The provider's family; that of chat for one that has none.
     pub family: Family,
     /// What becomes of the answer.
     pub way: Way,
@@ -53,6 +64,8 @@ pub enum Way {
         /// Whether it comes as a stream.
         stream: bool,
     },
+    /// Programs make the client's of it.
+    Mapped(Box<Mapped>),
 }
 
 /// Why a target cannot be asked.
@@ -62,20 +75,31 @@ pub enum Refusal {
     Endpoint,
     /// The request has no words there, or is not what it says it is.
     Crossing(crossing::Refused),
+    /// The provider's program makes no request of it.
+    Program(Fault),
 }
 
-/// Says the request for one target.
+/// Says the request for one target. `custom` is the mapping of a custom one.
 pub fn outgoing(
     request: &Request,
     candidate: &Candidate,
     arrival: &Arrival,
+    custom: Option<&Arc<Custom>>,
 ) -> Result<Outgoing, Refusal> {
     let (provider, model) = (candidate.provider(), &candidate.target().provider_model);
     let endpoint = request.endpoint();
     let speaks = provider.kind.speaks();
+    if let Some(custom) = custom {
+        return mapped(request, custom, model, arrival);
+    }
     match same(speaks, endpoint) {
-        Some(family) => Ok(spliced(request, provider, model, family)),
-        None => across(request, provider, model, arrival),
+        // A conversation that another family's model had a part in holds proofs that this one must not see.
+        Some(family)
+            if endpoint.family().is_none() || !crossing::holds_foreign_proof(request.body()) =>
+        {
+            Ok(spliced(request, provider, model, family))
+        }
+        _ => across(request, provider, model, arrival),
     }
 }
 
@@ -85,7 +109,9 @@ const fn same(speaks: Speaks, endpoint: Endpoint) -> Option<Family> {
         (
             Speaks::OpenAi { .. },
             Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings,
-        ) => Some(Family::Chat),
+        )
+        // It has no family: nothing of any other goes with it.
+        | (Speaks::Inference, Endpoint::Infer | Endpoint::InferMetadata) => Some(Family::Chat),
         (Speaks::OpenAi { responses: true }, Endpoint::Responses) => Some(Family::Responses),
         (Speaks::Messages, Endpoint::Messages | Endpoint::CountMessages) => Some(Family::Messages),
         (Speaks::Gemini, Endpoint::Generate | Endpoint::GenerateStream) => Some(Family::Gemini),
@@ -112,8 +138,20 @@ fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) 
             Endpoint::CountGenerate => gemini_count_path(model),
             Endpoint::Generate => gemini_path(model, false, true).into(),
             Endpoint::GenerateStream => gemini_path(model, true, request.wants_events()).into(),
+            Endpoint::Infer => tensors_path(model, "/infer").into(),
+            Endpoint::InferMetadata => tensors_path(model, "").into(),
+            // No provider's own.
+            Endpoint::Invoke => "".into(),
         },
-        body: rewrite(request.body(), scanned, &rewritten),
+        method: match endpoint {
+            Endpoint::InferMetadata => Method::GET,
+            _ => Method::POST,
+        },
+        headers: behind_json(request),
+        body: match endpoint {
+            Endpoint::InferMetadata => Bytes::new(),
+            _ => rewrite(request.body(), scanned, &rewritten),
+        },
         family,
         way: Way::Same {
             endpoint,
@@ -129,10 +167,7 @@ fn across(
     model: &str,
     arrival: &Arrival,
 ) -> Result<Outgoing, Refusal> {
-    let seed = Seed {
-        request_id: arrival.id.hyphenated().to_string(),
-        now_seconds: arrival.at_ms / 1_000,
-    };
+    let seed = seed(arrival);
     // The scan has seen that it is UTF-8.
     let body = str::from_utf8(request.body()).unwrap_or_default();
     if request.endpoint() == Endpoint::Embeddings {
@@ -140,13 +175,15 @@ fn across(
         return vectors(body, model, &maker, seed);
     }
     let asked = request.crossing().ok_or(Refusal::Endpoint)?;
-    let target = facts::target(provider, model);
+    let target = facts::target(provider, model).ok_or(Refusal::Endpoint)?;
     if request.endpoint().counts() {
         let crossed = cross_count(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
         return Ok(count(crossed.ok_or(Refusal::Endpoint)?, &target, model));
     }
     let crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
+        method: Method::POST,
+        headers: HeaderMap::new(),
         path: path(&target, model, crossed.stream),
         body: crossed.body.into(),
         family: target.family(),
@@ -158,8 +195,62 @@ fn across(
     })
 }
 
+fn seed(arrival: &Arrival) -> Seed {
+    Seed {
+        request_id: arrival.id.hyphenated().to_string(),
+        now_seconds: arrival.at_ms / 1_000,
+    }
+}
+
+fn mapped(
+    request: &Request,
+    custom: &Arc<Custom>,
+    model: &str,
+    arrival: &Arrival,
+) -> Result<Outgoing, Refusal> {
+    let sent = custom::sent(request, custom, model, seed(arrival));
+    let sent = sent.map_err(|why| match why {
+        Unsent::Endpoint => Refusal::Endpoint,
+        Unsent::Crossing(refused) => Refusal::Crossing(refused),
+        Unsent::Program(fault) => Refusal::Program(fault),
+    })?;
+    Ok(Outgoing {
+        method: custom.method.clone(),
+        path: custom::path(custom, &segment(model)).into(),
+        body: sent.body,
+        headers: sent.headers,
+        family: Family::Chat,
+        way: Way::Mapped(Box::new(sent.mapped)),
+        dropped: sent.dropped,
+    })
+}
+
+/// The headers of a body that has tensors behind its JSON.
+fn behind_json(request: &Request) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(json_bytes) = request.json_bytes() {
+        headers.insert(JSON_BYTES, json_bytes.clone());
+        let binary = HeaderValue::from_static("application/octet-stream");
+        headers.insert(header::CONTENT_TYPE, binary);
+    }
+    headers
+}
+
+/// The path of a model of tensors. The provider's name for it may end in `/versions/` and a version.
+fn tensors_path(model: &str, asks: &str) -> String {
+    match model.split_once("/versions/") {
+        Some((model, version)) => {
+            let (model, version) = (segment(model), segment(version));
+            format!("/v2/models/{model}/versions/{version}{asks}")
+        }
+        None => format!("/v2/models/{}{asks}", segment(model)),
+    }
+}
+
 fn count(crossed: Crossed, target: &Target<'_>, model: &str) -> Outgoing {
     Outgoing {
+        method: Method::POST,
+        headers: HeaderMap::new(),
         path: match target.family() {
             Family::Gemini => gemini_count_path(model),
             _ => "/messages/count_tokens".into(),
@@ -178,17 +269,24 @@ fn gemini_count_path(model: &str) -> Cow<'static, str> {
     format!("/models/{}:countTokens", segment(model)).into()
 }
 
-fn vectors(body: &str, model: &str, maker: &Maker<'_>, seed: Seed) -> Result<Outgoing, Refusal> {
+fn vectors(
+    body: &str,
+    model: &str,
+    maker: &VectorMaker<'_>,
+    seed: Seed,
+) -> Result<Outgoing, Refusal> {
     let crossed = cross_vectors(body, maker, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
+        method: Method::POST,
+        headers: HeaderMap::new(),
         path: match crossed.method {
             Some(method) => format!("/models/{}:{method}", segment(model)).into(),
             None => "/embed".into(),
         },
         body: crossed.body.into(),
         family: match maker {
-            Maker::Gemini(_) => Family::Gemini,
-            Maker::Cohere(_) => Family::Cohere,
+            VectorMaker::Gemini(_) => Family::Gemini,
+            VectorMaker::Cohere(_) => Family::Cohere,
         },
         way: Way::Across {
             back: Box::new(crossed.back),
@@ -240,6 +338,28 @@ fn segment(model: &str) -> String {
     segment
 }
 
+// === impl Way ===
+
+impl Way {
+    /// The media type of what the client gets of a good answer, where it is not the provider's.
+    pub fn media_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Same { .. } => None,
+            Self::Across { back, stream } => Some(back.media_type(*stream)),
+            Self::Mapped(mapped) => (!mapped.passes()).then(|| mapped.media_type()),
+        }
+    }
+
+    /// Whether a good answer goes on while it comes, and is not read whole first.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Same { .. } => true,
+            Self::Across { stream, .. } => *stream,
+            Self::Mapped(mapped) => mapped.passes(),
+        }
+    }
+}
+
 // === impl Refusal ===
 
 impl fmt::Display for Refusal {
@@ -247,6 +367,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Endpoint => f.write_str("this model's provider does not answer at this endpoint"),
             Self::Crossing(refused) => refused.fmt(f),
+            Self::Program(_) => {
+                f.write_str("the program of this model makes no request of this body")
+            }
         }
     }
 }

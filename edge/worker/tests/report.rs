@@ -84,7 +84,10 @@ fn record(number: u8) -> Record {
         },
         revision: Revision(6),
         duration_us: 7,
+        attempts: Vec::new(),
         first_byte_us: 8,
+        request_bytes: 9,
+        answer_bytes: 10,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::{
+    glob::Glob,
     id::{ModelId, OrganizationId, ProjectId},
     model::Model,
     revision::Revision,
@@ -53,12 +54,20 @@ pub struct PreviousSecret {
 }
 
 impl Key {
+    /// Whether it is held to no models.
+    pub fn takes_all_models(&self) -> bool {
+        self.models.is_empty() && self.patterns().is_empty()
+    }
+
     /// Whether it may ask for this model, of its own organization.
     pub fn takes_model(&self, model: &Model) -> bool {
-        let patterns = self.scope.as_ref().map_or(&[][..], |scope| &scope.models);
-        (self.models.is_empty() && patterns.is_empty())
+        self.takes_all_models()
             || self.models.contains(&model.id)
-            || patterns.iter().any(|it| it.matches(&model.name))
+            || self.patterns().iter().any(|it| it.matches(&model.name))
+    }
+
+    fn patterns(&self) -> &[Glob] {
+        self.scope.as_ref().map_or(&[], |scope| &scope.models)
     }
 }
 

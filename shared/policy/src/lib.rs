@@ -8,6 +8,7 @@ pub mod revision;
 pub mod region;
 pub mod organization;
 pub mod project;
+pub mod mapping;
 pub mod provider;
 pub mod model;
 pub mod limit;

@@ -1,5 +1,9 @@
 //! Models, their versions and the targets of a version.
 
+use std::sync::Arc;
+
+use payload::transform::Recipe;
+
 use crate::id::{ModelId, OrganizationId, ProviderId, VersionId};
 
 /// A public model name.
@@ -28,6 +32,8 @@ pub struct Version {
     pub name: String,
     /// Where requests go, in order of preference; never empty.
     pub targets: Vec<Target>,
+    /// What is changed in a request before it is judged and sent; `None`: nothing. Never empty.
+    pub recipe: Option<Arc<Recipe>>,
 }
 
 /// What a request is finally sent to.

@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of what is sent to it. A credential is not part of it: see `credential`.
 
-use crate::id::{OrganizationId, ProviderId};
+use crate::{
+    id::{OrganizationId, ProviderId},
+    mapping::Mapping,
+};
 
 /// What a provider speaks and where it usually stands. The numbers are those of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +43,10 @@ pub enum ProviderKind {
     AzureOpenAi = 15,
     /// Amazon Bedrock, by its Converse API.
     Bedrock = 16,
+    /// A server of tensors, by version 2 of the Open Inference Protocol.
+    OpenInference = 18,
+    /// Anything over HTTP, by a mapping.
+    Custom = 19,
 }
 
 /// What a kind speaks.
@@ -58,6 +65,10 @@ pub enum Speaks {
     Cohere,
     /// Bedrock's Converse.
     Converse,
+    /// The Open Inference Protocol.
+    Inference,
+    /// What its mapping says.
+    Mapped,
 }
 
 /// What a kind gives when the operator says nothing.
@@ -92,10 +103,14 @@ pub struct Provider {
     pub stream_options: bool,
     /// Whether requests to it need a credential.
     pub credential_required: bool,
+    /// How it is asked and read; for a custom one, and for none else.
+    pub mapping: Option<Box<Mapping>>,
+    /// Whether any path of its API may be reached by passing through.
+    pub passthrough: bool,
 }
 
 /// Every kind, once.
-pub const PRESETS: [Preset; 16] = [
+pub const PRESETS: [Preset; 18] = [
     preset(
         ProviderKind::OpenAiCompatible,
         "openai-compatible",
@@ -190,6 +205,14 @@ pub const PRESETS: [Preset; 16] = [
     ),
     preset(ProviderKind::AzureOpenAi, "azure-openai", None, true, true),
     preset(ProviderKind::Bedrock, "bedrock", None, true, false),
+    preset(
+        ProviderKind::OpenInference,
+        "open-inference",
+        None,
+        false,
+        false,
+    ),
+    preset(ProviderKind::Custom, "custom-http", None, false, false),
 ];
 
 const fn preset(
@@ -227,6 +250,8 @@ impl ProviderKind {
             Self::Gemini => Speaks::Gemini,
             Self::Cohere => Speaks::Cohere,
             Self::Bedrock => Speaks::Converse,
+            Self::OpenInference => Speaks::Inference,
+            Self::Custom => Speaks::Mapped,
             Self::OpenAiCompatible
             | Self::Vllm
             | Self::Ollama
@@ -241,7 +266,9 @@ impl ProviderKind {
 
     /// What it gives when the operator says nothing.
     pub fn preset(self) -> Preset {
-        PRESETS[self as usize - 1]
+        let found = PRESETS.into_iter().find(|preset| preset.kind == self);
+        // Every kind stands there, which a test says; without its preset it is told nothing by itself.
+        found.unwrap_or(preset(self, "", None, true, false))
     }
 }
 
@@ -252,6 +279,7 @@ mod tests {
     #[test]
     fn every_kind_finds_its_own_preset_by_number() {
         for preset in PRESETS {
+            assert!(!preset.kind.preset().word.is_empty());
             assert_eq!(preset.kind.preset(), preset);
             assert_eq!(
                 ProviderKind::from_number(preset.kind as u32),

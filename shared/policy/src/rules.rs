@@ -31,6 +31,8 @@ pub struct Rules {
     limits: HashMap<LimitId, Arc<Limit>>,
     limits_by_scope: HashMap<Scope, Vec<Arc<Limit>>>,
     closed: HashMap<LimitId, OrganizationId>,
+    /// How many versions send headers on that a client sent.
+    copying: usize,
 }
 
 // === impl Rules ===
@@ -95,9 +97,32 @@ impl Rules {
         self.providers.get(&id)
     }
 
+    /// Every provider, in no order.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
+    /// The provider that an organization's operators call `name`; none while the organization is closed. Looks at
+    /// every provider, because only what is passed through names one.
+    pub fn provider_named(
+        &self,
+        organization: OrganizationId,
+        name: &str,
+    ) -> Option<&Arc<Provider>> {
+        self.providers
+            .values()
+            .find(|it| it.organization == organization && it.name == name)
+            .filter(|_| self.is_open(organization))
+    }
+
     /// A version.
     pub fn version(&self, id: VersionId) -> Option<&Arc<Version>> {
         self.versions.get(&id)
+    }
+
+    /// Whether a version sends headers on that a client sent.
+    pub const fn copies_headers(&self) -> bool {
+        self.copying > 0
     }
 
     /// The model that an organization's clients call `name`; none while the organization is closed.
@@ -122,7 +147,11 @@ impl Rules {
             Object::Organization(it) => drop(self.organizations.insert(it.id, Arc::new(it))),
             Object::Project(it) => drop(self.projects.insert(it.id, Arc::new(it))),
             Object::Provider(it) => drop(self.providers.insert(it.id, Arc::new(it))),
-            Object::Version(it) => drop(self.versions.insert(it.id, Arc::new(it))),
+            Object::Version(it) => {
+                self.remove_version(it.id);
+                self.copying += usize::from(copies(&it));
+                self.versions.insert(it.id, Arc::new(it));
+            }
             Object::Model(it) => {
                 self.remove_model(it.id);
                 let it = Arc::new(it);
@@ -149,11 +178,17 @@ impl Rules {
             Kind::Organization => drop(self.organizations.remove(&OrganizationId::from_bytes(id))),
             Kind::Project => drop(self.projects.remove(&ProjectId::from_bytes(id))),
             Kind::Provider => drop(self.providers.remove(&ProviderId::from_bytes(id))),
-            Kind::Version => drop(self.versions.remove(&VersionId::from_bytes(id))),
+            Kind::Version => self.remove_version(VersionId::from_bytes(id)),
             Kind::Model => self.remove_model(ModelId::from_bytes(id)),
             Kind::Limit => self.remove_limit(LimitId::from_bytes(id)),
             Kind::Key | Kind::Credential | Kind::Pepper => {}
         }
+    }
+
+    fn remove_version(&mut self, id: VersionId) {
+        let old = self.versions.remove(&id);
+        let copied = old.is_some_and(|old| copies(&old));
+        self.copying = self.copying.saturating_sub(usize::from(copied));
     }
 
     fn remove_model(&mut self, id: ModelId) {
@@ -192,12 +227,21 @@ impl Rules {
     }
 }
 
+fn copies(version: &Version) -> bool {
+    version
+        .recipe
+        .as_ref()
+        .is_some_and(|it| it.headers().copy_any())
+}
+
 fn whole<T: Clone>(object: &Arc<T>) -> T {
     T::clone(object)
 }
 
 #[cfg(test)]
 mod tests {
+    use payload::transform::Recipe;
+
     use super::*;
     use crate::limit::{Rate, Unit};
 
@@ -229,6 +273,33 @@ mod tests {
         );
         rules.apply(Edit::Upsert(limit(Scope::Key("it".to_owned()))));
         assert!(rules.organization(organization.id).is_some());
+    }
+
+    #[test]
+    fn it_is_known_whether_any_version_copies_headers() {
+        let version = |id, header_rules| {
+            let recipe = Recipe::read("", header_rules).unwrap();
+            Object::Version(Version {
+                id: VersionId::from_bytes([id; 16]),
+                model: ModelId::from_bytes([9; 16]),
+                name: "v".to_owned(),
+                targets: Vec::new(),
+                recipe: Some(Arc::new(recipe)),
+            })
+        };
+        let mut rules = Rules::default();
+        rules.apply(Edit::Upsert(version(1, r#"[{"remove":"user-agent"}]"#)));
+        assert!(!rules.copies_headers());
+        let copying = version(2, r#"[{"copy":"x-trace"}]"#);
+        for _ in 0..2 {
+            rules.apply(Edit::Upsert(copying.clone()));
+        }
+        assert!(rules.copies_headers());
+        rules.apply(Edit::Delete {
+            kind: Kind::Version,
+            key: copying.key(),
+        });
+        assert!(!rules.copies_headers());
     }
 
     #[test]

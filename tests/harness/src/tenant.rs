@@ -1,10 +1,14 @@
 //! An organization with a project, a provider, a model and keys, made over the admin API in a few words.
 
+use payload::transform::{Rule, headers::HeaderRule};
 use proto::admin::{
-    CreateKeyRequest, CreateLimitRequest, CreateModelRequest, CreateModelVersionRequest,
-    CreateOrganizationRequest, CreateProjectRequest, CreateProviderRequest, Key, Limit, LimitUnit,
-    LimitWindow, Model, ModelVersion, Project, Provider, ProviderKind, Target, UpdateModelRequest,
+    ClientDialect, CreateKeyRequest, CreateLimitRequest, CreateModelRequest,
+    CreateModelVersionRequest, CreateOrganizationRequest, CreateProjectRequest,
+    CreateProviderRequest, Key, Limit, LimitUnit, LimitWindow, Model, ModelVersion, Project,
+    Provider, ProviderKind, Target, TransformSample, UpdateModelRequest,
 };
+use proto::recipe::{header_rule_wire, rule_wire};
+use tonic::{Response, Status};
 
 use crate::admin::Admin;
 
@@ -19,6 +23,30 @@ pub struct Tenant {
     pub organization: String,
     /// `organizations/…/projects/web`.
     pub project: String,
+}
+
+/// The rules of a version.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// For bodies.
+    pub bodies: &'a str,
+    /// For headers.
+    pub headers: &'a str,
+    /// What they are tried with, in the dialect of chat, and what that must become, if anything.
+    pub samples: &'a [(&'a str, &'a str)],
+    /// Whether nothing is made.
+    pub only_tried: bool,
+}
+
+impl Default for Rules<'_> {
+    fn default() -> Self {
+        Self {
+            bodies: "[]",
+            headers: "[]",
+            samples: &[],
+            only_tried: false,
+        }
+    }
 }
 
 impl Tenant {
@@ -115,6 +143,59 @@ impl Tenant {
             .update_model(request)
             .await
             .expect("the version serves");
+    }
+
+    /// Makes a version of a model with one target and these rules, in the notation of `docs/transforms.md`.
+    pub async fn version(
+        &self,
+        (model, id): (&str, &str),
+        (provider, provider_model): (&str, &str),
+        rules: Rules<'_>,
+    ) -> Result<ModelVersion, Status> {
+        let transform_rules = Rule::parse_all(rules.bodies).expect("rules of a test are rules");
+        let header_rules = HeaderRule::parse_all(rules.headers).expect("and so are these");
+        let samples = rules
+            .samples
+            .iter()
+            .map(|(body, expected)| TransformSample {
+                dialect: ClientDialect::Chat.into(),
+                body: (*body).to_owned(),
+                expected: (*expected).to_owned(),
+                becomes: String::new(),
+            });
+        let request = CreateModelVersionRequest {
+            parent: format!("{}/models/{model}", self.organization),
+            model_version_id: id.to_owned(),
+            model_version: Some(ModelVersion {
+                targets: vec![Target {
+                    provider: format!("{}/providers/{provider}", self.organization),
+                    provider_model: provider_model.to_owned(),
+                }],
+                transform_rules: transform_rules.into_iter().map(rule_wire).collect(),
+                header_rules: header_rules.into_iter().map(header_rule_wire).collect(),
+                samples: samples.collect(),
+                ..Default::default()
+            }),
+            validate_only: rules.only_tried,
+            ..Default::default()
+        };
+        let made = self.admin.versions().create_model_version(request).await;
+        made.map(Response::into_inner)
+    }
+
+    /// Makes a model serve a version of its own.
+    pub async fn serve(&self, model: &str, version: &str) {
+        let name = format!("{}/models/{model}", self.organization);
+        let request = UpdateModelRequest {
+            model: Some(Model {
+                stable_version: format!("{name}/versions/{version}"),
+                name,
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let served = self.admin.models().update_model(request).await;
+        served.expect("the version serves");
     }
 
     /// Mints a key: its name and its text.

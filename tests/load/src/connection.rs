@@ -11,7 +11,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::decode::{Decoder, Found, NotHttp};
+use crate::{
+    decode::{Decoder, Found, NotHttp},
+    script::ANY_DIGIT,
+};
 
 /// How much is read at once at least.
 const READ_BYTES: usize = 16 << 10;
@@ -123,9 +126,13 @@ pub fn agrees(expected: &[u8], at: usize, part: &[u8]) -> Result<usize, Broken> 
     let same = rest
         .iter()
         .zip(part)
-        .take_while(|(one, other)| one == other)
+        .take_while(|(one, other)| one == other || **one == ANY_DIGIT && other.is_ascii_digit())
         .count();
-    Err(Broken::Differs(at + same))
+    if same == part.len() {
+        Ok(at + same)
+    } else {
+        Err(Broken::Differs(at + same))
+    }
 }
 
 // === impl Broken ===

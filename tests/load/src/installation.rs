@@ -11,7 +11,7 @@ use harness::{
     site::{Plan as SitePlan, Site},
     tenant::{CREDENTIAL, Tenant},
 };
-use proto::admin::{GetLimitRequest, LimitUnit, LimitWindow};
+use proto::admin::{GetLimitRequest, LimitUnit, LimitWindow, ProviderKind};
 use redis::aio::MultiplexedConnection;
 use sqlx::PgConnection;
 
@@ -98,6 +98,13 @@ impl Installation {
         .await;
         let admin = site.admin();
         let tenant = Tenant::make(&admin, "load", &format!("http://{provider}/v1")).await;
+        let base_url = format!("http://{provider}/v1");
+        tenant
+            .provider_of(ProviderKind::Anthropic, "other", &base_url)
+            .await;
+        tenant
+            .model(script::MODEL_ACROSS, "other", script::PROVIDER_MODEL)
+            .await;
         let (name, key) = tenant.key().await;
         let rate = (REFILL, LimitWindow::Hour, ROOM);
         tenant
@@ -135,6 +142,7 @@ impl Installation {
         let expected = match kind {
             Kind::Whole => script::whole_answer(),
             Kind::Stream(chunks, _) => self.events.whole(chunks),
+            Kind::Across(chunks, _) => self.events.whole_across(chunks),
             Kind::Silent => self.events.chunk(0),
         };
         Question {

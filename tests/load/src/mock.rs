@@ -49,6 +49,8 @@ pub struct Mock {
     events: Arc<Events>,
     whole: Bytes,
     bearer: HeaderValue,
+    /// The same credential, as Anthropic's providers are given it.
+    plain: HeaderValue,
 }
 
 /// The body of an answer.
@@ -67,6 +69,7 @@ struct Play {
     chunks: usize,
     usage: bool,
     silent: bool,
+    across: bool,
 }
 
 // === impl Mock ===
@@ -79,6 +82,7 @@ impl Mock {
             events: Arc::default(),
             whole: script::whole_answer(),
             bearer: HeaderValue::try_from(format!("Bearer {credential}"))?,
+            plain: HeaderValue::try_from(credential)?,
         })
     }
 
@@ -105,7 +109,9 @@ impl Mock {
         if request.method() == Method::GET && request.uri().path() == COUNTS_PATH {
             return whole(StatusCode::OK, self.counts.to_json().into());
         }
-        let sluice = request.headers().get(header::AUTHORIZATION) == Some(&self.bearer);
+        let headers = request.headers();
+        let sluice = headers.get(header::AUTHORIZATION) == Some(&self.bearer)
+            || headers.get("x-api-key") == Some(&self.plain);
         let Ok(body) = request.into_body().collect().await else {
             // Nobody is there to read it.
             return whole(StatusCode::BAD_REQUEST, Bytes::new());
@@ -127,12 +133,14 @@ impl Mock {
         count.fetch_add(1, Relaxed);
         match kind {
             Kind::Whole => whole(StatusCode::OK, self.whole.clone()),
-            Kind::Stream(chunks, interval_ms) => self.stream(chunks, interval_ms, &body, false),
-            Kind::Silent => self.stream(1, 1, &body, true),
+            Kind::Stream(chunks, interval_ms) | Kind::Across(chunks, interval_ms) => {
+                self.stream(chunks, interval_ms, &body, kind)
+            }
+            Kind::Silent => self.stream(1, 1, &body, kind),
         }
     }
 
-    fn stream(&self, chunks: usize, interval_ms: u64, body: &[u8], silent: bool) -> Response<Said> {
+    fn stream(&self, chunks: usize, interval_ms: u64, body: &[u8], kind: Kind) -> Response<Said> {
         let mut beat = interval(Duration::from_millis(interval_ms.max(1)));
         beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let (events, usage) = (Arc::clone(&self.events), script::asks_usage(body));
@@ -142,7 +150,8 @@ impl Mock {
             next: 0,
             chunks,
             usage,
-            silent,
+            silent: kind == Kind::Silent,
+            across: matches!(kind, Kind::Across(..)),
         };
         let mut response = Response::new(Said::Stream(play));
         let kind = HeaderValue::from_static("text/event-stream; charset=utf-8");
@@ -213,10 +222,11 @@ impl Play {
         ready!(self.beat.poll_tick(cx));
         self.next += 1;
         let last = at == self.chunks;
-        Poll::Ready(Some(if last {
-            Events::end(self.usage)
-        } else {
-            self.events.chunk(at)
+        Poll::Ready(Some(match (last, self.across) {
+            (true, true) => Events::across_end(),
+            (true, false) => Events::end(self.usage),
+            (false, true) => self.events.across(at),
+            (false, false) => self.events.chunk(at),
         }))
     }
 }

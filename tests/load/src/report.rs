@@ -13,7 +13,7 @@ use crate::{
     installation::Target,
     plan::Plan,
     rounds::{Measured, Memory, Phase, Round},
-    verdict::{self, CHUNK_MAX, Figure, Quantity, REQUEST_MAX},
+    verdict::{self, ACROSS_MAX, CHUNK_MAX, Figure, Quantity, REQUEST_MAX},
 };
 
 use self::line::Line;
@@ -72,6 +72,7 @@ impl Report {
             "cpu_ratio": {
                 "request": ratio(Phase::Requests),
                 "chunk": ratio(Phase::Streams),
+                "translated_chunk": verdict::across(&self.measured),
                 "long_request": ratio(Phase::Long),
             },
             "rounds": rounds,
@@ -106,6 +107,7 @@ impl Report {
                 "CPU a chunk of a stream, µs",
                 &bar(CHUNK_MAX),
             ),
+            self.translated(),
             self.cost(Phase::Long, &long, ""),
         ];
         for rate in self.plan.rates {
@@ -192,6 +194,27 @@ impl Report {
             (None, ""),
             String::new(),
         )
+    }
+
+    /// What a translated chunk costs; on the left stands one that passes.
+    fn translated(&self) -> Line {
+        let cost = |phase| {
+            shown(verdict::figure(
+                &self.measured,
+                phase,
+                Target::Sluice,
+                Quantity::Cpu,
+            ))
+        };
+        let cells = [cost(Phase::Streams), cost(Phase::Across)];
+        let bar = if self.plan.bars {
+            bar(ACROSS_MAX)
+        } else {
+            String::new()
+        };
+        let end = (verdict::across(&self.measured), &*bar);
+        let what = "CPU a chunk, passed | translated, µs";
+        self.line(Phase::Across, what, cells, end)
     }
 
     fn paces(&self) -> Line {

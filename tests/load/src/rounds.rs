@@ -32,6 +32,8 @@ pub enum Phase {
     Arrivals(u32),
     /// Streams at play.
     Streams,
+    /// The same streams, translated from Anthropic's dialect.
+    Across,
 }
 
 /// One round.
@@ -120,8 +122,11 @@ impl<'a> Rounds<'a> {
         }
         self.turns(Phase::Requests, &Target::PROXIES, plan.requests.0)
             .await?;
-        self.turns(Phase::Streams, &Target::PROXIES, plan.streams.0)
-            .await?;
+        // In turns, because their costs are compared.
+        for _ in 0..plan.streams.0 {
+            self.turns(Phase::Streams, &Target::PROXIES, 1).await?;
+            self.turns(Phase::Across, &[Target::Sluice], 1).await?;
+        }
         self.turns(Phase::Long, &Target::PROXIES, plan.long.0)
             .await?;
         for rate in plan.rates {
@@ -153,7 +158,7 @@ impl<'a> Rounds<'a> {
         let question = self.question(phase, target);
         let connections = match phase {
             Phase::Alone => 1,
-            Phase::Streams => 0,
+            Phase::Streams | Phase::Across => 0,
             _ => plan.connections,
         };
         let open = saturated::open(&question, connections).await?;
@@ -177,7 +182,7 @@ impl<'a> Rounds<'a> {
                 };
                 arrivals::run(&question, open, course).await?
             }
-            Phase::Streams => streams::play(&question, plan.streams.1).await?,
+            Phase::Streams | Phase::Across => streams::play(&question, plan.streams.1).await?,
         };
         sleep(AFTERMATH).await;
         let spent = meter.stop()?;
@@ -226,12 +231,14 @@ impl<'a> Rounds<'a> {
         let course = self.plan.streams.1;
         let (kind, bytes) = match phase {
             Phase::Long => (Kind::Whole, self.plan.long_bytes),
-            Phase::Streams => {
+            Phase::Streams | Phase::Across => {
                 let interval_ms = u64::try_from(course.interval.as_millis()).unwrap_or(u64::MAX);
-                (
-                    Kind::Stream(course.chunks as usize, interval_ms),
-                    SHORT_BYTES,
-                )
+                let kind = if phase == Phase::Streams {
+                    Kind::Stream
+                } else {
+                    Kind::Across
+                };
+                (kind(course.chunks as usize, interval_ms), SHORT_BYTES)
             }
             _ => (Kind::Whole, SHORT_BYTES),
         };
@@ -246,7 +253,7 @@ impl<'a> Rounds<'a> {
 }
 
 fn round(phase: Phase, target: Target, served: &Served, spent: Spent, plan: &Plan) -> Round {
-    let each = if phase == Phase::Streams {
+    let each = if matches!(phase, Phase::Streams | Phase::Across) {
         plan.streams.1.chunks
     } else {
         1
@@ -279,6 +286,7 @@ impl fmt::Display for Phase {
             Self::Long => f.write_str("long bodies"),
             Self::Arrivals(rate) => write!(f, "open loop at {rate}/s"),
             Self::Streams => f.write_str("streams"),
+            Self::Across => f.write_str("translated streams"),
         }
     }
 }

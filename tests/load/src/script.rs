@@ -8,10 +8,15 @@ use memchr::memmem;
 
 /// What clients call the model.
 pub const MODEL: &str = "chat";
+/// What clients call the model of a provider that speaks Anthropic's dialect.
+pub const MODEL_ACROSS: &str = "across";
 /// What the provider calls it. Only Sluice knows both names.
 pub const PROVIDER_MODEL: &str = "provider-chat";
 /// Where questions go.
 pub const PATH: &str = "/v1/chat/completions";
+
+/// What stands for any digit in an expected answer: the time at which a translated answer was made.
+pub const ANY_DIGIT: u8 = b'#';
 
 /// The most chunks of one stream.
 pub const CHUNKS_MAX: usize = 1_000;
@@ -26,6 +31,8 @@ pub enum Kind {
     Whole,
     /// Send so many chunks, one in each interval of so many milliseconds.
     Stream(usize, u64),
+    /// The same in Anthropic's dialect; the client hears the dialect that it asked in.
+    Across(usize, u64),
     /// Send one chunk and then nothing, until the other side leaves.
     Silent,
 }
@@ -34,6 +41,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Events {
     chunks: Vec<Bytes>,
+    across: Vec<Bytes>,
 }
 
 /// The body of a question of about `bytes`, and never less than its frame.
@@ -41,10 +49,15 @@ pub fn question(kind: Kind, bytes: usize) -> String {
     let (user, stream) = match kind {
         Kind::Whole => ("whole".to_owned(), false),
         Kind::Stream(chunks, interval_ms) => (format!("stream {chunks} {interval_ms}"), true),
+        Kind::Across(chunks, interval_ms) => (format!("across {chunks} {interval_ms}"), true),
         Kind::Silent => ("silent".to_owned(), true),
     };
+    let model = match kind {
+        Kind::Across(..) => MODEL_ACROSS,
+        _ => MODEL,
+    };
     let mut body = format!(
-        r#"{{"model":"{MODEL}","user":"{user}","stream":{stream},"max_tokens":64,"temperature":0.2,"messages":[{{"role":"system","content":"You are a careful assistant."}},{{"role":"user","content":""#
+        r#"{{"model":"{model}","user":"{user}","stream":{stream},"max_tokens":64,"temperature":0.2,"messages":[{{"role":"system","content":"You are a careful assistant."}},{{"role":"user","content":""#
     );
     let end = "\"}]}";
     // Escapes among it, as real prompts have, so that no scan can leap over all of it.
@@ -68,16 +81,26 @@ pub fn request(authority: &str, key: &str, body: &str) -> Bytes {
 /// What the provider shall do, as its question says. `None` means that the question is not one of ours.
 pub fn kind(body: &[u8]) -> Option<Kind> {
     let head = &body[..body.len().min(MARK_WITHIN)];
-    let mark = b"\"user\":\"";
-    let start = memmem::find(head, mark)? + mark.len();
-    let text = str::from_utf8(head[start..].split(|byte| *byte == b'"').next()?).ok()?;
+    // Where it was translated, it stands at the end.
+    let tail = &body[body.len().saturating_sub(MARK_WITHIN)..];
+    let marked = [(head, "\"user\":\""), (tail, "\"user_id\":\"")].into_iter();
+    let mut marked = marked.filter_map(|(part, mark)| {
+        let start = memmem::find(part, mark.as_bytes())? + mark.len();
+        part[start..].split(|byte| *byte == b'"').next()
+    });
+    let text = str::from_utf8(marked.next()?).ok()?;
     let mut words = text.split(' ');
     match (words.next()?, words.next(), words.next()) {
         ("whole", None, None) => Some(Kind::Whole),
         ("silent", None, None) => Some(Kind::Silent),
-        ("stream", Some(chunks), Some(interval_ms)) => {
+        (how @ ("stream" | "across"), Some(chunks), Some(interval_ms)) => {
             let chunks = chunks.parse().ok().filter(|chunks| *chunks <= CHUNKS_MAX)?;
-            Some(Kind::Stream(chunks, interval_ms.parse().ok()?))
+            let interval_ms = interval_ms.parse().ok()?;
+            Some(if how == "stream" {
+                Kind::Stream(chunks, interval_ms)
+            } else {
+                Kind::Across(chunks, interval_ms)
+            })
         }
         _ => None,
     }
@@ -104,6 +127,23 @@ pub fn whole_answer() -> Bytes {
     ))
 }
 
+/// What Anthropic says before the first word.
+const ACROSS_START: &str = concat!(
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_load\",\"type\":\"message\",",
+    "\"role\":\"assistant\",\"model\":\"provider-chat-2026\",\"content\":[],\"stop_reason\":null,",
+    "\"stop_sequence\":null,\"usage\":{\"input_tokens\":19,\"output_tokens\":1}}}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,",
+    "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+);
+
+/// What Anthropic says after the last word.
+const ACROSS_END: &str = concat!(
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",",
+    "\"stop_sequence\":null},\"usage\":{\"output_tokens\":41}}\n\n",
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+);
+
 const USAGE: &str = r#"{"prompt_tokens":19,"completion_tokens":41,"total_tokens":60}"#;
 
 // === impl Events ===
@@ -114,8 +154,18 @@ impl Default for Events {
             let delta = format!(r#"{{"content":" word{at}"}}"#);
             event(&choice(&delta, "null"), None)
         };
+        let across = |at| {
+            let delta = format!(
+                r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":" word{at}"}}}}"#
+            );
+            let start = if at == 0 { ACROSS_START } else { "" };
+            Bytes::from(format!(
+                "{start}event: content_block_delta\ndata: {delta}\n\n"
+            ))
+        };
         Self {
             chunks: (0..CHUNKS_MAX).map(chunk).collect(),
+            across: (0..CHUNKS_MAX).map(across).collect(),
         }
     }
 }
@@ -124,6 +174,28 @@ impl Events {
     /// The chunk at this place; places beyond the last are the last.
     pub fn chunk(&self, at: usize) -> Bytes {
         self.chunks[at.min(self.chunks.len() - 1)].clone()
+    }
+
+    /// The same in Anthropic's dialect; the first holds what comes before it, too.
+    pub fn across(&self, at: usize) -> Bytes {
+        self.across[at.min(self.across.len() - 1)].clone()
+    }
+
+    /// What follows the last chunk in Anthropic's dialect.
+    pub const fn across_end() -> Bytes {
+        Bytes::from_static(ACROSS_END.as_bytes())
+    }
+
+    /// All that a client gets of a stream in Anthropic's dialect: the same as of any other, behind a chunk that says whose
+    /// words they are, and made now.
+    pub fn whole_across(&self, chunks: usize) -> Bytes {
+        let role = choice(
+            r#"{"role":"assistant","content":"","refusal":null}"#,
+            "null",
+        );
+        let all = [event(&role, None), self.whole(chunks)].concat();
+        let text = String::from_utf8_lossy(&all).replace("1700000000", "##########");
+        text.into_bytes().into()
     }
 
     /// What follows the last chunk, in one piece.
@@ -165,13 +237,20 @@ mod tests {
 
     #[test]
     fn a_provider_understands_every_question() {
-        for kind in [Kind::Whole, Kind::Stream(50, 100), Kind::Silent] {
+        for kind in [
+            Kind::Whole,
+            Kind::Stream(50, 100),
+            Kind::Across(50, 100),
+            Kind::Silent,
+        ] {
             let body = question(kind, 1_024);
             assert_eq!(super::kind(body.as_bytes()), Some(kind));
             assert!(body.len() <= 1_024 && body.len() > 900, "{}", body.len());
             serde_json::from_str::<serde_json::Value>(&body).unwrap();
         }
         assert_eq!(super::kind(br#"{"user":"stream 1001 1"}"#), None);
+        let translated = br#"{"model":"m","metadata":{"user_id":"across 3 1"}}"#;
+        assert_eq!(super::kind(translated), Some(Kind::Across(3, 1)));
     }
 
     #[test]

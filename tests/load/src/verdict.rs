@@ -16,6 +16,8 @@ use crate::{
 pub const REQUEST_MAX: f64 = 2.0;
 /// The most that a chunk of a stream may cost, as a multiple of the bare proxy's.
 pub const CHUNK_MAX: f64 = 1.5;
+/// The most that a translated chunk may cost, as a multiple of one that Sluice passes in its own dialect.
+pub const ACROSS_MAX: f64 = 2.0;
 /// The most that a plain client may wait longer than it waits for the provider itself. Nagle's algorithm and a
 /// delayed acknowledgement make it 40 ms.
 pub const STALL_MAX: Duration = Duration::from_millis(20);
@@ -66,6 +68,12 @@ pub fn ratio(measured: &Measured, phase: Phase) -> Option<f64> {
     Some(least(Target::Sluice)? / least(Target::Bare)?)
 }
 
+/// How many times the least of a chunk that passes the least of a translated one is.
+pub fn across(measured: &Measured) -> Option<f64> {
+    let least = |phase| Some(figure(measured, phase, Target::Sluice, Quantity::Cpu)?.least);
+    Some(least(Phase::Across)? / least(Phase::Streams)?)
+}
+
 /// How much longer the median answer takes than the provider's own, in microseconds, by the least of each.
 pub fn added(measured: &Measured, phase: Phase, target: Target) -> Option<f64> {
     let least = |target| Some(figure(measured, phase, target, Quantity::Wait)?.least);
@@ -105,6 +113,12 @@ pub fn missed(measured: &Measured, plan: &Plan) -> Vec<String> {
                 "{what} costs {ratio:.2} times the bare proxy's; the bar is {most:.1}"
             ));
         }
+    }
+    let across = across(measured).unwrap_or(f64::INFINITY);
+    if plan.bars && (across.is_nan() || across > ACROSS_MAX) {
+        missed.push(format!(
+            "a translated chunk costs {across:.2} times one that passes; the bar is {ACROSS_MAX:.1}"
+        ));
     }
     let stall = added(measured, Phase::Alone, Target::Sluice).unwrap_or(f64::INFINITY);
     if stall >= micros(STALL_MAX) {
@@ -176,6 +190,8 @@ mod tests {
             ));
             rounds.push(round(Phase::Streams, Target::Bare, 30 + slower, 1));
             rounds.push(round(Phase::Streams, Target::Sluice, chunk_us + slower, 1));
+            let translated = 2 * chunk_us.min(45) + slower;
+            rounds.push(round(Phase::Across, Target::Sluice, translated, 1));
         }
         Measured {
             rounds,
@@ -190,7 +206,14 @@ mod tests {
         assert_eq!(missed(&measured(41, 45, 300), &plan).len(), 1);
         assert_eq!(missed(&measured(41, 46, 300), &plan).len(), 2);
         assert_eq!(missed(&measured(41, 46, 40_100), &plan).len(), 3);
-        assert_eq!(missed(&Measured::default(), &plan).len(), 3);
+        assert_eq!(missed(&Measured::default(), &plan).len(), 4);
+        let mut dear = measured(40, 45, 300);
+        for round in &mut dear.rounds {
+            if round.phase == Phase::Across {
+                round.spent.target *= 2;
+            }
+        }
+        assert_eq!(missed(&dear, &plan).len(), 1);
     }
 
     #[test]

@@ -29,6 +29,7 @@ async fn every_answer_is_right_all_counts_agree_and_no_plain_client_stalls() {
             );
         }
     }
+    assert!(verdict::pace(&report.measured, Phase::Across, Target::Sluice) > 0.0);
     assert_eq!(report.measured.memory.len(), 2);
     assert!(
         report.counts.client > u64::from(plan.silent + plan.alone),

@@ -10,6 +10,8 @@
 
 pub mod openai;
 pub mod dialects;
+pub mod realtime;
+pub mod richer;
 pub mod sdk;
 
 /// How many times longer than usual the tests run whose promise is a number: 1, unless

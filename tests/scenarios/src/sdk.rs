@@ -69,6 +69,53 @@ pub async fn converse(node: bool, sdk: &str, url: &str, key: &str, models: &[&st
     serde_json::from_slice(&output.stdout).expect("the program prints JSON")
 }
 
+/// A program that asks `question` (a function of it) where nothing is modelled.
+pub fn passing(url: &str, key: &str, question: &str) -> Command {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
+    let mut command = Command::new(named("SLUICE_TEST_PYTHON"));
+    command
+        .arg(folder.join("passing.py"))
+        .args([url, key, question])
+        .kill_on_drop(true);
+    command
+}
+
+/// What such a program prints.
+pub async fn pass(url: &str, key: &str, question: &str) -> Value {
+    let output = passing(url, key, question).output().await;
+    let output = output.expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{question} failed: {said}");
+    serde_json::from_slice(&output.stdout).expect("the program prints JSON")
+}
+
+/// Asks every model richer things by an SDK of Python's, as [`converse`] names them.
+pub async fn richer(sdk: &str, url: &str, key: &str, picture: &str, models: &[&str]) -> Value {
+    python(
+        "sdk/richer.py",
+        &[&[sdk, url, key, picture], models].concat(),
+    )
+    .await
+}
+
+/// Asks a server that nobody here wrote, directly or through an edge; `more` may name `anthropic`.
+pub async fn foreign(url: &str, key: &str, more: &[&str]) -> Value {
+    python("foreign/ask.py", &[&[url, key, "tiny"], more].concat()).await
+}
+
+/// What a program of Python's prints.
+async fn python(file: &str, arguments: &[&str]) -> Value {
+    let mut command = Command::new(named("SLUICE_TEST_PYTHON"));
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
+        .args(arguments)
+        .kill_on_drop(true);
+    let output = command.output().await.expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{file} failed: {said}");
+    serde_json::from_slice(&output.stdout).expect("the program prints JSON")
+}
+
 fn named(name: &str) -> OsString {
     env::var_os(name).unwrap_or_else(|| panic_with(&format!("{name} is not set; run ./test")))
 }

@@ -10,18 +10,20 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 17] = [
-    ("policy", &[]),
+const MAY_DEPEND_ON: [(&str, &[&str]); 19] = [
+    ("payload", &[]),
+    ("policy", &["payload"]),
     ("keys", &[]),
     ("seal", &[]),
     ("lifecycle", &[]),
-    ("proto", &["policy"]),
-    ("dialect", &[]),
+    ("proto", &["payload", "policy"]),
+    ("dialect", &["payload"]),
     ("counters", &["policy", "lifecycle"]),
     (
         "worker",
         &[
             "policy",
+            "payload",
             "keys",
             "seal",
             "lifecycle",
@@ -30,12 +32,13 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 17] = [
             "counters",
         ],
     ),
-    ("domain", &["policy", "keys"]),
-    ("store", &["policy", "domain"]),
+    ("domain", &["policy", "payload", "keys"]),
+    ("store", &["policy", "payload", "domain"]),
     (
         "server",
         &[
             "policy",
+            "payload",
             "keys",
             "seal",
             "lifecycle",
@@ -49,6 +52,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 17] = [
         "cli",
         &[
             "policy",
+            "payload",
             "keys",
             "seal",
             "lifecycle",
@@ -59,21 +63,31 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 17] = [
         ],
     ),
     ("tidy", &[]),
+    ("fuzz", &["payload", "dialect"]),
     (
         "harness",
-        &["proto", "private-postgres", "seal", "keys", "policy"],
+        &[
+            "payload",
+            "proto",
+            "private-postgres",
+            "seal",
+            "keys",
+            "policy",
+        ],
     ),
     ("scenarios", &["harness", "proto", "policy", "dialect"]),
     ("load", &["harness", "proto"]),
 ];
 
 /// Which crates may know an outside crate that is a wall. Development dependencies are free.
-const WALLS: [(&str, &[&str]); 7] = [
+const WALLS: [(&str, &[&str]); 9] = [
     ("redis", &["counters", "harness", "scenarios", "load"]),
     ("sqlx", &["store", "harness", "scenarios", "load"]),
     ("prost", &["proto", "server", "cli"]),
     ("tonic-prost", &["proto"]),
     ("aws-lc-rs", &["keys", "seal"]),
+    ("jaq-core", &["payload"]),
+    ("jaq-std", &["payload"]),
     ("metrics-exporter-prometheus", &["lifecycle"]),
     ("tracing-subscriber", &["lifecycle"]),
 ];

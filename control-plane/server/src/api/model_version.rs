@@ -1,7 +1,12 @@
 //! `ModelVersionService`: wire to command, store, wire.
+//!
+//! Rules are tried with their samples away from the threads that serve, one version at a time.
+
+use std::sync::Arc;
 
 use domain::{
     name::{ModelName, VersionName},
+    recipe::{self, Checked},
     segment::Slug,
     version,
     violation::Violations,
@@ -12,6 +17,7 @@ use store::{
     id,
     version::{self as rows, New, Row},
 };
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -19,14 +25,26 @@ use crate::{
         desk::{self, Begun, Call, Desk},
         moment,
         page::List,
+        recipe_wire,
     },
     status,
 };
+
+/// How many versions are tried at once: programs take a core each, for seconds at worst.
+// Full: the others wait.
+const TRIALS: usize = 1;
 
 /// The service.
 #[derive(Clone)]
 pub(crate) struct ModelVersions {
     desk: Desk,
+    trials: Arc<Semaphore>,
+}
+
+/// A version to make, and what its samples became.
+struct Wanted {
+    new: New,
+    becomes: Vec<String>,
 }
 
 // === impl ModelVersions ===
@@ -34,7 +52,30 @@ pub(crate) struct ModelVersions {
 impl ModelVersions {
     /// The service before this desk.
     pub(crate) fn new(desk: Desk) -> Self {
-        Self { desk }
+        let trials = Arc::new(Semaphore::new(TRIALS));
+        Self { desk, trials }
+    }
+
+    /// Takes a request for a version apart, and tries its rules.
+    async fn open(
+        &self,
+        request: Request<admin::CreateModelVersionRequest>,
+    ) -> Result<(Call, Wanted), Status> {
+        let given = request.get_ref().model_version.as_ref();
+        let is_plain =
+            given.is_none_or(|it| it.transform_rules.is_empty() && it.samples.is_empty());
+        if is_plain {
+            return Call::open("CreateModelVersion", request, wanted);
+        }
+        let place = Arc::clone(&self.trials).acquire_owned().await;
+        let place = place.map_err(|why| status::broken("a trial has no place", &why))?;
+        let tried = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            Call::open("CreateModelVersion", request, wanted)
+        });
+        tried
+            .await
+            .map_err(|why| status::broken("a trial did not end", &why))?
     }
 }
 
@@ -44,7 +85,7 @@ impl ModelVersionService for ModelVersions {
         &self,
         request: Request<admin::CreateModelVersionRequest>,
     ) -> Result<Response<admin::ModelVersion>, Status> {
-        let (call, new) = Call::open("CreateModelVersion", request, new)?;
+        let (call, Wanted { new, becomes }) = self.open(request).await?;
         let mut draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
@@ -52,7 +93,7 @@ impl ModelVersionService for ModelVersions {
         let row = rows::create(draft.write(), new)
             .await
             .map_err(status::store)?;
-        draft.finish(|revision| wire(row, revision)).await
+        draft.finish(|revision| wire(row, becomes, revision)).await
     }
 
     async fn get_model_version(
@@ -63,7 +104,7 @@ impl ModelVersionService for ModelVersions {
         let row = rows::get(self.desk.store(), &name)
             .await
             .map_err(status::store)?;
-        Ok(Response::new(wire(row, Revision(0))))
+        Ok(Response::new(wire(row, Vec::new(), Revision(0))))
     }
 
     async fn list_model_versions(
@@ -85,7 +126,7 @@ impl ModelVersionService for ModelVersions {
             model_versions: listed
                 .rows
                 .into_iter()
-                .map(|row| wire(row, Revision(0)))
+                .map(|row| wire(row, Vec::new(), Revision(0)))
                 .collect(),
         }))
     }
@@ -117,7 +158,7 @@ fn name(text: &str) -> Result<VersionName, Status> {
     desk::readable("name", VersionName::parse(text))
 }
 
-fn new(asked: admin::CreateModelVersionRequest) -> Result<New, Violations> {
+fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations> {
     let given = desk::required(asked.model_version, "model_version")?;
     let mut violations = Violations::new();
     let parent = violations.take("parent", ModelName::parse(&asked.parent));
@@ -136,7 +177,12 @@ fn new(asked: admin::CreateModelVersionRequest) -> Result<New, Violations> {
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let checked = version::check(&parent.organization, &targets, entries);
     let checked = checked.map_err(|others| violations.append(others)).ok();
-    let (Some(version), Some(checked)) = (slug, checked) else {
+    let recipe = tried(
+        (given.transform_rules, given.header_rules),
+        given.samples,
+        &mut violations,
+    );
+    let (Some(version), Some(checked), Some(recipe)) = (slug, checked, recipe) else {
         return Err(violations);
     };
     let name = VersionName {
@@ -145,19 +191,41 @@ fn new(asked: admin::CreateModelVersionRequest) -> Result<New, Violations> {
         version,
     };
     let id = VersionId::from_bytes(id::draw());
-    Ok(New {
+    let new = New {
         id,
         name,
         targets: checked.targets,
         provenance: checked.provenance,
+        recipe: recipe.recipe,
+        samples: recipe.samples,
+    };
+    Ok(Wanted {
+        new,
+        becomes: recipe.becomes,
     })
 }
 
-fn wire(row: Row, written: Revision) -> admin::ModelVersion {
+/// The rules, tried with the samples.
+fn tried(
+    (rules, header_rules): (Vec<admin::TransformRule>, Vec<admin::HeaderRule>),
+    samples: Vec<admin::TransformSample>,
+    violations: &mut Violations,
+) -> Option<Checked> {
+    let rules = recipe_wire::rules(rules, violations);
+    let header_rules = recipe_wire::header_rules(header_rules, violations);
+    let samples = recipe_wire::samples(samples, violations);
+    let checked = recipe::check(&rules?, &header_rules?, samples?);
+    checked.map_err(|others| violations.append(others)).ok()
+}
+
+fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersion {
     let target = |target: version::Target| admin::Target {
         provider: target.provider.to_string(),
         provider_model: target.provider_model,
     };
+    let mut becomes = becomes.into_iter();
+    let samples = row.samples.into_iter();
+    let samples = samples.map(|it| recipe_wire::sample_wire(it, becomes.next()));
     admin::ModelVersion {
         name: row.name.to_string(),
         uid: row.id.to_string(),
@@ -165,5 +233,12 @@ fn wire(row: Row, written: Revision) -> admin::ModelVersion {
         revision: desk::latest(row.revision, written),
         targets: row.targets.into_iter().map(target).collect(),
         provenance: row.provenance.into_iter().collect(),
+        transform_rules: (row.transform_rules.into_iter())
+            .map(proto::recipe::rule_wire)
+            .collect(),
+        header_rules: (row.header_rules.into_iter())
+            .map(proto::recipe::header_rule_wire)
+            .collect(),
+        samples: samples.collect(),
     }
 }

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     api::{
-        desk,
+        desk, mapping_wire,
         mask::{Field, Mask, Update},
         moment, sealed,
     },
@@ -48,6 +48,8 @@ pub(crate) struct Change {
     base_url: Update<String>,
     regions: Update<Vec<String>>,
     stream_options: Update<Option<bool>>,
+    custom: Update<Option<admin::CustomMapping>>,
+    passthrough: Update<bool>,
     credential: Update<Zeroizing<String>>,
 }
 
@@ -74,6 +76,8 @@ pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Viol
         base_url: &given.base_url,
         regions: &given.regions,
         stream_options: given.stream_options,
+        mapping: given.custom.take().map(mapping_wire::wanted),
+        passthrough: given.passthrough,
     };
     let checked = wanted
         .check()
@@ -109,6 +113,8 @@ pub(crate) fn wire(row: Row, written: Revision) -> admin::Provider {
         credential_set: row.credential_sealed.is_some(),
         regions: row.regions.iter().map(ToString::to_string).collect(),
         stream_options: Some(row.stream_options),
+        custom: row.mapping.map(mapping_wire::wire),
+        passthrough: row.passthrough,
         display_name: row.display_name,
         base_url: row.base_url.as_str().to_owned(),
     }
@@ -148,7 +154,9 @@ impl Wanted {
             kind: self.checked.kind,
             base_url: self.checked.base_url,
             stream_options: self.checked.stream_options,
+            passthrough: self.checked.passthrough,
             regions: self.checked.regions,
+            mapping: self.checked.mapping,
             credential_sealed: credential.as_ref().map(seal),
         };
         (new, credential)
@@ -170,6 +178,8 @@ impl Change {
             Field::output("credential_set"),
             Field::changes("regions", !given.regions.is_empty()),
             Field::changes("stream_options", given.stream_options.is_some()),
+            Field::changes("custom", given.custom.is_some()),
+            Field::changes("passthrough", given.passthrough),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -186,6 +196,8 @@ impl Change {
             base_url: mask.pick("base_url", given.base_url),
             regions: mask.pick("regions", given.regions),
             stream_options: mask.pick("stream_options", given.stream_options),
+            custom: mask.pick("custom", given.custom),
+            passthrough: mask.pick("passthrough", given.passthrough),
             credential: mask.pick("credential", credential),
         })
     }
@@ -206,7 +218,9 @@ impl Change {
         row.display_name = checked.display_name;
         row.base_url = checked.base_url;
         row.stream_options = checked.stream_options;
+        row.passthrough = checked.passthrough;
         row.regions = checked.regions;
+        row.mapping = checked.mapping;
         match credential {
             Update::Set(text) => {
                 let clear = (!text.is_empty()).then(|| Zeroizing::new(text.as_bytes().to_vec()));
@@ -234,6 +248,11 @@ impl Change {
             base_url: &self.base_url.or(row.base_url.as_str().to_owned()),
             regions: &self.regions.or(kept),
             stream_options: self.stream_options.or(Some(row.stream_options)),
+            mapping: self
+                .custom
+                .or(row.mapping.clone().map(mapping_wire::wire))
+                .map(mapping_wire::wanted),
+            passthrough: self.passthrough.or(row.passthrough),
         };
         let checked = wanted.check();
         if [0, kind_shown(row.kind)].contains(&self.kind) {
@@ -319,7 +338,9 @@ mod tests {
             kind: ProviderKind::OpenAi,
             base_url: domain::base_url::parse("https://api.openai.com/v1").unwrap(),
             stream_options: true,
+            passthrough: false,
             regions: Vec::new(),
+            mapping: None,
             credential_sealed,
             version: 1,
             created_at: time::OffsetDateTime::UNIX_EPOCH,

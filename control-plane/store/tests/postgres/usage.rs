@@ -43,6 +43,8 @@ async fn record(world: &World, at_ms: u64) -> UsageRecord {
         revision: 1,
         duration_us: 5,
         first_byte_us: 2,
+        request_bytes: 0,
+        answer_bytes: 0,
     }
 }
 

@@ -119,7 +119,9 @@ pub(crate) fn new_provider(slug: &str, regions: &[&str]) -> provider::New {
         kind: ProviderKind::Vllm,
         base_url: base_url::parse("http://127.0.0.1:8000/v1").unwrap(),
         stream_options: true,
+        passthrough: false,
         regions: regions.iter().map(|name| region(name)).collect(),
+        mapping: None,
         credential_sealed: None,
     }
 }
@@ -135,6 +137,8 @@ pub(crate) fn new_version(model: &str, slug: &str, providers: &[&str]) -> versio
         name: version_name(model, slug),
         targets: providers.iter().map(target).collect(),
         provenance: vec![("git_sha".to_owned(), "abc".to_owned())],
+        recipe: None,
+        samples: Vec::new(),
     }
 }
 

@@ -4,12 +4,11 @@
 
 use std::borrow::Cow;
 
+use payload::{object::Object, scalar, writer::Writer};
+
 use crate::{
     aws::event_stream::{self, Frame, Value},
     neutral::{Class, Error, Extra, Family},
-    object::Object,
-    scalar,
-    writer::Writer,
 };
 
 /// The longest message that goes on. Full: it is cut, because a proxy may answer with a page.
@@ -82,7 +81,8 @@ pub fn of_frame(frame: &Frame<'_>) -> Option<Error> {
         "exception" => Some(error(frame.text(":exception-type"), None, frame.payload)),
         "error" => {
             let mut error = error(frame.text(":error-code"), None, frame.payload);
-            if let Some(message) = frame.text(":error-message") {
+            let message = frame.text(":error-message");
+            if let Some(message) = message.filter(|it| !it.trim().is_empty()) {
                 error.message = cut(message);
                 error.class = refined(error.class, message);
             }

@@ -2,6 +2,8 @@
 //!
 //! Owns the wrapping. Must never know what an event says, but for its `type`, which its own framing repeats.
 
+use payload::object::Object;
+
 use crate::{
     aws::{
         event_stream::{Decoder, Frame},
@@ -9,7 +11,6 @@ use crate::{
     },
     base64,
     neutral::{Class, Error},
-    object::Object,
 };
 
 /// Takes events out of frames, as they come.

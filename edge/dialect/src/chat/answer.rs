@@ -2,11 +2,14 @@
 //!
 //! Owns its shape as all providers of this family give it, and as the strictest clients want it.
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     chat::{client::Client, message, own, stop, usage},
     neutral::{Answer, Choice, Seed, Stop},
-    object::{self, Misfit, Object},
-    writer::Writer,
 };
 
 /// The most answers in one. Full: it is refused.

@@ -4,10 +4,11 @@
 
 use std::fmt;
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     chat::{draft::Draft, target::CacheMarks},
     neutral::Cache,
-    object::{Misfit, Object},
 };
 
 const CONTROL: &str = "cache_control";

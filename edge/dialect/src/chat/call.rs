@@ -4,10 +4,11 @@
 
 use std::borrow::Cow;
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     chat::{own, thoughts},
     neutral::{Content, Extra, Part},
-    object::{self, Misfit, Object},
 };
 
 /// The name under which a call of another kind is kept.

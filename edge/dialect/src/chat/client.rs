@@ -2,7 +2,7 @@
 //!
 //! Knows the members of a request that say so. The rest of the request is read in `request`.
 
-use crate::object::{Misfit, Object};
+use payload::object::{Misfit, Object};
 
 /// How a client wants its answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,10 +3,11 @@
 //! Owns the list of what another family's model could only misunderstand. Must never know which family that would be:
 //! it is asked before a request goes to any other one, because an extra of ours is otherwise left out there.
 
+use payload::object;
+
 use crate::{
     chat::own,
     neutral::{Content, Request, Unsupported},
-    object,
 };
 
 /// Members without which the answer would be of another kind.

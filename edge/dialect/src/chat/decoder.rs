@@ -70,7 +70,7 @@ impl Decoder {
         let pushed = self.assembler.push(bytes, |event| reader.event(event, out));
         if let Err(too_long) = pushed {
             self.reader.fail(
-                error::broken(&format!("the provider's stream: {too_long}")),
+                error::unreadable(&format!("the provider's stream: {too_long}")),
                 out,
             );
         }
@@ -107,7 +107,7 @@ impl Reader {
             return;
         }
         let Ok(data) = str::from_utf8(data) else {
-            self.fail(error::broken("the provider's stream is not UTF-8"), out);
+            self.fail(error::unreadable("the provider's stream is not UTF-8"), out);
             return;
         };
         if event.name == Some(b"error") {
@@ -127,7 +127,7 @@ impl Reader {
             Ok(chunk) => chunk,
             Err(misfit) => {
                 let message = format!("the provider's stream cannot be read: {misfit}");
-                self.fail(error::broken(&message), out);
+                self.fail(error::unreadable(&message), out);
                 return;
             }
         };

@@ -4,10 +4,11 @@
 
 use std::cmp::Reverse;
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     chat::{draft::Draft, own, target::Asking},
     neutral::{Effort, Reasoning},
-    object::{self, Misfit, Object},
 };
 
 const WORD: &str = "reasoning_effort";

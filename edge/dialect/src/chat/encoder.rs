@@ -7,6 +7,8 @@ mod spoken;
 
 use std::collections::BTreeMap;
 
+use payload::writer::Writer;
+
 use crate::{
     Tokens,
     chat::{
@@ -16,7 +18,6 @@ use crate::{
         error, own, stop, thoughts, usage,
     },
     neutral::{Class, Delta, Error, Event, Extra, Kind, Seed, Stop},
-    writer::Writer,
 };
 
 /// How many members of ours wait for the next chunk. Full: others are left out.

@@ -2,14 +2,14 @@
 //!
 //! Owns which words and statuses mean what. Must never choose a status, and never panics, whatever a provider sends.
 
+use payload::{object, writer::Writer};
+
 use crate::{
     chat::{
         fault::{self, Fault},
         own,
     },
     neutral::{Class, Error},
-    object,
-    writer::Writer,
 };
 
 /// The longest text that is no JSON and is still told. Full: the rest is cut off.
@@ -99,6 +99,11 @@ pub(crate) fn broken(message: &str) -> Error {
     Error::new(Class::Provider, message)
 }
 
+/// An error of a stream that is not what this dialect says.
+pub(crate) fn unreadable(message: &str) -> Error {
+    Error::unreadable(message)
+}
+
 /// An error as the provider puts it in an event of its own; any text is one.
 pub(crate) fn of_event(data: &str) -> Error {
     of(Fault::read(data).unwrap_or_default(), None)
@@ -107,9 +112,6 @@ pub(crate) fn of_event(data: &str) -> Error {
 fn of(fault: Fault, status: Option<u16>) -> Error {
     let class = class(&fault, status);
     let mut error = Error::new(class, fault.message);
-    if error.message.is_empty() {
-        "the provider reported an error without a message".clone_into(&mut error.message);
-    }
     error.retry_after_ms = retry_after_ms(&error.message);
     error.code = fault.code;
     error.param = fault.param;

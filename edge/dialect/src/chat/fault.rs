@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    chat::own,
-    neutral::Extra,
+use payload::{
     object::{self, Object},
     scalar,
 };
+
+use crate::{chat::own, neutral::Extra};
 
 /// The longest message that is told. Full: the rest is cut off.
 const MESSAGE_BYTES_MAX: usize = 4_096;

@@ -2,10 +2,11 @@
 //!
 //! Owns its three types. What it is otherwise is kept, because an answer in another form would be another answer.
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     chat::{draft::Draft, own},
     neutral::{Extra, Format, Json},
-    object::{Misfit, Object},
 };
 
 const NAME: &str = "response_format";

@@ -2,10 +2,11 @@
 //!
 //! Owns `data:` URLs and the words for formats of sound. Must never fetch an address.
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     chat::{draft::Draft, own},
     neutral::{Content, Extra, Media, Part, Source, Unsupported},
-    object::{self, Misfit, Object},
     place::Place,
 };
 

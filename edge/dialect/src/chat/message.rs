@@ -2,6 +2,11 @@
 //!
 //! Owns what a model says in it, read and written. Requests have messages of their own kind: see `turns`.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     chat::{
         call::{self, Call},
@@ -11,8 +16,6 @@ use crate::{
         thoughts,
     },
     neutral::{Content, Extra, Part, Seed},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// What stands before the names of its members that are kept.

@@ -3,10 +3,9 @@
 //! Knows names and nothing of what they mean. A dot in a name leads into an object: `stream_options.x` is `x` in
 //! `stream_options`.
 
-use crate::{
-    neutral::{Extra, Family},
-    object::Object,
-};
+use payload::object::Object;
+
+use crate::neutral::{Extra, Family};
 
 /// A member of this family.
 pub(crate) fn extra(name: impl Into<String>, raw: &str) -> Extra {

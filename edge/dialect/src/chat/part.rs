@@ -2,10 +2,11 @@
 //!
 //! Owns their types. A part of a type that only this family has is kept whole, under the name of its type.
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     chat::{cache, draft::Draft, media, own, thoughts},
     neutral::{Content, Extra, Part, Unsupported},
-    object::{self, Misfit, Object},
     place::Place,
 };
 

@@ -3,6 +3,8 @@
 //! Owns what a client of this dialect may send, and what a model behind such an API gets. Must never leave out what
 //! changes the meaning: that is refused, and what else is left out is told.
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     chat::{
         draft::Draft,
@@ -11,7 +13,6 @@ use crate::{
         tools, turns,
     },
     neutral::{Encoded, Request, Unsupported},
-    object::{Misfit, Object},
 };
 
 /// Members that stand deeper, and are written where they stand.
@@ -69,7 +70,7 @@ fn take_end_user(object: &mut Object<'_>, request: &mut Request) -> Result<(), M
         }
         (None, Some(raw)) => {
             let user =
-                crate::object::text(raw).map_err(|misfit| misfit.within("safety_identifier"))?;
+                payload::object::text(raw).map_err(|misfit| misfit.within("safety_identifier"))?;
             request.end_user = Some(user.into_owned());
         }
         (None, None) => {}

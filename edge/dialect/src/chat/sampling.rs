@@ -2,10 +2,11 @@
 //!
 //! Knows the members' names. Numbers stand as they were written.
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     chat::{draft::Draft, own},
     neutral::{Extra, Json, Sampling},
-    object::{self, Misfit, Object},
 };
 
 /// Takes it all.

@@ -5,11 +5,14 @@
 //! `reasoning_details`: beside its words in a `reasoning.text`, what only its maker can read in a
 //! `reasoning.encrypted`.
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     chat::own,
     neutral::{Content, Extra, Part},
-    object::{self, Misfit, Object},
-    writer::Writer,
 };
 
 /// The members that hold a thought as plain words.

@@ -2,10 +2,11 @@
 //!
 //! A tool or a choice of a kind that only this family has is kept whole, because without it the question is another.
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     chat::{cache, draft::Draft, own, target::Required},
     neutral::{Extra, Json, Request, Tool, ToolChoice, Unsupported},
-    object::{Misfit, Object},
 };
 
 /// The name under which a choice that only this family knows is kept.

@@ -2,7 +2,9 @@
 //!
 //! Owns the way back from disjoint counts. Reading is the business of `openai`, which meters with it.
 
-use crate::{Tokens, openai, writer::Writer};
+use payload::writer::Writer;
+
+use crate::{Tokens, openai};
 
 /// Reads a usage object.
 pub fn tokens(raw: &str) -> Option<Tokens> {

@@ -4,6 +4,11 @@
 
 use std::borrow::Cow;
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::{
         call,
@@ -11,8 +16,6 @@ use crate::{
         message, own, turn, usage,
     },
     neutral::{Answer, Choice, Content, Family, Part, Seed, Stop},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 const USAGE: &str = "usage";

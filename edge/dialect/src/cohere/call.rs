@@ -2,11 +2,14 @@
 //!
 //! Owns that a call without arguments is written in three ways: absent, null and empty. All of them are `{}`.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::own,
     neutral::{Content, Part},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// Reads one call. `id` is what it is called if the provider gives it no name of its own.

@@ -3,12 +3,15 @@
 //! Owns the types of parts. A string is one text, and one text with nothing special about it is a string. A part of a
 //! type that is not known here is kept whole.
 
-use crate::{
-    cohere::{document, image, own},
-    neutral::{Content, Family, Part},
+use payload::{
     object::{self, Misfit, Object},
     scalar,
     writer::Writer,
+};
+
+use crate::{
+    cohere::{document, image, own},
+    neutral::{Content, Family, Part},
 };
 
 /// Reads the member `content` of a message.

@@ -4,6 +4,8 @@
 //! because it stopped: only `message-end` says so. Keeps the event that is coming in, which [`Assembler`] bounds, and
 //! no more than an id of what has passed.
 
+use payload::object::Misfit;
+
 use crate::{
     cohere::{
         error,
@@ -14,7 +16,6 @@ use crate::{
     },
     events::Assembler,
     neutral::{Class, Delta, Error, Event, Kind, Seed},
-    object::Misfit,
     sse,
 };
 
@@ -76,7 +77,7 @@ impl Decoder {
         }
         let taken = self.assembler.push(bytes, |event| state.take(event, out));
         if let Err(too_long) = taken {
-            let error = Error::new(Class::Provider, too_long.to_string());
+            let error = Error::unreadable(too_long.to_string());
             self.state.fail(error, out);
         }
     }
@@ -107,7 +108,7 @@ impl State {
             });
         if let Err(misfit) = read {
             let message = format!("the provider sent an event that cannot be read: {misfit}");
-            self.fail(Error::new(Class::Provider, message), out);
+            self.fail(Error::unreadable(message), out);
         }
     }
 

@@ -3,11 +3,14 @@
 //! To every other family it is text: what it says, or its members as JSON. It rides along as it came, and is written
 //! so again only while the text is still what it says.
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::own,
     neutral::{Content, Media, Part, Source},
-    object::{self, Misfit, Object},
-    writer::Writer,
 };
 
 const NAME: &str = "document";

@@ -5,14 +5,17 @@
 
 use std::borrow::Cow;
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::{own, usage},
     neutral::{
         Dropped, EmbeddingInput, EmbeddingRequest, Embeddings, Encoded, Encoding, Json, Seed, Task,
         Unsupported, Vector,
     },
-    object::{self, Misfit, Object},
-    writer::Writer,
 };
 
 const FLOAT: &str = "float";

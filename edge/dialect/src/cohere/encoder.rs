@@ -3,6 +3,8 @@
 //! Owns its grammar: one `message-start`; content, plan and calls, each with numbers of its own; one `message-end`,
 //! which tells why and how much; `[DONE]`. What only another family understands is left out.
 
+use payload::writer::Writer;
+
 use crate::{
     Tokens,
     cohere::{
@@ -11,7 +13,6 @@ use crate::{
         plan, usage,
     },
     neutral::{Delta, Event, Extra, Family, Kind, Seed, Stop},
-    writer::Writer,
 };
 
 /// Writes a stream. Keeps one usage and one mark until their places come, and nothing that was said.

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
+use payload::{object::Object, writer::Writer};
+
 use crate::{
     cohere::{finish, own},
     neutral::{Class, Error},
-    object::Object,
-    writer::Writer,
 };
 
 /// How many bytes of a body that is not Cohere's are told. Full: the rest is cut off.

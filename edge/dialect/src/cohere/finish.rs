@@ -3,11 +3,11 @@
 //! Owns the words and what becomes of those that Cohere lacks. A word that would not come back the same is kept beside
 //! its meaning, and written again while it still means that.
 
+use payload::{object, writer::Writer};
+
 use crate::{
     cohere::own,
     neutral::{Extra, Stop},
-    object,
-    writer::Writer,
 };
 
 /// The member's name.

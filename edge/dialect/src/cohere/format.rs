@@ -3,11 +3,14 @@
 //! Owns that a schema has neither name nor strictness here: it is always held. Must never judge what may stand beside
 //! it: the provider says so in its own words.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::own,
     neutral::{Dropped, Extra, Format, Json},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 const NAME: &str = "response_format";

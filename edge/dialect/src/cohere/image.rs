@@ -2,11 +2,14 @@
 //!
 //! Owns how a `data:` URL is taken apart and put together. An address is carried, never fetched.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::own,
     neutral::{Content, Media, Part, Source},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// Reads the members of a part of type `image_url`.

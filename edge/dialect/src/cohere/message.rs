@@ -3,10 +3,11 @@
 //! Owns where a part goes: results become messages of their own, before what else the user says; thoughts become a
 //! plan where calls follow, and content where none do. What has no place is dropped by name, or refused.
 
+use payload::writer::Writer;
+
 use crate::{
     cohere::{call, content, own, plan},
     neutral::{Content, Dropped, Part, Role, Turn, Unsupported},
-    writer::Writer,
 };
 
 /// What stands before the words of a tool that failed.

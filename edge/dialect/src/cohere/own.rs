@@ -3,11 +3,9 @@
 //! Owns how a name stands for a place: `thinking.x` is the member `x` of the member `thinking`. Must never know what
 //! any of them means. What belongs to another family is told to have been dropped.
 
-use crate::{
-    neutral::{Dropped, Extra, Family},
-    object::Object,
-    writer::Writer,
-};
+use payload::{object::Object, writer::Writer};
+
+use crate::neutral::{Dropped, Extra, Family};
 
 /// The members inside which unknown ones are kept, as prefixes of their names.
 const DEEPER: [&str; 5] = [

@@ -6,11 +6,14 @@
 use std::borrow::Cow;
 
 pub use crate::cohere::target::{Budgets, Target};
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::{format, message, own, thinking, tool, turn},
     neutral::{Dropped, Encoded, Extra, Json, Request, Sampling, Unsupported},
-    object::{self, Misfit, Object},
-    writer::Writer,
 };
 
 /// Numbers of sampling: how Cohere calls them, and where they stand.

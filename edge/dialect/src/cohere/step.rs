@@ -4,10 +4,11 @@
 
 use std::borrow::Cow;
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     cohere::{error, own},
     neutral::{Error, Extra},
-    object::{self, Misfit, Object},
 };
 
 /// What an event does.

@@ -2,11 +2,14 @@
 //!
 //! Owns how an effort becomes tokens. A model that thinks does so unless it is told not to.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::{own, target::Target},
     neutral::{Dropped, Effort, Reasoning},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 const NAME: &str = "thinking";

@@ -3,11 +3,14 @@
 //! Owns that Cohere can only force some tool, and holds all to their schema or none. One tool is forced by offering
 //! no other.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     cohere::own,
     neutral::{Dropped, Extra, Family, Json, Request, Tool, ToolChoice, Unsupported},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// The schema of a tool that takes no arguments.

@@ -3,10 +3,11 @@
 //! Owns the roles and their members. Results that stand one behind another are one turn of the user, because that is
 //! how every other family says it.
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     cohere::{call, content, own, plan},
     neutral::{Content, Part, Role, Turn},
-    object::{Misfit, Object},
 };
 
 /// Reads the member `messages`.

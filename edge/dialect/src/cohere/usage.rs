@@ -3,7 +3,9 @@
 //! Owns the arithmetic: tokens of pictures stand beside those of the input, cached and reasoning ones among the
 //! others. What was billed is read only where nothing else is said. Must never guess.
 
-use crate::{Tokens, object::Object, scalar, writer::Writer};
+use payload::{object::Object, scalar, writer::Writer};
+
+use crate::Tokens;
 
 /// Reads a usage. `None` if it does not say how much was used.
 pub fn tokens(raw: &str) -> Option<Tokens> {

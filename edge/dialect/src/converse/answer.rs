@@ -1,5 +1,10 @@
 //! A whole answer. It has no id and does not say which model gave it.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     converse::{
         block::{self, Piece, Place, Scribe},
@@ -8,8 +13,6 @@ use crate::{
         usage,
     },
     neutral::{Answer, Choice, Content, Seed, Stop},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// Where the blocks stand.
@@ -82,7 +85,7 @@ fn read_stop(word: Option<&str>, sequence: Option<String>, choice: &mut Choice) 
     };
     if stop::word(&stop) != word {
         let mut quoted = Vec::new();
-        crate::scalar::quote(&mut quoted, word);
+        payload::scalar::quote(&mut quoted, word);
         let quoted = String::from_utf8_lossy(&quoted);
         extras::push(&mut choice.extra, "", "stopReason", &quoted);
     }

@@ -8,6 +8,11 @@ mod open;
 use std::borrow::Cow;
 
 use self::open::{Grown, Open, What};
+use payload::{
+    object::{Misfit, Object},
+    scalar,
+};
+
 use crate::{
     aws::{
         event_stream::{self, Frame},
@@ -15,8 +20,6 @@ use crate::{
     },
     converse::{extras, stop, usage},
     neutral::{Class, Delta, Error, Event, Extra, Family, Kind, Seed, Stop},
-    object::{Misfit, Object},
-    scalar,
 };
 
 /// Reads a stream.
@@ -67,7 +70,7 @@ impl Decoder {
         let state = &mut self.state;
         let pushed = self.frames.push(bytes, |frame| state.frame(frame, out));
         if let Err(fault) = pushed {
-            self.state.fail(provider(fault.to_string()), out);
+            self.state.fail(Error::unreadable(fault.to_string()), out);
         }
     }
 
@@ -109,7 +112,7 @@ impl State {
             Ok(Err(error)) => self.fail(error, out),
             Err(misfit) => {
                 let message = format!("an event of the stream is malformed: {misfit}");
-                self.fail(provider(message), out);
+                self.fail(Error::unreadable(message), out);
             }
         }
     }
@@ -380,7 +383,7 @@ fn extra(name: &str, raw: &str) -> Event {
 
 /// What is left of an object, written anew.
 fn written(object: Object<'_>) -> String {
-    let mut writer = crate::writer::Writer::default();
+    let mut writer = payload::writer::Writer::default();
     writer.open();
     for (name, raw) in object.rest() {
         writer.key(&name).raw(raw);

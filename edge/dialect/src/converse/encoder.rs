@@ -3,12 +3,13 @@
 //! Owns the numbering of blocks, and that words and thoughts begin without being told. No client sends requests of
 //! this dialect: what is written here shows that nothing was lost in reading.
 
+use payload::writer::Writer;
+
 use crate::{
     Tokens,
     aws::event_stream::{self, Value},
     converse::{block, error, extras, stop, usage},
     neutral::{Delta, Error, Event, Extra, Family, Kind, Seed, Stop},
-    writer::Writer,
 };
 
 /// Writes a stream.

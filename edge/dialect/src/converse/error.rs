@@ -3,10 +3,11 @@
 //! The name of an error stands in a header, beside its body; where it is not at hand, the status and the message tell
 //! as much as they can.
 
+use payload::writer::Writer;
+
 use crate::{
     aws::exception,
     neutral::{Error, Family},
-    writer::Writer,
 };
 
 /// Reads the body of an error.

@@ -2,11 +2,9 @@
 //!
 //! A name is the path from the object that holds the extras, with dots.
 
-use crate::{
-    neutral::{Dropped, Extra, Family},
-    object::Object,
-    writer::Writer,
-};
+use payload::{object::Object, writer::Writer};
+
+use crate::neutral::{Dropped, Extra, Family};
 
 /// Takes what is left of an object that stands at `under`; empty where it holds the extras itself.
 pub(crate) fn take(extra: &mut Vec<Extra>, under: &str, object: Object<'_>) {

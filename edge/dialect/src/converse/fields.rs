@@ -2,6 +2,8 @@
 //!
 //! Owns where in them the things stand that other dialects know: thinking, and `top_k`.
 
+use payload::{object::Object, writer::Writer};
+
 use crate::{
     converse::{
         extras,
@@ -9,8 +11,6 @@ use crate::{
         thinking::{self, Plan},
     },
     neutral::{Dropped, Extra, Json, Request},
-    object::Object,
-    writer::Writer,
 };
 
 const FIELDS: &str = "additionalModelRequestFields";

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use payload::{object::Object, writer::Writer};
+
 use crate::{
     converse::target::Target,
     neutral::{Cache, Dropped},
-    object::Object,
-    writer::Writer,
 };
 
 /// The mark that a block sets, if it is nothing else.

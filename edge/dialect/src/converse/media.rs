@@ -4,11 +4,14 @@
 
 use std::borrow::Cow;
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     converse::extras,
     neutral::{Extra, Media, Source},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// What is shown.
@@ -198,7 +201,7 @@ fn by_name(media: &Media) -> Option<&'static str> {
 
 fn quoted(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
-    crate::scalar::quote(&mut out, text);
+    payload::scalar::quote(&mut out, text);
     String::from_utf8_lossy(&out).into_owned()
 }
 

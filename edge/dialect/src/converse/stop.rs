@@ -25,6 +25,7 @@ pub(crate) fn read(word: &str, any_content: bool, any_call: bool) -> Stop {
         Some(Stop::End) | None if any_call => Stop::ToolCalls,
         Some(stop) => stop,
         None if any_content => Stop::End,
+        None if word.is_empty() => Stop::Failed("the provider did not say why".to_owned()),
         None => Stop::Failed(word.to_owned()),
     }
 }

@@ -2,15 +2,14 @@
 //!
 //! Owns what follows from it for the rest of a request: room for the thoughts, and what a model that thinks refuses.
 
+use payload::{object::Object, scalar, writer::Writer};
+
 use crate::{
     converse::{
         extras,
         target::{Target, Thinking},
     },
     neutral::{Dropped, Effort, Extra, Family, Reasoning, Request},
-    object::Object,
-    scalar,
-    writer::Writer,
 };
 
 /// What a request makes of the client's wish.

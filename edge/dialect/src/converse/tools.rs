@@ -5,14 +5,17 @@
 
 use std::borrow::Cow;
 
+use payload::{
+    object::{Misfit, Object, elements},
+    writer::Writer,
+};
+
 use crate::{
     converse::{
         extras, mark, names,
         target::{CachePoints, Target, ToolChoices},
     },
     neutral::{Content, Dropped, Extra, Family, Json, Request, Tool, ToolChoice, Unsupported},
-    object::{Misfit, Object, elements},
-    writer::Writer,
 };
 
 /// What stands for the arguments of a tool that takes none.

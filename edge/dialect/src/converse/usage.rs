@@ -3,14 +3,13 @@
 //! Owns both spellings of the cache's counts. Thoughts are not counted apart: they are output. Must never guess: what
 //! does not say how much was used is no usage.
 
-use crate::{
-    Tokens,
-    converse::extras,
-    neutral::Extra,
+use payload::{
     object::{self, Object},
     scalar,
     writer::Writer,
 };
+
+use crate::{Tokens, converse::extras, neutral::Extra};
 
 /// Reads a usage object. `inputTokens` is what no cache had to do with.
 pub fn tokens(raw: &str) -> Option<Tokens> {

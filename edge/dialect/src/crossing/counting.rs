@@ -2,11 +2,12 @@
 //!
 //! Owns which codec writes and which reads. Only two families have a way to ask.
 
+use payload::object::Misfit;
+
 use crate::{
     crossing::target::Target,
     gemini, messages,
     neutral::{Encoded, Family, Request, Unsupported},
-    object::Misfit,
 };
 
 /// Reads what a client wants to have counted.

@@ -4,7 +4,13 @@
 
 use crate::{
     converse::names::Originals,
-    crossing::{absent, decoder::Decoder, encoder::Encoder, watch::Watch},
+    crossing::{
+        absent,
+        decoder::Decoder,
+        encoder::Encoder,
+        proof::{self, Maker},
+        watch::Watch,
+    },
     neutral::{Error, Event},
 };
 
@@ -13,8 +19,11 @@ use crate::{
 pub struct Stream {
     decoder: Decoder,
     originals: Originals,
+    /// Whose proofs leave their family here.
+    leaves: Option<Maker>,
     encoder: Encoder,
     watch: Watch,
+    error: Option<Box<Error>>,
     // Emptied with every push; as long as what one read gives.
     events: Vec<Event>,
 }
@@ -24,18 +33,26 @@ pub struct Stream {
 pub struct Aside {
     decoder: Decoder,
     watch: Watch,
+    error: Option<Box<Error>>,
     events: Vec<Event>,
 }
 
 // === impl Stream ===
 
 impl Stream {
-    pub(crate) const fn new(decoder: Decoder, originals: Originals, encoder: Encoder) -> Self {
+    pub(crate) const fn new(
+        decoder: Decoder,
+        originals: Originals,
+        leaves: Option<Maker>,
+        encoder: Encoder,
+    ) -> Self {
         Self {
             decoder,
             originals,
+            leaves,
             encoder,
             watch: Watch::NEW,
+            error: None,
             events: Vec::new(),
         }
     }
@@ -65,14 +82,26 @@ impl Stream {
         &self.watch
     }
 
+    /// Why it failed, if it did.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_deref()
+    }
+
     fn write(&mut self, out: &mut Vec<u8>) {
         for mut event in self.events.drain(..) {
             if absent::is_said_by(&event) {
                 continue;
             }
             self.originals.undo_event(&mut event);
+            if let Some(maker) = self.leaves {
+                proof::leave_in_event(maker, &mut event);
+            }
+            let over = self.watch.has_failed();
             self.watch.see(&event);
-            self.encoder.push(&event, out);
+            if !over {
+                self.encoder.push(&event, out);
+            }
+            keep(&mut self.error, event);
         }
     }
 }
@@ -85,6 +114,7 @@ impl Aside {
         Self {
             decoder,
             watch: Watch::NEW,
+            error: None,
             events: Vec::new(),
         }
     }
@@ -106,9 +136,22 @@ impl Aside {
         &self.watch
     }
 
+    /// Why it failed, if it did.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_deref()
+    }
+
     fn see(&mut self) {
         for event in self.events.drain(..) {
             self.watch.see(&event);
+            keep(&mut self.error, event);
         }
+    }
+}
+
+/// Keeps an error, which is the last event but for what was used.
+fn keep(place: &mut Option<Box<Error>>, event: Event) {
+    if let Event::Error(error) = event {
+        place.get_or_insert_with(|| Box::new(error));
     }
 }

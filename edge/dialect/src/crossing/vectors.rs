@@ -2,10 +2,11 @@
 //!
 //! Owns which codec writes and which reads. Must never know sockets or policy.
 
+use payload::object::Misfit;
+
 use crate::{
     cohere, gemini,
     neutral::{Class, EmbeddingRequest, Embeddings, Encoded, Encoding, Error, Family, Unsupported},
-    object::Misfit,
     openai::embedding as client,
 };
 

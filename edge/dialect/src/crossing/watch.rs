@@ -2,10 +2,11 @@
 //!
 //! Knows events and counts; changes nothing.
 
+use payload::object::Object;
+
 use crate::{
     Tokens, chat, cohere, converse, estimate, gemini, messages,
-    neutral::{Delta, Event, Family},
-    object::Object,
+    neutral::{Delta, Event, Extra, Family, Kind},
     responses,
 };
 
@@ -16,7 +17,16 @@ pub struct Watch {
     output_bytes: u64,
     begun: bool,
     ended: bool,
-    failed: bool,
+    failed: Option<Failed>,
+}
+
+/// Why a stream is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    /// The provider says so, or broke off.
+    Said,
+    /// What it said cannot be read.
+    Unreadable,
 }
 
 /// What a whole answer of a family says that it used.
@@ -47,7 +57,7 @@ impl Watch {
         output_bytes: 0,
         begun: false,
         ended: false,
-        failed: false,
+        failed: None,
     };
 
     /// Looks at an event.
@@ -56,13 +66,23 @@ impl Watch {
             Event::Usage(tokens) => self.tokens = Some(*tokens),
             Event::Delta { delta, .. } => {
                 let (Delta::Text(text) | Delta::Arguments(text)) = delta else {
+                    // A proof, or thoughts that only their maker can read.
+                    self.begun = true;
                     return;
                 };
                 self.begun |= !text.is_empty();
                 self.output_bytes = self.output_bytes.saturating_add(text.len() as u64);
             }
+            Event::Open { kind, .. } => self.begun |= matches!(kind, Kind::ToolCall { .. }),
+            Event::Extra(extra) => self.begun |= is_part(extra),
             Event::End => self.ended = true,
-            Event::Error(_) => self.failed = true,
+            Event::Error(error) => {
+                self.failed = Some(if error.is_unreadable() {
+                    Failed::Unreadable
+                } else {
+                    Failed::Said
+                });
+            }
             _ => {}
         }
     }
@@ -89,6 +109,21 @@ impl Watch {
 
     /// Whether the provider reported an error, or broke off.
     pub const fn has_failed(&self) -> bool {
-        self.failed
+        self.failed.is_some()
+    }
+
+    /// Whether it failed because what the provider said cannot be read.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self.failed, Some(Failed::Unreadable))
+    }
+}
+
+/// Whether it is a part of the answer that only its family understands: a picture, or a tool of the provider's own.
+fn is_part(extra: &Extra) -> bool {
+    match extra.family {
+        Family::Messages => extra.name.starts_with("content_block_"),
+        Family::Gemini => gemini::is_part_in_stream(&extra.name),
+        Family::Converse => extra.name.starts_with("contentBlock"),
+        _ => false,
     }
 }

@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
+use payload::{object::Misfit, writer::Writer};
+
 use crate::{
     gemini::{candidate, created, member::Members, own, usage},
     neutral::{Answer, Choice, Extra, Seed, Stop},
-    object::Misfit,
-    writer::Writer,
 };
 
 /// The usage as it came, which says more than the counts that all dialects know.

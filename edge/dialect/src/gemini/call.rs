@@ -7,7 +7,9 @@ use std::{
     collections::{HashMap, VecDeque},
 };
 
-use crate::{neutral::Seed, object::Object, scalar::quote};
+use payload::{object::Object, scalar::quote};
+
+use crate::neutral::Seed;
 
 /// What ids that are made up in a request begin with; digits follow.
 const MADE: &str = "call_g";

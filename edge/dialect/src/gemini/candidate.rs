@@ -2,6 +2,8 @@
 //!
 //! Owns its members. Must never know the answer around it, but for which of the candidates it is.
 
+use payload::{object::Misfit, writer::Writer};
+
 use crate::{
     gemini::{
         call,
@@ -13,8 +15,6 @@ use crate::{
         target::Target,
     },
     neutral::{Choice, Content, Dropped, Part, Seed, Stop},
-    object::Misfit,
-    writer::Writer,
 };
 
 /// The finish reason, where the neutral stop does not say all of it.

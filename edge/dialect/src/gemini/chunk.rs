@@ -2,7 +2,9 @@
 //!
 //! Owns both framings. Google's clients look for `data: ` and a blank line and know no comments.
 
-use crate::{gemini::error, neutral::Error, writer::Writer};
+use payload::writer::Writer;
+
+use crate::{gemini::error, neutral::Error};
 
 /// How a client wants its stream framed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

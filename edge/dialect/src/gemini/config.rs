@@ -2,11 +2,14 @@
 //!
 //! Owns its members, both ways. A schema in Google's subset of `OpenAPI` is read as JSON Schema and kept as an extra.
 
+use payload::{
+    object::{self, Misfit},
+    writer::Writer,
+};
+
 use crate::{
     gemini::{member::Members, own, schema, target::Target, thinking},
     neutral::{Dropped, Extra, Family, Format, Json, Request, Unsupported},
-    object::{self, Misfit},
-    writer::Writer,
 };
 
 /// Where what is unknown stood.

@@ -2,6 +2,8 @@
 //!
 //! Must never send anything; see `turns` for the way back.
 
+use payload::object::{self, Misfit};
+
 use crate::{
     gemini::{
         call::Calls,
@@ -11,7 +13,6 @@ use crate::{
         signature,
     },
     neutral::{Content, Part, Role, Turn},
-    object::{self, Misfit},
 };
 
 /// The mark of a turn that stands apart from the one before, though its role is the same.

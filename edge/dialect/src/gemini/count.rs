@@ -2,12 +2,15 @@
 //!
 //! Owns both objects. AI Studio takes nothing but contents unless the whole request is wrapped; Vertex takes it flat.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     Tokens,
     gemini::{member::Members, own, request, target::Target},
     neutral::{Dropped, Encoded, Extra, Request, Unsupported},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// How many tokens a request has.

@@ -5,7 +5,7 @@
 
 use crate::{
     gemini::{incoming::Incoming, progress::Progress},
-    neutral::{Class, Error, Event, Seed},
+    neutral::{Error, Event, Seed},
 };
 
 /// Reads a stream.
@@ -33,8 +33,7 @@ impl Decoder {
             .incoming
             .push(bytes, |datum| progress.chunk(datum, out))
         {
-            self.progress
-                .fail(Error::new(Class::Provider, long.to_string()), out);
+            self.progress.fail(Error::unreadable(long.to_string()), out);
             self.incoming = Incoming::default();
         }
     }

@@ -4,6 +4,11 @@
 
 use std::borrow::Cow;
 
+use payload::{
+    object::{self, Misfit},
+    writer::Writer,
+};
+
 use crate::{
     Tokens,
     gemini::{member::Members, own, target::Target, usage},
@@ -11,8 +16,6 @@ use crate::{
         Dropped, EmbeddingInput, EmbeddingRequest, Embeddings, Encoded, Extra, Family, Json, Task,
         Unsupported, Vector,
     },
-    object::{self, Misfit},
-    writer::Writer,
 };
 
 /// The most texts that one request may have. Full: it is refused. Google takes fewer.

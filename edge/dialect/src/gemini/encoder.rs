@@ -3,6 +3,8 @@
 //! Every chunk is a `GenerateContentResponse` of its own, with whole parts: a call is kept until its arguments are
 //! whole, a signature until the part comes that it stands on. The last chunk says why each candidate ended.
 
+use payload::writer::Writer;
+
 use crate::{
     Tokens,
     gemini::{
@@ -12,7 +14,6 @@ use crate::{
         own, part, usage,
     },
     neutral::{Delta, Event, Extra, Family, Kind, Seed, Stop},
-    writer::Writer,
 };
 
 pub use crate::gemini::chunk::Framing;

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
+use payload::{object, writer::Writer};
+
 use crate::{
     gemini::{member::Members, own},
     neutral::{Class, Error},
-    object,
-    writer::Writer,
 };
 
 /// How long a message is read. Full: the rest of it is cut off.

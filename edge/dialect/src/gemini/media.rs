@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
+use payload::{object::Misfit, writer::Writer};
+
 use crate::{
     gemini::{member::Members, own, target::Target},
     neutral::{Content, Dropped, Extra, Media, Source, Unsupported},
-    object::Misfit,
-    writer::Writer,
 };
 
 /// Media types by the end of an address, for files whose type is not said.

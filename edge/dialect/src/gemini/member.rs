@@ -4,11 +4,12 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    neutral::{Extra, Family},
+use payload::{
     object::{self, Misfit, Object},
     scalar,
 };
+
+use crate::neutral::{Extra, Family};
 
 /// An object that is taken apart by names in camel case.
 #[derive(Debug)]

@@ -2,10 +2,9 @@
 //!
 //! Knows names and paths. Must never know what a member means.
 
-use crate::{
-    neutral::{Dropped, Extra, Family},
-    writer::Writer,
-};
+use payload::writer::Writer;
+
+use crate::neutral::{Dropped, Extra, Family};
 
 /// The raw value of the member called `name` that this family understands.
 pub(crate) fn own<'a>(extra: &'a [Extra], name: &str) -> Option<&'a str> {

@@ -4,12 +4,15 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    gemini::{call, media, member::Members, own, result, target::Target},
-    neutral::{Content, Dropped, Extra, Family, Part, Unsupported},
+use payload::{
     object::{Misfit, Object},
     scalar::quote,
     writer::Writer,
+};
+
+use crate::{
+    gemini::{call, media, member::Members, own, result, target::Target},
+    neutral::{Content, Dropped, Extra, Family, Part, Unsupported},
 };
 
 /// The signature of a part, and as an extra the mark that it stood on this very part.

@@ -3,6 +3,8 @@
 //! Owns the grammar of events: what is open, which part is next, how each candidate ended. A finish reason is kept until
 //! the stream ends, because more may come behind it. Must never know how chunks are framed.
 
+use payload::object::Misfit;
+
 use crate::{
     Tokens,
     gemini::{
@@ -16,7 +18,6 @@ use crate::{
         usage,
     },
     neutral::{Class, Content, Delta, Error, Event, Extra, Kind, Seed, Source, Stop},
-    object::Misfit,
 };
 
 /// How many candidates are followed. Full: the stream is given up, because no client could ask for as many.
@@ -77,13 +78,13 @@ impl Progress {
             return;
         }
         let Ok(text) = str::from_utf8(datum) else {
-            self.fail(broken("a chunk is not text"), out);
+            self.fail(unreadable("a chunk is not text"), out);
             return;
         };
         if let Some(error) = error::find(0, text) {
             self.fail(error, out);
         } else if let Err(misfit) = self.read(text, out) {
-            self.fail(broken(&misfit.to_string()), out);
+            self.fail(unreadable(&misfit.to_string()), out);
         }
     }
 
@@ -230,6 +231,10 @@ impl Progress {
             }
         }
     }
+}
+
+fn unreadable(what: &str) -> Error {
+    Error::unreadable(format!("the provider's stream cannot be read: {what}"))
 }
 
 fn broken(what: &str) -> Error {

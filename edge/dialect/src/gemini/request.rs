@@ -2,11 +2,11 @@
 //!
 //! Owns the outermost object. The model and whether to stream stand in the path, and are given and left to the caller.
 
+use payload::{object::Misfit, writer::Writer};
+
 use crate::{
     gemini::{config, content, member::Members, own, target::Target, tools, turns},
     neutral::{Dropped, Encoded, Extra, Family, Request, Unsupported},
-    object::Misfit,
-    writer::Writer,
 };
 
 /// Reads the body of `:generateContent` or `:streamGenerateContent`.

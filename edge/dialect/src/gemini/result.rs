@@ -4,8 +4,7 @@
 //! reference to something else.
 
 use memchr::memmem;
-
-use crate::{
+use payload::{
     object::{self, Object},
     writer::Writer,
 };

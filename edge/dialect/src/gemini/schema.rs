@@ -2,13 +2,13 @@
 //!
 //! Knows where the two differ. Must never be used for the way back: JSON Schema is what Google prefers.
 
-use crate::{
-    gemini::member,
-    neutral::Json,
+use payload::{
     object::{self, Misfit, Object},
     scalar,
     writer::Writer,
 };
+
+use crate::{gemini::member, neutral::Json};
 
 /// Names of types, in the order of the numbers that stand for them.
 const TYPES: [&str; 7] = [

@@ -5,13 +5,14 @@
 
 use std::{borrow::Cow, collections::VecDeque};
 
+use payload::object;
+
 use crate::{
     gemini::{
         own,
         part::{self, SIGNATURE, Said},
     },
     neutral::{Content, Part},
-    object,
 };
 
 /// The extra of a signed thought whose signature stood on an empty text of its own.

@@ -2,7 +2,9 @@
 //!
 //! Owns the words. Google says `STOP` for calls of tools as well, so that what was said decides.
 
-use crate::{neutral::Stop, object, scalar};
+use payload::{object, scalar};
+
+use crate::neutral::Stop;
 
 /// Words by the numbers that Vertex writes for them where a client asks for numbers.
 const NUMBERED: [&str; 11] = [

@@ -2,6 +2,11 @@
 //!
 //! Owns the words and the budgets for efforts. Knows nothing of any other setting.
 
+use payload::{
+    object::{self, Misfit},
+    writer::Writer,
+};
+
 use crate::{
     gemini::{
         member::Members,
@@ -9,8 +14,6 @@ use crate::{
         target::{Target, Thinking},
     },
     neutral::{Dropped, Effort, Reasoning, Request},
-    object::{self, Misfit},
-    writer::Writer,
 };
 
 /// Where what is unknown stood.

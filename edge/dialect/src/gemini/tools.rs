@@ -5,11 +5,14 @@
 
 use std::borrow::Cow;
 
+use payload::{
+    object::{self, Misfit},
+    writer::Writer,
+};
+
 use crate::{
     gemini::{member::Members, own, schema},
     neutral::{Dropped, Extra, Family, Json, Request, Tool, ToolChoice, Unsupported},
-    object::{self, Misfit},
-    writer::Writer,
 };
 
 const PARAMETERS: &str = "parameters";

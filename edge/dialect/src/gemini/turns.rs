@@ -5,6 +5,8 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
+use payload::{object, writer::Writer};
+
 use crate::{
     gemini::{
         content::ROLE,
@@ -15,8 +17,6 @@ use crate::{
         target::Target,
     },
     neutral::{Content, Dropped, Part, Request, Role, Turn, Unsupported},
-    object,
-    writer::Writer,
 };
 
 /// Stands for a signature that is lost, at models that want one. Google documents it for this.

@@ -3,7 +3,9 @@
 //! Owns the arithmetic. Thoughts stand beside the candidates, what tools gave to the model beside the prompt, and what
 //! a cache served among the prompt. Must never guess: what says no count is no usage.
 
-use crate::{Tokens, gemini::member::Members, object, writer::Writer};
+use payload::{object, writer::Writer};
+
+use crate::{Tokens, gemini::member::Members};
 
 /// Reads the value of `usageMetadata`.
 pub fn tokens(raw: &str) -> Option<Tokens> {

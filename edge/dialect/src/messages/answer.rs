@@ -2,11 +2,14 @@
 //!
 //! Owns its shape, both ways. Must never turn a failure into a finished answer: see [`check`].
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     messages::{extras, part, stop, structured, usage},
     neutral::{Answer, Choice, Class, Content, Error, Extra, Part, Seed, Stop},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// Where members of `usage` are kept that we do not know.

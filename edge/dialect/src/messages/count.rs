@@ -3,6 +3,11 @@
 //! Owns the question and its answer in each host's shape. Must never ask for a limit or a way to choose words: nothing
 //! is generated.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     base64,
     messages::{
@@ -11,8 +16,6 @@ use crate::{
         target::{Hosting, Target},
     },
     neutral::{Encoded, Request, Unsupported},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// Reads what a client asks to have counted: a request without a limit.

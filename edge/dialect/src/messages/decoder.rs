@@ -6,12 +6,13 @@
 mod block;
 mod reading;
 
+use payload::object::Object;
+
 use crate::{
     base64,
     events::Assembler,
     messages::{decoder::reading::Reading, error},
-    neutral::{Class, Error, Event, Seed},
-    object::Object,
+    neutral::{Error, Event, Seed},
     sse,
 };
 
@@ -47,7 +48,7 @@ impl Decoder {
             return;
         }
         if let Err(long) = assembler.push(bytes, |event| take(reading, event, out)) {
-            reading.fail(Error::new(Class::Provider, long.to_string()), out);
+            reading.fail(Error::unreadable(long.to_string()), out);
         }
     }
 

@@ -4,10 +4,11 @@
 
 use std::fmt;
 
+use payload::writer::Writer;
+
 use crate::{
     messages::{extras, target::Target},
     neutral::{Dropped, Extra},
-    writer::Writer,
 };
 
 /// A request while it is written.

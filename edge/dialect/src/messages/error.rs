@@ -4,11 +4,14 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use payload::{
+    object::{self, Object},
+    writer::Writer,
+};
+
 use crate::{
     messages::extras,
     neutral::{Class, Error, Extra},
-    object::{self, Object},
-    writer::Writer,
 };
 
 /// How much of a text that is no error of ours is told, in bytes. Full: the rest is cut.

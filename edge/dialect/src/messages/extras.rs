@@ -2,11 +2,9 @@
 //!
 //! Knows names and nothing of what they mean. A dot in a name leads into an object: `metadata.x` is `x` in `metadata`.
 
-use crate::{
-    neutral::{Extra, Family},
-    object::Object,
-    writer::Writer,
-};
+use payload::{object::Object, writer::Writer};
+
+use crate::neutral::{Extra, Family};
 
 /// A member of this family.
 pub(crate) fn extra(name: impl Into<String>, raw: &str) -> Extra {

@@ -2,11 +2,14 @@
 //!
 //! Knows the only kind there is and its two lives. What it does not know is kept as it came.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     messages::extras,
     neutral::{Cache, Extra},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 const NAME: &str = "cache_control";

@@ -3,12 +3,15 @@
 //! Knows which kinds the API takes. Must never fetch what stands at an address, nor read what is in a file beyond the
 //! bytes that tell its kind.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     base64,
     messages::extras,
     neutral::{Extra, Media, Source},
-    object::{Misfit, Object},
-    writer::Writer,
 };
 
 /// Where members of a source are kept that we do not know.

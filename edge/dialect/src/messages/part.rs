@@ -2,11 +2,14 @@
 //!
 //! Knows every block that the neutral form has a place for. Any other goes on as it came, to this family alone.
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     messages::{extras, mark, media},
     neutral::{Content, Extra, Media, Part},
-    object::{self, Misfit, Object},
-    writer::Writer,
 };
 
 /// Reads a block.

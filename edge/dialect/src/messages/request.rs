@@ -10,6 +10,8 @@ mod form;
 mod sampling;
 mod envelope;
 
+use payload::object::Misfit;
+
 use crate::{
     messages::{
         draft::{Draft, Purpose},
@@ -17,7 +19,6 @@ use crate::{
         thinking::{self, Obstacles},
     },
     neutral::{Encoded, Request, Unsupported},
-    object::Misfit,
 };
 
 /// Reads what a client sends.

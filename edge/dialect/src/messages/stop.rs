@@ -4,10 +4,9 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    neutral::Stop,
-    object::{self, Object},
-};
+use payload::object::{self, Object};
+
+use crate::neutral::Stop;
 
 /// What a word stands for, and whether we know it. `spoken` is whether anything was said: an unknown end of nothing
 /// is a failure.

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     messages::{
         draft::Draft,
@@ -12,7 +14,6 @@ use crate::{
         target::{Lack, Target, Thinking},
     },
     neutral::{Effort, Reasoning},
-    object::{Misfit, Object},
 };
 
 /// The fewest tokens that may be asked for.
@@ -62,7 +63,7 @@ pub(crate) fn read(
     }
     let mut reasoning = Reasoning::default();
     if let Some(raw) = effort {
-        let word = crate::object::text(raw).map_err(|misfit| misfit.within(EFFORT))?;
+        let word = payload::object::text(raw).map_err(|misfit| misfit.within(EFFORT))?;
         reasoning.effort = Effort::of(&word).filter(|effort| *effort >= Effort::Low);
         if reasoning.effort.is_none() {
             reasoning.extra.push(extras::extra(EFFORT, raw));
@@ -173,7 +174,7 @@ fn effort<'r>(reasoning: &'r Reasoning, draft: &mut Draft<'_>) -> Option<Cow<'r,
     let both = reasoning.effort.is_some() && reasoning.budget_tokens.is_some();
     let effort = match (said, target.thinking) {
         (Some("null"), Thinking::Any | Thinking::Adaptive) => return None,
-        (Some(raw), _) if raw != "null" => crate::scalar::string(raw),
+        (Some(raw), _) if raw != "null" => payload::scalar::string(raw),
         (_, Thinking::Adaptive) => reasoning
             .effort
             .or_else(|| target.nearest(reasoning.budget_tokens?))

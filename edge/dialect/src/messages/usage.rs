@@ -3,13 +3,12 @@
 //! Owns the arithmetic: this family counts input beside what its cache read and wrote, and thinking within output.
 //! Must never add up two reports of one answer: they are cumulative, and the later one wins.
 
-use crate::{
-    Tokens,
-    messages::extras,
-    neutral::Extra,
+use payload::{
     object::{Misfit, Object},
     writer::Writer,
 };
+
+use crate::{Tokens, messages::extras, neutral::Extra};
 
 /// What was said so far, each count by itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,6 +4,9 @@
 
 use crate::neutral::Extra;
 
+/// The code of an error that we report because a provider's answer is not what its dialect says.
+pub const UNREADABLE: &str = "upstream_unreadable";
+
 /// An error that a provider reported, or that we report in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -53,16 +56,33 @@ pub enum Class {
 // === impl Error ===
 
 impl Error {
-    /// An error with no details.
+    /// An error with no details. One that a provider told without words gets some, because clients show them.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.trim().is_empty() {
+            "the provider reported an error without a message".clone_into(&mut message);
+        }
         Self {
             class,
-            message: message.into(),
+            message,
             code: None,
             param: None,
             retry_after_ms: None,
             extra: Vec::new(),
         }
+    }
+
+    /// An answer that is not what its dialect says.
+    pub fn unreadable(message: impl Into<String>) -> Self {
+        Self {
+            code: Some(UNREADABLE.to_owned()),
+            ..Self::new(Class::Provider, message)
+        }
+    }
+
+    /// Whether a provider has not said that it failed: what it said cannot be read.
+    pub fn is_unreadable(&self) -> bool {
+        self.class == Class::Provider && self.code.as_deref() == Some(UNREADABLE)
     }
 }
 
@@ -75,5 +95,18 @@ impl Class {
             self,
             Self::RateLimited | Self::Overloaded | Self::Timeout | Self::Provider
         )
+    }
+
+    /// Whether the request itself is at fault: whoever else is asked will say the same.
+    pub const fn is_the_requests(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidRequest | Self::ContextTooLong | Self::TooLarge | Self::ContentFiltered
+        )
+    }
+
+    /// Whether the provider refuses us, not the request: our credential, or what it may do.
+    pub const fn is_our_credentials(self) -> bool {
+        matches!(self, Self::Authentication | Self::Permission)
     }
 }

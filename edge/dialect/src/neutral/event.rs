@@ -3,11 +3,12 @@
 //! The grammar, which every decoder keeps whatever its provider does and every encoder may rely on:
 //!
 //! ```text
-//! Start? (Ping | Usage | part)* Stop(each choice)* Usage? (End | Error)
+//! Start? (Ping | Usage | part)* Stop(each choice)* Usage? (End | Error Usage?)
 //! part = Open Delta* Close          parts of one choice have ascending indices, and do not interleave
 //! ```
 //!
-//! A stream that its provider broke off ends in [`Event::Error`], never in [`Event::End`].
+//! A stream that its provider broke off ends in [`Event::Error`], never in [`Event::End`]. What was used may be told even
+//! behind an error: it is counted, and no client hears of it.
 
 use crate::{
     Tokens,

@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use crate::neutral::Family;
-
-/// One value of JSON, as it was written. Numbers and the order of members stay what they were.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Json(Box<str>);
+use payload::{family::Family, value::Json};
 
 /// A member that only its family understands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,20 +33,6 @@ pub struct Unsupported {
 
 /// How many paths are told. Full: the rest is dropped without its name.
 pub const DROPPED_MAX: usize = 64;
-
-// === impl Json ===
-
-impl Json {
-    /// `raw` must be one value of JSON, checked before.
-    pub fn of(raw: &str) -> Self {
-        Self(raw.into())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 // === impl Extra ===
 

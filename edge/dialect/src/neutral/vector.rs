@@ -3,11 +3,9 @@
 //! Owns the packed form: 32-bit floats, the least byte first, in base64. Must never round what it only carries: a
 //! vector that is asked for in the form in which it came is given back as it came.
 
-use crate::{
-    base64,
-    json::{self, Fault},
-    neutral::Json,
-};
+use payload::json::{self, Fault};
+
+use crate::{base64, neutral::Json};
 
 /// One vector.
 #[derive(Debug, Clone, PartialEq, Eq)]

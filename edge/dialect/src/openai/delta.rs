@@ -4,8 +4,7 @@
 //! never be taken for usage: it serves when the provider is silent, and to see that generation has begun.
 
 use memchr::memmem::Finder;
-
-use crate::json::{self, Fault};
+use payload::json::{self, Fault};
 
 /// Looks for generated text in chunks.
 #[derive(Debug, Clone)]

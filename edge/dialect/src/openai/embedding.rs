@@ -5,15 +5,18 @@
 
 use std::borrow::Cow;
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     Tokens,
     neutral::{
         Dropped, EmbeddingInput, EmbeddingRequest, Embeddings, Encoded, Encoding, Extra, Family,
         Json, Unsupported, Vector,
     },
-    object::{self, Misfit, Object},
     openai::usage,
-    writer::Writer,
 };
 
 /// How the names of members begin that stand beside a vector.

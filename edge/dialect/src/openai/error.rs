@@ -3,7 +3,7 @@
 //! Knows nothing of status codes, nor of which errors there are: kind, code and message are given. All four
 //! members are always there, because clients read them without asking.
 
-use crate::scalar::quote;
+use payload::scalar::quote;
 
 /// The body of an answer that is an error.
 pub fn body(kind: &str, code: &str, message: &str, param: Option<&str>) -> Vec<u8> {

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of which models there are or who may see them: the caller gives what is to be shown.
 
-use crate::scalar::quote;
+use payload::scalar::quote;
 
 /// A list of models: name, when it was made in seconds since 1970, and whose it is.
 pub fn list<'a>(models: impl Iterator<Item = (&'a str, u64, &'a str)>) -> Vec<u8> {

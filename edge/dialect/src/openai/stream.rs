@@ -42,7 +42,16 @@ struct Reader {
     output_bytes: u64,
     first_delta: bool,
     done: bool,
-    error: bool,
+    fault: Option<Fault>,
+}
+
+/// Why a stream is not a whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The provider says so.
+    Said,
+    /// Something in it is no event of a chat.
+    Unreadable,
 }
 
 // === impl Meter ===
@@ -63,6 +72,9 @@ impl Meter {
     /// Takes what the provider sent and appends to `out` what may go on, in slices of it. Bytes of an event
     /// that is not whole yet stay here only if usage is stripped, at most [`EVENT_BYTES_MAX`] of them.
     pub fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        if self.is_unreadable() {
+            return;
+        }
         // `from` is where the run of bytes starts that goes on in one slice.
         let (mut from, mut at) = (0, 0);
         while at < bytes.len() {
@@ -74,7 +86,13 @@ impl Meter {
                     true
                 }
                 Kind::Trailing => !self.stripped,
-                Kind::Event => self.end_event(&bytes[at..end], out),
+                Kind::Event => {
+                    let goes_on = self.end_event(&bytes[at..end], out);
+                    if self.is_unreadable() {
+                        return forward(&bytes, from, at, out);
+                    }
+                    goes_on
+                }
                 Kind::Open => self.extend_event(&bytes[at..], out),
             };
             if !goes_on {
@@ -93,11 +111,11 @@ impl Meter {
     /// The provider's stream has ended: reads an event without its blank line, and gives out what is held.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) {
         let held = self.partial.split().freeze();
-        if held.is_empty() {
+        if held.is_empty() || self.is_unreadable() {
             return;
         }
         let usage_only = self.reader.read(&held);
-        if self.strip_usage && !usage_only {
+        if self.strip_usage && !usage_only && !self.is_unreadable() {
             out.push(held);
         }
     }
@@ -129,7 +147,12 @@ impl Meter {
 
     /// Whether the provider reported an error within the stream.
     pub const fn error_seen(&self) -> bool {
-        self.reader.error
+        self.reader.fault.is_some()
+    }
+
+    /// Whether something came that is no event of a chat. It does not go on, nor does what came behind it.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self.reader.fault, Some(Fault::Unreadable))
     }
 
     /// The end of an event has come. Whether the bytes go on from where they are.
@@ -154,7 +177,7 @@ impl Meter {
             return true;
         }
         self.stripped = usage_only;
-        if !usage_only {
+        if !usage_only && !self.is_unreadable() {
             out.push(event);
         }
         false
@@ -202,7 +225,7 @@ impl Reader {
             output_bytes: 0,
             first_delta: false,
             done: false,
-            error: false,
+            fault: None,
         }
     }
 
@@ -214,8 +237,11 @@ impl Reader {
             self.done = true;
             return false;
         }
-        self.error |= event.name == Some(b"error");
+        if event.name == Some(b"error") {
+            self.fault = Some(Fault::Said);
+        }
         let Ok(data) = str::from_utf8(data) else {
+            self.fault = Some(Fault::Unreadable);
             return false;
         };
         let text_bytes = self.deltas.text_bytes(data);
@@ -229,9 +255,16 @@ impl Reader {
             tokens,
             usage_only,
             error,
-        } = usage::said(data).unwrap_or_default();
+        } = usage::said(data).unwrap_or_else(|| {
+            if !data.is_empty() {
+                self.fault = self.fault.or(Some(Fault::Unreadable));
+            }
+            Said::default()
+        });
         self.tokens = tokens.or(self.tokens);
-        self.error |= error;
+        if error {
+            self.fault = Some(Fault::Said);
+        }
         usage_only
     }
 

@@ -5,11 +5,12 @@
 
 use std::ops::Range;
 
-use crate::{
-    Tokens,
+use payload::{
     json::{self, Fault},
     scalar,
 };
+
+use crate::Tokens;
 
 /// What the outermost object of an answer or a chunk says about itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

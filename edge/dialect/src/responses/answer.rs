@@ -3,10 +3,14 @@
 //! Owns what a response object says, as neutral parts and a reason to stop. Must never know how it came: a stream is
 //! put together elsewhere, and gives the same parts.
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     Tokens,
     neutral::{Answer, Choice, Content, Extra, Family, Part, Seed, Source, Stop},
-    object::{self, Misfit, Object},
     responses::{
         content::{self, MESSAGE},
         echo::Echo,
@@ -16,7 +20,6 @@ use crate::{
         snapshot::{self, Progress, Snapshot},
         usage,
     },
-    writer::Writer,
 };
 
 /// Reads what a provider answered.
@@ -98,6 +101,21 @@ pub(crate) struct Seen {
     pub(crate) called: bool,
 }
 
+// === impl Seen ===
+
+impl Seen {
+    /// Why a response ended that is complete.
+    pub(crate) const fn completed(self) -> Stop {
+        if self.declined {
+            Stop::Refused(None)
+        } else if self.called {
+            Stop::ToolCalls
+        } else {
+            Stop::End
+        }
+    }
+}
+
 /// Why a response ended. A cut goes before everything else, because what was cut off is not to be used.
 pub(crate) fn read_stop(
     object: &mut Object<'_>,
@@ -108,9 +126,7 @@ pub(crate) fn read_stop(
     let details = object.raw("incomplete_details")?;
     let error = object.raw("error")?;
     let stop = match object::text(status)?.as_ref() {
-        "completed" if seen.declined => Stop::Refused(None),
-        "completed" if seen.called => Stop::ToolCalls,
-        "completed" => Stop::End,
+        "completed" => seen.completed(),
         "incomplete" => {
             let reason = details.map(Object::parse).transpose()?;
             let reason = match reason {

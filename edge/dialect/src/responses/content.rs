@@ -2,9 +2,10 @@
 //!
 //! Owns texts, refusals, pictures and files among them. Must never know which item they stand in.
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     neutral::{Cache, Content, Extra, Media, Part, Source, Unsupported},
-    object::{self, Misfit, Object},
     responses::{
         media, own,
         page::{Page, unsupported},

@@ -3,10 +3,11 @@
 //! Owns how a stream begins and ends: a stream without its last event is broken, and so is one that says that it is.
 //! Must never pass on what comes behind the end.
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     events::Assembler,
-    neutral::{Class, Error, Event, Seed},
-    object::{Misfit, Object},
+    neutral::{Class, Error, Event, Seed, Stop},
     responses::{
         answer, error,
         reader::{self, Reader, Trouble},
@@ -22,6 +23,8 @@ pub struct Decoder {
     assembler: Assembler,
     reader: Reader,
     started: bool,
+    /// An `error` told of a failure. All that may come now is `response.failed`, which says what was used.
+    failed: bool,
     over: bool,
 }
 
@@ -34,6 +37,7 @@ impl Decoder {
             assembler: Assembler::default(),
             reader: Reader::new(seed),
             started: false,
+            failed: false,
             over: false,
         }
     }
@@ -47,7 +51,7 @@ impl Decoder {
         let pushed = assembler.push(bytes, |event| self.event(event, false, out));
         self.assembler = assembler;
         if let Err(too_long) = pushed {
-            self.fail(Error::new(Class::Provider, too_long.to_string()), out);
+            self.fail(Error::unreadable(too_long.to_string()), out);
         }
     }
 
@@ -86,7 +90,7 @@ impl Decoder {
                 format!("the provider's stream cannot be read: {misfit}")
             }
         };
-        self.fail(Error::new(Class::Provider, message), out);
+        self.fail(Error::unreadable(message), out);
     }
 
     fn read(
@@ -98,17 +102,30 @@ impl Decoder {
         let mut event = Object::parse(data)?;
         let kind = event.text("type")?;
         let kind = kind.as_deref().or(name).unwrap_or_default();
+        if self.failed {
+            self.over = true;
+            if let ("response.failed", Some(mut response)) = (kind, event.object("response")?) {
+                spend(&mut response, out);
+            }
+            return Ok(());
+        }
         match kind {
             "response.created" | "response.queued" | "response.in_progress" => {
                 if let Some(mut response) = event.object("response")? {
                     self.start(&mut response, out)?;
                 }
             }
-            "response.completed" | "response.incomplete" => self.whole(&mut event, out)?,
+            "response.completed" => self.whole(&mut event, true, out)?,
+            "response.incomplete" => self.whole(&mut event, false, out)?,
             "response.failed" | "response.cancelled" => self.failed(&mut event, out)?,
-            "error" => self.fail_as(data, out),
+            "error" => {
+                self.fail(failure(data), out);
+                self.over = false;
+            }
             "keepalive" | "ping" => out.push(Event::Ping),
-            _ if event.has("error") && !kind.starts_with("response.") => self.fail_as(data, out),
+            _ if event.has("error") && !kind.starts_with("response.") => {
+                self.fail(failure(data), out);
+            }
             _ => {
                 self.start(&mut Object::default(), out)?;
                 self.reader.read(kind, &mut event, out)?;
@@ -131,15 +148,24 @@ impl Decoder {
         Ok(())
     }
 
-    fn whole(&mut self, event: &mut Object<'_>, out: &mut Vec<Event>) -> Result<(), Trouble> {
+    fn whole(
+        &mut self,
+        event: &mut Object<'_>,
+        complete: bool,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Trouble> {
         let mut response = event.object("response")?.unwrap_or_default();
         self.start(&mut response, out)?;
         let output = reader::output_of(&mut response);
         self.reader.finish(&output, out)?;
         let stop = answer::read_stop(&mut response, self.reader.seen(), &mut Vec::new())?;
-        if let Some(stop) = stop {
-            out.push(Event::Stop { choice: 0, stop });
-        }
+        // Where the response does not say it, its last event does.
+        let stop = stop.unwrap_or(if complete {
+            self.reader.seen().completed()
+        } else {
+            Stop::Length
+        });
+        out.push(Event::Stop { choice: 0, stop });
         spend(&mut response, out);
         out.push(Event::End);
         self.over = true;
@@ -151,27 +177,25 @@ impl Decoder {
         let mut response = event.object("response")?.unwrap_or_default();
         self.reader.abandon(out);
         spend(&mut response, out);
-        self.fail_as(response.raw("error")?.unwrap_or("{}"), out);
+        let raw = response.raw("error")?.unwrap_or("{}");
+        self.fail(failure(raw), out);
         Ok(())
     }
 
-    fn fail_as(&mut self, raw: &str, out: &mut Vec<Event>) {
-        let error = error::said(0, raw);
-        let message = "the provider failed and did not say why";
-        self.fail(
-            error.unwrap_or_else(|| Error::new(Class::Provider, message)),
-            out,
-        );
-    }
-
+    /// Ends the stream. What the provider said of it first is what the client hears.
     fn fail(&mut self, error: Error, out: &mut Vec<Event>) {
-        if self.over {
-            return;
+        if !self.over && !self.failed {
+            self.failed = true;
+            self.reader.abandon(out);
+            out.push(Event::Error(error));
         }
         self.over = true;
-        self.reader.abandon(out);
-        out.push(Event::Error(error));
     }
+}
+
+fn failure(raw: &str) -> Error {
+    let message = "the provider failed and did not say why";
+    error::said(0, raw).unwrap_or_else(|| Error::new(Class::Provider, message))
 }
 
 fn spend(response: &mut Object<'_>, out: &mut Vec<Event>) {

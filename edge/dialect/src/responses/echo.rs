@@ -2,10 +2,11 @@
 //!
 //! Owns the members that stand in a response whatever was answered. Must never know the answer.
 
+use payload::writer::Writer;
+
 use crate::{
     neutral::{Dropped, Format, Request},
     responses::{own, page::Page, request, settings, target::Target, tool},
-    writer::Writer,
 };
 
 /// The members of a response that its request decides.

@@ -3,6 +3,8 @@
 //! Owns the order of the events and what the last one repeats. Must never leave out a first or a last event of
 //! anything: clients put an answer together from them and check it against the whole.
 
+use payload::writer::Writer;
+
 use crate::{
     Tokens,
     neutral::{Class, Delta, Error, Event, Extra, Family, Kind, Seed, Stop},
@@ -14,7 +16,6 @@ use crate::{
         snapshot::{self, Progress, Snapshot},
         teller::{self, At, Teller},
     },
-    writer::Writer,
 };
 
 /// How much of an answer is kept for the last event, which repeats all of it, in bytes. Full: the stream fails, because

@@ -3,11 +3,14 @@
 //! Owns the words and the shapes, as a body and as an event in a stream. Must never choose a status code. A key that a
 //! provider repeats in its message is masked, because the message goes to someone else.
 
+use payload::{
+    object::{self, Object},
+    writer::Writer,
+};
+
 use crate::{
     neutral::{Class, Error, Extra},
-    object::{self, Object},
     responses::{frame, own},
-    writer::Writer,
 };
 
 /// The longest message that is passed on, in bytes. Full: the rest is cut off.
@@ -56,6 +59,7 @@ pub(crate) fn said(status: u16, raw: &str) -> Option<Error> {
     if message.is_none() && code.is_none() && inner.is_none() {
         return None;
     }
+    let message = message.filter(|message| !message.trim().is_empty());
     let message = masked(&message.unwrap_or_else(|| "the provider did not say why".to_owned()));
     if inner.is_some_and(|raw| raw.starts_with('{')) {
         own::keep(object, "", &mut extra);
@@ -256,15 +260,23 @@ fn write_param(writer: &mut Writer, error: &Error) {
 pub(crate) fn code(error: &Error) -> &str {
     match (&error.code, error.class) {
         (_, Class::Authentication) => "upstream_auth",
+        // Clients wait for certain codes of these; another provider's word for them says nothing to them.
+        (
+            Some(code),
+            Class::ContextTooLong
+            | Class::RateLimited
+            | Class::QuotaExhausted
+            | Class::ContentFiltered,
+        ) if !code.ends_with("_error") && class_of_word(code) == Some(error.class) => code,
+        (_, Class::ContextTooLong) => "context_length_exceeded",
+        (_, Class::RateLimited) => "rate_limit_exceeded",
+        (_, Class::QuotaExhausted) => "insufficient_quota",
+        (_, Class::ContentFiltered) => "content_filter",
         (Some(code), _) => code,
         (None, Class::InvalidRequest) => "invalid_request_error",
-        (None, Class::ContextTooLong) => "context_length_exceeded",
         (None, Class::TooLarge) => "request_too_large",
         (None, Class::Permission) => "permission_denied",
         (None, Class::NotFound) => "model_not_found",
-        (None, Class::RateLimited) => "rate_limit_exceeded",
-        (None, Class::QuotaExhausted) => "insufficient_quota",
-        (None, Class::ContentFiltered) => "content_filter",
         (None, Class::Overloaded) => "overloaded",
         (None, Class::Timeout) => "timeout",
         (None, Class::Provider) => "server_error",

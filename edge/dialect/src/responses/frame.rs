@@ -3,7 +3,7 @@
 //! Knows nothing of what an event says. Values that are passed on as they came may stand on several lines, and a line
 //! end would cut the event in two: between values it is as good as a space, and within them JSON has none.
 
-use crate::writer::Writer;
+use payload::writer::Writer;
 
 /// Puts an event into its frame.
 pub(crate) fn put(out: &mut Vec<u8>, kind: &str, data: Writer) {

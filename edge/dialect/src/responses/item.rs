@@ -3,12 +3,15 @@
 //! Owns what each item says. Must never know which items stand beside it. A tool of the client's own form takes any
 //! text instead of JSON: its text stands as the `input` of an object, and is taken out of it on the way back.
 
-use crate::{
+use payload::{
     json::{self, Fault},
-    neutral::{Content, Extra, Part, Role},
     object::{self, Misfit, Object},
-    responses::{content, own},
     scalar,
+};
+
+use crate::{
+    neutral::{Content, Extra, Part, Role},
+    responses::{content, own},
 };
 
 /// What an item is, by the side that said it.

@@ -2,11 +2,12 @@
 //!
 //! Owns how they are named in parts of items. Must never fetch one, nor look into its bytes.
 
-use crate::{
-    neutral::{Media, Source},
+use payload::{
     object::{Misfit, Object},
     writer::Writer,
 };
+
+use crate::neutral::{Media, Source};
 
 /// Reads the members of an `input_image`.
 pub(crate) fn read_image(part: &mut Object<'_>) -> Result<Media, Misfit> {

@@ -2,13 +2,14 @@
 //!
 //! Owns how it is written, empty and whole. Must never know which events tell of it.
 
+use payload::writer::Writer;
+
 use crate::{
     neutral::{Extra, Kind},
     responses::{
         output::{self, Call, Words},
         own,
     },
-    writer::Writer,
 };
 
 /// An item that is open.

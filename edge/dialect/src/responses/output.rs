@@ -2,10 +2,11 @@
 //!
 //! Owns their members, for an answer and for the events of a stream alike. Must never know which comes next.
 
+use payload::writer::Writer;
+
 use crate::{
     neutral::{Extra, Seed},
     responses::{content::MESSAGE, item, own},
-    writer::Writer,
 };
 
 /// One part of a message.

@@ -3,11 +3,9 @@
 //! Owns how they are kept and found again. Must never know what one of them means. A name with a dot is a member that
 //! stood deeper: whoever wrote that object knows its prefix.
 
-use crate::{
-    neutral::{Dropped, Extra, Family},
-    object::Object,
-    writer::Writer,
-};
+use payload::{object::Object, writer::Writer};
+
+use crate::neutral::{Dropped, Extra, Family};
 
 /// A member of this family.
 pub(crate) fn extra(name: impl Into<String>, raw: &str) -> Extra {

@@ -1,9 +1,10 @@
 //! What a request is written on: the text that grows, what was left out of it, and for whom it is.
 
+use payload::writer::Writer;
+
 use crate::{
     neutral::{Dropped, Unsupported},
     responses::target::Target,
-    writer::Writer,
 };
 
 /// A request that is being written.

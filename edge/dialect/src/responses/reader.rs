@@ -3,16 +3,19 @@
 //! Owns which events belong to which part, and what is made up for when a provider leaves some of them out: an item is
 //! told at least by its last event. Must never know how a stream begins or ends.
 
+use payload::{
+    object::{self, Misfit, Object},
+    scalar,
+};
+
 use crate::{
     neutral::{Content, Delta, Event, Kind, Part, Seed},
-    object::{self, Misfit, Object},
     responses::{
         answer::Seen,
         item::{self, Item},
         own,
         queue::{Full, Key, Queue},
     },
-    scalar,
 };
 
 /// The most items and parts of messages in one stream. Full: the stream is given up.

@@ -2,9 +2,13 @@
 //!
 //! Owns the outermost object. Must never know which provider gets it: what one of them minds stands in the target.
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     neutral::{Dropped, Encoded, Extra, Json, Part, Request, Role, Sampling, Turn, Unsupported},
-    object::{self, Misfit, Object},
     responses::{
         content, own,
         page::{Page, unsupported},
@@ -12,7 +16,6 @@ use crate::{
         target::Target,
         tool, turns,
     },
-    writer::Writer,
 };
 
 /// What is asked for to be told how likely each word was.

@@ -2,11 +2,14 @@
 //!
 //! Owns their words. Must never know which model understands which: see `target`.
 
+use payload::{
+    object::{Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     neutral::{Effort, Extra, Format, Json, Reasoning},
-    object::{Misfit, Object},
     responses::{content, own},
-    writer::Writer,
 };
 
 /// What begins a member of `text` that is kept with the request.
@@ -89,7 +92,7 @@ fn write_format(writer: &mut Writer, format: &Format, extra: &[Extra]) {
 pub(crate) fn read_reasoning(mut object: Object<'_>) -> Result<Reasoning, Misfit> {
     let mut reasoning = Reasoning::default();
     if let Some(raw) = object.raw("effort")? {
-        let word = crate::object::text(raw).map_err(|misfit| misfit.within("effort"))?;
+        let word = payload::object::text(raw).map_err(|misfit| misfit.within("effort"))?;
         reasoning.effort = Effort::of(&word);
         if reasoning.effort.is_none() {
             reasoning.extra.push(own::extra("effort", raw));

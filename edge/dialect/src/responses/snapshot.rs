@@ -3,11 +3,12 @@
 //! Owns which members are always there: clients with types read them without asking. Must never know what its items
 //! say: they are given as they are written.
 
+use payload::writer::Writer;
+
 use crate::{
     Tokens,
     neutral::{Answer, Error, Extra, Seed, Stop},
     responses::{echo::Echo, error, own, usage},
-    writer::Writer,
 };
 
 /// What a response says of itself beside what its request decides.

@@ -2,10 +2,11 @@
 //!
 //! Owns `sequence_number`, which goes up by one from event to event. Must never know which event comes next.
 
+use payload::writer::Writer;
+
 use crate::{
     neutral::Error,
     responses::{error, frame},
-    writer::Writer,
 };
 
 /// Tells events.

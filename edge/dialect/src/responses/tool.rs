@@ -3,14 +3,17 @@
 //! Owns functions, tools of the client's own form, and which tool is the provider's own. Must never know how a call
 //! looks: see `item`.
 
+use payload::{
+    object::{self, Misfit, Object},
+    writer::Writer,
+};
+
 use crate::{
     neutral::{Extra, Json, Tool, ToolChoice, Unsupported},
-    object::{self, Misfit, Object},
     responses::{
         content, own,
         page::{Page, unsupported},
     },
-    writer::Writer,
 };
 
 /// What a tool of the client's own form takes, as any model understands it.

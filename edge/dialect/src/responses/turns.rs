@@ -3,9 +3,10 @@
 //! Owns which items belong to one turn: all that the model says in a row is one, calls and thoughts among it, and all
 //! that its tools answer in a row is another. Must never know what an item says: see `item`.
 
+use payload::object::Misfit;
+
 use crate::{
     neutral::{Content, Part, Role, Turn, Unsupported},
-    object::Misfit,
     responses::{
         content::{self, MESSAGE},
         item::{self, Item, OTHER, REDACTED},

@@ -3,14 +3,13 @@
 //! Owns the arithmetic between counts that hold one another and disjoint ones. Must never guess: what does not say how
 //! much was used is no usage.
 
-use crate::{
-    Tokens,
-    neutral::Extra,
+use payload::{
     object::{Misfit, Object},
-    responses::own,
     scalar,
     writer::Writer,
 };
+
+use crate::{Tokens, neutral::Extra, responses::own};
 
 const INPUT: &str = "usage.input_tokens_details.";
 const OUTPUT: &str = "usage.output_tokens_details.";

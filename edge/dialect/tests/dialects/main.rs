@@ -15,3 +15,4 @@ mod openai_embeddings;
 mod aws;
 mod converse;
 mod crossings;
+mod proofs;

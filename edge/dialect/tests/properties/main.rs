@@ -8,3 +8,4 @@ mod generated;
 mod rewrites;
 mod splits;
 mod mutations;
+mod frames;

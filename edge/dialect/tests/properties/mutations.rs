@@ -4,11 +4,11 @@
 
 use bytes::Bytes;
 use dialect::{
-    json::Fault,
     openai::{answer, stream::Meter},
     request::{self, Endpoint, Refused, Rewrite},
 };
 use fastrand::Rng;
+use payload::json::Fault;
 use serde_json::value::RawValue;
 
 use crate::generated;
@@ -55,7 +55,7 @@ fn broken_bodies_are_refused_or_rewritten_and_never_panic() {
 }
 
 #[test]
-fn broken_streams_pass_unchanged_and_never_panic() {
+fn broken_streams_pass_unchanged_up_to_where_they_are_broken_and_never_panic() {
     for seed in 0..4 * generated::ROUNDS {
         let mut rng = Rng::with_seed(seed);
         let mut stream = Vec::new();
@@ -70,13 +70,18 @@ fn broken_streams_pass_unchanged_and_never_panic() {
         for strip in [false, true] {
             let (mut meter, mut out) = (Meter::new(strip), Vec::new());
             for piece in stream.chunks(rng.usize(1..50)) {
+                if meter.is_unreadable() {
+                    break;
+                }
                 meter.push(Bytes::copy_from_slice(piece), &mut out);
             }
             meter.finish(&mut out);
             let out = out.concat();
             assert!(out.len() <= stream.len(), "seed {seed}");
             if !strip || meter.tokens().is_none() && !contains(&stream, b"usage") {
-                assert_eq!(out, stream, "seed {seed}");
+                let whole = out == stream;
+                assert!(whole || meter.is_unreadable(), "seed {seed}");
+                assert!(stream.starts_with(&out), "seed {seed}");
             }
         }
     }

@@ -20,13 +20,13 @@ use hyper::{
 };
 use policy::provider::ProviderKind;
 use rustls::ClientConfig;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     call::{
-        dial::{CannotDial, Dialler},
+        dial::{CannotDial, Dialler, Wire},
         guard::Guard,
-        line::{Broken, Line, Unanswered},
+        line::{Broken, Line, Sent, Unanswered},
         origin::Origin,
         pool::Pool,
         signature::{self, Unsignable},
@@ -34,21 +34,19 @@ use crate::{
     in_force::Credential,
 };
 
-/// One core's connections to providers.
-pub struct Client {
+/// One core's connections to providers, for requests with bodies of this type.
+pub struct Client<B: Sent = Full<Bytes>> {
     dialler: Dialler,
-    pool: Rc<Pool>,
-    first_byte_max: Duration,
+    pool: Rc<Pool<B>>,
 }
 
 /// On which terms connections are made and kept.
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// Which addresses may be dialled.
     pub guard: Guard,
     /// From resolving to the end of the TLS handshake.
     pub connect_max: Duration,
-    /// From sending to the head of the answer.
-    pub first_byte_max: Duration,
     /// How long a connection may rest.
     pub rest_max: Duration,
     /// How many may rest for each origin.
@@ -56,10 +54,10 @@ pub struct Terms {
 }
 
 /// The body of an answer. Dropping it before its end closes the connection.
-pub struct Body {
+pub struct Body<B: Sent = Full<Bytes>> {
     incoming: Incoming,
-    line: Option<Line>,
-    pool: Rc<Pool>,
+    line: Option<Line<B>>,
+    pool: Rc<Pool<B>>,
     origin: Rc<Origin>,
 }
 
@@ -70,6 +68,8 @@ pub struct Presented<'a> {
     pub credential: &'a Credential,
     /// The kind of provider, which says how.
     pub kind: ProviderKind,
+    /// The header that takes it as it is, where the provider's mapping names one.
+    pub header: Option<&'a HeaderName>,
     /// Where it stands.
     pub origin: &'a Origin,
     /// Now, in seconds since 1970, for credentials that sign.
@@ -100,14 +100,21 @@ pub enum NoAnswer {
     Slow,
 }
 
-/// Adds the credential to a request, if it is for where the request goes.
-pub fn authenticate(
-    request: &mut Request<Full<Bytes>>,
+/// Whether this credential signs what it is presented with, so that all of it must be there before.
+pub fn signs(credential: &Credential, kind: ProviderKind) -> bool {
+    kind == ProviderKind::Bedrock && credential.secret.contains(&b':')
+}
+
+/// Adds the credential to a request, if it is for where the request goes. `whole` gives the body where it is signed.
+pub fn authenticate<B>(
+    request: &mut Request<B>,
     presented: Presented<'_>,
+    whole: fn(&B) -> Bytes,
 ) -> Result<(), ForeignCredential> {
     let Presented {
         credential,
         kind,
+        header: own,
         origin,
         now_seconds,
     } = presented;
@@ -115,11 +122,13 @@ pub fn authenticate(
         return Err(ForeignCredential);
     }
     let secret = credential.secret.as_slice();
-    if kind == ProviderKind::Bedrock && secret.contains(&b':') {
-        let signed = signature::sign(request, secret, origin.host(), now_seconds);
+    if signs(credential, kind) {
+        let body = whole(request.body());
+        let signed = signature::sign(request, &body, secret, (origin.host(), now_seconds));
         return signed.map_err(|Unsignable| ForeignCredential);
     }
     let (name, text) = match kind {
+        _ if let Some(own) = own => (own.clone(), secret.to_vec()),
         ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), secret.to_vec()),
         ProviderKind::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.to_vec()),
         ProviderKind::AzureOpenAi => (HeaderName::from_static("api-key"), secret.to_vec()),
@@ -133,18 +142,17 @@ pub fn authenticate(
 
 // === impl Client ===
 
-impl Client {
+impl<B: Sent> Client<B> {
     /// A client with an empty pool.
     pub fn new(terms: Terms, tls: Arc<ClientConfig>) -> Self {
         Self {
             dialler: Dialler::new(terms.guard, tls, terms.connect_max),
             pool: Rc::new(Pool::new(terms.resting_max, terms.rest_max)),
-            first_byte_max: terms.first_byte_max,
         }
     }
 
     /// A connection to `origin`, and whether it is new.
-    pub async fn line(&self, origin: &Origin) -> Result<(Line, bool), NoAnswer> {
+    pub async fn line(&self, origin: &Origin) -> Result<(Line<B>, bool), NoAnswer> {
         match poll_fn(|cx| Poll::Ready(self.pool.take(origin.text(), cx))).await {
             Some(line) => Ok((line, false)),
             None => Ok((self.dial(origin).await?, true)),
@@ -152,19 +160,21 @@ impl Client {
     }
 
     /// Sends `request` on `line`. A connection from the pool may turn out to be closed already; then, and only
-    /// if nothing of the request was sent, it is sent once more on a new one.
+    /// if nothing of the request was sent, it is sent once more on a new one. The head of the answer is waited for
+    /// until `by`.
     pub async fn send(
         &self,
         origin: &Rc<Origin>,
-        line: (Line, bool),
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Body>, NoAnswer> {
+        line: (Line<B>, bool),
+        request: Request<B>,
+        by: Instant,
+    ) -> Result<Response<Body<B>>, NoAnswer> {
         let (mut line, new) = line;
-        let waited = timeout(self.first_byte_max, line.exchange(request)).await;
+        let waited = timeout_at(by, line.exchange(request)).await;
         let answer = match waited.map_err(|_| NoAnswer::Slow)? {
             Err(Unanswered::Stale(request)) if !new => {
                 line = self.dial(origin).await?;
-                let waited = timeout(self.first_byte_max, line.exchange(*request)).await;
+                let waited = timeout_at(by, line.exchange(*request)).await;
                 waited.map_err(|_| NoAnswer::Slow)?
             }
             answer => answer,
@@ -194,10 +204,15 @@ impl Client {
         self.pool.sweep(cx);
     }
 
-    async fn dial(&self, origin: &Origin) -> Result<Line, NoAnswer> {
+    /// A new connection to `origin` on which nothing is spoken yet.
+    pub async fn wire(&self, origin: &Origin) -> Result<Wire, NoAnswer> {
         // Boxed: dialling is large, and rare beside the requests that carry this future's size.
         let wire = Box::pin(self.dialler.dial(origin)).await;
-        let wire = wire.map_err(NoAnswer::Unreachable)?;
+        wire.map_err(NoAnswer::Unreachable)
+    }
+
+    async fn dial(&self, origin: &Origin) -> Result<Line<B>, NoAnswer> {
+        let wire = self.wire(origin).await?;
         let line = Line::open(wire).await;
         line.map_err(|Broken| NoAnswer::Unreachable(CannotDial::Closed))
     }
@@ -205,7 +220,7 @@ impl Client {
 
 // === impl Body ===
 
-impl Body {
+impl<B: Sent> Body<B> {
     /// The next bytes; `None` at the end. The connection goes back to the pool with the last of them.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let Some(line) = &mut self.line else {
@@ -253,8 +268,8 @@ impl Body {
 
 // === impl NoAnswer ===
 
-impl From<Unanswered> for NoAnswer {
-    fn from(unanswered: Unanswered) -> Self {
+impl<B> From<Unanswered<B>> for NoAnswer {
+    fn from(unanswered: Unanswered<B>) -> Self {
         match unanswered {
             Unanswered::Stale(_) => Self::Unreachable(CannotDial::Closed),
             Unanswered::Broken => Self::Broken,
@@ -266,7 +281,7 @@ impl From<Unanswered> for NoAnswer {
 mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
-    use crate::call::dial::{self, Wire};
+    use crate::call::dial;
 
     use super::*;
 
@@ -281,14 +296,20 @@ mod tests {
         let terms = Terms {
             guard: Guard::new(Vec::new()),
             connect_max: Duration::from_secs(1),
-            first_byte_max: Duration::from_secs(1),
             rest_max: Duration::from_secs(1),
             resting_max: 1,
         };
-        let client = Client::new(terms, dial::tls().unwrap());
+        let client = Client::<Full<Bytes>>::new(terms, dial::tls().unwrap());
         let origin = Rc::new(Origin::parse(&format!("http://{address}")).unwrap());
         let request = Request::post("/").body(Full::default()).unwrap();
-        let answer = client.send(&origin, (line, true), request).await;
+        let answer = client
+            .send(
+                &origin,
+                (line, true),
+                request,
+                Instant::now() + Duration::from_secs(1),
+            )
+            .await;
         assert!(matches!(
             answer.err(),
             Some(NoAnswer::Unreachable(CannotDial::Closed))

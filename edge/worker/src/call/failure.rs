@@ -1,14 +1,18 @@
 //! Why no target has answered, as the log and the responder need to know it.
 //!
-//! Holds nothing that a provider said, save its status.
+//! What a provider said of the request itself is kept for its client, and never logged.
 
 use std::fmt;
 
-use http::StatusCode;
+use bytes::Bytes;
+use dialect::neutral::{Dropped, Error};
+use http::{HeaderMap, StatusCode};
 
 use crate::{
-    call::{client::NoAnswer, dial::CannotDial},
-    translate,
+    admit::room::Room,
+    call::{client::NoAnswer, dial::CannotDial, opening::Early, upload::Stopped},
+    record::Entry,
+    translate::{self, custom::Unanswerable},
 };
 
 /// Why no target has answered.
@@ -30,6 +34,41 @@ pub enum Failure {
     Untranslatable(Box<translate::Refusal>),
     /// The provider's answer is not what its dialect says.
     Unreadable,
+    /// The provider's programs make no answer of what it answered.
+    Unmapped(Box<Unanswerable>),
+    /// The client's body, which was passed on as it came, did not come to its end.
+    Upload(Stopped),
+    /// The provider said what went wrong.
+    Reported(Box<Reported>),
+}
+
+/// A request that no provider answered.
+pub struct Unanswered {
+    /// Why.
+    pub failure: Failure,
+    /// Waits to hear which status that becomes.
+    pub entry: Entry,
+    /// `model@version`; empty where there is none.
+    pub label: String,
+    /// What is left of the limits.
+    pub room: Room,
+}
+
+/// What a provider said went wrong.
+#[derive(Debug)]
+pub struct Reported {
+    /// What it means.
+    pub error: Error,
+    /// The status that it came with; `None` where it came as the first event of a stream that began well.
+    pub status: Option<StatusCode>,
+    /// As it came, for a client that speaks the provider's dialect.
+    pub verbatim: Option<Bytes>,
+    /// The headers that it came with.
+    pub headers: HeaderMap,
+    /// When the provider says that it is worth asking again, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// What of the request was left out on the way.
+    pub dropped: Dropped,
 }
 
 // === impl Failure ===
@@ -40,6 +79,65 @@ impl Failure {
         !matches!(
             self,
             Self::Misconfigured(_) | Self::Unreachable(_) | Self::Untranslatable(_)
+        )
+    }
+
+    /// Whether a provider was asked, or at least dialled.
+    pub const fn was_tried(&self) -> bool {
+        !matches!(self, Self::Misconfigured(_) | Self::Untranslatable(_))
+    }
+
+    /// The same, for a request of which this was left out.
+    pub fn with_dropped(mut self, dropped: Dropped) -> Self {
+        if let Self::Reported(said) = &mut self {
+            said.dropped = dropped;
+        }
+        self
+    }
+
+    /// Whether another target may do better. What is wrong with the request itself is wrong everywhere.
+    pub const fn may_move_on(&self) -> bool {
+        match self {
+            Self::Reported(said) => !said.error.class.is_the_requests(),
+            Self::Upload(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Its name in records and metrics: the code that a client would get, or that the provider said it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(CannotDial::Forbidden) => "upstream_address_forbidden",
+            Self::Misconfigured(_) => "upstream_misconfigured",
+            Self::Unreachable(_) => "upstream_unreachable",
+            Self::Broken => "upstream_broken",
+            Self::Slow => "upstream_timeout",
+            Self::CredentialRefused(_) => "upstream_auth_failed",
+            Self::Unexpected(_) => "upstream_unexpected_status",
+            Self::Untranslatable(_) => "unsupported_by_model",
+            Self::Unreadable => "upstream_unreadable",
+            Self::Unmapped(_) => "mapping_failed",
+            Self::Reported(_) => "upstream_error",
+            Self::Upload(Stopped::TooLarge(_)) => "request_too_large",
+            Self::Upload(Stopped::Slow) => "request_timeout",
+            Self::Upload(Stopped::Broken) => "request_incomplete",
+        }
+    }
+
+    /// The status that the provider answered with; zero where it gave none.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::CredentialRefused(status) | Self::Unexpected(status) => status.as_u16(),
+            Self::Reported(said) => said.status.map_or(0, |status| status.as_u16()),
+            _ => 0,
+        }
+    }
+
+    /// Whether the provider answered with an error, and bills nothing unless it says so.
+    pub const fn was_refused(&self) -> bool {
+        matches!(
+            self,
+            Self::CredentialRefused(_) | Self::Unexpected(_) | Self::Reported(_)
         )
     }
 
@@ -55,6 +153,24 @@ impl From<NoAnswer> for Failure {
             NoAnswer::Unreachable(why) => Self::Unreachable(why),
             NoAnswer::Broken => Self::Broken,
             NoAnswer::Slow => Self::Slow,
+        }
+    }
+}
+
+impl From<Early> for Failure {
+    fn from(early: Early) -> Self {
+        match early {
+            Early::Broken => Self::Broken,
+            Early::Slow => Self::Slow,
+            Early::Unreadable => Self::Unreadable,
+            Early::Said(error) => Self::Reported(Box::new(Reported {
+                retry_after_ms: error.retry_after_ms,
+                error: *error,
+                status: None,
+                verbatim: None,
+                headers: HeaderMap::new(),
+                dropped: Dropped::default(),
+            })),
         }
     }
 }
@@ -83,8 +199,18 @@ impl fmt::Display for Failure {
                 write!(f, "the provider answered with status {}", status.as_u16())
             }
             // What the client sent is not for the log.
-            Self::Untranslatable(_) => f.write_str("the request has no words in its dialect"),
+            Self::Untranslatable(why) => f.write_str(match **why {
+                translate::Refusal::Program(_) => "the request program failed",
+                _ => "the request has no words in its dialect",
+            }),
+            Self::Unmapped(why) => why.fmt(f),
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),
+            // What it said may hold what the client sent.
+            Self::Reported(said) => match said.status {
+                Some(status) => write!(f, "the provider answered {}", status.as_u16()),
+                None => f.write_str("the provider's stream began with an error"),
+            },
+            Self::Upload(why) => why.fmt(f),
         }
     }
 }

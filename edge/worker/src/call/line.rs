@@ -4,6 +4,7 @@
 //! has to be woken for each chunk. A line at rest is not polled either; it is looked at when it is taken up.
 
 use std::{
+    error::Error,
     future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -24,10 +25,15 @@ use crate::call::dial::Wire;
 // Full: the provider has failed.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// A connection.
-pub struct Line {
-    sender: http1::SendRequest<Full<Bytes>>,
-    connection: Option<Box<http1::Connection<TokioIo<Wire>, Full<Bytes>>>>,
+/// A body of a request, as this connection sends it.
+pub trait Sent: Body<Data = Bytes, Error: Error + Send + Sync> + Unpin + 'static {}
+
+impl<B: Body<Data = Bytes, Error: Error + Send + Sync> + Unpin + 'static> Sent for B {}
+
+/// A connection, for requests with bodies of this type.
+pub struct Line<B: Sent = Full<Bytes>> {
+    sender: http1::SendRequest<B>,
+    connection: Option<Box<http1::Connection<TokioIo<Wire>, B>>>,
 }
 
 /// The provider broke the connection, or what it said is not HTTP.
@@ -35,16 +41,16 @@ pub struct Line {
 pub struct Broken;
 
 /// Why there is no answer.
-pub enum Unanswered {
+pub enum Unanswered<B = Full<Bytes>> {
     /// The connection was closed before any of the request was sent; here is the request.
-    Stale(Box<Request<Full<Bytes>>>),
+    Stale(Box<Request<B>>),
     /// The request may have arrived.
     Broken,
 }
 
 // === impl Line ===
 
-impl Line {
+impl<B: Sent> Line<B> {
     /// Speaks HTTP/1.1 on `wire`. Waits for nothing.
     pub async fn open(wire: Wire) -> Result<Self, Broken> {
         let mut http = http1::Builder::new();
@@ -62,8 +68,8 @@ impl Line {
     /// Sends a request and waits for the head of its answer.
     pub async fn exchange(
         &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Unanswered> {
+        request: Request<B>,
+    ) -> Result<Response<Incoming>, Unanswered<B>> {
         let mut answer = pin!(self.sender.try_send_request(request));
         let connection = &mut self.connection;
         poll_fn(|cx| {
@@ -110,8 +116,8 @@ impl Line {
 }
 
 /// Lets a connection do what it can. One that has ended is dropped, and must not be polled again.
-fn drive(
-    connection: &mut Option<Box<http1::Connection<TokioIo<Wire>, Full<Bytes>>>>,
+fn drive<B: Sent>(
+    connection: &mut Option<Box<http1::Connection<TokioIo<Wire>, B>>>,
     cx: &mut Context<'_>,
 ) {
     if let Some(running) = connection

@@ -10,24 +10,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::call::line::Line;
+use bytes::Bytes;
+use http_body_util::Full;
+
+use crate::call::line::{Line, Sent};
 
 /// Connections at rest.
-pub struct Pool {
+pub struct Pool<B: Sent = Full<Bytes>> {
     // Borrowed for one push or pop, never over an await.
-    resting: RefCell<HashMap<String, Vec<Resting>>>,
+    resting: RefCell<HashMap<String, Vec<Resting<B>>>>,
     per_origin_max: usize,
     time_max: Duration,
 }
 
-struct Resting {
-    line: Line,
+struct Resting<B: Sent> {
+    line: Line<B>,
     since: Instant,
 }
 
 // === impl Pool ===
 
-impl Pool {
+impl<B: Sent> Pool<B> {
     /// A pool that keeps `per_origin_max` connections to each origin, each for at most `time_max`.
     pub fn new(per_origin_max: usize, time_max: Duration) -> Self {
         Self {
@@ -38,7 +41,7 @@ impl Pool {
     }
 
     /// The connection to `origin` that was used last, if one is still good.
-    pub fn take(&self, origin: &str, cx: &mut Context<'_>) -> Option<Line> {
+    pub fn take(&self, origin: &str, cx: &mut Context<'_>) -> Option<Line<B>> {
         let mut resting = self.resting.borrow_mut();
         let lines = resting.get_mut(origin)?;
         while let Some(Resting { mut line, since }) = lines.pop() {
@@ -53,7 +56,7 @@ impl Pool {
     }
 
     /// Lets a connection rest that can take another request; closes it otherwise.
-    pub fn put(&self, origin: &str, mut line: Line, cx: &mut Context<'_>) {
+    pub fn put(&self, origin: &str, mut line: Line<B>, cx: &mut Context<'_>) {
         if !line.is_free(cx) {
             return;
         }

@@ -3,10 +3,8 @@
 //! Knows how such a pair is written down and which region a host stands in; the signature itself is the dialect's. No
 //! half of the pair is in an error or a log, and the secret half leaves this process in no form but the signature.
 
-use bytes::Bytes;
 use dialect::aws::sigv4::{self, Credentials, Scope};
 use http::{HeaderValue, header};
-use http_body_util::Full;
 use hyper::Request;
 
 /// The region of a host that does not tell its own.
@@ -17,12 +15,14 @@ const REGION: &str = "us-east-1";
 pub struct Unsignable;
 
 /// Adds the signature. `secret` is `ACCESS_KEY_ID:SECRET_ACCESS_KEY`, and perhaps `:SESSION_TOKEN`.
-pub fn sign(
-    request: &mut Request<Full<Bytes>>,
+/// `at` is the host and now, in seconds since 1970; `body` is all of it.
+pub fn sign<B>(
+    request: &mut Request<B>,
+    body: &[u8],
     secret: &[u8],
-    host: &str,
-    now_seconds: u64,
+    at: (&str, u64),
 ) -> Result<(), Unsignable> {
+    let (host, now_seconds) = at;
     let pair = str::from_utf8(secret).map_err(|_| Unsignable)?;
     let mut parts = pair.splitn(3, ':');
     let (Some(access_key_id), Some(secret_access_key)) = (parts.next(), parts.next()) else {
@@ -41,15 +41,13 @@ pub fn sign(
             text(header::CONTENT_TYPE).unwrap_or_default(),
         ),
     ];
-    // The whole of it: a body of this type comes in one piece.
-    let body = request.body().clone().into_inner().unwrap_or_default();
     let path = request.uri().path();
     let said = sigv4::Request {
         method: request.method().as_str(),
         path,
         query: request.uri().query().unwrap_or_default(),
         headers: &signed,
-        body: &body,
+        body,
     };
     let added = sigv4::sign(
         &said,
@@ -103,13 +101,14 @@ mod tests {
     fn a_pair_becomes_a_signature_and_what_is_none_is_refused() {
         let mut request = Request::post("http://h/model/a/converse")
             .header("host", "h")
-            .body(Full::default())
+            .body(())
             .unwrap();
         assert_eq!(
-            sign(&mut request, b"only-one-half", "h", 0),
+            sign(&mut request, b"", b"only-one-half", ("h", 0)),
             Err(Unsignable)
         );
-        sign(&mut request, b"AKID:secret:token", "h", 1_440_938_160).unwrap();
+        let at = ("h", 1_440_938_160);
+        sign(&mut request, b"", b"AKID:secret:token", at).unwrap();
         let text = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(text("x-amz-date"), "20150830T123600Z");
         assert_eq!(text("x-amz-security-token"), "token");

@@ -63,6 +63,43 @@ fn a_whole_object_is_put_and_a_foreign_one_refused() {
 }
 
 #[test]
+fn a_version_whose_rules_cannot_be_used_is_refused_whole() {
+    let version = |transform_rules: &str, header_rules: &str| wire::Change {
+        kind: Kind::Version as u32,
+        key: vec![7; 16],
+        value: message::encode(&wire::VersionPolicy {
+            id: vec![7; 16],
+            model_id: vec![8; 16],
+            name: "v1".to_owned(),
+            targets: vec![wire::TargetPolicy {
+                provider_id: vec![9; 16],
+                provider_model: "m".to_owned(),
+            }],
+            transform_rules: transform_rules.to_owned(),
+            header_rules: header_rules.to_owned(),
+        }),
+        ..change(&organization(1))
+    };
+    let recipe = |change| match Step::read(Lane::Config, change).act {
+        Act::Put(Object::Version(version)) => version.recipe,
+        other => panic!("{other:?}"),
+    };
+    assert!(recipe(version("", "")).is_none());
+    assert!(recipe(version("[]", "[]")).is_none());
+    let read = recipe(version(r#"[{"jq":"."}]"#, r#"[{"copy":"x-a"}]"#)).unwrap();
+    assert!(read.transform().runs_programs() && read.headers().copy_any());
+    for (rules, headers) in [
+        ("[", ""),
+        (r#"[{"jq":"env"}]"#, ""),
+        (r#"[{"of_a_newer_build":1}]"#, ""),
+        ("", r#"[{"copy":"authorization"}]"#),
+    ] {
+        let why = refusal(Lane::Config, version(rules, headers));
+        assert_eq!(why, "its rules cannot be used by this build");
+    }
+}
+
+#[test]
 fn an_unknown_kind_is_passed_over_unless_it_must_be_understood() {
     let strange = wire::Change {
         kind: 200,

@@ -37,6 +37,10 @@ pub fn describe() {
         "sluice_usage_implausible_total",
         "Answers whose provider claimed more tokens than a request can use; they count the most that one may have"
     );
+    metrics::describe_counter!(
+        "sluice_usage_program_failed_total",
+        "Answers whose provider's usage program failed; their use is estimated"
+    );
     metrics::describe_counter!("sluice_tokens_total", "Tokens used, by kind");
     metrics::describe_histogram!(
         "sluice_request_first_byte_seconds",

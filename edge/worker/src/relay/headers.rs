@@ -3,7 +3,15 @@
 //! Takes out what belongs to the connection, what names the account or the servers behind it, and what only we
 //! may say.
 
-use http::{HeaderMap, HeaderName, header};
+use dialect::neutral::Dropped;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// What of the request was left out on its way to the provider.
+const DROPPED: HeaderName = HeaderName::from_static("x-sluice-dropped");
+
+/// The longest list of what was left out, in bytes.
+// Full: the rest is not named.
+const DROPPED_BYTES_MAX: usize = 1_024;
 
 /// The headers that go on, in their order.
 pub fn kept(headers: HeaderMap) -> HeaderMap {
@@ -25,6 +33,28 @@ pub fn kept(headers: HeaderMap) -> HeaderMap {
         }
     }
     kept
+}
+
+/// Adds what of the request was left out.
+pub fn name_dropped(headers: &mut HeaderMap, dropped: &Dropped) {
+    if let Some(dropped) = named(dropped) {
+        headers.insert(DROPPED, dropped);
+    }
+}
+
+/// What was left out, for people: as many names as a header may hold.
+fn named(dropped: &Dropped) -> Option<HeaderValue> {
+    let mut names = String::new();
+    for path in dropped.paths() {
+        let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
+        if plain && names.len() + path.len() + 2 <= DROPPED_BYTES_MAX {
+            if !names.is_empty() {
+                names.push_str(", ");
+            }
+            names.push_str(path);
+        }
+    }
+    (!names.is_empty()).then_some(HeaderValue::try_from(names).ok()?)
 }
 
 fn goes_on(name: &str) -> bool {
@@ -54,6 +84,10 @@ fn goes_on(name: &str) -> bool {
             | "reporting-endpoints"
             | "clear-site-data"
             | "x-should-retry"
+            // An address at the provider that takes an upload from whoever knows it.
+            | "x-goog-upload-url"
+            | "x-goog-upload-control-url"
+            | "operation-location"
     );
     let account = matches!(name, "server" | "via" | "x-powered-by" | "openai-project")
         || name.contains("organization")

@@ -5,7 +5,7 @@
 
 use proto::{message, usage};
 
-use crate::record::Record;
+use crate::record::{Attempt, Record};
 
 /// The longest text that the control plane stores, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -49,6 +49,19 @@ pub fn record(record: Record) -> usage::Record {
         duration_us: record.duration_us.min(NUMBER_MAX),
         first_byte_us: record.first_byte_us.min(NUMBER_MAX),
         previous_secret: record.previous_secret,
+        attempts: record.attempts.into_iter().map(attempt).collect(),
+        request_bytes: record.request_bytes.min(NUMBER_MAX),
+        answer_bytes: record.answer_bytes.min(NUMBER_MAX),
+    }
+}
+
+fn attempt(attempt: Attempt) -> usage::Attempt {
+    usage::Attempt {
+        provider_id: attempt.provider.as_bytes().to_vec(),
+        provider_model: text(attempt.provider_model),
+        code: attempt.code.to_owned(),
+        status: u32::from(attempt.status),
+        tokens: attempt.tokens.total().min(NUMBER_MAX),
     }
 }
 

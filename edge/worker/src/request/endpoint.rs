@@ -2,8 +2,15 @@
 //!
 //! Knows paths and methods; knows nothing of what stands in a request.
 
-use dialect::{neutral::Family, request::Endpoint as Inference};
-use http::Method;
+use dialect::{
+    inference::path::{Addressee, Asks, name},
+    listing::Page,
+    neutral::Family,
+    request::Endpoint as Inference,
+};
+use http::{HeaderMap, Method};
+
+use crate::request::query;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,9 +18,49 @@ pub enum Endpoint {
     /// Something a model answers.
     Inference(Asked),
     /// The list of models.
-    Models,
-    /// One model, by name.
-    Model(String),
+    Models(Box<Listed>),
+    /// One model, by name, and in whose form.
+    Model(Box<(String, Family)>),
+    /// What a server of tensors says of itself.
+    Server(Server),
+    /// Whether a model of tensors can be asked, in this version if one is named.
+    Ready {
+        /// The model.
+        model: Box<str>,
+        /// Its version.
+        version: Option<Box<str>>,
+    },
+}
+
+/// What a server of tensors says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// Who it is.
+    Metadata,
+    /// That it runs.
+    Live,
+    /// That it can be asked.
+    Ready,
+}
+
+/// How models are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// In whose form.
+    pub family: Family,
+    /// Which of them.
+    pub page: Page,
+}
+
+/// In whose words an error is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Manner {
+    /// Those of a family of chat.
+    Family(Family),
+    /// Those of the Open Inference Protocol.
+    Inference,
+    /// Our own, for custom models.
+    Custom,
 }
 
 /// What a model is asked, as far as the path says it.
@@ -22,13 +69,15 @@ pub struct Asked {
     /// What.
     pub inference: Inference,
     /// Which model, where the path says it and not the body.
-    pub model: Option<String>,
+    pub model: Option<Box<str>>,
+    /// Which version of it, where the path says that.
+    pub version: Option<Box<str>>,
     /// Whether a stream of Gemini's is to be server-sent events.
     pub events: bool,
 }
 
 /// A closed set of words for what a path asks for, as labels of metrics.
-pub const LABELS: [&str; 9] = [
+pub const LABELS: [&str; 13] = [
     "chat_completions",
     "completions",
     "embeddings",
@@ -37,8 +86,24 @@ pub const LABELS: [&str; 9] = [
     "messages",
     "generate_content",
     "count_tokens",
+    "infer",
+    "invoke",
     "other",
+    "passthrough",
+    "realtime",
 ];
+
+/// The places in [`LABELS`] of what does not go through the pipeline's usual line.
+pub const MODELS: usize = 3;
+/// As [`MODELS`].
+pub const PASSTHROUGH: usize = 11;
+/// As [`MODELS`].
+pub const REALTIME: usize = 12;
+
+/// What stands before a provider's name in the path of what is passed through.
+pub const PASSTHROUGH_PREFIX: &str = "/passthrough/";
+/// The path of the Realtime API.
+pub const REALTIME_PATH: &str = "/v1/realtime";
 
 /// Which of [`LABELS`] a path belongs to.
 pub fn label(path: &str) -> usize {
@@ -51,8 +116,12 @@ pub fn label(path: &str) -> usize {
         "/v1/messages/count_tokens" => 7,
         _ if generated(path).is_some_and(|(_, asked)| asked.counts()) => 7,
         _ if generated(path).is_some() => 6,
-        _ if path == "/v1/models" || path.starts_with("/v1/models/") => 3,
-        _ => 8,
+        _ if path.starts_with("/v1/models") || path.starts_with("/v1beta/models") => MODELS,
+        _ if path.starts_with(PASSTHROUGH_PREFIX) => PASSTHROUGH,
+        REALTIME_PATH => REALTIME,
+        _ if path == "/v2" || path.starts_with("/v2/") => 8,
+        _ if invoked(path).is_some() => 9,
+        _ => 10,
     }
 }
 
@@ -66,6 +135,8 @@ pub const fn word(endpoint: Inference) -> &'static str {
         Inference::Messages => "messages",
         Inference::CountMessages | Inference::CountGenerate => "count_tokens",
         Inference::Generate | Inference::GenerateStream => "generate_content",
+        Inference::Infer | Inference::InferMetadata => "infer",
+        Inference::Invoke => "invoke",
     }
 }
 
@@ -81,17 +152,73 @@ pub const fn path(endpoint: Inference) -> &'static str {
         Inference::CountGenerate => "/v1beta/models/{model}:countTokens",
         Inference::Generate => "/v1beta/models/{model}:generateContent",
         Inference::GenerateStream => "/v1beta/models/{model}:streamGenerateContent",
+        Inference::Infer => "/v2/models/{model}/infer",
+        Inference::InferMetadata => "/v2/models/{model}",
+        Inference::Invoke => "/models/{model}:invoke",
     }
 }
 
-/// The family whose clients ask at this path, for errors that are told before anything else is known.
-pub fn family(path: &str) -> Family {
-    match path {
+/// The family in whose form models are listed to whoever sends these headers: Anthropic's clients name a version of
+/// its API, and Google's have a header of their own for the key.
+pub fn listing(path: &str, headers: &HeaderMap) -> Family {
+    if headers.contains_key("anthropic-version") {
+        Family::Messages
+    } else if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
+        Family::Gemini
+    } else {
+        Family::Chat
+    }
+}
+
+/// In whose words clients at this path are told of errors, before anything else is known.
+pub fn manner(path: &str) -> Manner {
+    Manner::Family(match path {
         "/v1/messages" | "/v1/messages/count_tokens" => Family::Messages,
         "/v1/responses" => Family::Responses,
         _ if path.starts_with("/v1beta/") || generated(path).is_some() => Family::Gemini,
+        _ if path == "/v2" || path.starts_with("/v2/") => return Manner::Inference,
+        _ if invoked(path).is_some() => return Manner::Custom,
         _ => Family::Chat,
+    })
+}
+
+/// The model's name in a path of a custom model, still encoded.
+fn invoked(path: &str) -> Option<&str> {
+    let model = path.strip_prefix("/models/")?.strip_suffix(":invoke")?;
+    (!model.is_empty() && !model.contains('/')).then_some(model)
+}
+
+/// What is asked of a server of tensors.
+fn tensors(path: &str) -> Option<Endpoint> {
+    let server = match path {
+        "/v2" => Some(Server::Metadata),
+        "/v2/health/live" => Some(Server::Live),
+        "/v2/health/ready" => Some(Server::Ready),
+        _ => None,
+    };
+    if let Some(server) = server {
+        return Some(Endpoint::Server(server));
     }
+    let Addressee {
+        model,
+        version,
+        asks,
+    } = Addressee::read(path)?;
+    let (model, version) = (
+        model.into_owned().into_boxed_str(),
+        version.map(|it| it.into_owned().into_boxed_str()),
+    );
+    let inference = match asks {
+        Asks::Ready => return Some(Endpoint::Ready { model, version }),
+        Asks::Infer => Inference::Infer,
+        Asks::Metadata => Inference::InferMetadata,
+    };
+    Some(Endpoint::Inference(Asked {
+        inference,
+        model: Some(model),
+        version,
+        events: true,
+    }))
 }
 
 /// The model's name in a path of Gemini's, still encoded, and what is asked of it.
@@ -118,6 +245,7 @@ impl Endpoint {
             Some(Self::Inference(Asked {
                 inference,
                 model: None,
+                version: None,
                 events: true,
             }))
         };
@@ -128,22 +256,39 @@ impl Endpoint {
             "/v1/responses" => plain(Inference::Responses),
             "/v1/messages" => plain(Inference::Messages),
             "/v1/messages/count_tokens" => plain(Inference::CountMessages),
-            "/v1/models" => Some(Self::Models),
+            "/v1/models" | "/v1beta/models" => Some(Self::Models(Box::new(Listed {
+                family: Family::Chat,
+                page: Page::default(),
+            }))),
             _ => {
                 if let Some((model, inference)) = generated(path) {
                     let events =
                         query.is_some_and(|query| query.split('&').any(|it| it == "alt=sse"));
-                    let model = Some(percent_decoded(model)?);
+                    let model = Some(query::decoded(model)?.into_owned().into_boxed_str());
                     return Some(Self::Inference(Asked {
                         inference,
                         model,
+                        version: None,
                         events,
                     }));
                 }
-                let name = path
+                if path.starts_with("/v2") {
+                    return tensors(path);
+                }
+                if let Some(model) = invoked(path) {
+                    return Some(Self::Inference(Asked {
+                        inference: Inference::Invoke,
+                        model: Some(name(model)?.into_owned().into_boxed_str()),
+                        version: None,
+                        events: true,
+                    }));
+                }
+                let model = path
                     .strip_prefix("/v1/models/")
+                    .or_else(|| path.strip_prefix("/v1beta/models/"))
                     .filter(|name| !name.is_empty())?;
-                percent_decoded(name).map(Self::Model)
+                let name = query::decoded(model)?.into_owned();
+                Some(Self::Model(Box::new((name, Family::Chat))))
             }
         }
     }
@@ -152,32 +297,23 @@ impl Endpoint {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Inference(asked) => word(asked.inference),
-            Self::Models | Self::Model(_) => "models",
+            Self::Models(_) | Self::Model(_) => "models",
+            Self::Server(_) | Self::Ready { .. } => "infer",
         }
     }
 
     /// The method that it takes, and its name.
     pub const fn method(&self) -> (Method, &'static str) {
         match self {
+            Self::Inference(Asked {
+                inference: Inference::InferMetadata,
+                ..
+            })
+            | Self::Models(_)
+            | Self::Model(_)
+            | Self::Server(_)
+            | Self::Ready { .. } => (Method::GET, "GET"),
             Self::Inference(_) => (Method::POST, "POST"),
-            Self::Models | Self::Model(_) => (Method::GET, "GET"),
         }
     }
-}
-
-/// A path segment with its `%XX` resolved; `None` when they are not hex or not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte == b'%' {
-            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &rest[2..];
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

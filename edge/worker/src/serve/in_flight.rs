@@ -38,7 +38,7 @@ pub struct InFlight {
 /// A body that is in flight until it is dropped.
 pub struct Counted {
     body: respond::Body,
-    _in_flight: InFlight,
+    _in_flight: Option<InFlight>,
 }
 
 /// Says what this module measures.
@@ -92,8 +92,18 @@ impl InFlight {
         };
         Counted {
             body,
-            _in_flight: self,
+            _in_flight: Some(self),
         }
+    }
+
+    /// The connection becomes a socket, for which what is given back counts.
+    pub fn switched(mut self, body: respond::Body) -> (Counted, Self) {
+        self.class = 0;
+        let counted = Counted {
+            body,
+            _in_flight: None,
+        };
+        (counted, self)
     }
 }
 

@@ -5,28 +5,29 @@
 use dialect::{
     chat::target as chat,
     cohere, converse,
-    crossing::{Maker, Target},
+    crossing::{Target, VectorMaker},
     gemini,
     messages::target as messages,
 };
 use policy::provider::{Provider, ProviderKind, Speaks};
 
-/// A target as its dialect needs to know it.
-pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Target<'a> {
-    match provider.kind.speaks() {
+/// A target as its dialect needs to know it; `None` where it has none of chat.
+pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Option<Target<'a>> {
+    Some(match provider.kind.speaks() {
         Speaks::OpenAi { .. } => Target::Chat(chat(provider, model)),
         Speaks::Messages => Target::Messages(claude(model)),
         Speaks::Gemini => Target::Gemini(gemini::Target::new(model)),
         Speaks::Cohere => Target::Cohere(cohere::Target::new(model)),
         Speaks::Converse => Target::Converse(converse::target::Target::new(model)),
-    }
+        Speaks::Inference | Speaks::Mapped => return None,
+    })
 }
 
 /// A target that makes vectors, where another family than `OpenAI`'s has such.
-pub(super) fn maker<'a>(provider: &Provider, model: &'a str) -> Option<Maker<'a>> {
+pub(super) fn maker<'a>(provider: &Provider, model: &'a str) -> Option<VectorMaker<'a>> {
     match provider.kind.speaks() {
-        Speaks::Gemini => Some(Maker::Gemini(gemini::Target::new(model))),
-        Speaks::Cohere => Some(Maker::Cohere(model)),
+        Speaks::Gemini => Some(VectorMaker::Gemini(gemini::Target::new(model))),
+        Speaks::Cohere => Some(VectorMaker::Cohere(model)),
         _ => None,
     }
 }

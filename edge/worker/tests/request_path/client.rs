@@ -88,6 +88,18 @@ impl Client {
         )
     }
 
+    /// So many bytes of what comes.
+    pub async fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.buffer.len() < length {
+            assert!(
+                self.fill().await,
+                "the edge closed: {:?}",
+                String::from_utf8_lossy(&self.buffer)
+            );
+        }
+        self.buffer.drain(..length).collect()
+    }
+
     pub async fn head(&mut self) -> (u16, Vec<(String, String)>) {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {

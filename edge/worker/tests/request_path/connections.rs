@@ -8,7 +8,7 @@ use worker::{accept, record::Outcome};
 use crate::{
     client::{Client, PATIENCE, post_head},
     edge::{Edge, Setup},
-    provider::{END, Provider, STREAM, json},
+    provider::{DELTA, END, Provider, STREAM, json},
 };
 
 /// How long an edge that leaves still accepts.
@@ -125,7 +125,9 @@ async fn a_drain_lets_streams_finish_and_sends_idle_clients_away() {
     assert_eq!(idle.get("/v1/models", &edge.key.text).await.status, 200);
     let mut client = edge.chat(r#"{"model":"chat","stream":true}"#).await;
     let (mut peer, _) = provider.answer(STREAM).await;
+    peer.chunk(DELTA).await;
     assert_eq!(client.head().await.0, 200);
+    assert_eq!(client.chunk().await.unwrap(), DELTA.as_bytes());
     edge.leave();
     // Leaving: still accepting, and asking to come back on another connection.
     let mut late = edge.connect().await;
@@ -176,7 +178,9 @@ async fn what_is_unfinished_when_the_drain_is_over_is_cut_and_recorded() {
     let mut edge = setup.start(&[provider.base_url()]);
     let mut client = edge.chat(r#"{"model":"chat","stream":true}"#).await;
     let (mut peer, _) = provider.answer(STREAM).await;
+    peer.chunk(DELTA).await;
     assert_eq!(client.head().await.0, 200);
+    assert_eq!(client.chunk().await.unwrap(), DELTA.as_bytes());
     edge.leave();
     assert_eq!(client.chunk().await, None);
     peer.closed().await;

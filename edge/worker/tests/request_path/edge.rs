@@ -54,6 +54,8 @@ pub struct Setup {
     pub records_max: usize,
     pub tls: Arc<ClientConfig>,
     pub limits: Vec<Limit>,
+    /// What kinds the providers are of, in order; those that are not named speak `OpenAI`'s API.
+    pub kinds: Vec<ProviderKind>,
 }
 
 /// A running edge.
@@ -87,6 +89,7 @@ impl Default for Setup {
             records_max: 100,
             tls: call::dial::tls().unwrap(),
             limits: Vec::new(),
+            kinds: Vec::new(),
         }
     }
 }
@@ -111,7 +114,7 @@ impl Setup {
     pub fn start(self, base_urls: &[String]) -> Edge {
         let (mut writer, in_force) = in_force::new();
         let key = keys::mint(Family::Live);
-        let rules = rules(base_urls, self.stream_options, self.limits.clone());
+        let rules = rules(base_urls, &self);
         writer.publish_rules(rules.clone());
         let mut secrets = Secrets::default();
         secrets.peppers.insert(1, Zeroizing::new(PEPPER));
@@ -170,7 +173,7 @@ impl Setup {
     }
 }
 
-fn rules(base_urls: &[String], stream_options: bool, limits: Vec<Limit>) -> Rules {
+fn rules(base_urls: &[String], setup: &Setup) -> Rules {
     let mut rules = Rules::default();
     rules.set_revision(Revision(9));
     let mut targets = Vec::new();
@@ -198,10 +201,16 @@ fn rules(base_urls: &[String], stream_options: bool, limits: Vec<Limit>) -> Rule
             id: provider,
             organization: ORGANIZATION,
             name: format!("provider-{number}"),
-            kind: ProviderKind::OpenAiCompatible,
+            kind: setup
+                .kinds
+                .get(usize::from(number))
+                .copied()
+                .unwrap_or(ProviderKind::OpenAiCompatible),
             base_url: base_url.clone(),
-            stream_options,
+            stream_options: setup.stream_options,
             credential_required: false,
+            mapping: None,
+            passthrough: true,
         }));
     }
     objects.push(Object::Version(Version {
@@ -209,8 +218,9 @@ fn rules(base_urls: &[String], stream_options: bool, limits: Vec<Limit>) -> Rule
         model: MODEL,
         name: "v1".to_owned(),
         targets,
+        recipe: None,
     }));
-    objects.extend(limits.into_iter().map(Object::Limit));
+    objects.extend(setup.limits.iter().cloned().map(Object::Limit));
     for object in objects {
         rules.apply(Edit::Upsert(object));
     }
@@ -255,6 +265,13 @@ impl Edge {
         client
             .post("/v1/chat/completions", &self.key.text, body)
             .await;
+        client
+    }
+
+    /// A new connection on which this was asked at `path`.
+    pub async fn ask(&self, path: &str, body: &str) -> Client {
+        let mut client = self.connect().await;
+        client.post(path, &self.key.text, body).await;
         client
     }
 

@@ -86,6 +86,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     pub async fn request(&mut self) -> Received {
+        let mut received = self.head().await;
+        let length: usize = received.header("content-length").unwrap().parse().unwrap();
+        received.body = self.take(length).await;
+        received
+    }
+
+    /// The head of a request alone.
+    pub async fn head(&mut self) -> Received {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
@@ -99,20 +107,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
             let (name, value) = line.split_once(':').unwrap();
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
-        let mut received = Received {
+        Received {
             line,
             headers: lines.map(header).collect(),
             body: Vec::new(),
-        };
-        let length: usize = received.header("content-length").unwrap().parse().unwrap();
+        }
+    }
+
+    /// So many bytes of what comes.
+    pub async fn take(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
             assert!(
                 self.fill().await,
                 "the edge closed in the middle of its request"
             );
         }
-        received.body = self.buffer.drain(..length).collect();
-        received
+        self.buffer.drain(..length).collect()
     }
 
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -122,6 +132,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// One chunk of a chunked body.
     pub async fn chunk(&mut self, data: &str) {
         self.write(format!("{:x}\r\n{data}\r\n", data.len())).await;
+    }
+
+    /// Whether these bytes are among what came last.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        self.buffer.windows(bytes.len()).any(|part| part == bytes)
     }
 
     /// Waits until the edge has closed the connection.
@@ -149,6 +164,9 @@ pub fn json(status: &str, headers: &str, body: &str) -> String {
 /// The head of a stream of events.
 pub const STREAM: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// A chunk of a chat's stream that says something.
+pub const DELTA: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hello\"}}]}\n\n";
 
 /// The end of a chunked body.
 pub const END: &str = "0\r\n\r\n";

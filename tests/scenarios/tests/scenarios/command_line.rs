@@ -169,6 +169,78 @@ async fn from_nothing_to_an_answer_and_back() {
     unmake(&site, &shell, key).await;
 }
 
+#[tokio::test]
+async fn rules_come_from_files_and_options_and_are_tried_without_making_anything() {
+    let site = Site::start(Plan {
+        edges: Vec::new(),
+        ..Plan::default()
+    })
+    .await;
+    let shell = Shell::new(&site);
+    shell.done("organizations create acme");
+    shell.done("providers create main --kind openai-compatible --base-url http://127.0.0.1:9/v1");
+    shell.done("models create chat");
+    let file = |name: &str, text: &str| {
+        let path = site.folder().join(name);
+        std::fs::write(&path, text).expect("a file is written");
+        path.display().to_string()
+    };
+    let rules = file(
+        "rules.json",
+        r#"[{"clamp":{"path":"n","max":2},"dialects":["chat"]},{"jq":".b = 1"}]"#,
+    );
+    let headers = file("headers.json", r#"[{"copy":"x-trace"}]"#);
+    let samples = file(
+        "samples.json",
+        r#"[{"dialect":"chat","body":{"n": 9},"becomes":{"n":2,"b":1,"t":0.2,"messages":[]}}]"#,
+    );
+    let line = format!(
+        "versions create chat@v1 --target main=m --transform-file {rules} --header-file {headers} --set t=0.2 --default messages=[] --append-system Brief."
+    );
+    let tried = format!("{line} --sample-file {samples} --validate-only");
+    let ended = shell.run(&tried);
+    assert_eq!(
+        ended.code, 4,
+        "the instructions are missing in the sample: {}",
+        ended.err
+    );
+    assert!(
+        ended.err.contains("model_version.samples[0]"),
+        "{}",
+        ended.err
+    );
+    let becomes = r#"{"n":2,"b":1,"t":0.2,"messages":[{"role":"system","content":"Brief."}]}"#;
+    assert!(ended.err.contains(becomes), "{}", ended.err);
+    let samples = file("samples.json", r#"[{"dialect":"chat","body":{"n":9}}]"#);
+    let tried = shell.json(&format!("{line} --sample-file {samples} --validate-only"));
+    assert_eq!(tried["samples"][0]["becomes"], becomes);
+    assert_eq!(
+        shell.run("versions get chat@v1").code,
+        3,
+        "nothing was made"
+    );
+
+    shell.done(&format!("{line} --sample-file {samples}"));
+    let table = shell.done("versions get chat@v1");
+    for part in [
+        "clamp path=n max=2 dialects chat",
+        "jq .b = 1",
+        "set path=t value=0.2",
+        "append_system Brief.",
+        "copy x-trace",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let made = shell.json("versions get chat@v1");
+    assert_eq!(made["samples"][0]["body"], r#"{"n":9}"#);
+    assert_eq!(made["transformRules"][0]["clamp"]["max"], 2.0);
+    let listed = shell.json("versions list chat");
+    assert_eq!(listed["modelVersions"][0].get("transformRules"), None);
+    let odd = shell.run("versions create chat@v2 --target main=m --set t=low");
+    assert_eq!(odd.code, 2);
+    assert!(odd.err.contains("a text stands in quotes"), "{}", odd.err);
+}
+
 /// Takes everything away again, in the order in which the control plane lets it go.
 async fn unmake(site: &Site, shell: &Shell, key: &str) {
     let id = key.split('_').nth(2).expect("a key has its id in it");

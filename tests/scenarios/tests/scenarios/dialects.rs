@@ -15,7 +15,7 @@ use scenarios::{
 use serde_json::{Value, json};
 
 /// The SDKs, and whether they are Node's.
-const SDKS: [(bool, &str); 7] = [
+pub(crate) const SDKS: [(bool, &str); 7] = [
     (false, "chat"),
     (false, "responses"),
     (false, "messages"),
@@ -59,7 +59,7 @@ fn models() -> Vec<&'static str> {
 }
 
 /// What an SDK must have seen of one model.
-fn assert_seen(sdk: &str, model: &str, seen: &Value) {
+pub(crate) fn assert_seen(sdk: &str, model: &str, seen: &Value) {
     let calls: Vec<Value> = CALLS
         .iter()
         .map(|text| {

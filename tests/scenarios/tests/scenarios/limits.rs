@@ -90,7 +90,12 @@ async fn ask_until(stop: Arc<AtomicBool>, mut client: Client, admitted: Arc<Atom
 
 #[tokio::test]
 async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
-    let provider = Provider::start(|_| Answer::events(vec![Step::Never])).await;
+    let provider = Provider::start(|_| {
+        // As far as its first word, so that the edge answers.
+        let begun = openai::events(false).into_iter().take(2).map(Step::Send);
+        Answer::events(begun.chain([Step::Never]).collect())
+    })
+    .await;
     let settings = vec![("SLUICE_LIMITS__LEASE_MS", "1000".to_owned())];
     let plan = Plan {
         edges: vec!["here"; 2],

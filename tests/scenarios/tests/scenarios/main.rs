@@ -2,6 +2,10 @@
 
 mod sdks;
 mod dialects;
+mod transforms;
+mod richer;
+mod custom;
+mod tensors;
 mod streaming;
 mod revocation;
 mod rotation;
@@ -17,3 +21,5 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod foreign;
+mod passthrough;

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     Tokens,
     chat::{
@@ -13,7 +15,6 @@ use crate::{
         usage,
     },
     neutral::Extra,
-    object::{self, Misfit, Object},
 };
 
 /// Members that pad a chunk.
@@ -108,7 +109,7 @@ fn read_piece(raw: &str, at: usize) -> Result<Piece<'_>, Misfit> {
         finish: object
             .text("finish_reason")?
             .filter(|word| !word.is_empty()),
-        stopped_at: object.raw("stop_reason")?.and_then(crate::scalar::string),
+        stopped_at: object.raw("stop_reason")?.and_then(payload::scalar::string),
         ..Piece::default()
     };
     let prefix = format!("choices[{}].", piece.index);

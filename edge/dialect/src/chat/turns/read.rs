@@ -2,6 +2,8 @@
 //!
 //! Knows all roles, the old ones too. A run of results becomes one turn of the user.
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     chat::{
         cache,
@@ -10,7 +12,6 @@ use crate::{
         turns::pending::Pending,
     },
     neutral::{Cache, Content, Extra, Part, Role, Turn},
-    object::{Misfit, Object},
 };
 
 #[derive(Debug, Default)]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     converse::{
         block::redacted,
@@ -9,7 +11,6 @@ use crate::{
         media::{self, Medium},
     },
     neutral::{Content, Extra, Family, Part},
-    object::{self, Misfit, Object},
 };
 
 /// What one block is.

@@ -1,5 +1,7 @@
 //! From parts to blocks.
 
+use payload::{object::Object, writer::Writer};
+
 use crate::{
     converse::{
         block::redacted,
@@ -9,8 +11,6 @@ use crate::{
         target::{CachePoints, Target, Thoughts},
     },
     neutral::{Cache, Content, Dropped, Extra, Family, Media, Part, Unsupported},
-    object::Object,
-    writer::Writer,
 };
 
 /// Where blocks stand.
@@ -253,7 +253,7 @@ const WRITTEN_INSIDE: [&str; 8] = [
 fn text(writer: &mut Writer, text: &str, extra: &[Extra]) {
     let is_json = extras::get(extra, "json").is_some();
     // What a tool said as an object is that still; a text that was changed since may be none.
-    if is_json && crate::json::value(text, 0).is_ok_and(|place| place.end == text.len()) {
+    if is_json && payload::json::value(text, 0).is_ok_and(|place| place.end == text.len()) {
         writer.key("json").raw(text);
         return;
     }

@@ -2,13 +2,14 @@
 //!
 //! Owns the rules of turns: the same role never speaks twice in a row, and what tools said comes first.
 
+use payload::writer::Writer;
+
 use crate::{
     converse::{
         block::{Piece, Place, Scribe},
         extras,
     },
     neutral::{Content, Extra, Request, Role, Turn, Unsupported},
-    writer::Writer,
 };
 
 /// A message, which may be several turns of one role.

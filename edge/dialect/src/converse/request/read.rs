@@ -4,11 +4,14 @@
 
 use std::borrow::Cow;
 
+use payload::{
+    json,
+    object::{Misfit, Object, elements},
+};
+
 use crate::{
     converse::{block, extras, fields, target::Target, thinking, tools},
-    json,
     neutral::{Extra, Family, Format, Json, Request, Role, Turn},
-    object::{Misfit, Object, elements},
 };
 
 /// Reads what stands under one name.
@@ -112,7 +115,7 @@ fn inference(raw: &str, request: &mut Request) -> Result<(), Misfit> {
             extras::push(&mut request.extra, "inferenceConfig", "stopSequences", raw);
         }
         for (at, raw) in raws.into_iter().enumerate() {
-            let text = crate::object::text(raw);
+            let text = payload::object::text(raw);
             let text = text.map_err(|misfit| within(misfit.within_element(at)))?;
             request.sampling.stop.push(text.into_owned());
         }

@@ -1,5 +1,7 @@
 //! From a request to the body that one model gets.
 
+use payload::writer::Writer;
+
 use crate::{
     converse::{
         block::Scribe,
@@ -10,7 +12,6 @@ use crate::{
         tools,
     },
     neutral::{Dropped, Encoded, Format, Json, Request, Unsupported},
-    writer::Writer,
 };
 
 /// What is written elsewhere than at the end.

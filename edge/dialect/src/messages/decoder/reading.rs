@@ -3,6 +3,8 @@
 //! Owns the grammar of the provider and the mending of it: a block that is not closed is closed, one that is not
 //! opened is opened. Must never guess where words belong: a stream whose blocks interleave is given up.
 
+use payload::object::{Misfit, Object};
+
 use crate::{
     Tokens,
     messages::{
@@ -11,7 +13,6 @@ use crate::{
         usage::Counts,
     },
     neutral::{Class, Delta, Error, Event, Extra, Kind, Seed, Stop},
-    object::{Misfit, Object},
 };
 
 /// Where a stream stands.
@@ -72,7 +73,7 @@ impl Reading {
         };
         if let Err(misfit) = taken {
             let message = format!("the provider's stream cannot be read: {misfit}");
-            self.fail(Error::new(Class::Provider, message), out);
+            self.fail(Error::unreadable(message), out);
         }
     }
 
@@ -414,7 +415,7 @@ fn quoted(word: &str) -> Option<Extra> {
         return None;
     }
     let mut raw = Vec::new();
-    crate::scalar::quote(&mut raw, word);
+    payload::scalar::quote(&mut raw, word);
     let raw = String::from_utf8(raw).ok()?;
     Some(extras::extra("message_delta.delta.stop_reason", &raw))
 }

@@ -3,10 +3,11 @@
 //! Owns when it begins: with its first words, so that no block is empty, but a call at once. A block of thoughts ends
 //! in its proof, be that empty, because clients wait for it.
 
+use payload::writer::Writer;
+
 use crate::{
     messages::{encoder::lines, extras},
     neutral::{Delta, Extra, Kind},
-    writer::Writer,
 };
 
 /// An open block.

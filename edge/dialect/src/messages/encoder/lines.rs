@@ -2,11 +2,11 @@
 //!
 //! Knows nothing of what is said.
 
+use payload::{object::Object, writer::Writer};
+
 use crate::{
     messages::extras,
     neutral::{Delta, Event, Extra, Kind},
-    object::Object,
-    writer::Writer,
 };
 
 /// Writes one event. `members` writes what stands behind its type.

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use payload::object;
+
 use crate::{
     messages::{
         draft::{Draft, Purpose},
@@ -11,7 +13,6 @@ use crate::{
         target::Hosting,
     },
     neutral::{Extra, Request, Unsupported},
-    object,
 };
 
 const VERSION: &str = "anthropic_version";

@@ -2,12 +2,13 @@
 //!
 //! Must never refuse what it does not know: that goes on as it came, to this family alone.
 
+use payload::object::{self, Misfit, Object};
+
 use crate::{
     messages::{extras, mark, part, thinking},
     neutral::{
         Content, Extra, Format, Json, Part, Request, Role, Sampling, Tool, ToolChoice, Turn,
     },
-    object::{self, Misfit, Object},
 };
 
 /// Reads a whole body.

@@ -2,6 +2,8 @@
 //!
 //! Must never leave a tool out: a model that lacks one answers something else.
 
+use payload::{object::Object, writer::Writer};
+
 use crate::{
     messages::{
         draft::Draft,
@@ -9,8 +11,6 @@ use crate::{
         target::{Structured, Target},
     },
     neutral::{Format, Json, Request, Tool, ToolChoice, Unsupported},
-    object::Object,
-    writer::Writer,
 };
 
 /// What is said about calling tools.

@@ -2,11 +2,12 @@
 //!
 //! Owns what is left out of a turn, and when two turns are one message. Must never lose the order of what stays.
 
+use payload::writer::Writer;
+
 use crate::{
     messages::{draft::Draft, extras, media, part, target::Lack},
     neutral::{Content, Extra, Media, Part, Request, Role, Turn, Unsupported},
     place::Place,
-    writer::Writer,
 };
 
 /// The conversation, laid out.

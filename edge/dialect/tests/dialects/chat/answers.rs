@@ -6,8 +6,8 @@ use dialect::{
     Tokens,
     chat::{answer, client::Client, usage},
     neutral::{Answer, Choice, Content, Part, Stop},
-    writer::Writer,
 };
+use payload::writer::Writer;
 use serde_json::{Value, json};
 
 use super::{

@@ -5,9 +5,9 @@
 use dialect::{
     chat::{answer, client::Client, decoder::Decoder, request, target::Target},
     neutral::Event,
-    object::Object,
 };
 use fastrand::Rng;
+use payload::object::Object;
 
 use super::{
     fixture::{self, seed},

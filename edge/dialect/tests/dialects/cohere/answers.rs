@@ -4,8 +4,8 @@ use dialect::{
     Tokens,
     cohere::{answer, usage},
     neutral::{Answer, Choice, Content, Media, Part, Source, Stop},
-    writer::Writer,
 };
+use payload::writer::Writer;
 use serde_json::{Value, json};
 
 use super::fixture::{self, normal};

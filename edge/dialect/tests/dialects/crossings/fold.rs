@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use dialect::{
     Tokens, chat, cohere, converse, gemini, messages,
     neutral::{Answer, Content, Delta, Event, Family, Kind, Seed, Stop},
-    object::Misfit,
     responses,
 };
+use payload::object::Misfit;
 use serde_json::Value;
 
 /// What was said.

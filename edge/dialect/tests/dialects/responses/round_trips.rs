@@ -6,8 +6,8 @@ use dialect::{
     Tokens,
     neutral::{Content, Effort, Role, Source, Stop, ToolChoice},
     responses::{Target, answer, request, usage},
-    writer::Writer,
 };
+use payload::writer::Writer;
 use serde_json::{Value, json};
 
 use super::{fixture, fixtures, normal, seed};

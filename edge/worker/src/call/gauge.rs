@@ -1,0 +1,499 @@
+//! What an answer used, read as it passes.
+//!
+//! Never changes a byte, save the usage chunk that the client did not ask for.
+
+pub mod kept;
+pub mod media;
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use dialect::{
+    Tokens,
+    crossing::{
+        self, Back, Decoder,
+        stream::{Aside, Stream},
+        watch::Watch,
+    },
+    estimate, events,
+    neutral::{Class, Error, Family, Seed},
+    openai::{error, stream::Meter},
+    request::Endpoint,
+};
+use http::{HeaderMap, header};
+use policy::provider::Speaks;
+
+use crate::{
+    call::upload::Pulse,
+    record::{Carried, Tally},
+    translate::Way,
+};
+
+use self::kept::{Kept, output_tokens_of};
+
+/// The kind of every error that a provider caused.
+const FAULT: &str = "api_error";
+
+/// Reads one answer.
+pub enum Gauge {
+    /// A stream of chat's events.
+    Stream(Box<Meter>),
+    /// A stream of another family's that passes as it is, framed so.
+    Aside(Box<Passing>),
+    /// A stream that is translated.
+    Across(Box<Stream>),
+    /// One piece that was read before.
+    Known(Tally),
+    /// One piece.
+    Whole(Kept),
+    /// One piece that cannot be read, because it is compressed after all: only its length counts.
+    Unread(Endpoint, u64),
+    /// The answer to what is passed through, as far as it can be read.
+    Passed(Box<Passed>),
+}
+
+/// What is known of a request that is passed through.
+pub struct Unmodelled {
+    /// How far its body is.
+    pub pulse: Rc<Pulse>,
+    /// What the provider speaks, which says how its usage is read.
+    pub speaks: Speaks,
+    /// Whether the body is text, so that its bytes say how many tokens it has.
+    pub is_text: bool,
+    /// What was reserved for output: what is charged where the answer does not tell.
+    pub output_tokens: u64,
+}
+
+/// The reading of an answer to what is passed through. All of it goes on as it came, whatever the readings make of it.
+pub struct Passed {
+    request: Unmodelled,
+    read: Gauge,
+    /// The same answer, read as another API's that stands at the same provider.
+    beside: Option<Gauge>,
+    answer_bytes: u64,
+    /// The provider said that it failed.
+    failed: bool,
+}
+
+/// A stream that passes as it is, and is watched.
+pub struct Passing {
+    family: Family,
+    framing: Framing,
+    aside: Aside,
+    /// Something that cannot be read did not go on.
+    cut: bool,
+}
+
+/// How a stream is framed that passes as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Events,
+    /// One array that grows. It has no place for an event of ours.
+    Array,
+}
+
+// === impl Gauge ===
+
+impl Gauge {
+    /// How to read an answer that is a success: by what becomes of it, then by the type of its content, never by what
+    /// the client asked for.
+    pub fn of(headers: &HeaderMap, way: &Way) -> Self {
+        let (endpoint, usage_added) = match way {
+            Way::Across { back, .. } => return Self::across(back),
+            // What no program reads: whatever it is, its length is what is known of it.
+            Way::Mapped(_) => return Self::unread(Endpoint::Invoke),
+            Way::Same {
+                endpoint,
+                usage_added,
+            } => (*endpoint, *usage_added),
+        };
+        if endpoint.counts() {
+            return Self::Known(Tally {
+                tokens: Some(Tokens::default()),
+                output_tokens: 0,
+            });
+        }
+        // Tensors have no tokens: the rows that went in are counted, which the entry knows.
+        if endpoint == Endpoint::Infer {
+            return Self::Known(Tally::default());
+        }
+        let encoded = headers
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let events = headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+            let kind = value.as_bytes().get(.."text/event-stream".len());
+            kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+        });
+        match endpoint.family() {
+            _ if encoded => Self::unread(endpoint),
+            Some(family) if family != Family::Chat && events => {
+                Self::aside(family, Framing::Events)
+            }
+            Some(family) if family != Family::Chat && endpoint.streams() => {
+                Self::aside(family, Framing::Array)
+            }
+            _ if events => Self::stream(usage_added),
+            _ => Self::whole(endpoint),
+        }
+    }
+
+    /// Reads a stream; `strip_usage` takes out the chunk of usage alone.
+    pub fn stream(strip_usage: bool) -> Self {
+        Self::Stream(Box::new(Meter::new(strip_usage)))
+    }
+
+    /// Reads a stream of a family that is not chat's, and changes nothing.
+    pub fn aside(family: Family, framing: Framing) -> Self {
+        Self::Aside(Box::new(Passing {
+            family,
+            framing,
+            aside: onlooker(family),
+            cut: false,
+        }))
+    }
+
+    /// Translates a stream.
+    pub fn across(back: &Back) -> Self {
+        Self::Across(Box::new(back.stream()))
+    }
+
+    /// Reads the answer to what was passed through; `good` says whether its status is that of an answer.
+    pub fn passed(request: Unmodelled, headers: &HeaderMap, good: bool) -> Self {
+        let aside = |family| (Self::aside(family, Framing::Events), None);
+        let blind = (Self::Known(Tally::default()), None);
+        let (events, json) = media::kind(headers);
+        let (read, beside) = match request.speaks {
+            _ if !good || !(events || json) => blind,
+            Speaks::OpenAi { .. } if events => (
+                Self::stream(false),
+                Some(Self::aside(Family::Responses, Framing::Events)),
+            ),
+            Speaks::OpenAi { .. } => (
+                Self::whole(Endpoint::ChatCompletions),
+                Some(Self::whole(Endpoint::Responses)),
+            ),
+            Speaks::Messages if events => aside(Family::Messages),
+            Speaks::Messages => (Self::whole(Endpoint::Messages), None),
+            Speaks::Gemini if events => aside(Family::Gemini),
+            Speaks::Gemini => (Self::whole(Endpoint::Generate), None),
+            Speaks::Cohere if events => aside(Family::Cohere),
+            Speaks::Cohere | Speaks::Converse | Speaks::Inference | Speaks::Mapped => blind,
+        };
+        Self::Passed(Box::new(Passed {
+            request,
+            read,
+            beside,
+            answer_bytes: 0,
+            failed: false,
+        }))
+    }
+
+    /// How much has passed, where that is counted.
+    pub fn carried(&self) -> Option<Carried> {
+        match self {
+            Self::Passed(passed) => Some(passed.carried()),
+            _ => None,
+        }
+    }
+
+    /// Whether the client gets a stream.
+    pub const fn is_stream(&self) -> bool {
+        match self {
+            Self::Passed(passed) => passed.read.is_stream(),
+            _ => matches!(self, Self::Stream(_) | Self::Aside(..) | Self::Across(_)),
+        }
+    }
+
+    /// Whether what passes is made anew.
+    pub const fn is_translated(&self) -> bool {
+        matches!(self, Self::Across(_))
+    }
+
+    /// Whether a stream that fails may end with an event that says so.
+    pub const fn can_say_failure(&self) -> bool {
+        match self {
+            Self::Aside(passing) => matches!(passing.framing, Framing::Events),
+            _ => self.is_stream(),
+        }
+    }
+
+    /// Reads an answer in one piece.
+    pub const fn whole(endpoint: Endpoint) -> Self {
+        Self::Whole(Kept::new(endpoint))
+    }
+
+    /// Counts an answer that cannot be read.
+    pub const fn unread(endpoint: Endpoint) -> Self {
+        Self::Unread(endpoint, 0)
+    }
+
+    /// Takes what came and appends to `out` what goes on.
+    pub fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        match self {
+            Self::Stream(meter) => meter.push(bytes, out),
+            Self::Aside(passing) => passing.push(bytes, out),
+            Self::Across(stream) => give(out, |said| stream.push(&bytes, said)),
+            Self::Whole(kept) => {
+                kept.push(bytes.clone());
+                out.push(bytes);
+            }
+            Self::Unread(_, passed_bytes) => {
+                *passed_bytes += bytes.len() as u64;
+                out.push(bytes);
+            }
+            Self::Known(_) => out.push(bytes),
+            Self::Passed(passed) => passed.push(bytes, out),
+        }
+    }
+
+    /// The answer is complete: appends to `out` what was held back.
+    pub fn finish(&mut self, out: &mut Vec<Bytes>) {
+        match self {
+            Self::Stream(meter) => meter.finish(out),
+            Self::Aside(passing) => passing.aside.finish(),
+            Self::Across(stream) => give(out, |said| stream.finish(said)),
+            Self::Passed(passed) => passed.finish(),
+            _ => {}
+        }
+    }
+
+    /// Appends to `out` the event that ends a stream that broke off, in the client's dialect.
+    pub fn fail(&mut self, class: Class, code: &str, message: &str, out: &mut Vec<Bytes>) {
+        let mut neutral = Error::new(class, message);
+        neutral.code = Some(code.to_owned());
+        match self {
+            Self::Across(stream) => give(out, |said| stream.fail(neutral, said)),
+            Self::Aside(passing) => {
+                out.push(crossing::error_event(passing.family, &neutral).into());
+            }
+            Self::Passed(passed) => passed.read.fail(class, code, message, out),
+            // Clients of chat know our own errors by their kind.
+            _ => out.push(error::event(FAULT, code, message, None).into()),
+        }
+    }
+
+    /// What a complete answer used.
+    pub fn tally(&self) -> Tally {
+        match self {
+            Self::Whole(kept) => Tally {
+                tokens: kept.tokens(),
+                ..self.partial_tally()
+            },
+            Self::Passed(passed) => passed.tally(Self::tally),
+            _ => self.partial_tally(),
+        }
+    }
+
+    /// What an answer that was cut short has used so far.
+    pub fn partial_tally(&self) -> Tally {
+        match self {
+            Self::Stream(meter) => Tally {
+                tokens: meter.tokens(),
+                output_tokens: meter.output_estimate(),
+            },
+            Self::Whole(kept) => Tally {
+                tokens: None,
+                output_tokens: kept.output_tokens(),
+            },
+            Self::Unread(endpoint, passed_bytes) => Tally {
+                tokens: None,
+                output_tokens: output_tokens_of(*endpoint, *passed_bytes),
+            },
+            Self::Aside(passing) => watched(passing.aside.watch()),
+            Self::Across(stream) => watched(stream.watch()),
+            Self::Known(tally) => *tally,
+            Self::Passed(passed) => passed.tally(Self::partial_tally),
+        }
+    }
+
+    /// Whether the provider said that the stream is done.
+    pub const fn done_seen(&self) -> bool {
+        match self {
+            Self::Stream(meter) => meter.done_seen(),
+            Self::Aside(passing) => passing.aside.watch().has_ended(),
+            Self::Across(stream) => stream.watch().has_ended(),
+            Self::Passed(passed) => passed.done_seen(),
+            _ => false,
+        }
+    }
+
+    /// Whether anything of the answer has passed: words, thoughts, a call. From here on the client is committed to this
+    /// provider. An answer in one piece begins with its first byte.
+    pub const fn has_begun(&self) -> bool {
+        match self {
+            Self::Stream(meter) => meter.first_delta_seen(),
+            Self::Aside(passing) => passing.aside.watch().has_begun(),
+            Self::Across(stream) => stream.watch().has_begun(),
+            Self::Passed(passed) => passed.answer_bytes > 0,
+            _ => true,
+        }
+    }
+
+    /// Whether something came that is not what the provider's dialect says.
+    pub const fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Stream(meter) => meter.is_unreadable(),
+            Self::Aside(passing) => passing.aside.watch().is_unreadable(),
+            Self::Across(stream) => stream.watch().is_unreadable(),
+            _ => false,
+        }
+    }
+
+    /// Whether something that cannot be read, and all behind it, did not go on: the client must be told.
+    pub const fn is_cut(&self) -> bool {
+        match self {
+            Self::Stream(meter) => meter.is_unreadable(),
+            Self::Aside(passing) => passing.cut,
+            _ => false,
+        }
+    }
+
+    /// Whether the client has been told that the stream failed, by the provider or by us.
+    pub const fn has_told_failure(&self) -> bool {
+        match self {
+            Self::Across(stream) => stream.watch().has_failed(),
+            Self::Passed(passed) => passed.failed,
+            _ => self.error_seen() && !self.is_unreadable(),
+        }
+    }
+
+    /// What the provider said went wrong in a stream of which this is all that has passed.
+    pub fn error(&self, passed: &[Bytes]) -> Option<Error> {
+        match self {
+            Self::Stream(_) => reread(passed).error().cloned(),
+            Self::Aside(passing) => passing.aside.error().cloned(),
+            Self::Across(stream) => stream.error().cloned(),
+            _ => None,
+        }
+    }
+
+    /// Whether a stream that is over, and of which this is all that has passed, is whole although nothing says so.
+    pub fn is_whole(&self, passed: &[Bytes]) -> bool {
+        match self {
+            Self::Stream(_) => reread(passed).watch().has_ended(),
+            _ => self.done_seen(),
+        }
+    }
+
+    /// Whether the provider reported an error within the stream, or broke it off.
+    pub const fn error_seen(&self) -> bool {
+        match self {
+            Self::Stream(meter) => meter.error_seen(),
+            Self::Aside(passing) => passing.aside.watch().has_failed(),
+            Self::Across(stream) => stream.watch().has_failed(),
+            Self::Passed(passed) => passed.failed,
+            _ => false,
+        }
+    }
+}
+
+// === impl Passing ===
+
+impl Passing {
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        self.aside.push(&bytes);
+        let at = (self.aside.watch().is_unreadable() && self.framing == Framing::Events)
+            .then(|| events::unreadable_at(&bytes))
+            .flatten();
+        self.cut = at.is_some();
+        match at {
+            Some(0) => {}
+            Some(at) => out.push(bytes.slice(..at)),
+            None => out.push(bytes),
+        }
+    }
+}
+
+/// Reads a stream and writes nothing, so that nothing is made from its seed.
+fn onlooker(family: Family) -> Aside {
+    let seed = Seed {
+        request_id: String::new(),
+        now_seconds: 0,
+    };
+    Aside::new(Decoder::new(family, &seed, false))
+}
+
+/// A chat's stream, read again for all that it says: its meter only counts.
+fn reread(passed: &[Bytes]) -> Aside {
+    let mut aside = onlooker(Family::Chat);
+    for bytes in passed {
+        aside.push(bytes);
+    }
+    aside.finish();
+    aside
+}
+
+/// Lets something be written, and gives it on if it is anything.
+fn give(out: &mut Vec<Bytes>, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut said = Vec::new();
+    write(&mut said);
+    if !said.is_empty() {
+        out.push(said.into());
+    }
+}
+
+const fn watched(watch: &Watch) -> Tally {
+    Tally {
+        tokens: watch.tokens(),
+        output_tokens: watch.output_estimate(),
+    }
+}
+
+// === impl Passed ===
+
+impl Passed {
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
+        self.answer_bytes += bytes.len() as u64;
+        let mut unread = Vec::new();
+        if let Some(beside) = &mut self.beside {
+            beside.push(bytes.clone(), &mut unread);
+        }
+        self.read.push(bytes.clone(), &mut unread);
+        // A stream that merely cannot be read may be of an API that nobody here knows.
+        self.failed |= self.read.has_told_failure();
+        out.push(bytes);
+    }
+
+    /// What is held back of the last event is read. That an end is missing says nothing: this may be no stream of chat's.
+    fn finish(&mut self) {
+        let mut unread = Vec::new();
+        for gauge in [Some(&mut self.read), self.beside.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            gauge.finish(&mut unread);
+        }
+    }
+
+    const fn done_seen(&self) -> bool {
+        match &self.beside {
+            Some(beside) => self.read.done_seen() || beside.done_seen(),
+            None => self.read.done_seen(),
+        }
+    }
+
+    /// What the provider says, by the reading that understands more of it: one that finds a total alone takes all of
+    /// it for input. Where it says nothing, what was reserved.
+    fn tally(&self, of: fn(&Gauge) -> Tally) -> Tally {
+        let readings = [Some(&self.read), self.beside.as_ref()];
+        let tokens = readings
+            .into_iter()
+            .flatten()
+            .filter_map(|it| of(it).tokens);
+        Tally {
+            tokens: tokens.max_by_key(Tokens::output_total),
+            output_tokens: self.request.output_tokens,
+        }
+    }
+
+    fn carried(&self) -> Carried {
+        let request_bytes = self.request.pulse.bytes();
+        let bytes = usize::try_from(request_bytes).unwrap_or(usize::MAX);
+        Carried {
+            request_bytes,
+            answer_bytes: self.answer_bytes,
+            input_tokens: self.request.is_text.then(|| estimate::input_tokens(bytes)),
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! The line of a request that is passed through: facts, caller, permit, entry, and an answer or a socket.
+//!
+//! Short on purpose, and beside the pipeline: nothing is translated, and a body is passed on as it comes. It is the
+//! same stages that say who may what and that keep the account. Knows paths and bytes; never what they mean, save the
+//! usage that an answer tells in passing.
+
+pub mod hop;
+
+use std::time::Duration;
+
+use dialect::{estimate, neutral::Dropped};
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+use hyper::body::Incoming;
+use lifecycle::{clock::Clock, drain::Drain};
+use policy::{
+    id::{ModelId, VersionId},
+    rules::Rules,
+};
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    accept,
+    admit::{self, Admit, room::Room},
+    authorize,
+    call::{
+        Call,
+        answer::{self, Answer, Content},
+        failure::{Failure, Unanswered},
+        gauge::{Gauge, Unmodelled},
+        patience::Patience,
+        switch::{self, Answered, NotSwitched},
+        upload::{Bounds, Pulse, Upload},
+    },
+    identify::{self, Caller, Identify},
+    in_force::InForce,
+    record::{Carried, Entry, Opening, Recorder, Tally},
+    relay::{self, Relay, relay},
+    request::{
+        self, Arrival, address,
+        body::{self, NoBody},
+        passing::{Aim, Handshake, Passing},
+    },
+    route,
+    socket::{
+        Socket, Terms,
+        account::{Account, Ask},
+    },
+};
+
+use self::hop::Hop;
+
+/// The stages that this line goes through, and what it is held to.
+pub struct Passage<'a> {
+    /// What is judged by.
+    pub in_force: &'a InForce,
+    /// Who calls.
+    pub identify: &'a Identify,
+    /// Whether there is room.
+    pub admit: &'a Admit,
+    /// The accounts.
+    pub recorder: &'a Recorder,
+    /// The way to providers.
+    pub call: &'a Call,
+    /// What a body is held to that must be whole before it is sent.
+    pub bodies: &'a request::Bounds,
+    /// The bounds on what clients send.
+    pub bounds: &'a accept::Config,
+    /// How long to wait for a provider's first byte, its next one, and all of it.
+    pub first_byte_max: Duration,
+    /// The same, in the middle of an answer.
+    pub patience: &'a Patience,
+    /// Says when sockets must leave.
+    pub drain: &'a Drain,
+    /// What time it is.
+    pub clock: &'a Clock,
+}
+
+/// What a client gets.
+pub enum Through {
+    /// An answer.
+    Answer {
+        /// Its head.
+        head: relay::Head,
+        /// Its body.
+        body: Box<Relay>,
+        /// `model@version`, where there is one.
+        label: String,
+        /// What is left of the limits.
+        room: Room,
+    },
+    /// A socket, once the client has got the head of the answer.
+    Socket {
+        /// What the handshake's answer says.
+        headers: HeaderMap,
+        /// What follows it.
+        socket: Box<Socket>,
+        /// `model@version`, where there is one.
+        label: String,
+    },
+}
+
+/// Why a client gets neither: one variant for each stage.
+pub enum Refusal {
+    /// The request is not one we can judge.
+    Request(request::Refusal),
+    /// Nobody was identified.
+    Identify(identify::Refusal),
+    /// The caller may not use the model.
+    Authorize(authorize::Refusal),
+    /// Nothing may be passed through there.
+    Closed(authorize::Closed),
+    /// There is nowhere to go.
+    Route(route::Refusal),
+    /// There is no room.
+    Admit(admit::Refusal),
+    /// No provider answered.
+    Call(Box<Unanswered>),
+}
+
+/// Where a request may go, and as what it is accounted.
+struct Way {
+    hops: Vec<Hop>,
+    model: ModelId,
+    version: VersionId,
+    label: String,
+}
+
+// === impl Passage ===
+
+impl Passage<'_> {
+    /// Answers one request.
+    pub async fn run(
+        &self,
+        arrival: &Arrival,
+        parts: Parts,
+        incoming: Incoming,
+    ) -> Result<Through, Refusal> {
+        let rules = self.in_force.rules();
+        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
+        let passing = Passing::read(parts).map_err(request::Refusal::Passing);
+        let mut passing = passing.map_err(Refusal::Request)?;
+        let caller = self.identify.caller_with(&rules, passing.key_text());
+        let caller = caller.map_err(Refusal::Identify)?;
+        passing.forget_key();
+        authorize::enter(&caller, client, passing.aim.word()).map_err(Refusal::Authorize)?;
+        let way = way(&rules, &caller, &passing.aim)?;
+        let (limits, revision) = (admit::limits_of(&rules, caller.key()), rules.revision());
+        drop(rules);
+        let guess = self.guess(&passing);
+        authorize::weigh(&caller, || guess.0.saturating_add(guess.1))
+            .map_err(Refusal::Authorize)?;
+        let upload = self.upload(&passing, &way, incoming).await;
+        let upload = upload.map_err(Refusal::Request)?;
+        let permit = self.admit.unread(limits, caller.key(), arrival, guess);
+        let permit = permit.await.map_err(Refusal::Admit)?;
+        let room = *permit.room();
+        let opening = Opening {
+            caller: &caller,
+            model: way.model,
+            version: way.version,
+            endpoint: passing.aim.class(),
+            streamed: passing.handshake.is_some(),
+            revision,
+        };
+        let entry = self.recorder.open_unread(arrival, permit, &opening);
+        if let Some(handshake) = passing.handshake.take() {
+            let asked = Asked {
+                caller,
+                handshake,
+                forwarded: passing.forwarded,
+            };
+            return Box::pin(self.socket(asked, way, (arrival, entry), room)).await;
+        }
+        let asked = (passing, upload, guess.1);
+        Box::pin(self.answer(asked, way, (arrival, entry), room)).await
+    }
+
+    /// The body: as it comes, or whole where the provider's credential signs it.
+    async fn upload(
+        &self,
+        passing: &Passing,
+        way: &Way,
+        incoming: Incoming,
+    ) -> Result<Upload, request::Refusal> {
+        let signed = way.hops.iter().any(|hop| self.call.signs(&hop.provider));
+        if !signed {
+            let bounds = Bounds {
+                bytes_max: self.bounds.passthrough_bytes_max,
+                idle_max: Duration::from_millis(self.bounds.body_timeout_ms),
+            };
+            // Full: refused, before a byte is read.
+            if passing.content_length.unwrap_or(0) > bounds.bytes_max {
+                let bytes = usize::try_from(bounds.bytes_max).unwrap_or(usize::MAX);
+                return Err(request::Refusal::TooLarge(bytes));
+            }
+            return Ok(Upload::coming(incoming, bounds));
+        }
+        let mut share = self.bodies.share();
+        let bytes_max = self.bounds.body_bytes_max;
+        let time_max = Duration::from_millis(self.bounds.body_timeout_ms);
+        let announced = passing.content_length;
+        let body = body::collect(incoming, announced, bytes_max, time_max, &mut share).await;
+        let body = body.map_err(|why| match why {
+            NoBody::TooLarge => request::Refusal::TooLarge(bytes_max),
+            NoBody::Slow => request::Refusal::Slow,
+            NoBody::Broken => request::Refusal::Broken,
+            NoBody::Full => request::Refusal::Full,
+        })?;
+        Ok(Upload::whole(body, Some(share)))
+    }
+
+    /// Tokens to reserve, in and out. What only reads or deletes is taken to use nothing; of a text the bytes are
+    /// counted, and of anything else that it is one.
+    fn guess(&self, passing: &Passing) -> (u64, u64) {
+        let changes = [Method::POST, Method::PUT, Method::PATCH].contains(&passing.method);
+        let input = match passing.content_length {
+            Some(0) => 0,
+            Some(bytes) if passing.is_text => {
+                estimate::input_tokens(usize::try_from(bytes).unwrap_or(usize::MAX))
+            }
+            _ => estimate::EMBEDDED_TOKENS,
+        };
+        let output = if changes || passing.handshake.is_some() {
+            self.admit.output_tokens_default()
+        } else {
+            0
+        };
+        (input, output)
+    }
+
+    async fn answer(
+        &self,
+        (passing, upload, output_tokens): (Passing, Upload, u64),
+        way: Way,
+        (arrival, mut entry): (&Arrival, Entry),
+        room: Room,
+    ) -> Result<Through, Refusal> {
+        let Some(hop) = way.hops.first() else {
+            return Err(none(
+                Failure::Misconfigured("target"),
+                entry,
+                way.label,
+                room,
+            ));
+        };
+        let is_head = passing.method == Method::HEAD;
+        let is_text = passing.is_text;
+        let pulse = upload.pulse();
+        let to = (hop, &*pulse);
+        let sent = self.send(to, passing, upload, (arrival, &mut entry)).await;
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(failure) => {
+                entry.carried(Carried {
+                    request_bytes: pulse.bytes(),
+                    ..Carried::default()
+                });
+                hop.note(&failure);
+                entry.attempt_failed(hop.missed(&failure));
+                return Err(none(failure, entry, way.label, room));
+            }
+        };
+        let (parts, body) = answer.into_parts();
+        // Of an answer without a body this says what there would be.
+        let length = parts.headers.get(header::CONTENT_LENGTH).cloned();
+        let status = parts.status;
+        let unmodelled = Unmodelled {
+            pulse,
+            speaks: hop.provider.kind.speaks(),
+            is_text,
+            output_tokens,
+        };
+        let good = answer::is_good(status);
+        if !good {
+            entry.attempt_failed(hop.refused(status));
+        }
+        let gauge = Gauge::passed(unmodelled, &parts.headers, good);
+        let answer = Answer {
+            status,
+            headers: parts.headers,
+            content: Content::Passed(body, gauge),
+            dropped: Dropped::default(),
+        };
+        let (mut head, body) = relay(answer, arrival, entry, self.patience);
+        if let (true, Some(length)) = (is_head, length) {
+            head.headers.insert(header::CONTENT_LENGTH, length);
+        }
+        Ok(Through::Answer {
+            head,
+            body: Box::new(body),
+            label: way.label,
+            room,
+        })
+    }
+
+    async fn send(
+        &self,
+        (hop, pulse): (&Hop, &Pulse),
+        passing: Passing,
+        upload: Upload,
+        (arrival, entry): (&Arrival, &mut Entry),
+    ) -> Result<hop::Sent, Failure> {
+        let origin = self.call.origin(&hop.provider)?;
+        let mut message = hop.message(&origin, passing.method, &passing.forwarded, upload)?;
+        let to = (&hop.provider, &*origin);
+        self.call
+            .authenticate(&mut message, to, arrival, Upload::bytes)?;
+        let line = self.call.passing().line(&origin).await?;
+        entry.reached(hop.provider.id, &hop.model);
+        let waits = hop::Waits {
+            first_byte_max: self.first_byte_max,
+            idle_max: self.patience.idle_max,
+            end: self.end(arrival),
+        };
+        let sent = self.call.passing().send(&origin, line, message, waits.end);
+        let answer = hop::patient(sent, pulse, waits).await?;
+        match hop::no_answer(answer.status()) {
+            Some(failure) => Err(failure),
+            None => Ok(answer),
+        }
+    }
+
+    async fn socket(
+        &self,
+        asked: Asked,
+        way: Way,
+        (arrival, mut entry): (&Arrival, Entry),
+        room: Room,
+    ) -> Result<Through, Refusal> {
+        let mut switched = Err(Failure::Misconfigured("target"));
+        for hop in &way.hops {
+            switched = self.switch(hop, &asked, arrival, &mut entry).await;
+            let Err(failure) = &switched else {
+                break;
+            };
+            hop.note(failure);
+            entry.attempt_failed(hop.missed(failure));
+            if failure.was_sent() {
+                break;
+            }
+        }
+        match switched {
+            Err(failure) => Err(none(failure, entry, way.label, room)),
+            Ok(Answered::Refused(status, headers, body)) => {
+                let answer = Answer {
+                    status,
+                    headers,
+                    content: Content::Whole(body, Tally::default()),
+                    dropped: Dropped::default(),
+                };
+                let (head, body) = relay(answer, arrival, entry, self.patience);
+                Ok(Through::Answer {
+                    head,
+                    body: Box::new(body),
+                    label: way.label,
+                    room,
+                })
+            }
+            Ok(Answered::Socket(provider, chosen)) => {
+                let Asked {
+                    caller, handshake, ..
+                } = asked;
+                let headers = agreed(handshake.accept, chosen);
+                let socket = Socket {
+                    client: handshake.end,
+                    provider,
+                    terms: Terms {
+                        message_bytes_max: self.bounds.socket_message_bytes_max,
+                        idle_max: self.patience.idle_max,
+                        end: self.end(arrival),
+                    },
+                    account: Account::new(entry),
+                    ask: Ask {
+                        caller,
+                        identify: self.identify.clone(),
+                        in_force: self.in_force.clone(),
+                        admit: self.admit.clone(),
+                        clock: self.clock.clone(),
+                    },
+                    drain: self.drain.clone(),
+                };
+                Ok(Through::Socket {
+                    headers,
+                    socket: Box::new(socket),
+                    label: way.label,
+                })
+            }
+        }
+    }
+
+    async fn switch(
+        &self,
+        hop: &Hop,
+        asked: &Asked,
+        arrival: &Arrival,
+        entry: &mut Entry,
+    ) -> Result<Answered, Failure> {
+        let origin = self.call.origin(&hop.provider)?;
+        let empty = http_body_util::Empty::new();
+        let message = hop.message(&origin, Method::GET, &asked.forwarded, empty)?;
+        let (mut message, accept) = switch::request(message, asked.handshake.offered.as_ref());
+        let to = (&hop.provider, &*origin);
+        let nothing = |_: &http_body_util::Empty<_>| bytes::Bytes::new();
+        self.call.authenticate(&mut message, to, arrival, nothing)?;
+        let wire = self.call.passing().wire(&origin).await?;
+        entry.reached(hop.provider.id, &hop.model);
+        let switched = switch::switch(wire, message, &accept);
+        let switched = timeout(self.first_byte_max, Box::pin(switched)).await;
+        let answered = switched.map_err(|_| Failure::Slow)?;
+        let answered = answered.map_err(|why| match why {
+            NotSwitched::Broken => Failure::Broken,
+            NotSwitched::Odd => Failure::Unreadable,
+        })?;
+        if let Answered::Refused(status, ..) = &answered {
+            if let Some(failure) = hop::no_answer(*status) {
+                return Err(failure);
+            }
+            entry.attempt_failed(hop.refused(*status));
+        }
+        Ok(answered)
+    }
+
+    fn end(&self, arrival: &Arrival) -> Instant {
+        Instant::from_std(arrival.started) + self.patience.total_max
+    }
+}
+
+/// A client that asks for a socket.
+struct Asked {
+    caller: Caller,
+    handshake: Handshake,
+    forwarded: HeaderMap,
+}
+
+fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
+    Refusal::Call(Box::new(Unanswered {
+        failure,
+        entry,
+        label,
+        room,
+    }))
+}
+
+/// Where a request may go: to a provider that its path names, or to those of a model.
+fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, Refusal> {
+    match aim {
+        Aim::Provider { name, target, .. } => {
+            let provider = authorize::passage(rules, caller, name).map_err(Refusal::Closed)?;
+            Ok(Way {
+                hops: vec![Hop {
+                    provider,
+                    target: target.clone(),
+                    model: String::new(),
+                }],
+                model: ModelId::from_bytes([0; 16]),
+                version: VersionId::from_bytes([0; 16]),
+                label: String::new(),
+            })
+        }
+        Aim::Realtime { model, rest } => {
+            let grant = authorize::grant(rules, caller.clone(), model);
+            let plan = route::plan(rules, grant.map_err(Refusal::Authorize)?);
+            let plan = plan.map_err(Refusal::Route)?;
+            let hops: Vec<_> = plan
+                .candidates()
+                .iter()
+                .filter_map(|candidate| Hop::realtime(candidate, rest))
+                .collect();
+            if hops.is_empty() {
+                return Err(Refusal::Request(request::Refusal::NoRealtime));
+            }
+            Ok(Way {
+                hops,
+                model: plan.grant().model().id,
+                version: plan.version().id,
+                label: plan.into_label(),
+            })
+        }
+    }
+}
+
+/// What the answer to a handshake says.
+fn agreed(accept: HeaderValue, chosen: Option<HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(chosen) = chosen {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, chosen);
+    }
+    headers
+}

@@ -1,0 +1,62 @@
+//! Pictures, answers in a form, thoughts over two turns and limits, through official SDKs and any provider.
+
+use harness::{
+    provider::{Asked, Provider},
+    site::{Plan, Site},
+    tenant::Tenant,
+};
+use scenarios::{
+    dialects::KINDS,
+    richer::{self, FORMED, PICTURE, RETRY_AFTER, THOUGHT},
+    sdk,
+};
+use serde_json::{Value, json};
+
+/// Whose proofs an SDK of this API brings back: all of them have a place for them.
+const PROVING: [&str; 3] = ["by-anthropic", "by-gemini", "by-bedrock"];
+
+#[tokio::test]
+async fn official_sdks_send_pictures_and_forms_and_bring_thoughts_back_to_providers_of_five_apis() {
+    assert!(richer::are_base64());
+    let site = Site::start(Plan::default()).await;
+    let own = Provider::start(scenarios::openai::answer).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &own.base_url()).await;
+    let mut providers = Vec::new();
+    for (name, kind) in KINDS {
+        let provider = Provider::start(move |asked: &Asked| richer::answer(kind, asked)).await;
+        tenant.provider_of(kind, name, &provider.base_url()).await;
+        // Claude at Bedrock: other models there prove nothing.
+        tenant.model(name, name, "anthropic.claude-sonnet-4").await;
+        providers.push(provider);
+    }
+    let (_, key) = tenant.key().await;
+    site.propagated().await;
+    let models: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+    for sdk in ["chat", "responses", "messages", "gemini"] {
+        let seen = sdk::richer(sdk, &site.url(0), &key, PICTURE, &models).await;
+        for model in &models {
+            assert_seen(sdk, model, &seen[*model]);
+        }
+    }
+}
+
+fn assert_seen(sdk: &str, model: &str, seen: &Value) {
+    let at = format!("{sdk}, {model}: {seen}");
+    // Converse has no words for a form at this model, and the client is told so.
+    let refused = model == "by-bedrock" && seen["form"] == json!(400);
+    assert!(refused || seen["form"] == FORMED, "{at}");
+    assert_eq!(seen["limit"][0], 429, "{at}");
+    if sdk != "gemini" {
+        assert_eq!(seen["limit"][1], RETRY_AFTER, "{at}");
+    }
+    assert_eq!(seen["thoughts"][0], THOUGHT, "{at}");
+    let proves = PROVING.contains(&model) || model == "by-openai" && sdk == "responses";
+    let expected = if proves { "I remember." } else { "I forgot." };
+    assert_eq!(seen["thoughts"][1], expected, "{at}");
+    // A model that sees nothing is not asked.
+    if model != "by-cohere" {
+        assert_eq!(seen["picture"], "I see it.", "{at}");
+        let looks = seen["link"] == json!("I look there.") || seen["link"] == json!(400);
+        assert!(looks, "{at}");
+    }
+}

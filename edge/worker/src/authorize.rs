@@ -5,7 +5,13 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use policy::{model::Model, provider::Provider, rules::Rules};
+use policy::{
+    id::{ModelId, ProviderId},
+    key::Key,
+    model::Model,
+    provider::Provider,
+    rules::Rules,
+};
 
 use crate::identify::Caller;
 
@@ -14,6 +20,17 @@ use crate::identify::Caller;
 pub struct Grant {
     caller: Caller,
     model: Arc<Model>,
+}
+
+/// What lasts, such as a socket, so that it can be asked again whether it may.
+#[derive(Debug, Clone, Copy)]
+pub struct UnderWay {
+    /// From where it came; `None` when that could not be told.
+    pub client: Option<IpAddr>,
+    /// The word for what was asked.
+    pub word: &'static str,
+    /// The model, where there is one, and the provider that serve it.
+    pub serving: (Option<ModelId>, ProviderId),
 }
 
 /// Why the caller may not.
@@ -25,6 +42,8 @@ pub enum Refusal {
     Endpoint,
     /// The key is held to other addresses.
     Address,
+    /// The key is held to other providers.
+    Provider,
     /// The request is expected to use more tokens than the key may with one.
     TooLarge {
         /// How many it is expected to use.
@@ -34,9 +53,9 @@ pub enum Refusal {
     },
 }
 
-/// Whether the caller may ask what this word means from there, whatever the model. Costs a key without a scope nothing.
-pub fn enter(caller: &Caller, client: Option<IpAddr>, word: &str) -> Result<(), Refusal> {
-    let Some(scope) = caller.key().scope.as_deref() else {
+/// Whether a key may be used for what this word means from there, whatever the model. Costs one without a scope nothing.
+pub fn enter(key: &Key, client: Option<IpAddr>, word: &str) -> Result<(), Refusal> {
+    let Some(scope) = key.scope.as_deref() else {
         return Ok(());
     };
     if !scope.takes_address(client) {
@@ -46,6 +65,26 @@ pub fn enter(caller: &Caller, client: Option<IpAddr>, word: &str) -> Result<(), 
         return Err(Refusal::Endpoint);
     }
     Ok(())
+}
+
+/// Whether a key may still be used for what is under way with it: it was let in by what the key was held to before.
+pub fn remain(rules: &Rules, key: &Key, under_way: &UnderWay) -> Result<(), Refusal> {
+    enter(key, under_way.client, under_way.word)?;
+    let (model, provider) = under_way.serving;
+    let scope = key.scope.as_deref();
+    if scope.is_some_and(|it| !it.takes_provider(provider)) {
+        return Err(Refusal::Provider);
+    }
+    if key.takes_all_models() {
+        return Ok(());
+    }
+    // What is passed through to a provider could be for any model.
+    let mut models = rules.models(key.organization);
+    let model = models.find(|it| Some(it.id) == model);
+    if model.is_some_and(|it| key.takes_model(it)) {
+        return Ok(());
+    }
+    Err(Refusal::Model(String::new()))
 }
 
 /// Whether the caller may use so much at once; `tokens` is asked only of a key that is held to a number.
@@ -140,6 +179,7 @@ impl fmt::Display for Refusal {
             Self::Model(_) => f.write_str("the model does not exist, or the key may not use it"),
             Self::Endpoint => f.write_str("the key may not be used for this endpoint"),
             Self::Address => f.write_str("the key may not be used from this address"),
+            Self::Provider => f.write_str("the key may not be used with this provider"),
             Self::TooLarge { tokens, max } => write!(
                 f,
                 "the request may use {tokens} tokens and the key at most {max} with one: shorten it, or lower the \

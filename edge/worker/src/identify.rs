@@ -110,8 +110,8 @@ impl Identify {
         Ok(Caller { key, previous })
     }
 
-    /// Whether a caller of before would still be one, as far as its key goes.
-    pub fn still(&self, rules: &Rules, caller: &Caller) -> Result<(), Refusal> {
+    /// The key of a caller of before, as it is now, if that would still be one.
+    pub fn still(&self, rules: &Rules, caller: &Caller) -> Result<Arc<Key>, Refusal> {
         let key = match self.in_force.standing(&caller.key.key_id) {
             Some(Standing::Active(key)) => key,
             Some(Standing::Revoked) => return Err(Refusal::Revoked),
@@ -137,7 +137,7 @@ impl Identify {
         if self.is_too_old(project, created_at_ms) {
             return Err(Refusal::TooOld);
         }
-        Ok(())
+        Ok(key)
     }
 
     /// Which secret of the key the text holds. Only a key in rotation has two, and only then is more than one tag made.

@@ -6,14 +6,14 @@
 
 pub mod hop;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use dialect::{estimate, neutral::Dropped};
-use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+use http::{HeaderMap, Method, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
 use policy::{
-    id::{ModelId, VersionId},
+    id::{ModelId, ProviderId, VersionId},
     rules::Rules,
 };
 use tokio::time::{Instant, timeout};
@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     accept,
     admit::{self, Admit, room::Room},
-    authorize,
+    authorize::{self, UnderWay},
     call::{
         Call,
         answer::{self, Answer, Content},
@@ -120,7 +120,7 @@ pub enum Refusal {
 /// Where a request may go, and as what it is accounted.
 struct Way {
     hops: Vec<Hop>,
-    model: ModelId,
+    model: Option<ModelId>,
     version: VersionId,
     label: String,
 }
@@ -142,7 +142,8 @@ impl Passage<'_> {
         let caller = self.identify.caller_with(&rules, passing.key_text());
         let caller = caller.map_err(Refusal::Identify)?;
         passing.forget_key();
-        authorize::enter(&caller, client, passing.aim.word()).map_err(Refusal::Authorize)?;
+        let word = passing.aim.word();
+        authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
         let way = way(&rules, &caller, &passing.aim)?;
         let (limits, revision) = (admit::limits_of(&rules, caller.key()), rules.revision());
         drop(rules);
@@ -156,7 +157,7 @@ impl Passage<'_> {
         let room = *permit.room();
         let opening = Opening {
             caller: &caller,
-            model: way.model,
+            model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
             version: way.version,
             endpoint: passing.aim.class(),
             streamed: passing.handshake.is_some(),
@@ -166,6 +167,8 @@ impl Passage<'_> {
         if let Some(handshake) = passing.handshake.take() {
             let asked = Asked {
                 caller,
+                client,
+                word,
                 handshake,
                 forwarded: passing.forwarded,
             };
@@ -256,6 +259,7 @@ impl Passage<'_> {
                     ..Carried::default()
                 });
                 hop.note(&failure);
+                self.call.doubt(&failure, &hop.provider);
                 entry.attempt_failed(hop.missed(&failure));
                 return Err(none(failure, entry, way.label, room));
             }
@@ -304,7 +308,8 @@ impl Passage<'_> {
         let mut message = hop.message(&origin, passing.method, &passing.forwarded, upload)?;
         let to = (&hop.provider, &*origin);
         self.call
-            .authenticate(&mut message, to, arrival, Upload::bytes)?;
+            .authenticate(&mut message, to, arrival, Upload::bytes)
+            .await?;
         let line = self.call.passing().line(&origin).await?;
         entry.reached(hop.provider.id, &hop.model);
         let waits = hop::Waits {
@@ -328,12 +333,15 @@ impl Passage<'_> {
         room: Room,
     ) -> Result<Through, Refusal> {
         let mut switched = Err(Failure::Misconfigured("target"));
+        let mut served = ProviderId::from_bytes([0; 16]);
         for hop in &way.hops {
+            served = hop.provider.id;
             switched = self.switch(hop, &asked, arrival, &mut entry).await;
             let Err(failure) = &switched else {
                 break;
             };
             hop.note(failure);
+            self.call.doubt(failure, &hop.provider);
             entry.attempt_failed(hop.missed(failure));
             if failure.was_sent() {
                 break;
@@ -357,10 +365,15 @@ impl Passage<'_> {
                 })
             }
             Ok(Answered::Socket(provider, chosen)) => {
+                let under_way = UnderWay {
+                    client: asked.client,
+                    word: asked.word,
+                    serving: (way.model, served),
+                };
                 let Asked {
                     caller, handshake, ..
                 } = asked;
-                let headers = agreed(handshake.accept, chosen);
+                let headers = hop::agreed(handshake.accept, chosen);
                 let socket = Socket {
                     client: handshake.end,
                     provider,
@@ -372,6 +385,7 @@ impl Passage<'_> {
                     account: Account::new(entry),
                     ask: Ask {
                         caller,
+                        under_way,
                         identify: self.identify.clone(),
                         in_force: self.in_force.clone(),
                         admit: self.admit.clone(),
@@ -401,7 +415,8 @@ impl Passage<'_> {
         let (mut message, accept) = switch::request(message, asked.handshake.offered.as_ref());
         let to = (&hop.provider, &*origin);
         let nothing = |_: &http_body_util::Empty<_>| bytes::Bytes::new();
-        self.call.authenticate(&mut message, to, arrival, nothing)?;
+        let presented = self.call.authenticate(&mut message, to, arrival, nothing);
+        presented.await?;
         let wire = self.call.passing().wire(&origin).await?;
         entry.reached(hop.provider.id, &hop.model);
         let switched = switch::switch(wire, message, &accept);
@@ -428,6 +443,8 @@ impl Passage<'_> {
 /// A client that asks for a socket.
 struct Asked {
     caller: Caller,
+    client: Option<IpAddr>,
+    word: &'static str,
     handshake: Handshake,
     forwarded: HeaderMap,
 }
@@ -452,7 +469,7 @@ fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, Refusal> {
                     target: target.clone(),
                     model: String::new(),
                 }],
-                model: ModelId::from_bytes([0; 16]),
+                model: None,
                 version: VersionId::from_bytes([0; 16]),
                 label: String::new(),
             })
@@ -471,22 +488,10 @@ fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, Refusal> {
             }
             Ok(Way {
                 hops,
-                model: plan.grant().model().id,
+                model: Some(plan.grant().model().id),
                 version: plan.version().id,
                 label: plan.into_label(),
             })
         }
     }
-}
-
-/// What the answer to a handshake says.
-fn agreed(accept: HeaderValue, chosen: Option<HeaderValue>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(chosen) = chosen {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, chosen);
-    }
-    headers
 }

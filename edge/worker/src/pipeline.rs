@@ -5,7 +5,7 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{sync::Arc, task::Context, time::Duration};
+use std::{convert::Infallible, sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
 use dialect::{
@@ -153,6 +153,11 @@ impl Pipeline {
         self.call.sweep(cx);
     }
 
+    /// Has tokens for providers renewed before they end. Never ends; a core runs it beside its requests.
+    pub async fn renew(&self) -> Infallible {
+        self.call.renew().await
+    }
+
     /// Answers one request that is passed through, by the same stages.
     pub async fn pass(
         &self,
@@ -187,7 +192,7 @@ impl Pipeline {
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let head = Head::read(parts, client, rules.copies_headers())?;
         let caller = self.identify.caller(&rules, &head)?;
-        authorize::enter(&caller, head.client(), head.endpoint().word())?;
+        authorize::enter(caller.key(), head.client(), head.endpoint().word())?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
             Endpoint::Models(listed) => {

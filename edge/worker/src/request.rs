@@ -6,38 +6,37 @@
 pub mod key;
 pub mod query;
 pub mod endpoint;
+pub mod pages;
 pub mod address;
 pub mod budget;
 pub mod body;
 pub mod passing;
+pub mod arrival;
+mod refusal;
+mod content;
+mod tensors;
 
-use std::{
-    borrow::Cow,
-    fmt,
-    net::IpAddr,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use dialect::{
-    crossing, custom, estimate, inference,
-    listing::{self, Page},
+    crossing, custom, estimate,
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
-use lifecycle::clock::Clock;
-use payload::object::Misfit;
 
 use crate::accept;
+
+pub use self::{arrival::Arrival, refusal::Refusal};
 
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::{Asked, Endpoint, Listed},
+    endpoint::{Asked, Endpoint},
     key::Key,
+    tensors::{Tensors, count_rows},
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -58,19 +57,6 @@ const KEYS: [&str; 5] = [
 ];
 /// Where the JSON of a request ends, and tensors begin behind it.
 pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
-
-/// When a request came, and its id.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival {
-    /// `UUIDv7`: the id of the request and of its record.
-    pub id: uuid::Uuid,
-    /// Milliseconds since 1970.
-    pub at_ms: u64,
-    /// For measuring how long it takes.
-    pub started: Instant,
-    /// Who connected.
-    pub peer: IpAddr,
-}
 
 /// The head of a request, before its caller is known.
 pub struct Head {
@@ -114,16 +100,6 @@ pub enum NotReplaced {
     Unfit(&'static str),
 }
 
-/// What is known of a request's tensors.
-struct Tensors {
-    /// The version that the path names.
-    version: Option<Box<str>>,
-    /// The rows of the first input; none where a model is only described.
-    rows: u64,
-    /// Where the JSON ends, where data stands behind it.
-    json_bytes: Option<Box<HeaderValue>>,
-}
-
 /// What bodies are held to.
 pub struct Bounds {
     /// The longest, in bytes.
@@ -132,57 +108,6 @@ pub struct Bounds {
     time_max: Duration,
     /// All of one core.
     budget: Rc<Budget>,
-}
-
-/// Why a request is not one we can judge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// No such path.
-    UnknownPath,
-    /// The path takes other methods: this one.
-    WrongMethod(&'static str),
-    /// A key stands in the query, where it would be logged on the way.
-    KeyInQuery,
-    /// The body is compressed.
-    Encoded,
-    /// The body is not JSON by its own word.
-    NotJson,
-    /// The body is longer than this many bytes.
-    TooLarge(usize),
-    /// The body did not come in time.
-    Slow,
-    /// The body broke off.
-    Broken,
-    /// There is no room for the body beside the others that this core holds.
-    Full,
-    /// The body was scanned and refused.
-    Body(dialect::request::Refused),
-    /// The tensors of the body do not hold together.
-    Tensors(Box<Misfit>),
-    /// A list is asked for in pages that there are not; this says how.
-    Page(&'static str),
-    /// None of the model's providers has a realtime API.
-    NoRealtime,
-    /// It would be passed through, and cannot be.
-    Passing(passing::Refused),
-}
-
-// === impl Arrival ===
-
-impl Arrival {
-    /// A request of `peer` that comes now.
-    pub fn now(clock: &Clock, peer: IpAddr) -> Self {
-        let at_ms = clock.now_ms();
-        let mut random = [0; 10];
-        fastrand::fill(&mut random);
-        let id = uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid();
-        Self {
-            id,
-            at_ms,
-            started: Instant::now(),
-            peer,
-        }
-    }
 }
 
 // === impl Head ===
@@ -210,9 +135,12 @@ impl Head {
                 if asked.inference == Inference::Infer {
                     json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
                 }
-                check_content(&parts.headers, json_bytes.is_some())?;
+                content::check(&parts.headers, json_bytes.is_some())?;
             }
-            Endpoint::Models(listed) => **listed = listed_as(&parts)?,
+            Endpoint::Models(listed) => {
+                let read = pages::listed(&parts);
+                **listed = read.map_err(|pages::Unclear(name)| Refusal::Page(name))?;
+            }
             Endpoint::Model(model) => {
                 model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
             }
@@ -434,10 +362,18 @@ impl Request {
         self.events
     }
 
-    /// Adds the headers that a provider of this family may see.
-    pub fn forward_headers(&self, to: &mut HeaderMap, family: Family) {
+    /// The betas of Anthropic's API that the client asks for by a header, with commas between them.
+    pub fn betas(&self) -> &str {
+        let value = self.forwarded.get("anthropic-beta");
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// Adds the headers that a provider may see: those of Anthropic's API only to one that reads them.
+    pub fn forward_headers(&self, to: &mut HeaderMap, anthropic: bool) {
         for (name, value) in &self.forwarded {
-            if family == Family::Messages || !FORWARDED_TO_MESSAGES.contains(name) {
+            if anthropic || !FORWARDED_TO_MESSAGES.contains(name) {
                 to.insert(name.clone(), value.clone());
             }
         }
@@ -452,31 +388,6 @@ impl Request {
     }
 }
 
-// === impl Refusal ===
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownPath => f.write_str("there is nothing at this path"),
-            Self::WrongMethod(allowed) => write!(f, "this path only takes {allowed}"),
-            Self::KeyInQuery => f.write_str("send the key in a header, not in the query"),
-            Self::Encoded => f.write_str("send the body without content-encoding"),
-            Self::NotJson => f.write_str("send the body as application/json"),
-            Self::TooLarge(bytes) => write!(f, "the body is longer than {bytes} bytes"),
-            Self::Slow => f.write_str("the body did not come in time"),
-            Self::Broken => f.write_str("the body broke off"),
-            Self::Full => f.write_str("too many bodies are being held here; try again"),
-            Self::Body(refused) => refused.fmt(f),
-            Self::Tensors(misfit) => misfit.fmt(f),
-            Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
-            Self::NoRealtime => f.write_str("this model's provider has no realtime API"),
-            Self::Passing(refused) => refused.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
 /// What a version may send on: all but the keys. What is forwarded anyway may be named, too.
 fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
     for name in KEYS {
@@ -486,79 +397,4 @@ fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
         rest.insert(name.clone(), value.clone());
     }
     rest
-}
-
-/// How the models are to be listed that are asked for like this.
-fn listed_as(parts: &Parts) -> Result<Listed, Refusal> {
-    let family = endpoint::listing(parts.uri.path(), &parts.headers);
-    let query = parts.uri.query().unwrap_or_default();
-    let (size, after, before) = match family {
-        Family::Messages => ("limit", "after_id", Some("before_id")),
-        Family::Gemini => ("pageSize", "pageToken", None),
-        // This form has no pages.
-        _ => {
-            let page = Page::default();
-            return Ok(Listed { family, page });
-        }
-    };
-    let text = |name| match query::only(query, name) {
-        Ok(text) => Ok(text.filter(|text| !text.is_empty())),
-        Err(query::Unclear) => Err(Refusal::Page(name)),
-    };
-    let number = |text: Cow<'_, str>| {
-        let number = text.parse().ok();
-        number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
-    };
-    let size = match text(size)? {
-        Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
-        None => None,
-    };
-    let before = before.map(text).transpose()?.flatten();
-    let page = Page {
-        size,
-        after: text(after)?.map(Cow::into_owned),
-        before: before.map(Cow::into_owned),
-    };
-    Ok(Listed { family, page })
-}
-
-/// The rows of a request for inference, whose tensors must hold together.
-fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refusal> {
-    let said = json_bytes.map(|value| {
-        let read = value.to_str().ok().and_then(inference::request::json_bytes);
-        read.ok_or_else(|| {
-            let misfit = Misfit::new("must be a whole number of bytes");
-            Refusal::Tensors(Box::new(misfit.within("Inference-Header-Content-Length")))
-        })
-    });
-    let scanned = inference::request::scan(body, said.transpose()?);
-    let scanned = scanned.map_err(|misfit| Refusal::Tensors(Box::new(misfit)))?;
-    Ok(inference::usage::units(&scanned).rows)
-}
-
-/// `binary` says that something else than JSON stands in the body too.
-fn check_content(headers: &HeaderMap, binary: bool) -> Result<(), Refusal> {
-    let encoded = headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if encoded {
-        return Err(Refusal::Encoded);
-    }
-    if binary {
-        return Ok(());
-    }
-    // A client that says nothing is believed to send JSON; the scan finds out.
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let kind = kind
-        .as_bytes()
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default();
-    let kind = kind.trim_ascii();
-    let json = kind.eq_ignore_ascii_case(b"application/json")
-        || kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json");
-    if json { Ok(()) } else { Err(Refusal::NotJson) }
 }

@@ -8,44 +8,33 @@ pub mod room_headers;
 pub mod words;
 pub mod reported;
 pub mod farewell;
-
-use std::borrow::Cow;
+pub mod unmodelled;
+pub mod said;
 
 use bytes::Bytes;
 use dialect::{
-    crossing,
     neutral::{self, Class, Family},
     openai::error,
-    request::Refused,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
-use payload::jq::Fault;
 
 use crate::{
     admit,
     admit::room::Room,
-    authorize,
-    call::{
-        failure::{Failure, Reported, Unanswered},
-        upload::Stopped,
-    },
-    identify,
+    call::failure::{Failure, Reported, Unanswered},
     passage::Through,
     pipeline::{Answered, Refusal, Reply},
+    record::Outcome,
     relay::{Relay, headers},
     request::{self, Arrival, endpoint::Manner, passing},
-    route,
     socket::Socket,
-    transform, translate,
 };
+
+use self::said::{Said, say};
 
 /// What is sent: bytes of ours, or a provider's answer.
 pub type Body = Either<Full<Bytes>, Relay>;
-
-/// The longest model name that is repeated in a message, in bytes.
-// Full: the message does without it.
-const MODEL_BYTES_SHOWN: usize = 128;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-sluice-request-id");
 const MODEL: HeaderName = HeaderName::from_static("x-sluice-model");
@@ -53,13 +42,6 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const CODE: HeaderName = HeaderName::from_static("x-sluice-code");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// An error, and what is said about this one.
-struct Said {
-    error: errors::Documented,
-    message: String,
-    param: Option<Cow<'static, str>>,
-}
 
 /// Says what this module measures.
 pub fn describe() {
@@ -150,7 +132,7 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
                 room,
             } if !said.error.class.is_our_credentials() => {
                 let mut response = reported(*said, manner);
-                entry.failed(response.status().as_u16());
+                entry.failed(response.status().as_u16(), Outcome::ProviderFailed);
                 name(response.headers_mut(), label, &room);
                 sign(response.headers_mut(), arrival);
                 return response;
@@ -189,9 +171,12 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
         // The entry closes with the status that its client gets.
         Refusal::Call(unanswered) => {
             let Unanswered {
-                entry, label, room, ..
+                failure,
+                entry,
+                label,
+                room,
             } = *unanswered;
-            entry.failed(said.error.status);
+            entry.failed(said.error.status, failure.outcome());
             name(headers, label, &room);
         }
         _ => {}
@@ -273,231 +258,6 @@ const fn class(status: u16) -> Class {
         500.. => Class::Provider,
         _ => Class::InvalidRequest,
     }
-}
-
-fn say(refusal: &Refusal) -> Said {
-    match refusal {
-        Refusal::Request(refusal) => {
-            let (error, param) = of_request(refusal);
-            Said {
-                error,
-                message: sentence(refusal),
-                param: param.map(Cow::Borrowed),
-            }
-        }
-        Refusal::Identify(refusal) => Said {
-            error: of_identify(*refusal),
-            message: sentence(refusal),
-            param: None,
-        },
-        Refusal::Authorize(authorize::Refusal::Model(name)) => {
-            let message = if name.len() <= MODEL_BYTES_SHOWN {
-                format!("The model `{name}` does not exist, or the key may not use it.")
-            } else {
-                sentence(&authorize::Refusal::Model(String::new()))
-            };
-            Said {
-                error: errors::MODEL_NOT_FOUND,
-                message,
-                param: Some(Cow::Borrowed("model")),
-            }
-        }
-        Refusal::Authorize(refusal) => Said {
-            error: of_authorize(refusal),
-            message: sentence(refusal),
-            param: None,
-        },
-        Refusal::Closed(closed) => Said {
-            error: errors::PASSTHROUGH_CLOSED,
-            message: sentence(closed),
-            param: None,
-        },
-        Refusal::Route(refusal) => Said {
-            error: match refusal {
-                route::Refusal::Missing(_) => errors::DANGLING,
-                route::Refusal::Forbidden => errors::KEY_PROVIDER,
-            },
-            message: sentence(refusal),
-            param: None,
-        },
-        Refusal::Transform(refusal) => of_transform(refusal),
-        Refusal::Version => Said {
-            error: errors::VERSION_NOT_SERVED,
-            message: "This version does not serve now; leave it out of the path.".to_owned(),
-            param: None,
-        },
-        Refusal::Admit(refusal) => Said {
-            error: errors::RATE_LIMITED,
-            message: sentence(refusal),
-            param: None,
-        },
-        Refusal::Call(unanswered) => match &unanswered.failure {
-            Failure::Untranslatable(refusal) => of_translate(refusal),
-            failure => {
-                let (error, message) = of_call(failure);
-                Said {
-                    error,
-                    message: message.to_owned(),
-                    param: None,
-                }
-            }
-        },
-    }
-}
-
-const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
-    use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Slow, Tensors,
-        TooLarge, UnknownPath, WrongMethod,
-    };
-    let error = match refusal {
-        UnknownPath => errors::UNKNOWN_PATH,
-        NoRealtime => errors::UNSUPPORTED_ENDPOINT,
-        Page(name) => return (errors::INVALID_QUERY, Some(*name)),
-        Passing(refused) => return of_passing(*refused),
-        WrongMethod(_) => errors::METHOD_NOT_ALLOWED,
-        KeyInQuery => errors::KEY_IN_QUERY,
-        Encoded => errors::CONTENT_ENCODING,
-        NotJson => errors::CONTENT_TYPE,
-        TooLarge(_) => errors::BODY_TOO_LARGE,
-        Slow => errors::BODY_TIMEOUT,
-        Broken => errors::BODY_BROKEN,
-        Full => errors::OVERLOADED,
-        Body(Refused::NotJson(_) | Refused::NotJsonValue(_)) | Tensors(_) => errors::INVALID_BODY,
-        Body(Refused::ModelMissing | Refused::ModelNotText) => {
-            return (errors::INVALID_MODEL, Some("model"));
-        }
-        Body(Refused::Duplicate(name) | Refused::Lookalike(name)) => {
-            return (errors::AMBIGUOUS_MEMBER, Some(*name));
-        }
-    };
-    (error, None)
-}
-
-const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
-    use passing::Refused::{Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired};
-    let error = match refused {
-        Path => errors::UNKNOWN_PATH,
-        Unsafe => errors::UNSAFE_PATH,
-        Method(_) => errors::METHOD_NOT_ALLOWED,
-        KeyInQuery => errors::KEY_IN_QUERY,
-        Model => return (errors::INVALID_MODEL, Some("model")),
-        UpgradeRequired => errors::UPGRADE_REQUIRED,
-        Handshake(_) => errors::INVALID_HANDSHAKE,
-    };
-    (error, None)
-}
-
-const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
-    match refusal {
-        identify::Refusal::NoKey => errors::MISSING_KEY,
-        identify::Refusal::Unknown => errors::INVALID_KEY,
-        identify::Refusal::Revoked => errors::REVOKED_KEY,
-        identify::Refusal::Expired => errors::EXPIRED_KEY,
-        identify::Refusal::Disabled => errors::DISABLED_KEY,
-        identify::Refusal::Replaced => errors::ROTATED_KEY,
-        identify::Refusal::TooOld => errors::TOO_OLD_KEY,
-        identify::Refusal::Dangling(_) => errors::DANGLING,
-    }
-}
-
-const fn of_authorize(refusal: &authorize::Refusal) -> errors::Documented {
-    match refusal {
-        authorize::Refusal::Model(_) => errors::MODEL_NOT_FOUND,
-        authorize::Refusal::Endpoint => errors::KEY_ENDPOINT,
-        authorize::Refusal::Address => errors::KEY_ADDRESS,
-        authorize::Refusal::TooLarge { .. } => errors::KEY_TOKENS,
-    }
-}
-
-/// What the rules of a version could not take is the client's to mend, and it is told where; the rest is ours.
-fn of_transform(refusal: &transform::Refusal) -> Said {
-    let (error, param) = match refusal {
-        transform::Refusal::Misfit(misfit) => (errors::INVALID_BODY, misfit.at.clone()),
-        transform::Refusal::TooLong => (errors::BODY_TOO_LARGE, String::new()),
-        transform::Refusal::Full => (errors::OVERLOADED, String::new()),
-        transform::Refusal::Failed => (errors::TRANSFORM_FAILED, String::new()),
-    };
-    Said {
-        error,
-        message: sentence(refusal),
-        param: (!param.is_empty()).then_some(Cow::Owned(param)),
-    }
-}
-
-/// What cannot be said to a provider is the client's to mend, and it is told where.
-fn of_translate(refusal: &translate::Refusal) -> Said {
-    let (error, param) = match refusal {
-        translate::Refusal::Endpoint => (errors::UNSUPPORTED_ENDPOINT, None),
-        // These three are about the body, all others about the program.
-        translate::Refusal::Program(Fault::Raised(_) | Fault::NotJson(_) | Fault::InputTooLong) => {
-            (errors::UNMAPPABLE, None)
-        }
-        translate::Refusal::Program(_) => (errors::MAPPING_FAILED, None),
-        translate::Refusal::Crossing(crossing::Refused::Misfit(misfit)) => {
-            (errors::INVALID_BODY, Some(misfit.at.clone()))
-        }
-        translate::Refusal::Crossing(crossing::Refused::Unsupported(unsupported)) => {
-            (errors::UNSUPPORTED, Some(unsupported.at.clone()))
-        }
-    };
-    Said {
-        error,
-        message: sentence(refusal),
-        param: param.filter(|at| !at.is_empty()).map(Cow::Owned),
-    }
-}
-
-/// What a client hears of a provider's failure: never a name, an address or what the provider said. The
-/// operator finds those in the log.
-const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
-    if failure.is_forbidden_address() {
-        return (
-            errors::ADDRESS_FORBIDDEN,
-            "The provider's address may not be called from here.",
-        );
-    }
-    match failure {
-        Failure::Misconfigured(_) => (
-            errors::MISCONFIGURED,
-            "The provider of this model is not set up completely.",
-        ),
-        Failure::Unreachable(_) => (errors::UNREACHABLE, "The provider cannot be reached."),
-        Failure::Unreadable | Failure::Untranslatable(_) => {
-            (errors::UNREADABLE, "The provider's answer cannot be read.")
-        }
-        Failure::Unmapped(_) => (
-            errors::MAPPING_FAILED,
-            "The programs of this model make no answer of what its provider answered.",
-        ),
-        Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
-        Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
-        // A provider's error that is not about our credential was answered before.
-        Failure::CredentialRefused(_) | Failure::Reported(_) => (
-            errors::AUTH_FAILED,
-            "The provider refused the gateway's credential, not your key.",
-        ),
-        Failure::Upload(Stopped::TooLarge(_)) => (
-            errors::BODY_TOO_LARGE,
-            "The body is longer than what may be passed through.",
-        ),
-        Failure::Upload(Stopped::Slow) => (errors::BODY_TIMEOUT, "The body did not come in time."),
-        Failure::Upload(Stopped::Broken) => (errors::BODY_BROKEN, "The body broke off."),
-        Failure::Unexpected(_) => (
-            errors::UNEXPECTED,
-            "The provider answered with a status that is no answer.",
-        ),
-    }
-}
-
-/// An error's text as a sentence for people.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text.push('.');
-    text
 }
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {

@@ -31,3 +31,4 @@ mod measures;
 mod encrypted;
 mod passing;
 mod sockets;
+mod scopes;

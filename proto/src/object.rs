@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use payload::transform::Recipe;
 use policy::{
+    change::Edit,
     credential::{Credential, Pepper},
     id::{OrganizationId, ProjectId, ProviderId},
     limit::{Limit, Rate, Scope, Unit},
@@ -48,6 +49,24 @@ pub fn encode(object: &Object) -> Vec<u8> {
         }
         .encode_to_vec(),
     }
+}
+
+/// What an edit leaves as the `value` of its change.
+pub fn encode_edit(edit: &Edit) -> Vec<u8> {
+    match edit {
+        Edit::Upsert(object) => encode(object),
+        Edit::Delete { .. } => Vec::new(),
+        Edit::Revoke { cut_streams, .. } => wire::RevocationPolicy {
+            cut_streams: *cut_streams,
+        }
+        .encode_to_vec(),
+    }
+}
+
+/// Whether the `value` of a revocation asks for streams to be cut. What cannot be read asks for nothing: it must not
+/// keep a key from being revoked.
+pub fn cuts_streams(value: &[u8]) -> bool {
+    wire::RevocationPolicy::decode(value).is_ok_and(|it| it.cut_streams)
 }
 
 /// The object that `value` holds, checked.

@@ -1,6 +1,7 @@
 //! What can be said of a key.
 
 use clap::{Args, Subcommand};
+use prost_reflect::Value;
 use proto::admin::{Key, KeyEnvironment};
 
 use crate::{
@@ -11,11 +12,12 @@ use crate::{
         key_scope::Scope,
         minted::Shown,
     },
+    connection::ANSWER_WITHIN,
     failure::Failure,
     moment::{Moment, moment},
     noun,
     place::Place,
-    session::Session,
+    session::{Session, set},
     verb::{Delete, Get, List, Update, Write},
 };
 
@@ -107,6 +109,9 @@ pub struct Edit {
 pub struct Revoke {
     /// Its id or whole name
     name: String,
+    /// End the answers that are still coming to its requests, too: each stream ends with an error
+    #[arg(long)]
+    cut_streams: bool,
     #[command(flatten)]
     write: Write,
 }
@@ -126,14 +131,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
             let parent = session.place.parent(noun::KEY.collections)?;
             session.list(&noun::KEY, &parent, list.max).await
         }
-        Command::Revoke(Revoke { name, write }) => {
-            let name = session.place.name(noun::KEY.collections, &name)?;
-            let reply = session
-                .call_by_name(&noun::KEY, "Revoke", &name, Some(&write))
-                .await?;
-            session.show_done("revoked", &name, &reply, &write)?;
-            session.settle(&reply, &write).await
-        }
+        Command::Revoke(it) => revoke(it, session).await,
     }
 }
 
@@ -156,6 +154,26 @@ async fn mint(create: Create, session: &mut Session) -> Result<(), Failure> {
         .create(&noun::KEY, &parent, &key, &create.write)
         .await?;
     create.shown.finish(&reply, &create.write, session).await
+}
+
+async fn revoke(revoke: Revoke, session: &mut Session) -> Result<(), Failure> {
+    let Revoke {
+        name,
+        cut_streams,
+        write,
+    } = revoke;
+    let name = session.place.name(noun::KEY.collections, &name)?;
+    let mut request = session.connection.message(&noun::KEY.request("Revoke"))?;
+    set(&mut request, "name", Value::String(name.clone()))?;
+    set(&mut request, "cut_streams", Value::Bool(cut_streams))?;
+    write.stamp(&mut request)?;
+    let method = noun::KEY.method("Revoke");
+    let reply = session
+        .connection
+        .call(&method, &request, ANSWER_WITHIN)
+        .await?;
+    session.show_done("revoked", &name, &reply, &write)?;
+    session.settle(&reply, &write).await
 }
 
 fn models(given: &[String], place: &Place) -> Result<Vec<String>, Failure> {

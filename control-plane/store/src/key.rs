@@ -226,10 +226,18 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     written(write, &row.name).await
 }
 
-/// Revokes one, for ever. Does nothing when it is revoked.
-pub async fn revoke(write: &mut Write, name: &KeyName) -> Result<Row, StoreError> {
+/// Revokes one, for ever, and perhaps cuts what is still coming to its requests. Of one that is revoked that alone is
+/// done.
+pub async fn revoke(
+    write: &mut Write,
+    name: &KeyName,
+    cut_streams: bool,
+) -> Result<Row, StoreError> {
     let row = lock(write, name, "").await?;
     if row.revoked_at.is_some() {
+        if cut_streams {
+            write.revoke(name.key.as_str(), true);
+        }
         return Ok(row);
     }
     sqlx::query!(
@@ -239,7 +247,7 @@ pub async fn revoke(write: &mut Write, name: &KeyName) -> Result<Row, StoreError
     )
     .execute(write.connection())
     .await?;
-    write.revoke(name.key.as_str());
+    write.revoke(name.key.as_str(), cut_streams);
     read(write.connection(), name).await
 }
 

@@ -5,7 +5,7 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{convert::Infallible, sync::Arc, task::Context, time::Duration};
+use std::{convert::Infallible, rc::Rc, sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
 use dialect::{
@@ -25,6 +25,7 @@ use crate::{
     admit::{self, Admit, room::Room},
     authorize,
     call::{self, Call, failure::Unanswered, patience::Patience},
+    cuts::Cuts,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
@@ -48,6 +49,7 @@ pub struct Pipeline {
     admit: Admit,
     recorder: Recorder,
     call: Call,
+    cuts: Rc<Cuts>,
     patience: Patience,
     first_byte_max: Duration,
     drain: Drain,
@@ -127,11 +129,13 @@ impl Pipeline {
             idle_max: Duration::from_millis(of.upstream.idle_timeout_ms),
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
+        let cuts = Cuts::new(of.in_force.clone());
         Self {
             identify: Identify::new(of.in_force.clone(), of.clock.clone()),
             transformer: Transformer::default(),
             admit: Admit::new(of.counters, of.guesses),
-            recorder: Recorder::new(of.records, of.drain.clone()),
+            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts)),
+            cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
             clock: of.clock,
@@ -151,6 +155,11 @@ impl Pipeline {
     /// Closes connections to providers that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.call.sweep(cx);
+    }
+
+    /// Which answers under way are to be cut.
+    pub const fn cuts(&self) -> &Rc<Cuts> {
+        &self.cuts
     }
 
     /// Has tokens for providers renewed before they end. Never ends; a core runs it beside its requests.

@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     admit::{Hold, Permit},
+    cuts::{Cuts, Heard},
     identify::Caller,
     request::{Arrival, Request, endpoint},
     route::Plan,
@@ -196,6 +197,7 @@ pub struct Carried {
 pub struct Recorder {
     queue: mpsc::Sender<Record>,
     drain: Drain,
+    cuts: Rc<Cuts>,
     measures: Rc<Measures>,
 }
 
@@ -225,11 +227,12 @@ struct Open {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us.
-    pub fn new(queue: mpsc::Sender<Record>, drain: Drain) -> Self {
+    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us, and `cuts` which is to be.
+    pub fn new(queue: mpsc::Sender<Record>, drain: Drain, cuts: Rc<Cuts>) -> Self {
         Self {
             queue,
             drain,
+            cuts,
             measures: Rc::new(Measures::register()),
         }
     }
@@ -357,6 +360,14 @@ impl Entry {
     pub fn failed(mut self, status: u16, outcome: Outcome) {
         self.answered(status);
         self.finish(Some(outcome), Tally::default());
+    }
+
+    /// Whether what still comes is to be cut, because its key was revoked so. Asks again only when there is news.
+    pub fn is_cut(&self, heard: &mut Heard) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            let cuts = &open.recorder.cuts;
+            cuts.is_news(heard, &open.record.key_id)
+        })
     }
 
     /// The first byte of an answer's body is here.

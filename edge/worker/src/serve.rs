@@ -91,10 +91,11 @@ pub async fn serve(
         drain,
         measures,
     });
-    let renewing = Rc::clone(&core);
+    let beside = Rc::clone(&core);
     select! {
         () = serve_until_over(accept, core) => {}
-        never = renewing.pipeline.renew() => match never {},
+        never = beside.pipeline.renew() => match never {},
+        never = beside.pipeline.cuts().hear() => match never {},
     }
 }
 
@@ -151,6 +152,7 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
     } = accepted;
     let asked = Cell::new(false);
     let socket = Cell::new(None);
+    let _listening = core.pipeline.cuts().listen().await;
     let service = service_fn(|message| {
         asked.set(true);
         let (core, socket) = (Rc::clone(&core), &socket);

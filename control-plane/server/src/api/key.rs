@@ -223,8 +223,9 @@ impl KeyService for Keys {
         &self,
         request: Request<admin::RevokeKeyRequest>,
     ) -> Result<Response<admin::RevokeKeyResponse>, Status> {
-        let (call, name) = Call::open("RevokeKey", request, |asked| {
-            desk::named("name", KeyName::parse(&asked.name))
+        let (call, (name, cut_streams)) = Call::open("RevokeKey", request, |asked| {
+            let name = desk::named("name", KeyName::parse(&asked.name));
+            name.map(|name| (name, asked.cut_streams))
         })?;
         let mut draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
@@ -232,13 +233,14 @@ impl KeyService for Keys {
         };
         let row = rows::lock(draft.write(), &name, "").await;
         self.stood(&mut draft, row.map_err(status::store)?);
-        let row = rows::revoke(draft.write(), &name)
+        let row = rows::revoke(draft.write(), &name, cut_streams)
             .await
             .map_err(status::store)?;
         let key = |revision| key_wire::wire(row, revision, self.clock.now_ms());
         draft
             .finish(|revision| admin::RevokeKeyResponse {
                 key: Some(key(revision)),
+                cut_streams,
             })
             .await
     }

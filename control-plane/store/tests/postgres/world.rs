@@ -12,6 +12,7 @@ use domain::{
     version::Target,
 };
 use policy::{
+    change::Edit,
     credential::Pepper,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     limit::{Rate, Unit},
@@ -342,7 +343,7 @@ impl World {
 
     pub(crate) async fn revoke(&self, name: &KeyName) -> (key::Row, Revision) {
         let mut write = self.store.write("test").await.unwrap();
-        let row = key::revoke(&mut write, name).await.unwrap();
+        let row = key::revoke(&mut write, name, false).await.unwrap();
         (row, write.commit().await.unwrap())
     }
 
@@ -364,12 +365,16 @@ impl Drop for World {
 
 /// A store that encodes every object as its debug text, which shows no secret; and of a key what it leaves out.
 pub(crate) async fn open(config: &Config) -> Store {
-    let encode = |object: &Object| match object {
-        Object::Key(key) => {
-            let needs = key.config_revision;
+    let encode = |edit: &Edit| match edit {
+        Edit::Upsert(Object::Key(key)) => {
+            let (object, needs) = (Object::Key(key.clone()), key.config_revision);
             format!("{object:?} expires {:?} needs {needs}", key.expires_at_ms).into_bytes()
         }
-        object => format!("{object:?}").into_bytes(),
+        Edit::Upsert(object) => format!("{object:?}").into_bytes(),
+        Edit::Revoke {
+            cut_streams: true, ..
+        } => b"cut".to_vec(),
+        Edit::Revoke { .. } | Edit::Delete { .. } => Vec::new(),
     };
     Store::open(config, Arc::new(encode)).await.unwrap()
 }

@@ -15,7 +15,7 @@ use policy::{
 use proto::{message, object, sync as wire};
 use zeroize::Zeroize;
 
-use crate::feed::ledger::Name;
+use crate::feed::{ledger::Name, revocation::Revocation};
 
 /// The longest key of an object, in bytes.
 const KEY_BYTES_MAX: usize = 256;
@@ -51,7 +51,7 @@ pub enum Act {
     /// Take it out.
     Take(Kind),
     /// Revoke the key, for ever.
-    Revoke(String),
+    Revoke(Revocation),
     /// It is of a kind that this build need not know.
     PassOver {
         /// Whether it is gone.
@@ -123,8 +123,8 @@ fn act(lane: Lane, change: &wire::Change) -> Result<Act, String> {
         Operation::Upsert => upsert(kind, change).map(Act::Put),
         Operation::Delete => Ok(Act::Take(kind)),
         Operation::Revoke if kind == Kind::Key => {
-            let key_id = std::str::from_utf8(&change.key).map_err(|_| "its key is not text")?;
-            Ok(Act::Revoke(key_id.to_owned()))
+            let revocation = Revocation::of(change);
+            Ok(Act::Revoke(revocation.ok_or("its key is not text")?))
         }
         Operation::Revoke => Err("only keys are revoked".to_owned()),
     }

@@ -32,3 +32,4 @@ mod encrypted;
 mod passing;
 mod sockets;
 mod scopes;
+mod cutting;

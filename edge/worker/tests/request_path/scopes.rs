@@ -92,7 +92,7 @@ async fn what_passes_through_is_held_to_each_part_of_a_scope() {
         let mut client = ask(&edge, FILES, "", "").await;
         let mut peer = provider.accept().await;
         peer.head().await;
-        peer.write(json(200, "{}")).await;
+        peer.write(json("200 OK", "", "{}")).await;
         assert_eq!(client.response().await.status, 200);
     }
 }

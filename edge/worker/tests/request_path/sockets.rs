@@ -310,7 +310,7 @@ async fn a_revoked_key_silence_and_a_drain_end_a_socket() {
     edge.ended().await;
     let mut edge = Setup::default().start(&[provider.base_url()]);
     let (mut client, _peer) = open(&edge, &provider).await;
-    edge.writer.revoke(&edge.key.key_id);
+    edge.writer.revoke(&edge.key.key_id, false);
     assert_eq!(
         farewell(&mut client).await,
         (1_008, "api_key_revoked".to_owned())

@@ -19,10 +19,27 @@ use proto::admin::{
     EndKeyOverlapRequest, GetKeyRequest, Key, KeyFinding, KeyRotation, Project, ReportKeysRequest,
     RotateKeyRequest, UpdateProjectRequest,
 };
-use scenarios::openai;
-use tokio::{sync::watch, task::JoinSet};
+use scenarios::{openai, scale};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
 
 const CHAT: &str = "/v1/chat/completions";
+
+/// How many ask at once.
+const CLIENTS: u64 = 16;
+
+/// How many requests come in a second, from all of them: 1,000 in the full form.
+fn requests_a_second() -> u32 {
+    100 * u32::try_from(scale()).expect("a scale is small")
+}
+
+/// How long both secrets work in the drill.
+fn overlap() -> Duration {
+    Duration::from_secs(3 + scale() as u64)
+}
 
 /// Asks an edge once: the status, and the code of an error.
 async fn ask(site: &Site, edge: usize, key: &str) -> (u16, String) {
@@ -71,7 +88,8 @@ fn span(span: Duration) -> prost_types::Duration {
     span.try_into().expect("a short span")
 }
 
-/// Asks without a pause with whichever text is told, on one connection, until told to stop.
+/// Asks at a steady pace with whichever text is told, on one connection, until told to stop. What was late is caught up
+/// with.
 async fn traffic(
     url: String,
     texts: watch::Receiver<String>,
@@ -80,7 +98,10 @@ async fn traffic(
 ) -> Vec<u16> {
     let mut failed = Vec::new();
     let mut open: Option<(String, Client)> = None;
+    let mut pace = interval(Duration::from_secs(CLIENTS) / requests_a_second());
+    pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
     while !stop.load(Ordering::Relaxed) {
+        pace.tick().await;
         let text = texts.borrow().clone();
         let mut client = match open.take() {
             Some((with, client)) if with == text => client,
@@ -103,7 +124,6 @@ async fn traffic(
 
 #[tokio::test]
 async fn a_key_is_rotated_under_traffic_and_no_request_fails() {
-    const OVERLAP: Duration = Duration::from_secs(4);
     let provider = Provider::start(openai::answer).await;
     let plan = Plan {
         control_planes: 2,
@@ -120,7 +140,9 @@ async fn a_key_is_rotated_under_traffic_and_no_request_fails() {
         Arc::new(AtomicU64::new(0)),
     );
     let mut clients = JoinSet::new();
-    for edge in [0, 1, 0, 1] {
+    let started = Instant::now();
+    for client in 0..CLIENTS {
+        let edge = usize::from(client % 2 == 1);
         let (stop, asked) = (Arc::clone(&stop), Arc::clone(&asked));
         clients.spawn(traffic(site.url(edge), heard.clone(), stop, asked));
     }
@@ -131,17 +153,19 @@ async fn a_key_is_rotated_under_traffic_and_no_request_fails() {
             (asked.load(Ordering::Relaxed) >= goal).then_some(())
         })
     };
-    seen(50).await;
+    // For a second's worth in each phase.
+    let some = u64::from(requests_a_second());
+    seen(some).await;
     let began = Instant::now();
-    let (new, key) = rotate(&site, &name, Some(OVERLAP)).await;
+    let (new, key) = rotate(&site, &name, Some(overlap())).await;
     assert!(new.starts_with(&key.prefix) && old.starts_with(&key.prefix));
     site.propagated().await;
     // The old one is still used by everybody; then everybody moves.
-    seen(50).await;
+    seen(some).await;
     texts.send(new.clone()).expect("the clients listen");
-    seen(50).await;
+    seen(some).await;
     assert!(
-        began.elapsed() < OVERLAP,
+        began.elapsed() < overlap(),
         "the drill is shorter than the overlap"
     );
     for edge in 0..2 {
@@ -150,17 +174,15 @@ async fn a_key_is_rotated_under_traffic_and_no_request_fails() {
     for edge in 0..2 {
         refused(&site, edge, &old, "api_key_rotated").await;
     }
-    let after = began.elapsed();
-    assert!(
-        after < OVERLAP + Duration::from_secs(1),
-        "it took {after:?}"
-    );
-    seen(50).await;
+    let late = began.elapsed().saturating_sub(overlap());
+    assert!(late < Duration::from_secs(1), "{late:?} too late");
+    seen(some).await;
     stop.store(true, Ordering::Relaxed);
     let failed: Vec<u16> = clients.join_all().await.concat();
+    let (asked, took) = (asked.load(Ordering::Relaxed), started.elapsed());
     println!(
-        "{} requests, {} failed",
-        asked.load(Ordering::Relaxed),
+        "{asked} requests in {took:.1?}, {:.0} a second, {} failed; the old secret was refused {late:.1?} after its time",
+        asked as f64 / took.as_secs_f64(),
         failed.len()
     );
     assert_eq!(failed, [0_u16; 0]);

@@ -9,8 +9,11 @@ use harness::{
     tenant::Tenant,
     wait,
 };
-use proto::admin::{CreateKeyRequest, ImportKeyRequest, Key, RotateKeyRequest, UpdateKeyRequest};
-use scenarios::openai;
+use proto::admin::{
+    CreateKeyRequest, ImportKeyRequest, Key, Provider as AdminProvider, RotateKeyRequest,
+    UpdateKeyRequest, UpdateProviderRequest,
+};
+use scenarios::{openai, realtime::Realtime};
 use sha2::Digest;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -247,4 +250,116 @@ async fn a_key_of_another_gateway_works_as_it_is_and_then_rotates() {
     site.propagated().await;
     assert_eq!(ask(&site, 0, &ours, "chat").await, FINE);
     assert_eq!(ask(&site, 0, TEXT, "chat").await, FINE);
+}
+
+/// Asks for something that is passed through, by GET.
+async fn pass(
+    site: &Site,
+    edge: usize,
+    key: &str,
+    target: (&str, &[(&str, &str)]),
+) -> (u16, String) {
+    let client = Client::connect(&site.url(edge), key).await;
+    let mut client = client.expect("it accepts");
+    let (path, headers) = target;
+    let reply = client.request("GET", path, headers, "").await;
+    let reply = reply.expect("the edge answers");
+    match reply.status.as_u16() {
+        status @ (101 | 200) => (status, String::new()),
+        status => (status, reply.error_code().await),
+    }
+}
+
+#[tokio::test]
+async fn what_passes_through_and_sockets_are_held_to_a_scope() {
+    const FILES: (&str, &[(&str, &str)]) = ("/passthrough/files/files", &[]);
+    const SOCKET: (&str, &[(&str, &str)]) = (
+        "/v1/realtime?model=chat",
+        &[
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ],
+    );
+    let files = Provider::start(|_| harness::provider::Answer::json(200, "{}")).await;
+    let realtime = Realtime::start().await;
+    let plan = Plan {
+        edges: vec!["here", "there"],
+        ..Plan::default()
+    };
+    let site = Site::start(plan).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &realtime.base_url()).await;
+    tenant.provider("files", &files.base_url()).await;
+    let name = |id: &str| format!("{}/providers/{id}", tenant.organization);
+    let request = UpdateProviderRequest {
+        provider: Some(AdminProvider {
+            name: name("files"),
+            passthrough: true,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let opened = site.admin().providers().update_provider(request).await;
+    opened.expect("it is opened");
+    let list = |text: &str| vec![text.to_owned()];
+    let endpoint = |word: &str| Key {
+        endpoints: list(word),
+        ..Key::default()
+    };
+    let provider = |id: &str| Key {
+        providers: vec![name(id)],
+        ..Key::default()
+    };
+    let range = |range: &str| Key {
+        ip_ranges: list(range),
+        ..Key::default()
+    };
+    let pattern = |pattern: &str| Key {
+        model_patterns: list(pattern),
+        ..Key::default()
+    };
+    let region = Key {
+        regions: list("there"),
+        ..Key::default()
+    };
+    let fine = || (200, String::new());
+    let open = || (101, String::new());
+    let not_there = || refused(403, "api_key_endpoint_forbidden");
+    let closed = || refused(403, "passthrough_not_allowed");
+    let stranger = || refused(403, "api_key_address_forbidden");
+    let cases = [
+        (endpoint("passthrough"), fine(), not_there()),
+        (endpoint("realtime"), not_there(), open()),
+        (endpoint("chat_completions"), not_there(), not_there()),
+        (
+            provider("files"),
+            fine(),
+            refused(403, "api_key_provider_forbidden"),
+        ),
+        (provider("main"), closed(), open()),
+        (range("127.0.0.0/8"), fine(), open()),
+        (range("198.51.100.0/24"), stranger(), stranger()),
+        (pattern("ch*"), closed(), open()),
+        (pattern("gpt-*"), closed(), refused(404, "model_not_found")),
+        (
+            region,
+            refused(401, "invalid_api_key"),
+            refused(401, "invalid_api_key"),
+        ),
+    ];
+    let mut asked = Vec::new();
+    for (held, file, socket) in cases {
+        let words = format!("{held:?}");
+        let (_, text) = key(&site, &tenant, held).await;
+        asked.push((text, file, socket, words));
+    }
+    site.propagated().await;
+    for (text, file, socket, words) in &asked {
+        assert_eq!(pass(&site, 0, text, FILES).await, *file, "{words}");
+        assert_eq!(pass(&site, 0, text, SOCKET).await, *socket, "{words}");
+    }
+    let (there, ..) = asked.last().expect("there are some");
+    assert_eq!(pass(&site, 1, there, FILES).await, fine());
+    assert_eq!(pass(&site, 1, there, SOCKET).await, open());
 }

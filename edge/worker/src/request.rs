@@ -13,8 +13,8 @@ pub mod body;
 pub mod passing;
 pub mod arrival;
 mod refusal;
-mod content;
-mod tensors;
+pub mod content;
+pub mod tensors;
 
 use std::{net::IpAddr, rc::Rc, time::Duration};
 

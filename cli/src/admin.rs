@@ -4,16 +4,11 @@
 //! what no other noun has.
 
 use clap::Subcommand;
-use prost::Message;
 
-use crate::{
-    failure::Failure,
-    noun::{self, Noun},
-    session::Session,
-    verb::{Standing, Verb},
-};
+use crate::{failure::Failure, noun, session::Session, verb::Verb};
 
 pub mod field;
+pub mod plain;
 pub mod organization;
 pub mod project;
 pub mod mapping;
@@ -34,7 +29,7 @@ pub mod operator_key;
 pub mod audit;
 pub mod usage;
 
-use field::{Change, Wanted};
+use plain::run_verb;
 
 /// The nouns.
 #[derive(Debug, Clone, Subcommand)]
@@ -59,7 +54,7 @@ pub enum Command {
     Keys(key::Command),
     /// Limits: how much of something a scope may use
     #[command(subcommand, visible_alias = "limit")]
-    Limits(Verb<limit::New, limit::Edit>),
+    Limits(limit::Command),
     /// Edges: who carries the traffic, and how far each has come
     #[command(subcommand, visible_alias = "edge")]
     Edges(edge::Command),
@@ -82,7 +77,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Organizations(verb) => run_verb(&noun::ORGANIZATION, verb, session).await,
         Command::Projects(verb) => run_verb(&noun::PROJECT, verb, session).await,
         Command::Providers(verb) => run_verb(&noun::PROVIDER, verb, session).await,
-        Command::Limits(verb) => run_verb(&noun::LIMIT, verb, session).await,
+        Command::Limits(command) => limit::run(command, session).await,
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,
         Command::Keys(command) => key::run(command, session).await,
@@ -91,39 +86,5 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::OperatorKeys(command) => operator_key::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
-    }
-}
-
-async fn run_verb<R: Message, C: Wanted<Resource = R>, U: Change<Resource = R>>(
-    noun: &Noun,
-    verb: Verb<C, U>,
-    session: &mut Session,
-) -> Result<(), Failure> {
-    match verb {
-        Verb::Create(create) => {
-            let name = session.place.name(noun.collections, &create.name)?;
-            let resource = create.fields.wanted(session)?;
-            let reply = session
-                .create(noun, &name, &resource, &create.write)
-                .await?;
-            session.finish(&reply, &create.write).await
-        }
-        Verb::Update(update) => field::update(noun, &update, session).await,
-        Verb::Standing(standing) => run_standing(noun, &standing, session).await,
-    }
-}
-
-async fn run_standing(
-    noun: &Noun,
-    standing: &Standing,
-    session: &mut Session,
-) -> Result<(), Failure> {
-    match standing {
-        Standing::Get(get) => session.get(noun, &get.name).await,
-        Standing::Delete(delete) => session.delete(noun, delete).await,
-        Standing::List(list) => {
-            let parent = session.place.parent(noun.collections)?;
-            session.list(noun, &parent, list.max).await
-        }
     }
 }

@@ -107,10 +107,12 @@ pub const LIMIT: Noun = Noun {
     columns: &[
         ("NAME", "name"),
         ("SCOPE", "scope"),
+        ("EACH", "each"),
         ("UNIT", "unit"),
         ("AMOUNT", "amount"),
         ("WINDOW", "window"),
         ("BURST", "burst"),
+        ("MODE", "mode"),
     ],
 };
 

@@ -12,7 +12,7 @@ use policy::{
 };
 
 use crate::{
-    invalid::{InvalidObject, digest, filled, id, invalid},
+    malformed::{InvalidObject, digest, filled, id, invalid},
     sync as wire,
 };
 

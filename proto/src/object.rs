@@ -1,16 +1,16 @@
 //! The wall where policy objects become bytes and bytes become policy objects.
 //!
 //! The control plane encodes once, when a change is written; every edge decodes and checks. An object that
-//! does not decode is named by an [`InvalidObject`] and never half-taken.
+//! does not decode is named by an [`InvalidObject`] and never half-taken. Limits have a file of their own.
 
 use std::sync::Arc;
 
 use payload::transform::Recipe;
 use policy::{
+    calendar::Zone,
     change::Edit,
     credential::{Credential, Pepper},
-    id::{OrganizationId, ProjectId, ProviderId},
-    limit::{Limit, Rate, Scope, Unit},
+    id::ProviderId,
     mapping::{Mapping, Method, Programs},
     model::{Model, Target, Version},
     object::{Kind, Object},
@@ -21,9 +21,9 @@ use policy::{
 use prost::Message;
 
 use crate::{
-    invalid::{InvalidObject, digest, filled, id, invalid},
-    key_object,
-    sync::{self as wire, limit_policy},
+    key_object, limit,
+    malformed::{InvalidObject, digest, filled, id, invalid},
+    sync as wire,
 };
 
 /// The object as the `value` of a change.
@@ -34,7 +34,7 @@ pub fn encode(object: &Object) -> Vec<u8> {
         Object::Provider(it) => provider(it).encode_to_vec(),
         Object::Model(it) => model(it).encode_to_vec(),
         Object::Version(it) => version(it).encode_to_vec(),
-        Object::Limit(it) => limit(it).encode_to_vec(),
+        Object::Limit(it) => limit::policy(it).encode_to_vec(),
         Object::Key(it) => key_object::encode(it).encode_to_vec(),
         Object::Credential(it) => wire::CredentialPolicy {
             provider_id: it.provider.as_bytes().to_vec(),
@@ -77,7 +77,7 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
         Kind::Provider => Object::Provider(read_provider(parse(value)?)?),
         Kind::Model => Object::Model(read_model(parse(value)?)?),
         Kind::Version => Object::Version(read_version(parse(value)?)?),
-        Kind::Limit => Object::Limit(read_limit(parse(value)?)?),
+        Kind::Limit => Object::Limit(limit::read(parse(value)?)?),
         Kind::Key => Object::Key(key_object::decode(&parse(value)?)?),
         Kind::Credential => {
             let it: wire::CredentialPolicy = parse(value)?;
@@ -106,6 +106,7 @@ fn organization(it: &Organization) -> wire::OrganizationPolicy {
     wire::OrganizationPolicy {
         id: it.id.as_bytes().to_vec(),
         name: it.name.clone(),
+        time_zone: it.zone.name().to_owned(),
     }
 }
 
@@ -182,29 +183,16 @@ fn text(recipe: Option<&Recipe>, of: fn(&Recipe) -> &str) -> String {
     recipe.map_or_else(String::new, |recipe| of(recipe).to_owned())
 }
 
-fn limit(it: &Limit) -> wire::LimitPolicy {
-    let scope = match &it.scope {
-        Scope::Organization(id) => limit_policy::Scope::ScopeOrganizationId(id.as_bytes().to_vec()),
-        Scope::Project(id) => limit_policy::Scope::ScopeProjectId(id.as_bytes().to_vec()),
-        Scope::Key(key_id) => limit_policy::Scope::ScopeKeyId(key_id.clone()),
-    };
-    wire::LimitPolicy {
-        id: it.id.as_bytes().to_vec(),
-        organization_id: it.organization.as_bytes().to_vec(),
-        name: it.name.clone(),
-        unit: it.unit as u32,
-        amount: it.rate.amount(),
-        window_ms: it.rate.window_ms(),
-        burst: it.rate.burst(),
-        scope: Some(scope),
-    }
-}
-
 fn read_organization(it: wire::OrganizationPolicy) -> Result<Organization, InvalidObject> {
     filled(&it.name, "name")?;
+    let zone = match it.time_zone.as_str() {
+        "" => Zone::UTC,
+        name => Zone::parse(name).map_err(|_| invalid("time_zone is not known"))?,
+    };
     Ok(Organization {
         id: id(&it.id, "id")?,
         name: it.name,
+        zone,
     })
 }
 
@@ -300,27 +288,6 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
             .map(target)
             .collect::<Result<_, _>>()?,
         recipe,
-    })
-}
-
-fn read_limit(it: wire::LimitPolicy) -> Result<Limit, InvalidObject> {
-    let scope = match it.scope.ok_or_else(|| invalid("scope is absent"))? {
-        limit_policy::Scope::ScopeOrganizationId(bytes) => {
-            Scope::Organization(id::<OrganizationId>(&bytes, "scope")?)
-        }
-        limit_policy::Scope::ScopeProjectId(bytes) => {
-            Scope::Project(id::<ProjectId>(&bytes, "scope")?)
-        }
-        limit_policy::Scope::ScopeKeyId(key_id) => Scope::Key(key_id),
-    };
-    let rate = Rate::new(it.amount, it.window_ms, it.burst);
-    Ok(Limit {
-        id: id(&it.id, "id")?,
-        organization: id(&it.organization_id, "organization_id")?,
-        name: it.name,
-        scope,
-        unit: Unit::from_number(it.unit).ok_or_else(|| invalid("unit is not known"))?,
-        rate: rate.map_err(|why| invalid(&why.to_string()))?,
     })
 }
 

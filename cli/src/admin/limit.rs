@@ -1,13 +1,75 @@
 //! What can be said of a limit.
 
-use clap::{Args, ValueEnum};
-use proto::admin::{Limit, LimitUnit, LimitWindow};
+use clap::{Args, Subcommand, ValueEnum};
+use proto::admin::{
+    Limit, LimitMember, LimitMode, LimitOnStoreLoss, LimitOverride, LimitUnit, LimitWindow,
+};
 
 use crate::{
-    admin::field::{Change, Mask, Wanted, Which},
+    admin::{
+        field::{Change, Mask, Wanted, Which},
+        plain::run_verb,
+    },
     failure::Failure,
+    moment::{Moment, moment},
+    noun,
+    place::Collections,
     session::Session,
+    verb::{Verb, Write},
 };
+
+/// What can be done with limits.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Make one, change one, and what stands.
+    #[command(flatten)]
+    Plain(Verb<New, Edit>),
+    /// Give a key, an end user or everybody other numbers, for a time or for good
+    Override(Override),
+}
+
+/// Other numbers.
+#[derive(Debug, Clone, Args)]
+pub struct Override {
+    /// The limit's id or whole name
+    name: String,
+    /// For this key only, whose id or whole name it is
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// For this end user only
+    #[arg(long, value_name = "TEXT")]
+    end_user: Option<String>,
+    /// How much each window adds then, or each period holds
+    #[arg(long, value_name = "COUNT", required_unless_present = "remove")]
+    amount: Option<i64>,
+    /// How much may be used at once from rest; a tenth of the amount unless given
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    burst: i64,
+    /// When it ends: in a span such as 2h, or at a time; for good unless given
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    until: Option<Moment>,
+    /// Take it away
+    #[arg(long, conflicts_with_all = ["amount", "burst", "until"])]
+    remove: bool,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// How a limit is held.
+#[derive(Debug, Clone, Args)]
+struct Held {
+    /// What happens to a request that does not fit
+    #[arg(long)]
+    mode: Option<Mode>,
+    /// What happens while Redis cannot be asked
+    #[arg(long, value_name = "WHAT")]
+    on_store_loss: Option<Loss>,
+}
 
 /// A new one.
 #[derive(Debug, Clone, Args)]
@@ -15,13 +77,25 @@ pub struct New {
     /// Whose use is counted: organization, project, keys/ID, projects/ID, or a whole name
     #[arg(long, value_name = "SCOPE")]
     scope: String,
+    /// Count requests for this model only
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Count what this provider serves only
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Count requests for this end user only, as clients name it
+    #[arg(long, value_name = "TEXT")]
+    end_user: Option<String>,
+    /// Give each of these a count of its own, such as each key of the project
+    #[arg(long, value_delimiter = ',', value_name = "MEMBER")]
+    each: Vec<Member>,
     /// What is counted
     #[arg(long)]
     unit: Unit,
-    /// How much each window adds
+    /// How much each window adds, or each period holds
     #[arg(long, value_name = "COUNT")]
     amount: i64,
-    /// The window
+    /// The window; from a day on a quota, which starts again in the organization's time zone
     #[arg(long)]
     window: Window,
     /// How much may be used at once from rest; a tenth of the amount unless given
@@ -32,6 +106,8 @@ pub struct New {
         hide_default_value = true
     )]
     burst: i64,
+    #[command(flatten)]
+    held: Held,
     /// What people call it
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
@@ -49,6 +125,8 @@ pub struct Edit {
     /// How much may be used at once from rest; 0 is a tenth of the amount
     #[arg(long, value_name = "COUNT")]
     burst: Option<i64>,
+    #[command(flatten)]
+    held: Held,
     /// What people call it
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
@@ -59,6 +137,37 @@ enum Unit {
     Requests,
     /// Input and output together
     Tokens,
+    InputTokens,
+    OutputTokens,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Mode {
+    /// It is refused
+    Hard,
+    /// It is served and its client warned
+    Soft,
+    /// It is served, and only the records and metrics tell
+    Shadow,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Loss {
+    /// Each edge admits its share
+    LocalShare,
+    /// Nothing is admitted
+    Deny,
+    /// Everything is admitted, and counted afterwards
+    Allow,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Member {
+    Project,
+    Key,
+    EndUser,
+    Model,
+    Provider,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -66,6 +175,10 @@ enum Window {
     Second,
     Minute,
     Hour,
+    Day,
+    Week,
+    Month,
+    Lifetime,
 }
 
 impl Wanted for New {
@@ -75,13 +188,25 @@ impl Wanted for New {
         let unit = match self.unit {
             Unit::Requests => LimitUnit::Requests,
             Unit::Tokens => LimitUnit::Tokens,
+            Unit::InputTokens => LimitUnit::InputTokens,
+            Unit::OutputTokens => LimitUnit::OutputTokens,
+        };
+        let named = |collection: Collections, name: Option<String>| match name {
+            Some(name) => session.place.name(collection, &name),
+            None => Ok(String::new()),
         };
         Ok(Limit {
+            model: named(noun::MODEL.collections, self.model)?,
+            provider: named(noun::PROVIDER.collections, self.provider)?,
+            end_user: self.end_user.unwrap_or_default(),
+            each: self.each.into_iter().map(Member::wire).collect(),
             scope: session.place.scope(&self.scope)?,
             unit: unit.into(),
             amount: self.amount,
             window: self.window.wire(),
             burst: self.burst,
+            mode: self.held.mode.map(Mode::wire).unwrap_or_default(),
+            on_store_loss: self.held.on_store_loss.map(Loss::wire).unwrap_or_default(),
             display_name: self.display_name.unwrap_or_default(),
             ..Default::default()
         })
@@ -99,10 +224,103 @@ impl Change for Edit {
             amount: mask.take("amount", self.amount),
             window: mask.take("window", self.window.map(Window::wire)),
             burst: mask.take("burst", self.burst),
+            mode: mask.take("mode", self.held.mode.map(Mode::wire)),
+            on_store_loss: mask.take("on_store_loss", self.held.on_store_loss.map(Loss::wire)),
             display_name: mask.take("display_name", self.display_name.clone()),
             ..Default::default()
         };
         Ok((limit, mask))
+    }
+}
+
+/// Runs a command.
+pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
+    match command {
+        Command::Plain(verb) => run_verb(&noun::LIMIT, verb, session).await,
+        Command::Override(other) => set_override(other, session).await,
+    }
+}
+
+/// Reads the limit, puts the override in front of the others or in the place of the one for the same, and leaves out those
+/// that have ended. Refused when somebody else wrote in between.
+async fn set_override(other: Override, session: &mut Session) -> Result<(), Failure> {
+    let noun = &noun::LIMIT;
+    let name = session.place.name(noun.collections, &other.name)?;
+    let key = match &other.key {
+        Some(key) => session.place.name(noun::KEY.collections, key)?,
+        None => String::new(),
+    };
+    let end_user = other.end_user.clone().unwrap_or_default();
+    let stands = session.call_by_name(noun, "Get", &name, None).await?;
+    let stands: Limit = stands.transcode_to().map_err(Failure::broken)?;
+    let now = session.now.unix_timestamp();
+    let mut overrides = stands.overrides;
+    overrides.retain(|it| {
+        let ended = it.expire_time.as_ref().is_some_and(|at| at.seconds <= now);
+        !ended && (it.key != key || it.end_user != end_user)
+    });
+    if !other.remove {
+        let it = LimitOverride {
+            key,
+            end_user,
+            amount: other.amount.unwrap_or_default(),
+            burst: other.burst,
+            expire_time: other.until.map(|at| at.future(session.now)),
+        };
+        // Those for everybody come last, so that they hide none for somebody.
+        let everybody = it.key.is_empty() && it.end_user.is_empty();
+        overrides.insert(if everybody { overrides.len() } else { 0 }, it);
+    }
+    let limit = Limit {
+        name,
+        etag: stands.etag,
+        overrides,
+        ..Default::default()
+    };
+    let reply = session
+        .update(noun, &limit, vec!["overrides"], &other.write)
+        .await?;
+    session.finish(&reply, &other.write).await
+}
+
+// === impl Mode ===
+
+impl Mode {
+    fn wire(self) -> i32 {
+        match self {
+            Self::Hard => LimitMode::Hard,
+            Self::Soft => LimitMode::Soft,
+            Self::Shadow => LimitMode::Shadow,
+        }
+        .into()
+    }
+}
+
+// === impl Loss ===
+
+impl Loss {
+    fn wire(self) -> i32 {
+        match self {
+            Self::LocalShare => LimitOnStoreLoss::LocalShare,
+            Self::Deny => LimitOnStoreLoss::Deny,
+            Self::Allow => LimitOnStoreLoss::Allow,
+        }
+        .into()
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    fn wire(self) -> i32 {
+        match self {
+            Self::Project => LimitMember::Project,
+            Self::Key => LimitMember::Key,
+            Self::EndUser => LimitMember::EndUser,
+            Self::Model => LimitMember::Model,
+            Self::Provider => LimitMember::Provider,
+        }
+        .into()
     }
 }
 
@@ -114,6 +332,10 @@ impl Window {
             Self::Second => LimitWindow::Second,
             Self::Minute => LimitWindow::Minute,
             Self::Hour => LimitWindow::Hour,
+            Self::Day => LimitWindow::Day,
+            Self::Week => LimitWindow::Week,
+            Self::Month => LimitWindow::Month,
+            Self::Lifetime => LimitWindow::Lifetime,
         }
         .into()
     }

@@ -26,6 +26,14 @@ pub const CREDENTIAL_CHARACTERS_MAX: usize = 8_192;
 /// The longest provider's name for a model, in characters.
 pub const PROVIDER_MODEL_CHARACTERS_MAX: usize = 256;
 
+/// The longest name of an end user, in characters.
+pub const END_USER_CHARACTERS_MAX: usize = 256;
+
+/// An end user, as clients name it; may be empty.
+pub fn end_user(text: &str) -> Result<String, InvalidText> {
+    within(text, END_USER_CHARACTERS_MAX).map(str::to_owned)
+}
+
 /// What people call a thing; may be empty.
 pub fn display_name(text: &str) -> Result<String, InvalidText> {
     within(text, DISPLAY_NAME_CHARACTERS_MAX).map(str::to_owned)

@@ -45,6 +45,7 @@ mod model;
 mod recipe_wire;
 mod model_version;
 mod key;
+mod limit_terms;
 mod limit_wire;
 mod limit;
 mod join_token;

@@ -7,6 +7,7 @@ pub mod tally;
 
 use domain::segment::EdgeSlug;
 use metrics::{counter, describe_counter};
+use policy::id::LimitId;
 use proto::usage::{
     Outcome, Record, ReportRequest, ReportResponse, UsageSource, usage_service_server::UsageService,
 };
@@ -18,6 +19,9 @@ use crate::{publish::door, status};
 
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
+
+/// The most limits that one record names.
+const OVER_LIMITS_MAX: usize = 32;
 
 /// The service.
 pub struct Ingest {
@@ -143,7 +147,17 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         first_byte_us: number(record.first_byte_us, "first_byte_us")?,
         request_bytes: number(record.request_bytes, "request_bytes")?,
         answer_bytes: number(record.answer_bytes, "answer_bytes")?,
+        over_limits: limits(&record.over_limit_ids)?,
     })
+}
+
+fn limits(ids: &[Vec<u8>]) -> Result<Vec<LimitId>, Malformed> {
+    if ids.len() > OVER_LIMITS_MAX {
+        return Err(Malformed("over_limit_ids"));
+    }
+    ids.iter()
+        .map(|bytes| id(bytes, "over_limit_ids"))
+        .collect()
 }
 
 fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], field: &'static str) -> Result<T, Malformed> {

@@ -7,13 +7,15 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 11] = [
+const OBSTACLES: [(&str, Obstacle); 13] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
     ("rate_limit_organization_fkey", Obstacle::HasLimits),
     ("rate_limit_scope_project_fkey", Obstacle::HasLimits),
     ("rate_limit_scope_key_fkey", Obstacle::HasLimits),
+    ("rate_limit_scope_model_fkey", Obstacle::HasLimits),
+    ("rate_limit_scope_provider_fkey", Obstacle::HasLimits),
     ("key_project_fkey", Obstacle::HasActiveKeys),
     ("target_provider_fkey", Obstacle::IsTarget),
     ("key_model_model_fkey", Obstacle::IsNamedByKey),

@@ -51,7 +51,7 @@ pub enum Obstacle {
     HasProviders,
     /// An organization has models.
     HasModels,
-    /// An organization, project or key has limits.
+    /// An organization, project, key, model or provider has limits.
     HasLimits,
     /// A project has keys that are not revoked or expired.
     HasActiveKeys,

@@ -34,6 +34,7 @@ pub mod key;
 pub mod key_rotation;
 pub mod key_report;
 mod limit_scope;
+mod limit_terms;
 pub mod limit;
 pub mod audit;
 pub mod operator_key;

@@ -1,14 +1,16 @@
-//! Limits: rates over an organization, a project or a key.
+//! Limits: rates and quotas over an organization, a project or a key, or over a part of their use.
 
 use domain::{
     etag::etag,
+    limit::{Narrowing, Terms},
     name::{LimitName, OrganizationName, ScopeName},
     page::Page,
     segment::Slug,
 };
 use policy::{
-    id::{LimitId, OrganizationId, ProjectId},
-    limit::{Limit, Rate, Scope, Unit},
+    calendar::Period,
+    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId},
+    limit::{Allowance, Limit, Of, Quota, Rate, Scope, Unit},
     object::{Kind, Object},
     region::Audience,
     revision::Revision,
@@ -22,6 +24,7 @@ use crate::{
     error::StoreError,
     id::uuid,
     limit_scope,
+    limit_terms::{self, OverrideColumns},
     list::{self, Listed},
     named,
     store::Store,
@@ -39,10 +42,14 @@ pub struct New {
     pub display_name: String,
     /// Whose use it counts.
     pub scope: ScopeName,
+    /// What narrows that.
+    pub narrowing: Narrowing,
     /// What it counts.
     pub unit: Unit,
     /// The numbers.
-    pub rate: Rate,
+    pub allowance: Allowance,
+    /// How it is held.
+    pub terms: Terms,
 }
 
 /// A limit as it stands.
@@ -58,10 +65,14 @@ pub struct Row {
     pub display_name: String,
     /// Whose use it counts.
     pub scope: ScopeName,
+    /// What narrows that.
+    pub narrowing: Narrowing,
     /// What it counts.
     pub unit: Unit,
     /// The numbers. Can change.
-    pub rate: Rate,
+    pub allowance: Allowance,
+    /// How it is held. Can change.
+    pub terms: Terms,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -70,7 +81,15 @@ pub struct Row {
     pub updated_at: OffsetDateTime,
     /// The revision of its last committed write; zero when there is none.
     pub revision: Revision,
-    scope_id: Option<ProjectId>,
+    ids: Ids,
+}
+
+/// What the names of a scope stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ids {
+    project: Option<ProjectId>,
+    model: Option<ModelId>,
+    provider: Option<ProviderId>,
 }
 
 struct Columns {
@@ -81,10 +100,19 @@ struct Columns {
     scope_project: Option<Uuid>,
     project: Option<String>,
     key_id: Option<String>,
+    scope_model: Option<Uuid>,
+    model: Option<String>,
+    scope_provider: Option<Uuid>,
+    provider: Option<String>,
+    scope_end_user: String,
+    scope_each: i32,
     unit: i32,
     amount: i64,
     window_ms: i64,
     burst: i64,
+    period: i32,
+    mode: i32,
+    on_store_loss: i32,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -108,12 +136,16 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.scope_project,
-                  project.name AS "project?", key.key_id AS "key_id?", it.unit, it.amount,
-                  it.window_ms, it.burst, it.version, it.created_at, it.updated_at,
+                  project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
+                  model.name AS "model?", it.scope_provider, provider.name AS "provider?",
+                  it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
+                  it.period, it.mode, it.on_store_loss, it.version, it.created_at, it.updated_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            LEFT JOIN key ON key.id = it.scope_key
            LEFT JOIN project ON project.id = coalesce(it.scope_project, key.project)
+           LEFT JOIN model ON model.id = it.scope_model
+           LEFT JOIN provider ON provider.id = it.scope_provider
            LEFT JOIN object o ON o.kind = 6 AND o.key = uuid_send(it.id)
            WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
         organization,
@@ -122,9 +154,14 @@ pub async fn list(
     )
     .fetch_all(&mut *connection)
     .await?;
+    let ids: Vec<Uuid> = columns.iter().map(|it| it.id).collect();
+    let mut overrides = limit_terms::overrides(&mut connection, &ids).await?;
     let rows = columns
         .into_iter()
-        .map(|it| it.row(parent))
+        .map(|it| {
+            let overrides = overrides.remove(&it.id).unwrap_or_default();
+            it.row(parent, overrides)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(list::cut(rows, page, |row| row.name.limit.as_str()))
 }
@@ -134,20 +171,34 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let parent = new.name.parent();
     let organization = named::organization(write.connection(), &parent).await?;
     let (scope_project, scope_key) = limit_scope::ids(write.connection(), &new.scope).await?;
+    let narrowing = &new.narrowing;
+    let (model, provider) = limit_scope::narrowing(write.connection(), narrowing).await?;
+    let numbers = Numbers::of(&new.allowance)?;
     sqlx::query!(
         r#"INSERT INTO rate_limit (id, organization, name, display_name, scope_project, scope_key,
-                                   unit, amount, window_ms, burst)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
+                                   scope_model, scope_provider, scope_end_user, scope_each, unit,
+                                   amount, window_ms, burst, period, mode, on_store_loss)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.limit.as_str(),
         new.display_name,
         scope_project,
         scope_key,
+        model,
+        provider,
+        narrowing.end_user.as_deref().unwrap_or_default(),
+        column::read(
+            i32::try_from(narrowing.each.bits()),
+            "rate_limit.scope_each"
+        )?,
         column::read(i32::try_from(new.unit as u32), "rate_limit.unit")?,
-        column::number(new.rate.amount()),
-        column::number(new.rate.window_ms()),
-        column::number(new.rate.burst()),
+        numbers.amount,
+        numbers.window_ms,
+        numbers.burst,
+        numbers.period,
+        i32::from(new.terms.mode as u8),
+        i32::from(new.terms.on_store_loss as u8),
     )
     .execute(write.connection())
     .await
@@ -156,9 +207,15 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
             Some("rate_limit_scope_project_fkey" | "rate_limit_scope_key_fkey") => {
                 conflict::dangling(limit_scope::FIELD, &new.scope)
             }
+            Some("rate_limit_scope_model_fkey" | "rate_limit_scope_provider_fkey") => {
+                // It was there a statement ago.
+                conflict::dangling("limit", &new.name)
+            }
             _ => conflict::on_create(why, &new.name, &parent),
         },
     )?;
+    let overrides = &new.terms.overrides;
+    limit_terms::set(write.connection(), *new.id.as_bytes(), overrides).await?;
     written(write, &new.name).await
 }
 
@@ -180,18 +237,25 @@ pub async fn lock(write: &mut Write, name: &LimitName, etag: &str) -> Result<Row
 
 /// Writes what can change of a row that is locked.
 pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
+    let numbers = Numbers::of(&row.allowance)?;
     sqlx::query!(
         r#"UPDATE rate_limit SET display_name = $2, amount = $3, window_ms = $4, burst = $5,
-               version = version + 1, updated_at = now()
+               period = $6, mode = $7, on_store_loss = $8, version = version + 1,
+               updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
-        column::number(row.rate.amount()),
-        column::number(row.rate.window_ms()),
-        column::number(row.rate.burst()),
+        numbers.amount,
+        numbers.window_ms,
+        numbers.burst,
+        numbers.period,
+        i32::from(row.terms.mode as u8),
+        i32::from(row.terms.on_store_loss as u8),
     )
     .execute(write.connection())
     .await?;
+    let overrides = &row.terms.overrides;
+    limit_terms::set(write.connection(), *row.id.as_bytes(), overrides).await?;
     written(write, &row.name).await
 }
 
@@ -213,31 +277,44 @@ async fn read(connection: &mut PgConnection, name: &LimitName) -> Result<Row, St
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.scope_project,
-                  project.name AS "project?", key.key_id AS "key_id?", it.unit, it.amount,
-                  it.window_ms, it.burst, it.version, it.created_at, it.updated_at,
+                  project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
+                  model.name AS "model?", it.scope_provider, provider.name AS "provider?",
+                  it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
+                  it.period, it.mode, it.on_store_loss, it.version, it.created_at, it.updated_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            JOIN organization ON organization.id = it.organization
            LEFT JOIN key ON key.id = it.scope_key
            LEFT JOIN project ON project.id = coalesce(it.scope_project, key.project)
+           LEFT JOIN model ON model.id = it.scope_model
+           LEFT JOIN provider ON provider.id = it.scope_provider
            LEFT JOIN object o ON o.kind = 6 AND o.key = uuid_send(it.id)
            WHERE organization.name = $1 AND it.name = $2"#,
         name.organization.as_str(),
         name.limit.as_str(),
     )
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await?;
     let columns = columns.ok_or_else(|| conflict::missing(name))?;
-    columns.row(&name.parent())
+    let mut overrides = limit_terms::overrides(connection, &[columns.id]).await?;
+    let overrides = overrides.remove(&columns.id).unwrap_or_default();
+    columns.row(&name.parent(), overrides)
 }
 
 /// Publishes the row as it is now.
 async fn written(write: &mut Write, name: &LimitName) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
-    let scope = match (&row.scope, row.scope_id) {
-        (ScopeName::Key(name), _) => Scope::Key(name.key.to_string()),
-        (_, Some(project)) => Scope::Project(project),
-        (_, None) => Scope::Organization(row.organization),
+    let of = match (&row.scope, row.ids.project) {
+        (ScopeName::Key(name), _) => Of::Key(name.key.to_string()),
+        (_, Some(project)) => Of::Project(project),
+        (_, None) => Of::Organization(row.organization),
+    };
+    let scope = Scope {
+        of,
+        model: row.ids.model,
+        provider: row.ids.provider,
+        end_user: row.narrowing.end_user.clone(),
+        each: row.narrowing.each,
     };
     let object = Limit {
         id: row.id,
@@ -245,7 +322,8 @@ async fn written(write: &mut Write, name: &LimitName) -> Result<Row, StoreError>
         name: row.name.limit.to_string(),
         scope,
         unit: row.unit,
-        rate: row.rate,
+        allowance: row.allowance,
+        terms: limit_terms::policy(&row.terms),
     };
     write.put(Object::Limit(object), Audience::everywhere());
     Ok(row)
@@ -260,32 +338,97 @@ impl Row {
     }
 }
 
+/// The numbers of a limit, as the columns hold them.
+struct Numbers {
+    amount: i64,
+    window_ms: i64,
+    burst: i64,
+    period: i32,
+}
+
+// === impl Numbers ===
+
+impl Numbers {
+    fn of(allowance: &Allowance) -> Result<Self, StoreError> {
+        let amount = column::number(allowance.amount());
+        Ok(match allowance {
+            Allowance::Rate(rate) => Self {
+                amount,
+                window_ms: column::number(rate.window_ms()),
+                burst: column::number(rate.burst()),
+                period: 0,
+            },
+            Allowance::Quota(quota) => Self {
+                amount,
+                window_ms: 0,
+                burst: 0,
+                period: column::read(i32::try_from(quota.period() as u32), "rate_limit.period")?,
+            },
+        })
+    }
+
+    fn read(&self) -> Result<Allowance, StoreError> {
+        let [amount, window_ms, burst] =
+            [self.amount, self.window_ms, self.burst].map(column::count);
+        if self.period == 0 {
+            let rate = Rate::new(amount, window_ms, burst);
+            return Ok(Allowance::Rate(column::read(rate, "rate_limit.amount")?));
+        }
+        let period = u32::try_from(self.period)
+            .ok()
+            .and_then(Period::from_number);
+        let period = column::known(period, "rate_limit.period")?;
+        let quota = column::read(Quota::new(amount, period), "rate_limit.amount")?;
+        Ok(Allowance::Quota(quota))
+    }
+}
+
 // === impl Columns ===
 
 impl Columns {
-    fn row(self, parent: &OrganizationName) -> Result<Row, StoreError> {
+    fn row(
+        self,
+        parent: &OrganizationName,
+        overrides: Vec<OverrideColumns>,
+    ) -> Result<Row, StoreError> {
         let limit = column::read(Slug::parse(&self.name), "rate_limit.name")?;
         let unit = u32::try_from(self.unit).ok().and_then(Unit::from_number);
-        let [amount, window_ms, burst] =
-            [self.amount, self.window_ms, self.burst].map(column::count);
+        let numbers = Numbers {
+            amount: self.amount,
+            window_ms: self.window_ms,
+            burst: self.burst,
+            period: self.period,
+        };
+        let allowance = numbers.read()?;
+        let held = (self.mode, self.on_store_loss);
+        let terms = limit_terms::read(parent, &allowance, held, overrides)?;
+        let names = (self.model.as_deref(), self.provider.as_deref());
+        let counted = (self.scope_end_user, self.scope_each);
+        let project = |id: Uuid| ProjectId::from_bytes(id.into_bytes());
+        let model = |id: Uuid| ModelId::from_bytes(id.into_bytes());
+        let provider = |id: Uuid| ProviderId::from_bytes(id.into_bytes());
         Ok(Row {
             id: LimitId::from_bytes(self.id.into_bytes()),
             organization: OrganizationId::from_bytes(self.organization.into_bytes()),
             scope: limit_scope::name(parent, self.project.as_deref(), self.key_id.as_deref())?,
+            narrowing: limit_scope::narrowed(parent, names, counted)?,
             name: LimitName {
                 organization: parent.organization.clone(),
                 limit,
             },
             display_name: self.display_name,
             unit: column::known(unit, "rate_limit.unit")?,
-            rate: column::read(Rate::new(amount, window_ms, burst), "rate_limit.amount")?,
+            allowance,
+            terms,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
             revision: column::revision(self.revision),
-            scope_id: self
-                .scope_project
-                .map(|id| ProjectId::from_bytes(id.into_bytes())),
+            ids: Ids {
+                project: self.scope_project.map(project),
+                model: self.scope_model.map(model),
+                provider: self.scope_provider.map(provider),
+            },
         })
     }
 }

@@ -1,9 +1,11 @@
 //! Whose use a limit counts: between the name of a scope and the columns that hold it.
 
 use domain::{
-    name::{KeyName, OrganizationName, ProjectName, ScopeName},
-    segment::{KeyId, Slug},
+    limit::Narrowing,
+    name::{KeyName, ModelName, OrganizationName, ProjectName, ProviderName, ScopeName},
+    segment::{KeyId, ModelSlug, Slug},
 };
+use policy::limit::Members;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -57,4 +59,57 @@ pub(crate) fn name(
         project,
         key,
     }))
+}
+
+/// What the names in a narrowing stand for: a model and a provider.
+pub(crate) async fn narrowing(
+    connection: &mut PgConnection,
+    narrowing: &Narrowing,
+) -> Result<(Option<Uuid>, Option<Uuid>), StoreError> {
+    let model = match &narrowing.model {
+        Some(name) => {
+            let id = named::model(connection, name).await?;
+            let id = id.ok_or_else(|| conflict::dangling("limit.model", name))?;
+            Some(uuid(*id.as_bytes()))
+        }
+        None => None,
+    };
+    let provider = match &narrowing.provider {
+        Some(name) => {
+            let id = named::provider(connection, name).await?;
+            let id = id.ok_or_else(|| conflict::dangling("limit.provider", name))?;
+            Some(uuid(*id.as_bytes()))
+        }
+        None => None,
+    };
+    Ok((model, provider))
+}
+
+/// The narrowing that these columns stand for: the names of a model and a provider, an end user or nothing, and the
+/// bits of what each is counted by itself.
+pub(crate) fn narrowed(
+    parent: &OrganizationName,
+    (model, provider): (Option<&str>, Option<&str>),
+    (end_user, each): (String, i32),
+) -> Result<Narrowing, StoreError> {
+    let organization = || parent.organization.clone();
+    let model = model.map(|name| {
+        column::read(ModelSlug::parse(name), "model.name").map(|model| ModelName {
+            organization: organization(),
+            model,
+        })
+    });
+    let provider = provider.map(|name| {
+        column::read(Slug::parse(name), "provider.name").map(|provider| ProviderName {
+            organization: organization(),
+            provider,
+        })
+    });
+    let each = u32::try_from(each).ok().and_then(Members::from_bits);
+    Ok(Narrowing {
+        model: model.transpose()?,
+        provider: provider.transpose()?,
+        end_user: Some(end_user).filter(|name| !name.is_empty()),
+        each: column::known(each, "rate_limit.scope_each")?,
+    })
 }

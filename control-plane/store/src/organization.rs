@@ -2,6 +2,7 @@
 
 use domain::{etag::etag, name::OrganizationName, page::Page, segment::Slug};
 use policy::{
+    calendar::Zone,
     id::OrganizationId,
     object::{Kind, Object},
     organization::Organization,
@@ -30,6 +31,8 @@ pub struct New {
     pub name: OrganizationName,
     /// What people call it.
     pub display_name: String,
+    /// Where its days begin.
+    pub zone: Zone,
 }
 
 /// An organization as it stands.
@@ -41,6 +44,8 @@ pub struct Row {
     pub name: OrganizationName,
     /// What people call it. Can change.
     pub display_name: String,
+    /// Where its days begin. Can change.
+    pub zone: Zone,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -55,6 +60,7 @@ struct Columns {
     id: Uuid,
     name: String,
     display_name: String,
+    time_zone: String,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -79,8 +85,8 @@ pub async fn list(
     // Kind 1 is `policy::object::Kind::Organization`.
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT it.id, it.name, it.display_name, it.version, it.created_at, it.updated_at,
-                  coalesce(o.revision, 0) AS "revision!"
+        r#"SELECT it.id, it.name, it.display_name, it.time_zone, it.version,
+                  it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM organization it
            LEFT JOIN object o ON o.kind = 1 AND o.key = uuid_send(it.id)
            WHERE it.name > $1 AND ($3::text[] IS NULL OR it.name = ANY ($3))
@@ -101,10 +107,11 @@ pub async fn list(
 /// Makes one.
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
-        "INSERT INTO organization (id, name, display_name) VALUES ($1, $2, $3)",
+        "INSERT INTO organization (id, name, display_name, time_zone) VALUES ($1, $2, $3, $4)",
         uuid(*new.id.as_bytes()),
         new.name.organization.as_str(),
         new.display_name,
+        new.zone.name(),
     )
     .execute(write.connection())
     .await
@@ -133,10 +140,12 @@ pub async fn lock(
 /// Writes what can change of a row that is locked.
 pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     sqlx::query!(
-        r#"UPDATE organization SET display_name = $2, version = version + 1, updated_at = now()
+        r#"UPDATE organization SET display_name = $2, time_zone = $3, version = version + 1,
+               updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
+        row.zone.name(),
     )
     .execute(write.connection())
     .await?;
@@ -165,8 +174,8 @@ async fn read(connection: &mut PgConnection, name: &OrganizationName) -> Result<
     // Kind 1 is `policy::object::Kind::Organization`.
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT it.id, it.name, it.display_name, it.version, it.created_at, it.updated_at,
-                  coalesce(o.revision, 0) AS "revision!"
+        r#"SELECT it.id, it.name, it.display_name, it.time_zone, it.version,
+                  it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM organization it
            LEFT JOIN object o ON o.kind = 1 AND o.key = uuid_send(it.id)
            WHERE it.name = $1"#,
@@ -183,6 +192,7 @@ async fn written(write: &mut Write, name: &OrganizationName) -> Result<Row, Stor
     let object = Organization {
         id: row.id,
         name: row.name.organization.to_string(),
+        zone: row.zone.clone(),
     };
     write.put(Object::Organization(object), Audience::everywhere());
     Ok(row)
@@ -206,6 +216,7 @@ impl TryFrom<Columns> for Row {
             id: OrganizationId::from_bytes(columns.id.into_bytes()),
             name: OrganizationName { organization },
             display_name: columns.display_name,
+            zone: column::read(Zone::parse(&columns.time_zone), "organization.time_zone")?,
             version: columns.version,
             created_at: columns.created_at,
             updated_at: columns.updated_at,

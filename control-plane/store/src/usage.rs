@@ -5,7 +5,7 @@
 
 use domain::name::OrganizationName;
 use policy::{
-    id::{ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     region::Region,
 };
 use time::Date;
@@ -72,6 +72,8 @@ pub struct UsageRecord {
     pub request_bytes: u64,
     /// Bytes of the answer that came from the provider, where they were counted.
     pub answer_bytes: u64,
+    /// The limits that warn or only watch and had no room for it.
+    pub over_limits: Vec<LimitId>,
 }
 
 /// What became of a batch.
@@ -170,27 +172,24 @@ impl Store {
         let counts = |pick: fn(&UsageRecord) -> u64| -> Vec<i64> {
             records.iter().map(|it| column::number(pick(it))).collect()
         };
-        let providers: Vec<Option<Uuid>> = records
-            .iter()
-            .map(|it| it.provider.map(|id| uuid(*id.as_bytes())))
-            .collect();
-        let outcomes: Vec<i16> = records.iter().map(|it| it.outcome.into()).collect();
+        let numbers = |pick: fn(&UsageRecord) -> u8| -> Vec<i16> {
+            records.iter().map(|it| pick(it).into()).collect()
+        };
         let statuses: Vec<i32> = records.iter().map(|it| it.status.into()).collect();
         let streamed: Vec<bool> = records.iter().map(|it| it.streamed).collect();
-        let sources: Vec<i16> = records.iter().map(|it| it.usage_source.into()).collect();
         let done = sqlx::query!(
             r#"INSERT INTO usage_record (
                    edge_id, region, day, id, at, organization, project, key_id, model,
                    model_version, provider, provider_model, endpoint, outcome, status, streamed,
                    usage_source, input_tokens, cached_input_tokens, output_tokens,
                    reasoning_tokens, revision, duration_us, first_byte_us,
-                   request_bytes, answer_bytes)
+                   request_bytes, answer_bytes, over_limits)
                SELECT $1, $2, it.* FROM unnest(
                    $3::date[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::text[],
                    $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::smallint[],
                    $15::integer[], $16::boolean[], $17::smallint[], $18::bigint[], $19::bigint[],
                    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
-                   $25::bigint[], $26::bigint[]) AS it
+                   $25::bigint[], $26::bigint[], $27::bytea[]) AS it
                ON CONFLICT DO NOTHING"#,
             edge_id,
             region.as_str(),
@@ -202,13 +201,13 @@ impl Store {
             &texts(|it| &it.key_id),
             &uuids(|it| *it.model.as_bytes()),
             &uuids(|it| *it.version.as_bytes()),
-            &providers as &[Option<Uuid>],
+            &providers(records) as &[Option<Uuid>],
             &texts(|it| &it.provider_model),
             &texts(|it| &it.endpoint),
-            &outcomes,
+            &numbers(|it| it.outcome),
             &statuses,
             &streamed,
-            &sources,
+            &numbers(|it| it.usage_source),
             &counts(|it| it.input_tokens),
             &counts(|it| it.cached_input_tokens),
             &counts(|it| it.output_tokens),
@@ -218,6 +217,7 @@ impl Store {
             &counts(|it| it.first_byte_us),
             &counts(|it| it.request_bytes),
             &counts(|it| it.answer_bytes),
+            &joined(records),
         )
         .execute(self.pool())
         .await?;
@@ -237,6 +237,22 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+fn providers(records: &[UsageRecord]) -> Vec<Option<Uuid>> {
+    let id = |it: &UsageRecord| it.provider.map(|id| uuid(*id.as_bytes()));
+    records.iter().map(id).collect()
+}
+
+/// Of each record, the ids of limits that it names, one behind the other.
+fn joined(records: &[UsageRecord]) -> Vec<Vec<u8>> {
+    let ids = |it: &UsageRecord| {
+        it.over_limits
+            .iter()
+            .flat_map(|id| *id.as_bytes())
+            .collect()
+    };
+    records.iter().map(ids).collect()
 }
 
 /// Sums the usage of an organization.

@@ -1,4 +1,5 @@
-//! The arithmetic of one limit's bucket, in integers.
+//! The arithmetic of one limit's bucket, in integers. The bucket of a rate refills all the time; that of a quota is
+//! full again when its period is over, and never before.
 //!
 //! `lua/bucket.lua` is the same arithmetic in doubles, line by line; every intermediate here stays below
 //! 2^53, so that the two agree to the unit. Knows nothing of where a bucket is kept or who asks. A clock that
@@ -8,7 +9,11 @@
 //! level rises to the burst less what is lent. So level and loans together never hold more than the burst, however late
 //! a loan is spent.
 
-use policy::limit::{Rate, UNITS_MAX};
+use policy::{
+    applying::Measure,
+    calendar::Span,
+    limit::{QUOTA_MAX, Rate, UNITS_MAX},
+};
 
 /// How long a bucket is kept after it is full again, in milliseconds. A bucket that is not kept is full, so
 /// this only leaves room for a clock that steps back a little.
@@ -17,11 +22,12 @@ pub const KEEP_MS: u64 = 60_000;
 /// One limit's level: how much may be used now. Negative is debt, repaid before the next admission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bucket {
-    /// Whole units, from −[`UNITS_MAX`] to the burst.
+    /// Whole units, from −[`UNITS_MAX`] to the burst; of a quota, from −[`QUOTA_MAX`] to its amount.
     level: i64,
-    /// What has accrued towards the next unit, in units × milliseconds; below the window.
+    /// What has accrued towards the next unit, in units × milliseconds; below the window. Of a quota, the amount of
+    /// which the level is what was not used.
     rem: u64,
-    /// When the level was true, in milliseconds.
+    /// When the level was true, in milliseconds. Of a quota, when its period began.
     at_ms: u64,
     /// What is lent, in whole units. It is not in the level.
     lent: i64,
@@ -31,12 +37,20 @@ pub struct Bucket {
 
 impl Bucket {
     /// A bucket from rest.
-    pub const fn full(rate: &Rate, now_ms: u64) -> Self {
-        Self {
-            level: units(rate.burst()),
-            rem: 0,
-            at_ms: now_ms,
-            lent: 0,
+    pub const fn full(measure: &Measure, now_ms: u64) -> Self {
+        match measure {
+            Measure::Rate(rate) => Self {
+                level: units(rate.burst()),
+                rem: 0,
+                at_ms: now_ms,
+                lent: 0,
+            },
+            Measure::Quota { amount, span } => Self {
+                level: units(*amount),
+                rem: *amount,
+                at_ms: span.at(now_ms),
+                lent: 0,
+            },
         }
     }
 
@@ -45,14 +59,28 @@ impl Bucket {
         self.level
     }
 
-    /// The bucket at `now_ms` under `rate`, which may differ from the rate it had: the level is kept, and
-    /// clamped to the new burst.
-    ///
+    /// When the period of a quota began; zero for a rate.
+    pub const fn since_ms(&self, measure: &Measure) -> u64 {
+        match measure {
+            Measure::Rate(_) => 0,
+            Measure::Quota { .. } => self.at_ms,
+        }
+    }
+
+    /// The bucket at `now_ms` under `measure`, whose numbers may differ from those it had: what was used stays used, and
+    /// the level is clamped to what can be there at once.
+    pub fn refilled(self, measure: &Measure, now_ms: u64) -> Self {
+        match measure {
+            Measure::Rate(rate) => self.risen(rate, now_ms),
+            Measure::Quota { amount, span } => self.restarted(*amount, span, now_ms),
+        }
+    }
+
     /// A clock that stepped back by at most a window is waited for, so that no time is counted twice. One
     /// that stepped back further is followed, so that a clock once an hour ahead cannot close a limit for an
     /// hour; that refills nothing either, but the same time can be counted again.
-    pub fn refilled(mut self, rate: &Rate, now_ms: u64) -> Self {
-        let cap = self.cap(rate);
+    fn risen(mut self, rate: &Rate, now_ms: u64) -> Self {
+        let cap = self.cap(rate.burst());
         if self.level >= cap {
             self.level = cap;
             self.rem = 0;
@@ -80,22 +108,50 @@ impl Bucket {
         self
     }
 
-    /// How long until `amount` would be admitted, in milliseconds, if nothing else is; zero is now. A bucket
-    /// that is full admits any amount.
-    pub fn wait_ms(&self, rate: &Rate, amount: u64, now_ms: u64) -> u64 {
-        match self.until_ms(rate, units(amount.min(rate.burst()))) {
-            0 => 0,
-            wait_ms => wait_ms + self.at_ms.saturating_sub(now_ms),
+    /// A period that began is not taken back: a clock that stepped back before it is waited for, unless it stepped back
+    /// by more than a period, which is followed. Neither gives anything.
+    fn restarted(mut self, amount: u64, span: &Span, now_ms: u64) -> Self {
+        let floor = -units(QUOTA_MAX);
+        self.level = (self.level + units(amount) - units(self.rem)).max(floor);
+        self.rem = amount;
+        let from_ms = span.at(now_ms);
+        let cap = self.cap(amount);
+        if self.at_ms < from_ms {
+            self.at_ms = from_ms;
+            self.level = cap;
+        } else if self.at_ms > span.to_ms && self.at_ms > now_ms {
+            self.at_ms = from_ms;
+        }
+        self.level = self.level.min(cap);
+        self
+    }
+
+    /// How long until `amount` would be admitted, in milliseconds, if nothing else is; zero is now. The full bucket of a
+    /// rate admits any amount; a quota admits no more than it has.
+    pub fn wait_ms(&self, measure: &Measure, amount: u64, now_ms: u64) -> u64 {
+        match measure {
+            Measure::Rate(rate) => match self.until_ms(rate, units(amount.min(rate.burst()))) {
+                0 => 0,
+                wait_ms => wait_ms + self.at_ms.saturating_sub(now_ms),
+            },
+            Measure::Quota { .. } if self.level >= units(amount) => 0,
+            Measure::Quota { span, .. } => span.end_of(self.at_ms).saturating_sub(now_ms).max(1),
         }
     }
 
     /// The bucket after `amount` more or less in it: at most the burst less what is lent, at least the deepest debt.
-    pub fn changed(mut self, rate: &Rate, amount: i64) -> Self {
-        self.level = (self.level + amount).max(-units(UNITS_MAX));
-        let cap = self.cap(rate);
+    pub fn changed(mut self, measure: &Measure, amount: i64) -> Self {
+        let floor = match measure {
+            Measure::Rate(_) => UNITS_MAX,
+            Measure::Quota { .. } => QUOTA_MAX,
+        };
+        self.level = (self.level + amount).max(-units(floor));
+        let cap = self.cap(measure.most());
         if self.level >= cap {
             self.level = cap;
-            self.rem = 0;
+            if let Measure::Rate(_) = measure {
+                self.rem = 0;
+            }
         }
         self
     }
@@ -120,15 +176,20 @@ impl Bucket {
     }
 
     /// Until when this bucket must be kept, in milliseconds. After that it is as good as full.
-    pub fn keep_until_ms(&self, rate: &Rate) -> u64 {
-        self.at_ms + self.until_ms(rate, units(rate.burst())) + KEEP_MS
+    pub fn keep_until_ms(&self, measure: &Measure) -> u64 {
+        let full_ms = match measure {
+            Measure::Rate(rate) => self.at_ms + self.until_ms(rate, units(rate.burst())),
+            // The period that began may be longer than the one that whoever asks sees.
+            Measure::Quota { span, .. } => self.at_ms + 2 * span.length_ms(),
+        };
+        full_ms + KEEP_MS
     }
 
     /// How high the level may be.
-    const fn cap(&self, rate: &Rate) -> i64 {
-        let burst = units(rate.burst());
-        if self.lent < burst {
-            burst - self.lent
+    const fn cap(&self, most: u64) -> i64 {
+        let most = units(most);
+        if self.lent < most {
+            most - self.lent
         } else {
             0
         }
@@ -155,119 +216,5 @@ const fn units(count: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use policy::limit::WINDOW_MS_MAX;
-
-    use super::*;
-
-    fn rate(amount: u64, window_ms: u64, burst: u64) -> Rate {
-        Rate::new(amount, window_ms, burst).unwrap()
-    }
-
-    #[test]
-    fn every_intermediate_fits_a_double() {
-        let missing = u128::from(2 * UNITS_MAX) * u128::from(WINDOW_MS_MAX);
-        assert!(missing + u128::from(UNITS_MAX) < 1 << 53);
-    }
-
-    #[test]
-    fn refilling_in_many_steps_equals_refilling_in_one() {
-        let rate = rate(7, 1_000, 100);
-        let start = Bucket::full(&rate, 0).changed(&rate, -100);
-        let mut stepped = start;
-        for now_ms in 1..=9_999 {
-            stepped = stepped.refilled(&rate, now_ms);
-        }
-        assert_eq!(stepped, start.refilled(&rate, 9_999));
-        assert_eq!((stepped.level, stepped.rem), (69, 993));
-    }
-
-    #[test]
-    fn the_wait_is_exact_to_the_millisecond() {
-        let rate = rate(7, 1_000, 100);
-        let bucket = Bucket::full(&rate, 0).changed(&rate, -150);
-        let wait_ms = bucket.wait_ms(&rate, 20, 0);
-        assert_eq!(wait_ms, 10_000);
-        assert_ne!(
-            bucket
-                .refilled(&rate, wait_ms - 1)
-                .wait_ms(&rate, 20, wait_ms - 1),
-            0
-        );
-        assert_eq!(
-            bucket.refilled(&rate, wait_ms).wait_ms(&rate, 20, wait_ms),
-            0
-        );
-    }
-
-    #[test]
-    fn a_request_larger_than_the_burst_is_admitted_from_a_full_bucket_only() {
-        let rate = rate(10, 1_000, 10);
-        let full = Bucket::full(&rate, 0);
-        assert_eq!(full.wait_ms(&rate, 1_000, 0), 0);
-        assert_eq!(full.changed(&rate, -1).wait_ms(&rate, 1_000, 0), 100);
-        assert_eq!(full.changed(&rate, -1_000).wait_ms(&rate, 1, 0), 99_100);
-    }
-
-    #[test]
-    fn a_clock_that_steps_back_never_refills_and_never_resets() {
-        let rate = rate(10, 1_000, 10);
-        let bucket = Bucket::full(&rate, 5_000).changed(&rate, -10);
-        let back = bucket.refilled(&rate, 4_500);
-        assert_eq!(back.level, 0);
-        assert_eq!(
-            back.refilled(&rate, 5_000).level,
-            0,
-            "half a second was counted twice"
-        );
-        assert_eq!(back.wait_ms(&rate, 1, 4_500), 600);
-        let far_back = bucket.refilled(&rate, 1_000);
-        assert_eq!(far_back.level, 0);
-        assert_eq!(
-            far_back.refilled(&rate, 1_100).level,
-            1,
-            "a far step closed the limit"
-        );
-    }
-
-    #[test]
-    fn what_is_lent_keeps_its_place_in_the_bucket() {
-        let rate = rate(10, 1_000, 100);
-        let bucket = Bucket::full(&rate, 0);
-        assert_eq!(bucket.lendable(20, 1_000), 40, "half of what is left");
-        assert_eq!(bucket.lendable(200, 10), 0);
-        let bucket = bucket.changed(&rate, -20).lending(40);
-        assert_eq!(bucket.level, 40);
-        let later = bucket.refilled(&rate, 60_000);
-        assert_eq!(later.level, 60, "the loan could be spent on top");
-        assert_eq!(later.changed(&rate, 500).level, 60);
-        let ended = later.loan_ended(40);
-        assert_eq!((ended.level, ended.refilled(&rate, 61_000).level), (60, 70));
-        assert_eq!(ended.loan_ended(40).lent, 0);
-    }
-
-    #[test]
-    fn a_new_rate_keeps_the_level_and_clamps_it_to_the_new_burst() {
-        let (wide, narrow) = (rate(10, 1_000, 100), rate(10, 500, 40));
-        let bucket = Bucket::full(&wide, 0).changed(&wide, -30);
-        assert_eq!(bucket.refilled(&narrow, 0).level, 40);
-        assert_eq!(bucket.refilled(&rate(10, 500, 90), 0).level, 70);
-    }
-
-    #[test]
-    fn debt_has_a_floor_and_the_deepest_debt_is_kept_until_repaid() {
-        let rate = rate(1, WINDOW_MS_MAX, UNITS_MAX);
-        let mut bucket = Bucket::full(&rate, 0);
-        for _ in 0..3 {
-            bucket = bucket.changed(&rate, -units(UNITS_MAX));
-        }
-        assert_eq!(bucket.level, -units(UNITS_MAX));
-        let full_ms = bucket.keep_until_ms(&rate) - KEEP_MS;
-        assert_eq!(full_ms, 2 * UNITS_MAX * WINDOW_MS_MAX);
-        assert_eq!(
-            bucket.refilled(&rate, full_ms),
-            Bucket::full(&rate, full_ms)
-        );
-        assert_ne!(bucket.refilled(&rate, full_ms - 1).level, units(UNITS_MAX));
-    }
-}
+#[path = "bucket_test.rs"]
+mod tests;

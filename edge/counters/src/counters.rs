@@ -14,7 +14,10 @@ use std::{
 
 use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter};
-use policy::id::LimitId;
+use policy::{
+    id::CounterId,
+    limit::{Mode as Held, OnStoreLoss},
+};
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -119,6 +122,7 @@ impl Counters {
             return Reserved::Granted {
                 remaining: Vec::new(),
                 lent: Vec::new(),
+                over: Vec::new(),
             };
         }
         let parts = &*self.0;
@@ -129,7 +133,7 @@ impl Counters {
             return reserved;
         };
         let Some(clear) = remote.link.clear(remote.timeout).await else {
-            let reserved = parts.reserve_here(request, &lines);
+            let reserved = parts.reserve_alone(request, demands, &lines);
             parts.keep(request, &reserved, lines, By::Share);
             return reserved;
         };
@@ -167,7 +171,7 @@ impl Counters {
             }
             Err(failure) => {
                 remote.link.failed(&clear, &failure);
-                let reserved = parts.reserve_here(request, &asked.lines);
+                let reserved = parts.reserve_alone(request, demands, &asked.lines);
                 if matches!(reserved, Reserved::Granted { .. }) {
                     parts.keep(request, &reserved, asked.answered(None), By::Share);
                 }
@@ -176,22 +180,20 @@ impl Counters {
         }
     }
 
-    /// Gives back what was reserved and not used, or charges what was used beyond it. Limits that `actuals`
+    /// Gives back what was reserved and not used, or charges what was used beyond it. Counts that `actuals`
     /// does not name were used as reserved. Never waits; the second time for a request does nothing.
-    pub fn settle(&self, request: &Request, actuals: &[(LimitId, u64)]) {
+    pub fn settle(&self, request: &Request, actuals: &[(CounterId, u64)]) {
         let parts = &*self.0;
         let Some(held) = parts.live.take(request) else {
             return;
         };
         let mut lines = held.lines;
         let used = |line: &Line| {
-            let actual = actuals.iter().find(|(limit, _)| *limit == line.limit);
+            let actual = actuals.iter().find(|(counter, _)| *counter == line.counter);
             actual.map_or(line.amount, |(_, amount)| signed(*amount))
         };
         if let (By::Purse(purse), Some(remote)) = (held.by, &parts.remote) {
-            let overuse = lines
-                .iter()
-                .map(|line| (line.limit, used(line) - line.amount));
+            let overuse = lines.iter().map(|line| (*line, used(line) - line.amount));
             return remote.escrow.settle(purse, overuse);
         }
         let whole = held.by == By::Whole;
@@ -262,6 +264,56 @@ impl Parts {
         reply.value
     }
 
+    /// Answers for the shared counts, which cannot be asked: by each limit's own word.
+    fn reserve_alone(&self, request: &Request, demands: &[Demand], lines: &[Line]) -> Reserved {
+        let on_loss = |demand: &Demand| demand.applied.limit.terms.on_store_loss;
+        let shared = |demand: &Demand| on_loss(demand) == OnStoreLoss::LocalShare;
+        if demands.iter().all(shared) {
+            return self.reserve_here(request, lines);
+        }
+        let denies = |demand: &Demand| {
+            on_loss(demand) == OnStoreLoss::Deny && demand.applied.limit.terms.mode == Held::Hard
+        };
+        if let Some(place) = demands.iter().position(denies) {
+            return Reserved::Unknown { place };
+        }
+        let places: Vec<usize> = (0..demands.len())
+            .filter(|place| demands.get(*place).is_some_and(shared))
+            .collect();
+        let pick = |place: &usize| lines.get(*place).copied();
+        let held: Vec<Line> = places.iter().filter_map(pick).collect();
+        let most = |line: &Line| signed(line.measure.most());
+        let mut levels: Vec<i64> = lines.iter().map(most).collect();
+        let whole = |place: usize| places.get(place).copied().unwrap_or(0);
+        let mut tell = |told: Vec<i64>| {
+            for (place, level) in places.iter().zip(told) {
+                if let Some(it) = levels.get_mut(*place) {
+                    *it = level;
+                }
+            }
+            std::mem::take(&mut levels)
+        };
+        match self.reserve_here(request, &held) {
+            Reserved::Granted {
+                remaining, over, ..
+            } => Reserved::Granted {
+                remaining: tell(remaining),
+                lent: Vec::new(),
+                over: over.into_iter().map(whole).collect(),
+            },
+            Reserved::Denied {
+                tightest,
+                retry_after_ms,
+                remaining,
+            } => Reserved::Denied {
+                tightest: whole(tightest),
+                retry_after_ms,
+                remaining: tell(remaining),
+            },
+            unknown @ Reserved::Unknown { .. } => unknown,
+        }
+    }
+
     fn settle_here(&self, mut settlement: Settlement) {
         settlement.lines = self.local.share(&settlement.lines);
         settlement.charge_if_absent = false;
@@ -269,8 +321,14 @@ impl Parts {
         expired(self.local.twin().settle(&settlement, now_ms).expired);
     }
 
-    fn keep(&self, request: &Request, reserved: &Reserved, lines: Vec<Line>, by: By) {
-        if matches!(reserved, Reserved::Granted { .. }) {
+    /// Keeps what is granted, to settle it. A soft limit that had no room is not counted, and so not settled.
+    fn keep(&self, request: &Request, reserved: &Reserved, mut lines: Vec<Line>, by: By) {
+        if let Reserved::Granted { over, .. } = reserved {
+            for place in over.iter().rev() {
+                if *place < lines.len() {
+                    lines.remove(*place);
+                }
+            }
             self.live.keep(request, lines, by);
         }
     }

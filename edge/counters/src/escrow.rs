@@ -10,8 +10,9 @@ use std::{
 };
 
 use policy::{
-    id::{LimitId, OrganizationId},
-    limit::{Rate, UNITS_MAX},
+    applying::Measure,
+    id::{CounterId, OrganizationId},
+    limit::UNITS_MAX,
 };
 
 use crate::{
@@ -68,11 +69,11 @@ struct Purse {
     used: Instant,
 }
 
-/// One limit of a purse.
+/// One count of a purse.
 #[derive(Debug)]
 struct Note {
-    limit: LimitId,
-    rate: Rate,
+    counter: CounterId,
+    measure: Measure,
     /// What the loan was, and what is left of it; negative when its requests used more than they reserved.
     lent: i64,
     free: i64,
@@ -145,7 +146,12 @@ impl Escrow {
             purse.asking = false;
         }
         match (answer, ahead) {
-            (Some(Reserved::Granted { remaining, lent }), Some(ahead)) if !lent.is_empty() => {
+            (
+                Some(Reserved::Granted {
+                    remaining, lent, ..
+                }),
+                Some(ahead),
+            ) if !lent.is_empty() => {
                 let earlier = purse.end_loan();
                 let loan = Loan {
                     id: ahead.loan,
@@ -177,7 +183,7 @@ impl Escrow {
     }
 
     /// A request that was admitted from a purse used this much beyond what it reserved, in the order of its lines.
-    pub(crate) fn settle(&self, id: PurseId, overuse: impl Iterator<Item = (LimitId, i64)>) {
+    pub(crate) fn settle(&self, id: PurseId, overuse: impl Iterator<Item = (Line, i64)>) {
         if let Some(purse) = self.purses().get_mut(&id) {
             purse.settle(overuse);
         }
@@ -220,7 +226,7 @@ impl PurseId {
         // Ids of limits are random, so that mixing them is enough; a purse is compared with its limits all the same.
         const MIX: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
         Self(lines.iter().fold(0, |mixed: u128, line| {
-            let id = u128::from_be_bytes(*line.limit.as_bytes());
+            let id = u128::from_be_bytes(*line.counter.as_bytes());
             (mixed.rotate_left(29) ^ id).wrapping_mul(MIX)
         }))
     }
@@ -231,8 +237,8 @@ impl PurseId {
 impl Purse {
     fn new(organization: OrganizationId, lines: &[Line], now: Instant) -> Self {
         let note = |line: &Line| Note {
-            limit: line.limit,
-            rate: line.rate,
+            counter: line.counter,
+            measure: line.measure,
             lent: 0,
             free: 0,
             level: 0,
@@ -251,7 +257,7 @@ impl Purse {
 
     fn is_for(&self, lines: &[Line]) -> bool {
         let pairs = || self.notes.iter().zip(lines);
-        self.notes.len() == lines.len() && pairs().all(|(note, line)| note.limit == line.limit)
+        self.notes.len() == lines.len() && pairs().all(|(note, line)| note.counter == line.counter)
     }
 
     fn spend(&mut self, lines: &[Line], term_ms: u64, now: Instant) -> Said {
@@ -266,6 +272,7 @@ impl Purse {
             return Said::Reserved(Reserved::Granted {
                 remaining: self.notes.iter().map(left).collect(),
                 lent: Vec::new(),
+                over: Vec::new(),
             });
         }
         if let Some(denied) = self.denied(lines, now) {
@@ -290,7 +297,7 @@ impl Purse {
     /// Whether the loan has room in every limit, under the rates that it was given under.
     fn fits(&self, lines: &[Line]) -> bool {
         let mut pairs = self.notes.iter().zip(lines);
-        pairs.all(|(note, line)| note.rate == line.rate && note.free >= line.amount)
+        pairs.all(|(note, line)| note.measure == line.measure && note.free >= line.amount)
     }
 
     /// The last denial, if it holds for these too.
@@ -311,7 +318,10 @@ impl Purse {
     fn take(&mut self, loan: Loan, lines: &[Line], levels: &[i64], lent: &[i64]) {
         let said = lines.iter().zip(levels).zip(lent);
         for (note, ((line, level), lent)) in self.notes.iter_mut().zip(said) {
-            note.rate = line.rate;
+            if note.owed < 0 && !same_period(&note.measure, &line.measure) {
+                note.owed = 0;
+            }
+            note.measure = line.measure;
             note.level = *level;
             note.lent = *lent;
             note.free = *lent;
@@ -320,11 +330,16 @@ impl Purse {
         self.denial = None;
     }
 
-    fn settle(&mut self, overuse: impl Iterator<Item = (LimitId, i64)>) {
-        for (limit, units) in overuse {
-            let Some(note) = self.notes.iter_mut().find(|note| note.limit == limit) else {
+    fn settle(&mut self, overuse: impl Iterator<Item = (Line, i64)>) {
+        for (line, units) in overuse {
+            let mut notes = self.notes.iter_mut();
+            let Some(note) = notes.find(|note| note.counter == line.counter) else {
                 continue;
             };
+            if units < 0 && !same_period(&note.measure, &line.measure) {
+                // What was taken of a period that is over is not given back to the next one.
+                continue;
+            }
             if self.loan.is_some() {
                 // Never more than was lent, because only that has its place kept in the bucket. The rest goes back.
                 let free = note.free - units;
@@ -391,10 +406,19 @@ impl Note {
     fn line(&self, used: i64) -> Line {
         let most = UNITS_MAX.cast_signed();
         Line {
-            limit: self.limit,
-            rate: self.rate,
+            counter: self.counter,
+            measure: self.measure,
             amount: used.clamp(-most, most),
+            soft: false,
         }
+    }
+}
+
+/// Whether both are of one period, or of no period at all.
+fn same_period(one: &Measure, other: &Measure) -> bool {
+    match (one, other) {
+        (Measure::Quota { span: one, .. }, Measure::Quota { span: other, .. }) => one == other,
+        _ => true,
     }
 }
 

@@ -20,8 +20,9 @@ struct World {
 
 fn line(limit: u8, rate: (u64, u64, u64), amount: i64) -> Line {
     Line {
-        limit: LimitId::from_bytes([limit; 16]),
-        rate: Rate::new(rate.0, rate.1, rate.2).unwrap(),
+        counter: CounterId::from_bytes([limit; 16]),
+        measure: Measure::Rate(Rate::new(rate.0, rate.1, rate.2).unwrap()),
+        soft: false,
         amount,
     }
 }
@@ -55,11 +56,11 @@ impl World {
         let (purse, said) = self.escrows[edge].spend(&request, lines, now);
         let ahead = match said {
             Said::Reserved(Reserved::Granted { .. }) => {
-                let over = lines.iter().map(|line| (line.limit, overuse));
+                let over = lines.iter().map(|line| (*line, overuse));
                 self.escrows[edge].settle(purse, over);
                 return Some(true);
             }
-            Said::Reserved(Reserved::Denied { .. }) => return None,
+            Said::Reserved(Reserved::Denied { .. } | Reserved::Unknown { .. }) => return None,
             Said::Ask(ahead) => ahead,
         };
         self.asked += 1;
@@ -113,6 +114,7 @@ impl World {
             Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. } => {
                 remaining[0]
             }
+            Reserved::Unknown { .. } => panic!("the keeper can always tell"),
         }
     }
 }

@@ -4,16 +4,16 @@
 //! cluster. Knows nothing of what is kept under a key. A change of what is kept takes a new version here, so
 //! that edges of two builds never read each other's shapes.
 
-use policy::id::{LimitId, OrganizationId};
+use policy::id::{CounterId, OrganizationId};
 
 /// What every key starts with: whose it is, and the version of what is kept.
-pub const PREFIX: &str = "sluice:2:";
+pub const PREFIX: &str = "sluice:3:";
 
 /// Written by a probe, to see that Redis takes writes.
-pub const PROBE: &str = "sluice:2:probe";
+pub const PROBE: &str = "sluice:3:probe";
 
-/// How many characters of a limit's key are its id in hex, at the end. The scripts rely on it.
-pub const LIMIT_ID_CHARACTERS: usize = 32;
+/// How many characters of a count's key are its id in hex, at the end. The scripts rely on it.
+pub const COUNTER_ID_CHARACTERS: usize = 32;
 
 /// The hash of an organization's reservations: request id to what it holds. The scripts rely on its last segment.
 pub fn held(organization: OrganizationId) -> Vec<u8> {
@@ -25,9 +25,9 @@ pub fn due(organization: OrganizationId) -> Vec<u8> {
     spelled(organization, "due", None)
 }
 
-/// The level of one limit.
-pub fn limit(organization: OrganizationId, limit: LimitId) -> Vec<u8> {
-    spelled(organization, "limit:", Some(limit))
+/// The level of one count of a limit.
+pub fn count(organization: OrganizationId, counter: CounterId) -> Vec<u8> {
+    spelled(organization, "limit:", Some(counter))
 }
 
 /// Sixteen bytes in hex. A request's id is spelled like this, too.
@@ -41,15 +41,15 @@ pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
     text
 }
 
-fn spelled(organization: OrganizationId, noun: &str, limit: Option<LimitId>) -> Vec<u8> {
-    let mut key = Vec::with_capacity(PREFIX.len() + noun.len() + 2 * LIMIT_ID_CHARACTERS + 3);
+fn spelled(organization: OrganizationId, noun: &str, counter: Option<CounterId>) -> Vec<u8> {
+    let mut key = Vec::with_capacity(PREFIX.len() + noun.len() + 2 * COUNTER_ID_CHARACTERS + 3);
     key.extend_from_slice(PREFIX.as_bytes());
     key.push(b'{');
     key.extend_from_slice(&hex(organization.as_bytes()));
     key.extend_from_slice(b"}:");
     key.extend_from_slice(noun.as_bytes());
-    if let Some(limit) = limit {
-        key.extend_from_slice(&hex(limit.as_bytes()));
+    if let Some(counter) = counter {
+        key.extend_from_slice(&hex(counter.as_bytes()));
     }
     key
 }
@@ -64,22 +64,22 @@ mod tests {
         let tag = "{0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a}";
         assert_eq!(
             held(organization),
-            format!("sluice:2:{tag}:held").into_bytes()
+            format!("sluice:3:{tag}:held").into_bytes()
         );
         assert_eq!(
             due(organization),
-            format!("sluice:2:{tag}:due").into_bytes()
+            format!("sluice:3:{tag}:due").into_bytes()
         );
         assert_eq!(
-            limit(organization, LimitId::from_bytes([0xf1; 16])),
-            format!("sluice:2:{tag}:limit:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
+            count(organization, CounterId::from_bytes([0xf1; 16])),
+            format!("sluice:3:{tag}:limit:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
         );
         assert_eq!(PROBE, format!("{PREFIX}probe"));
     }
 
     #[test]
     fn hex_is_the_hex_of_an_id() {
-        let id = LimitId::from_bytes(*b"\x00\x01\x7f\x80\xff0123456789a");
+        let id = CounterId::from_bytes(*b"\x00\x01\x7f\x80\xff0123456789a");
         assert_eq!(hex(id.as_bytes()).as_slice(), id.to_string().as_bytes());
     }
 }

@@ -20,6 +20,9 @@ pub mod counters;
 pub mod upkeep;
 mod open;
 
+#[cfg(test)]
+mod simulation_test;
+
 pub use config::Config;
 pub use counters::{Counters, Mode};
 pub use open::{open, open_each};

@@ -7,8 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use policy::{
-    id::{LimitId, OrganizationId},
-    limit::Rate,
+    applying::Measure,
+    id::{CounterId, OrganizationId},
 };
 
 use crate::{
@@ -33,8 +33,8 @@ pub struct Process {
 /// One organization's counters. What Redis keeps under one hash tag.
 #[derive(Debug, Default)]
 struct Counts {
-    /// Each with the rate it was last seen with, which tells when it is full again.
-    buckets: HashMap<LimitId, (Bucket, Rate)>,
+    /// Each with what it was last measured by, which tells when it is full again.
+    buckets: HashMap<CounterId, (Bucket, Measure)>,
     held: HashMap<[u8; 16], Held>,
     /// Reservations and remembered charges by when they end, like `held`.
     due: BTreeSet<(u64, [u8; 16])>,
@@ -57,9 +57,11 @@ enum What {
 
 #[derive(Debug)]
 struct Hold {
-    limit: LimitId,
+    counter: CounterId,
     amount: i64,
     remaining: i64,
+    /// When the period began of which this was taken; zero for a rate.
+    since_ms: u64,
 }
 
 // === impl Process ===
@@ -128,7 +130,7 @@ impl Process {
         for counts in self.organizations.values_mut() {
             counts
                 .buckets
-                .retain(|_, (bucket, rate)| bucket.keep_until_ms(rate) > now_ms);
+                .retain(|_, (bucket, measure)| bucket.keep_until_ms(measure) > now_ms);
             self.buckets += counts.buckets.len();
         }
         self.organizations
@@ -161,22 +163,30 @@ impl Counts {
         if self.held.contains_key(&id) {
             return granted(levels(&found));
         }
-        if let Some(denied) = denied(lines, &found, now_ms) {
-            return Reply {
-                value: denied,
-                expired: 0,
-            };
-        }
-        let lent = lent(wanted, &found);
+        let over = match fit(lines, &found, now_ms) {
+            Ok(over) => over,
+            Err(value) => return Reply { value, expired: 0 },
+        };
+        let lent = if over.is_empty() {
+            lent(wanted, &found)
+        } else {
+            Vec::new()
+        };
         let mut hold = Vec::with_capacity(lines.len());
         for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
-            let bucket = bucket.changed(&line.rate, -line.amount);
+            let amount = if over.contains(&place) {
+                0
+            } else {
+                line.amount
+            };
+            let bucket = bucket.changed(&line.measure, -amount);
             let bucket = bucket.lending(lent.get(place).copied().unwrap_or(0));
-            self.buckets.insert(line.limit, (bucket, line.rate));
+            self.keep(line, bucket);
             hold.push(Hold {
-                limit: line.limit,
-                amount: line.amount,
+                counter: line.counter,
+                amount,
                 remaining: bucket.level(),
+                since_ms: bucket.since_ms(&line.measure),
             });
         }
         let remaining = hold.iter().map(|hold| hold.remaining).collect();
@@ -190,7 +200,11 @@ impl Counts {
             self.hold(ahead.loan, now_ms + ahead.term_ms, What::Loan(loan));
         }
         Reply {
-            value: Reserved::Granted { remaining, lent },
+            value: Reserved::Granted {
+                remaining,
+                lent,
+                over,
+            },
             expired: self.reap(now_ms),
         }
     }
@@ -208,10 +222,10 @@ impl Counts {
                 self.end_loan(loan, now_ms);
             }
             for line in &settlement.lines {
-                let change = what.as_ref().map_or(0, |what| what.amount(line.limit)) - line.amount;
+                let bucket = self.bucket(line, now_ms);
+                let change = change(what.as_ref(), line, &bucket);
                 if change != 0 {
-                    let bucket = self.bucket(line, now_ms);
-                    self.keep(line, bucket.changed(&line.rate, change));
+                    self.keep(line, bucket.changed(&line.measure, change));
                 }
             }
             if settlement.charge_if_absent {
@@ -246,14 +260,14 @@ impl Counts {
     }
 
     fn bucket(&self, line: &Line, now_ms: u64) -> Bucket {
-        self.buckets.get(&line.limit).map_or_else(
-            || Bucket::full(&line.rate, now_ms),
-            |(bucket, _)| bucket.refilled(&line.rate, now_ms),
+        self.buckets.get(&line.counter).map_or_else(
+            || Bucket::full(&line.measure, now_ms),
+            |(bucket, _)| bucket.refilled(&line.measure, now_ms),
         )
     }
 
     fn keep(&mut self, line: &Line, bucket: Bucket) {
-        self.buckets.insert(line.limit, (bucket, line.rate));
+        self.buckets.insert(line.counter, (bucket, line.measure));
     }
 
     fn hold(&mut self, id: [u8; 16], until_ms: u64, what: What) {
@@ -294,20 +308,44 @@ impl Counts {
 // === impl What ===
 
 impl What {
-    /// How much of this limit.
-    fn amount(&self, limit: LimitId) -> i64 {
-        let found = match self {
-            Self::Reservation(hold) => hold
-                .iter()
-                .find(|hold| hold.limit == limit)
-                .map(|it| it.amount),
-            Self::Loan(loan) => loan
-                .iter()
-                .find(|line| line.limit == limit)
-                .map(|it| it.amount),
-            Self::Charge => None,
-        };
-        found.unwrap_or(0)
+    /// How much of this count, and in which period it was taken.
+    fn taken(&self, counter: CounterId) -> Option<(i64, u64)> {
+        match self {
+            Self::Reservation(hold) => {
+                let mut holds = hold.iter().filter(|hold| hold.counter == counter);
+                holds.next().map(|hold| (hold.amount, hold.since_ms))
+            }
+            Self::Loan(_) | Self::Charge => None,
+        }
+    }
+
+    /// How much of this count was lent.
+    fn lent(&self, counter: CounterId) -> Option<i64> {
+        match self {
+            Self::Loan(loan) => {
+                let mut lines = loan.iter().filter(|line| line.counter == counter);
+                lines.next().map(|line| line.amount)
+            }
+            Self::Reservation(_) | Self::Charge => None,
+        }
+    }
+}
+
+/// What a settled line changes. What was taken of a period that is over is not given back to the next one; what is lent
+/// keeps its place there, and so it is.
+fn change(what: Option<&What>, line: &Line, bucket: &Bucket) -> i64 {
+    let believed_ms = match line.measure {
+        Measure::Rate(_) => 0,
+        Measure::Quota { span, .. } => span.from_ms,
+    };
+    let taken = what.and_then(|what| what.taken(line.counter));
+    let lent = what.and_then(|what| what.lent(line.counter));
+    let (taken, since_ms) = taken.unwrap_or((0, believed_ms));
+    let change = taken + lent.unwrap_or(0) - line.amount;
+    if bucket.since_ms(&line.measure) == since_ms {
+        change
+    } else {
+        change.min(lent.unwrap_or(0))
     }
 }
 
@@ -333,20 +371,26 @@ fn granted(remaining: Vec<i64>) -> Reply<Reserved> {
     let value = Reserved::Granted {
         remaining,
         lent: Vec::new(),
+        over: Vec::new(),
     };
     Reply { value, expired: 0 }
 }
 
-fn denied(lines: &[Line], found: &[Bucket], now_ms: u64) -> Option<Reserved> {
-    let mut longest = None;
+/// Which of the soft lines have no room; a denial when one of the others has none.
+fn fit(lines: &[Line], found: &[Bucket], now_ms: u64) -> Result<Vec<usize>, Reserved> {
+    let (mut longest, mut over) = (None, Vec::new());
     for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
-        let wait_ms = bucket.wait_ms(&line.rate, line.amount.unsigned_abs(), now_ms);
-        if wait_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
+        let wait_ms = bucket.wait_ms(&line.measure, line.amount.unsigned_abs(), now_ms);
+        if line.soft {
+            over.extend((wait_ms > 0).then_some(place));
+        } else if wait_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
             longest = Some((place, wait_ms));
         }
     }
-    let (tightest, retry_after_ms) = longest?;
-    Some(Reserved::Denied {
+    let Some((tightest, retry_after_ms)) = longest else {
+        return Ok(over);
+    };
+    Err(Reserved::Denied {
         tightest,
         retry_after_ms,
         remaining: levels(found),
@@ -359,6 +403,8 @@ fn levels(buckets: &[Bucket]) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
+    use policy::limit::Rate;
+
     use super::*;
 
     const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
@@ -366,9 +412,10 @@ mod tests {
     fn line(limit: u8, amount: i64) -> Line {
         let rate = Rate::new(10, 1_000, 10).unwrap();
         Line {
-            limit: LimitId::from_bytes([limit; 16]),
-            rate,
+            counter: CounterId::from_bytes([limit; 16]),
+            measure: Measure::Rate(rate),
             amount,
+            soft: false,
         }
     }
 
@@ -387,7 +434,8 @@ mod tests {
         for id in 1..u16::try_from(BUCKETS_BEFORE_SWEEP).unwrap() {
             let mut one = line(0, 1);
             let [high, low] = id.to_be_bytes();
-            one.limit = LimitId::from_bytes([high, low, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
+            one.counter =
+                CounterId::from_bytes([high, low, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
             process.reserve(&request(id), Wanted::now(&[one]), 1_000, 0);
         }
         process.reserve(&request(60_000), Wanted::now(&[line(1, 5_000)]), 1_000, 0);

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use policy::id::OrganizationId;
+use policy::{applying::Measure, id::OrganizationId};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError,
     Script, ServerErrorKind, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
@@ -127,6 +127,7 @@ impl Connection {
         call.arg(keyspace::hex(&request.id).as_slice())
             .arg(term.lease_ms);
         borrow(&mut call, ahead);
+        soft_places(&mut call, lines);
         for (place, line) in lines.iter().enumerate() {
             limit_numbers(&mut call, line);
             let amount = ahead.and_then(|ahead| ahead.amounts.get(place));
@@ -292,16 +293,25 @@ fn limit_keys(call: &mut Cmd, organization: OrganizationId, lines: &[Line]) {
     call.arg(keyspace::held(organization))
         .arg(keyspace::due(organization));
     for line in lines {
-        call.arg(keyspace::limit(organization, line.limit));
+        call.arg(keyspace::count(organization, line.counter));
     }
 }
 
 fn limit_numbers(call: &mut Cmd, line: &Line) {
-    let Line { rate, amount, .. } = line;
-    call.arg(rate.amount())
-        .arg(rate.window_ms())
-        .arg(rate.burst())
-        .arg(*amount);
+    match line.measure {
+        Measure::Rate(rate) => call
+            .arg(rate.amount())
+            .arg(rate.window_ms())
+            .arg(rate.burst()),
+        Measure::Quota { amount, span } => call
+            .arg(amount)
+            .arg(format!(
+                "{}:{}:{}",
+                span.before_ms, span.from_ms, span.to_ms
+            ))
+            .arg(amount),
+    };
+    call.arg(line.amount);
 }
 
 fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
@@ -311,6 +321,16 @@ fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
             .arg(ahead.term_ms),
         None => call.arg("").arg(0),
     };
+}
+
+/// One digit for each line, 1 for those that only warn; nothing where none does.
+fn soft_places(call: &mut Cmd, lines: &[Line]) {
+    if lines.iter().any(|line| line.soft) {
+        let digit = |line: &Line| if line.soft { '1' } else { '0' };
+        call.arg(lines.iter().map(digit).collect::<String>());
+    } else {
+        call.arg("");
+    }
 }
 
 fn time(call: &mut Cmd, now_ms: Option<u64>) {
@@ -348,6 +368,17 @@ fn reserved(reply: &[i64], limits: usize) -> Option<Reply<Reserved>> {
             let granted = Reserved::Granted {
                 remaining: remaining.to_vec(),
                 lent: lent.to_vec(),
+                over: Vec::new(),
+            };
+            (granted, *expired)
+        }
+        [2, expired, levels @ ..] => {
+            let (remaining, over) = levels.split_at_checked(limits)?;
+            let over = over.iter().map(|place| usize::try_from(*place).ok());
+            let granted = Reserved::Granted {
+                remaining: remaining.to_vec(),
+                lent: Vec::new(),
+                over: over.collect::<Option<_>>()?,
             };
             (granted, *expired)
         }

@@ -2,11 +2,10 @@
 //!
 //! Knows nothing of where counts are kept. A reservation is settled at most once, whoever keeps it.
 
-use std::sync::Arc;
-
 use policy::{
-    id::{LimitId, OrganizationId},
-    limit::{Limit, Rate, UNITS_MAX},
+    applying::{Applied, Measure},
+    id::{CounterId, OrganizationId},
+    limit::{Mode, Rate, UNITS_MAX},
 };
 
 /// The most reservations whose lease has ended that one call clears away. They are charged already; clearing
@@ -31,11 +30,11 @@ pub struct Request {
     pub id: [u8; 16],
 }
 
-/// What a request asks of one limit. Each limit stands at most once in what a request demands.
+/// What a request asks of one limit. Each count stands at most once in what a request demands.
 #[derive(Debug, Clone)]
 pub struct Demand {
-    /// The limit, as this edge knows it now.
-    pub limit: Arc<Limit>,
+    /// The limit, as this edge knows it now, and which count of it.
+    pub applied: Applied,
     /// How much, in the limit's unit. More than [`UNITS_MAX`] counts as [`UNITS_MAX`].
     pub amount: u64,
 }
@@ -49,6 +48,13 @@ pub enum Reserved {
         remaining: Vec<i64>,
         /// What was lent of each limit besides, in order; empty when nothing was.
         lent: Vec<i64>,
+        /// The soft ones that had no room, by their places; nothing was taken of them.
+        over: Vec<usize>,
+    },
+    /// Nobody can tell, and one of the limits admits nothing then. Nothing was written.
+    Unknown {
+        /// Which demand, by its place.
+        place: usize,
     },
     /// There was not, and nothing was written.
     Denied {
@@ -61,16 +67,18 @@ pub enum Reserved {
     },
 }
 
-/// One limit's part of a reservation or of a settlement.
+/// One count's part of a reservation or of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line {
-    /// The limit.
-    pub limit: LimitId,
-    /// Its rate, which decides how it refills and where it ends.
-    pub rate: Rate,
+    /// Which count.
+    pub counter: CounterId,
+    /// What decides how it refills and where it ends. Of a quota, with the period in which this was asked for.
+    pub measure: Measure,
     /// What is asked for, which is not negative; or what was used, which is where more came back than went out. At most
     /// [`UNITS_MAX`] either way.
     pub amount: i64,
+    /// Whether it only warns: where it does not fit, nothing is taken of it and nobody refused.
+    pub soft: bool,
 }
 
 /// What an edge would like to borrow together with a reservation, to admit later requests by itself. A loan is settled
@@ -142,9 +150,10 @@ impl Demand {
     /// The same as one line of a reservation.
     pub fn line(&self) -> Line {
         Line {
-            limit: self.limit.id,
-            rate: self.limit.rate,
+            counter: self.applied.counter,
+            measure: self.applied.measure,
             amount: signed(self.amount),
+            soft: self.applied.limit.terms.mode != Mode::Hard,
         }
     }
 }
@@ -166,21 +175,23 @@ impl<'a> Wanted<'a> {
 // === impl Line ===
 
 impl Line {
-    /// The same line at one edge's part of the rate, when `edges` share it: rounded up, so that a small
+    /// The same line at one edge's part of the limit, when `edges` share it: rounded up, so that a small
     /// limit does not vanish.
     pub fn share_of(self, edges: u32) -> Self {
         let edges = u64::from(edges.max(1));
         let part = |whole: u64| whole.div_ceil(edges);
-        let rate = Rate::new(
-            part(self.rate.amount()),
-            self.rate.window_ms(),
-            part(self.rate.burst()),
-        );
-        // A part of a valid rate, rounded up, is valid.
-        Self {
-            rate: rate.unwrap_or(self.rate),
-            ..self
-        }
+        let measure = match self.measure {
+            Measure::Rate(rate) => {
+                let rate = Rate::new(part(rate.amount()), rate.window_ms(), part(rate.burst()));
+                // A part of a valid rate, rounded up, is valid.
+                rate.map_or(self.measure, Measure::Rate)
+            }
+            Measure::Quota { amount, span } => Measure::Quota {
+                amount: part(amount),
+                span,
+            },
+        };
+        Self { measure, ..self }
     }
 }
 
@@ -194,11 +205,14 @@ mod tests {
         {
             let rate = Rate::new(amount, 60_000, burst).unwrap();
             let line = Line {
-                limit: LimitId::from_bytes([1; 16]),
-                rate,
+                counter: CounterId::from_bytes([1; 16]),
+                measure: Measure::Rate(rate),
                 amount: 1,
+                soft: false,
             };
-            let share = line.share_of(edges).rate;
+            let Measure::Rate(share) = line.share_of(edges).measure else {
+                panic!("a rate")
+            };
             let edges = u64::from(edges.max(1));
             assert!((amount..amount + edges).contains(&(share.amount() * edges)));
             assert!((burst..burst + edges).contains(&(share.burst() * edges)));

@@ -5,10 +5,10 @@
 
 mod redis_server;
 mod faults;
+mod demands;
 
 use std::{
     num::NonZeroUsize,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,13 +16,10 @@ use counters::{
     Config, Counters, Demand, Mode, Request, Reserved, Upkeep, config::Store, keyspace, open,
     open_each,
 };
+use demands::{ORGANIZATION, hourly};
 use lifecycle::{
     clock::Clock,
     drain::{self, Drain},
-};
-use policy::{
-    id::{LimitId, OrganizationId},
-    limit::{Limit, Rate, Scope, Unit},
 };
 use redis_server::RedisServer;
 use tokio::{
@@ -40,7 +37,6 @@ struct Edge {
     kept: (Option<drain::Trigger>, watch::Sender<u32>),
 }
 
-const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([5; 16]);
 const TIMEOUT_MS: u64 = 200;
 
 #[tokio::test]
@@ -81,7 +77,8 @@ async fn a_killed_redis_fails_no_request_and_is_told_afterwards_what_was_used() 
     }
     assert_eq!(edge.counters.mode(), Mode::Local);
     for id in 2..=5 {
-        edge.counters.settle(&request(id), &[(limit.limit.id, 5)]);
+        edge.counters
+            .settle(&request(id), &[(limit.applied.counter, 5)]);
     }
     server.restart();
     until("redis is found again", || {
@@ -95,8 +92,10 @@ async fn a_killed_redis_fails_no_request_and_is_told_afterwards_what_was_used() 
         .await;
     assert_eq!(remaining(&reserved), Some(70));
     // The sixth was admitted here and is still on its way; it is charged when it settles, and once.
-    edge.counters.settle(&request(6), &[(limit.limit.id, 3)]);
-    edge.counters.settle(&request(6), &[(limit.limit.id, 3)]);
+    edge.counters
+        .settle(&request(6), &[(limit.applied.counter, 3)]);
+    edge.counters
+        .settle(&request(6), &[(limit.applied.counter, 3)]);
     level_becomes(&server, &limit, 67).await;
 }
 
@@ -110,7 +109,8 @@ async fn a_redis_that_is_back_is_told_everything_before_it_is_asked_anything() {
         edge.counters
             .reserve(&request(id), std::slice::from_ref(&limit))
             .await;
-        edge.counters.settle(&request(id), &[(limit.limit.id, 2)]);
+        edge.counters
+            .settle(&request(id), &[(limit.applied.counter, 2)]);
     }
     server.restart();
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -163,7 +163,8 @@ async fn a_frozen_redis_costs_a_deadline_until_the_breaker_opens_and_nothing_aft
     );
     // What it was asked while frozen it does once it thaws: nothing may be charged twice for that.
     for id in (1..=asked).chain(100..200) {
-        edge.counters.settle(&request(id), &[(limit.limit.id, 1)]);
+        edge.counters
+            .settle(&request(id), &[(limit.applied.counter, 1)]);
     }
     server.thaw();
     until("redis is found again", || {
@@ -241,7 +242,8 @@ async fn leases_are_renewed_while_a_request_lives_and_end_with_its_edge() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // Its edge comes back too late: it stays charged in full.
-    edge.counters.settle(&request(1), &[(limit.limit.id, 0)]);
+    edge.counters
+        .settle(&request(1), &[(limit.applied.counter, 0)]);
     level_becomes(&server, &limit, 60).await;
 }
 
@@ -253,7 +255,8 @@ async fn the_upkeep_ends_when_nobody_can_ask_any_more_and_everything_is_sent() {
     edge.counters
         .reserve(&request(1), std::slice::from_ref(&limit))
         .await;
-    edge.counters.settle(&request(1), &[(limit.limit.id, 1)]);
+    edge.counters
+        .settle(&request(1), &[(limit.applied.counter, 1)]);
     drop(edge.counters);
     let ended = tokio::time::timeout(Duration::from_secs(5), edge.upkeep).await;
     assert!(ended.is_ok_and(|ended| ended.is_ok()));
@@ -271,7 +274,8 @@ async fn what_is_settled_while_streams_are_cut_is_sent() {
     edge.drain.over().await;
     // A stream that is cut takes a moment to settle.
     assert!(ends_within(&mut edge.upkeep, 200).await.is_err());
-    edge.counters.settle(&request(1), &[(limit.limit.id, 1)]);
+    edge.counters
+        .settle(&request(1), &[(limit.applied.counter, 1)]);
     drop(edge.counters);
     assert!(ends_within(&mut edge.upkeep, 5_000).await.is_ok());
     assert_eq!(level(&server, &limit), 99);
@@ -332,7 +336,7 @@ async fn the_threads_of_a_process_that_is_alone_share_its_counts() {
     }
     opened[1]
         .0
-        .settle(&request(1), &[(hourly(100, 1).limit.id, 0)]);
+        .settle(&request(1), &[(hourly(100, 1).applied.counter, 0)]);
     let reserved = opened[0]
         .0
         .reserve(&request(1_000), &[hourly(100, 1)])
@@ -423,32 +427,16 @@ fn request(id: i64) -> Request {
     }
 }
 
-/// A demand of a limit that refills one unit an hour, so that no test sees it refill.
-fn hourly(burst: u64, amount: u64) -> Demand {
-    let limit = Limit {
-        id: LimitId::from_bytes([6; 16]),
-        organization: ORGANIZATION,
-        name: "tokens".to_owned(),
-        scope: Scope::Organization(ORGANIZATION),
-        unit: Unit::Tokens,
-        rate: Rate::new(1, 3_600_000, burst).expect("a rate"),
-    };
-    Demand {
-        limit: Arc::new(limit),
-        amount,
-    }
-}
-
 fn remaining(reserved: &Reserved) -> Option<i64> {
     match reserved {
         Reserved::Granted { remaining, .. } => Some(remaining[0]),
-        Reserved::Denied { .. } => None,
+        Reserved::Denied { .. } | Reserved::Unknown { .. } => None,
     }
 }
 
 /// What is left of a limit, as Redis has it written.
 fn level(server: &RedisServer, demand: &Demand) -> i64 {
-    let key = keyspace::limit(ORGANIZATION, demand.limit.id);
+    let key = keyspace::count(ORGANIZATION, demand.applied.counter);
     let key = String::from_utf8(key).expect("a key is text");
     let answer = server.ask(&format!("GET {key}")).unwrap_or_default();
     let text = answer.lines().nth(1).unwrap_or_default();

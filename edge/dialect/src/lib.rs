@@ -15,6 +15,7 @@ mod field;
 pub mod websocket;
 pub mod request;
 pub mod custom;
+pub mod end_user;
 pub mod openai;
 pub mod chat;
 pub mod responses;

@@ -63,6 +63,21 @@ impl Tokens {
         }
     }
 
+    /// Each of them without that of another. Saturates.
+    #[must_use]
+    pub const fn less(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(other.input),
+            cached_input: self.cached_input.saturating_sub(other.cached_input),
+            cache_write: self.cache_write.saturating_sub(other.cache_write),
+            cache_write_hour: self.cache_write_hour.saturating_sub(other.cache_write_hour),
+            audio_input: self.audio_input.saturating_sub(other.audio_input),
+            output: self.output.saturating_sub(other.output),
+            reasoning: self.reasoning.saturating_sub(other.reasoning),
+            audio_output: self.audio_output.saturating_sub(other.audio_output),
+        }
+    }
+
     /// Each of them changed alike.
     pub fn map(self, change: impl Fn(u64) -> u64) -> Self {
         Self {

@@ -1,18 +1,20 @@
 //! Makes sure that there is room: a [`Plan`] gets its [`Permit`].
 //!
-//! Knows limits and counters; knows nothing of HTTP or providers. Every reservation made here is settled exactly
-//! once: by whoever takes its [`Hold`], or by `Drop` for what is known then.
+//! Knows which limits concern a request and guesses what it will use; knows nothing of HTTP or providers. Every
+//! reservation made here is settled exactly once, by its [`Hold`].
 
 pub mod room;
+pub mod words;
+pub mod hold;
+pub mod attempts;
 
-use std::{fmt, sync::Arc};
-
-use counters::{Counters, Demand, Reserved};
+use counters::Counters;
 use dialect::request::Endpoint;
 use policy::{
-    id::{LimitId, OrganizationId},
+    applying::{Applied, Asking},
+    id::{ModelId, ProviderId},
     key::Key,
-    limit::{Limit, Scope, UNITS_MAX, Unit},
+    limit::Unit,
     rules::Rules,
 };
 use serde::Deserialize;
@@ -22,7 +24,11 @@ use crate::{
     route::Plan,
 };
 
-use self::room::Room;
+use self::{
+    attempts::{AtProvider, Attempts},
+    hold::{Guess, Hold, Refusal},
+    room::Room,
+};
 
 /// The part of `[limits]` that is about guessing.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -39,30 +45,18 @@ pub struct Admit {
     config: Config,
 }
 
+/// The limits that concern one request.
+pub struct Limits {
+    all: Vec<Applied>,
+    at_providers: Box<[AtProvider]>,
+}
+
 /// Proof that room was reserved for one request.
 pub struct Permit {
     hold: Hold,
     room: Room,
     input_tokens: u64,
-}
-
-/// A reservation that somebody must settle.
-pub struct Hold {
-    counters: Counters,
-    request: counters::Request,
-    demands: Vec<Demand>,
-    settled: bool,
-}
-
-/// A limit is used up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What the limit counts.
-    pub unit: Unit,
-    /// When it is worth asking again, in milliseconds.
-    pub retry_after_ms: u64,
-    /// What is left of all of them.
-    pub room: Room,
+    attempts: Option<Box<Attempts>>,
 }
 
 // === impl Config ===
@@ -83,50 +77,49 @@ impl Admit {
         Self { counters, config }
     }
 
-    /// Reserves what the request will probably use, in every limit that counts it, or in none.
+    /// Reserves what the request will probably use, in every limit that counts it, or in none. What depends on who
+    /// serves it is reserved by its [`Attempts`].
     pub async fn permit(
         &self,
-        limits: Vec<Arc<Limit>>,
+        limits: Limits,
         plan: &Plan,
         arrival: &Arrival,
         request: &Request,
     ) -> Result<Permit, Refusal> {
-        let input_tokens = request.input_tokens_estimate();
-        let tokens = self.tokens(request);
-        let organization = plan.grant().caller().key().organization;
-        let hold = self.hold(organization, arrival.id, limits, tokens);
-        self.reserve(hold, input_tokens).await
+        let guess = self.guess(request);
+        let key = plan.grant().caller().key();
+        self.reserve(limits, key, arrival, guess).await
     }
 
-    /// Reserves for what is not read before it is sent, by a guess of its tokens: in and out.
+    /// Reserves for what is not read before it is sent, by a guess of its tokens.
     pub async fn unread(
         &self,
-        limits: Vec<Arc<Limit>>,
+        limits: Limits,
         key: &Key,
         arrival: &Arrival,
-        (input_tokens, output_tokens): (u64, u64),
+        guess: Guess,
     ) -> Result<Permit, Refusal> {
-        let tokens = input_tokens
-            .saturating_add(output_tokens)
-            .clamp(1, UNITS_MAX);
-        let hold = self.hold(key.organization, arrival.id, limits, tokens);
-        self.reserve(hold, input_tokens).await
+        self.reserve(limits, key, arrival, guess).await
     }
 
-    /// Reserves once more for what goes on, in the limits on tokens alone: it is still one request.
+    /// Reserves once more for what goes on, in limits on tokens alone: it is still one request.
     pub async fn more(
         &self,
-        mut limits: Vec<Arc<Limit>>,
+        limits: Vec<Applied>,
         key: &Key,
         now_ms: u64,
-        tokens: u64,
+        guess: Guess,
     ) -> Result<Hold, Refusal> {
-        limits.retain(|limit| limit.unit == Unit::Tokens);
         let mut random = [0; 10];
         fastrand::fill(&mut random);
         let id = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
-        let hold = self.hold(key.organization, id, limits, tokens.clamp(1, UNITS_MAX));
-        Ok(self.reserve(hold, 0).await?.hold)
+        let request = counters::Request {
+            organization: key.organization,
+            id: id.into_bytes(),
+        };
+        let mut hold = Hold::new(self.counters.clone(), request, limits, guess);
+        hold.reserve(now_ms).await?;
+        Ok(hold)
     }
 
     /// Output tokens to reserve where nothing says how many there may be.
@@ -134,73 +127,42 @@ impl Admit {
         self.config.output_tokens_default
     }
 
-    fn hold(
+    async fn reserve(
         &self,
-        organization: OrganizationId,
-        id: uuid::Uuid,
-        limits: Vec<Arc<Limit>>,
-        tokens: u64,
-    ) -> Hold {
-        Hold {
-            counters: self.counters.clone(),
-            request: counters::Request {
-                organization,
-                id: id.into_bytes(),
-            },
-            demands: limits
-                .into_iter()
-                .map(|limit| demand(limit, tokens))
-                .collect(),
-            settled: false,
-        }
+        limits: Limits,
+        key: &Key,
+        arrival: &Arrival,
+        guess: Guess,
+    ) -> Result<Permit, Refusal> {
+        let request = counters::Request {
+            organization: key.organization,
+            id: arrival.id.into_bytes(),
+        };
+        let attempts = (!limits.at_providers.is_empty()).then(|| {
+            let at_providers = limits.at_providers;
+            Box::new(Attempts::new(
+                self.counters.clone(),
+                (key.organization, arrival.at_ms),
+                at_providers,
+                guess,
+            ))
+        });
+        let mut hold = Hold::new(self.counters.clone(), request, limits.all, guess);
+        let room = hold.reserve(arrival.at_ms).await?;
+        Ok(Permit {
+            hold,
+            room,
+            input_tokens: guess.input,
+            attempts,
+        })
     }
 
-    async fn reserve(&self, mut hold: Hold, input_tokens: u64) -> Result<Permit, Refusal> {
-        if hold.demands.is_empty() {
-            return Ok(Permit {
-                hold,
-                room: Room::default(),
-                input_tokens,
-            });
+    /// What the request will probably use.
+    pub fn guess(&self, request: &Request) -> Guess {
+        Guess {
+            input: request.input_tokens_estimate(),
+            output: self.output_tokens(request),
         }
-        // A client may leave while this waits. The hold is dropped then and settles, which does nothing to a
-        // request that was never admitted.
-        match self.counters.reserve(&hold.request, &hold.demands).await {
-            Reserved::Granted { remaining, .. } => {
-                let room = Room::of(&hold.demands, &remaining);
-                Ok(Permit {
-                    hold,
-                    room,
-                    input_tokens,
-                })
-            }
-            Reserved::Denied {
-                tightest,
-                retry_after_ms,
-                remaining,
-            } => {
-                // Nothing is written on denial, so there is nothing to settle.
-                hold.settled = true;
-                let unit = hold
-                    .demands
-                    .get(tightest)
-                    .map_or(Unit::Requests, |it| it.limit.unit);
-                let room = Room::of(&hold.demands, &remaining);
-                Err(Refusal {
-                    unit,
-                    retry_after_ms,
-                    room,
-                })
-            }
-        }
-    }
-
-    /// How many tokens the request will probably use.
-    pub fn tokens(&self, request: &Request) -> u64 {
-        request
-            .input_tokens_estimate()
-            .saturating_add(self.output_tokens(request))
-            .clamp(1, UNITS_MAX)
     }
 
     /// The most output tokens that a client asked for, or a guess; none where nothing is generated.
@@ -217,93 +179,87 @@ impl Admit {
     }
 }
 
-/// Every limit that counts what the plan uses: of its key, its project and its organization.
-pub fn limits(rules: &Rules, plan: &Plan) -> Vec<Arc<Limit>> {
-    limits_of(rules, plan.grant().caller().key())
-}
-
-/// Every limit that counts what a key uses.
-pub fn limits_of(rules: &Rules, key: &Key) -> Vec<Arc<Limit>> {
-    let scopes = [
-        Scope::Key(key.key_id.clone()),
-        Scope::Project(key.project),
-        Scope::Organization(key.organization),
-    ];
-    scopes
-        .iter()
-        .flat_map(|scope| rules.limits(scope))
-        .map(Arc::clone)
-        .collect()
-}
-
-fn demand(limit: Arc<Limit>, tokens: u64) -> Demand {
-    let amount = match limit.unit {
-        Unit::Requests => 1,
-        Unit::Tokens => tokens,
+/// Every limit that counts what the plan uses.
+pub fn limits(rules: &Rules, plan: &Plan, end_user: &str, now_ms: u64) -> Limits {
+    let key = plan.grant().caller().key();
+    let asking = asking(key, Some(plan.grant().model().id), now_ms);
+    let asking = Asking {
+        end_user: Some(end_user),
+        ..asking
     };
-    Demand { limit, amount }
+    let candidates = plan.candidates().iter();
+    limits_of(rules, &asking, candidates.map(|it| it.provider().id))
+}
+
+/// Every limit that counts what a key uses where one of these providers is asked for what is not read. It names no end
+/// user, and mostly no model; limits that ask for what it does not name do not concern it.
+pub fn limits_unread(
+    rules: &Rules,
+    (key, model): (&Key, Option<ModelId>),
+    providers: impl Iterator<Item = ProviderId>,
+    now_ms: u64,
+) -> Limits {
+    limits_of(rules, &asking(key, model, now_ms), providers)
+}
+
+/// Those on tokens of what is not read and goes on at this provider.
+pub fn limits_going_on(
+    rules: &Rules,
+    (key, model): (&Key, Option<ModelId>),
+    provider: ProviderId,
+    now_ms: u64,
+) -> Vec<Applied> {
+    let asking = asking(key, model, now_ms);
+    let mut limits = rules.limits(&asking);
+    if rules.asks_provider(key.organization) {
+        limits.extend(rules.limits_at(&asking, provider));
+    }
+    limits.retain(|applied| applied.limit.unit != Unit::Requests);
+    limits
+}
+
+fn asking(key: &Key, model: Option<ModelId>, now_ms: u64) -> Asking<'_> {
+    Asking {
+        organization: key.organization,
+        project: key.project,
+        key_id: &key.key_id,
+        model,
+        end_user: None,
+        now_ms,
+    }
+}
+
+fn limits_of(
+    rules: &Rules,
+    asking: &Asking<'_>,
+    providers: impl Iterator<Item = ProviderId>,
+) -> Limits {
+    let at_providers = if rules.asks_provider(asking.organization) {
+        attempts::at_providers(rules, providers, asking).into()
+    } else {
+        Box::default()
+    };
+    Limits {
+        all: rules.limits(asking),
+        at_providers,
+    }
 }
 
 // === impl Permit ===
 
 impl Permit {
-    /// What is left of the limits.
-    pub const fn room(&self) -> &Room {
-        &self.room
+    /// Takes what is left of the limits, for whoever shows it.
+    pub fn take_room(&mut self) -> Room {
+        std::mem::take(&mut self.room)
     }
 
     /// Takes the permit apart, for whoever settles it: the reservation and the guess of its input tokens.
     pub fn into_hold(self) -> (Hold, u64) {
         (self.hold, self.input_tokens)
     }
-}
 
-// === impl Hold ===
-
-impl Hold {
-    /// Applies what was really used: one request, and this many tokens.
-    pub fn settle(mut self, tokens: u64) {
-        self.apply(tokens);
-    }
-
-    fn apply(&mut self, tokens: u64) {
-        if std::mem::replace(&mut self.settled, true) || self.demands.is_empty() {
-            return;
-        }
-        let actual = |demand: &Demand| match demand.limit.unit {
-            Unit::Requests => 1,
-            Unit::Tokens => tokens.min(UNITS_MAX),
-        };
-        let actuals: Vec<(LimitId, u64)> = self
-            .demands
-            .iter()
-            .map(|demand| (demand.limit.id, actual(demand)))
-            .collect();
-        self.counters.settle(&self.request, &actuals);
+    /// Takes what reserves room at each provider that is tried; `None` where no limit asks.
+    pub fn take_attempts(&mut self) -> Option<Box<Attempts>> {
+        self.attempts.take()
     }
 }
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        // Whoever sends something to a provider opens an entry, which settles for itself. Here nothing was sent.
-        self.apply(0);
-    }
-}
-
-// === impl Refusal ===
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = match self.unit {
-            Unit::Requests => "requests",
-            Unit::Tokens => "tokens",
-        };
-        write!(
-            f,
-            "a limit on {unit} is used up; try again in {} ms",
-            self.retry_after_ms
-        )
-    }
-}
-
-impl std::error::Error for Refusal {}

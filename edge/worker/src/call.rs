@@ -41,6 +41,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
+    admit::attempts::Attempts,
     in_force::{InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
@@ -211,7 +212,7 @@ impl Call {
         &self,
         plan: &Plan,
         request: &Request,
-        arrival: &Arrival,
+        (arrival, attempts): (&Arrival, Option<&Attempts>),
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
         let mut last: Option<Failure> = None;
@@ -223,7 +224,8 @@ impl Call {
             } else if !self.may_ask_again(provider, arrival) {
                 continue;
             }
-            let failure = match self.attempt(candidate, request, arrival, entry).await {
+            let attempt = self.attempt(candidate, request, (arrival, attempts), entry);
+            let failure = match attempt.await {
                 Ok(answer) => {
                     if tried {
                         self.retries.succeeded(provider);
@@ -262,8 +264,8 @@ impl Call {
     fn note(&self, failure: &Failure, candidate: &Candidate, again: bool, entry: &mut Entry) {
         let provider = candidate.provider();
         self.doubt(failure, provider);
-        // One that has said what is wrong with the request is well.
-        if failure.may_move_on() {
+        // One that has said what is wrong with the request is well, and so is one that was spared.
+        if failure.is_the_providers() {
             warn!(provider = %provider.name, %failure, "a provider did not answer");
             metrics::counter!("sluice_attempt_failed_total", "code" => failure.code()).increment(1);
             if again && failure.was_tried() {
@@ -315,7 +317,7 @@ impl Call {
         &self,
         candidate: &Candidate,
         request: &Request,
-        arrival: &Arrival,
+        (arrival, attempts): (&Arrival, Option<&Attempts>),
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
@@ -326,8 +328,15 @@ impl Call {
         };
         let to = (candidate, &*origin);
         let (message, way, dropped) = self.prepared(to, request, arrival, to_present)?;
+        let hold = match attempts {
+            // Boxed: rare beside the requests that carry this future's size.
+            Some(attempts) => Box::pin(attempts.permit(provider.id)).await?,
+            None => None,
+        };
+        // Where there is no line, the hold is dropped and its room given back.
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(provider.id, &candidate.target().provider_model);
+        entry.holds_there(hold);
         let sent = Instant::now();
         let first_by = self.times(arrival, sent).first_by;
         let answer = self.client.send(&origin, line, message, first_by).await;

@@ -5,6 +5,7 @@
 //! usage that an answer tells in passing.
 
 pub mod hop;
+pub mod way;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -12,15 +13,17 @@ use dialect::{estimate, neutral::Dropped};
 use http::{HeaderMap, Method, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::{
-    id::{ModelId, ProviderId, VersionId},
-    rules::Rules,
-};
+use policy::id::{ModelId, ProviderId};
 use tokio::time::{Instant, timeout};
 
 use crate::{
     accept,
-    admit::{self, Admit, room::Room},
+    admit::{
+        self, Admit,
+        attempts::Attempts,
+        hold::{self, Guess},
+        room::Room,
+    },
     authorize::{self, UnderWay},
     call::{
         Call,
@@ -38,7 +41,7 @@ use crate::{
     request::{
         self, Arrival, address,
         body::{self, NoBody},
-        passing::{Aim, Handshake, Passing},
+        passing::{Handshake, Passing},
     },
     route,
     socket::{
@@ -47,7 +50,10 @@ use crate::{
     },
 };
 
-use self::hop::Hop;
+use self::{
+    hop::Hop,
+    way::{NoWay, Way, way},
+};
 
 /// The stages that this line goes through, and what it is held to.
 pub struct Passage<'a> {
@@ -112,17 +118,9 @@ pub enum Refusal {
     /// There is nowhere to go.
     Route(route::Refusal),
     /// There is no room.
-    Admit(admit::Refusal),
+    Admit(hold::Refusal),
     /// No provider answered.
     Call(Box<Unanswered>),
-}
-
-/// Where a request may go, and as what it is accounted.
-struct Way {
-    hops: Vec<Hop>,
-    model: Option<ModelId>,
-    version: VersionId,
-    label: String,
 }
 
 // === impl Passage ===
@@ -145,16 +143,18 @@ impl Passage<'_> {
         let word = passing.aim.word();
         authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
         let way = way(&rules, &caller, &passing.aim)?;
-        let (limits, revision) = (admit::limits_of(&rules, caller.key()), rules.revision());
+        let providers = way.hops.iter().map(|hop| hop.provider.id);
+        let whose = (&**caller.key(), way.model);
+        let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
+        let revision = rules.revision();
         drop(rules);
         let guess = self.guess(&passing);
-        authorize::weigh(&caller, || guess.0.saturating_add(guess.1))
-            .map_err(Refusal::Authorize)?;
+        authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
         let permit = self.admit.unread(limits, caller.key(), arrival, guess);
-        let permit = permit.await.map_err(Refusal::Admit)?;
-        let room = *permit.room();
+        let mut permit = permit.await.map_err(Refusal::Admit)?;
+        let (room, attempts) = (permit.take_room(), permit.take_attempts());
         let opening = Opening {
             caller: &caller,
             model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
@@ -171,10 +171,12 @@ impl Passage<'_> {
                 word,
                 handshake,
                 forwarded: passing.forwarded,
+                attempts,
             };
             return Box::pin(self.socket(asked, way, (arrival, entry), room)).await;
         }
-        let asked = (passing, upload, guess.1);
+        let asked = (passing, upload, guess.output);
+        let entry = (entry, attempts);
         Box::pin(self.answer(asked, way, (arrival, entry), room)).await
     }
 
@@ -214,7 +216,7 @@ impl Passage<'_> {
 
     /// Tokens to reserve, in and out. What only reads or deletes is taken to use nothing; of a text the bytes are
     /// counted, and of anything else that it is one.
-    fn guess(&self, passing: &Passing) -> (u64, u64) {
+    fn guess(&self, passing: &Passing) -> Guess {
         let changes = [Method::POST, Method::PUT, Method::PATCH].contains(&passing.method);
         let input = match passing.content_length {
             Some(0) => 0,
@@ -228,14 +230,14 @@ impl Passage<'_> {
         } else {
             0
         };
-        (input, output)
+        Guess { input, output }
     }
 
     async fn answer(
         &self,
         (passing, upload, output_tokens): (Passing, Upload, u64),
         way: Way,
-        (arrival, mut entry): (&Arrival, Entry),
+        (arrival, (mut entry, attempts)): (&Arrival, (Entry, Option<Box<Attempts>>)),
         room: Room,
     ) -> Result<Through, Refusal> {
         let Some(hop) = way.hops.first() else {
@@ -249,7 +251,7 @@ impl Passage<'_> {
         let is_head = passing.method == Method::HEAD;
         let is_text = passing.is_text;
         let pulse = upload.pulse();
-        let to = (hop, &*pulse);
+        let to = (hop, &*pulse, attempts.as_deref());
         let sent = self.send(to, passing, upload, (arrival, &mut entry)).await;
         let answer = match sent {
             Ok(answer) => answer,
@@ -299,7 +301,7 @@ impl Passage<'_> {
 
     async fn send(
         &self,
-        (hop, pulse): (&Hop, &Pulse),
+        (hop, pulse, attempts): (&Hop, &Pulse, Option<&Attempts>),
         passing: Passing,
         upload: Upload,
         (arrival, entry): (&Arrival, &mut Entry),
@@ -310,8 +312,10 @@ impl Passage<'_> {
         self.call
             .authenticate(&mut message, to, arrival, Upload::bytes)
             .await?;
+        let hold = hop.room(attempts).await?;
         let line = self.call.passing().line(&origin).await?;
         entry.reached(hop.provider.id, &hop.model);
+        entry.holds_there(hold);
         let waits = hop::Waits {
             first_byte_max: self.first_byte_max,
             idle_max: self.patience.idle_max,
@@ -417,8 +421,10 @@ impl Passage<'_> {
         let nothing = |_: &http_body_util::Empty<_>| bytes::Bytes::new();
         let presented = self.call.authenticate(&mut message, to, arrival, nothing);
         presented.await?;
+        let hold = hop.room(asked.attempts.as_deref()).await?;
         let wire = self.call.passing().wire(&origin).await?;
         entry.reached(hop.provider.id, &hop.model);
+        entry.holds_there(hold);
         let switched = switch::switch(wire, message, &accept);
         let switched = timeout(self.first_byte_max, Box::pin(switched)).await;
         let answered = switched.map_err(|_| Failure::Slow)?;
@@ -447,6 +453,7 @@ struct Asked {
     word: &'static str,
     handshake: Handshake,
     forwarded: HeaderMap,
+    attempts: Option<Box<Attempts>>,
 }
 
 fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
@@ -458,40 +465,15 @@ fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
     }))
 }
 
-/// Where a request may go: to a provider that its path names, or to those of a model.
-fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, Refusal> {
-    match aim {
-        Aim::Provider { name, target, .. } => {
-            let provider = authorize::passage(rules, caller, name).map_err(Refusal::Closed)?;
-            Ok(Way {
-                hops: vec![Hop {
-                    provider,
-                    target: target.clone(),
-                    model: String::new(),
-                }],
-                model: None,
-                version: VersionId::from_bytes([0; 16]),
-                label: String::new(),
-            })
-        }
-        Aim::Realtime { model, rest } => {
-            let grant = authorize::grant(rules, caller.clone(), model);
-            let plan = route::plan(rules, grant.map_err(Refusal::Authorize)?);
-            let plan = plan.map_err(Refusal::Route)?;
-            let hops: Vec<_> = plan
-                .candidates()
-                .iter()
-                .filter_map(|candidate| Hop::realtime(candidate, rest))
-                .collect();
-            if hops.is_empty() {
-                return Err(Refusal::Request(request::Refusal::NoRealtime));
-            }
-            Ok(Way {
-                hops,
-                model: Some(plan.grant().model().id),
-                version: plan.version().id,
-                label: plan.into_label(),
-            })
+// === impl Refusal ===
+
+impl From<NoWay> for Refusal {
+    fn from(none: NoWay) -> Self {
+        match none {
+            NoWay::Authorize(refusal) => Self::Authorize(refusal),
+            NoWay::Closed(closed) => Self::Closed(closed),
+            NoWay::Route(refusal) => Self::Route(refusal),
+            NoWay::NoRealtime => Self::Request(request::Refusal::NoRealtime),
         }
     }
 }

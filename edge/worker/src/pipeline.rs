@@ -5,7 +5,7 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{convert::Infallible, rc::Rc, sync::Arc, task::Context, time::Duration};
+use std::{borrow::Cow, convert::Infallible, rc::Rc, sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
 use dialect::{
@@ -16,23 +16,23 @@ use dialect::{
 use http::request::Parts;
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::{limit::Limit, model::Model, rules::Rules};
+use policy::{model::Model, rules::Rules};
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
 use crate::{
     accept,
-    admit::{self, Admit, room::Room},
+    admit::{self, Admit, Limits, attempts::Attempts, hold, room::Room},
     authorize,
     call::{self, Call, failure::Unanswered, patience::Patience},
     cuts::Cuts,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
-    record::{Record, Recorder},
+    record::{Entry, Record, Recorder},
     relay::{self, Relay, relay},
     request::{
-        self, Arrival, Head, address,
+        self, Arrival, Head, Keep, Request, address,
         endpoint::{Endpoint, Listed, Server},
     },
     route::{self, Plan},
@@ -115,7 +115,7 @@ pub enum Refusal {
     /// The version that the path names is not the one that serves.
     Version,
     /// There is no room.
-    Admit(admit::Refusal),
+    Admit(hold::Refusal),
     /// No provider answered.
     Call(Box<Unanswered>),
 }
@@ -199,7 +199,11 @@ impl Pipeline {
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
-        let head = Head::read(parts, client, rules.copies_headers())?;
+        let keep = Keep {
+            end_user: rules.any_asks_end_user(),
+            spare: rules.copies_headers(),
+        };
+        let head = Head::read(parts, client, keep)?;
         let caller = self.identify.caller(&rules, &head)?;
         authorize::enter(caller.key(), head.client(), head.endpoint().word())?;
         let asked = match head.endpoint() {
@@ -212,23 +216,24 @@ impl Pipeline {
             }
             Endpoint::Server(what) => return Ok(Reply::Told(about_server(*what))),
             Endpoint::Ready { model, version } => {
-                decide(&rules, caller, model, version.as_deref())?;
+                served(&rules, caller, model, version.as_deref())?;
                 return Ok(Reply::Told(server::model_ready(model)));
             }
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
-        let (plan, limits) = decide(&rules, caller, &request.scanned().model, request.version())?;
-        authorize::weigh(plan.grant().caller(), || self.admit.tokens(&request))?;
+        let (plan, limits) = decide(&rules, caller, &request, arrival)?;
+        let weight = || self.admit.guess(&request).total();
+        authorize::weigh(plan.grant().caller(), weight)?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
         if plan.version().recipe.is_some() {
             // Boxed: rare beside the requests that carry this future's size.
             Box::pin(self.transformer.apply(&plan, &mut request)).await?;
         }
-        let permit = self.admit.permit(limits, &plan, arrival, &request).await?;
-        let room = *permit.room();
-        let mut entry = self.recorder.open(arrival, permit, &plan, &request);
-        let answer = self.call.first_good(&plan, &request, arrival, &mut entry);
+        let admitted = self.admitted(limits, (&plan, &request), arrival).await?;
+        let (mut entry, room, attempts) = admitted;
+        let with = (arrival, attempts.as_deref());
+        let answer = self.call.first_good(&plan, &request, with, &mut entry);
         match answer.await {
             Ok(answer) => {
                 let (head, body) = relay(answer, arrival, entry, &self.patience);
@@ -249,22 +254,53 @@ impl Pipeline {
             }))),
         }
     }
+
+    /// Makes sure that there is room, and opens the account. Apart, so that no request carries its permit to its end.
+    async fn admitted(
+        &self,
+        limits: Limits,
+        (plan, request): (&Plan, &Request),
+        arrival: &Arrival,
+    ) -> Result<(Entry, Room, Option<Box<Attempts>>), hold::Refusal> {
+        let permit = self.admit.permit(limits, plan, arrival, request);
+        let mut permit = permit.await?;
+        let (room, attempts) = (permit.take_room(), permit.take_attempts());
+        let entry = self.recorder.open(arrival, permit, plan, request);
+        Ok((entry, room, attempts))
+    }
 }
 
 /// What is decided without waiting.
 fn decide(
     rules: &Rules,
     caller: Caller,
+    request: &Request,
+    arrival: &Arrival,
+) -> Result<(Plan, Limits), Refusal> {
+    let plan = served(rules, caller, &request.scanned().model, request.version())?;
+    let organization = plan.grant().caller().key().organization;
+    let end_user = if rules.asks_end_user(organization) {
+        request.end_user()?
+    } else {
+        Cow::Borrowed("")
+    };
+    let limits = admit::limits(rules, &plan, &end_user, arrival.at_ms);
+    Ok((plan, limits))
+}
+
+/// Where a request for a model goes, and for a version where one is named.
+fn served(
+    rules: &Rules,
+    caller: Caller,
     model: &str,
     version: Option<&str>,
-) -> Result<(Plan, Vec<Arc<Limit>>), Refusal> {
+) -> Result<Plan, Refusal> {
     let grant = authorize::grant(rules, caller, model)?;
     let plan = route::plan(rules, grant)?;
     if version.is_some_and(|version| version != plan.version().name) {
         return Err(Refusal::Version);
     }
-    let limits = admit::limits(rules, &plan);
-    Ok((plan, limits))
+    Ok(plan)
 }
 
 fn about_server(what: Server) -> Vec<u8> {
@@ -370,8 +406,8 @@ impl From<transform::Refusal> for Refusal {
     }
 }
 
-impl From<admit::Refusal> for Refusal {
-    fn from(refusal: admit::Refusal) -> Self {
+impl From<hold::Refusal> for Refusal {
+    fn from(refusal: hold::Refusal) -> Self {
         Self::Admit(refusal)
     }
 }

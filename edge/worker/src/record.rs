@@ -14,19 +14,21 @@
 //! A request that went from target to target is charged the sum of its attempts.
 
 pub mod measures;
+mod outcome;
+mod attempt;
 
 use std::{mem, rc::Rc, time::Duration};
 
 use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
-    id::{ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     revision::Revision,
 };
 use tokio::sync::mpsc;
 
 use crate::{
-    admit::{Hold, Permit},
+    admit::{Permit, hold::Hold},
     cuts::{Cuts, Heard},
     identify::Caller,
     request::{Arrival, Request, endpoint},
@@ -34,6 +36,10 @@ use crate::{
 };
 
 use self::measures::Measures;
+pub use self::{
+    attempt::{Attempt, Missed},
+    outcome::{Outcome, UsageSource},
+};
 
 /// How many records may wait to be reported.
 // Full: the record is lost and counted as lost; the limits are settled all the same.
@@ -83,6 +89,8 @@ pub struct Record {
     pub usage_source: UsageSource,
     /// The counts.
     pub tokens: Tokens,
+    /// The limits that warn or only watch and had no room for it.
+    pub over_limits: Vec<LimitId>,
     /// The configuration that the request saw.
     pub revision: Revision,
     /// From arrival to end, microseconds.
@@ -96,64 +104,6 @@ pub struct Record {
     pub request_bytes: u64,
     /// Bytes of the answer that came from the provider; counted of what is passed through, and otherwise zero.
     pub answer_bytes: u64,
-}
-
-/// One attempt that gave no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// Who was asked.
-    pub provider: ProviderId,
-    /// The provider's name for the model.
-    pub provider_model: String,
-    /// Why there was no answer: a code of `docs/errors.md`, or `upstream_error` where the provider said why.
-    pub code: &'static str,
-    /// The provider's status; zero where it gave none.
-    pub status: u16,
-    /// What it was charged; part of the record's counts.
-    pub tokens: Tokens,
-}
-
-/// An attempt that gave no answer, as whoever made it tells it.
-#[derive(Clone, Copy)]
-pub struct Missed<'a> {
-    /// Who was asked.
-    pub provider: ProviderId,
-    /// The provider's name for the model; empty where none was named.
-    pub provider_model: &'a str,
-    /// See [`Attempt::code`].
-    pub code: &'static str,
-    /// See [`Attempt::status`].
-    pub status: u16,
-    /// Whether the provider may have begun to work on it.
-    pub sent: bool,
-    /// Whether the provider answered with an error, and bills nothing unless it says so.
-    pub refused: bool,
-}
-
-/// How a request ended. The numbers are those of the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Outcome {
-    /// The provider's whole answer went to the client.
-    Completed = 1,
-    /// The client left before that.
-    ClientGone = 2,
-    /// The provider failed or answered with an error.
-    ProviderFailed = 3,
-    /// The edge ended it: a deadline or a shutdown.
-    Cut = 4,
-}
-
-/// Where counts come from. The numbers are those of the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum UsageSource {
-    /// The provider said so.
-    Provider = 1,
-    /// The edge counted, because the provider said nothing.
-    Estimated = 2,
-    /// The edge counted what had passed when the request was cut short.
-    Partial = 3,
 }
 
 /// What has been seen of an answer's usage.
@@ -209,11 +159,13 @@ pub struct Entry {
 struct Open {
     record: Record,
     hold: Hold,
+    /// The room at the provider that was reached, where a limit asks for it.
+    hold_there: Option<Box<Hold>>,
     place: Option<mpsc::OwnedPermit<Record>>,
     arrival: Arrival,
     input_tokens: u64,
     /// What limits were charged before the end.
-    charged_tokens: u64,
+    charged: Tokens,
     /// What is known of the attempt that is under way, if one is.
     current: Option<Tally>,
     /// Whom the attempt before reached.
@@ -257,7 +209,7 @@ impl Recorder {
             self.measures.lost();
         }
         let key = opening.caller.key();
-        let record = Record {
+        let mut record = Record {
             id: arrival.id.into_bytes(),
             at_ms: arrival.at_ms,
             organization: key.organization,
@@ -274,6 +226,7 @@ impl Recorder {
             streamed: opening.streamed,
             usage_source: UsageSource::Partial,
             tokens: Tokens::default(),
+            over_limits: Vec::new(),
             revision: opening.revision,
             duration_us: 0,
             first_byte_us: 0,
@@ -281,15 +234,17 @@ impl Recorder {
             request_bytes: 0,
             answer_bytes: 0,
         };
-        let (hold, input_tokens) = permit.into_hold();
+        let (mut hold, input_tokens) = permit.into_hold();
+        record.over_limits = hold.take_over().into_vec();
         let (arrival, recorder) = (*arrival, self.clone());
         let open = Open {
             record,
             hold,
+            hold_there: None,
             place,
             arrival,
             input_tokens,
-            charged_tokens: 0,
+            charged: Tokens::default(),
             current: None,
             before: (None, String::new()),
             spent: Tokens::default(),
@@ -317,6 +272,14 @@ impl Entry {
         }
     }
 
+    /// Takes the room at the provider that is about to be reached, to settle it with the rest.
+    pub fn holds_there(&mut self, hold: Option<Box<Hold>>) {
+        if let (Some(open), Some(mut hold)) = (&mut self.open, hold) {
+            open.record.over_limits.extend(hold.take_over());
+            open.hold_there = Some(hold);
+        }
+    }
+
     /// What has been seen of the attempt that is under way. Counts if nobody says more.
     pub fn seen(&mut self, tally: Tally) {
         if let Some(current) = self.open.as_mut().and_then(|open| open.current.as_mut()) {
@@ -333,12 +296,15 @@ impl Entry {
         }
     }
 
-    /// So much was used so far, and there is room for more: charges it, and holds `next` from now on.
+    /// So much was used so far, and there is room for more: charges it, and holds `next` from now on, at the provider too.
     pub fn charge(&mut self, used: Tokens, next: Hold) {
         if let Some(open) = &mut self.open {
-            let tokens = open.believed(used).total();
-            open.charged_tokens = open.charged_tokens.saturating_add(tokens);
-            mem::replace(&mut open.hold, next).settle(tokens);
+            let tokens = open.believed(used);
+            open.charged = open.charged.plus(&tokens);
+            if let Some(hold) = open.hold_there.take() {
+                hold.settle(&tokens);
+            }
+            mem::replace(&mut open.hold, next).settle(&tokens);
         }
     }
 
@@ -421,6 +387,10 @@ impl Open {
             Some(tally) if !missed.refused || tally.tokens.is_some() => self.charge(tally),
             _ => (Tokens::default(), None),
         };
+        // Of one that was not sent, all is given back.
+        if let (Some(hold), true) = (self.hold_there.take(), missed.sent) {
+            hold.settle(&tokens);
+        }
         self.spent = self.spent.plus(&tokens);
         self.spent_source = self.spent_source.max(source);
         if self.record.attempts.len() < ATTEMPTS_MAX {
@@ -445,8 +415,11 @@ impl Open {
         });
         let (tokens, usage_source) = usage(&mut self, outcome);
         self.recorder.measures.used(&tokens);
-        self.hold
-            .settle(tokens.total().saturating_sub(self.charged_tokens));
+        let rest = tokens.less(&self.charged);
+        if let Some(hold) = self.hold_there.take() {
+            hold.settle(&rest.less(&self.spent));
+        }
+        self.hold.settle(&rest);
         self.record.outcome = outcome;
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;

@@ -16,7 +16,7 @@ mod refusal;
 pub mod content;
 pub mod tensors;
 
-use std::{net::IpAddr, rc::Rc, time::Duration};
+use std::{borrow::Cow, net::IpAddr, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use dialect::{
@@ -47,6 +47,8 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
     HeaderName::from_static("anthropic-beta"),
 ];
 
+/// The header in which a client may say for whom it asks.
+const END_USER: HeaderName = HeaderName::from_static("x-sluice-end-user");
 /// Where keys and the like stand. They are never kept.
 const KEYS: [&str; 5] = [
     "authorization",
@@ -65,15 +67,26 @@ pub struct Head {
     client: Option<IpAddr>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
+    // Boxed, as all that only some requests have: every request in flight carries this.
+    end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
-    // Boxed, as all that only requests of tensors have: every request in flight carries this.
     json_bytes: Option<Box<HeaderValue>>,
+}
+
+/// What of a head is kept only where somebody asks for it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// For whom the client says it asks.
+    pub end_user: bool,
+    /// What is no key, for the rules of versions.
+    pub spare: bool,
 }
 
 /// What is still needed of a head when its caller is known.
 struct Rest {
     forwarded: HeaderMap,
     content_length: Option<u64>,
+    end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
     json_bytes: Option<Box<HeaderValue>>,
 }
@@ -86,6 +99,8 @@ pub struct Request {
     scanned: Scanned,
     tensors: Option<Box<Tensors>>,
     body: Bytes,
+    // Boxed, because it is rare and would ride in the future of every request.
+    end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
     share: Share,
@@ -115,11 +130,7 @@ pub struct Bounds {
 impl Head {
     /// Takes what is needed of a head and forgets the rest, or keeps of it what is no key where a version may send it on.
     /// `client` is from where it comes, where that can be told.
-    pub fn read(
-        mut parts: Parts,
-        client: Option<IpAddr>,
-        keep_spare: bool,
-    ) -> Result<Self, Refusal> {
+    pub fn read(mut parts: Parts, client: Option<IpAddr>, keep: Keep) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
         let mut endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
@@ -155,13 +166,18 @@ impl Head {
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
         let key = Key::take(&mut parts.headers);
-        let spare = keep_spare.then(|| Box::new(spare(parts.headers, &forwarded)));
+        let end_user = keep.end_user.then(|| parts.headers.remove(END_USER));
+        let end_user = end_user.flatten().map(Box::new);
+        let spare = keep
+            .spare
+            .then(|| Box::new(spare(parts.headers, &forwarded)));
         Ok(Self {
             endpoint,
             key,
             client,
             forwarded,
             content_length,
+            end_user,
             spare,
             json_bytes,
         })
@@ -193,6 +209,7 @@ impl Head {
         let Self {
             forwarded,
             content_length,
+            end_user,
             spare,
             json_bytes,
             ..
@@ -200,6 +217,7 @@ impl Head {
         let rest = Rest {
             forwarded,
             content_length,
+            end_user,
             spare,
             json_bytes,
         };
@@ -254,6 +272,7 @@ async fn read(
         scanned,
         tensors,
         body,
+        end_user: rest.end_user,
         spare: rest.spare,
         share,
     })
@@ -293,6 +312,16 @@ impl Request {
     /// The body, as it came or as the rules of its version made it.
     pub const fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// For whom the client says it asks: in our header, or else in the body; empty when it does not say. Looks through
+    /// the body, and so is to be asked only where a limit does.
+    pub fn end_user(&self) -> Result<Cow<'_, str>, Refusal> {
+        if let Some(value) = &self.end_user {
+            return Ok(String::from_utf8_lossy(value.as_bytes()));
+        }
+        let found = dialect::end_user::of(self.endpoint, &self.body);
+        Ok(found.map_err(Refusal::Body)?.unwrap_or_default())
     }
 
     /// Takes another body in the place of the one that came, and reads its facts anew. It must ask for the same model.

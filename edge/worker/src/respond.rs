@@ -20,8 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
 use crate::{
-    admit,
-    admit::room::Room,
+    admit::{hold, room::Room},
     call::failure::{Failure, Reported, Unanswered},
     passage::Through,
     pipeline::{Answered, Refusal, Reply},
@@ -35,6 +34,9 @@ use self::said::{Said, say};
 
 /// What is sent: bytes of ours, or a provider's answer.
 pub type Body = Either<Full<Bytes>, Relay>;
+
+/// The longest wait for which an SDK should wait by itself, in milliseconds.
+const WORTH_WAITING_MS: u64 = 60_000;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-sluice-request-id");
 const MODEL: HeaderName = HeaderName::from_static("x-sluice-model");
@@ -157,14 +159,7 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
         ) => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
-        Refusal::Admit(admit::Refusal {
-            retry_after_ms,
-            room,
-            ..
-        }) => {
-            tell_wait(headers, retry_after_ms);
-            room_headers::show(headers, &room);
-        }
+        Refusal::Admit(refusal) => come_back(headers, &refusal),
         Refusal::Request(request::Refusal::Passing(passing::Refused::UpgradeRequired)) => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
@@ -178,6 +173,9 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
             } = *unanswered;
             entry.failed(said.error.status, failure.outcome());
             name(headers, label, &room);
+            if let Failure::NoRoom(refusal) = failure {
+                come_back(headers, &refusal);
+            }
         }
         _ => {}
     }
@@ -193,6 +191,21 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
     }
     sign(headers, arrival);
     response
+}
+
+/// When to come back, if ever, and what is left.
+fn come_back(headers: &mut HeaderMap, refusal: &hold::Refusal) {
+    if let Some(wait_ms) = refusal.retry_after_ms {
+        tell_wait(headers, wait_ms);
+    }
+    if refusal
+        .retry_after_ms
+        .is_none_or(|it| it > WORTH_WAITING_MS)
+    {
+        // SDKs try again at once where they find the wait too long.
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    room_headers::show(headers, &refusal.room);
 }
 
 /// The response to a request whose provider said what went wrong.

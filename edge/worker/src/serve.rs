@@ -67,6 +67,7 @@ struct Opened {
 
 /// Says what the request path measures.
 pub fn describe() {
+    crate::admit::hold::describe();
     crate::record::measures::describe();
     call::describe();
     respond::describe();

@@ -86,6 +86,7 @@ fn record(number: u8) -> Record {
         duration_us: 7,
         attempts: Vec::new(),
         first_byte_us: 8,
+        over_limits: Vec::new(),
         request_bytes: 9,
         answer_bytes: 10,
     }

@@ -69,4 +69,6 @@ ids! {
     VersionId;
     /// Which limit.
     LimitId;
+    /// Which count of a limit: of a limit that counts each member by itself, one for each member.
+    CounterId;
 }

@@ -6,6 +6,7 @@
 pub mod id;
 pub mod revision;
 pub mod region;
+pub mod calendar;
 pub mod organization;
 pub mod project;
 pub mod mapping;
@@ -19,4 +20,5 @@ pub mod credential;
 pub mod object;
 pub mod hash;
 pub mod change;
+pub mod applying;
 pub mod rules;

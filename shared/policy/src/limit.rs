@@ -1,18 +1,24 @@
-//! A limit: a rate over a scope, and the arithmetic of its bucket.
+//! A limit: how much of something a scope may use, as a rate or as a quota.
 //!
 //! The arithmetic is in integers so that the Lua script, which has doubles, and the in-process twin give the
 //! same replies: every intermediate stays below 2^53. Knows nothing of where levels are kept.
 
-use crate::id::{LimitId, OrganizationId, ProjectId};
+use crate::{
+    calendar::Period,
+    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId},
+};
 
-/// The most that `amount`, `burst` or one reservation can be, and how deep a level can fall into debt. With
+/// The most that a rate's `amount` and `burst` or one reservation can be, and how deep a level can fall into debt. With
 /// the longest window, (cap + debt) · window stays below 2^53.
 pub const UNITS_MAX: u64 = 1_000_000_000;
+
+/// The most that a quota can be. Nothing is multiplied with it, and it is exact in a double.
+pub const QUOTA_MAX: u64 = 1_000_000_000_000_000;
 
 /// The longest window: an hour, in milliseconds.
 pub const WINDOW_MS_MAX: u64 = 3_600_000;
 
-/// A rate: what is admitted in any interval of t milliseconds is at most `amount` · t / `window_ms` + `burst`.
+/// A limit, as edges know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// Its id.
@@ -26,12 +32,79 @@ pub struct Limit {
     /// What is counted.
     pub unit: Unit,
     /// The numbers.
-    pub rate: Rate,
+    pub allowance: Allowance,
+    /// How it is held.
+    pub terms: Terms,
 }
 
-/// Whose use a limit counts.
+/// How a limit is held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What happens to a request that does not fit.
+    pub mode: Mode,
+    /// What happens while the shared counts cannot be asked.
+    pub on_store_loss: OnStoreLoss,
+    /// Other numbers for some, or for a time; the first that fits.
+    pub overrides: Vec<Override>,
+}
+
+/// What happens to a request that does not fit. The numbers are those of the wire and of the database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Hard = 1,
+    /// It is served, not counted, and its client warned.
+    Soft = 2,
+    /// It is served and not counted, and only the operator hears of it.
+    Shadow = 3,
+}
+
+/// What happens while the shared counts cannot be asked. The numbers are those of the wire and of the database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OnStoreLoss {
+    /// Each edge admits its share.
+    #[default]
+    LocalShare = 1,
+    /// Nothing is admitted.
+    Deny = 2,
+    /// Everything is admitted, and counted afterwards.
+    Allow = 3,
+}
+
+/// Other numbers for some members of a scope, or for all for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// For this key alone.
+    pub key_id: Option<String>,
+    /// For this end user alone.
+    pub end_user: Option<String>,
+    /// The numbers.
+    pub allowance: Allowance,
+    /// When it ends, milliseconds since 1970.
+    pub until_ms: Option<u64>,
+}
+
+/// Whose use a limit counts: that of requests to which all of this applies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Whose requests.
+    pub of: Of,
+    /// For this model alone.
+    pub model: Option<ModelId>,
+    /// As far as this provider alone serves them.
+    pub provider: Option<ProviderId>,
+    /// Of this end user alone.
+    pub end_user: Option<String>,
+    /// Of which each one has a count of its own.
+    pub each: Members,
+}
+
+/// Whose requests a limit counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub enum Of {
     /// An organization's.
     Organization(OrganizationId),
     /// A project's.
@@ -39,6 +112,26 @@ pub enum Scope {
     /// A key's, by its key id.
     Key(String),
 }
+
+/// What a scope can have many of. The numbers are bits of the wire and of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Member {
+    /// A project.
+    Project = 1,
+    /// A key.
+    Key = 2,
+    /// An end user: whom the client names.
+    EndUser = 4,
+    /// A model.
+    Model = 8,
+    /// A provider.
+    Provider = 16,
+}
+
+/// A set of [`Member`]s.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Members(u8);
 
 /// What a limit counts. The numbers are those of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,14 +141,35 @@ pub enum Unit {
     Requests = 1,
     /// Tokens, input and output together.
     Tokens = 2,
+    /// Tokens that go in, cached or not.
+    InputTokens = 3,
+    /// Tokens that come out, reasoning included.
+    OutputTokens = 4,
 }
 
-/// The numbers of a rate, checked.
+/// The numbers of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Allowance {
+    /// Refills all the time.
+    Rate(Rate),
+    /// Starts again at the end of its period.
+    Quota(Quota),
+}
+
+/// The numbers of a rate, checked: what is admitted in any interval of t milliseconds is at most
+/// `amount` · t / `window_ms` + `burst`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
     amount: u64,
     window_ms: u64,
     burst: u64,
+}
+
+/// The numbers of a quota, checked: what is admitted in each period is at most `amount`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Quota {
+    amount: u64,
+    period: Period,
 }
 
 /// Why numbers are not a rate.
@@ -69,14 +183,190 @@ pub enum InvalidRate {
     Burst,
 }
 
+/// A quota's `amount` is zero or above [`QUOTA_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidQuota;
+
+// === impl Limit ===
+
+impl Limit {
+    /// Whether it matters which end user a request is for.
+    pub fn asks_end_user(&self) -> bool {
+        let mut overrides = self.terms.overrides.iter();
+        self.scope.asks_end_user() || overrides.any(|it| it.end_user.is_some())
+    }
+
+    /// The numbers for this key and end user now.
+    pub fn allowance_of(&self, key_id: &str, end_user: &str, now_ms: u64) -> &Allowance {
+        let fits = |it: &&Override| {
+            it.until_ms.is_none_or(|until_ms| now_ms < until_ms)
+                && it.key_id.as_ref().is_none_or(|it| it == key_id)
+                && it.end_user.as_ref().is_none_or(|it| it == end_user)
+        };
+        let mut overrides = self.terms.overrides.iter();
+        overrides
+            .find(fits)
+            .map_or(&self.allowance, |it| &it.allowance)
+    }
+}
+
+// === impl Mode ===
+
+impl Mode {
+    /// The mode with this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Hard, Self::Soft, Self::Shadow]
+            .into_iter()
+            .find(|mode| *mode as u32 == number)
+    }
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+// === impl OnStoreLoss ===
+
+impl OnStoreLoss {
+    /// The one with this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::LocalShare, Self::Deny, Self::Allow]
+            .into_iter()
+            .find(|it| *it as u32 == number)
+    }
+}
+
+// === impl Scope ===
+
+impl Scope {
+    /// All requests of these, counted together.
+    pub const fn all(of: Of) -> Self {
+        Self {
+            of,
+            model: None,
+            provider: None,
+            end_user: None,
+            each: Members::NONE,
+        }
+    }
+
+    /// Whether it matters which provider serves a request, which is not known before it is tried.
+    pub const fn asks_provider(&self) -> bool {
+        self.provider.is_some() || self.each.has(Member::Provider)
+    }
+
+    /// Whether it matters which end user a request is for.
+    pub const fn asks_end_user(&self) -> bool {
+        self.end_user.is_some() || self.each.has(Member::EndUser)
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    /// Every member, once.
+    pub const ALL: [Self; 5] = [
+        Self::Project,
+        Self::Key,
+        Self::EndUser,
+        Self::Model,
+        Self::Provider,
+    ];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Key => "key",
+            Self::EndUser => "end user",
+            Self::Model => "model",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+// === impl Members ===
+
+impl Members {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// The set with these bits; `None` when one of them is no member.
+    pub fn from_bits(bits: u32) -> Option<Self> {
+        let known = Member::ALL.iter().fold(0, |known, it| known | *it as u8);
+        u8::try_from(bits)
+            .ok()
+            .filter(|bits| bits & !known == 0)
+            .map(Self)
+    }
+
+    /// The bits of the set.
+    pub const fn bits(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The set with this one more.
+    pub const fn with(self, member: Member) -> Self {
+        Self(self.0 | member as u8)
+    }
+
+    /// Whether this one is in it.
+    pub const fn has(self, member: Member) -> bool {
+        self.0 & member as u8 != 0
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// All of them, in one order.
+    pub fn iter(self) -> impl Iterator<Item = Member> {
+        Member::ALL.into_iter().filter(move |it| self.has(*it))
+    }
+}
+
 // === impl Unit ===
 
 impl Unit {
+    /// Every unit, once.
+    pub const ALL: [Self; 4] = [
+        Self::Requests,
+        Self::Tokens,
+        Self::InputTokens,
+        Self::OutputTokens,
+    ];
+
     /// The unit with this number on the wire.
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Requests, Self::Tokens]
-            .into_iter()
-            .find(|unit| *unit as u32 == number)
+        Self::ALL.into_iter().find(|unit| *unit as u32 == number)
+    }
+
+    /// The words for it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::InputTokens => "input tokens",
+            Self::OutputTokens => "output tokens",
+        }
+    }
+}
+
+// === impl Allowance ===
+
+impl Allowance {
+    /// How much each window adds, or each period holds.
+    pub const fn amount(&self) -> u64 {
+        match self {
+            Self::Rate(rate) => rate.amount,
+            Self::Quota(quota) => quota.amount,
+        }
     }
 }
 
@@ -122,6 +412,28 @@ impl Rate {
     }
 }
 
+// === impl Quota ===
+
+impl Quota {
+    /// Checks the number, which is in the limit's unit.
+    pub const fn new(amount: u64, period: Period) -> Result<Self, InvalidQuota> {
+        if amount == 0 || amount > QUOTA_MAX {
+            return Err(InvalidQuota);
+        }
+        Ok(Self { amount, period })
+    }
+
+    /// How much each period holds.
+    pub const fn amount(&self) -> u64 {
+        self.amount
+    }
+
+    /// When it starts again.
+    pub const fn period(&self) -> Period {
+        self.period
+    }
+}
+
 impl std::fmt::Display for InvalidRate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -133,3 +445,11 @@ impl std::fmt::Display for InvalidRate {
 }
 
 impl std::error::Error for InvalidRate {}
+
+impl std::fmt::Display for InvalidQuota {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("amount must be 1 to 1,000,000,000,000,000")
+    }
+}
+
+impl std::error::Error for InvalidQuota {}

@@ -1,6 +1,6 @@
 //! An organization: the tenant that pays.
 
-use crate::id::OrganizationId;
+use crate::{calendar::Zone, id::OrganizationId};
 
 /// An organization, as edges know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,4 +9,6 @@ pub struct Organization {
     pub id: OrganizationId,
     /// The last segment of its name.
     pub name: String,
+    /// Where its days, weeks and months begin.
+    pub zone: Zone,
 }

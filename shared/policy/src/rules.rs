@@ -7,9 +7,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
+    applying::{Applied, Asking, Index},
+    calendar::Zone,
     change::Edit,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
-    limit::{Limit, Scope},
+    limit::Limit,
     model::{Model, Version},
     object::{Kind, Object},
     organization::Organization,
@@ -29,7 +31,7 @@ pub struct Rules {
     models_by_name: HashMap<OrganizationId, HashMap<String, Arc<Model>>>,
     versions: HashMap<VersionId, Arc<Version>>,
     limits: HashMap<LimitId, Arc<Limit>>,
-    limits_by_scope: HashMap<Scope, Vec<Arc<Limit>>>,
+    index: Index,
     closed: HashMap<LimitId, OrganizationId>,
     /// How many versions send headers on that a client sent.
     copying: usize,
@@ -137,9 +139,35 @@ impl Rules {
             .flat_map(HashMap::values)
     }
 
-    /// The limits of one scope.
-    pub fn limits(&self, scope: &Scope) -> &[Arc<Limit>] {
-        self.limits_by_scope.get(scope).map_or(&[], Vec::as_slice)
+    /// Every limit that concerns a request, whoever serves it.
+    pub fn limits(&self, asking: &Asking<'_>) -> Vec<Applied> {
+        self.index
+            .concerning(asking, None, self.zone(asking.organization))
+    }
+
+    /// Every limit that concerns a request besides when this provider serves it.
+    pub fn limits_at(&self, asking: &Asking<'_>, provider: ProviderId) -> Vec<Applied> {
+        self.index
+            .concerning(asking, Some(provider), self.zone(asking.organization))
+    }
+
+    /// Whether a limit of the organization asks for which end user a request is.
+    pub fn asks_end_user(&self, organization: OrganizationId) -> bool {
+        self.index.asks_end_user(organization)
+    }
+
+    /// Whether any limit asks for which end user a request is.
+    pub fn any_asks_end_user(&self) -> bool {
+        self.index.any_asks_end_user()
+    }
+
+    /// Whether a limit of the organization asks which provider serves a request.
+    pub fn asks_provider(&self, organization: OrganizationId) -> bool {
+        self.index.asks_provider(organization)
+    }
+
+    fn zone(&self, organization: OrganizationId) -> Option<&Zone> {
+        self.organizations.get(&organization).map(|it| &it.zone)
     }
 
     fn upsert(&mut self, object: Object) {
@@ -162,8 +190,7 @@ impl Rules {
             Object::Limit(it) => {
                 self.remove_limit(it.id);
                 let it = Arc::new(it);
-                let limits = self.limits_by_scope.entry(it.scope.clone()).or_default();
-                limits.push(Arc::clone(&it));
+                self.index.add(Arc::clone(&it));
                 self.limits.insert(it.id, it);
             }
             Object::Key(_) | Object::Credential(_) | Object::Pepper(_) => {}
@@ -218,12 +245,7 @@ impl Rules {
         let Some(old) = self.limits.remove(&id) else {
             return;
         };
-        if let Some(limits) = self.limits_by_scope.get_mut(&old.scope) {
-            limits.retain(|limit| limit.id != id);
-            if limits.is_empty() {
-                self.limits_by_scope.remove(&old.scope);
-            }
-        }
+        self.index.remove(&old);
     }
 }
 
@@ -239,85 +261,5 @@ fn whole<T: Clone>(object: &Arc<T>) -> T {
 }
 
 #[cfg(test)]
-mod tests {
-    use payload::transform::Recipe;
-
-    use super::*;
-    use crate::limit::{Rate, Unit};
-
-    fn limit(scope: Scope) -> Object {
-        Object::Limit(Limit {
-            id: LimitId::from_bytes([1; 16]),
-            organization: OrganizationId::from_bytes([2; 16]),
-            name: "rpm".to_owned(),
-            scope,
-            unit: Unit::Requests,
-            rate: Rate::new(10, 1_000, 1).unwrap(),
-        })
-    }
-
-    #[test]
-    fn an_unreadable_limit_closes_its_organization_until_it_is_readable() {
-        let organization = Organization {
-            id: OrganizationId::from_bytes([2; 16]),
-            name: "acme".to_owned(),
-        };
-        let mut rules = Rules::default();
-        rules.apply(Edit::Upsert(Object::Organization(organization.clone())));
-        rules.close(LimitId::from_bytes([1; 16]), organization.id);
-        assert!(rules.organization(organization.id).is_none());
-        assert!(
-            rules
-                .object(Kind::Organization, organization.id.as_bytes())
-                .is_some()
-        );
-        rules.apply(Edit::Upsert(limit(Scope::Key("it".to_owned()))));
-        assert!(rules.organization(organization.id).is_some());
-    }
-
-    #[test]
-    fn it_is_known_whether_any_version_copies_headers() {
-        let version = |id, header_rules| {
-            let recipe = Recipe::read("", header_rules).unwrap();
-            Object::Version(Version {
-                id: VersionId::from_bytes([id; 16]),
-                model: ModelId::from_bytes([9; 16]),
-                name: "v".to_owned(),
-                targets: Vec::new(),
-                recipe: Some(Arc::new(recipe)),
-            })
-        };
-        let mut rules = Rules::default();
-        rules.apply(Edit::Upsert(version(1, r#"[{"remove":"user-agent"}]"#)));
-        assert!(!rules.copies_headers());
-        let copying = version(2, r#"[{"copy":"x-trace"}]"#);
-        for _ in 0..2 {
-            rules.apply(Edit::Upsert(copying.clone()));
-        }
-        assert!(rules.copies_headers());
-        rules.apply(Edit::Delete {
-            kind: Kind::Version,
-            key: copying.key(),
-        });
-        assert!(!rules.copies_headers());
-    }
-
-    #[test]
-    fn a_limit_that_moves_leaves_nothing_behind() {
-        let mut rules = Rules::default();
-        let here = Scope::Project(ProjectId::from_bytes([3; 16]));
-        let there = Scope::Key("there".to_owned());
-        rules.apply(Edit::Upsert(limit(here.clone())));
-        assert_eq!(rules.limits(&here).len(), 1);
-        rules.apply(Edit::Upsert(limit(there.clone())));
-        assert_eq!(
-            (rules.limits(&here).len(), rules.limits(&there).len()),
-            (0, 1)
-        );
-        rules.apply(Edit::Delete {
-            kind: Kind::Limit,
-            key: vec![1; 16],
-        });
-        assert!(rules.limits(&there).is_empty());
-    }
-}
+#[path = "rules_test.rs"]
+mod tests;

@@ -231,6 +231,14 @@ impl Tenant {
             burst: rate.2,
             ..Default::default()
         };
+        self.limit_like(id, limit).await;
+    }
+
+    /// Makes this limit; without a scope, of the organization.
+    pub async fn limit_like(&self, id: &str, mut limit: Limit) {
+        if limit.scope.is_empty() {
+            limit.scope.clone_from(&self.organization);
+        }
         let request = CreateLimitRequest {
             parent: self.organization.clone(),
             limit_id: id.to_owned(),

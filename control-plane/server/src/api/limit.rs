@@ -44,7 +44,7 @@ impl LimitService for Limits {
         let row = limit::create(draft.write(), new)
             .await
             .map_err(status::store)?;
-        draft.finish(|revision| wire(row, revision)).await
+        draft.finish(|revision| wire(&row, revision)).await
     }
 
     async fn get_limit(
@@ -55,7 +55,7 @@ impl LimitService for Limits {
         let row = limit::get(self.desk.store(), &name)
             .await
             .map_err(status::store)?;
-        Ok(Response::new(wire(row, Revision(0))))
+        Ok(Response::new(wire(&row, Revision(0))))
     }
 
     async fn list_limits(
@@ -77,7 +77,7 @@ impl LimitService for Limits {
             limits: listed
                 .rows
                 .into_iter()
-                .map(|row| wire(row, Revision(0)))
+                .map(|row| wire(&row, Revision(0)))
                 .collect(),
         }))
     }
@@ -98,7 +98,7 @@ impl LimitService for Limits {
         let row = limit::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
-        draft.finish(|revision| wire(row, revision)).await
+        draft.finish(|revision| wire(&row, revision)).await
     }
 
     async fn delete_limit(

@@ -3,25 +3,26 @@
 use std::mem;
 
 use domain::{
-    limit::{self, Window},
-    name::{LimitName, OrganizationName},
+    limit::{self, Narrowing, Terms, Window},
+    name::{LimitName, OrganizationName, ScopeName},
     segment::Slug,
     text,
     violation::Violations,
 };
 use policy::{
+    calendar::Period,
     id::LimitId,
-    limit::{Rate, Unit},
+    limit::{Allowance, Member, Members, Mode, OnStoreLoss, Unit},
     revision::Revision,
 };
-use proto::admin::{self, LimitUnit, LimitWindow};
+use proto::admin::{self, LimitMember, LimitOverride, LimitUnit, LimitWindow};
 use store::{
     id,
     limit::{New, Row},
 };
 
 use crate::api::{
-    desk,
+    desk, limit_terms,
     mask::{Field, Mask, Update},
     moment,
 };
@@ -33,17 +34,21 @@ pub(crate) struct Change {
     pub(crate) name: LimitName,
     /// The guard of the write.
     pub(crate) etag: String,
-    scope: String,
-    unit: i32,
+    fixed: admin::Limit,
     display_name: Update<String>,
     amount: Update<i64>,
     window: Option<Window>,
     burst: Update<i64>,
+    mode: Update<Mode>,
+    on_store_loss: Update<OnStoreLoss>,
+    overrides: Update<Vec<LimitOverride>>,
 }
 
 const SCOPE: &str = "limit.scope";
 const UNIT: &str = "limit.unit";
 const WINDOW: &str = "limit.window";
+const MODE: &str = "limit.mode";
+const LOSS: &str = "limit.on_store_loss";
 
 /// Reads a request for a new limit.
 pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
@@ -57,20 +62,25 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
         .as_ref()
         .map(|it| limit::scope(&it.organization, &given.scope));
     let scope = scope.and_then(|read| violations.take(SCOPE, read));
+    let narrowing = scope
+        .as_ref()
+        .and_then(|scope| narrowing(scope, &given, &mut violations));
     let unit = violations.take(UNIT, unit(given.unit));
     let window = violations.take(WINDOW, window(given.window));
     // Without a window the other numbers are still looked at, under any.
     let numbers = (given.amount, window.unwrap_or(Window::Hour), given.burst);
-    let rate = limit::numbers(numbers.0, numbers.1, numbers.2, &mut violations);
-    let (Some(parent), Some(limit), Some(display_name), Some(scope), Some(unit), Some(rate), true) = (
-        parent,
-        slug,
-        display_name,
-        scope,
-        unit,
-        rate,
-        violations.is_empty(),
-    ) else {
+    let allowance = limit::numbers(numbers.0, numbers.1, numbers.2, &mut violations);
+    let of = scope.as_ref().zip(narrowing.as_ref());
+    let of = of.map(|(scope, narrowing)| (scope, narrowing.each));
+    let terms = terms(&given, of, window, &mut violations);
+    let (Some(parent), Some(limit), Some(display_name), true) =
+        (parent, slug, display_name, violations.is_empty())
+    else {
+        return Err(violations);
+    };
+    let (Some(scope), Some(narrowing), Some(unit), Some(allowance), Some(terms)) =
+        (scope, narrowing, unit, allowance, terms)
+    else {
         return Err(violations);
     };
     let name = LimitName {
@@ -83,13 +93,19 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
         name,
         display_name,
         scope,
+        narrowing,
         unit,
-        rate,
+        allowance,
+        terms,
     })
 }
 
 /// The limit as it is shown.
-pub(crate) fn wire(row: Row, written: Revision) -> admin::Limit {
+pub(crate) fn wire(row: &Row, written: Revision) -> admin::Limit {
+    let burst = match &row.allowance {
+        Allowance::Rate(rate) => rate.burst(),
+        Allowance::Quota(_) => 0,
+    };
     admin::Limit {
         name: row.name.to_string(),
         uid: row.id.to_string(),
@@ -97,24 +113,111 @@ pub(crate) fn wire(row: Row, written: Revision) -> admin::Limit {
         create_time: Some(moment::to_wire(row.created_at)),
         update_time: Some(moment::to_wire(row.updated_at)),
         revision: desk::latest(row.revision, written),
-        scope: row.scope.to_string(),
         unit: unit_shown(row.unit).into(),
-        amount: units(row.rate.amount()),
-        window: window_shown(row.rate).into(),
-        burst: units(row.rate.burst()),
-        display_name: row.display_name,
+        amount: units(row.allowance.amount()),
+        window: window_shown(&row.allowance).into(),
+        burst: units(burst),
+        mode: limit_terms::mode_shown(row.terms.mode).into(),
+        on_store_loss: limit_terms::on_store_loss_shown(row.terms.on_store_loss).into(),
+        overrides: row
+            .terms
+            .overrides
+            .iter()
+            .map(limit_terms::override_shown)
+            .collect(),
+        ..fixed(row)
     }
 }
 
-/// At most 10^9, as every rate's numbers are.
+/// The fields that never change.
+fn fixed(row: &Row) -> admin::Limit {
+    let narrowing = &row.narrowing;
+    let text = |name: Option<String>| name.unwrap_or_default();
+    admin::Limit {
+        display_name: row.display_name.clone(),
+        scope: row.scope.to_string(),
+        model: text(narrowing.model.as_ref().map(ToString::to_string)),
+        provider: text(narrowing.provider.as_ref().map(ToString::to_string)),
+        end_user: text(narrowing.end_user.clone()),
+        each: narrowing
+            .each
+            .iter()
+            .map(|it| member_shown(it).into())
+            .collect(),
+        ..Default::default()
+    }
+}
+
+/// At most 10^15, as every limit's numbers are.
 fn units(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn narrowing(
+    scope: &ScopeName,
+    given: &admin::Limit,
+    violations: &mut Violations,
+) -> Option<Narrowing> {
+    let mut each = Members::NONE;
+    for (place, number) in given.each.iter().enumerate() {
+        let field = format!("limit.each[{place}]");
+        if let Some(member) = violations.take(&field, member(*number)) {
+            each = each.with(member);
+        }
+    }
+    let texts = (
+        given.model.as_str(),
+        given.provider.as_str(),
+        given.end_user.as_str(),
+    );
+    limit::narrowing(scope, texts, each, violations)
+}
+
+fn terms(
+    given: &admin::Limit,
+    of: Option<(&ScopeName, Members)>,
+    window: Option<Window>,
+    violations: &mut Violations,
+) -> Option<Terms> {
+    let mode = violations.take(MODE, limit_terms::mode(given.mode));
+    let loss = limit_terms::on_store_loss(given.on_store_loss);
+    let loss = violations.take(LOSS, loss);
+    let (of, window) = of.zip(window)?;
+    let overrides = limit_terms::overrides(&given.overrides, of, window, violations);
+    Some(Terms {
+        mode: mode?,
+        on_store_loss: loss?,
+        overrides: overrides?,
+    })
+}
+
+fn member(number: i32) -> Result<Member, &'static str> {
+    match LimitMember::try_from(number) {
+        Ok(LimitMember::Project) => Ok(Member::Project),
+        Ok(LimitMember::Key) => Ok(Member::Key),
+        Ok(LimitMember::EndUser) => Ok(Member::EndUser),
+        Ok(LimitMember::Model) => Ok(Member::Model),
+        Ok(LimitMember::Provider) => Ok(Member::Provider),
+        Ok(LimitMember::Unspecified) | Err(_) => Err("is not known"),
+    }
+}
+
+const fn member_shown(member: Member) -> LimitMember {
+    match member {
+        Member::Project => LimitMember::Project,
+        Member::Key => LimitMember::Key,
+        Member::EndUser => LimitMember::EndUser,
+        Member::Model => LimitMember::Model,
+        Member::Provider => LimitMember::Provider,
+    }
 }
 
 fn unit(number: i32) -> Result<Unit, &'static str> {
     match LimitUnit::try_from(number) {
         Ok(LimitUnit::Requests) => Ok(Unit::Requests),
         Ok(LimitUnit::Tokens) => Ok(Unit::Tokens),
+        Ok(LimitUnit::InputTokens) => Ok(Unit::InputTokens),
+        Ok(LimitUnit::OutputTokens) => Ok(Unit::OutputTokens),
         Ok(LimitUnit::Unspecified) => Err("is required"),
         Err(_) => Err("is not known"),
     }
@@ -124,6 +227,8 @@ const fn unit_shown(unit: Unit) -> LimitUnit {
     match unit {
         Unit::Requests => LimitUnit::Requests,
         Unit::Tokens => LimitUnit::Tokens,
+        Unit::InputTokens => LimitUnit::InputTokens,
+        Unit::OutputTokens => LimitUnit::OutputTokens,
     }
 }
 
@@ -132,16 +237,24 @@ fn window(number: i32) -> Result<Window, &'static str> {
         Ok(LimitWindow::Second) => Ok(Window::Second),
         Ok(LimitWindow::Minute) => Ok(Window::Minute),
         Ok(LimitWindow::Hour) => Ok(Window::Hour),
+        Ok(LimitWindow::Day) => Ok(Window::Each(Period::Day)),
+        Ok(LimitWindow::Week) => Ok(Window::Each(Period::Week)),
+        Ok(LimitWindow::Month) => Ok(Window::Each(Period::Month)),
+        Ok(LimitWindow::Lifetime) => Ok(Window::Each(Period::Lifetime)),
         Ok(LimitWindow::Unspecified) => Err("is required"),
         Err(_) => Err("is not known"),
     }
 }
 
-fn window_shown(rate: Rate) -> LimitWindow {
-    match Window::from_ms(rate.window_ms()) {
+fn window_shown(allowance: &Allowance) -> LimitWindow {
+    match Window::of(allowance) {
         Some(Window::Second) => LimitWindow::Second,
         Some(Window::Minute) => LimitWindow::Minute,
         Some(Window::Hour) => LimitWindow::Hour,
+        Some(Window::Each(Period::Day)) => LimitWindow::Day,
+        Some(Window::Each(Period::Week)) => LimitWindow::Week,
+        Some(Window::Each(Period::Month)) => LimitWindow::Month,
+        Some(Window::Each(Period::Lifetime)) => LimitWindow::Lifetime,
         None => LimitWindow::Unspecified,
     }
 }
@@ -159,6 +272,13 @@ impl Change {
             Field::changes("amount", given.amount != 0),
             Field::changes("window", given.window != 0),
             Field::changes("burst", given.burst != 0),
+            Field::fixed("model"),
+            Field::fixed("provider"),
+            Field::fixed("end_user"),
+            Field::fixed("each"),
+            Field::changes("mode", given.mode != 0),
+            Field::changes("on_store_loss", given.on_store_loss != 0),
+            Field::changes("overrides", !given.overrides.is_empty()),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -170,45 +290,91 @@ impl Change {
             Some(Update::Set(number)) => violations.take(WINDOW, window(number)),
             Some(Update::Kept) | None => None,
         };
+        let mode = violations.take(MODE, limit_terms::mode(given.mode));
+        let loss = limit_terms::on_store_loss(given.on_store_loss);
+        let loss = violations.take(LOSS, loss);
         let (Some(mask), Some(name), Some(display_name), true) =
             (mask, name, display_name, violations.is_empty())
         else {
             return Err(violations);
         };
         Ok(Self {
+            mode: mask.pick("mode", mode.unwrap_or_default()),
+            on_store_loss: mask.pick("on_store_loss", loss.unwrap_or_default()),
+            overrides: mask.pick("overrides", given.overrides.clone()),
             name,
-            etag: given.etag,
-            scope: given.scope,
-            unit: given.unit,
             display_name: mask.pick("display_name", display_name),
             amount: mask.pick("amount", given.amount),
             window,
             burst: mask.pick("burst", given.burst),
+            etag: given.etag.clone(),
+            fixed: given,
         })
     }
 
     /// Makes the change, unless it would change what stays or the numbers are then no rate.
     pub(crate) fn apply(self, row: &mut Row) -> Result<(), Violations> {
         let mut violations = Violations::new();
-        if !self.scope.is_empty() && self.scope != row.scope.to_string() {
-            violations.add(SCOPE, "cannot change");
+        let (given, stands) = (&self.fixed, fixed(row));
+        for (field, given, stands) in [
+            (SCOPE, &given.scope, &stands.scope),
+            ("limit.model", &given.model, &stands.model),
+            ("limit.provider", &given.provider, &stands.provider),
+            ("limit.end_user", &given.end_user, &stands.end_user),
+        ] {
+            if !given.is_empty() && given != stands {
+                violations.add(field, "cannot change");
+            }
         }
-        if ![0, unit_shown(row.unit).into()].contains(&self.unit) {
+        if ![0, unit_shown(row.unit).into()].contains(&given.unit) {
             violations.add(UNIT, "cannot change");
         }
-        let amount = self.amount.or(units(row.rate.amount()));
-        let burst = self.burst.or(units(row.rate.burst()));
-        let rate = match self.window.or(Window::from_ms(row.rate.window_ms())) {
+        if !given.each.is_empty() && given.each != stands.each {
+            violations.add("limit.each", "cannot change");
+        }
+        let amount = self.amount.or(units(row.allowance.amount()));
+        let window = self.window.or(Window::of(&row.allowance));
+        // A quota has no burst, and a rate that was one begins with the usual.
+        let burst = match (&row.allowance, window) {
+            (Allowance::Rate(rate), Some(Window::Second | Window::Minute | Window::Hour)) => {
+                units(rate.burst())
+            }
+            _ => 0,
+        };
+        let burst = self.burst.or(burst);
+        let allowance = match window {
             Some(window) => limit::numbers(amount, window, burst, &mut violations),
             None => violations.take(WINDOW, Err("is not known; name another")),
         };
-        let (Some(rate), true) = (rate, violations.is_empty()) else {
+        // Those that stay are judged again, because the window may have changed.
+        let stands = row.terms.overrides.iter().map(limit_terms::override_shown);
+        let overrides = match self.overrides {
+            Update::Set(given) => given,
+            Update::Kept => stands.map(|it| in_window(it, window)).collect(),
+        };
+        let of = (&row.scope, row.narrowing.each);
+        let read = |window| limit_terms::overrides(&overrides, of, window, &mut violations);
+        let overrides = window.and_then(read);
+        let (Some(allowance), Some(overrides), true) =
+            (allowance, overrides, violations.is_empty())
+        else {
             return Err(violations);
         };
-        row.rate = rate;
+        row.allowance = allowance;
+        row.terms.overrides = overrides;
+        row.terms.mode = self.mode.or(row.terms.mode);
+        row.terms.on_store_loss = self.on_store_loss.or(row.terms.on_store_loss);
         row.display_name = self.display_name.or(mem::take(&mut row.display_name));
         Ok(())
     }
+}
+
+/// An override as it stands, in a window that may be another: a quota has no burst.
+fn in_window(mut it: LimitOverride, window: Option<Window>) -> LimitOverride {
+    if matches!(window, Some(Window::Each(_))) {
+        it.burst = 0;
+    }
+    it
 }
 
 #[cfg(test)]

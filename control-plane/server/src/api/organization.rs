@@ -1,7 +1,11 @@
 //! `OrganizationService`: wire to command, store, wire.
 
 use domain::{name::OrganizationName, segment::Slug, text, violation::Violations};
-use policy::{id::OrganizationId, revision::Revision};
+use policy::{
+    calendar::{UnknownZone, Zone},
+    id::OrganizationId,
+    revision::Revision,
+};
 use proto::admin::{self, organization_service_server::OrganizationService};
 use store::{
     id,
@@ -30,6 +34,7 @@ struct Change {
     name: OrganizationName,
     etag: String,
     display_name: Update<String>,
+    zone: Update<Zone>,
 }
 
 const LIST: List<'static> = List {
@@ -109,6 +114,7 @@ impl OrganizationService for Organizations {
         let mut row = locked.map_err(status::store)?;
         draft.before("Organization", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
+        row.zone = change.zone.or(row.zone);
         let row = organization::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
@@ -150,7 +156,8 @@ fn new(asked: admin::CreateOrganizationRequest) -> Result<New, Violations> {
     let slug = violations.take("organization_id", Slug::parse(&asked.organization_id));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("organization.display_name", display_name);
-    let (Some(organization), Some(display_name)) = (slug, display_name) else {
+    let zone = violations.take("organization.time_zone", zone(&given.time_zone));
+    let (Some(organization), Some(display_name), Some(zone)) = (slug, display_name, zone) else {
         return Err(violations);
     };
     let id = OrganizationId::from_bytes(id::draw());
@@ -158,28 +165,33 @@ fn new(asked: admin::CreateOrganizationRequest) -> Result<New, Violations> {
         id,
         name: OrganizationName { organization },
         display_name,
+        zone,
     })
 }
 
 fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations> {
     let given = desk::required(asked.organization, "organization")?;
-    let fields = [Field::changes(
-        "display_name",
-        !given.display_name.is_empty(),
-    )];
+    let fields = [
+        Field::changes("display_name", !given.display_name.is_empty()),
+        Field::changes("time_zone", !given.time_zone.is_empty()),
+    ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
     let name = violations.take("organization.name", OrganizationName::parse(&given.name));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("organization.display_name", display_name);
-    let (Some(mask), Some(name), Some(display_name)) = (mask, name, display_name) else {
+    let zone = violations.take("organization.time_zone", zone(&given.time_zone));
+    let (Some(mask), Some(name), Some(display_name), Some(zone)) = (mask, name, display_name, zone)
+    else {
         return Err(violations);
     };
+    let zone = mask.pick("time_zone", zone);
     let display_name = mask.pick("display_name", display_name);
     Ok(Change {
         name,
         etag: given.etag,
         display_name,
+        zone,
     })
 }
 
@@ -192,5 +204,14 @@ fn wire(row: Row, written: Revision) -> admin::Organization {
         update_time: Some(moment::to_wire(row.updated_at)),
         revision: desk::latest(row.revision, written),
         display_name: row.display_name,
+        time_zone: row.zone.name().to_owned(),
+    }
+}
+
+fn zone(name: &str) -> Result<Zone, UnknownZone> {
+    if name.is_empty() {
+        Ok(Zone::UTC)
+    } else {
+        Zone::parse(name)
     }
 }

@@ -103,6 +103,7 @@ mod tests {
         let object = Object::Organization(Organization {
             id,
             name: "acme".to_owned(),
+            zone: policy::calendar::Zone::UTC,
         });
         let value = proto::object::encode(&object);
         assert_eq!(values().encode()(&Edit::Upsert(object)), value);

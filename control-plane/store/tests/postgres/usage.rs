@@ -45,6 +45,7 @@ async fn record(world: &World, at_ms: u64) -> UsageRecord {
         first_byte_us: 2,
         request_bytes: 0,
         answer_bytes: 0,
+        over_limits: vec![policy::id::LimitId::from_bytes([9; 16])],
     }
 }
 

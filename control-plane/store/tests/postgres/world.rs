@@ -15,7 +15,7 @@ use policy::{
     change::Edit,
     credential::Pepper,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
-    limit::{Rate, Unit},
+    limit::{Allowance, Rate, Unit},
     object::Object,
     provider::ProviderKind,
     region::Region,
@@ -108,6 +108,7 @@ pub(crate) fn new_organization(slug: &str) -> organization::New {
         id: OrganizationId::from_bytes(draw()),
         name: organization_name(slug),
         display_name: String::new(),
+        zone: policy::calendar::Zone::UTC,
     }
 }
 
@@ -180,8 +181,10 @@ pub(crate) fn new_limit(slug: &str, scope: &str) -> limit::New {
         name: limit_name(slug),
         display_name: String::new(),
         scope: domain::name::ScopeName::parse(scope).unwrap(),
+        narrowing: Default::default(),
         unit: Unit::Tokens,
-        rate: Rate::new(1_000, 60_000, 100).unwrap(),
+        allowance: Allowance::Rate(Rate::new(1_000, 60_000, 100).unwrap()),
+        terms: Default::default(),
     }
 }
 

@@ -4,11 +4,13 @@
 -- below 2^53. Divisions take the exact remainder first (math.fmod), since a quotient may round up to the next
 -- integer. Numbers are written with %d, since Lua writes large ones with an exponent.
 --
--- A bucket is `level rem at lent`. What is held under a request's id is, in the hash `held`: for each limit
--- `id amount remaining` for a reservation; `L` and then for each limit `id amount rate window burst` for a loan, whose
+-- A bucket is `level rem at lent`; of a quota, rem is the amount and at is when its period began. What is held under a
+-- request's id is, in the hash `held`: for each count `id amount remaining` for a reservation, of a quota with `@` and
+-- when the period began behind it; `L` and then for each count `id amount rate window burst` for a loan, whose
 -- rate is needed when nobody comes to end it; nothing for a remembered charge.
 
 local UNITS_MAX = 1000000000
+local QUOTA_MAX = 1000000000000000
 local KEEP_MS = 60000
 local RESERVATIONS_KEEP_MS = 3600000
 local REAP_MAX = 32
@@ -35,14 +37,21 @@ local function clock(passed)
   return tonumber(time[1]) * 1000 + (divide(tonumber(time[2]), 1000))
 end
 
--- From ARGV[first]: amount, window in ms, burst, and what is asked or was used.
+-- What a count is measured by. The window of a quota is `before:from:to`, the beginnings of three periods.
+local function measure(amount, window, burst)
+  local it = { amount = tonumber(amount), window = window, window_ms = tonumber(window), burst = tonumber(burst) }
+  if not it.window_ms then
+    local before, from, to = string.match(window, '^(%d+):(%d+):(%d+)$')
+    it.before, it.from, it.to = tonumber(before), tonumber(from), tonumber(to)
+  end
+  return it
+end
+
+-- From ARGV[first]: amount, window in ms or of a quota, burst, and what is asked or was used.
 local function line(first)
-  return {
-    amount = tonumber(ARGV[first]),
-    window_ms = tonumber(ARGV[first + 1]),
-    burst = tonumber(ARGV[first + 2]),
-    asked = tonumber(ARGV[first + 3]),
-  }
+  local it = measure(ARGV[first], ARGV[first + 1], ARGV[first + 2])
+  it.asked = tonumber(ARGV[first + 3])
+  return it
 end
 
 -- How high the level may be: what is lent keeps its place.
@@ -58,13 +67,44 @@ local function until_ms(bucket, rate, target)
   return divide_up((target - bucket.level) * rate.window_ms - bucket.rem, rate.amount)
 end
 
+-- The first moment of the period of a quota that holds `now`.
+local function period(rate, now)
+  if now < rate.from then
+    return rate.before
+  elseif now < rate.to then
+    return rate.from
+  end
+  return rate.to
+end
+
+-- A quota's bucket at `now`: a period that began is not taken back, save by a clock that was more than one ahead.
+local function restarted(bucket, rate, now)
+  bucket.level = math.max(bucket.level + rate.burst - bucket.rem, -QUOTA_MAX)
+  bucket.rem = rate.burst
+  local from, most = period(rate, now), cap(bucket, rate)
+  if bucket.at < from then
+    bucket.at = from
+    bucket.level = most
+  elseif bucket.at > rate.to and bucket.at > now then
+    bucket.at = from
+  end
+  bucket.level = math.min(bucket.level, most)
+  return bucket
+end
+
 -- The bucket that `text` spells, or a full one, at `now` under `rate`.
 local function refilled(text, rate, now)
   if not text then
+    if rate.from then
+      return { level = rate.burst, rem = rate.burst, at = period(rate, now), lent = 0 }
+    end
     return { level = rate.burst, rem = 0, at = now, lent = 0 }
   end
   local level, rem, at, lent = string.match(text, '^(%-?%d+) (%d+) (%d+) (%d+)$')
   local bucket = { level = tonumber(level), rem = tonumber(rem), at = tonumber(at), lent = tonumber(lent) }
+  if rate.from then
+    return restarted(bucket, rate, now)
+  end
   local most = cap(bucket, rate)
   if bucket.level >= most then
     bucket.level = most
@@ -92,6 +132,18 @@ local function refilled(text, rate, now)
 end
 
 local function wait_ms(bucket, rate, now)
+  if rate.from then
+    if bucket.level >= rate.asked then
+      return 0
+    end
+    local ends = bucket.at + rate.to - rate.from
+    if bucket.at < rate.from then
+      ends = rate.from
+    elseif bucket.at < rate.to then
+      ends = rate.to
+    end
+    return math.max(ends - now, 1)
+  end
   local wait = until_ms(bucket, rate, math.min(rate.asked, rate.burst))
   if wait == 0 then
     return 0
@@ -101,28 +153,30 @@ end
 
 -- The bucket with `change` more or less in it.
 local function changed(bucket, rate, change)
-  bucket.level = math.max(bucket.level + change, -UNITS_MAX)
+  bucket.level = math.max(bucket.level + change, rate.from and -QUOTA_MAX or -UNITS_MAX)
   local most = cap(bucket, rate)
   if bucket.level >= most then
     bucket.level = most
-    bucket.rem = 0
+    if not rate.from then
+      bucket.rem = 0
+    end
   end
 end
 
 -- Writes the bucket. It may vanish once it is full, and not before.
 local function keep(key, bucket, rate, now)
   local text = string.format('%d %d %d %d', bucket.level, bucket.rem, bucket.at, bucket.lent)
-  local keep_ms = bucket.at + until_ms(bucket, rate, rate.burst) + KEEP_MS - now
-  redis.call('SET', key, text, 'PX', whole(keep_ms))
+  local full = rate.from and bucket.at + 2 * (rate.to - rate.from) or bucket.at + until_ms(bucket, rate, rate.burst)
+  redis.call('SET', key, text, 'PX', whole(math.max(full - now, 0) + KEEP_MS))
 end
 
 -- Gives a loan's places in its buckets free, and tells its amounts by limit. The refill up to now knows of the loan
 -- still.
 local function end_loan(held, loan, now)
   local prefix, amounts = string.sub(held, 1, -5) .. 'limit:', {}
-  for limit, amount, rate, window_ms, burst in string.gmatch(loan, '(%x+) (%d+) (%d+) (%d+) (%d+)') do
+  for limit, amount, rate, window, burst in string.gmatch(loan, '(%x+) (%d+) (%d+) ([%d:]+) (%d+)') do
     local key = prefix .. limit
-    rate = { amount = tonumber(rate), window_ms = tonumber(window_ms), burst = tonumber(burst) }
+    rate = measure(rate, window, burst)
     amounts[limit] = tonumber(amount)
     local bucket = refilled(redis.call('GET', key), rate, now)
     bucket.lent = math.max(bucket.lent - amounts[limit], 0)

@@ -1,12 +1,13 @@
 -- Holds room in every limit, or in none: two passes, and a denial writes nothing at all. Lends what is wanted ahead, of
 -- every limit or of none.
 --
--- KEYS: held, due, then one for each limit, which ends in the limit's id.
--- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, then five for each limit: those
--- of `line`, and how much to borrow.
--- Replies {1, expired, remaining..., lent...} or {0, 0, tightest, retry_after_ms, remaining...}.
+-- KEYS: held, due, then one for each limit, which ends in the count's id.
+-- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, a digit for each limit, 1 for
+-- those that only warn, or '', then five for each limit: those of `line`, and how much to borrow.
+-- Replies {1, expired, remaining..., lent...}; {2, expired, remaining..., over...} with the places of those that only
+-- warn and had no room; or {0, 0, tightest, retry_after_ms, remaining...}.
 
-local HEAD = 5
+local HEAD = 6
 
 local held, due, id = KEYS[1], KEYS[2], ARGV[2]
 local now = clock(ARGV[1])
@@ -14,7 +15,7 @@ local now = clock(ARGV[1])
 local before = redis.call('HGET', held, id)
 if before and before ~= '' and string.sub(before, 1, 1) ~= 'L' then
   local reply = { 1, 0 }
-  for remaining in string.gmatch(before, '%x+ %d+ (%-?%d+)') do
+  for remaining in string.gmatch(before, '%x+ %d+ (%-?%d+)@?%d*') do
     reply[#reply + 1] = tonumber(remaining)
   end
   return reply
@@ -22,11 +23,15 @@ end
 
 local texts = redis.call('MGET', unpack(KEYS, 3))
 local rates, buckets, tightest, longest_ms = {}, {}, 0, 0
+local soft, over = ARGV[6], {}
 for i = 1, #texts do
   rates[i] = line(HEAD + 5 * i - 4)
   buckets[i] = refilled(texts[i], rates[i], now)
   local wait = wait_ms(buckets[i], rates[i], now)
-  if wait > longest_ms then
+  if wait > 0 and string.byte(soft, i) == 49 then
+    over[#over + 1] = i - 1
+    rates[i].asked = 0
+  elseif wait > longest_ms then
     tightest, longest_ms = i, wait
   end
 end
@@ -52,7 +57,7 @@ end
 for i = 1, #buckets do
   some = some and lent[i] >= rates[i].asked
 end
-some = some and ARGV[4] ~= ''
+some = some and ARGV[4] ~= '' and #over == 0
 
 local holds, loans = {}, {}
 for i = 1, #buckets do
@@ -61,17 +66,26 @@ for i = 1, #buckets do
   if some then
     bucket.level = bucket.level - lent[i]
     bucket.lent = bucket.lent + lent[i]
-    loans[i] = string.format('%s %d %d %d %d', limit, lent[i], rate.amount, rate.window_ms, rate.burst)
+    loans[i] = string.format('%s %d %d %s %d', limit, lent[i], rate.amount, rate.window, rate.burst)
   end
   keep(KEYS[i + 2], bucket, rate, now)
   reply[#reply + 1] = bucket.level
   holds[i] = string.format('%s %d %d', limit, rate.asked, bucket.level)
+  if rate.from then
+    holds[i] = string.format('%s@%d', holds[i], bucket.at)
+  end
 end
 hold(held, due, id, table.concat(holds, ' '), now + tonumber(ARGV[3]))
 if some then
   hold(held, due, ARGV[4], 'L ' .. table.concat(loans, ' '), now + tonumber(ARGV[5]))
   for i = 1, #lent do
     reply[#reply + 1] = lent[i]
+  end
+end
+if #over > 0 then
+  reply[1] = 2
+  for i = 1, #over do
+    reply[#reply + 1] = over[i]
   end
 end
 reply[2] = reap(held, due, now)

@@ -4,8 +4,10 @@
 
 use counters::reservation::{Ahead, CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement};
 use policy::{
-    id::{LimitId, OrganizationId},
-    limit::{Rate, UNITS_MAX, WINDOW_MS_MAX},
+    applying::Measure,
+    calendar::Span,
+    id::{CounterId, OrganizationId},
+    limit::{QUOTA_MAX, Rate, UNITS_MAX, WINDOW_MS_MAX},
 };
 
 /// One thing to do.
@@ -32,10 +34,17 @@ pub(crate) enum Operation {
 pub(crate) struct Trace {
     random: fastrand::Rng,
     now_ms: u64,
-    rates: [[Rate; LIMITS]; ORGANIZATIONS],
+    limits: [[Numbers; LIMITS]; ORGANIZATIONS],
     /// What was asked lately, settled or not.
     asked: Vec<(Request, Vec<Line>, u64)>,
     ids: u64,
+}
+
+/// The numbers of one limit. The first four of six are rates, the others quotas.
+#[derive(Debug, Clone, Copy)]
+enum Numbers {
+    Rate(Rate),
+    Quota { amount: u64, length_ms: u64 },
 }
 
 const ORGANIZATIONS: usize = 4;
@@ -46,11 +55,12 @@ impl Trace {
     /// The trace of this seed, from `now_ms` on.
     pub(crate) fn new(seed: u64, now_ms: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let rates = [(); ORGANIZATIONS].map(|()| [(); LIMITS].map(|()| rate(&mut random)));
+        let limits = [(); ORGANIZATIONS]
+            .map(|()| std::array::from_fn(|limit| Numbers::draw(&mut random, limit)));
         Self {
             random,
             now_ms,
-            rates,
+            limits,
             asked: Vec::new(),
             ids: 1 << 32,
         }
@@ -104,7 +114,7 @@ impl Trace {
             id: id(self.ids),
         };
         let mut amount = |line: &Line| {
-            let most = line.rate.burst().saturating_mul(2).min(UNITS_MAX);
+            let most = line.measure.most().saturating_mul(2).min(UNITS_MAX);
             self.random.u64(0..=most).cast_signed()
         };
         let amounts: Vec<i64> = lines.iter().map(&mut amount).collect();
@@ -141,7 +151,9 @@ impl Trace {
         lines.truncate(self.random.usize(0..=lines.len()));
         let most = UNITS_MAX.cast_signed();
         for line in &mut lines {
-            line.rate = self.rate_of(request.organization, line.limit);
+            if self.random.bool() {
+                line.measure = self.measure_of(request.organization, line.counter);
+            }
             line.amount = match self.random.u32(0..400) {
                 0..80 => line.amount,
                 80..160 => 0,
@@ -185,23 +197,54 @@ impl Trace {
     }
 
     fn line(&mut self, organization: usize, limit: usize) -> Line {
-        let rate = self.rates[organization][limit];
+        let measure = self.measure(self.limits[organization][limit]);
+        let most = measure.most();
         let amount = match self.random.u32(0..40) {
             0 => 0,
-            1 => rate.burst().saturating_mul(3).min(UNITS_MAX),
+            1 => most.saturating_mul(3).min(UNITS_MAX),
             2 if self.random.u32(0..8) == 0 => self.random.u64(0..=UNITS_MAX),
             2..8 => 1,
-            _ => self.random.u64(0..=rate.burst().div_ceil(16)),
+            _ => {
+                let part = if let Measure::Rate(_) = measure {
+                    16
+                } else {
+                    200
+                };
+                self.random.u64(0..=most.div_ceil(part)).min(UNITS_MAX)
+            }
         };
         Line {
-            limit: limit_id(limit),
-            rate,
+            counter: counter_id(limit),
+            measure,
             amount: amount.cast_signed(),
+            soft: self.random.u32(0..8) == 0,
         }
     }
 
-    fn rate_of(&self, organization: OrganizationId, limit: LimitId) -> Rate {
-        self.rates[usize::from(organization.as_bytes()[0])][usize::from(limit.as_bytes()[0])]
+    fn measure_of(&mut self, organization: OrganizationId, counter: CounterId) -> Measure {
+        let organization = usize::from(organization.as_bytes()[0]);
+        self.measure(self.limits[organization][usize::from(counter.as_bytes()[0])])
+    }
+
+    /// As somebody sees it whose clock is sometimes a good deal off.
+    fn measure(&mut self, numbers: Numbers) -> Measure {
+        match numbers {
+            Numbers::Rate(rate) => Measure::Rate(rate),
+            Numbers::Quota { amount, length_ms } => {
+                let off = if self.random.u32(0..10) == 0 {
+                    self.random.u64(0..5)
+                } else {
+                    2
+                };
+                let from_ms = (self.now_ms / length_ms + off - 2) * length_ms;
+                let span = Span {
+                    before_ms: from_ms - length_ms,
+                    from_ms,
+                    to_ms: from_ms + length_ms,
+                };
+                Measure::Quota { amount, span }
+            }
+        }
     }
 }
 
@@ -215,7 +258,7 @@ impl Iterator for Trace {
                 self.random.usize(0..ORGANIZATIONS),
                 self.random.usize(0..LIMITS),
             );
-            self.rates[organization][limit] = rate(&mut self.random);
+            self.limits[organization][limit] = Numbers::draw(&mut self.random, limit);
         }
         let operation = match self.random.u32(0..100) {
             _ if self.asked.is_empty() => self.reserve(),
@@ -246,9 +289,10 @@ pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
     let line = |limit: usize, rate: (u64, u64, u64), amount: u64| {
         let rate = Rate::new(rate.0, rate.1, rate.2).expect("a rate");
         Line {
-            limit: limit_id(limit),
-            rate,
+            counter: counter_id(limit),
+            measure: Measure::Rate(rate),
             amount: amount.cast_signed(),
+            soft: false,
         }
     };
     let reserve = |number, line| Operation::Reserve {
@@ -314,6 +358,20 @@ pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
     operations.into_iter()
 }
 
+impl Numbers {
+    fn draw(random: &mut fastrand::Rng, limit: usize) -> Self {
+        if limit < 4 {
+            return Self::Rate(rate(random));
+        }
+        let scale = 10_u64.pow(random.u32(0..=30).div_ceil(2));
+        Self::Quota {
+            amount: random.u64(1..=scale.min(QUOTA_MAX)),
+            // Lengths are kept, as those of a calendar are.
+            length_ms: if limit == 4 { 20_000 } else { 3_600_000 },
+        }
+    }
+}
+
 fn rate(random: &mut fastrand::Rng) -> Rate {
     let scale = 10_u64.pow(random.u32(0..=18).div_ceil(2));
     let amount = random.u64(1..=scale);
@@ -328,8 +386,8 @@ fn organization_id(number: usize) -> OrganizationId {
     OrganizationId::from_bytes([u8::try_from(number).expect("a few"); 16])
 }
 
-fn limit_id(number: usize) -> LimitId {
-    LimitId::from_bytes([u8::try_from(number).expect("a few"); 16])
+fn counter_id(number: usize) -> CounterId {
+    CounterId::from_bytes([u8::try_from(number).expect("a few"); 16])
 }
 
 fn id(number: u64) -> [u8; 16] {

@@ -9,7 +9,7 @@ use dialect::neutral::{Dropped, Error};
 use http::{HeaderMap, StatusCode};
 
 use crate::{
-    admit::room::Room,
+    admit::{hold, room::Room},
     call::{
         client::NoAnswer, dial::CannotDial, exchange::no_token::NoToken, opening::Early,
         upload::Stopped,
@@ -39,6 +39,8 @@ pub enum Failure {
     Untranslatable(Box<translate::Refusal>),
     /// The provider's answer is not what its dialect says.
     Unreadable,
+    /// A limit at the provider is used up. Nothing was sent.
+    NoRoom(Box<hold::Refusal>),
     /// The provider's programs make no answer of what it answered.
     Unmapped(Box<Unanswerable>),
     /// The client's body, which was passed on as it came, did not come to its end.
@@ -87,6 +89,7 @@ impl Failure {
                 | Self::Unreachable(_)
                 | Self::NoToken(_)
                 | Self::Untranslatable(_)
+                | Self::NoRoom(_)
         )
     }
 
@@ -94,7 +97,7 @@ impl Failure {
     pub const fn was_tried(&self) -> bool {
         !matches!(
             self,
-            Self::Misconfigured(_) | Self::NoToken(_) | Self::Untranslatable(_)
+            Self::Misconfigured(_) | Self::NoToken(_) | Self::Untranslatable(_) | Self::NoRoom(_)
         )
     }
 
@@ -114,6 +117,11 @@ impl Failure {
             Self::Upload(_) => false,
             _ => true,
         }
+    }
+
+    /// Whether something is wrong with the provider, or with what we know of it.
+    pub const fn is_the_providers(&self) -> bool {
+        self.may_move_on() && !matches!(self, Self::NoRoom(_))
     }
 
     /// How a request ends that nobody else answers.
@@ -139,6 +147,7 @@ impl Failure {
             Self::Unexpected(_) => "upstream_unexpected_status",
             Self::Untranslatable(_) => "unsupported_by_model",
             Self::Unreadable => "upstream_unreadable",
+            Self::NoRoom(refusal) => refusal.code(),
             Self::Unmapped(_) => "mapping_failed",
             Self::Reported(_) => "upstream_error",
             Self::Upload(Stopped::TooLarge(_)) => "request_too_large",
@@ -181,6 +190,12 @@ impl From<NoAnswer> for Failure {
             NoAnswer::Broken => Self::Broken,
             NoAnswer::Slow => Self::Slow,
         }
+    }
+}
+
+impl From<hold::Refusal> for Failure {
+    fn from(refusal: hold::Refusal) -> Self {
+        Self::NoRoom(Box::new(refusal))
     }
 }
 
@@ -231,6 +246,7 @@ impl fmt::Display for Failure {
                 translate::Refusal::Program(_) => "the request program failed",
                 _ => "the request has no words in its dialect",
             }),
+            Self::NoRoom(refusal) => refusal.fmt(f),
             Self::Unmapped(why) => why.fmt(f),
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),
             // What it said may hold what the client sent.

@@ -1,7 +1,8 @@
 //! What a change becomes, taken and refused.
 
 use policy::{
-    limit::{Limit, Rate, Scope, Unit},
+    calendar::Zone,
+    limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
     organization::Organization,
 };
 
@@ -11,6 +12,7 @@ fn organization(byte: u8) -> Object {
     Object::Organization(Organization {
         id: OrganizationId::from_bytes([byte; 16]),
         name: "acme".to_owned(),
+        zone: Zone::UTC,
     })
 }
 
@@ -121,9 +123,10 @@ fn a_limit_that_cannot_be_read_names_the_organization_it_would_have_limited() {
         id: LimitId::from_bytes([1; 16]),
         organization: OrganizationId::from_bytes([2; 16]),
         name: "rpm".to_owned(),
-        scope: Scope::Organization(OrganizationId::from_bytes([2; 16])),
+        scope: Scope::all(Of::Organization(OrganizationId::from_bytes([2; 16]))),
         unit: Unit::Requests,
-        rate: Rate::new(1, 1, 1).unwrap(),
+        allowance: Allowance::Rate(Rate::new(1, 1, 1).unwrap()),
+        terms: Terms::default(),
     });
     let mut strange = change(&limit);
     let mut read: wire::LimitPolicy = message::decode(&strange.value).unwrap();

@@ -136,6 +136,7 @@ mod tests {
         let object = Object::Organization(Organization {
             id,
             name: name.to_owned(),
+            zone: policy::calendar::Zone::UTC,
         });
         wire::Change {
             kind: object.kind() as u32,

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::{
+    admit::{attempts::Attempts, hold::Hold},
     call::{
         client::{Body, NoAnswer},
         failure::Failure,
@@ -146,7 +147,7 @@ impl Hop {
 
     /// Tells whoever watches providers that this one gave no answer. What the client did wrong is not its fault.
     pub fn note(&self, failure: &Failure) {
-        if failure.may_move_on() {
+        if failure.is_the_providers() {
             warn!(provider = %self.provider.name, %failure, "a provider did not answer");
             metrics::counter!("sluice_attempt_failed_total", "code" => failure.code()).increment(1);
         }
@@ -161,6 +162,15 @@ impl Hop {
             status: failure.status(),
             sent: failure.was_sent(),
             refused: failure.was_refused(),
+        }
+    }
+
+    /// Room at its provider, where a limit asks for it. Where nothing is sent it is dropped, and given back.
+    pub async fn room(&self, attempts: Option<&Attempts>) -> Result<Option<Box<Hold>>, Failure> {
+        match attempts {
+            // Boxed: rare beside the requests that carry this future's size.
+            Some(attempts) => Ok(Box::pin(attempts.permit(self.provider.id)).await?),
+            None => Ok(None),
         }
     }
 

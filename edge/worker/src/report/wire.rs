@@ -13,6 +13,10 @@ const TEXT_BYTES_MAX: usize = 512;
 /// The largest number that the control plane stores. Providers name counts, so any number can come.
 const NUMBER_MAX: u64 = 1 << 53;
 
+/// The most limits of one record that the control plane stores.
+// Full: the others are not told.
+const OVER_LIMITS_MAX: usize = 32;
+
 /// The record as it is sent.
 pub fn record(record: Record) -> usage::Record {
     let tokens = record.tokens;
@@ -49,6 +53,12 @@ pub fn record(record: Record) -> usage::Record {
         duration_us: record.duration_us.min(NUMBER_MAX),
         first_byte_us: record.first_byte_us.min(NUMBER_MAX),
         previous_secret: record.previous_secret,
+        over_limit_ids: record
+            .over_limits
+            .iter()
+            .take(OVER_LIMITS_MAX)
+            .map(|id| id.as_bytes().to_vec())
+            .collect(),
         attempts: record.attempts.into_iter().map(attempt).collect(),
         request_bytes: record.request_bytes.min(NUMBER_MAX),
         answer_bytes: record.answer_bytes.min(NUMBER_MAX),

@@ -9,6 +9,7 @@ use dialect::{crossing, request::Refused};
 use payload::jq::Fault;
 
 use crate::{
+    admit::hold,
     authorize,
     call::failure::Failure,
     identify,
@@ -71,12 +72,9 @@ pub fn say(refusal: &Refusal) -> Said {
             message: "This version does not serve now; leave it out of the path.".to_owned(),
             param: None,
         },
-        Refusal::Admit(refusal) => Said {
-            error: errors::RATE_LIMITED,
-            message: sentence(refusal),
-            param: None,
-        },
+        Refusal::Admit(refusal) => of_admit(refusal),
         Refusal::Call(unanswered) => match &unanswered.failure {
+            Failure::NoRoom(refusal) => of_admit(refusal),
             Failure::Untranslatable(refusal) => of_translate(refusal),
             failure => {
                 let (error, message) = of_call(failure);
@@ -155,6 +153,18 @@ fn of_authorize(refusal: &authorize::Refusal) -> Said {
     }
 }
 
+/// What is used up is waited for; what nobody can tell is not the client's doing.
+fn of_admit(refusal: &hold::Refusal) -> Said {
+    Said {
+        error: match refusal.why {
+            hold::Why::UsedUp => errors::RATE_LIMITED,
+            hold::Why::Unknown => errors::LIMIT_UNKNOWN,
+        },
+        message: sentence(refusal),
+        param: None,
+    }
+}
+
 /// What the rules of a version could not take is the client's to mend, and it is told where; the rest is ours.
 fn of_transform(refusal: &transform::Refusal) -> Said {
     let (error, param) = match refusal {
@@ -216,7 +226,7 @@ fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
             "The provider of this model is not set up completely.",
         ),
         Failure::Unreachable(_) => (errors::UNREACHABLE, "The provider cannot be reached."),
-        Failure::Unreadable | Failure::Untranslatable(_) => {
+        Failure::Unreadable | Failure::Untranslatable(_) | Failure::NoRoom(_) => {
             (errors::UNREADABLE, "The provider's answer cannot be read.")
         }
         Failure::Unmapped(_) => (

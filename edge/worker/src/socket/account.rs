@@ -2,14 +2,14 @@
 //!
 //! Knows events and limits; knows nothing of sockets. An account that is dropped closes itself.
 
-use std::sync::Arc;
-
 use dialect::{Tokens, openai::realtime::Meter, websocket::frame::Piece};
 use lifecycle::clock::Clock;
-use policy::limit::Limit;
 
 use crate::{
-    admit::{self, Admit, Hold},
+    admit::{
+        self, Admit,
+        hold::{self, Guess, Hold},
+    },
     authorize::{self, UnderWay},
     identify::{Caller, Identify},
     in_force::InForce,
@@ -158,12 +158,18 @@ impl Ask {
     }
 
     /// Holds room for as much as was used last, in the limits that there are now.
-    pub async fn more(&self, used: Tokens) -> Result<Hold, admit::Refusal> {
+    pub async fn more(&self, used: Tokens) -> Result<Hold, hold::Refusal> {
         let key = self.caller.key();
-        let limits: Vec<Arc<Limit>> = admit::limits_of(&self.in_force.rules(), key);
-        let tokens = used.total().max(self.admit.output_tokens_default());
-        self.admit
-            .more(limits, key, self.clock.now_ms(), tokens)
-            .await
+        let (model, provider) = self.under_way.serving;
+        let now_ms = self.clock.now_ms();
+        let rules = self.in_force.rules();
+        let limits = admit::limits_going_on(&rules, (key, model), provider, now_ms);
+        drop(rules);
+        let output = used.output_total().max(self.admit.output_tokens_default());
+        let guess = Guess {
+            input: used.input_total(),
+            output,
+        };
+        self.admit.more(limits, key, now_ms, guess).await
     }
 }

@@ -156,6 +156,7 @@ pub(crate) fn organization(number: u8, name: &str) -> Object {
     Object::Organization(Organization {
         id: OrganizationId::from_bytes([number; 16]),
         name: name.to_owned(),
+        zone: policy::calendar::Zone::UTC,
     })
 }
 

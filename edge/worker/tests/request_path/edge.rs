@@ -8,10 +8,11 @@ use lifecycle::{
     drain::{self, Trigger},
 };
 use policy::{
+    calendar::Zone,
     change::Edit,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     key::Key,
-    limit::{Limit, Rate, Scope, Unit},
+    limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
     model::{Model, Target, Version},
     object::Object,
     organization::Organization,
@@ -103,9 +104,10 @@ pub fn limit(unit: Unit, amount: u64, burst: u64) -> Limit {
         id: LimitId::from_bytes([unit as u8; 16]),
         organization: ORGANIZATION,
         name: "limit".to_owned(),
-        scope: Scope::Project(PROJECT),
+        scope: Scope::all(Of::Project(PROJECT)),
         unit,
-        rate: Rate::new(amount, 60_000, burst).unwrap(),
+        allowance: Allowance::Rate(Rate::new(amount, 60_000, burst).unwrap()),
+        terms: Terms::default(),
     }
 }
 
@@ -181,6 +183,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
         Object::Organization(Organization {
             id: ORGANIZATION,
             name: "acme".to_owned(),
+            zone: Zone::UTC,
         }),
         Object::Project(Project {
             id: PROJECT,

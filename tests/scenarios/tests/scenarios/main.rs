@@ -15,6 +15,7 @@ mod roles;
 mod audit;
 mod outage;
 mod limits;
+mod limit_kinds;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -1,0 +1,35 @@
+//! What tests demand of limits.
+//!
+//! Knows how a demand is put together; knows nothing of who answers it.
+
+use std::sync::Arc;
+
+use counters::Demand;
+use policy::{
+    applying::{Applied, Measure},
+    id::{CounterId, LimitId, OrganizationId},
+    limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
+};
+
+/// Whose limits they are.
+pub(crate) const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([7; 16]);
+
+/// A demand of a limit that refills one unit an hour, so that no test sees it refill.
+pub(crate) fn hourly(burst: u64, amount: u64) -> Demand {
+    let rate = Rate::new(1, 3_600_000, burst).expect("a rate");
+    let limit = Limit {
+        id: LimitId::from_bytes([6; 16]),
+        organization: ORGANIZATION,
+        name: "tokens".to_owned(),
+        scope: Scope::all(Of::Organization(ORGANIZATION)),
+        unit: Unit::Tokens,
+        allowance: Allowance::Rate(rate),
+        terms: Terms::default(),
+    };
+    let applied = Applied {
+        limit: Arc::new(limit),
+        counter: CounterId::from_bytes([6; 16]),
+        measure: Measure::Rate(rate),
+    };
+    Demand { applied, amount }
+}

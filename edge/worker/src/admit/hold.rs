@@ -1,0 +1,260 @@
+//! A reservation, from the asking to the settling: what is demanded of which limits, and what was used in the end.
+//!
+//! Knows counters; knows nothing of HTTP or providers. A hold is settled exactly once: by whoever takes it, or by `Drop`
+//! for what is known then.
+
+use std::{fmt, sync::Arc};
+
+use counters::{Counters, Demand, Reserved};
+use dialect::Tokens;
+use policy::{
+    applying::Applied,
+    id::{CounterId, LimitId},
+    limit::{Limit, UNITS_MAX, Unit},
+};
+
+use crate::admit::{
+    room::{self, Room},
+    words::Words,
+};
+
+/// What a request will probably use.
+#[derive(Debug, Clone, Copy)]
+pub struct Guess {
+    /// Input tokens.
+    pub input: u64,
+    /// Output tokens.
+    pub output: u64,
+}
+
+/// A reservation that somebody must settle.
+pub struct Hold {
+    counters: Counters,
+    request: counters::Request,
+    demands: Vec<Demand>,
+    /// Whether it is for one attempt only, so that a request that is not sent is none.
+    of_attempt: bool,
+    settled: bool,
+    /// The limits that warn or only watch and had no room. Boxed, because it rides in the future of every request.
+    over: Box<[LimitId]>,
+}
+
+/// A limit is used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The limit for which it takes longest.
+    pub limit: Arc<Limit>,
+    /// Whether it is used up, or nobody can tell and it admits nothing then.
+    pub why: Why,
+    /// When it is worth asking again, in milliseconds; `None` for never.
+    pub retry_after_ms: Option<u64>,
+    /// What is left of all of them.
+    pub room: Room,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The limit is used up.
+    UsedUp,
+    /// The shared counts cannot be asked.
+    Unknown,
+}
+
+const OVER: &str = "sluice_limits_over_total";
+
+/// When to ask again where nobody can tell, in milliseconds: the counts are looked for about every second.
+const UNKNOWN_RETRY_MS: u64 = 1_000;
+
+/// Says what this module measures.
+pub fn describe() {
+    metrics::describe_counter!(
+        OVER,
+        "Requests that did not fit a limit which only warns (soft) or watches (shadow)"
+    );
+}
+
+// === impl Guess ===
+
+impl Guess {
+    /// All tokens.
+    pub const fn total(&self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+
+    /// How much of a limit in this unit. A request that is counted in tokens takes at least one.
+    fn of(self, unit: Unit) -> u64 {
+        let tokens = match unit {
+            Unit::Requests => 1,
+            Unit::Tokens => self.input.saturating_add(self.output),
+            Unit::InputTokens => self.input,
+            Unit::OutputTokens => self.output,
+        };
+        tokens.clamp(1, UNITS_MAX)
+    }
+}
+
+// === impl Hold ===
+
+impl Hold {
+    /// Of nothing yet.
+    pub fn new(
+        counters: Counters,
+        request: counters::Request,
+        limits: Vec<Applied>,
+        guess: Guess,
+    ) -> Self {
+        let demand = |applied: Applied| Demand {
+            amount: guess.of(applied.limit.unit),
+            applied,
+        };
+        Self {
+            counters,
+            request,
+            demands: limits.into_iter().map(demand).collect(),
+            of_attempt: false,
+            settled: false,
+            over: Box::default(),
+        }
+    }
+
+    /// The same for one attempt of a request: what is not sent is given back whole.
+    pub const fn of_attempt(mut self) -> Self {
+        self.of_attempt = true;
+        self
+    }
+
+    /// Reserves, in all of the limits or in none.
+    ///
+    /// A client may leave while this waits. The hold is dropped then and settles, which does nothing to a request that
+    /// was never admitted.
+    pub async fn reserve(&mut self, now_ms: u64) -> Result<Room, Refusal> {
+        if self.demands.is_empty() {
+            return Ok(Room::default());
+        }
+        match self.counters.reserve(&self.request, &self.demands).await {
+            Reserved::Granted {
+                remaining, over, ..
+            } => {
+                if !over.is_empty() {
+                    self.note(&over);
+                }
+                Ok(Room::of(&self.demands, (&remaining, &over), now_ms))
+            }
+            Reserved::Unknown { place } => {
+                self.settled = true;
+                let Some(demand) = self.demands.get(place) else {
+                    return Ok(Room::default());
+                };
+                Err(Refusal {
+                    limit: Arc::clone(&demand.applied.limit),
+                    why: Why::Unknown,
+                    retry_after_ms: Some(UNKNOWN_RETRY_MS),
+                    room: Room::default(),
+                })
+            }
+            Reserved::Denied {
+                tightest,
+                retry_after_ms,
+                remaining,
+            } => {
+                // Nothing is written on denial, so there is nothing to settle.
+                self.settled = true;
+                let room = Room::of(&self.demands, (&remaining, &[]), now_ms);
+                let tightest = self.demands.get(tightest).or(self.demands.first());
+                let Some(tightest) = tightest else {
+                    return Ok(room);
+                };
+                let limit = Arc::clone(&tightest.applied.limit);
+                Err(Refusal {
+                    retry_after_ms: (!room::is_for_ever(&limit)).then_some(retry_after_ms),
+                    limit,
+                    why: Why::UsedUp,
+                    room,
+                })
+            }
+        }
+    }
+
+    /// Notes which limits had no room, for the record and for the operator.
+    fn note(&mut self, over: &[usize]) {
+        let limits = over.iter().filter_map(|place| self.demands.get(*place));
+        let limits = limits.map(|demand| {
+            let limit = &demand.applied.limit;
+            metrics::counter!(OVER, "mode" => limit.terms.mode.word()).increment(1);
+            limit.id
+        });
+        self.over = limits.collect();
+    }
+
+    /// Takes which limits that warn or only watch had no room.
+    pub fn take_over(&mut self) -> Box<[LimitId]> {
+        std::mem::take(&mut self.over)
+    }
+
+    /// Applies what was really used: one request, and these tokens.
+    pub fn settle(mut self, tokens: &Tokens) {
+        self.apply(1, tokens);
+    }
+
+    fn apply(&mut self, requests: u64, tokens: &Tokens) {
+        if std::mem::replace(&mut self.settled, true) || self.demands.is_empty() {
+            return;
+        }
+        let actual = |demand: &Demand| match demand.applied.limit.unit {
+            Unit::Requests => requests,
+            Unit::Tokens => tokens.total().min(UNITS_MAX),
+            Unit::InputTokens => tokens.input_total().min(UNITS_MAX),
+            Unit::OutputTokens => tokens.output_total().min(UNITS_MAX),
+        };
+        let actuals: Vec<(CounterId, u64)> = self
+            .demands
+            .iter()
+            .map(|demand| (demand.applied.counter, actual(demand)))
+            .collect();
+        self.counters.settle(&self.request, &actuals);
+    }
+
+    /// Nothing was sent: gives everything back but the request itself, which was asked.
+    fn give_back(&mut self) {
+        self.apply(u64::from(!self.of_attempt), &Tokens::default());
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // Whoever sends something to a provider opens an entry, which settles for itself. Here nothing was sent.
+        self.give_back();
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// Its name in records and metrics: the code that a client gets.
+    pub const fn code(&self) -> &'static str {
+        match self.why {
+            Why::UsedUp => "rate_limit_exceeded",
+            Why::Unknown => "limit_unknown",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.why == Why::Unknown {
+            return write!(
+                f,
+                "what is left of {} is not known now, and it admits nothing then",
+                Words(&self.limit)
+            );
+        }
+        write!(f, "{} is used up", Words(&self.limit))?;
+        match self.retry_after_ms {
+            Some(wait_ms) => write!(f, "; try again in {wait_ms} ms"),
+            None => f.write_str(" and does not start again"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,259 @@
+//! Which limits concern a request, and which count of each: the one place where that is decided.
+//!
+//! Who asks for room and who explains limits both ask here. Knows nothing of levels. A request for no named end user
+//! is for the end user without a name, so that leaving the name out opens nothing. What is passed through is not read: limits
+//! that ask for a model or an end user do not concern it where none is known.
+
+use std::{collections::HashMap, sync::Arc};
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    calendar::{Span, Zone},
+    id::{CounterId, ModelId, OrganizationId, ProjectId, ProviderId},
+    limit::{Allowance, Limit, Member, Of, Rate},
+};
+
+/// What of a request decides which limits concern it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// Who pays.
+    pub organization: OrganizationId,
+    /// In which project.
+    pub project: ProjectId,
+    /// With which key.
+    pub key_id: &'a str,
+    /// For which model; `None` where none is named, as by what is passed through.
+    pub model: Option<ModelId>,
+    /// For whom the client says it asks, empty when it does not say; `None` where nobody can tell.
+    pub end_user: Option<&'a str>,
+    /// When, milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// A limit that concerns a request.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The limit.
+    pub limit: Arc<Limit>,
+    /// Which of its counts.
+    pub counter: CounterId,
+    /// What the count is measured by.
+    pub measure: Measure,
+}
+
+/// What a count is measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Measure {
+    /// Refills all the time.
+    Rate(Rate),
+    /// Starts again when the span is over.
+    Quota {
+        /// How much each period holds.
+        amount: u64,
+        /// The period as whoever asks sees it.
+        span: Span,
+    },
+}
+
+/// All limits, by whose requests they count.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index {
+    of_organization: HashMap<OrganizationId, Vec<Arc<Limit>>>,
+    of_project: HashMap<ProjectId, Vec<Arc<Limit>>>,
+    of_key: HashMap<String, Vec<Arc<Limit>>>,
+    /// How many limits of each organization ask for whom a request is.
+    asking_end_user: HashMap<OrganizationId, usize>,
+    /// How many limits of each organization ask who serves it.
+    asking_provider: HashMap<OrganizationId, usize>,
+}
+
+// === impl Index ===
+
+impl Index {
+    pub(crate) fn add(&mut self, limit: Arc<Limit>) {
+        let organization = limit.organization;
+        if limit.asks_end_user() {
+            *self.asking_end_user.entry(organization).or_default() += 1;
+        }
+        if limit.scope.asks_provider() {
+            *self.asking_provider.entry(organization).or_default() += 1;
+        }
+        match &limit.scope.of {
+            Of::Organization(id) => self.of_organization.entry(*id).or_default().push(limit),
+            Of::Project(id) => self.of_project.entry(*id).or_default().push(limit),
+            Of::Key(key_id) => {
+                let limits = self.of_key.entry(key_id.clone()).or_default();
+                limits.push(limit);
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, limit: &Limit) {
+        if limit.asks_end_user() {
+            one_less(&mut self.asking_end_user, limit.organization);
+        }
+        if limit.scope.asks_provider() {
+            one_less(&mut self.asking_provider, limit.organization);
+        }
+        match &limit.scope.of {
+            Of::Organization(id) => take_out(&mut self.of_organization, id, limit),
+            Of::Project(id) => take_out(&mut self.of_project, id, limit),
+            Of::Key(key_id) => take_out(&mut self.of_key, key_id, limit),
+        }
+    }
+
+    pub(crate) fn asks_end_user(&self, organization: OrganizationId) -> bool {
+        !self.asking_end_user.is_empty() && self.asking_end_user.contains_key(&organization)
+    }
+
+    pub(crate) fn asks_provider(&self, organization: OrganizationId) -> bool {
+        !self.asking_provider.is_empty() && self.asking_provider.contains_key(&organization)
+    }
+
+    pub(crate) fn any_asks_end_user(&self) -> bool {
+        !self.asking_end_user.is_empty()
+    }
+
+    /// Those that concern a request and do not ask who serves it; with a provider, those that do and concern it when
+    /// that one serves it.
+    pub(crate) fn concerning(
+        &self,
+        asking: &Asking<'_>,
+        provider: Option<ProviderId>,
+        zone: Option<&Zone>,
+    ) -> Vec<Applied> {
+        let found = [
+            self.of_key.get(asking.key_id),
+            self.of_project.get(&asking.project),
+            self.of_organization.get(&asking.organization),
+        ];
+        let found = found.into_iter().flatten().flatten();
+        found
+            .filter(|limit| concerns(limit, asking, provider))
+            .map(|limit| Applied::new(limit, asking, provider, zone))
+            .collect()
+    }
+}
+
+fn concerns(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) -> bool {
+    let scope = &limit.scope;
+    scope.asks_provider() == provider.is_some()
+        && (scope.provider.is_none() || scope.provider == provider)
+        && scope.model.is_none_or(|model| Some(model) == asking.model)
+        && scope
+            .end_user
+            .as_ref()
+            .is_none_or(|end_user| Some(end_user.as_str()) == asking.end_user)
+        && (asking.model.is_some() || !scope.each.has(Member::Model))
+        && (asking.end_user.is_some() || !scope.each.has(Member::EndUser))
+}
+
+fn one_less(counts: &mut HashMap<OrganizationId, usize>, organization: OrganizationId) {
+    if let Some(count) = counts.get_mut(&organization) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(&organization);
+        }
+    }
+}
+
+fn take_out<K: std::hash::Hash + Eq>(
+    from: &mut HashMap<K, Vec<Arc<Limit>>>,
+    key: &K,
+    limit: &Limit,
+) {
+    if let Some(limits) = from.get_mut(key) {
+        limits.retain(|it| it.id != limit.id);
+        if limits.is_empty() {
+            from.remove(key);
+        }
+    }
+}
+
+// === impl Applied ===
+
+impl Applied {
+    fn new(
+        limit: &Arc<Limit>,
+        asking: &Asking<'_>,
+        provider: Option<ProviderId>,
+        zone: Option<&Zone>,
+    ) -> Self {
+        let allowance = limit.allowance_of(
+            asking.key_id,
+            asking.end_user.unwrap_or_default(),
+            asking.now_ms,
+        );
+        let measure = match *allowance {
+            Allowance::Rate(rate) => Measure::Rate(rate),
+            Allowance::Quota(quota) => Measure::Quota {
+                amount: quota.amount(),
+                span: quota
+                    .period()
+                    .span(zone.unwrap_or(&Zone::UTC), asking.now_ms),
+            },
+        };
+        Self {
+            counter: counter(limit, asking, provider),
+            limit: Arc::clone(limit),
+            measure,
+        }
+    }
+}
+
+/// A limit without members counts under its own id. A count of a member is found by a digest, so that what clients
+/// choose is kept nowhere and cannot be aimed at another count.
+fn counter(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) -> CounterId {
+    let is_quota = matches!(limit.allowance, Allowance::Quota(_));
+    let mut id = *limit.id.as_bytes();
+    if is_quota {
+        // A rate that becomes a quota, or the other way round, begins from rest.
+        id[15] ^= 0xff;
+    }
+    if limit.scope.each.is_empty() {
+        return CounterId::from_bytes(id);
+    }
+    let mut digest = Sha256::new();
+    digest.update(id);
+    for member in limit.scope.each.iter() {
+        let which: &[u8] = match member {
+            Member::Project => asking.project.as_bytes(),
+            Member::Key => asking.key_id.as_bytes(),
+            Member::EndUser => asking.end_user.unwrap_or_default().as_bytes(),
+            Member::Model => asking.model.as_ref().map_or(&[], |it| it.as_bytes()),
+            Member::Provider => provider.as_ref().map_or(&[], |it| it.as_bytes()),
+        };
+        digest.update([member as u8]);
+        digest.update((which.len() as u64).to_be_bytes());
+        digest.update(which);
+    }
+    let whole: [u8; 32] = digest.finalize().into();
+    let mut half = [0; 16];
+    half.copy_from_slice(&whole[..16]);
+    CounterId::from_bytes(half)
+}
+
+// === impl Measure ===
+
+impl Measure {
+    /// How much can be there at once.
+    pub const fn most(&self) -> u64 {
+        match self {
+            Self::Rate(rate) => rate.burst(),
+            Self::Quota { amount, .. } => *amount,
+        }
+    }
+
+    /// How much each window adds, or each period holds.
+    pub const fn amount(&self) -> u64 {
+        match self {
+            Self::Rate(rate) => rate.amount(),
+            Self::Quota { amount, .. } => *amount,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "applying_test.rs"]
+mod tests;

@@ -93,7 +93,7 @@ impl LimitService for Limits {
         };
         let locked = limit::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
-        draft.before("Limit", &wire(row.clone(), Revision(0)));
+        draft.before("Limit", &wire(&row, Revision(0)));
         change.apply(&mut row).map_err(status::invalid)?;
         let row = limit::update(draft.write(), &row)
             .await
@@ -113,7 +113,7 @@ impl LimitService for Limits {
             Begun::First(draft) => draft,
         };
         let stood = limit::lock(draft.write(), &name, &etag).await;
-        let stood = wire(stood.map_err(status::store)?, Revision(0));
+        let stood = wire(&stood.map_err(status::store)?, Revision(0));
         draft.before("Limit", &stood);
         limit::delete(draft.write(), &name, &etag)
             .await

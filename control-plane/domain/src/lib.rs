@@ -19,4 +19,7 @@ pub mod model;
 pub mod recipe;
 pub mod version;
 pub mod key;
+pub mod key_scope;
+pub mod rotation;
 pub mod limit;
+pub mod access;

@@ -6,9 +6,11 @@
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
-        edge_service_server::EdgeServiceServer, key_service_server::KeyServiceServer,
-        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
+        audit_service_server::AuditServiceServer, edge_service_server::EdgeServiceServer,
+        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
+        operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
         project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer, usage_service_server::UsageServiceServer,
@@ -20,16 +22,21 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::strict::StrictLayer;
+use crate::{denials::Denials, strict::StrictLayer};
 
 pub mod sealed;
 pub mod pepper;
 mod moment;
+mod span;
 mod mask;
 mod page;
-mod desk;
 mod gate;
+mod access;
+mod desk;
 mod organization;
+mod key_scope_wire;
+mod key_wire;
+mod key_rotation_wire;
 mod project;
 mod mapping_wire;
 mod provider_wire;
@@ -37,7 +44,6 @@ mod provider;
 mod model;
 mod recipe_wire;
 mod model_version;
-mod key_wire;
 mod key;
 mod limit_terms;
 mod limit_wire;
@@ -46,6 +52,9 @@ mod join_token;
 mod propagation;
 mod edge;
 mod usage;
+mod operator_key_wire;
+mod operator_key;
+mod audit;
 
 /// What the services are made of.
 pub struct Parts {
@@ -59,6 +68,8 @@ pub struct Parts {
     pub bells: watch::Receiver<u64>,
     /// Knows every field that a request may carry.
     pub contract: Contract,
+    /// Takes what is denied, for the audit trail.
+    pub denials: Denials,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -69,8 +80,9 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         clock,
         bells,
         contract,
+        denials,
     } = parts;
-    let desk = desk::Desk::new(store.clone(), sealing);
+    let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
     let projects = project::Projects::new(desk.clone());
     let providers = provider::Providers::new(desk.clone());
@@ -79,6 +91,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
+    let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
+    let audits = audit::Audits::new(desk.clone(), clock.clone());
     let usages = usage::Usages::new(desk, clock);
     let all = others
         .add_service(OrganizationServiceServer::new(organizations))
@@ -89,11 +103,14 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
         .add_service(EdgeServiceServer::new(edges))
+        .add_service(OperatorKeyServiceServer::new(operator_keys))
+        .add_service(AuditServiceServer::new(audits))
         .add_service(UsageServiceServer::new(usages));
     // The layer that is added last is met first: no byte of a body is read for nobody.
     let layered = all
         .into_axum_router()
+        .layer(access::AccessLayer::new(contract.clone(), denials.clone()))
         .layer(StrictLayer::new(contract))
-        .layer(gate::GateLayer::new(store));
+        .layer(gate::GateLayer::new(store, denials));
     Routes::from(layered)
 }

@@ -7,6 +7,8 @@ pub mod turns;
 pub mod authn;
 pub mod status;
 pub mod strict;
+pub mod audit_entry;
+pub mod denials;
 pub mod api;
 pub mod publish;
 pub mod ingest;

@@ -32,6 +32,7 @@ use zeroize::Zeroizing;
 use crate::{
     api,
     config::Config,
+    denials,
     ingest::{self, Ingest},
     publish::{
         self,
@@ -128,6 +129,9 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.follow(tail, &tokens, &bells);
     tasks.observe(listeners.ops, metrics);
 
+    let replica = id::draw();
+    let (denials, denied) = denials::queue(&replica);
+    tasks.keep("the audit of denials", denied.run(store.clone()));
     let usage = Ingest::new(store.clone());
     let door = DoorLayer::new(Arc::clone(&tokens));
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
@@ -137,6 +141,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         clock: clock.clone(),
         bells: bells.edges.subscribe(),
         contract,
+        denials,
     };
     let streams = drain.clone();
     let parts = Parts {
@@ -146,7 +151,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         values,
         clock,
         drain: streams,
-        replica: id::draw(),
+        replica,
     };
     let sync = Sync::new(Arc::new(parts), snapshots);
     tasks.serve(

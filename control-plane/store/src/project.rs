@@ -4,6 +4,7 @@ use domain::{
     etag::etag,
     name::{OrganizationName, ProjectName},
     page::Page,
+    rotation::Rotation,
     segment::Slug,
 };
 use policy::{
@@ -40,6 +41,8 @@ pub struct New {
     pub display_name: String,
     /// How its requests are treated where there is not room for all.
     pub traffic: Traffic,
+    /// How the secrets of its keys are replaced.
+    pub rotation: Option<Rotation>,
 }
 
 /// A project as it stands.
@@ -55,6 +58,8 @@ pub struct Row {
     pub display_name: String,
     /// How its requests are treated where there is not room for all. Can change.
     pub traffic: Traffic,
+    /// How the secrets of its keys are replaced. Can change.
+    pub rotation: Option<Rotation>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -72,6 +77,10 @@ struct Columns {
     display_name: String,
     traffic_class: i16,
     traffic_share: i16,
+    rotation_period_ms: Option<i64>,
+    rotation_overlap_ms: Option<i64>,
+    rotation_warn_before_ms: Option<i64>,
+    rotation_age_max_ms: Option<i64>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -95,7 +104,9 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
-                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.version, it.created_at, it.updated_at, it.rotation_period_ms,
+                  it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
+                  coalesce(o.revision, 0) AS "revision!"
            FROM project it
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
            WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
@@ -116,15 +127,22 @@ pub async fn list(
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let parent = new.name.parent();
     let organization = named::organization(write.connection(), &parent).await?;
+    let [period_ms, overlap_ms, warn_before_ms, age_max_ms] = spans(new.rotation);
     sqlx::query!(
-        r#"INSERT INTO project (id, organization, name, display_name, traffic_class, traffic_share)
-           VALUES ($1, $2, $3, $4, $5, $6)"#,
+        r#"INSERT INTO project (id, organization, name, display_name, traffic_class, traffic_share,
+                                rotation_period_ms, rotation_overlap_ms, rotation_warn_before_ms,
+                                rotation_age_max_ms)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.project.as_str(),
         new.display_name,
         class_column(new.traffic),
         share_column(new.traffic),
+        period_ms,
+        overlap_ms,
+        warn_before_ms,
+        age_max_ms,
     )
     .execute(write.connection())
     .await
@@ -150,14 +168,20 @@ pub async fn lock(write: &mut Write, name: &ProjectName, etag: &str) -> Result<R
 
 /// Writes what can change of a row that is locked.
 pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
+    let [period_ms, overlap_ms, warn_before_ms, age_max_ms] = spans(row.rotation);
     sqlx::query!(
         r#"UPDATE project SET display_name = $2, traffic_class = $3, traffic_share = $4,
-                  version = version + 1, updated_at = now()
+                  rotation_period_ms = $5, rotation_overlap_ms = $6, rotation_warn_before_ms = $7,
+                  rotation_age_max_ms = $8, version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
         class_column(row.traffic),
         share_column(row.traffic),
+        period_ms,
+        overlap_ms,
+        warn_before_ms,
+        age_max_ms,
     )
     .execute(write.connection())
     .await?;
@@ -225,7 +249,9 @@ async fn read(connection: &mut PgConnection, name: &ProjectName) -> Result<Row, 
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
-                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.version, it.created_at, it.updated_at, it.rotation_period_ms,
+                  it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
+                  coalesce(o.revision, 0) AS "revision!"
            FROM project it
            JOIN organization ON organization.id = it.organization
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
@@ -247,6 +273,7 @@ async fn written(write: &mut Write, name: &ProjectName) -> Result<Row, StoreErro
         organization: row.organization,
         name: row.name.project.to_string(),
         traffic: row.traffic,
+        key_age_max_ms: row.rotation.and_then(|it| it.age_max_ms),
     };
     write.put(Object::Project(object), Audience::everywhere());
     Ok(row)
@@ -258,6 +285,20 @@ const fn class_column(traffic: Traffic) -> i16 {
 
 const fn share_column(traffic: Traffic) -> i16 {
     traffic.share.get().cast_signed()
+}
+
+/// The columns of a rule: its period, overlap, warning and age.
+fn spans(rotation: Option<Rotation>) -> [Option<i64>; 4] {
+    let Some(rule) = rotation else {
+        return [None; 4];
+    };
+    [
+        rule.period_ms,
+        Some(rule.overlap_ms),
+        Some(rule.warn_before_ms),
+        rule.age_max_ms,
+    ]
+    .map(|ms| ms.map(column::number))
 }
 
 // === impl Row ===
@@ -286,6 +327,13 @@ impl Columns {
                 "project.traffic_share",
             )?,
         };
+        let spans = self.rotation_overlap_ms.zip(self.rotation_warn_before_ms);
+        let rotation = spans.map(|(overlap_ms, warn_before_ms)| Rotation {
+            period_ms: self.rotation_period_ms.map(column::count),
+            overlap_ms: column::count(overlap_ms),
+            warn_before_ms: column::count(warn_before_ms),
+            age_max_ms: self.rotation_age_max_ms.map(column::count),
+        });
         Ok(Row {
             id: ProjectId::from_bytes(self.id.into_bytes()),
             organization: OrganizationId::from_bytes(self.organization.into_bytes()),
@@ -295,6 +343,7 @@ impl Columns {
             },
             display_name: self.display_name,
             traffic,
+            rotation,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

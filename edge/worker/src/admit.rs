@@ -86,10 +86,7 @@ impl Admit {
         arrival: &Arrival,
         request: &Request,
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
-        let guess = Guess {
-            input: request.input_tokens_estimate(),
-            output: self.output_tokens(request),
-        };
+        let guess = self.guess(request);
         let key = plan.grant().caller().key();
         self.reserve(limits, key, arrival, guess)
     }
@@ -161,6 +158,14 @@ impl Admit {
                 input_tokens,
                 attempts,
             })
+        }
+    }
+
+    /// What the request will probably use.
+    pub fn guess(&self, request: &Request) -> Guess {
+        Guess {
+            input: request.input_tokens_estimate(),
+            output: self.output_tokens(request),
         }
     }
 

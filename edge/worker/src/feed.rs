@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod ledger;
+pub mod revocation;
 pub mod step;
 pub mod objects;
 pub mod stored;

@@ -8,6 +8,7 @@
 
 pub mod in_force;
 pub mod feed;
+pub mod cuts;
 pub mod accept;
 pub mod request;
 pub mod identify;

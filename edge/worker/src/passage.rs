@@ -5,17 +5,15 @@
 //! usage that an answer tells in passing.
 
 pub mod hop;
+pub mod way;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use dialect::{estimate, neutral::Dropped};
 use http::{HeaderMap, Method, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::{
-    id::{ModelId, ProviderId, VersionId},
-    rules::Rules,
-};
+use policy::id::{ModelId, ProviderId};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -26,7 +24,7 @@ use crate::{
         hold::{self, Guess},
         room::Room,
     },
-    authorize,
+    authorize::{self, UnderWay},
     call::{
         Call,
         answer::{self, Answer, Content},
@@ -41,9 +39,9 @@ use crate::{
     record::{Carried, Entry, Opening, Recorder, Tally},
     relay::{self, Relay, relay},
     request::{
-        self, Arrival,
+        self, Arrival, address,
         body::{self, NoBody},
-        passing::{Aim, Handshake, Passing},
+        passing::{Handshake, Passing},
     },
     route,
     socket::{
@@ -52,7 +50,10 @@ use crate::{
     },
 };
 
-use self::hop::Hop;
+use self::{
+    hop::Hop,
+    way::{NoWay, Way, way},
+};
 
 /// The stages that this line goes through, and what it is held to.
 pub struct Passage<'a> {
@@ -122,14 +123,6 @@ pub enum Refusal {
     Call(Box<Unanswered>),
 }
 
-/// Where a request may go, and as what it is accounted.
-struct Way {
-    hops: Vec<Hop>,
-    model: Option<ModelId>,
-    version: VersionId,
-    label: String,
-}
-
 // === impl Passage ===
 
 impl Passage<'_> {
@@ -141,25 +134,29 @@ impl Passage<'_> {
         incoming: Incoming,
     ) -> Result<Through, Refusal> {
         let rules = self.in_force.rules();
+        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let passing = Passing::read(parts).map_err(request::Refusal::Passing);
         let mut passing = passing.map_err(Refusal::Request)?;
         let caller = self.identify.caller_with(&rules, passing.key_text());
         let caller = caller.map_err(Refusal::Identify)?;
         passing.forget_key();
+        let word = passing.aim.word();
+        authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
         let way = way(&rules, &caller, &passing.aim)?;
         let providers = way.hops.iter().map(|hop| hop.provider.id);
         let whose = (&**caller.key(), way.model);
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
         let revision = rules.revision();
         drop(rules);
+        let guess = self.guess(&passing);
+        authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
-        let guess = self.guess(&passing);
         let permit = self.admit.unread(limits, caller.key(), arrival, guess);
         let mut permit = permit.await.map_err(Refusal::Admit)?;
         let (room, attempts) = (permit.take_room(), permit.take_attempts());
         let opening = Opening {
-            key: caller.key(),
+            caller: &caller,
             model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
             version: way.version,
             endpoint: passing.aim.class(),
@@ -170,6 +167,8 @@ impl Passage<'_> {
         if let Some(handshake) = passing.handshake.take() {
             let asked = Asked {
                 caller,
+                client,
+                word,
                 handshake,
                 forwarded: passing.forwarded,
                 attempts,
@@ -370,7 +369,11 @@ impl Passage<'_> {
                 })
             }
             Ok(Answered::Socket(provider, chosen)) => {
-                let serving = (way.model, served);
+                let under_way = UnderWay {
+                    client: asked.client,
+                    word: asked.word,
+                    serving: (way.model, served),
+                };
                 let Asked {
                     caller, handshake, ..
                 } = asked;
@@ -386,7 +389,7 @@ impl Passage<'_> {
                     account: Account::new(entry),
                     ask: Ask {
                         caller,
-                        serving,
+                        under_way,
                         identify: self.identify.clone(),
                         in_force: self.in_force.clone(),
                         admit: self.admit.clone(),
@@ -446,6 +449,8 @@ impl Passage<'_> {
 /// A client that asks for a socket.
 struct Asked {
     caller: Caller,
+    client: Option<IpAddr>,
+    word: &'static str,
     handshake: Handshake,
     forwarded: HeaderMap,
     attempts: Option<Box<Attempts>>,
@@ -460,40 +465,15 @@ fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
     }))
 }
 
-/// Where a request may go: to a provider that its path names, or to those of a model.
-fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, Refusal> {
-    match aim {
-        Aim::Provider { name, target, .. } => {
-            let provider = authorize::passage(rules, caller, name).map_err(Refusal::Closed)?;
-            Ok(Way {
-                hops: vec![Hop {
-                    provider,
-                    target: target.clone(),
-                    model: String::new(),
-                }],
-                model: None,
-                version: VersionId::from_bytes([0; 16]),
-                label: String::new(),
-            })
-        }
-        Aim::Realtime { model, rest } => {
-            let grant = authorize::grant(rules, caller.clone(), model);
-            let plan = route::plan(rules, grant.map_err(Refusal::Authorize)?);
-            let plan = plan.map_err(Refusal::Route)?;
-            let hops: Vec<_> = plan
-                .candidates()
-                .iter()
-                .filter_map(|candidate| Hop::realtime(candidate, rest))
-                .collect();
-            if hops.is_empty() {
-                return Err(Refusal::Request(request::Refusal::NoRealtime));
-            }
-            Ok(Way {
-                hops,
-                model: Some(plan.grant().model().id),
-                version: plan.version().id,
-                label: plan.into_label(),
-            })
+// === impl Refusal ===
+
+impl From<NoWay> for Refusal {
+    fn from(none: NoWay) -> Self {
+        match none {
+            NoWay::Authorize(refusal) => Self::Authorize(refusal),
+            NoWay::Closed(closed) => Self::Closed(closed),
+            NoWay::Route(refusal) => Self::Route(refusal),
+            NoWay::NoRealtime => Self::Request(request::Refusal::NoRealtime),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{borrow::Cow, convert::Infallible, sync::Arc, task::Context, time::Duration};
+use std::{borrow::Cow, convert::Infallible, rc::Rc, sync::Arc, task::Context, time::Duration};
 
 use counters::Counters;
 use dialect::{
@@ -26,13 +26,14 @@ use crate::{
     admit::{self, Admit, Limits, hold, room::Room},
     authorize,
     call::{self, Call, failure::Unanswered, patience::Patience},
+    cuts::Cuts,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
     record::{Record, Recorder},
     relay::{self, Relay, relay},
     request::{
-        self, Arrival, Head, Keep, Request,
+        self, Arrival, Head, Keep, Request, address,
         endpoint::{Endpoint, Listed, Server},
     },
     route::{self, Plan},
@@ -49,6 +50,7 @@ pub struct Pipeline {
     admit: Admit,
     recorder: Recorder,
     call: Call,
+    cuts: Rc<Cuts>,
     patience: Patience,
     first_byte_max: Duration,
     drain: Drain,
@@ -130,11 +132,13 @@ impl Pipeline {
             idle_max: Duration::from_millis(of.upstream.idle_timeout_ms),
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
+        let cuts = Cuts::new(of.in_force.clone());
         Self {
             identify: Identify::new(of.in_force.clone(), of.clock.clone()),
             transformer: Transformer::default(),
             admit: Admit::new(of.counters, of.guesses),
-            recorder: Recorder::new(of.records, of.drain.clone()),
+            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts)),
+            cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
             clock: of.clock,
@@ -154,6 +158,11 @@ impl Pipeline {
     /// Closes connections to providers that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.call.sweep(cx);
+    }
+
+    /// Which answers under way are to be cut.
+    pub const fn cuts(&self) -> &Rc<Cuts> {
+        &self.cuts
     }
 
     /// Has tokens for providers renewed before they end. Never ends; a core runs it beside its requests.
@@ -192,12 +201,14 @@ impl Pipeline {
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
+        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let keep = Keep {
             end_user: rules.any_asks_end_user(),
             spare: rules.copies_headers(),
         };
-        let head = Head::read(parts, keep)?;
+        let head = Head::read(parts, client, keep)?;
         let caller = self.identify.caller(&rules, &head)?;
+        authorize::enter(caller.key(), head.client(), head.endpoint().word())?;
         let asked = match head.endpoint() {
             Endpoint::Inference(asked) => asked.clone(),
             Endpoint::Models(listed) => {
@@ -214,6 +225,8 @@ impl Pipeline {
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
         let (plan, limits) = decide(&rules, caller, &request, arrival)?;
+        let weight = || self.admit.guess(&request).total();
+        authorize::weigh(plan.grant().caller(), weight)?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
         if plan.version().recipe.is_some() {

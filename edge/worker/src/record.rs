@@ -15,6 +15,7 @@
 
 pub mod measures;
 mod outcome;
+mod attempt;
 mod told;
 
 use std::{mem, rc::Rc, time::Duration};
@@ -23,7 +24,6 @@ use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
-    key::Key,
     revision::Revision,
 };
 use shaping::Turn;
@@ -31,14 +31,17 @@ use tokio::sync::mpsc;
 
 use crate::{
     admit::{Permit, hold::Hold},
+    cuts::{Cuts, Heard},
+    identify::Caller,
     request::{Arrival, Request, endpoint},
     route::Plan,
 };
 
 use self::measures::Measures;
 pub use self::{
+    attempt::{Attempt, Missed},
     outcome::{Outcome, UsageSource},
-    told::{Carried, Missed, Opening, Tally},
+    told::{Carried, Opening, Tally},
 };
 
 /// How many records may wait to be reported.
@@ -67,6 +70,8 @@ pub struct Record {
     pub project: ProjectId,
     /// Which key's.
     pub key_id: String,
+    /// Whether with the secret that a rotation replaced.
+    pub previous_secret: bool,
     /// The public model.
     pub model: ModelId,
     /// Its version.
@@ -104,26 +109,12 @@ pub struct Record {
     pub answer_bytes: u64,
 }
 
-/// One attempt that gave no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// Who was asked.
-    pub provider: ProviderId,
-    /// The provider's name for the model.
-    pub provider_model: String,
-    /// Why there was no answer: a code of `docs/errors.md`, or `upstream_error` where the provider said why.
-    pub code: &'static str,
-    /// The provider's status; zero where it gave none.
-    pub status: u16,
-    /// What it was charged; part of the record's counts.
-    pub tokens: Tokens,
-}
-
 /// Opens entries. One for each core.
 #[derive(Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<Record>,
     drain: Drain,
+    cuts: Rc<Cuts>,
     measures: Rc<Measures>,
 }
 
@@ -157,11 +148,12 @@ struct Open {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us.
-    pub fn new(queue: mpsc::Sender<Record>, drain: Drain) -> Self {
+    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us, and `cuts` which is to be.
+    pub fn new(queue: mpsc::Sender<Record>, drain: Drain, cuts: Rc<Cuts>) -> Self {
         Self {
             queue,
             drain,
+            cuts,
             measures: Rc::new(Measures::register()),
         }
     }
@@ -169,7 +161,7 @@ impl Recorder {
     /// Opens the account of a request. Takes its place in the queue now, so that closing cannot find it full.
     pub fn open(&self, arrival: &Arrival, permit: Permit, plan: &Plan, request: &Request) -> Entry {
         let opening = Opening {
-            key: plan.grant().caller().key(),
+            caller: plan.grant().caller(),
             model: plan.grant().model().id,
             version: plan.version().id,
             endpoint: endpoint::path(request.endpoint()),
@@ -185,13 +177,14 @@ impl Recorder {
         if place.is_none() {
             self.measures.lost();
         }
-        let key = opening.key;
+        let key = opening.caller.key();
         let mut record = Record {
             id: arrival.id.into_bytes(),
             at_ms: arrival.at_ms,
             organization: key.organization,
             project: key.project,
             key_id: key.key_id.clone(),
+            previous_secret: opening.caller.by_previous_secret(),
             model: opening.model,
             version: opening.version,
             provider: None,
@@ -308,6 +301,14 @@ impl Entry {
     pub fn failed(mut self, status: u16, outcome: Outcome) {
         self.answered(status);
         self.finish(Some(outcome), Tally::default());
+    }
+
+    /// Whether what still comes is to be cut, because its key was revoked so. Asks again only when there is news.
+    pub fn is_cut(&self, heard: &mut Heard) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            let cuts = &open.recorder.cuts;
+            cuts.is_news(heard, &open.record.key_id)
+        })
     }
 
     /// The first byte of an answer's body is here.

@@ -7,38 +7,37 @@ pub mod key;
 pub mod query;
 pub mod endpoint;
 pub mod pages;
+pub mod address;
 pub mod budget;
 pub mod body;
 pub mod passing;
+pub mod arrival;
 mod refusal;
+pub mod content;
+pub mod tensors;
 
-use std::{
-    borrow::Cow,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, net::IpAddr, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use dialect::{
-    crossing, custom, estimate, inference,
+    crossing, custom, estimate,
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
-use lifecycle::clock::Clock;
-use payload::object::Misfit;
 use policy::traffic::Class;
 
 use crate::accept;
 
-pub use self::refusal::Refusal;
+pub use self::{arrival::Arrival, refusal::Refusal};
 
 use self::{
     body::NoBody,
     budget::{Budget, Share},
     endpoint::{Asked, Endpoint},
     key::Key,
+    tensors::{Tensors, count_rows},
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -64,21 +63,11 @@ const KEYS: [&str; 5] = [
 /// Where the JSON of a request ends, and tensors begin behind it.
 pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
 
-/// When a request came, and its id.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival {
-    /// `UUIDv7`: the id of the request and of its record.
-    pub id: uuid::Uuid,
-    /// Milliseconds since 1970.
-    pub at_ms: u64,
-    /// For measuring how long it takes.
-    pub started: Instant,
-}
-
 /// The head of a request, before its caller is known.
 pub struct Head {
     endpoint: Endpoint,
     key: Option<Key>,
+    client: Option<IpAddr>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
     // Boxed, as all that only some requests have: every request in flight carries this.
@@ -95,6 +84,16 @@ pub struct Keep {
     pub end_user: bool,
     /// What is no key, for the rules of versions.
     pub spare: bool,
+}
+
+/// What is still needed of a head when its caller is known.
+struct Rest {
+    forwarded: HeaderMap,
+    content_length: Option<u64>,
+    class: Option<Class>,
+    end_user: Option<Box<HeaderValue>>,
+    spare: Option<Box<HeaderMap>>,
+    json_bytes: Option<Box<HeaderValue>>,
 }
 
 /// A whole request.
@@ -122,16 +121,6 @@ pub enum NotReplaced {
     Unfit(&'static str),
 }
 
-/// What is known of a request's tensors.
-struct Tensors {
-    /// The version that the path names.
-    version: Option<Box<str>>,
-    /// The rows of the first input; none where a model is only described.
-    rows: u64,
-    /// Where the JSON ends, where data stands behind it.
-    json_bytes: Option<Box<HeaderValue>>,
-}
-
 /// What bodies are held to.
 pub struct Bounds {
     /// The longest, in bytes.
@@ -142,28 +131,12 @@ pub struct Bounds {
     budget: Rc<Budget>,
 }
 
-// === impl Arrival ===
-
-impl Arrival {
-    /// A request that comes now.
-    pub fn now(clock: &Clock) -> Self {
-        let at_ms = clock.now_ms();
-        let mut random = [0; 10];
-        fastrand::fill(&mut random);
-        let id = uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid();
-        Self {
-            id,
-            at_ms,
-            started: Instant::now(),
-        }
-    }
-}
-
 // === impl Head ===
 
 impl Head {
     /// Takes what is needed of a head and forgets the rest, or keeps of it what is no key where a version may send it on.
-    pub fn read(mut parts: Parts, keep: Keep) -> Result<Self, Refusal> {
+    /// `client` is from where it comes, where that can be told.
+    pub fn read(mut parts: Parts, client: Option<IpAddr>, keep: Keep) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
         let mut endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
@@ -179,7 +152,7 @@ impl Head {
                 if asked.inference == Inference::Infer {
                     json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
                 }
-                check_content(&parts.headers, json_bytes.is_some())?;
+                content::check(&parts.headers, json_bytes.is_some())?;
             }
             Endpoint::Models(listed) => {
                 let read = pages::listed(&parts);
@@ -215,6 +188,7 @@ impl Head {
         Ok(Self {
             endpoint,
             key,
+            client,
             forwarded,
             content_length,
             end_user,
@@ -229,18 +203,24 @@ impl Head {
         &self.endpoint
     }
 
+    /// The client's address; `None` when it cannot be told.
+    pub const fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
     /// The key text, without the word `Bearer`.
     pub fn key_text(&self) -> Option<&str> {
         self.key.as_ref()?.text()
     }
 
-    /// Reads the body and scans it. Forgets the key text first.
-    pub async fn with_body(
+    /// Reads the body and scans it. Forgets all else of the head first, the key text too, so that a request which waits
+    /// for its body carries nothing of it.
+    pub fn with_body(
         self,
         asked: Asked,
         incoming: Incoming,
         bounds: &Bounds,
-    ) -> Result<Request, Refusal> {
+    ) -> impl Future<Output = Result<Request, Refusal>> {
         let Self {
             forwarded,
             content_length,
@@ -250,52 +230,70 @@ impl Head {
             class,
             ..
         } = self;
-        let Bounds {
-            bytes_max,
-            time_max,
-            budget,
-        } = bounds;
-        let mut share = budget.share();
-        let body = body::collect(incoming, content_length, *bytes_max, *time_max, &mut share).await;
-        let body = body.map_err(|why| match why {
-            NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
-            NoBody::Slow => Refusal::Slow,
-            NoBody::Broken => Refusal::Broken,
-            NoBody::Full => Refusal::Full,
-        })?;
-        let endpoint = asked.inference;
-        let mut tensors = None;
-        let scanned = match (&asked.model, endpoint) {
-            (None, _) => dialect::request::scan(endpoint, &body),
-            (Some(model), Inference::Infer | Inference::InferMetadata) => {
-                let rows = match endpoint {
-                    Inference::Infer => count_rows(&body, json_bytes.as_deref())?,
-                    _ => 0,
-                };
-                tensors = Some(Box::new(Tensors {
-                    version: asked.version,
-                    rows,
-                    json_bytes,
-                }));
-                Ok(Scanned::unread(model))
-            }
-            (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
-            (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
-        };
-        let scanned = scanned.map_err(Refusal::Body)?;
-        Ok(Request {
-            endpoint,
-            events: asked.events,
+        let rest = Rest {
             forwarded,
-            scanned,
-            tensors,
+            content_length,
             class,
-            body,
             end_user,
             spare,
-            share,
-        })
+            json_bytes,
+        };
+        read(rest, asked, incoming, bounds)
     }
+}
+
+async fn read(
+    rest: Rest,
+    asked: Asked,
+    incoming: Incoming,
+    bounds: &Bounds,
+) -> Result<Request, Refusal> {
+    let Bounds {
+        bytes_max,
+        time_max,
+        budget,
+    } = bounds;
+    let mut share = budget.share();
+    let announced = rest.content_length;
+    let body = body::collect(incoming, announced, *bytes_max, *time_max, &mut share).await;
+    let body = body.map_err(|why| match why {
+        NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
+        NoBody::Slow => Refusal::Slow,
+        NoBody::Broken => Refusal::Broken,
+        NoBody::Full => Refusal::Full,
+    })?;
+    let endpoint = asked.inference;
+    let mut tensors = None;
+    let scanned = match (&asked.model, endpoint) {
+        (None, _) => dialect::request::scan(endpoint, &body),
+        (Some(model), Inference::Infer | Inference::InferMetadata) => {
+            let rows = match endpoint {
+                Inference::Infer => count_rows(&body, rest.json_bytes.as_deref())?,
+                _ => 0,
+            };
+            tensors = Some(Box::new(Tensors {
+                version: asked.version,
+                rows,
+                json_bytes: rest.json_bytes,
+            }));
+            Ok(Scanned::unread(model))
+        }
+        (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
+        (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
+    };
+    let scanned = scanned.map_err(Refusal::Body)?;
+    Ok(Request {
+        endpoint,
+        events: asked.events,
+        forwarded: rest.forwarded,
+        scanned,
+        tensors,
+        class: rest.class,
+        body,
+        end_user: rest.end_user,
+        spare: rest.spare,
+        share,
+    })
 }
 
 // === impl Bounds ===
@@ -451,45 +449,4 @@ fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
         rest.insert(name.clone(), value.clone());
     }
     rest
-}
-
-/// The rows of a request for inference, whose tensors must hold together.
-fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refusal> {
-    let said = json_bytes.map(|value| {
-        let read = value.to_str().ok().and_then(inference::request::json_bytes);
-        read.ok_or_else(|| {
-            let misfit = Misfit::new("must be a whole number of bytes");
-            Refusal::Tensors(Box::new(misfit.within("Inference-Header-Content-Length")))
-        })
-    });
-    let scanned = inference::request::scan(body, said.transpose()?);
-    let scanned = scanned.map_err(|misfit| Refusal::Tensors(Box::new(misfit)))?;
-    Ok(inference::usage::units(&scanned).rows)
-}
-
-/// `binary` says that something else than JSON stands in the body too.
-fn check_content(headers: &HeaderMap, binary: bool) -> Result<(), Refusal> {
-    let encoded = headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if encoded {
-        return Err(Refusal::Encoded);
-    }
-    if binary {
-        return Ok(());
-    }
-    // A client that says nothing is believed to send JSON; the scan finds out.
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let kind = kind
-        .as_bytes()
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default();
-    let kind = kind.trim_ascii();
-    let json = kind.eq_ignore_ascii_case(b"application/json")
-        || kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json");
-    if json { Ok(()) } else { Err(Refusal::NotJson) }
 }

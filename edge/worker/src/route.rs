@@ -33,11 +33,13 @@ pub struct Candidate {
     position: usize,
 }
 
-/// The model refers to something that is not in force here: this.
+/// Why there is nowhere to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// What is missing.
-    pub missing: &'static str,
+pub enum Refusal {
+    /// The model refers to something that is not in force here: this.
+    Missing(&'static str),
+    /// The key is held to other providers than the model has.
+    Forbidden,
 }
 
 /// The plan for a grant.
@@ -45,8 +47,8 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
     let model = grant.model();
     let version = model.stable.and_then(|id| rules.version(id));
     let version = version.filter(|version| version.model == model.id);
-    let version = version.ok_or(Refusal { missing: "version" })?;
-    let candidates: Vec<_> = (0..version.targets.len())
+    let version = version.ok_or(Refusal::Missing("version"))?;
+    let mut candidates: Vec<_> = (0..version.targets.len())
         .filter_map(|position| {
             let provider = rules.provider(version.targets[position].provider)?;
             (provider.organization == model.organization).then(|| Candidate {
@@ -57,13 +59,17 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
         })
         .collect();
     if candidates.is_empty() {
-        return Err(Refusal {
-            missing: "provider",
-        });
+        return Err(Refusal::Missing("provider"));
     }
     if candidates.len() < version.targets.len() {
         // Nobody is refused for this, so nobody else counts it.
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
+    }
+    if let Some(scope) = grant.caller().key().scope.as_deref() {
+        candidates.retain(|it| scope.takes_provider(it.provider.id));
+        if candidates.is_empty() {
+            return Err(Refusal::Forbidden);
+        }
     }
     let label = format!("{}@{}", model.name, version.name);
     let (version, revision) = (Arc::clone(version), rules.revision());
@@ -128,11 +134,14 @@ impl Candidate {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the model's {} is not in force on this edge yet",
-            self.missing
-        )
+        match self {
+            Self::Missing(what) => {
+                write!(f, "the model's {what} is not in force on this edge yet")
+            }
+            Self::Forbidden => {
+                f.write_str("the key may not be used with any provider of the model")
+            }
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub mod mapping;
 pub mod provider;
 pub mod model;
 pub mod limit;
+pub mod glob;
+pub mod scope;
 pub mod key;
 pub mod credential;
 pub mod object;

@@ -16,4 +16,6 @@ pub struct Project {
     pub name: String,
     /// How its requests are treated where there is not room for all.
     pub traffic: Traffic,
+    /// How old a secret of its keys may be and still work, milliseconds; `None` means: as old as it likes.
+    pub key_age_max_ms: Option<u64>,
 }

@@ -91,11 +91,13 @@ impl LimitService for Limits {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = limit::lock(write, &change.name, &change.etag).await;
+        let locked = limit::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Limit", &wire(&row, Revision(0)));
         change.apply(&mut row).map_err(status::invalid)?;
-        let row = limit::update(write, &row).await.map_err(status::store)?;
+        let row = limit::update(draft.write(), &row)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(&row, revision)).await
     }
 
@@ -110,6 +112,9 @@ impl LimitService for Limits {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = limit::lock(draft.write(), &name, &etag).await;
+        let stood = wire(&stood.map_err(status::store)?, Revision(0));
+        draft.before("Limit", &stood);
         limit::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;

@@ -2,6 +2,7 @@
 
 use domain::{
     name::{OrganizationName, ProjectName},
+    rotation::Rotation,
     segment::Slug,
     text,
     violation::Violations,
@@ -21,6 +22,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
+        key_rotation_wire,
         mask::{Field, Mask, Update},
         moment,
         page::List,
@@ -40,6 +42,7 @@ struct Change {
     display_name: Update<String>,
     class: Update<Class>,
     share: Update<Share>,
+    rotation: Update<Option<Rotation>>,
 }
 
 // === impl Projects ===
@@ -112,15 +115,18 @@ impl ProjectService for Projects {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = project::lock(write, &change.name, &change.etag).await;
+        let locked = project::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Project", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
         row.traffic = Traffic {
             class: change.class.or(row.traffic.class),
             share: change.share.or(row.traffic.share),
         };
-        let row = project::update(write, &row).await.map_err(status::store)?;
+        row.rotation = change.rotation.or(row.rotation);
+        let row = project::update(draft.write(), &row)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -135,6 +141,9 @@ impl ProjectService for Projects {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = project::lock(draft.write(), &name, &etag).await;
+        let stood = wire(stood.map_err(status::store)?, Revision(0));
+        draft.before("Project", &stood);
         project::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;
@@ -159,8 +168,14 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("project.display_name", display_name);
     let traffic = traffic(&given, &mut violations);
-    let (Some(parent), Some(project), Some(display_name), Some((class, share))) =
-        (parent, slug, display_name, traffic)
+    let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
+    let (Some(parent), Some(project), Some(display_name), Some((class, share)), true) = (
+        parent,
+        slug,
+        display_name,
+        traffic,
+        violations.is_empty(),
+    )
     else {
         return Err(violations);
     };
@@ -173,6 +188,7 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
         name,
         display_name,
         traffic: Traffic { class, share },
+        rotation,
     })
 }
 
@@ -213,6 +229,7 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         Field::changes("display_name", !given.display_name.is_empty()),
         Field::changes("traffic_class", given.traffic_class != 0),
         Field::changes("traffic_share", given.traffic_share != 0),
+        Field::changes("key_rotation", given.key_rotation.is_some()),
     ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -220,11 +237,13 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("project.display_name", display_name);
     let traffic = traffic(&given, &mut violations);
-    let (Some(mask), Some(name), Some(display_name), Some((class, share))) =
-        (mask, name, display_name, traffic)
+    let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
+    let (Some(mask), Some(name), Some(display_name), Some((class, share)), true) =
+        (mask, name, display_name, traffic, violations.is_empty())
     else {
         return Err(violations);
     };
+    let rotation = mask.pick("key_rotation", rotation);
     let display_name = mask.pick("display_name", display_name);
     Ok(Change {
         name,
@@ -232,6 +251,7 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         display_name,
         class: mask.pick("traffic_class", class),
         share: mask.pick("traffic_share", share),
+        rotation,
     })
 }
 
@@ -246,5 +266,6 @@ fn wire(row: Row, written: Revision) -> admin::Project {
         display_name: row.display_name,
         traffic_class: class_shown(row.traffic.class).into(),
         traffic_share: row.traffic.share.get().into(),
+        key_rotation: row.rotation.map(key_rotation_wire::shown),
     }
 }

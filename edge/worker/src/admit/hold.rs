@@ -77,6 +77,11 @@ pub fn describe() {
 // === impl Guess ===
 
 impl Guess {
+    /// All tokens.
+    pub const fn total(&self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+
     /// How much of a limit in this unit. A request that is counted in tokens takes at least one.
     fn of(self, unit: Unit) -> u64 {
         let tokens = match unit {

@@ -1,30 +1,14 @@
-//! What an account is told while it is open: what is known at its beginning, and what has become of each attempt.
+//! What an account is told while it is open: what is known at its beginning, and what has passed.
 //!
 //! Plain facts; what they are charged is decided where the account is kept.
 
 use dialect::Tokens;
 use policy::{
-    id::{ModelId, ProviderId, VersionId},
-    key::Key,
+    id::{ModelId, VersionId},
     revision::Revision,
 };
 
-/// An attempt that gave no answer, as whoever made it tells it.
-#[derive(Clone, Copy)]
-pub struct Missed<'a> {
-    /// Who was asked.
-    pub provider: ProviderId,
-    /// The provider's name for the model; empty where none was named.
-    pub provider_model: &'a str,
-    /// See `Attempt::code`.
-    pub code: &'static str,
-    /// See `Attempt::status`.
-    pub status: u16,
-    /// Whether the provider may have begun to work on it.
-    pub sent: bool,
-    /// Whether the provider answered with an error, and bills nothing unless it says so.
-    pub refused: bool,
-}
+use crate::identify::Caller;
 
 /// What has been seen of an answer's usage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +22,7 @@ pub struct Tally {
 /// What is known of a request when its account is opened.
 pub struct Opening<'a> {
     /// Whose.
-    pub key: &'a Key,
+    pub caller: &'a Caller,
     /// The public model; zeroes where there is none.
     pub model: ModelId,
     /// Its version.

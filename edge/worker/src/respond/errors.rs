@@ -57,6 +57,13 @@ errors! {
     INVALID_KEY = "invalid_api_key" 401 INVALID Caller false;
     REVOKED_KEY = "api_key_revoked" 401 INVALID Caller false;
     EXPIRED_KEY = "api_key_expired" 401 INVALID Caller false;
+    ROTATED_KEY = "api_key_rotated" 401 INVALID Caller false;
+    TOO_OLD_KEY = "api_key_too_old" 401 INVALID Caller false;
+    DISABLED_KEY = "api_key_disabled" 401 INVALID Caller false;
+    KEY_ADDRESS = "api_key_address_forbidden" 403 INVALID Caller false;
+    KEY_ENDPOINT = "api_key_endpoint_forbidden" 403 INVALID Caller false;
+    KEY_PROVIDER = "api_key_provider_forbidden" 403 INVALID Caller false;
+    KEY_TOKENS = "request_too_many_tokens" 400 INVALID Caller false;
     PASSTHROUGH_CLOSED = "passthrough_not_allowed" 403 INVALID Caller false;
     UNSAFE_PATH = "unsafe_path" 400 INVALID Caller false;
     INVALID_QUERY = "invalid_query" 400 INVALID Caller false;

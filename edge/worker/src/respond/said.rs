@@ -10,6 +10,7 @@ use payload::jq::Fault;
 
 use crate::{
     admit::hold,
+    authorize,
     call::failure::Failure,
     identify,
     pipeline::Refusal,
@@ -18,7 +19,7 @@ use crate::{
         errors,
         unmodelled::{of_passing, of_upload},
     },
-    transform, translate,
+    route, transform, translate,
 };
 
 /// The longest model name that is repeated in a message, in bytes.
@@ -51,26 +52,17 @@ pub fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
-        Refusal::Authorize(refusal) => {
-            let name = &refusal.model;
-            let message = if name.len() <= MODEL_BYTES_SHOWN {
-                format!("The model `{name}` does not exist, or the key may not use it.")
-            } else {
-                sentence(refusal)
-            };
-            Said {
-                error: errors::MODEL_NOT_FOUND,
-                message,
-                param: Some(Cow::Borrowed("model")),
-            }
-        }
+        Refusal::Authorize(refusal) => of_authorize(refusal),
         Refusal::Closed(closed) => Said {
             error: errors::PASSTHROUGH_CLOSED,
             message: sentence(closed),
             param: None,
         },
         Refusal::Route(refusal) => Said {
-            error: errors::DANGLING,
+            error: match refusal {
+                route::Refusal::Missing(_) => errors::DANGLING,
+                route::Refusal::Forbidden => errors::KEY_PROVIDER,
+            },
             message: sentence(refusal),
             param: None,
         },
@@ -132,7 +124,33 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
         identify::Refusal::Unknown => errors::INVALID_KEY,
         identify::Refusal::Revoked => errors::REVOKED_KEY,
         identify::Refusal::Expired => errors::EXPIRED_KEY,
+        identify::Refusal::Disabled => errors::DISABLED_KEY,
+        identify::Refusal::Replaced => errors::ROTATED_KEY,
+        identify::Refusal::TooOld => errors::TOO_OLD_KEY,
         identify::Refusal::Dangling(_) => errors::DANGLING,
+    }
+}
+
+/// What the caller may not is told without what others may; of a model its own word for it is repeated.
+fn of_authorize(refusal: &authorize::Refusal) -> Said {
+    use authorize::Refusal::{Address, Endpoint, Model, Provider, TooLarge};
+    let (error, param) = match refusal {
+        Model(_) => (errors::MODEL_NOT_FOUND, Some(Cow::Borrowed("model"))),
+        Endpoint => (errors::KEY_ENDPOINT, None),
+        Address => (errors::KEY_ADDRESS, None),
+        Provider => (errors::KEY_PROVIDER, None),
+        TooLarge { .. } => (errors::KEY_TOKENS, None),
+    };
+    let message = match refusal {
+        Model(name) if name.len() <= MODEL_BYTES_SHOWN => {
+            format!("The model `{name}` does not exist, or the key may not use it.")
+        }
+        refusal => sentence(refusal),
+    };
+    Said {
+        error,
+        message,
+        param,
     }
 }
 

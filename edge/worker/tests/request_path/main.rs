@@ -32,3 +32,5 @@ mod encrypted;
 mod passing;
 mod sockets;
 mod shaping;
+mod scopes;
+mod cutting;

@@ -20,9 +20,9 @@ use crate::{
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-const REALTIME: &str = "/v1/realtime?model=chat";
+pub const REALTIME: &str = "/v1/realtime?model=chat";
 
-fn hello(path: &str, headers: &str) -> String {
+pub fn hello(path: &str, headers: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nhost: edge\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n\
@@ -30,7 +30,7 @@ fn hello(path: &str, headers: &str) -> String {
     )
 }
 
-fn bearer(edge: &Edge) -> String {
+pub fn bearer(edge: &Edge) -> String {
     format!("authorization: Bearer {}\r\n", edge.key.text.as_str())
 }
 
@@ -47,7 +47,7 @@ async fn welcome(peer: &mut Peer, headers: &str) -> Received {
 }
 
 /// A socket through the edge, both ends of it.
-async fn open(edge: &Edge, provider: &Provider) -> (Client, Peer) {
+pub async fn open(edge: &Edge, provider: &Provider) -> (Client, Peer) {
     let mut client = edge.connect().await;
     client.write(hello(REALTIME, &bearer(edge))).await;
     let mut peer = provider.accept().await;
@@ -100,7 +100,7 @@ fn done(input: u64, output: u64) -> Vec<u8> {
 }
 
 /// The number and the words of a server's close frame.
-async fn farewell(client: &mut Client) -> (u16, String) {
+pub async fn farewell(client: &mut Client) -> (u16, String) {
     let head = client.take(2).await;
     assert_eq!(head[0], 0x88, "a close frame");
     let payload = client.take(head[1].into()).await;
@@ -310,7 +310,7 @@ async fn a_revoked_key_silence_and_a_drain_end_a_socket() {
     edge.ended().await;
     let mut edge = Setup::default().start(&[provider.base_url()]);
     let (mut client, _peer) = open(&edge, &provider).await;
-    edge.writer.revoke(&edge.key.key_id);
+    edge.writer.revoke(&edge.key.key_id, false);
     assert_eq!(
         farewell(&mut client).await,
         (1_008, "api_key_revoked".to_owned())

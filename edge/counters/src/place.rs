@@ -31,7 +31,7 @@ const SENTINEL_PORT: u16 = 26_379;
 #[derive(Clone)]
 pub(crate) enum Place {
     /// Always there.
-    Fixed(Client),
+    Fixed(Arc<Client>),
     /// Where sentinels say.
     Watched(Arc<Watched>),
 }
@@ -77,13 +77,13 @@ impl Place {
         if let Some(rest) = url.strip_prefix("rediss+sentinel://") {
             return Watched::read("rediss", rest, open).map(|it| Self::Watched(Arc::new(it)));
         }
-        open(url).map(Self::Fixed)
+        open(url).map(|client| Self::Fixed(Arc::new(client)))
     }
 
     /// Where it is now.
     pub(crate) async fn now(&self) -> Result<Client, Lost> {
         match self {
-            Self::Fixed(client) => Ok(client.clone()),
+            Self::Fixed(client) => Ok((**client).clone()),
             Self::Watched(watched) => watched.primary().await,
         }
     }

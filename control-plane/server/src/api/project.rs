@@ -169,13 +169,8 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
     let display_name = violations.take("project.display_name", display_name);
     let traffic = traffic(&given, &mut violations);
     let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
-    let (Some(parent), Some(project), Some(display_name), Some((class, share)), true) = (
-        parent,
-        slug,
-        display_name,
-        traffic,
-        violations.is_empty(),
-    )
+    let (Some(parent), Some(project), Some(display_name), Some((class, share)), true) =
+        (parent, slug, display_name, traffic, violations.is_empty())
     else {
         return Err(violations);
     };

@@ -291,6 +291,7 @@ impl World {
             id: ProjectId::from_bytes(draw()),
             name: project_name(slug),
             display_name: String::new(),
+            traffic: policy::traffic::Traffic::default(),
             rotation: None,
         };
         let row = project::create(&mut write, new).await.unwrap();

@@ -94,8 +94,8 @@ async fn the_class_of_a_project_says_who_goes_next_and_a_client_may_only_lower_i
                 .map(|class| ("x-sluice-priority", class))
                 .into_iter()
                 .collect();
-            let reply = client.request("POST", PATH, &[&[JSON], &*headers].concat(), body(who));
-            let reply = reply.await;
+            let headers = [&[JSON], &*headers].concat();
+            let reply = client.request("POST", PATH, &headers, body(who)).await;
             let reply = reply.expect("it is answered");
             let status = reply.status.as_u16();
             reply.bytes().await.expect("it is whole");

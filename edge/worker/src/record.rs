@@ -32,7 +32,6 @@ use tokio::sync::mpsc;
 use crate::{
     admit::{Permit, hold::Hold},
     cuts::{Cuts, Heard},
-    identify::Caller,
     request::{Arrival, Request, endpoint},
     route::Plan,
 };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use harness::{
+    admin::Admin,
     client,
     provider::{Provider, Step},
     site::{Plan, Site},
@@ -13,7 +14,7 @@ use proto::admin::{
     CreateKeyRequest, CreateProjectRequest, Key, Project, TrafficClass, UpdateProjectRequest,
 };
 use scenarios::openai;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 const PATH: &str = "/v1/chat/completions";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -22,16 +23,90 @@ fn body(who: &str) -> String {
     format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"{who}"}}]}}"#)
 }
 
+/// A provider that answers each request when the gate lets it.
+async fn held(gate: &Arc<Semaphore>) -> Provider {
+    let gate = Arc::clone(gate);
+    Provider::start(move |asked| {
+        let mut answer = openai::answer(asked);
+        answer.steps.insert(0, Step::Wait(Arc::clone(&gate)));
+        answer
+    })
+    .await
+}
+
+/// Makes the project `nightly` in the lowest class; gives a key of it.
+async fn nightly(admin: &Admin, tenant: &Tenant) -> String {
+    let request = CreateProjectRequest {
+        parent: tenant.organization.clone(),
+        project_id: "nightly".to_owned(),
+        project: Some(Project {
+            traffic_class: TrafficClass::Batch.into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let made = admin.projects().create_project(request).await;
+    let made = made.expect("a project is made").into_inner();
+    let traffic = (made.traffic_class(), made.traffic_share);
+    assert_eq!(traffic, (TrafficClass::Batch, 1));
+    let request = CreateKeyRequest {
+        parent: made.name,
+        key: Some(Key::default()),
+        ..Default::default()
+    };
+    let key = admin.keys().create_key(request).await;
+    key.expect("a key is made").into_inner().text
+}
+
+/// Puts the tenant's own project in the highest class.
+async fn raise(admin: &Admin, tenant: &Tenant) {
+    let request = |traffic_share| UpdateProjectRequest {
+        project: Some(Project {
+            name: tenant.project.clone(),
+            traffic_class: TrafficClass::Critical.into(),
+            traffic_share,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let raised = admin.projects().update_project(request(3)).await;
+    let raised = raised.expect("a project is changed").into_inner();
+    let traffic = (raised.traffic_class(), raised.traffic_share);
+    assert_eq!(traffic, (TrafficClass::Critical, 3));
+    let refused = admin.projects().update_project(request(1_001)).await;
+    let refused = refused.expect_err("it is too much");
+    assert!(refused.message().contains("traffic_share"), "{refused}");
+}
+
+/// Asks for this, in this class where one is named; ends with the status.
+fn ask(site: &Site, key: &str, who: &'static str, class: Option<&'static str>) -> JoinHandle<u16> {
+    let (url, key) = (site.url(0), key.to_owned());
+    tokio::spawn(async move {
+        let client = client::Client::connect(&url, &key).await;
+        let mut client = client.expect("it connects");
+        let class = class.map(|class| ("x-sluice-priority", class));
+        let headers: Vec<_> = [JSON].into_iter().chain(class).collect();
+        let reply = client.request("POST", PATH, &headers, body(who)).await;
+        let reply = reply.expect("it is answered");
+        let status = reply.status.as_u16();
+        reply.bytes().await.expect("it is whole");
+        status
+    })
+}
+
+async fn one_waits(site: &Site, class: &str) {
+    let labels = format!(r#"class="{class}""#);
+    let is_there = async || {
+        let waiting = site.count(0, "sluice_shaping_waited_total", &labels).await;
+        (waiting == 1).then_some(())
+    };
+    until("it waits", is_there).await;
+}
+
 #[tokio::test]
 async fn the_class_of_a_project_says_who_goes_next_and_a_client_may_only_lower_it() {
     let gate = Arc::new(Semaphore::new(0));
-    let held = Arc::clone(&gate);
-    let provider = Provider::start(move |asked| {
-        let mut answer = openai::answer(asked);
-        answer.steps.insert(0, Step::Wait(Arc::clone(&held)));
-        answer
-    })
-    .await;
+    let provider = held(&gate).await;
     let plan = Plan {
         edge_settings: vec![
             ("SLUICE_SHAPING__UNDER_WAY_MAX", "1".to_owned()),
@@ -44,109 +119,27 @@ async fn the_class_of_a_project_says_who_goes_next_and_a_client_may_only_lower_i
     let admin = site.admin();
     let tenant = Tenant::make(&admin, "acme", &provider.base_url()).await;
     let (_, web) = tenant.key().await;
-    // One project is made in a class, the other one is put into one.
-    let nightly = CreateProjectRequest {
-        parent: tenant.organization.clone(),
-        project_id: "nightly".to_owned(),
-        project: Some(Project {
-            traffic_class: TrafficClass::Batch.into(),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let nightly = admin.projects().create_project(nightly).await;
-    let nightly = nightly.expect("a project is made").into_inner();
-    assert_eq!(
-        (nightly.traffic_class(), nightly.traffic_share),
-        (TrafficClass::Batch, 1)
-    );
-    let request = CreateKeyRequest {
-        parent: nightly.name,
-        key: Some(Key::default()),
-        ..Default::default()
-    };
-    let nightly = admin.keys().create_key(request).await;
-    let nightly = nightly.expect("a key is made").into_inner().text;
-    let critical = UpdateProjectRequest {
-        project: Some(Project {
-            name: tenant.project.clone(),
-            traffic_class: TrafficClass::Critical.into(),
-            traffic_share: 3,
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let updated = admin.projects().update_project(critical).await;
-    let updated = updated.expect("a project is changed").into_inner();
-    assert_eq!(
-        (updated.traffic_class(), updated.traffic_share),
-        (TrafficClass::Critical, 3)
-    );
+    let nightly = nightly(&admin, &tenant).await;
+    raise(&admin, &tenant).await;
     site.propagated().await;
 
-    let ask = |key: &str, who: &'static str, class: Option<&'static str>| {
-        let (url, key) = (site.url(0), key.to_owned());
-        tokio::spawn(async move {
-            let mut client = client::Client::connect(&url, &key)
-                .await
-                .expect("it connects");
-            let headers: Vec<_> = class
-                .map(|class| ("x-sluice-priority", class))
-                .into_iter()
-                .collect();
-            let headers = [&[JSON], &*headers].concat();
-            let reply = client.request("POST", PATH, &headers, body(who)).await;
-            let reply = reply.expect("it is answered");
-            let status = reply.status.as_u16();
-            reply.bytes().await.expect("it is whole");
-            status
-        })
-    };
-    let waiting = async |class: &str, number: u64| {
-        let labels = format!(r#"class="{class}""#);
-        let is_there = async || {
-            let waiting = site.count(0, "sluice_shaping_waited_total", &labels).await;
-            (waiting == number).then_some(())
-        };
-        until("it waits", is_there).await;
-    };
-    let first = ask(&web, "first", None);
-    until("the first is under way", async || {
-        (provider.count() == 1).then_some(())
-    })
-    .await;
+    let first = ask(&site, &web, "first", None);
+    let under_way = async || (provider.count() == 1).then_some(());
+    until("the first is under way", under_way).await;
     // A client cannot raise itself out of its project's class, and can lower itself.
-    let raised = ask(&nightly, "nightly", Some("critical"));
-    waiting("batch", 1).await;
-    let lowered = ask(&web, "lowered", Some("standard"));
-    waiting("standard", 1).await;
-    let urgent = ask(&web, "urgent", None);
-    waiting("critical", 1).await;
+    let raised = ask(&site, &nightly, "nightly", Some("critical"));
+    one_waits(&site, "batch").await;
+    let lowered = ask(&site, &web, "lowered", Some("standard"));
+    one_waits(&site, "standard").await;
+    let urgent = ask(&site, &web, "urgent", None);
+    one_waits(&site, "critical").await;
     for asked in [first, urgent, lowered, raised] {
         gate.add_permits(1);
         assert_eq!(asked.await.expect("it ends"), 200);
     }
-    let order: Vec<_> = provider.asked().iter().map(|it| it.body.clone()).collect();
-    let at = |who: &str| {
-        let found = order
-            .iter()
-            .position(|body| body.windows(who.len()).any(|it| it == who.as_bytes()));
-        found.expect("the provider got it")
-    };
-    assert_eq!(
-        [at("first"), at("urgent"), at("lowered"), at("nightly")],
-        [0, 1, 2, 3]
-    );
-
-    let odd = UpdateProjectRequest {
-        project: Some(Project {
-            name: tenant.project,
-            traffic_share: 1_001,
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let refused = admin.projects().update_project(odd).await;
-    let refused = refused.expect_err("it is too much");
-    assert!(refused.message().contains("traffic_share"), "{refused}");
+    let asked = provider.asked();
+    let order = asked.iter().map(|it| String::from_utf8_lossy(&it.body));
+    for (body, who) in order.zip(["first", "urgent", "lowered", "nightly"]) {
+        assert!(body.contains(who), "{body}, and not {who}");
+    }
 }

@@ -5,7 +5,10 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{borrow::Cow, convert::Infallible, rc::Rc, sync::Arc, task::Context, time::Duration};
+use std::{
+    borrow::Cow, convert::Infallible, ops::ControlFlow, rc::Rc, sync::Arc, task::Context,
+    time::Duration,
+};
 
 use counters::Counters;
 use dialect::{
@@ -34,7 +37,7 @@ use crate::{
     relay::{self, Relay, relay},
     request::{
         self, Arrival, Head, Keep, Request, address,
-        endpoint::{Endpoint, Listed, Server},
+        endpoint::{Asked, Endpoint, Listed, Server},
     },
     route::{self, Plan},
     transform::{self, Transformer},
@@ -193,6 +196,37 @@ impl Pipeline {
         Ok(passage.run(arrival, parts, incoming).await?)
     }
 
+    /// Who asks a model what; or what can be told at once. Apart, so that no request carries its head to its end.
+    fn enter(
+        &self,
+        rules: &Rules,
+        arrival: &Arrival,
+        parts: Parts,
+    ) -> Result<ControlFlow<Vec<u8>, (Caller, Asked, Head)>, Refusal> {
+        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
+        let keep = Keep {
+            end_user: rules.any_asks_end_user(),
+            spare: rules.copies_headers(),
+        };
+        let head = Head::read(parts, keep)?;
+        let caller = self.identify.caller(rules, &head)?;
+        authorize::enter(caller.key(), client, head.endpoint().word())?;
+        let told = match head.endpoint() {
+            Endpoint::Inference(asked) => {
+                let asked = asked.clone();
+                return Ok(ControlFlow::Continue((caller, asked, head)));
+            }
+            Endpoint::Models(listed) => list_models(rules, &caller, listed),
+            Endpoint::Model(model) => one_model(rules, caller, model)?,
+            Endpoint::Server(what) => about_server(*what),
+            Endpoint::Ready { model, version } => {
+                served(rules, caller, model, version.as_deref())?;
+                server::model_ready(model)
+            }
+        };
+        Ok(ControlFlow::Break(told))
+    }
+
     /// Answers one request.
     pub async fn run(
         &self,
@@ -201,27 +235,9 @@ impl Pipeline {
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
-        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
-        let keep = Keep {
-            end_user: rules.any_asks_end_user(),
-            spare: rules.copies_headers(),
-        };
-        let head = Head::read(parts, client, keep)?;
-        let caller = self.identify.caller(&rules, &head)?;
-        authorize::enter(caller.key(), head.client(), head.endpoint().word())?;
-        let asked = match head.endpoint() {
-            Endpoint::Inference(asked) => asked.clone(),
-            Endpoint::Models(listed) => {
-                return Ok(Reply::Told(list_models(&rules, &caller, listed)));
-            }
-            Endpoint::Model(model) => {
-                return Ok(Reply::Told(one_model(&rules, caller, model)?));
-            }
-            Endpoint::Server(what) => return Ok(Reply::Told(about_server(*what))),
-            Endpoint::Ready { model, version } => {
-                served(&rules, caller, model, version.as_deref())?;
-                return Ok(Reply::Told(server::model_ready(model)));
-            }
+        let (caller, asked, head) = match self.enter(&rules, arrival, parts)? {
+            ControlFlow::Continue(entered) => entered,
+            ControlFlow::Break(told) => return Ok(Reply::Told(told)),
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
         let (plan, limits) = decide(&rules, caller, &request, arrival)?;

@@ -16,7 +16,7 @@ mod refusal;
 pub mod content;
 pub mod tensors;
 
-use std::{borrow::Cow, net::IpAddr, rc::Rc, time::Duration};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use dialect::{
@@ -67,7 +67,6 @@ pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-con
 pub struct Head {
     endpoint: Endpoint,
     key: Option<Key>,
-    client: Option<IpAddr>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
     // Boxed, as all that only some requests have: every request in flight carries this.
@@ -135,8 +134,7 @@ pub struct Bounds {
 
 impl Head {
     /// Takes what is needed of a head and forgets the rest, or keeps of it what is no key where a version may send it on.
-    /// `client` is from where it comes, where that can be told.
-    pub fn read(mut parts: Parts, client: Option<IpAddr>, keep: Keep) -> Result<Self, Refusal> {
+    pub fn read(mut parts: Parts, keep: Keep) -> Result<Self, Refusal> {
         let endpoint = Endpoint::at(parts.uri.path(), parts.uri.query());
         let mut endpoint = endpoint.ok_or(Refusal::UnknownPath)?;
         let (method, allowed) = endpoint.method();
@@ -188,7 +186,6 @@ impl Head {
         Ok(Self {
             endpoint,
             key,
-            client,
             forwarded,
             content_length,
             end_user,
@@ -201,11 +198,6 @@ impl Head {
     /// What is asked for.
     pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
-    }
-
-    /// The client's address; `None` when it cannot be told.
-    pub const fn client(&self) -> Option<IpAddr> {
-        self.client
     }
 
     /// The key text, without the word `Bearer`.

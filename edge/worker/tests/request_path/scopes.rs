@@ -123,7 +123,7 @@ async fn a_socket_is_opened_only_for_what_the_key_is_held_to() {
         Scope {
             endpoints: vec!["realtime".to_owned()],
             providers: vec![provider_id(0)],
-            ..models("ch?t")
+            ..models("ch*t")
         },
     );
     drop(open(&edge, &provider).await);

@@ -153,6 +153,11 @@ async fn a_revocation_that_asks_for_it_cuts_streams_and_the_record_says_so() {
     }
     let took = since.elapsed();
     assert!(took < Duration::from_secs(1), "it took {took:?}");
+    assert_recorded_as_cut(&site).await;
+}
+
+/// Both streams stand in the ledger as cut, with what had passed.
+async fn assert_recorded_as_cut(site: &Site) {
     let mut database = site.database.connect().await;
     let recorded = wait::until("the usage is recorded", async || {
         let rows = sqlx::query("SELECT outcome, status, output_tokens FROM usage_record");

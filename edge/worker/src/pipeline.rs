@@ -126,6 +126,9 @@ pub enum Refusal {
     Call(Box<Unanswered>),
 }
 
+/// A body that can be told at once, or who asks a model what.
+type Entered = ControlFlow<Vec<u8>, (Caller, Asked, Head)>;
+
 // === impl Pipeline ===
 
 impl Pipeline {
@@ -202,7 +205,7 @@ impl Pipeline {
         rules: &Rules,
         arrival: &Arrival,
         parts: Parts,
-    ) -> Result<ControlFlow<Vec<u8>, (Caller, Asked, Head)>, Refusal> {
+    ) -> Result<Entered, Refusal> {
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let keep = Keep {
             end_user: rules.any_asks_end_user(),

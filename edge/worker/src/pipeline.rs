@@ -200,12 +200,7 @@ impl Pipeline {
     }
 
     /// Who asks a model what; or what can be told at once. Apart, so that no request carries its head to its end.
-    fn enter(
-        &self,
-        rules: &Rules,
-        arrival: &Arrival,
-        parts: Parts,
-    ) -> Result<Entered, Refusal> {
+    fn enter(&self, rules: &Rules, arrival: &Arrival, parts: Parts) -> Result<Entered, Refusal> {
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let keep = Keep {
             end_user: rules.any_asks_end_user(),

@@ -118,7 +118,7 @@ impl Failure {
     }
 
     /// Its name in records and metrics: the code that a client would get, or that the provider said it.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Unreachable(CannotDial::Forbidden) => "upstream_address_forbidden",
             Self::Misconfigured(_) => "upstream_misconfigured",

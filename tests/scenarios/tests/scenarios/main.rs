@@ -11,6 +11,7 @@ mod revocation;
 mod outage;
 mod limits;
 mod limit_kinds;
+mod concurrency;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -41,6 +41,7 @@ pub fn encode(object: &Object) -> Vec<u8> {
             provider_id: it.provider.as_bytes().to_vec(),
             secret: it.secret.clone(),
             allowed_origin: it.allowed_origin.clone(),
+            exchange_origins: it.exchange_origins.clone(),
         }
         .encode_to_vec(),
         Object::Pepper(it) => wire::PepperPolicy {
@@ -70,6 +71,7 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
                 provider,
                 secret: it.secret,
                 allowed_origin,
+                exchange_origins: it.exchange_origins,
             })
         }
         Kind::Pepper => {

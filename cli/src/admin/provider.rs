@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The longest credential that is read; the API's own bound. Full: it is refused, since it is another file.
-const CREDENTIAL_BYTES_MAX: u64 = 8_192;
+const CREDENTIAL_BYTES_MAX: u64 = 16_384;
 
 /// A new one.
 #[derive(Debug, Clone, Args)]
@@ -41,6 +41,9 @@ pub struct Edit {
     /// Let the edges of every region use it
     #[arg(long, conflicts_with = "region")]
     every_region: bool,
+    /// Let its credential be exchanged where its kind does and nowhere else
+    #[arg(long, conflicts_with = "exchange_origin")]
+    no_exchange_origin: bool,
 }
 
 /// The kinds of providers.
@@ -62,6 +65,7 @@ enum Kind {
     Cohere,
     AzureOpenai,
     Bedrock,
+    Vertex,
     OpenInference,
     CustomHttp,
 }
@@ -74,7 +78,8 @@ struct Fields {
     /// Where its API stands; empty for the default of its kind
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// A file that holds what we present to it; `-` is standard input
+    /// A file that holds what we present to it, or what edges exchange for it, such as the JSON key of a service
+    /// account; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "credential_env")]
     credential_file: Option<PathBuf>,
     /// The name of a variable that holds what we present to it
@@ -83,6 +88,9 @@ struct Fields {
     /// A region whose edges may use it; may be repeated. Without one: every region
     #[arg(long, value_name = "REGION")]
     region: Vec<String>,
+    /// An origin at which its credential may be exchanged for tokens, beside those of its kind; may be repeated
+    #[arg(long, value_name = "URL")]
+    exchange_origin: Vec<String>,
     /// Whether `stream_options` may be sent to it
     #[arg(long, value_name = "ANSWER")]
     stream_options: Option<StreamOptions>,
@@ -118,6 +126,7 @@ impl Wanted for New {
             display_name: self.fields.display_name.unwrap_or_default(),
             base_url: self.fields.base_url.unwrap_or_default(),
             regions: self.fields.region,
+            exchange_origins: self.fields.exchange_origin,
             stream_options: self.fields.stream_options.and_then(StreamOptions::wire),
             passthrough: self.fields.passthrough == Some(Passthrough::Yes),
             ..Default::default()
@@ -144,6 +153,11 @@ impl Change for Edit {
             display_name: mask.take("display_name", fields.display_name.clone()),
             base_url: mask.take("base_url", fields.base_url.clone()),
             regions: mask.take_list("regions", &fields.region, self.every_region),
+            exchange_origins: mask.take_list(
+                "exchange_origins",
+                &fields.exchange_origin,
+                self.no_exchange_origin,
+            ),
             stream_options: mask.take(
                 "stream_options",
                 fields.stream_options.map(StreamOptions::wire),
@@ -218,6 +232,7 @@ impl Kind {
             Self::Cohere => ProviderKind::Cohere,
             Self::AzureOpenai => ProviderKind::AzureOpenai,
             Self::Bedrock => ProviderKind::Bedrock,
+            Self::Vertex => ProviderKind::Vertex,
             Self::OpenInference => ProviderKind::OpenInference,
             Self::CustomHttp => ProviderKind::Custom,
         }

@@ -153,6 +153,11 @@ impl BaseUrl {
     pub fn origin(&self) -> &str {
         &self.origin
     }
+
+    /// Whether anything stands behind its origin.
+    pub fn has_path(&self) -> bool {
+        self.text.matches('/').count() > 2
+    }
 }
 
 impl fmt::Display for InvalidBaseUrl {

@@ -11,6 +11,8 @@ pub mod page;
 pub mod text;
 pub mod region;
 pub mod base_url;
+pub mod exchange_origin;
+pub mod credential;
 pub mod mapping;
 pub mod provider;
 pub mod model;

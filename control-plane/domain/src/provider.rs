@@ -4,7 +4,7 @@ use policy::{provider::ProviderKind, region::Region};
 
 use crate::{
     base_url::{self, BaseUrl},
-    mapping, region, text,
+    exchange_origin, mapping, region, text,
     violation::Violations,
 };
 
@@ -21,6 +21,8 @@ pub struct Wanted<'a> {
     pub regions: &'a [String],
     /// Whether `stream_options.include_usage` may be sent; `None` means: the default of its kind.
     pub stream_options: Option<bool>,
+    /// Where its credential may be exchanged for a token, beside where its kind does.
+    pub exchange_origins: &'a [String],
     /// How it is asked and read; `None` means: as its kind says.
     pub mapping: Option<mapping::Wanted>,
     /// Whether any path of its API may be reached by passing through.
@@ -40,6 +42,8 @@ pub struct Checked {
     pub regions: Vec<Region>,
     /// Whether `stream_options.include_usage` may be sent.
     pub stream_options: bool,
+    /// Where its credential may be exchanged for a token, beside where its kind does.
+    pub exchange_origins: Vec<String>,
     /// How it is asked and read; for a custom one, and for none else.
     pub mapping: Option<mapping::Checked>,
     /// Whether any path of its API may be reached by passing through.
@@ -61,6 +65,8 @@ impl Wanted<'_> {
             base_url::resolve(self.kind, self.base_url),
         );
         let regions = region::list(self.regions, "provider.regions", &mut violations);
+        let field = "provider.exchange_origins";
+        let exchange_origins = exchange_origin::list(self.exchange_origins, field, &mut violations);
         let mapping = match (self.kind, self.mapping) {
             (ProviderKind::Custom, wanted) => {
                 mapping::check(wanted.unwrap_or_default(), &mut violations)
@@ -88,6 +94,7 @@ impl Wanted<'_> {
             base_url,
             regions,
             stream_options,
+            exchange_origins,
             mapping,
             passthrough: self.passthrough,
         })
@@ -106,6 +113,7 @@ mod tests {
             base_url: "",
             regions: &[],
             stream_options: None,
+            exchange_origins: &[],
             mapping: None,
             passthrough: false,
         };
@@ -131,6 +139,7 @@ mod tests {
             base_url: "",
             regions: &["EU".to_owned()],
             stream_options: None,
+            exchange_origins: &[],
             mapping: Some(mapping::Wanted::default()),
             passthrough: false,
         };

@@ -1,4 +1,4 @@
-//! The credential of a provider as edges are told of it: in the secrets lane, bound to one origin.
+//! The credential of a provider as edges are told of it: in the secrets lane, bound to where it may go.
 //!
 //! Sees it in clear, and keeps nothing.
 
@@ -12,20 +12,28 @@ use policy::{
 
 use crate::write::Write;
 
+/// Where a credential may go.
+pub(crate) struct Bounds<'a> {
+    /// Where it is presented.
+    pub(crate) base_url: &'a BaseUrl,
+    /// Where it may be exchanged for a token, beside where its provider's kind does.
+    pub(crate) exchange_origins: &'a [String],
+}
+
 /// Notes that the provider's credential stands so from now on.
 pub(crate) fn put(
     write: &mut Write,
     provider: ProviderId,
-    base_url: &BaseUrl,
+    bounds: &Bounds<'_>,
     clear: &[u8],
     audience: Audience,
 ) {
-    let (secret, allowed_origin) = (clear.to_vec(), base_url.origin().to_owned());
     write.put(
         Object::Credential(Credential {
             provider,
-            secret,
-            allowed_origin,
+            secret: clear.to_vec(),
+            allowed_origin: bounds.base_url.origin().to_owned(),
+            exchange_origins: bounds.exchange_origins.to_vec(),
         }),
         audience,
     );

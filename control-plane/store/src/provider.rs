@@ -22,7 +22,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    column, conflict, credential,
+    column, conflict,
+    credential::{self, Bounds},
     error::StoreError,
     id::uuid,
     list::{self, Listed},
@@ -50,6 +51,8 @@ pub struct New {
     pub passthrough: bool,
     /// The regions whose edges may use it; empty means: every one.
     pub regions: Vec<Region>,
+    /// Where its credential may be exchanged for a token, beside where its kind does.
+    pub exchange_origins: Vec<String>,
     /// How a custom one is asked and read.
     pub mapping: Option<mapping::Checked>,
     /// What we present to it, sealed; `None` means: nothing.
@@ -77,6 +80,8 @@ pub struct Row {
     pub passthrough: bool,
     /// The regions whose edges may use it; empty means: every one. Can change.
     pub regions: Vec<Region>,
+    /// Where its credential may be exchanged for a token, beside where its kind does. Can change.
+    pub exchange_origins: Vec<String>,
     /// How a custom one is asked and read. Can change.
     pub mapping: Option<mapping::Checked>,
     /// What we present to it, sealed; `None` means: nothing. Can change.
@@ -101,6 +106,7 @@ struct Columns {
     stream_options: bool,
     passthrough: bool,
     regions: Vec<String>,
+    exchange_origins: Vec<String>,
     mapping: Option<String>,
     credential: Option<Vec<u8>>,
     version: i64,
@@ -126,9 +132,8 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.passthrough, it.regions, it.mapping, it.credential, it.version,
-                  it.created_at,
-                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.stream_options, it.passthrough, it.regions, it.exchange_origins, it.mapping, it.credential,
+                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
            WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
@@ -151,8 +156,8 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
     let organization = named::organization(write.connection(), &parent).await?;
     sqlx::query!(
         r#"INSERT INTO provider (id, organization, name, display_name, kind, base_url,
-                                 stream_options, regions, mapping, credential, passthrough)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
+                                 stream_options, regions, exchange_origins, mapping, credential, passthrough)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.provider.as_str(),
@@ -161,6 +166,7 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
         new.base_url.as_str(),
         new.stream_options,
         &column::texts(&new.regions),
+        &new.exchange_origins,
         new.mapping.as_ref().map(kept::write),
         new.credential_sealed,
         new.passthrough,
@@ -193,13 +199,15 @@ pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Resul
     let before = read(write.connection(), &row.name).await?;
     sqlx::query!(
         r#"UPDATE provider SET display_name = $2, base_url = $3, stream_options = $4, regions = $5,
-               mapping = $6, credential = $7, passthrough = $8, version = version + 1, updated_at = now()
+               exchange_origins = $6, mapping = $7, credential = $8, passthrough = $9, version = version + 1,
+               updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
         row.base_url.as_str(),
         row.stream_options,
         &column::texts(&row.regions),
+        &row.exchange_origins,
         row.mapping.as_ref().map(kept::write),
         row.credential_sealed,
         row.passthrough,
@@ -234,9 +242,8 @@ async fn read(connection: &mut PgConnection, name: &ProviderName) -> Result<Row,
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.passthrough, it.regions, it.mapping, it.credential, it.version,
-                  it.created_at,
-                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.stream_options, it.passthrough, it.regions, it.exchange_origins, it.mapping, it.credential,
+                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            JOIN organization ON organization.id = it.organization
            LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
@@ -264,7 +271,11 @@ async fn written(
     }
     let audience = Audience::only(row.regions.clone());
     if let Some(clear) = clear {
-        credential::put(write, row.id, &row.base_url, clear, audience.clone());
+        let bounds = Bounds {
+            base_url: &row.base_url,
+            exchange_origins: &row.exchange_origins,
+        };
+        credential::put(write, row.id, &bounds, clear, audience.clone());
     }
     write.put(Object::Provider(row.object()), audience);
     Ok(row)
@@ -316,6 +327,7 @@ impl Columns {
             stream_options: self.stream_options,
             passthrough: self.passthrough,
             regions: column::regions(&self.regions)?,
+            exchange_origins: self.exchange_origins,
             mapping: self
                 .mapping
                 .map(|text| column::known(kept::read(&text), "provider.mapping"))

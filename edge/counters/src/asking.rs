@@ -188,22 +188,18 @@ impl Parts {
         };
         let term = self.term();
         let answer = clear.connection.reserve(&request, wanted, term).await;
-        match heard(remote, clear, answer) {
-            Some(reply) => {
-                let lines = asked.answered(Some(&reply));
-                self.seated(&request, (demands, lines), (reply, By::Whole), pending)
-            }
-            None => {
-                let levels = (demands, asked.lines.as_slice());
-                let alone = self.local.reserve_alone(&request, levels, Some(&pending));
-                if !matches!(alone, Reserved::Granted { .. }) {
-                    // What Redis may hold is given back.
-                    return (alone, Seats::default());
-                }
-                let lines = asked.answered(None);
-                self.seated(&request, (demands, lines), (alone, By::Share), pending)
-            }
+        if let Some(reply) = heard(remote, clear, answer) {
+            let lines = asked.answered(Some(&reply));
+            return self.seated(&request, (demands, lines), (reply, By::Whole), pending);
         }
+        let levels = (demands, asked.lines.as_slice());
+        let alone = self.local.reserve_alone(&request, levels, Some(&pending));
+        if !matches!(alone, Reserved::Granted { .. }) {
+            // What Redis may hold is given back.
+            return (alone, Seats::default());
+        }
+        let lines = asked.answered(None);
+        self.seated(&request, (demands, lines), (alone, By::Share), pending)
     }
 
     /// Puts together what became of the levels and of the slots.

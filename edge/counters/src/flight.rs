@@ -37,18 +37,17 @@ pub(crate) struct Flight {
     seated: u32,
     /// Requests that ask for one.
     asking: u32,
-    /// What the keeper has for this process, at least.
-    claimed: u32,
+    /// Slots that the keeper has for this process beyond those, and that nobody has. What it has for requests whose answers
+    /// are on their way is not among them.
+    free: u32,
     /// What others had when it was told last.
     others: u64,
-    /// How many more than are taken may stay claimed.
+    /// How many may stay free.
     spare: u32,
     /// The turn of the last thing that was said and is not answered; zero where all is.
     doubt: u64,
     /// The whole number that was said last, and in which turn.
     whole: (u32, u64),
-    /// The turn of the last claim that was answered.
-    answered: u64,
     /// When that was said which was heard last.
     confirmed: Option<Instant>,
     /// When something was said last.
@@ -68,12 +67,11 @@ impl Flight {
             organization,
             seated: 0,
             asking: 0,
-            claimed: 0,
+            free: 0,
             others: 0,
             spare: 0,
             doubt: 0,
             whole: (0, 0),
-            answered: 0,
             confirmed: None,
             said: None,
             used: now,
@@ -92,13 +90,12 @@ impl Flight {
 
     /// Whether a slot is claimed and free.
     pub(crate) fn has_free(&self, amount: u64, now: Instant) -> bool {
-        self.seated < self.claimed
-            && self.others + u64::from(self.seated) < amount
-            && self.is_trusted(now)
+        self.free > 0 && self.others + u64::from(self.seated) < amount && self.is_trusted(now)
     }
 
     /// A request takes a free one.
     pub(crate) const fn sit(&mut self) {
+        self.free = self.free.saturating_sub(1);
         self.seated += 1;
     }
 
@@ -132,21 +129,19 @@ impl Flight {
 
     /// How many slots are left for all.
     pub(crate) fn left(&self, amount: u64) -> u64 {
-        amount.saturating_sub(self.others + u64::from(self.claimed))
+        amount.saturating_sub(self.others + u64::from(self.seated + self.free))
     }
 
-    /// The keeper granted a claim of this turn that was sent at that time, with this slot.
-    pub(crate) fn granted(&mut self, claim: &Claim, slot: &Slot, (turn, sent): (u64, Instant)) {
-        // With others on their way, an answer may be of before theirs.
-        let is_whole = self.asking == 1 && self.answered < turn;
-        self.answered = self.answered.max(turn);
+    /// The keeper granted a claim that was sent at that time, with this slot.
+    pub(crate) fn granted(&mut self, claim: &Claim, slot: &Slot, sent: Instant) {
         self.others = slot.others;
-        self.claimed = if is_whole {
-            slot.own
-        } else {
-            self.claimed.max(slot.own)
-        };
+        if !self.is_trusted(sent) {
+            self.free = 0;
+        }
         self.seat(claim);
+        // Where the keeper has forgotten some, those were of the free ones.
+        let known = slot.own.saturating_sub(self.seated);
+        self.free = (self.free + slot.spare).min(known);
         self.confirmed = self.confirmed.max(Some(sent));
         self.said = self.said.max(Some(sent));
         let left = self.left(claim.amount) / SPARE_PART;
@@ -160,17 +155,19 @@ impl Flight {
         self.seated += claim.more;
     }
 
-    /// A claim has no slot. Where the keeper denied it, it tells how many this process has.
+    /// A claim has no slot; the keeper may have told how things are.
     pub(crate) fn refused(&mut self, claim: &Claim, slot: Option<&Slot>) {
-        self.seat(claim);
-        self.seated = self.seated.saturating_sub(1);
+        self.asking = self.asking.saturating_sub(1);
+        if claim.more == 0 {
+            // It had a free one.
+            self.seated = self.seated.saturating_sub(1);
+            self.free += 1;
+        }
         let Some(slot) = slot else { return };
         self.others = slot.others;
-        if slot.granted {
-            return;
+        if !slot.granted {
+            self.spare = 0;
         }
-        self.claimed = self.claimed.max(slot.own);
-        self.spare = 0;
     }
 
     /// Something was said in this turn, and nobody answered.
@@ -183,6 +180,7 @@ impl Flight {
     /// A request that had a slot has ended after so long.
     pub(crate) fn left_by_one(&mut self, took: Duration) {
         self.seated = self.seated.saturating_sub(1);
+        self.free += 1;
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let took_ms = took_ms.clamp(1, RETRY_MS_MAX);
         self.mean_ms = match self.mean_ms {
@@ -193,7 +191,7 @@ impl Flight {
 
     /// Whether the whole number should be said at once.
     pub(crate) const fn should_say(&self) -> bool {
-        self.asking == 0 && (self.claimed > self.seated + self.spare || self.claimed < self.seated)
+        self.asking == 0 && self.free > self.spare
     }
 
     /// What should be said of it in this turn, if anything: a number, and whether it may be more.
@@ -203,36 +201,39 @@ impl Flight {
             self.spare = 0;
         }
         let trusted = self.is_trusted(now);
-        if !trusted && self.asking == 0 {
+        if !trusted {
             // Others may have what was claimed ahead.
-            self.claimed = self.claimed.min(self.seated);
+            self.free = 0;
         }
         let refresh = self.said.is_none_or(|at| old(at, REFRESH));
-        let is_known = self.claimed == 0 && self.seated == 0 && self.doubt == 0;
+        let is_known = self.free == 0 && self.seated == 0 && self.doubt == 0;
         if is_known || !(refresh || self.doubt > 0 || self.should_say()) {
             return None;
         }
         self.said = Some(now);
         self.doubt = turn;
         if self.asking > 0 {
-            let known = if trusted { self.claimed } else { 0 };
-            return Some((known.max(self.seated), true));
+            return Some((self.seated + self.free, true));
         }
-        self.claimed = self.claimed.min(self.seated + self.spare).max(self.seated);
-        self.whole = (self.claimed, turn);
-        Some((self.claimed, false))
+        self.free = self.free.min(self.spare);
+        self.whole = (self.seated + self.free, turn);
+        Some((self.whole.0, false))
     }
 
     /// What was said in this turn at that time was heard, and so many are this process's.
     pub(crate) fn heard(&mut self, turn: u64, own: u32, at: Instant) {
-        if turn >= self.whole.1 {
-            // What was said since then may be less.
-            self.claimed = self.claimed.max(own);
-        }
         self.confirmed = self.confirmed.max(Some(at));
-        if self.doubt <= turn {
+        // What nobody knows of is said again.
+        if self.doubt <= turn && own <= self.seated + self.free + self.asking {
             self.doubt = 0;
         }
+    }
+
+    /// A claim has its slot without the keeper's word, in this turn. It knows nothing of that until all is said again.
+    pub(crate) const fn seat_alone(&mut self, claim: &Claim, turn: u64) {
+        self.seat(claim);
+        self.unanswered(turn);
+        self.forgotten();
     }
 
     /// The keeper may have forgotten it.

@@ -1,10 +1,10 @@
 //! How many requests of this process are under way, by the counts that limit them, and how many slots it has claimed for them.
 //!
 //! Knows nothing of how a claim is sent. A slot is given back by whoever drops its [`Seats`]. What the keeper has for this
-//! process is never less than what is believed here, so that a request which finds a claimed slot free needs nobody's word. Each claim asks
-//! for one more than the keeper has; what is too many afterwards, because an answer was lost or a request has ended, is
-//! taken back by saying the whole number. So a word that is lost or comes twice mends itself, and that of a process which
-//! is gone ends with its term.
+//! process is never less than what is believed here, so that a request which finds a claimed slot free needs nobody's
+//! word. Each claim asks for one more than the keeper has; what is too many afterwards, because an answer was lost or a
+//! request has ended, is taken back by saying the whole number. So a word that is lost or comes twice mends itself, and
+//! that of a process which is gone ends with its term.
 
 use std::{
     collections::HashMap,
@@ -288,7 +288,7 @@ impl Pending {
         let each = answers.clone().map(|it| (it.0.counter, it));
         self.flights
             .change(each, |flight, (claim, slot)| match slot {
-                Some(slot) if slot.granted => flight.granted(claim, slot, (turn, sent)),
+                Some(slot) if slot.granted => flight.granted(claim, slot, sent),
                 Some(slot) => flight.refused(claim, Some(slot)),
                 None => {
                     flight.refused(claim, None);
@@ -317,11 +317,11 @@ impl Pending {
         let each = claims.iter().enumerate();
         let changes = each.clone().map(|(place, it)| (it.counter, (place, it)));
         self.flights.change(changes, |flight, (place, claim)| {
-            flight.unanswered(turn);
             if over(place) {
+                flight.unanswered(turn);
                 flight.refused(claim, None);
             } else {
-                flight.seat(claim);
+                flight.seat_alone(claim, turn);
             }
         });
         let seated = each.filter(|(place, _)| !over(*place));

@@ -75,7 +75,8 @@ pub(crate) fn owned(reply: &[i64], counts: usize) -> Option<Vec<u32>> {
 fn slots(numbers: &[i64]) -> Option<Vec<Slot>> {
     let slot = |three: &[i64]| match three {
         [granted, own, others] => Some(Slot {
-            granted: *granted == 1,
+            granted: *granted > 0,
+            spare: u32::try_from(*granted - 1).unwrap_or(0),
             own: u32::try_from(*own).ok()?,
             others: u64::try_from(*others).ok()?,
         }),

@@ -112,6 +112,8 @@ pub struct Claim {
 pub struct Slot {
     /// Whether there was room.
     pub granted: bool,
+    /// How many it has got beyond what it needed.
+    pub spare: u32,
     /// How many are its owner's now; of a denial, where there was room, how many would be.
     pub own: u32,
     /// How many are others'.

@@ -50,14 +50,16 @@ impl Slots {
         let left = claim.amount.saturating_sub(others);
         let needed = u64::from(own.max(claim.base)) + u64::from(claim.more);
         let granted = needed <= left;
-        let with_spare = (needed + u64::from(claim.spare)).min(left);
+        let with_spare = (needed + u64::from(claim.spare)).min(left).max(needed);
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Slot {
             granted,
-            own: if granted {
-                u32::try_from(with_spare).unwrap_or(u32::MAX)
+            spare: if granted {
+                count(with_spare - needed)
             } else {
-                own
+                0
             },
+            own: if granted { count(with_spare) } else { own },
             others,
         }
     }
@@ -80,7 +82,7 @@ impl Slots {
             let (own, _) = self.owned(it.counter, owner, now_ms);
             let last = self.last(it.counter, owner);
             let number = match it.at_least {
-                _ if last > turn => own,
+                _ if last >= turn => own,
                 true => own.max(it.number),
                 false => it.number,
             };

@@ -74,6 +74,7 @@ struct World {
     /// Of each edge two connections, each in order.
     ways: Vec<Vec<Sent>>,
     ids: u64,
+    heard: u64,
     admitted: u64,
     refused: u64,
 }
@@ -93,6 +94,7 @@ impl World {
             edges: Vec::new(),
             ways: (0..2 * count).map(|_| Vec::new()).collect(),
             ids: 0,
+            heard: 0,
             admitted: 0,
             refused: 0,
         };
@@ -271,7 +273,8 @@ impl World {
                 saying.owner = [9; 16];
                 saying.owner[..8].copy_from_slice(&sent.life.to_be_bytes());
                 if self.fault == Fault::LateWordsCount {
-                    saying.turn = u64::MAX >> 12;
+                    self.heard += 1;
+                    saying.turn = (1 << 40) + self.heard;
                 }
                 let owned = self.keeper.hold_slots(&saying, now_ms);
                 saying.turn = turn;
@@ -421,7 +424,7 @@ fn never_are_more_under_way_than_there_are_slots() {
 #[test]
 fn faults_that_are_put_in_are_found() {
     for fault in [Fault::LateWordsCount, Fault::NeverRefreshes] {
-        let found = (0..3_000).any(|seed| run(seed, fault).is_err());
+        let found = (0..1_000).any(|seed| run(seed, fault).is_err());
         assert!(found, "{fault:?}");
     }
 }

@@ -11,6 +11,7 @@ mod encoder;
 mod vectors;
 mod counting;
 mod mapped;
+mod errors;
 pub mod watch;
 pub mod stream;
 
@@ -35,7 +36,12 @@ use self::{
     stream::Stream,
 };
 
-pub use self::{decoder::Decoder, target::Target, vectors::Maker as VectorMaker};
+pub use self::{
+    decoder::Decoder,
+    errors::{error_body, error_event, read_error},
+    target::Target,
+    vectors::Maker as VectorMaker,
+};
 
 /// What a client asks, beside its body.
 #[derive(Debug, Clone, Copy)]
@@ -264,11 +270,16 @@ pub fn cross_count(
     target: &Target<'_>,
     seed: Seed,
 ) -> Result<Option<Crossed>, Refused> {
-    let request = counting::read(asked.family, asked.model, body).map_err(Refused::Misfit)?;
+    let mut request = counting::read(asked.family, asked.model, body).map_err(Refused::Misfit)?;
+    let unmarked = Maker::of(asked.family);
+    let left_out = proof::return_in_request(&mut request, unmarked, Maker::of(target.family()));
     let written = counting::write(&request, target).map_err(Refused::Unsupported)?;
-    let Some(Encoded { body, dropped }) = written else {
+    let Some(Encoded { body, mut dropped }) = written else {
         return Ok(None);
     };
+    for place in left_out {
+        dropped.note(place.to_string());
+    }
     let back = Back {
         client: asked.family,
         provider: target.family(),
@@ -289,45 +300,6 @@ pub fn cross_count(
 /// Whether a body may hold a proof of reasoning that another family's model has made: it must not pass as it is.
 pub fn holds_foreign_proof(body: &[u8]) -> bool {
     memmem::find(body, proof::MARK.as_bytes()).is_some()
-}
-
-/// An error of ours, as the body that a client of this family reads.
-pub fn error_body(client: Family, error: &Error) -> Vec<u8> {
-    match client {
-        Family::Chat => chat::error::encode(error),
-        Family::Responses => responses::error::encode(error),
-        Family::Messages => messages::error::encode(error),
-        Family::Gemini => gemini::error::encode(error),
-        Family::Converse => converse::error::encode(error),
-        Family::Cohere => cohere::error::encode(error),
-    }
-}
-
-/// An error of ours, as the event that ends a stream of this family.
-pub fn error_event(client: Family, error: &Error) -> Vec<u8> {
-    match client {
-        Family::Chat => chat::error::event(error),
-        Family::Responses => responses::error::event(error),
-        Family::Messages => messages::error::event(error),
-        Family::Gemini => gemini::error::event(error),
-        Family::Converse => converse::error::event(error),
-        Family::Cohere => cohere::error::event(error),
-    }
-}
-
-/// What a provider's error says. `name` is what stands beside its body: Bedrock's header `x-amzn-errortype`.
-pub fn read_error(provider: Family, status: u16, name: Option<&str>, body: &[u8]) -> Error {
-    match provider {
-        Family::Chat => chat::error::decode(status, body),
-        Family::Responses => responses::error::decode(status, body),
-        Family::Messages => messages::error::decode(status, body),
-        Family::Gemini => gemini::error::decode(status, body),
-        Family::Converse => match name {
-            Some(name) => converse::error::decode_named(name, status, body),
-            None => converse::error::decode(status, body),
-        },
-        Family::Cohere => cohere::error::decode(status, body),
-    }
 }
 
 /// Reads a client's request.

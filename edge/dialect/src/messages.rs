@@ -18,6 +18,7 @@ mod draft;
 mod thinking;
 pub mod request;
 pub mod count;
+pub mod hosted;
 pub mod answer;
 pub mod error;
 pub mod decoder;

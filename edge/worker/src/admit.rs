@@ -79,30 +79,30 @@ impl Admit {
 
     /// Reserves what the request will probably use, in every limit that counts it, or in none. What depends on who
     /// serves it is reserved by its [`Attempts`].
-    pub async fn permit(
+    pub fn permit(
         &self,
         limits: Limits,
         plan: &Plan,
         arrival: &Arrival,
         request: &Request,
-    ) -> Result<Permit, Refusal> {
+    ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
         let guess = Guess {
             input: request.input_tokens_estimate(),
             output: self.output_tokens(request),
         };
         let key = plan.grant().caller().key();
-        self.reserve(limits, key, arrival, guess).await
+        self.reserve(limits, key, arrival, guess)
     }
 
     /// Reserves for what is not read before it is sent, by a guess of its tokens.
-    pub async fn unread(
+    pub fn unread(
         &self,
         limits: Limits,
         key: &Key,
         arrival: &Arrival,
         guess: Guess,
-    ) -> Result<Permit, Refusal> {
-        self.reserve(limits, key, arrival, guess).await
+    ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
+        self.reserve(limits, key, arrival, guess)
     }
 
     /// Reserves once more for what goes on, in limits on tokens alone: it is still one request.
@@ -130,13 +130,14 @@ impl Admit {
         self.config.output_tokens_default
     }
 
-    async fn reserve(
+    /// Puts together what is asked before it waits, so that the future of a request carries no more than the question.
+    fn reserve(
         &self,
         limits: Limits,
         key: &Key,
         arrival: &Arrival,
         guess: Guess,
-    ) -> Result<Permit, Refusal> {
+    ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
         let request = counters::Request {
             organization: key.organization,
             id: arrival.id.into_bytes(),
@@ -151,18 +152,22 @@ impl Admit {
             ))
         });
         let mut hold = Hold::new(self.counters.clone(), request, limits.all, guess);
-        let room = hold.reserve(arrival.at_ms).await?;
-        Ok(Permit {
-            hold,
-            room,
-            input_tokens: guess.input,
-            attempts,
-        })
+        let (now_ms, input_tokens) = (arrival.at_ms, guess.input);
+        async move {
+            let room = hold.reserve(now_ms).await?;
+            Ok(Permit {
+                hold,
+                room,
+                input_tokens,
+                attempts,
+            })
+        }
     }
 
     /// The most output tokens that a client asked for, or a guess; none where nothing is generated.
     fn output_tokens(&self, request: &Request) -> u64 {
-        if request.endpoint() == Endpoint::Embeddings || request.endpoint().counts() {
+        let endpoint = request.endpoint();
+        if matches!(endpoint, Endpoint::Embeddings | Endpoint::Infer) || endpoint.counts() {
             return 0;
         }
         let scanned = request.scanned();

@@ -18,17 +18,22 @@ pub mod opening;
 pub mod answer;
 pub mod retries;
 pub mod retry_after;
+pub mod exchange;
 pub mod failure;
+pub mod message;
+mod presenting;
 pub mod hearing;
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, task::Context, time::Duration};
+use std::{
+    cell::RefCell, collections::HashMap, convert::Infallible, path::PathBuf, rc::Rc, sync::Arc,
+    task::Context, time::Duration,
+};
 
 use bytes::Bytes;
-use dialect::neutral::{Dropped, Family};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use dialect::neutral::Dropped;
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use http_body_util::Full;
 use ipnet::IpNet;
-use payload::transform::headers::{Edit, Headers};
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -41,16 +46,22 @@ use crate::{
     record::{Entry, Missed},
     request::{Arrival, Request},
     route::{Candidate, Plan},
-    translate::{self, Outgoing, Way},
+    translate::{self, Way},
 };
 
 use self::{
     answer::Answer,
-    client::{Client, Presented, Terms},
+    client::{Client, Terms},
+    exchange::{
+        Exchange,
+        issuer::{Issuer, Opened},
+    },
     failure::Failure,
     guard::Guard,
     hearing::{Heard, Next, Times},
+    message::{edit, message},
     origin::Origin,
+    presenting::{To, ToPresent, present},
     retries::Retries,
     upload::Upload,
 };
@@ -58,16 +69,6 @@ use self::{
 /// How many providers' base URLs are kept taken apart.
 // Full: all are forgotten, and taken apart anew when they are needed.
 const ORIGINS_MAX: usize = 4_096;
-
-/// The version of Anthropic's API that is asked for where the client names none.
-const MESSAGES_VERSION: &str = "2023-06-01";
-
-/// How many headers a request to a provider mostly has.
-const HEADERS: usize = 8;
-
-/// What we call ourselves to providers.
-pub const USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
 
 /// The section `[upstream]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -91,11 +92,21 @@ pub struct Config {
     pub total_timeout_ms: u64,
     /// How many connections to each origin each core keeps at rest. Default 64.
     pub idle_connections_max: usize,
+    /// How long the exchange of a credential for a token may take, in milliseconds. Default 10,000.
+    pub token_timeout_ms: u64,
+    /// Folders whose files may be read where a provider's credential names one that proves who this edge is, such as
+    /// `/var/run/secrets/tokens`. Default none.
+    pub token_folders: Vec<PathBuf>,
+    /// The origins of providers to which this machine's own identity may be presented, which Google's metadata server
+    /// gives, such as `https://us-central1-aiplatform.googleapis.com`. Default none.
+    #[serde(deserialize_with = "origins")]
+    pub metadata_origins: Vec<String>,
 }
 
 /// One core's way to providers.
 pub struct Call {
-    client: Client,
+    client: Rc<Client>,
+    exchange: Exchange,
     passing: Client<Upload>,
     first_byte_max: Duration,
     hold_max: Duration,
@@ -134,6 +145,9 @@ impl Default for Config {
             idle_timeout_ms: 300_000,
             total_timeout_ms: 3_600_000,
             idle_connections_max: 64,
+            token_timeout_ms: 10_000,
+            token_folders: Vec::new(),
+            metadata_origins: Vec::new(),
         }
     }
 }
@@ -150,20 +164,39 @@ fn ranges<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
     texts.into_iter().map(parse).collect()
 }
 
+fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let parse = |text: String| {
+        let origin = Origin::parse(&text).map(|origin| origin.text().to_owned());
+        origin.map_err(|_| D::Error::custom(format!("`{text}` is not an origin like https://a.b")))
+    };
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.into_iter().map(parse).collect()
+}
+
 // === impl Call ===
 
 impl Call {
     /// A way with an empty pool. `tls` may be shared by all cores.
     pub fn new(config: &Config, tls: Arc<ClientConfig>, in_force: InForce) -> Self {
-        let terms = Terms {
-            guard: Guard::new(config.private_ranges.clone()),
+        let terms = |guard| Terms {
+            guard,
             connect_max: Duration::from_millis(config.connect_timeout_ms),
             rest_max: REST_MAX,
             resting_max: config.idle_connections_max,
         };
+        let metadata = Client::new(terms(Guard::google_metadata()), Arc::clone(&tls));
+        let guard = Guard::new(config.private_ranges.clone());
+        let open = terms(guard);
+        let client = Rc::new(Client::new(open.clone(), Arc::clone(&tls)));
+        let opened = Opened {
+            token_folders: config.token_folders.clone(),
+            metadata_origins: config.metadata_origins.clone(),
+        };
+        let issuer = Issuer::new(Rc::clone(&client), metadata, opened);
         Self {
-            passing: Client::new(terms.clone(), Arc::clone(&tls)),
-            client: Client::new(terms, tls),
+            passing: Client::new(open, tls),
+            client,
+            exchange: Exchange::new(issuer, Duration::from_millis(config.token_timeout_ms)),
             first_byte_max: Duration::from_millis(config.first_byte_timeout_ms),
             hold_max: Duration::from_millis(config.hold_timeout_ms),
             idle_max: Duration::from_millis(config.idle_timeout_ms),
@@ -230,6 +263,7 @@ impl Call {
     /// Tells of a target that gave no answer, whoever wants to know.
     fn note(&self, failure: &Failure, candidate: &Candidate, again: bool, entry: &mut Entry) {
         let provider = candidate.provider();
+        self.doubt(failure, provider);
         // One that has said what is wrong with the request is well, and so is one that was spared.
         if failure.is_the_providers() {
             warn!(provider = %provider.name, %failure, "a provider did not answer");
@@ -248,10 +282,23 @@ impl Call {
         });
     }
 
+    /// Notes that a provider did not take its token, if that is what went wrong.
+    pub fn doubt(&self, failure: &Failure, provider: &Provider) {
+        if matches!(failure, Failure::CredentialRefused(_)) {
+            self.exchange.doubt(provider.id);
+        }
+    }
+
     /// Closes connections that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.client.sweep(cx);
         self.passing.sweep(cx);
+        self.exchange.sweep(cx);
+    }
+
+    /// Has tokens renewed before they end. Never ends.
+    pub async fn renew(&self) -> Infallible {
+        self.exchange.renew().await
     }
 
     /// Connections for what is passed through, which are kept apart.
@@ -259,10 +306,11 @@ impl Call {
         &self.passing
     }
 
-    /// Whether this provider's credential signs all of a request.
+    /// Whether this provider's credential signs all of a request. One that is exchanged for keys says so, too: it is text
+    /// with colons in it, like a pair of keys.
     pub fn signs(&self, provider: &Provider) -> bool {
         let credential = self.in_force.credential(provider.id);
-        credential.is_some_and(|it| client::signs(&it, provider.kind))
+        credential.is_some_and(|it| client::signs(&it.secret, provider.kind))
     }
 
     async fn attempt(
@@ -274,7 +322,12 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
         let origin = self.origin(provider)?;
-        let (message, way, dropped) = self.prepared(candidate, request, arrival, &origin)?;
+        let to_present = match self.at_hand(provider, arrival) {
+            Ok(at_hand) => at_hand,
+            Err(to_come) => to_come.await,
+        };
+        let to = (candidate, &*origin);
+        let (message, way, dropped) = self.prepared(to, request, arrival, to_present)?;
         let hold = match attempts {
             // Boxed: rare beside the requests that carry this future's size.
             Some(attempts) => Box::pin(attempts.permit(provider.id)).await?,
@@ -312,23 +365,55 @@ impl Call {
         }
     }
 
+    /// What is presented to a provider, or, where a token may have to be waited for, its coming. That is boxed: it is rare
+    /// beside the requests that carry this future's size.
+    fn at_hand<'a>(
+        &'a self,
+        provider: &'a Provider,
+        arrival: &Arrival,
+    ) -> Result<ToPresent, LocalBoxFuture<'a, ToPresent>> {
+        let Some(credential) = self.in_force.credential(provider.id) else {
+            return Ok(ToPresent::Nothing);
+        };
+        if !credential.is_exchanged() {
+            return Ok(ToPresent::Itself(credential));
+        }
+        let now_seconds = arrival.at_ms / 1_000;
+        let coming = async move {
+            let token = self.exchange.token(provider, &credential, now_seconds);
+            match token.await {
+                Ok(token) => ToPresent::Token(credential, token),
+                Err(why) => ToPresent::NoToken(Box::new(why)),
+            }
+        };
+        Err(coming.boxed_local())
+    }
+
     /// The request as this target gets it, with its credential, and what becomes of its answer.
     fn prepared(
         &self,
-        candidate: &Candidate,
+        (candidate, origin): (&Candidate, &Origin),
         request: &Request,
         arrival: &Arrival,
-        origin: &Origin,
+        to_present: ToPresent,
     ) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
         let provider = candidate.provider();
         let custom = self.mapping(provider)?;
+        // What the client can mend is told before what it cannot.
         let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
         let (mut message, way, dropped) = message(request, origin, outgoing)?;
         if let Some(recipe) = candidate.recipe() {
             edit(message.headers_mut(), recipe.headers(), request);
         }
         let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
-        self.authenticate(&mut message, (provider, origin), arrival, whole)?;
+        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
+        let to = To {
+            provider,
+            origin,
+            header,
+            now_seconds: arrival.at_ms / 1_000,
+        };
+        present(&mut message, to_present, &to, whole)?;
         Ok((message, way, dropped))
     }
 
@@ -341,32 +426,27 @@ impl Call {
         mapping.ok_or(Failure::Misconfigured("mapping")).map(Some)
     }
 
-    /// Presents the provider's credential, if there is one. `whole` gives the body where it is signed.
-    pub fn authenticate<B>(
+    /// Presents the provider's credential, if there is one, once what it is exchanged for is here. `whole` gives the body
+    /// where it is signed.
+    pub async fn authenticate<B>(
         &self,
         message: &mut http::Request<B>,
         (provider, origin): (&Arc<Provider>, &Origin),
         arrival: &Arrival,
         whole: fn(&B) -> Bytes,
     ) -> Result<(), Failure> {
-        let Some(credential) = self.in_force.credential(provider.id) else {
-            return if provider.credential_required {
-                Err(Failure::Misconfigured("credential, which is missing"))
-            } else {
-                Ok(())
-            };
+        let to_present = match self.at_hand(provider, arrival) {
+            Ok(at_hand) => at_hand,
+            Err(to_come) => to_come.await,
         };
         let custom = self.mapping(provider)?;
-        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
-        let presented = Presented {
-            credential: &credential,
-            kind: provider.kind,
-            header,
+        let to = To {
+            provider,
             origin,
+            header: custom.as_ref().and_then(|it| it.credential_header.as_ref()),
             now_seconds: arrival.at_ms / 1_000,
         };
-        client::authenticate(message, presented, whole)
-            .map_err(|_| Failure::Misconfigured("credential, which is for another origin"))
+        present(message, to_present, &to, whole)
     }
 
     /// The provider's base URL, taken apart once for each revision of the provider.
@@ -384,45 +464,5 @@ impl Call {
         }
         origins.insert(provider.id, (Arc::clone(provider), Rc::clone(&origin)));
         Ok(origin)
-    }
-}
-
-/// The request, without a credential, and what becomes of its answer.
-fn message(
-    request: &Request,
-    origin: &Origin,
-    outgoing: Outgoing,
-) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
-    let uri = origin.path(&outgoing.path);
-    let uri = uri.map_err(|_| Failure::Misconfigured("base URL"))?;
-    let mut message = http::Request::new(Full::new(outgoing.body));
-    *message.method_mut() = outgoing.method;
-    *message.uri_mut() = uri;
-    let headers = message.headers_mut();
-    headers.reserve(HEADERS);
-    headers.insert(header::HOST, origin.host_header().clone());
-    request.forward_headers(headers, outgoing.family);
-    headers.insert(header::USER_AGENT, USER_AGENT);
-    headers.extend(outgoing.headers);
-    if outgoing.family == Family::Messages {
-        let version = HeaderValue::from_static(MESSAGES_VERSION);
-        headers.entry("anthropic-version").or_insert(version);
-    }
-    Ok((message, outgoing.way, outgoing.dropped))
-}
-
-/// Changes the headers as the version's rules say. None of them may name a credential, the host or the framing.
-fn edit(headers: &mut HeaderMap, rules: &Headers, request: &Request) {
-    for edit in rules.edits(|name| request.spare_header(name)) {
-        match edit {
-            Edit::Remove(name) => drop(headers.remove(name)),
-            Edit::Set(name, value) => {
-                let name = HeaderName::from_bytes(name.as_bytes());
-                // The rules were checked when they were compiled.
-                if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
-                    headers.insert(name, value);
-                }
-            }
-        }
     }
 }

@@ -45,6 +45,8 @@ pub struct Credential {
     pub secret: Zeroizing<Vec<u8>>,
     /// Scheme, host and port of the only place it may be sent to.
     pub allowed_origin: String,
+    /// Where it may be exchanged for a token, beside where its provider's kind does.
+    pub exchange_origins: Vec<String>,
 }
 
 /// The secrets lane as a whole, to be published at once.
@@ -166,6 +168,13 @@ impl Writer {
 }
 
 // === impl Credential ===
+
+impl Credential {
+    /// Whether it is not presented itself, but what it is exchanged for.
+    pub fn is_exchanged(&self) -> bool {
+        credential::is_exchanged(&self.secret)
+    }
+}
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

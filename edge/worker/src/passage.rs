@@ -262,6 +262,7 @@ impl Passage<'_> {
                     ..Carried::default()
                 });
                 hop.note(&failure);
+                self.call.doubt(&failure, &hop.provider);
                 entry.attempt_failed(hop.missed(&failure));
                 return Err(none(failure, entry, way.label, room));
             }
@@ -310,7 +311,8 @@ impl Passage<'_> {
         let mut message = hop.message(&origin, passing.method, &passing.forwarded, upload)?;
         let to = (&hop.provider, &*origin);
         self.call
-            .authenticate(&mut message, to, arrival, Upload::bytes)?;
+            .authenticate(&mut message, to, arrival, Upload::bytes)
+            .await?;
         let hold = hop.room(attempts).await?;
         let line = self.call.passing().line(&origin).await?;
         entry.reached(hop.provider.id, &hop.model);
@@ -344,6 +346,7 @@ impl Passage<'_> {
                 break;
             };
             hop.note(failure);
+            self.call.doubt(failure, &hop.provider);
             entry.attempt_failed(hop.missed(failure));
             if failure.was_sent() {
                 break;
@@ -413,7 +416,8 @@ impl Passage<'_> {
         let (mut message, accept) = switch::request(message, asked.handshake.offered.as_ref());
         let to = (&hop.provider, &*origin);
         let nothing = |_: &http_body_util::Empty<_>| bytes::Bytes::new();
-        self.call.authenticate(&mut message, to, arrival, nothing)?;
+        let presented = self.call.authenticate(&mut message, to, arrival, nothing);
+        presented.await?;
         let hold = hop.room(asked.attempts.as_deref()).await?;
         let wire = self.call.passing().wire(&origin).await?;
         entry.reached(hop.provider.id, &hop.model);

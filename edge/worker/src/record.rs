@@ -348,9 +348,9 @@ impl Entry {
     }
 
     /// No provider has answered, and the client gets this status. Closes the entry.
-    pub fn failed(mut self, status: u16) {
+    pub fn failed(mut self, status: u16, outcome: Outcome) {
         self.answered(status);
-        self.finish(Some(Outcome::ProviderFailed), Tally::default());
+        self.finish(Some(outcome), Tally::default());
     }
 
     /// The first byte of an answer's body is here.

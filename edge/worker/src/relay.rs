@@ -201,8 +201,8 @@ impl Relay {
             return self.fail(Outcome::ProviderFailed, &NOT_READ);
         }
         // A body of known length is dropped with its last byte, and nobody asks whether there is more. Nor does anything
-        // follow an error that was translated.
-        let over = self.gauge.is_translated() && self.gauge.error_seen();
+        // follow an error that is told in an event of its own.
+        let over = self.gauge.passes_whole_events() && self.gauge.error_seen();
         if over || self.upstream.is_finished() {
             self.complete();
         }
@@ -213,7 +213,7 @@ impl Relay {
         let told = self.gauge.error_seen();
         self.gauge.finish(&mut self.ready);
         let broken = self.gauge.error_seen() && !self.gauge.done_seen();
-        if !told && broken && !self.gauge.is_translated() {
+        if !told && broken && !self.gauge.passes_whole_events() {
             self.say(&BROKEN_OFF);
         }
         self.state = State::Ended;
@@ -249,9 +249,8 @@ impl Relay {
         }
         let mut said = Vec::new();
         self.gauge.fail(why.class, why.code, why.message, &mut said);
-        // What has passed of the last event, whole lines or not, must not become part of this one. What is
-        // translated passes in whole events.
-        let gap: &[u8] = if self.gauge.is_translated() {
+        // What has passed of the last event, whole lines or not, must not become part of this one.
+        let gap: &[u8] = if self.gauge.passes_whole_events() {
             b""
         } else {
             b"\n\n"

@@ -6,6 +6,7 @@
 pub mod key;
 pub mod query;
 pub mod endpoint;
+pub mod pages;
 pub mod budget;
 pub mod body;
 pub mod passing;
@@ -20,7 +21,6 @@ use std::{
 use bytes::Bytes;
 use dialect::{
     crossing, custom, estimate, inference,
-    listing::{self, Page},
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
@@ -36,7 +36,7 @@ pub use self::refusal::Refusal;
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::{Asked, Endpoint, Listed},
+    endpoint::{Asked, Endpoint},
     key::Key,
 };
 
@@ -176,7 +176,10 @@ impl Head {
                 }
                 check_content(&parts.headers, json_bytes.is_some())?;
             }
-            Endpoint::Models(listed) => **listed = listed_as(&parts)?,
+            Endpoint::Models(listed) => {
+                let read = pages::listed(&parts);
+                **listed = read.map_err(|pages::Unclear(name)| Refusal::Page(name))?;
+            }
             Endpoint::Model(model) => {
                 model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
             }
@@ -392,10 +395,18 @@ impl Request {
         self.events
     }
 
-    /// Adds the headers that a provider of this family may see.
-    pub fn forward_headers(&self, to: &mut HeaderMap, family: Family) {
+    /// The betas of Anthropic's API that the client asks for by a header, with commas between them.
+    pub fn betas(&self) -> &str {
+        let value = self.forwarded.get("anthropic-beta");
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// Adds the headers that a provider may see: those of Anthropic's API only to one that reads them.
+    pub fn forward_headers(&self, to: &mut HeaderMap, anthropic: bool) {
         for (name, value) in &self.forwarded {
-            if family == Family::Messages || !FORWARDED_TO_MESSAGES.contains(name) {
+            if anthropic || !FORWARDED_TO_MESSAGES.contains(name) {
                 to.insert(name.clone(), value.clone());
             }
         }
@@ -419,40 +430,6 @@ fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
         rest.insert(name.clone(), value.clone());
     }
     rest
-}
-
-/// How the models are to be listed that are asked for like this.
-fn listed_as(parts: &Parts) -> Result<Listed, Refusal> {
-    let family = endpoint::listing(parts.uri.path(), &parts.headers);
-    let query = parts.uri.query().unwrap_or_default();
-    let (size, after, before) = match family {
-        Family::Messages => ("limit", "after_id", Some("before_id")),
-        Family::Gemini => ("pageSize", "pageToken", None),
-        // This form has no pages.
-        _ => {
-            let page = Page::default();
-            return Ok(Listed { family, page });
-        }
-    };
-    let text = |name| match query::only(query, name) {
-        Ok(text) => Ok(text.filter(|text| !text.is_empty())),
-        Err(query::Unclear) => Err(Refusal::Page(name)),
-    };
-    let number = |text: Cow<'_, str>| {
-        let number = text.parse().ok();
-        number.filter(|number| (1..=listing::PAGE_MAX).contains(number))
-    };
-    let size = match text(size)? {
-        Some(text) => Some(number(text).ok_or(Refusal::Page(size))?),
-        None => None,
-    };
-    let before = before.map(text).transpose()?.flatten();
-    let page = Page {
-        size,
-        after: text(after)?.map(Cow::into_owned),
-        before: before.map(Cow::into_owned),
-    };
-    Ok(Listed { family, page })
 }
 
 /// The rows of a request for inference, whose tensors must hold together.

@@ -4,44 +4,36 @@
 //! model's name, nor anything that a provider said; a provider's own error of the request goes on as it means.
 
 pub mod errors;
-pub mod stages;
 pub mod room_headers;
 pub mod words;
 pub mod reported;
 pub mod farewell;
-
-use std::borrow::Cow;
+pub mod unmodelled;
+pub mod said;
 
 use bytes::Bytes;
 use dialect::{
-    crossing,
     neutral::{self, Class, Family},
     openai::error,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
-use payload::jq::Fault;
 
 use crate::{
     admit::{hold, room::Room},
-    call::{
-        failure::{Failure, Reported, Unanswered},
-        upload::Stopped,
-    },
+    call::failure::{Failure, Reported, Unanswered},
     passage::Through,
     pipeline::{Answered, Refusal, Reply},
+    record::Outcome,
     relay::{Relay, headers},
     request::{self, Arrival, endpoint::Manner, passing},
     socket::Socket,
-    transform, translate,
 };
+
+use self::said::{Said, say};
 
 /// What is sent: bytes of ours, or a provider's answer.
 pub type Body = Either<Full<Bytes>, Relay>;
-
-/// The longest model name that is repeated in a message, in bytes.
-// Full: the message does without it.
-const MODEL_BYTES_SHOWN: usize = 128;
 
 /// The longest wait for which an SDK should wait by itself, in milliseconds.
 const WORTH_WAITING_MS: u64 = 60_000;
@@ -52,13 +44,6 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const CODE: HeaderName = HeaderName::from_static("x-sluice-code");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// An error, and what is said about this one.
-struct Said {
-    error: errors::Documented,
-    message: String,
-    param: Option<Cow<'static, str>>,
-}
 
 /// Says what this module measures.
 pub fn describe() {
@@ -149,7 +134,7 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
                 room,
             } if !said.error.class.is_our_credentials() => {
                 let mut response = reported(*said, manner);
-                entry.failed(response.status().as_u16());
+                entry.failed(response.status().as_u16(), Outcome::ProviderFailed);
                 name(response.headers_mut(), label, &room);
                 sign(response.headers_mut(), arrival);
                 return response;
@@ -186,7 +171,7 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
                 label,
                 room,
             } = *unanswered;
-            entry.failed(said.error.status);
+            entry.failed(said.error.status, failure.outcome());
             name(headers, label, &room);
             if let Failure::NoRoom(refusal) = failure {
                 come_back(headers, &refusal);
@@ -286,168 +271,6 @@ const fn class(status: u16) -> Class {
         500.. => Class::Provider,
         _ => Class::InvalidRequest,
     }
-}
-
-fn say(refusal: &Refusal) -> Said {
-    match refusal {
-        Refusal::Request(refusal) => {
-            let (error, param) = stages::of_request(refusal);
-            Said {
-                error,
-                message: sentence(refusal),
-                param: param.map(Cow::Borrowed),
-            }
-        }
-        Refusal::Identify(refusal) => Said {
-            error: stages::of_identify(*refusal),
-            message: sentence(refusal),
-            param: None,
-        },
-        Refusal::Authorize(refusal) => {
-            let name = &refusal.model;
-            let message = if name.len() <= MODEL_BYTES_SHOWN {
-                format!("The model `{name}` does not exist, or the key may not use it.")
-            } else {
-                sentence(refusal)
-            };
-            Said {
-                error: errors::MODEL_NOT_FOUND,
-                message,
-                param: Some(Cow::Borrowed("model")),
-            }
-        }
-        Refusal::Closed(closed) => Said {
-            error: errors::PASSTHROUGH_CLOSED,
-            message: sentence(closed),
-            param: None,
-        },
-        Refusal::Route(refusal) => Said {
-            error: errors::DANGLING,
-            message: sentence(refusal),
-            param: None,
-        },
-        Refusal::Transform(refusal) => of_transform(refusal),
-        Refusal::Version => Said {
-            error: errors::VERSION_NOT_SERVED,
-            message: "This version does not serve now; leave it out of the path.".to_owned(),
-            param: None,
-        },
-        Refusal::Admit(refusal) => of_admit(refusal),
-        Refusal::Call(unanswered) => match &unanswered.failure {
-            Failure::NoRoom(refusal) => of_admit(refusal),
-            Failure::Untranslatable(refusal) => of_translate(refusal),
-            failure => {
-                let (error, message) = of_call(failure);
-                Said {
-                    error,
-                    message: message.to_owned(),
-                    param: None,
-                }
-            }
-        },
-    }
-}
-
-fn of_admit(refusal: &hold::Refusal) -> Said {
-    Said {
-        error: match refusal.why {
-            hold::Why::UsedUp if refusal.is_of_slots() => errors::TOO_MANY_AT_ONCE,
-            hold::Why::UsedUp => errors::RATE_LIMITED,
-            hold::Why::Unknown => errors::LIMIT_UNKNOWN,
-        },
-        message: sentence(refusal),
-        param: None,
-    }
-}
-
-/// What the rules of a version could not take is the client's to mend, and it is told where; the rest is ours.
-fn of_transform(refusal: &transform::Refusal) -> Said {
-    let (error, param) = match refusal {
-        transform::Refusal::Misfit(misfit) => (errors::INVALID_BODY, misfit.at.clone()),
-        transform::Refusal::TooLong => (errors::BODY_TOO_LARGE, String::new()),
-        transform::Refusal::Full => (errors::OVERLOADED, String::new()),
-        transform::Refusal::Failed => (errors::TRANSFORM_FAILED, String::new()),
-    };
-    Said {
-        error,
-        message: sentence(refusal),
-        param: (!param.is_empty()).then_some(Cow::Owned(param)),
-    }
-}
-
-/// What cannot be said to a provider is the client's to mend, and it is told where.
-fn of_translate(refusal: &translate::Refusal) -> Said {
-    let (error, param) = match refusal {
-        translate::Refusal::Endpoint => (errors::UNSUPPORTED_ENDPOINT, None),
-        // These three are about the body, all others about the program.
-        translate::Refusal::Program(Fault::Raised(_) | Fault::NotJson(_) | Fault::InputTooLong) => {
-            (errors::UNMAPPABLE, None)
-        }
-        translate::Refusal::Program(_) => (errors::MAPPING_FAILED, None),
-        translate::Refusal::Crossing(crossing::Refused::Misfit(misfit)) => {
-            (errors::INVALID_BODY, Some(misfit.at.clone()))
-        }
-        translate::Refusal::Crossing(crossing::Refused::Unsupported(unsupported)) => {
-            (errors::UNSUPPORTED, Some(unsupported.at.clone()))
-        }
-    };
-    Said {
-        error,
-        message: sentence(refusal),
-        param: param.filter(|at| !at.is_empty()).map(Cow::Owned),
-    }
-}
-
-/// What a client hears of a provider's failure: never a name, an address or what the provider said. The
-/// operator finds those in the log.
-const fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
-    if failure.is_forbidden_address() {
-        return (
-            errors::ADDRESS_FORBIDDEN,
-            "The provider's address may not be called from here.",
-        );
-    }
-    match failure {
-        Failure::Misconfigured(_) => (
-            errors::MISCONFIGURED,
-            "The provider of this model is not set up completely.",
-        ),
-        Failure::Unreachable(_) => (errors::UNREACHABLE, "The provider cannot be reached."),
-        Failure::Unreadable | Failure::Untranslatable(_) | Failure::NoRoom(_) => {
-            (errors::UNREADABLE, "The provider's answer cannot be read.")
-        }
-        Failure::Unmapped(_) => (
-            errors::MAPPING_FAILED,
-            "The programs of this model make no answer of what its provider answered.",
-        ),
-        Failure::Broken => (errors::BROKEN, "The provider broke off before it answered."),
-        Failure::Slow => (errors::TIMEOUT, "The provider did not answer in time."),
-        // A provider's error that is not about our credential was answered before.
-        Failure::CredentialRefused(_) | Failure::Reported(_) => (
-            errors::AUTH_FAILED,
-            "The provider refused the gateway's credential, not your key.",
-        ),
-        Failure::Upload(Stopped::TooLarge(_)) => (
-            errors::BODY_TOO_LARGE,
-            "The body is longer than what may be passed through.",
-        ),
-        Failure::Upload(Stopped::Slow) => (errors::BODY_TIMEOUT, "The body did not come in time."),
-        Failure::Upload(Stopped::Broken) => (errors::BODY_BROKEN, "The body broke off."),
-        Failure::Unexpected(_) => (
-            errors::UNEXPECTED,
-            "The provider answered with a status that is no answer.",
-        ),
-    }
-}
-
-/// An error's text as a sentence for people.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text.push('.');
-    text
 }
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {

@@ -92,6 +92,14 @@ pub async fn serve(
         drain,
         measures,
     });
+    let renewing = Rc::clone(&core);
+    select! {
+        () = serve_until_over(accept, core) => {}
+        never = renewing.pipeline.renew() => match never {},
+    }
+}
+
+async fn serve_until_over(accept: Accept, core: Rc<Core>) {
     let mut connections = JoinSet::new();
     accept_until_draining(&accept, &core, &mut connections).await;
     for accepted in accept.close() {

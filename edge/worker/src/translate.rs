@@ -3,24 +3,25 @@
 //! Within a family the model's name is spliced and the bytes pass; between two the neutral form stands. Knows which
 //! kind of provider speaks what; knows nothing of sockets or credentials.
 
+mod door;
 mod facts;
 pub mod custom;
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write as _},
-    sync::Arc,
-};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
 use dialect::{
     crossing::{self, Back, Crossed, Target, VectorMaker, cross, cross_count, cross_vectors},
+    messages::{
+        hosted::{Enclosed, Envelope, enclose},
+        target::Hosting,
+    },
     neutral::{Dropped, Family, Seed},
     request::{Endpoint, Rewrite, rewrite},
 };
 use http::{HeaderMap, HeaderValue, Method, header};
-use payload::jq::Fault;
-use policy::provider::{Provider, Speaks};
+use payload::{jq::Fault, object::Misfit};
+use policy::provider::Provider;
 
 use crate::{
     in_force::mappings::Custom,
@@ -28,7 +29,10 @@ use crate::{
     route::Candidate,
 };
 
-use self::custom::{Mapped, Unsent};
+use self::{
+    custom::{Mapped, Unsent},
+    door::{Door, segment},
+};
 
 /// A request as one target gets it.
 pub struct Outgoing {
@@ -40,12 +44,23 @@ pub struct Outgoing {
     pub body: Bytes,
     /// Headers that this provider wants or that the body needs, instead of others of their names.
     pub headers: HeaderMap,
-    /// The provider's family; that of chat for one that has none.
-    pub family: Family,
+    /// Which of the client's headers go on.
+    pub forwards: Forwards,
     /// What becomes of the answer.
     pub way: Way,
     /// What was left out.
     pub dropped: Dropped,
+}
+
+/// Which of the client's headers a provider may see, beside those that every one may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forwards {
+    /// None.
+    Plain,
+    /// Those of Anthropic's API.
+    Anthropic,
+    /// Of those of Anthropic's API the betas alone, and of them these, with commas between them. May be empty.
+    Betas(String),
 }
 
 /// What becomes of an answer.
@@ -56,6 +71,13 @@ pub enum Way {
         endpoint: Endpoint,
         /// Whether usage was asked for that the client did not ask for.
         usage_added: bool,
+    },
+    /// It is in the client's dialect and comes in the envelope of a host of Anthropic's models.
+    Hosted {
+        /// What was asked, which says how it is read.
+        endpoint: Endpoint,
+        /// Whether it comes in Amazon's frames, out of which it must be taken.
+        framed: bool,
     },
     /// It is translated.
     Across {
@@ -88,38 +110,27 @@ pub fn outgoing(
 ) -> Result<Outgoing, Refusal> {
     let (provider, model) = (candidate.provider(), &candidate.target().provider_model);
     let endpoint = request.endpoint();
-    let speaks = provider.kind.speaks();
     if let Some(custom) = custom {
         return mapped(request, custom, model, arrival);
     }
-    match same(speaks, endpoint) {
+    let foreign = || endpoint.family().is_some() && crossing::holds_foreign_proof(request.body());
+    let door = Door::of(provider.kind, model, endpoint);
+    let model = door.name(model);
+    match (door, door.same(endpoint)) {
         // A conversation that another family's model had a part in holds proofs that this one must not see.
-        Some(family)
-            if endpoint.family().is_none() || !crossing::holds_foreign_proof(request.body()) =>
-        {
-            Ok(spliced(request, provider, model, family))
-        }
-        _ => across(request, provider, model, arrival),
+        (_, Some(_)) if foreign() => across(request, provider, (door.across(), model), arrival),
+        (Door::VertexMessages | Door::BedrockMessages, Some(_)) => enclosed(request, door, model),
+        (_, Some(family)) => Ok(spliced(request, provider, (door, model), family)),
+        (_, None) => across(request, provider, (door, model), arrival),
     }
 }
 
-/// The family within which the bytes pass, if the provider answers what is asked.
-const fn same(speaks: Speaks, endpoint: Endpoint) -> Option<Family> {
-    match (speaks, endpoint) {
-        (
-            Speaks::OpenAi { .. },
-            Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings,
-        )
-        // It has no family: nothing of any other goes with it.
-        | (Speaks::Inference, Endpoint::Infer | Endpoint::InferMetadata) => Some(Family::Chat),
-        (Speaks::OpenAi { responses: true }, Endpoint::Responses) => Some(Family::Responses),
-        (Speaks::Messages, Endpoint::Messages | Endpoint::CountMessages) => Some(Family::Messages),
-        (Speaks::Gemini, Endpoint::Generate | Endpoint::GenerateStream) => Some(Family::Gemini),
-        _ => None,
-    }
-}
-
-fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) -> Outgoing {
+fn spliced(
+    request: &Request,
+    provider: &Provider,
+    (door, model): (Door, &str),
+    family: Family,
+) -> Outgoing {
     let (endpoint, scanned) = (request.endpoint(), request.scanned());
     let chat = family == Family::Chat;
     let usage_added = chat && provider.stream_options && !scanned.usage_asked;
@@ -134,12 +145,12 @@ fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) 
             Endpoint::Embeddings => "/embeddings".into(),
             Endpoint::Responses => "/responses".into(),
             Endpoint::Messages => "/messages".into(),
-            Endpoint::CountMessages => "/messages/count_tokens".into(),
-            Endpoint::CountGenerate => gemini_count_path(model),
-            Endpoint::Generate => gemini_path(model, false, true).into(),
-            Endpoint::GenerateStream => gemini_path(model, true, request.wants_events()).into(),
-            Endpoint::Infer => tensors_path(model, "/infer").into(),
-            Endpoint::InferMetadata => tensors_path(model, "").into(),
+            Endpoint::CountMessages | Endpoint::CountGenerate => door.count(model),
+            Endpoint::Generate | Endpoint::GenerateStream => {
+                door.answer(model, endpoint.streams(), request.wants_events())
+            }
+            Endpoint::Infer => door::tensors(model, "/infer"),
+            Endpoint::InferMetadata => door::tensors(model, ""),
             // No provider's own.
             Endpoint::Invoke => "".into(),
         },
@@ -152,7 +163,7 @@ fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) 
             Endpoint::InferMetadata => Bytes::new(),
             _ => rewrite(request.body(), scanned, &rewritten),
         },
-        family,
+        forwards: forwards(family),
         way: Way::Same {
             endpoint,
             usage_added,
@@ -161,32 +172,88 @@ fn spliced(request: &Request, provider: &Provider, model: &str, family: Family) 
     }
 }
 
+/// A request of Anthropic's API for a host of its models: the same bytes in another envelope.
+fn enclosed(request: &Request, door: Door, model: &str) -> Result<Outgoing, Refusal> {
+    let endpoint = request.endpoint();
+    let stream = request.scanned().stream && !endpoint.counts();
+    let framed = door == Door::BedrockMessages;
+    let envelope = Envelope {
+        hosting: facts::hosting(door),
+        betas: request.betas(),
+        known: if framed {
+            &facts::BETAS_OF_BEDROCK
+        } else {
+            &facts::BETAS_OF_VERTEX
+        },
+        model: endpoint.counts().then_some(model),
+    };
+    // The scan has seen that it is UTF-8, and one object.
+    let body = str::from_utf8(request.body()).unwrap_or_default();
+    let Enclosed {
+        body,
+        betas,
+        dropped,
+    } = enclose(body, &envelope).map_err(|_| misfit())?;
+    Ok(Outgoing {
+        path: if endpoint.counts() {
+            door.count(model)
+        } else {
+            door.answer(model, stream, true)
+        },
+        method: Method::POST,
+        headers: HeaderMap::new(),
+        body: body.into(),
+        forwards: Forwards::Betas(betas),
+        way: Way::Hosted {
+            endpoint,
+            framed: framed && stream,
+        },
+        dropped,
+    })
+}
+
+fn misfit() -> Refusal {
+    Refusal::Crossing(crossing::Refused::Misfit(Misfit::new("must be an object")))
+}
+
+/// Within Anthropic's family its headers go on.
+const fn forwards(family: Family) -> Forwards {
+    match family {
+        Family::Messages => Forwards::Anthropic,
+        _ => Forwards::Plain,
+    }
+}
+
 fn across(
     request: &Request,
     provider: &Provider,
-    model: &str,
+    (door, model): (Door, &str),
     arrival: &Arrival,
 ) -> Result<Outgoing, Refusal> {
     let seed = seed(arrival);
     // The scan has seen that it is UTF-8.
     let body = str::from_utf8(request.body()).unwrap_or_default();
     if request.endpoint() == Endpoint::Embeddings {
-        let maker = facts::maker(provider, model).ok_or(Refusal::Endpoint)?;
-        return vectors(body, model, &maker, seed);
+        let maker = facts::maker(door, model).ok_or(Refusal::Endpoint)?;
+        return vectors(body, (door, model), &maker, seed);
     }
     let asked = request.crossing().ok_or(Refusal::Endpoint)?;
-    let target = facts::target(provider, model).ok_or(Refusal::Endpoint)?;
+    let target = facts::target(provider, door, model).ok_or(Refusal::Endpoint)?;
     if request.endpoint().counts() {
         let crossed = cross_count(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
-        return Ok(count(crossed.ok_or(Refusal::Endpoint)?, &target, model));
+        return Ok(count(
+            crossed.ok_or(Refusal::Endpoint)?,
+            &target,
+            (door, model),
+        ));
     }
     let crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
     Ok(Outgoing {
         method: Method::POST,
         headers: HeaderMap::new(),
-        path: path(&target, model, crossed.stream),
+        path: door.answer(model, crossed.stream, true),
         body: crossed.body.into(),
-        family: target.family(),
+        forwards: across_to(&target),
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: crossed.stream,
@@ -216,10 +283,10 @@ fn mapped(
     })?;
     Ok(Outgoing {
         method: custom.method.clone(),
-        path: custom::path(custom, &segment(model)).into(),
+        path: custom::path(custom, &segment(model, b"")).into(),
         body: sent.body,
         headers: sent.headers,
-        family: Family::Chat,
+        forwards: Forwards::Plain,
         way: Way::Mapped(Box::new(sent.mapped)),
         dropped: sent.dropped,
     })
@@ -236,27 +303,13 @@ fn behind_json(request: &Request) -> HeaderMap {
     headers
 }
 
-/// The path of a model of tensors. The provider's name for it may end in `/versions/` and a version.
-fn tensors_path(model: &str, asks: &str) -> String {
-    match model.split_once("/versions/") {
-        Some((model, version)) => {
-            let (model, version) = (segment(model), segment(version));
-            format!("/v2/models/{model}/versions/{version}{asks}")
-        }
-        None => format!("/v2/models/{}{asks}", segment(model)),
-    }
-}
-
-fn count(crossed: Crossed, target: &Target<'_>, model: &str) -> Outgoing {
+fn count(crossed: Crossed, target: &Target<'_>, (door, model): (Door, &str)) -> Outgoing {
     Outgoing {
         method: Method::POST,
         headers: HeaderMap::new(),
-        path: match target.family() {
-            Family::Gemini => gemini_count_path(model),
-            _ => "/messages/count_tokens".into(),
-        },
+        path: door.count(model),
         body: crossed.body.into(),
-        family: target.family(),
+        forwards: across_to(target),
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: false,
@@ -265,13 +318,19 @@ fn count(crossed: Crossed, target: &Target<'_>, model: &str) -> Outgoing {
     }
 }
 
-fn gemini_count_path(model: &str) -> Cow<'static, str> {
-    format!("/models/{}:countTokens", segment(model)).into()
+/// What a host of Anthropic's models is told stands in the body.
+const fn across_to(target: &Target<'_>) -> Forwards {
+    match target {
+        Target::Messages(target) if matches!(target.hosting, Hosting::Anthropic) => {
+            Forwards::Anthropic
+        }
+        _ => Forwards::Plain,
+    }
 }
 
 fn vectors(
     body: &str,
-    model: &str,
+    (door, model): (Door, &str),
     maker: &VectorMaker<'_>,
     seed: Seed,
 ) -> Result<Outgoing, Refusal> {
@@ -279,15 +338,9 @@ fn vectors(
     Ok(Outgoing {
         method: Method::POST,
         headers: HeaderMap::new(),
-        path: match crossed.method {
-            Some(method) => format!("/models/{}:{method}", segment(model)).into(),
-            None => "/embed".into(),
-        },
+        path: door.vectors(model, crossed.method),
         body: crossed.body.into(),
-        family: match maker {
-            VectorMaker::Gemini(_) => Family::Gemini,
-            VectorMaker::Cohere(_) => Family::Cohere,
-        },
+        forwards: Forwards::Plain,
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: false,
@@ -296,56 +349,15 @@ fn vectors(
     })
 }
 
-fn path(target: &Target<'_>, model: &str, stream: bool) -> Cow<'static, str> {
-    match target.family() {
-        Family::Chat => "/chat/completions".into(),
-        Family::Responses => "/responses".into(),
-        Family::Messages => "/messages".into(),
-        Family::Cohere => "/chat".into(),
-        Family::Gemini => gemini_path(model, stream, true).into(),
-        Family::Converse => {
-            let verb = if stream {
-                "converse-stream"
-            } else {
-                "converse"
-            };
-            format!("/model/{}/{verb}", segment(model)).into()
-        }
-    }
-}
-
-fn gemini_path(model: &str, stream: bool, events: bool) -> String {
-    let model = segment(model);
-    match (stream, events) {
-        (false, _) => format!("/models/{model}:generateContent"),
-        (true, true) => format!("/models/{model}:streamGenerateContent?alt=sse"),
-        (true, false) => format!("/models/{model}:streamGenerateContent"),
-    }
-}
-
-/// A model's name as one segment of a path.
-fn segment(model: &str) -> String {
-    let mut segment = String::with_capacity(model.len() + 8);
-    for byte in model.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                segment.push(char::from(byte));
-            }
-            // Writing into a string cannot fail.
-            _ => drop(write!(segment, "%{byte:02X}")),
-        }
-    }
-    segment
-}
-
 // === impl Way ===
 
 impl Way {
     /// The media type of what the client gets of a good answer, where it is not the provider's.
     pub fn media_type(&self) -> Option<&'static str> {
         match self {
-            Self::Same { .. } => None,
             Self::Across { back, stream } => Some(back.media_type(*stream)),
+            Self::Hosted { framed: true, .. } => Some("text/event-stream"),
+            Self::Hosted { .. } | Self::Same { .. } => None,
             Self::Mapped(mapped) => (!mapped.passes()).then(|| mapped.media_type()),
         }
     }
@@ -353,7 +365,7 @@ impl Way {
     /// Whether a good answer goes on while it comes, and is not read whole first.
     pub fn passes(&self) -> bool {
         match self {
-            Self::Same { .. } => true,
+            Self::Same { .. } | Self::Hosted { .. } => true,
             Self::Across { stream, .. } => *stream,
             Self::Mapped(mapped) => mapped.passes(),
         }
@@ -375,17 +387,3 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_segment_whatever_stands_in_it() {
-        assert_eq!(segment("gemini-2.5-flash"), "gemini-2.5-flash");
-        assert_eq!(
-            segment("arn:aws:bedrock/a b?"),
-            "arn%3Aaws%3Abedrock%2Fa%20b%3F"
-        );
-    }
-}

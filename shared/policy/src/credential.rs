@@ -13,6 +13,8 @@ pub struct Credential {
     pub secret: Vec<u8>,
     /// Scheme, host and port of the only place it may be sent to, such as `https://api.openai.com:443`.
     pub allowed_origin: String,
+    /// The origins at which it may be exchanged for a token, beside those of its provider's kind.
+    pub exchange_origins: Vec<String>,
 }
 
 /// The key under which key tags are made.

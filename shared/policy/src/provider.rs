@@ -41,8 +41,10 @@ pub enum ProviderKind {
     Cohere = 14,
     /// `OpenAI`'s models on Azure, at the address that takes no version.
     AzureOpenAi = 15,
-    /// Amazon Bedrock, by its Converse API.
+    /// Amazon Bedrock: Claude by its own API for clients that speak that, everything else by the Converse API.
     Bedrock = 16,
+    /// Google Cloud's Vertex AI: Claude by Anthropic's API, everything else by Gemini's.
+    Vertex = 17,
     /// A server of tensors, by version 2 of the Open Inference Protocol.
     OpenInference = 18,
     /// Anything over HTTP, by a mapping.
@@ -63,8 +65,10 @@ pub enum Speaks {
     Gemini,
     /// Cohere's chat, version 2.
     Cohere,
-    /// Bedrock's Converse.
-    Converse,
+    /// Bedrock's Converse; of Claude also Anthropic's Messages.
+    Bedrock,
+    /// Anthropic's Messages of Claude, and Gemini's `generateContent` of every other model.
+    Vertex,
     /// The Open Inference Protocol.
     Inference,
     /// What its mapping says.
@@ -110,7 +114,7 @@ pub struct Provider {
 }
 
 /// Every kind, once.
-pub const PRESETS: [Preset; 18] = [
+pub const PRESETS: [Preset; 19] = [
     preset(
         ProviderKind::OpenAiCompatible,
         "openai-compatible",
@@ -205,6 +209,7 @@ pub const PRESETS: [Preset; 18] = [
     ),
     preset(ProviderKind::AzureOpenAi, "azure-openai", None, true, true),
     preset(ProviderKind::Bedrock, "bedrock", None, true, false),
+    preset(ProviderKind::Vertex, "vertex", None, true, false),
     preset(
         ProviderKind::OpenInference,
         "open-inference",
@@ -249,7 +254,8 @@ impl ProviderKind {
             Self::Anthropic => Speaks::Messages,
             Self::Gemini => Speaks::Gemini,
             Self::Cohere => Speaks::Cohere,
-            Self::Bedrock => Speaks::Converse,
+            Self::Bedrock => Speaks::Bedrock,
+            Self::Vertex => Speaks::Vertex,
             Self::OpenInference => Speaks::Inference,
             Self::Custom => Speaks::Mapped,
             Self::OpenAiCompatible

@@ -91,6 +91,11 @@ impl Tenant {
             credential: CREDENTIAL.to_owned(),
             ..Default::default()
         };
+        self.provider_like(id, provider).await;
+    }
+
+    /// Makes this provider.
+    pub async fn provider_like(&self, id: &str, provider: Provider) {
         let request = CreateProviderRequest {
             parent: self.organization.clone(),
             provider_id: id.to_owned(),

@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 async fn every_answer_is_right_all_counts_agree_and_no_plain_client_stalls() {
     let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let plan = Plan::short(cores);
-    let report = LocalSet::new().run_until(run::run(plan)).await;
+    let report = LocalSet::new().run_until(Box::pin(run::run(plan))).await;
     let report = report.unwrap_or_else(|why| panic!("{why}"));
     assert!(report.missed.is_empty(), "{:?}", report.missed);
     // Each way of asking was gone through, for every target.

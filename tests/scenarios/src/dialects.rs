@@ -1,28 +1,42 @@
 //! Providers of every dialect that hold one conversation, from fixtures of our own making: they say hello, they call
 //! tools when they are given some, and they fail when they are asked to.
 
+mod vectors;
+
 use bytes::Bytes;
-use dialect::aws::event_stream;
+use dialect::{aws::event_stream, base64};
 use harness::provider::{Answer, Asked, Step};
 use proto::admin::ProviderKind;
 use serde_json::{Value, json};
+
+pub use self::vectors::VECTOR;
 
 /// What they say.
 pub const TEXT: &str = "Hello there, friend.";
 /// Tokens that they count for the question, and for the answer.
 pub const TOKENS: [u64; 2] = [11, 7];
-/// The vector of any text; floats of 32 bits say these exactly.
-pub const VECTOR: [f64; 3] = [0.5, -0.25, 2.0];
 /// What they call, with which arguments: two at once, and one that has none.
 pub const CALLS: [&str; 3] = [r#"{"city":"Oslo"}"#, r#"{"city":"Rome"}"#, "{}"];
 
-/// The kinds that stand for the dialects.
-pub const KINDS: [(&str, ProviderKind); 5] = [
-    ("by-openai", ProviderKind::Openai),
-    ("by-anthropic", ProviderKind::Anthropic),
-    ("by-gemini", ProviderKind::Gemini),
-    ("by-cohere", ProviderKind::Cohere),
-    ("by-bedrock", ProviderKind::Bedrock),
+/// The kinds that stand for the dialects and their hosts, and the names of their models, which say on Vertex and Bedrock
+/// who made them.
+pub const KINDS: [(&str, ProviderKind, &str); 8] = [
+    ("by-openai", ProviderKind::Openai, "model-of-tests"),
+    ("by-anthropic", ProviderKind::Anthropic, "model-of-tests"),
+    ("by-gemini", ProviderKind::Gemini, "model-of-tests"),
+    ("by-cohere", ProviderKind::Cohere, "model-of-tests"),
+    ("by-bedrock", ProviderKind::Bedrock, "model-of-tests"),
+    (
+        "by-bedrock-claude",
+        ProviderKind::Bedrock,
+        "us.anthropic.claude-of-tests-v1:0",
+    ),
+    ("by-vertex", ProviderKind::Vertex, "gemini-of-tests"),
+    (
+        "by-vertex-claude",
+        ProviderKind::Vertex,
+        "claude-of-tests@1",
+    ),
 ];
 
 /// What a question wants.
@@ -31,6 +45,16 @@ enum Wants {
     Text,
     Calls,
     Failure,
+}
+
+/// What Anthropic streams when it says [`TEXT`], byte for byte.
+pub fn anthropic_stream() -> Vec<u8> {
+    let sent = |step| match step {
+        Step::Send(bytes) => bytes,
+        Step::Wait(_) | Step::Count(..) | Step::Never => Bytes::new(),
+    };
+    let steps = anthropic(Wants::Text, true).steps.into_iter();
+    steps.flat_map(sent).collect()
 }
 
 /// Answers as a provider of this kind does.
@@ -47,21 +71,32 @@ pub fn answer(kind: ProviderKind, asked: &Asked) -> Answer {
         ProviderKind::Anthropic if asked.path.ends_with("count_tokens") => {
             return whole(&json!({"input_tokens": TOKENS[0]}));
         }
-        ProviderKind::Gemini if asked.path.ends_with("countTokens") => {
+        ProviderKind::Vertex if asked.path.ends_with("count-tokens:rawPredict") => {
+            return whole(&json!({"input_tokens": TOKENS[0]}));
+        }
+        ProviderKind::Bedrock if asked.path.ends_with("/count-tokens") => {
+            return whole(&json!({"inputTokens": TOKENS[0]}));
+        }
+        ProviderKind::Gemini | ProviderKind::Vertex if asked.path.ends_with("countTokens") => {
             return whole(&json!({"totalTokens": TOKENS[0]}));
         }
         _ => {}
     }
-    if asked.path.contains("mbed") {
-        return vectors(kind, asked);
+    if asked.path.contains("mbed") || asked.path.ends_with(":predict") {
+        return whole(&vectors::answer(kind, asked, TOKENS[0]));
     }
     let question: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     let streamed = question["stream"] == json!(true) || asked.path.contains("stream");
     match kind {
         ProviderKind::Anthropic => anthropic(wants, streamed),
-        ProviderKind::Gemini => gemini(wants, streamed),
         ProviderKind::Cohere => cohere(wants, streamed),
+        ProviderKind::Bedrock if asked.path.contains("/invoke") => invoked(wants, streamed),
         ProviderKind::Bedrock => bedrock(wants, streamed),
+        // Google's own errors stand before those of the models that it hosts.
+        ProviderKind::Vertex if wants != Wants::Failure && asked.path.contains("/anthropic/") => {
+            anthropic(wants, streamed)
+        }
+        ProviderKind::Gemini | ProviderKind::Vertex => gemini(wants, streamed),
         _ if asked.path.ends_with("/responses") => responses(wants, streamed),
         _ => openai(wants, streamed),
     }
@@ -404,26 +439,30 @@ fn bedrock(wants: Wants, streamed: bool) -> Answer {
     }
 }
 
-/// A vector for each text, of the numbers that [`VECTOR`] says.
-fn vectors(kind: ProviderKind, asked: &Asked) -> Answer {
-    let question: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
-    let each = |texts: &Value| {
-        let count = texts.as_array().map_or(1, Vec::len);
-        vec![json!(VECTOR); count]
-    };
-    whole(&match kind {
-        ProviderKind::Gemini if asked.path.contains("batch") => {
-            let vectors = each(&question["requests"]);
-            let vectors: Vec<Value> = vectors.iter().map(|it| json!({"values": it})).collect();
-            json!({"embeddings": vectors})
+/// What Bedrock makes of Anthropic's own answer: the same, its stream in frames, and errors of Amazon's.
+fn invoked(wants: Wants, streamed: bool) -> Answer {
+    if wants == Wants::Failure {
+        let mut said = bedrock(wants, streamed);
+        let name = "ThrottlingException:http://internal.amazon.com/";
+        said.headers.push(("x-amzn-errortype", name.to_owned()));
+        return said;
+    }
+    let mut said = anthropic(wants, streamed);
+    if streamed {
+        for step in &mut said.steps {
+            if let Step::Send(event) = step {
+                let text = String::from_utf8_lossy(event).into_owned();
+                let data = text.lines().find_map(|line| line.strip_prefix("data: "));
+                let data = base64::encode(data.unwrap_or_default().as_bytes());
+                *event = frame("chunk", &json!({"bytes": data, "p": "abcdef"}));
+            }
         }
-        ProviderKind::Gemini => json!({"embedding": {"values": VECTOR}}),
-        _ => {
-            let vectors = each(&question["texts"]);
-            let billed = json!({"billed_units": {"input_tokens": TOKENS[0]}});
-            json!({"id": "e-1", "embeddings": {"float": vectors}, "texts": question["texts"], "meta": billed})
-        }
-    })
+        said.headers = vec![(
+            "content-type",
+            "application/vnd.amazon.eventstream".to_owned(),
+        )];
+    }
+    said
 }
 
 /// One frame of Amazon's event stream.

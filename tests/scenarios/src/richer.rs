@@ -21,6 +21,8 @@ pub const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQ
 pub fn answer(kind: ProviderKind, asked: &Asked) -> Answer {
     let text = String::from_utf8_lossy(&asked.body);
     let has = |words: &str| text.contains(words);
+    // Claude, at one of its hosts.
+    let hosted = asked.path.contains("/invoke") || asked.path.contains("/anthropic/");
     if has("Please fail.") {
         return failure(kind);
     }
@@ -37,7 +39,8 @@ pub fn answer(kind: ProviderKind, asked: &Asked) -> Answer {
         (true, "Done.")
     } else if has("zebra_count") {
         (false, FORMED)
-    } else if has(PICTURE) {
+    // Google's SDK writes base64 for URLs, which passes as it came.
+    } else if has(PICTURE) || has(&PICTURE.replace('+', "-")) {
         (false, "I see it.")
     } else if has("https://pictures.example/dot.png") {
         (false, "I look there.")
@@ -46,7 +49,8 @@ pub fn answer(kind: ProviderKind, asked: &Asked) -> Answer {
     };
     let body = match kind {
         ProviderKind::Anthropic => anthropic(thought, said),
-        ProviderKind::Gemini => gemini(thought, said),
+        ProviderKind::Bedrock | ProviderKind::Vertex if hosted => anthropic(thought, said),
+        ProviderKind::Gemini | ProviderKind::Vertex => gemini(thought, said),
         ProviderKind::Cohere => cohere(thought, said),
         ProviderKind::Bedrock => bedrock(thought, said),
         _ if asked.path.ends_with("/responses") => responses(thought, said),
@@ -61,7 +65,7 @@ fn failure(kind: ProviderKind) -> Answer {
         ProviderKind::Anthropic => {
             json!({"type": "error", "error": {"type": "rate_limit_error", "message": "Slow down."}})
         }
-        ProviderKind::Gemini => {
+        ProviderKind::Gemini | ProviderKind::Vertex => {
             json!({"error": {"code": 429, "message": "Slow down.", "status": "RESOURCE_EXHAUSTED", "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{RETRY_AFTER}s")}]}})
         }
         ProviderKind::Cohere | ProviderKind::Bedrock => json!({"message": "Slow down."}),
@@ -70,7 +74,7 @@ fn failure(kind: ProviderKind) -> Answer {
         }
     };
     let mut answer = Answer::json(429, body.to_string());
-    if kind != ProviderKind::Gemini {
+    if !matches!(kind, ProviderKind::Gemini | ProviderKind::Vertex) {
         answer.headers.push(("retry-after", RETRY_AFTER.to_owned()));
     }
     answer

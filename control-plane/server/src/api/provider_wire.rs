@@ -5,10 +5,10 @@
 use std::mem;
 
 use domain::{
+    credential,
     name::{OrganizationName, ProviderName},
     provider::{self, Checked},
     segment::Slug,
-    text,
     violation::Violations,
 };
 use policy::{id::ProviderId, provider::ProviderKind, revision::Revision};
@@ -48,6 +48,7 @@ pub(crate) struct Change {
     base_url: Update<String>,
     regions: Update<Vec<String>>,
     stream_options: Update<Option<bool>>,
+    exchange_origins: Update<Vec<String>>,
     custom: Update<Option<admin::CustomMapping>>,
     passthrough: Update<bool>,
     credential: Update<Zeroizing<String>>,
@@ -67,7 +68,7 @@ pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Viol
     let mut violations = Violations::new();
     let parent = violations.take("parent", OrganizationName::parse(&asked.parent));
     let slug = violations.take("provider_id", Slug::parse(&asked.provider_id));
-    check_credential(&credential, &mut violations);
+    check_key(&credential, &mut violations);
     let kind = violations.take(KIND, kind(given.kind));
     let wanted = provider::Wanted {
         display_name: &given.display_name,
@@ -76,6 +77,7 @@ pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Viol
         base_url: &given.base_url,
         regions: &given.regions,
         stream_options: given.stream_options,
+        exchange_origins: &given.exchange_origins,
         mapping: given.custom.take().map(mapping_wire::wanted),
         passthrough: given.passthrough,
     };
@@ -83,6 +85,11 @@ pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Viol
         .check()
         .map_err(|others| violations.append(others))
         .ok();
+    if let (Some(checked), true) = (&checked, kind.is_some() && credential::is_form(&credential)) {
+        let origins = &checked.exchange_origins;
+        let fits = credential::check_form(checked.kind, &credential, origins);
+        violations.take(CREDENTIAL, fits);
+    }
     let (Some(parent), Some(provider), Some(checked), true) =
         (parent, slug, checked, violations.is_empty())
     else {
@@ -113,6 +120,7 @@ pub(crate) fn wire(row: Row, written: Revision) -> admin::Provider {
         credential_set: row.credential_sealed.is_some(),
         regions: row.regions.iter().map(ToString::to_string).collect(),
         stream_options: Some(row.stream_options),
+        exchange_origins: row.exchange_origins,
         custom: row.mapping.map(mapping_wire::wire),
         passthrough: row.passthrough,
         display_name: row.display_name,
@@ -133,10 +141,21 @@ fn kind_shown(kind: ProviderKind) -> i32 {
     i32::try_from(kind as u32).unwrap_or(0)
 }
 
-fn check_credential(credential: &str, violations: &mut Violations) {
-    if !credential.is_empty() {
-        violations.take(CREDENTIAL, text::credential(credential));
+/// A form is judged when its provider's kind is known.
+fn check_key(text: &str, violations: &mut Violations) {
+    if !text.is_empty() && !credential::is_form(text) {
+        violations.take(CREDENTIAL, credential::check_key(text));
     }
+}
+
+/// What is written is text, and what is kept was.
+fn check_form(clear: &[u8], checked: &Checked) -> Result<(), Status> {
+    let text = str::from_utf8(clear).unwrap_or_default();
+    if !credential::is_form(text) {
+        return Ok(());
+    }
+    let fits = credential::check_form(checked.kind, text, &checked.exchange_origins);
+    fits.map_err(|why| status::invalid_field(CREDENTIAL, &why.to_string()))
 }
 
 // === impl Wanted ===
@@ -156,6 +175,7 @@ impl Wanted {
             stream_options: self.checked.stream_options,
             passthrough: self.checked.passthrough,
             regions: self.checked.regions,
+            exchange_origins: self.checked.exchange_origins,
             mapping: self.checked.mapping,
             credential_sealed: credential.as_ref().map(seal),
         };
@@ -178,13 +198,14 @@ impl Change {
             Field::output("credential_set"),
             Field::changes("regions", !given.regions.is_empty()),
             Field::changes("stream_options", given.stream_options.is_some()),
+            Field::changes("exchange_origins", !given.exchange_origins.is_empty()),
             Field::changes("custom", given.custom.is_some()),
             Field::changes("passthrough", given.passthrough),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);
         let name = violations.take("provider.name", ProviderName::parse(&given.name));
-        check_credential(&credential, &mut violations);
+        check_key(&credential, &mut violations);
         let (Some(mask), Some(name), true) = (mask, name, violations.is_empty()) else {
             return Err(violations);
         };
@@ -196,6 +217,7 @@ impl Change {
             base_url: mask.pick("base_url", given.base_url),
             regions: mask.pick("regions", given.regions),
             stream_options: mask.pick("stream_options", given.stream_options),
+            exchange_origins: mask.pick("exchange_origins", given.exchange_origins),
             custom: mask.pick("custom", given.custom),
             passthrough: mask.pick("passthrough", given.passthrough),
             credential: mask.pick("credential", credential),
@@ -215,28 +237,34 @@ impl Change {
             // Whoever may change where a provider stands could otherwise have its secret sent to themselves.
             return Err(status::invalid_field(CREDENTIAL, NEW_ORIGIN));
         }
-        row.display_name = checked.display_name;
-        row.base_url = checked.base_url;
-        row.stream_options = checked.stream_options;
-        row.passthrough = checked.passthrough;
-        row.regions = checked.regions;
-        row.mapping = checked.mapping;
-        match credential {
+        let clear = match credential {
             Update::Set(text) => {
                 let clear = (!text.is_empty()).then(|| Zeroizing::new(text.as_bytes().to_vec()));
                 let sealed = clear
                     .as_ref()
                     .map(|it| sealed::seal_credential(key, row.id, it));
                 row.credential_sealed = sealed;
-                Ok(clear)
+                clear
             }
             Update::Kept => {
                 let kept = row.credential_sealed.as_ref();
                 kept.map(|kept| sealed::open_credential(key, row.id, kept))
                     .transpose()
-                    .map_err(|why| status::broken("a kept credential does not open", &why))
+                    .map_err(|why| status::broken("a kept credential does not open", &why))?
             }
-        }
+        };
+        // One that is kept is judged, too: the origins to which it may go may be others now.
+        clear
+            .as_ref()
+            .map_or(Ok(()), |clear| check_form(clear, &checked))?;
+        row.display_name = checked.display_name;
+        row.base_url = checked.base_url;
+        row.stream_options = checked.stream_options;
+        row.passthrough = checked.passthrough;
+        row.regions = checked.regions;
+        row.exchange_origins = checked.exchange_origins;
+        row.mapping = checked.mapping;
+        Ok(clear)
     }
 
     /// The fields as they will be.
@@ -248,6 +276,7 @@ impl Change {
             base_url: &self.base_url.or(row.base_url.as_str().to_owned()),
             regions: &self.regions.or(kept),
             stream_options: self.stream_options.or(Some(row.stream_options)),
+            exchange_origins: &self.exchange_origins.or(row.exchange_origins.clone()),
             mapping: self
                 .custom
                 .or(row.mapping.clone().map(mapping_wire::wire))
@@ -340,6 +369,7 @@ mod tests {
             stream_options: true,
             passthrough: false,
             regions: Vec::new(),
+            exchange_origins: Vec::new(),
             mapping: None,
             credential_sealed,
             version: 1,
@@ -377,5 +407,84 @@ mod tests {
         }
         let here = moved("https://api.openai.com:443/v2", &["base_url"], Some(kept()));
         assert_eq!(here.unwrap().unwrap().as_slice(), b"kept");
+    }
+
+    fn form(authority: &str) -> String {
+        let authority = format!("\"authority\":\"{authority}\"");
+        format!(
+            "{{\"type\":\"client_secret\",\"tenant_id\":\"t\",\"client_id\":\"c\",\"client_secret\":\"s\",{authority}}}"
+        )
+    }
+
+    #[test]
+    fn a_form_may_go_where_its_kind_or_its_operator_says_and_stays_so_when_it_is_kept() {
+        let asked = |kind, authority: &str, origins: &[&str]| admin::CreateProviderRequest {
+            parent: "organizations/acme".into(),
+            provider_id: "azure".into(),
+            provider: Some(admin::Provider {
+                kind: kind_shown(kind),
+                base_url: "https://a.openai.azure.com/openai/v1".into(),
+                credential: form(authority),
+                exchange_origins: origins.iter().map(ToString::to_string).collect(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let azure = ProviderKind::AzureOpenAi;
+        let own = "https://login.microsoftonline.com";
+        assert!(wanted(asked(azure, own, &[])).is_ok());
+        assert!(
+            wanted(asked(
+                azure,
+                "https://sts.acme.example",
+                &["https://sts.acme.example"]
+            ))
+            .is_ok()
+        );
+        let refused = [
+            asked(azure, "https://evil.example", &[]),
+            asked(ProviderKind::OpenAi, own, &[]),
+        ];
+        for asked in refused {
+            assert_eq!(fields(wanted(asked).err()), [CREDENTIAL]);
+        }
+
+        let key = SealingKey::parse(&SealingKey::generate_text()).unwrap();
+        let id = ProviderId::from_bytes([1; 16]);
+        let kept = form("https://sts.acme.example");
+        let mut row = row(Some(sealed::seal_credential(&key, id, kept.as_bytes())));
+        row.kind = azure;
+        row.exchange_origins = vec!["https://sts.acme.example:443".into()];
+        let change = |origins: &[&str]| {
+            Change::read(admin::UpdateProviderRequest {
+                provider: Some(admin::Provider {
+                    name: "organizations/acme/providers/openai".into(),
+                    exchange_origins: origins.iter().map(ToString::to_string).collect(),
+                    ..Default::default()
+                }),
+                update_mask: Some(FieldMask {
+                    paths: vec!["exchange_origins".into()],
+                }),
+                ..Default::default()
+            })
+            .ok()
+            .unwrap()
+        };
+        let why = change(&[]).apply(&mut row, &key).err().unwrap();
+        assert!(
+            why.message().contains("exchange_origins"),
+            "{}",
+            why.message()
+        );
+        let more = ["https://sts.acme.example", "https://b.example"];
+        assert_eq!(
+            change(&more)
+                .apply(&mut row, &key)
+                .unwrap()
+                .unwrap()
+                .as_slice(),
+            kept.as_bytes()
+        );
+        assert_eq!(row.exchange_origins.len(), 2);
     }
 }

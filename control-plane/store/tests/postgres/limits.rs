@@ -173,8 +173,10 @@ async fn overrides_stand_in_their_order_and_go_with_their_key() {
     new.terms = terms.clone();
     let made = world.limit(new).await;
     let listed = limit::list(&world.store, &organization_name("acme"), &all()).await;
-    assert_eq!(listed.unwrap().rows[0].terms, terms);
-    let change = &world.changes_since(Revision(made.revision.0 - 1), 1).await[0];
+    let stands = listed.unwrap().rows.remove(0);
+    assert_eq!(stands.terms, terms);
+    let before = Revision(stands.revision.0 - 1);
+    let change = &world.changes_since(before, 1).await[0];
     let value = String::from_utf8(change.value.clone()).unwrap();
     assert!(
         value.contains(key.name.key.as_str()) && value.contains("Soft"),

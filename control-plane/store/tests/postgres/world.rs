@@ -122,6 +122,7 @@ pub(crate) fn new_provider(slug: &str, regions: &[&str]) -> provider::New {
         stream_options: true,
         passthrough: false,
         regions: regions.iter().map(|name| region(name)).collect(),
+        exchange_origins: Vec::new(),
         mapping: None,
         credential_sealed: None,
     }

@@ -9,7 +9,8 @@
 -- ms.
 -- Replies {1, expired, remaining..., slots..., lent...}; {2, expired, remaining..., slots..., over...} with the places of
 -- those that only warn and had no room; or {0, 0, tightest, retry_after_ms, remaining..., slots...}. Slots are three for
--- each claim: 1 when there was room, how many are its owner's, and how many are others'.
+-- each claim: 0 when there was no room, otherwise one more than it got beyond its need; how many are its owner's; and how
+-- many are others'.
 
 local HEAD = 7
 
@@ -31,8 +32,8 @@ for j = 1, claims do
   local needed = math.max(has, base) + tonumber(ARGV[first + 4])
   slots[j] = { granted = 0, own = has, others = others, owners = owners, retry_ms = tonumber(ARGV[first + 6]) }
   if needed <= left then
-    slots[j].granted = 1
     slots[j].own = math.min(needed + tonumber(ARGV[first + 5]), left)
+    slots[j].granted = 1 + slots[j].own - needed
   end
 end
 
@@ -122,7 +123,7 @@ for i = 1, #buckets do
   end
 end
 for j = 1, claims do
-  if slots[j].granted == 1 then
+  if slots[j].granted > 0 then
     local first = HEAD + 5 * lines + 1
     own(KEYS[2 + lines + j], slots[j].owners, ARGV[first], slots[j].own, tonumber(ARGV[first + 1]), now)
   end

@@ -60,12 +60,7 @@ fn item(frame: &Frame<'_>) -> Option<Item> {
     if frame.text(":event-type") != Some("chunk") {
         return None;
     }
-    let broken = || {
-        Item::Error(Error::new(
-            Class::Provider,
-            "a chunk of the stream is malformed",
-        ))
-    };
+    let broken = || Item::Error(Error::unreadable("a chunk of the stream is malformed"));
     Some(event(frame.payload).map_or_else(broken, Item::Event))
 }
 
@@ -96,7 +91,7 @@ impl Unwrapper {
         });
         if let (Err(fault), false) = (pushed, self.over) {
             self.over = true;
-            each(Item::Error(Error::new(Class::Provider, fault.to_string())));
+            each(Item::Error(Error::unreadable(fault.to_string())));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The events of the Realtime API, as far as they say what was used.
 //!
 //! Changes nothing and refuses nothing. A response tells its usage when it is done; until then, and of a provider that
-//! never tells, bytes are counted. Holds one event of the provider at most, up to [`EVENT_BYTES_MAX`].
+//! never tells, bytes are counted. Holds one event of the provider at most, up to `EVENT_BYTES_MAX`.
 
 use memchr::memmem;
 use payload::object::Object;

@@ -31,7 +31,7 @@ pub struct Answer {
 /// Whether a status is that of an answer and not of an error. What is passed through may have any; its client may have
 /// asked whether something was changed.
 pub fn is_good(status: StatusCode) -> bool {
-    status.is_success() || status == StatusCode::NOT_MODIFIED
+    status.is_success() || status.as_u16() == 304
 }
 
 /// What a client gets of an answer.

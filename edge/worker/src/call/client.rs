@@ -1,7 +1,7 @@
 //! Sends one request to one provider, on a connection from the pool or a new one.
 //!
-//! The only file that reads a provider credential. It is attached only to the origin that it is for, and goes
-//! nowhere else: it is in no error, no log and no type that can be printed.
+//! Beside `exchange`, the only file that reads a provider credential. It is attached only to the origin that it is for,
+//! and goes nowhere else: it is in no error, no log and no type that can be printed.
 
 use std::{
     future::poll_fn,
@@ -29,7 +29,7 @@ use crate::{
         line::{Broken, Line, Sent, Unanswered},
         origin::Origin,
         pool::Pool,
-        signature::{self, Unsignable},
+        signature::{self, Service, Unsignable},
     },
     in_force::Credential,
 };
@@ -64,8 +64,10 @@ pub struct Body<B: Sent = Full<Bytes>> {
 /// A credential, and whom it is presented to.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
-    /// What is presented.
+    /// What is presented, or what it was exchanged for.
     pub credential: &'a Credential,
+    /// The token that it was exchanged for, if it was.
+    pub token: Option<&'a [u8]>,
     /// The kind of provider, which says how.
     pub kind: ProviderKind,
     /// The header that takes it as it is, where the provider's mapping names one.
@@ -100,9 +102,10 @@ pub enum NoAnswer {
     Slow,
 }
 
-/// Whether this credential signs what it is presented with, so that all of it must be there before.
-pub fn signs(credential: &Credential, kind: ProviderKind) -> bool {
-    kind == ProviderKind::Bedrock && credential.secret.contains(&b':')
+/// Whether this secret, a credential's own or a token, signs what it is presented with, so that all of that must be there
+/// before.
+pub fn signs(secret: &[u8], kind: ProviderKind) -> bool {
+    kind == ProviderKind::Bedrock && secret.contains(&b':')
 }
 
 /// Adds the credential to a request, if it is for where the request goes. `whole` gives the body where it is signed.
@@ -113,6 +116,7 @@ pub fn authenticate<B>(
 ) -> Result<(), ForeignCredential> {
     let Presented {
         credential,
+        token,
         kind,
         header: own,
         origin,
@@ -121,13 +125,15 @@ pub fn authenticate<B>(
     if credential.allowed_origin != origin.text() {
         return Err(ForeignCredential);
     }
-    let secret = credential.secret.as_slice();
-    if signs(credential, kind) {
+    let secret = token.unwrap_or(credential.secret.as_slice());
+    if signs(secret, kind) {
         let body = whole(request.body());
-        let signed = signature::sign(request, &body, secret, (origin.host(), now_seconds));
+        let service = Service::bedrock(origin.host());
+        let signed = signature::sign(request, &body, secret, &service, now_seconds);
         return signed.map_err(|Unsignable| ForeignCredential);
     }
     let (name, text) = match kind {
+        _ if token.is_some() => (header::AUTHORIZATION, [b"Bearer ", secret].concat()),
         _ if let Some(own) = own => (own.clone(), secret.to_vec()),
         ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), secret.to_vec()),
         ProviderKind::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.to_vec()),

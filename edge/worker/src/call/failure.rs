@@ -10,8 +10,11 @@ use http::{HeaderMap, StatusCode};
 
 use crate::{
     admit::{hold, room::Room},
-    call::{client::NoAnswer, dial::CannotDial, opening::Early, upload::Stopped},
-    record::Entry,
+    call::{
+        client::NoAnswer, dial::CannotDial, exchange::no_token::NoToken, opening::Early,
+        upload::Stopped,
+    },
+    record::{Entry, Outcome},
     translate::{self, custom::Unanswerable},
 };
 
@@ -22,6 +25,8 @@ pub enum Failure {
     Misconfigured(&'static str),
     /// No connection. Nothing was sent.
     Unreachable(CannotDial),
+    /// The provider's credential could not be exchanged for a token. Nothing was sent.
+    NoToken(Box<NoToken>),
     /// The provider broke off before it answered.
     Broken,
     /// The provider did not answer in time.
@@ -82,16 +87,17 @@ impl Failure {
             self,
             Self::Misconfigured(_)
                 | Self::Unreachable(_)
+                | Self::NoToken(_)
                 | Self::Untranslatable(_)
                 | Self::NoRoom(_)
         )
     }
 
-    /// Whether a provider was asked, or at least dialled.
+    /// Whether a provider was asked, or at least dialled. Who issues its tokens is not the provider.
     pub const fn was_tried(&self) -> bool {
         !matches!(
             self,
-            Self::Misconfigured(_) | Self::Untranslatable(_) | Self::NoRoom(_)
+            Self::Misconfigured(_) | Self::NoToken(_) | Self::Untranslatable(_) | Self::NoRoom(_)
         )
     }
 
@@ -103,7 +109,8 @@ impl Failure {
         self
     }
 
-    /// Whether another target may do better. What is wrong with the request itself is wrong everywhere.
+    /// Whether another target may do better. What is wrong with the request itself is wrong everywhere; a provider for
+    /// which there is no token says nothing of the next one.
     pub const fn may_move_on(&self) -> bool {
         match self {
             Self::Reported(said) => !said.error.class.is_the_requests(),
@@ -117,11 +124,22 @@ impl Failure {
         self.may_move_on() && !matches!(self, Self::NoRoom(_))
     }
 
+    /// How a request ends that nobody else answers.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Upload(Stopped::Broken) => Outcome::ClientGone,
+            Self::Upload(_) => Outcome::Cut,
+            _ => Outcome::ProviderFailed,
+        }
+    }
+
     /// Its name in records and metrics: the code that a client would get, or that the provider said it.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unreachable(CannotDial::Forbidden) => "upstream_address_forbidden",
-            Self::Misconfigured(_) => "upstream_misconfigured",
+            _ if self.is_forbidden_address() => "upstream_address_forbidden",
+            Self::NoToken(why) if why.is_refusal() => "upstream_identity_refused",
+            Self::NoToken(why) if !why.is_misconfigured() => "upstream_identity_unavailable",
+            Self::Misconfigured(_) | Self::NoToken(_) => "upstream_misconfigured",
             Self::Unreachable(_) => "upstream_unreachable",
             Self::Broken => "upstream_broken",
             Self::Slow => "upstream_timeout",
@@ -156,8 +174,12 @@ impl Failure {
     }
 
     /// Whether the address is one that may not be dialled.
-    pub const fn is_forbidden_address(&self) -> bool {
-        matches!(self, Self::Unreachable(CannotDial::Forbidden))
+    pub fn is_forbidden_address(&self) -> bool {
+        match self {
+            Self::Unreachable(why) => matches!(why, CannotDial::Forbidden),
+            Self::NoToken(why) => why.is_forbidden_address(),
+            _ => false,
+        }
     }
 }
 
@@ -206,6 +228,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Misconfigured(what) => write!(f, "check the provider's {what}"),
             Self::Unreachable(why) => why.fmt(f),
+            Self::NoToken(why) => why.fmt(f),
             Self::Broken => f.write_str("the provider broke off before it answered"),
             Self::Slow => f.write_str("the provider did not answer in time"),
             Self::CredentialRefused(status) => {

@@ -4,6 +4,7 @@
 
 pub mod kept;
 pub mod media;
+pub mod passing;
 
 use std::rc::Rc;
 
@@ -11,12 +12,12 @@ use bytes::Bytes;
 use dialect::{
     Tokens,
     crossing::{
-        self, Back, Decoder,
-        stream::{Aside, Stream},
+        self, Back,
+        stream::{Stream, Unframed},
         watch::Watch,
     },
-    estimate, events,
-    neutral::{Class, Error, Family, Seed},
+    estimate,
+    neutral::{Class, Error, Family},
     openai::{error, stream::Meter},
     request::Endpoint,
 };
@@ -29,7 +30,10 @@ use crate::{
     translate::Way,
 };
 
-use self::kept::{Kept, output_tokens_of};
+use self::{
+    kept::{Kept, output_tokens_of},
+    passing::{Framing, Passing, onlooker, reread},
+};
 
 /// The kind of every error that a provider caused.
 const FAULT: &str = "api_error";
@@ -40,6 +44,8 @@ pub enum Gauge {
     Stream(Box<Meter>),
     /// A stream of another family's that passes as it is, framed so.
     Aside(Box<Passing>),
+    /// A stream of Anthropic's events in Amazon's frames, out of which they are taken.
+    Unframed(Box<Unframed>),
     /// A stream that is translated.
     Across(Box<Stream>),
     /// One piece that was read before.
@@ -75,24 +81,6 @@ pub struct Passed {
     failed: bool,
 }
 
-/// A stream that passes as it is, and is watched.
-pub struct Passing {
-    family: Family,
-    framing: Framing,
-    aside: Aside,
-    /// Something that cannot be read did not go on.
-    cut: bool,
-}
-
-/// How a stream is framed that passes as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// Server-sent events.
-    Events,
-    /// One array that grows. It has no place for an event of ours.
-    Array,
-}
-
 // === impl Gauge ===
 
 impl Gauge {
@@ -101,6 +89,8 @@ impl Gauge {
     pub fn of(headers: &HeaderMap, way: &Way) -> Self {
         let (endpoint, usage_added) = match way {
             Way::Across { back, .. } => return Self::across(back),
+            Way::Hosted { framed: true, .. } => return Self::unframed(),
+            Way::Hosted { endpoint, .. } => (*endpoint, false),
             // What no program reads: whatever it is, its length is what is known of it.
             Way::Mapped(_) => return Self::unread(Endpoint::Invoke),
             Way::Same {
@@ -145,12 +135,12 @@ impl Gauge {
 
     /// Reads a stream of a family that is not chat's, and changes nothing.
     pub fn aside(family: Family, framing: Framing) -> Self {
-        Self::Aside(Box::new(Passing {
-            family,
-            framing,
-            aside: onlooker(family),
-            cut: false,
-        }))
+        Self::Aside(Box::new(Passing::new(family, framing)))
+    }
+
+    /// Takes Anthropic's events out of Amazon's frames.
+    pub fn unframed() -> Self {
+        Self::Unframed(Box::new(Unframed::new(onlooker(Family::Messages))))
     }
 
     /// Translates a stream.
@@ -178,7 +168,12 @@ impl Gauge {
             Speaks::Gemini if events => aside(Family::Gemini),
             Speaks::Gemini => (Self::whole(Endpoint::Generate), None),
             Speaks::Cohere if events => aside(Family::Cohere),
-            Speaks::Cohere | Speaks::Converse | Speaks::Inference | Speaks::Mapped => blind,
+            // On Vertex the path says whether an answer is Gemini's or Anthropic's, and paths are not read here.
+            Speaks::Cohere
+            | Speaks::Bedrock
+            | Speaks::Vertex
+            | Speaks::Inference
+            | Speaks::Mapped => blind,
         };
         Self::Passed(Box::new(Passed {
             request,
@@ -201,13 +196,16 @@ impl Gauge {
     pub const fn is_stream(&self) -> bool {
         match self {
             Self::Passed(passed) => passed.read.is_stream(),
-            _ => matches!(self, Self::Stream(_) | Self::Aside(..) | Self::Across(_)),
+            _ => matches!(
+                self,
+                Self::Stream(_) | Self::Aside(..) | Self::Unframed(_) | Self::Across(_)
+            ),
         }
     }
 
-    /// Whether what passes is made anew.
-    pub const fn is_translated(&self) -> bool {
-        matches!(self, Self::Across(_))
+    /// Whether what passes of a stream is always whole events, with one that tells of its failure among them.
+    pub const fn passes_whole_events(&self) -> bool {
+        matches!(self, Self::Unframed(_) | Self::Across(_))
     }
 
     /// Whether a stream that fails may end with an event that says so.
@@ -233,6 +231,7 @@ impl Gauge {
         match self {
             Self::Stream(meter) => meter.push(bytes, out),
             Self::Aside(passing) => passing.push(bytes, out),
+            Self::Unframed(stream) => give(out, |said| stream.push(&bytes, said)),
             Self::Across(stream) => give(out, |said| stream.push(&bytes, said)),
             Self::Whole(kept) => {
                 kept.push(bytes.clone());
@@ -252,6 +251,7 @@ impl Gauge {
         match self {
             Self::Stream(meter) => meter.finish(out),
             Self::Aside(passing) => passing.aside.finish(),
+            Self::Unframed(stream) => give(out, |said| stream.finish(said)),
             Self::Across(stream) => give(out, |said| stream.finish(said)),
             Self::Passed(passed) => passed.finish(),
             _ => {}
@@ -264,6 +264,7 @@ impl Gauge {
         neutral.code = Some(code.to_owned());
         match self {
             Self::Across(stream) => give(out, |said| stream.fail(neutral, said)),
+            Self::Unframed(stream) => give(out, |said| stream.fail(neutral, said)),
             Self::Aside(passing) => {
                 out.push(crossing::error_event(passing.family, &neutral).into());
             }
@@ -301,6 +302,7 @@ impl Gauge {
                 output_tokens: output_tokens_of(*endpoint, *passed_bytes),
             },
             Self::Aside(passing) => watched(passing.aside.watch()),
+            Self::Unframed(stream) => watched(stream.watch()),
             Self::Across(stream) => watched(stream.watch()),
             Self::Known(tally) => *tally,
             Self::Passed(passed) => passed.tally(Self::partial_tally),
@@ -312,6 +314,7 @@ impl Gauge {
         match self {
             Self::Stream(meter) => meter.done_seen(),
             Self::Aside(passing) => passing.aside.watch().has_ended(),
+            Self::Unframed(stream) => stream.has_ended(),
             Self::Across(stream) => stream.watch().has_ended(),
             Self::Passed(passed) => passed.done_seen(),
             _ => false,
@@ -324,6 +327,7 @@ impl Gauge {
         match self {
             Self::Stream(meter) => meter.first_delta_seen(),
             Self::Aside(passing) => passing.aside.watch().has_begun(),
+            Self::Unframed(stream) => stream.watch().has_begun(),
             Self::Across(stream) => stream.watch().has_begun(),
             Self::Passed(passed) => passed.answer_bytes > 0,
             _ => true,
@@ -331,10 +335,11 @@ impl Gauge {
     }
 
     /// Whether something came that is not what the provider's dialect says.
-    pub const fn is_unreadable(&self) -> bool {
+    pub fn is_unreadable(&self) -> bool {
         match self {
             Self::Stream(meter) => meter.is_unreadable(),
             Self::Aside(passing) => passing.aside.watch().is_unreadable(),
+            Self::Unframed(stream) => stream.is_unreadable(),
             Self::Across(stream) => stream.watch().is_unreadable(),
             _ => false,
         }
@@ -350,9 +355,10 @@ impl Gauge {
     }
 
     /// Whether the client has been told that the stream failed, by the provider or by us.
-    pub const fn has_told_failure(&self) -> bool {
+    pub fn has_told_failure(&self) -> bool {
         match self {
             Self::Across(stream) => stream.watch().has_failed(),
+            Self::Unframed(stream) => stream.has_failed(),
             Self::Passed(passed) => passed.failed,
             _ => self.error_seen() && !self.is_unreadable(),
         }
@@ -363,6 +369,7 @@ impl Gauge {
         match self {
             Self::Stream(_) => reread(passed).error().cloned(),
             Self::Aside(passing) => passing.aside.error().cloned(),
+            Self::Unframed(stream) => stream.error().cloned(),
             Self::Across(stream) => stream.error().cloned(),
             _ => None,
         }
@@ -377,51 +384,16 @@ impl Gauge {
     }
 
     /// Whether the provider reported an error within the stream, or broke it off.
-    pub const fn error_seen(&self) -> bool {
+    pub fn error_seen(&self) -> bool {
         match self {
             Self::Stream(meter) => meter.error_seen(),
             Self::Aside(passing) => passing.aside.watch().has_failed(),
+            Self::Unframed(stream) => stream.has_failed(),
             Self::Across(stream) => stream.watch().has_failed(),
             Self::Passed(passed) => passed.failed,
             _ => false,
         }
     }
-}
-
-// === impl Passing ===
-
-impl Passing {
-    fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
-        self.aside.push(&bytes);
-        let at = (self.aside.watch().is_unreadable() && self.framing == Framing::Events)
-            .then(|| events::unreadable_at(&bytes))
-            .flatten();
-        self.cut = at.is_some();
-        match at {
-            Some(0) => {}
-            Some(at) => out.push(bytes.slice(..at)),
-            None => out.push(bytes),
-        }
-    }
-}
-
-/// Reads a stream and writes nothing, so that nothing is made from its seed.
-fn onlooker(family: Family) -> Aside {
-    let seed = Seed {
-        request_id: String::new(),
-        now_seconds: 0,
-    };
-    Aside::new(Decoder::new(family, &seed, false))
-}
-
-/// A chat's stream, read again for all that it says: its meter only counts.
-fn reread(passed: &[Bytes]) -> Aside {
-    let mut aside = onlooker(Family::Chat);
-    for bytes in passed {
-        aside.push(bytes);
-    }
-    aside.finish();
-    aside
 }
 
 /// Lets something be written, and gives it on if it is anything.

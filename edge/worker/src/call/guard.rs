@@ -58,10 +58,17 @@ const CLOSED_V6: [Ipv6Net; 4] = [
 /// The well-known prefix behind which a NAT64 gateway finds the version 4 address.
 const NAT64: Ipv6Net = v6([0x64, 0xff9b], 96);
 
+/// Where Google's machines find their metadata server.
+const GOOGLE_METADATA: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
 /// Judges addresses.
 #[derive(Debug, Clone)]
 pub struct Guard {
     opened: Vec<IpNet>,
+    only: Option<[IpAddr; 2]>,
 }
 
 // === impl Guard ===
@@ -69,11 +76,23 @@ pub struct Guard {
 impl Guard {
     /// A guard that lets through the public internet and these ranges.
     pub const fn new(opened: Vec<IpNet>) -> Self {
-        Self { opened }
+        Self { opened, only: None }
+    }
+
+    /// A guard that lets through the metadata server of Google's machines and nothing else. Only for asking it for the
+    /// machine's own token, under its own name; never for what a base URL names.
+    pub const fn google_metadata() -> Self {
+        Self {
+            opened: Vec::new(),
+            only: Some(GOOGLE_METADATA),
+        }
     }
 
     /// Whether this address may be dialled.
     pub fn allows(&self, address: IpAddr) -> bool {
+        if let Some(only) = &self.only {
+            return only.contains(&address);
+        }
         match address {
             IpAddr::V4(v4) => self.allows_v4(v4),
             IpAddr::V6(v6) => match embedded(v6) {
@@ -191,6 +210,16 @@ mod tests {
         assert_eq!(verdicts(&guard, &CLOSED, false), Vec::<&str>::new());
         assert_eq!(verdicts(&guard, &METADATA, false), Vec::<&str>::new());
         assert_eq!(verdicts(&guard, &PUBLIC, true), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn the_way_to_the_metadata_server_leads_nowhere_else() {
+        let guard = Guard::google_metadata();
+        let open = ["169.254.169.254", "fd20:ce::254"];
+        assert_eq!(verdicts(&guard, &open, true), Vec::<&str>::new());
+        for all in [&CLOSED[..], &PUBLIC[..], &METADATA[1..7]] {
+            assert_eq!(verdicts(&guard, all, false), Vec::<&str>::new());
+        }
     }
 
     #[test]

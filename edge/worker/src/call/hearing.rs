@@ -8,7 +8,7 @@ use std::{future::poll_fn, pin::Pin, time::Duration};
 use bytes::Bytes;
 use dialect::{
     crossing::read_error,
-    estimate,
+    estimate, messages,
     neutral::{Dropped, Family},
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -148,7 +148,7 @@ async fn remade(mut body: Body, way: Way, by: Instant) -> Result<Content, Failur
         Unfinished::TooLong => Failure::Unreadable,
     })?;
     let (said, tally) = match way {
-        Way::Same { .. } => (whole, Tally::default()),
+        Way::Same { .. } | Way::Hosted { .. } => (whole, Tally::default()),
         Way::Across { back, .. } => {
             let answer = back.whole(&whole).map_err(Early::of_answer)?;
             let tally = Tally {
@@ -183,6 +183,8 @@ async fn refused(
     let read = |family| read_error(family, status.as_u16(), name, said);
     let (error, same) = match way {
         Way::Same { endpoint, .. } => (read(endpoint.family().unwrap_or(Family::Chat)), true),
+        // A host says some errors itself, and passes on what the model's maker said of others.
+        Way::Hosted { .. } => (read(Family::Messages), messages::hosted::is_own_error(said)),
         Way::Across { back, .. } => (read(back.provider()), false),
         Way::Mapped(mapped) => (mapped.error(status.as_u16(), said), mapped.tells_errors()),
     };

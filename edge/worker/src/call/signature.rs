@@ -10,19 +10,23 @@ use hyper::Request;
 /// The region of a host that does not tell its own.
 const REGION: &str = "us-east-1";
 
+/// For which service a signature is good.
+#[derive(Debug, Clone, Copy)]
+pub struct Service<'a>(Scope<'a>);
+
 /// The credential is no pair of keys, or the request cannot carry the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsignable;
 
 /// Adds the signature. `secret` is `ACCESS_KEY_ID:SECRET_ACCESS_KEY`, and perhaps `:SESSION_TOKEN`.
-/// `at` is the host and now, in seconds since 1970; `body` is all of it.
+/// `body` is all of it; `now_seconds` is since 1970.
 pub fn sign<B>(
     request: &mut Request<B>,
     body: &[u8],
     secret: &[u8],
-    at: (&str, u64),
+    service: &Service<'_>,
+    now_seconds: u64,
 ) -> Result<(), Unsignable> {
-    let (host, now_seconds) = at;
     let pair = str::from_utf8(secret).map_err(|_| Unsignable)?;
     let mut parts = pair.splitn(3, ':');
     let (Some(access_key_id), Some(secret_access_key)) = (parts.next(), parts.next()) else {
@@ -49,12 +53,7 @@ pub fn sign<B>(
         headers: &signed,
         body,
     };
-    let added = sigv4::sign(
-        &said,
-        &credentials,
-        &Scope::bedrock(region(host)),
-        now_seconds,
-    );
+    let added = sigv4::sign(&said, &credentials, &service.0, now_seconds);
     for (name, value) in added {
         let mut value = HeaderValue::try_from(value).map_err(|_| Unsignable)?;
         value.set_sensitive(true);
@@ -64,7 +63,7 @@ pub fn sign<B>(
 }
 
 /// The region in a host such as `bedrock-runtime.eu-west-1.amazonaws.com`.
-fn region(host: &str) -> &str {
+pub fn region(host: &str) -> &str {
     let inner = host
         .strip_suffix(".amazonaws.com")
         .or_else(|| host.strip_suffix(".amazonaws.com.cn"))
@@ -73,6 +72,23 @@ fn region(host: &str) -> &str {
         .and_then(|inner| inner.rsplit('.').next())
         .filter(|region| region.contains('-') && !region.starts_with("bedrock"))
         .unwrap_or(REGION)
+}
+
+// === impl Service ===
+
+impl<'a> Service<'a> {
+    /// Bedrock at this host.
+    pub fn bedrock(host: &'a str) -> Self {
+        Self(Scope::bedrock(region(host)))
+    }
+
+    /// The service that gives sessions, at this host.
+    pub fn sts(host: &'a str) -> Self {
+        Self(Scope {
+            service: "sts",
+            ..Scope::bedrock(region(host))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -104,11 +120,18 @@ mod tests {
             .body(())
             .unwrap();
         assert_eq!(
-            sign(&mut request, b"", b"only-one-half", ("h", 0)),
+            sign(
+                &mut request,
+                b"",
+                b"only-one-half",
+                &Service::bedrock("h"),
+                0
+            ),
             Err(Unsignable)
         );
-        let at = ("h", 1_440_938_160);
-        sign(&mut request, b"", b"AKID:secret:token", at).unwrap();
+        let service = Service::bedrock("h");
+        let keys = b"AKID:secret:token";
+        sign(&mut request, b"", keys, &service, 1_440_938_160).unwrap();
         let text = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(text("x-amz-date"), "20150830T123600Z");
         assert_eq!(text("x-amz-security-token"), "token");

@@ -146,6 +146,7 @@ fn in_secrets(secrets: &Secrets, name: &Name) -> Option<Object> {
             provider: held.provider,
             secret: held.secret.to_vec(),
             allowed_origin: held.allowed_origin.clone(),
+            exchange_origins: held.exchange_origins.clone(),
         }));
     }
     let version = u32::from_be_bytes(<[u8; 4]>::try_from(&*name.1).ok()?);
@@ -162,10 +163,12 @@ fn credential(plain: Plain) -> Credential {
         provider,
         secret,
         allowed_origin,
+        exchange_origins,
     } = plain;
     Credential {
         provider,
         secret: Zeroizing::new(secret),
         allowed_origin,
+        exchange_origins,
     }
 }

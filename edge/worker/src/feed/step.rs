@@ -26,6 +26,8 @@ const TEXT_BYTES_MAX: usize = 4096;
 const TARGETS_MAX: usize = 64;
 /// The most models that a key names.
 const MODELS_MAX: usize = 10_000;
+/// The most origins at which a credential may be exchanged.
+const ORIGINS_MAX: usize = 64;
 /// The longest credential, in bytes.
 const SECRET_BYTES_MAX: usize = 16 * 1024;
 
@@ -153,7 +155,12 @@ fn within_caps(object: &Object) -> Result<(), String> {
         }
         Object::Limit(it) => text(&it.name),
         Object::Key(it) => it.models.len() <= MODELS_MAX,
-        Object::Credential(it) => text(&it.allowed_origin) && it.secret.len() <= SECRET_BYTES_MAX,
+        Object::Credential(it) => {
+            text(&it.allowed_origin)
+                && it.secret.len() <= SECRET_BYTES_MAX
+                && it.exchange_origins.len() <= ORIGINS_MAX
+                && it.exchange_origins.iter().all(|origin| text(origin))
+        }
         Object::Pepper(_) => true,
     };
     if fits {

@@ -12,9 +12,9 @@ use tracing::warn;
 use crate::{
     admit::{attempts::Attempts, hold::Hold},
     call::{
-        USER_AGENT,
         client::{Body, NoAnswer},
         failure::Failure,
+        message::USER_AGENT,
         origin::Origin,
         upload::{Pulse, Upload},
     },
@@ -90,14 +90,10 @@ pub async fn patient(
 /// Why a provider's answer with this status is none for a client. All others go on as they came; a client may have
 /// asked whether something was changed.
 pub fn no_answer(status: StatusCode) -> Option<Failure> {
-    match status {
-        StatusCode::NOT_MODIFIED => None,
-        StatusCode::UNAUTHORIZED
-        | StatusCode::FORBIDDEN
-        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(Failure::CredentialRefused(status)),
-        _ if status.is_informational() || status.is_redirection() => {
-            Some(Failure::Unexpected(status))
-        }
+    match status.as_u16() {
+        304 => None,
+        401 | 403 | 407 => Some(Failure::CredentialRefused(status)),
+        100..=199 | 300..=399 => Some(Failure::Unexpected(status)),
         _ => None,
     }
 }

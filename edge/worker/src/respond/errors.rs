@@ -85,6 +85,8 @@ errors! {
     ADDRESS_FORBIDDEN = "upstream_address_forbidden" 503 API Operator false;
     MAPPING_FAILED = "mapping_failed" 502 API Operator false;
     AUTH_FAILED = "upstream_auth_failed" 502 API Operator false;
+    IDENTITY_REFUSED = "upstream_identity_refused" 502 API Operator false;
+    IDENTITY_UNAVAILABLE = "upstream_identity_unavailable" 502 API Provider true;
     UNREACHABLE = "upstream_unreachable" 502 API Provider true;
     BROKEN = "upstream_broken" 502 API Provider true;
     UNEXPECTED = "upstream_unexpected_status" 502 API Provider false;

@@ -33,7 +33,10 @@ pub fn told(said: &Reported, manner: Manner) -> Told {
     } else {
         let mut error = said.error.clone();
         error.retry_after_ms = said.retry_after_ms;
-        (status(class, manner), words::error(manner, &error))
+        let own = said.status.filter(|_| manner == Manner::Custom);
+        // Of a custom model's API nobody else knows which status it has for what.
+        let status = own.map_or_else(|| status(class, manner), |own| own.as_u16());
+        (status, words::error(manner, &error))
     };
     let waits = matches!(status, 429 | 503 | 529) && class.is_retryable();
     let hint = said.retry_after_ms.or(waits.then_some(WAIT_MS));

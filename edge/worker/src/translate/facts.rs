@@ -7,28 +7,91 @@ use dialect::{
     cohere, converse,
     crossing::{Target, VectorMaker},
     gemini,
-    messages::target as messages,
+    messages::{target as messages, version},
 };
-use policy::provider::{Provider, ProviderKind, Speaks};
+use policy::provider::{Provider, ProviderKind};
+
+use crate::translate::door::Door;
+
+/// The betas of Anthropic's that Bedrock has.
+pub(super) const BETAS_OF_BEDROCK: [&str; 13] = [
+    "computer-use",
+    "context-1m",
+    "context-management",
+    "compact",
+    "dev-full-thinking",
+    "effort",
+    "fine-grained-tool-streaming",
+    "interleaved-thinking",
+    "output-128k",
+    "token-efficient-tools",
+    "tool-examples",
+    "tool-search-tool",
+    "prompt-caching",
+];
+
+/// The betas of Anthropic's that Vertex has.
+pub(super) const BETAS_OF_VERTEX: [&str; 12] = [
+    "computer-use",
+    "context-1m",
+    "context-management",
+    "compact",
+    "effort",
+    "fine-grained-tool-streaming",
+    "interleaved-thinking",
+    "output-128k",
+    "prompt-caching",
+    "token-efficient-tools",
+    "tool-search-tool",
+    "web-search",
+];
 
 /// A target as its dialect needs to know it; `None` where it has none of chat.
-pub(super) fn target<'a>(provider: &Provider, model: &'a str) -> Option<Target<'a>> {
-    Some(match provider.kind.speaks() {
-        Speaks::OpenAi { .. } => Target::Chat(chat(provider, model)),
-        Speaks::Messages => Target::Messages(claude(model)),
-        Speaks::Gemini => Target::Gemini(gemini::Target::new(model)),
-        Speaks::Cohere => Target::Cohere(cohere::Target::new(model)),
-        Speaks::Converse => Target::Converse(converse::target::Target::new(model)),
-        Speaks::Inference | Speaks::Mapped => return None,
+pub(super) fn target<'a>(provider: &Provider, door: Door, model: &'a str) -> Option<Target<'a>> {
+    Some(match door {
+        Door::OpenAi { .. } => Target::Chat(chat(provider, model)),
+        Door::Messages | Door::VertexMessages | Door::BedrockMessages => {
+            Target::Messages(messages::Target {
+                hosting: hosting(door),
+                ..claude(model)
+            })
+        }
+        Door::Gemini | Door::VertexGemini => Target::Gemini(gemini(door, model)),
+        Door::Cohere => Target::Cohere(cohere::Target::new(model)),
+        Door::Converse => Target::Converse(converse::target::Target::new(model)),
+        Door::Tensors | Door::Mapped => return None,
     })
 }
 
 /// A target that makes vectors, where another family than `OpenAI`'s has such.
-pub(super) fn maker<'a>(provider: &Provider, model: &'a str) -> Option<VectorMaker<'a>> {
-    match provider.kind.speaks() {
-        Speaks::Gemini => Some(VectorMaker::Gemini(gemini::Target::new(model))),
-        Speaks::Cohere => Some(VectorMaker::Cohere(model)),
+pub(super) fn maker(door: Door, model: &str) -> Option<VectorMaker<'_>> {
+    match door {
+        Door::Gemini | Door::VertexGemini => Some(VectorMaker::Gemini(gemini(door, model))),
+        Door::Cohere => Some(VectorMaker::Cohere(model)),
         _ => None,
+    }
+}
+
+/// Who hosts Claude behind this door.
+pub(super) const fn hosting(door: Door) -> messages::Hosting<'static> {
+    match door {
+        Door::VertexMessages => messages::Hosting::Vertex {
+            version: version::VERTEX,
+        },
+        Door::BedrockMessages => messages::Hosting::Bedrock {
+            version: version::BEDROCK,
+            betas: &[],
+        },
+        _ => messages::Hosting::Anthropic,
+    }
+}
+
+fn gemini(door: Door, model: &str) -> gemini::Target<'_> {
+    let target = gemini::Target::new(model);
+    if door == Door::VertexGemini {
+        target.on_vertex()
+    } else {
+        target
     }
 }
 
@@ -50,7 +113,7 @@ fn chat<'a>(provider: &Provider, model: &'a str) -> chat::Target<'a> {
     }
 }
 
-/// Claude at Anthropic: how long it can answer, and which of its settings it refuses.
+/// Claude: how long it can answer, and which of its settings it refuses.
 fn claude(model: &str) -> messages::Target<'_> {
     let old = ["claude-3-opus", "claude-3-haiku", "claude-3-sonnet"];
     let ceiling = if old.iter().any(|name| model.contains(name)) {

@@ -161,5 +161,6 @@ pub(crate) fn credential(secret: &str) -> Object {
         provider: ProviderId::from_bytes([9; 16]),
         secret: secret.as_bytes().to_vec(),
         allowed_origin: "http://127.0.0.1:1".to_owned(),
+        exchange_origins: Vec::new(),
     })
 }

@@ -294,6 +294,7 @@ impl Edge {
             provider: provider_id(0),
             secret: Zeroizing::new(CREDENTIAL.as_bytes().to_vec()),
             allowed_origin: allowed_origin.to_owned(),
+            exchange_origins: Vec::new(),
         };
         secrets
             .credentials

@@ -69,8 +69,9 @@ const fn is_same(kind: ProviderKind, api: &Api) -> bool {
                 && (responses || api.path.len() == CHAT.path.len())
         }
         Speaks::Messages => matches!(api.kind, ProviderKind::Anthropic),
-        Speaks::Gemini => matches!(api.kind, ProviderKind::Gemini),
-        Speaks::Cohere | Speaks::Converse | Speaks::Inference | Speaks::Mapped => false,
+        // On Vertex, the models of these tests are not Claude.
+        Speaks::Gemini | Speaks::Vertex => matches!(api.kind, ProviderKind::Gemini),
+        Speaks::Cohere | Speaks::Bedrock | Speaks::Inference | Speaks::Mapped => false,
     }
 }
 

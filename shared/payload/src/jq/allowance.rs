@@ -12,8 +12,8 @@ use std::{
 /// The most steps of one run. Full: the run ends without a result.
 pub const STEPS_MAX: u64 = 1_000_000;
 
-/// The most steps of a run on the path of a request, where others wait on the same core: most programs that use them up
-/// end within ten milliseconds, the worst that we know of within a hundred. Full: the run ends without a result.
+/// The most steps of a run on the path of a request, where others wait on the same core: without optimisation
+/// most programs that use them up end within a tenth of a second, the worst that we know of within half a one. Full: the run ends without a result.
 pub const PAYLOAD_STEPS_MAX: u64 = 100_000;
 
 /// How much of the machine's stack one run may take, in bytes. Full: the run ends without a result.

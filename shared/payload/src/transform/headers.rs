@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::{
     object::{self, Misfit, Object},
-    transform::fault::Fault,
+    transform::{fault::Fault, notation::each},
     writer::Writer,
 };
 
@@ -151,13 +151,7 @@ impl Headers {
 impl HeaderRule {
     /// Reads rules: `[{"set":{"name":"x-team","value":"a"}},{"remove":"user-agent"},{"copy":"x-request-id"}]`.
     pub fn parse_all(json: &str) -> Result<Vec<Self>, Misfit> {
-        if json.len() > RULES_BYTES_MAX {
-            return Err(Misfit::new("is too long"));
-        }
-        let rules = object::elements(json)?.into_iter().enumerate();
-        rules
-            .map(|(at, raw)| Self::parse(raw).map_err(|misfit| misfit.within_element(at)))
-            .collect()
+        each(json, RULES_BYTES_MAX, Self::parse)
     }
 
     /// Writes rules as [`HeaderRule::parse_all`] reads them.

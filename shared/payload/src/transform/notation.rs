@@ -16,18 +16,27 @@ use crate::{
 /// The most bytes of a text of rules. Full: it is refused.
 pub const RULES_BYTES_MAX: usize = 1 << 20;
 
+/// Every rule of an array that is at most so long, read alike; a misfit says which.
+pub(crate) fn each<T>(
+    json: &str,
+    bytes_max: usize,
+    parse: impl Fn(&str) -> Result<T, Misfit>,
+) -> Result<Vec<T>, Misfit> {
+    if json.len() > bytes_max {
+        return Err(Misfit::new("is too long"));
+    }
+    let rules = object::elements(json)?.into_iter().enumerate();
+    rules
+        .map(|(at, raw)| parse(raw).map_err(|misfit| misfit.within_element(at)))
+        .collect()
+}
+
 // === impl Rule ===
 
 impl Rule {
     /// Reads rules, such as `[{"set":{"path":"temperature","value":0.2}},{"append_system":"Be brief."}]`.
     pub fn parse_all(json: &str) -> Result<Vec<Self>, Misfit> {
-        if json.len() > RULES_BYTES_MAX {
-            return Err(Misfit::new("is too long"));
-        }
-        let rules = object::elements(json)?.into_iter().enumerate();
-        rules
-            .map(|(at, raw)| Self::parse(raw).map_err(|misfit| misfit.within_element(at)))
-            .collect()
+        each(json, RULES_BYTES_MAX, Self::parse)
     }
 
     /// Writes rules as [`Rule::parse_all`] reads them.

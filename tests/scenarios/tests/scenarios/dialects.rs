@@ -38,10 +38,10 @@ async fn town() -> Town {
     let own = Provider::start(scenarios::openai::answer).await;
     let tenant = Tenant::make(&site.admin(), "acme", &own.base_url()).await;
     let mut providers = Vec::new();
-    for (name, kind) in KINDS {
+    for (name, kind, model) in KINDS {
         let provider = Provider::start(move |asked: &Asked| dialects::answer(kind, asked)).await;
         tenant.provider_of(kind, name, &provider.base_url()).await;
-        tenant.model(name, name, "model-of-tests").await;
+        tenant.model(name, name, model).await;
         providers.push(provider);
     }
     let (_, key) = tenant.key().await;
@@ -55,7 +55,7 @@ async fn town() -> Town {
 }
 
 fn models() -> Vec<&'static str> {
-    KINDS.iter().map(|(name, _)| *name).collect()
+    KINDS.iter().map(|(name, ..)| *name).collect()
 }
 
 /// What an SDK must have seen of one model.
@@ -93,7 +93,7 @@ pub(crate) fn assert_seen(sdk: &str, model: &str, seen: &Value) {
 }
 
 #[tokio::test]
-async fn official_sdks_of_four_apis_hold_one_conversation_with_providers_of_five() {
+async fn official_sdks_of_four_apis_hold_one_conversation_with_providers_of_five_and_their_hosts() {
     let town = town().await;
     let url = town.site.url(0);
     for (node, sdk) in SDKS {
@@ -109,7 +109,7 @@ async fn official_sdks_of_four_apis_hold_one_conversation_with_providers_of_five
 #[tokio::test]
 async fn the_openai_sdk_gets_vectors_from_other_families() {
     let town = town().await;
-    let models = ["by-gemini", "by-cohere"];
+    let models = ["by-gemini", "by-cohere", "by-vertex"];
     let seen = sdk::converse(false, "vectors", &town.site.url(0), &town.key, &models).await;
     for model in models {
         assert_eq!(seen[model]["two"], json!([VECTOR, VECTOR]), "{model}");
@@ -120,7 +120,13 @@ async fn the_openai_sdk_gets_vectors_from_other_families() {
 #[tokio::test]
 async fn tokens_are_counted_by_whoever_can() {
     let town = town().await;
-    let models = ["by-anthropic", "by-gemini"];
+    let models = [
+        "by-anthropic",
+        "by-gemini",
+        "by-vertex",
+        "by-vertex-claude",
+        "by-bedrock-claude",
+    ];
     let url = town.site.url(0);
     let seen = sdk::converse(false, "counts", &url, &town.key, &models).await;
     for model in models {
@@ -130,6 +136,52 @@ async fn tokens_are_counted_by_whoever_can() {
     let refused = client::post(&url, &town.key, "/v1/messages/count_tokens", body).await;
     assert_eq!(refused.status, 400);
     assert_eq!(refused.headers["x-sluice-code"], "unsupported_endpoint");
+}
+
+#[tokio::test]
+async fn claude_s_own_stream_comes_from_its_hosts_byte_for_byte() {
+    let town = town().await;
+    let url = town.site.url(0);
+    let body = json!({
+        "model": "", "max_tokens": 9, "stream": true, "odd": {"kept": 1.50},
+        "messages": [{"role": "user", "content": "Say hello."}],
+    });
+    let expected = String::from_utf8(dialects::anthropic_stream()).expect("UTF-8");
+    let hosts = [
+        ("by-vertex-claude", "claude-of-tests@1:streamRawPredict"),
+        (
+            "by-bedrock-claude",
+            "us.anthropic.claude-of-tests-v1%3A0/invoke-with-response-stream",
+        ),
+    ];
+    for (model, path) in hosts {
+        let body = body
+            .to_string()
+            .replace("\"model\":\"\"", &format!("\"model\":\"{model}\""));
+        let reply = client::post(&url, &town.key, "/v1/messages", body).await;
+        assert_eq!(reply.status, 200, "{model}");
+        assert_eq!(
+            reply.headers["content-type"]
+                .to_str()
+                .ok()
+                .map(|it| &it[..17]),
+            Some("text/event-stream")
+        );
+        let said = reply.bytes().await.expect("the stream ends");
+        assert_eq!(String::from_utf8_lossy(&said), expected, "{model}");
+        let at = KINDS
+            .iter()
+            .position(|(name, ..)| *name == model)
+            .expect("a kind");
+        let asked = town.providers[at].asked().pop().expect("it was asked");
+        assert!(asked.path.ends_with(path), "{}", asked.path);
+        let text = String::from_utf8_lossy(&asked.body).into_owned();
+        assert!(text.starts_with("{\"anthropic_version\":\""), "{text}");
+        assert!(
+            text.contains("\"odd\":{\"kept\":1.5}") && !text.contains("\"model\""),
+            "{text}"
+        );
+    }
 }
 
 /// Whatever stood between, each request is accounted once and as its provider counted.
@@ -162,7 +214,7 @@ async fn assert_accounted(town: &Town) {
 
 /// Each provider was shown its credential where it looks for it, and never the client's key.
 fn assert_credentials(town: &Town) {
-    for (provider, (name, _)) in town.providers.iter().zip(KINDS) {
+    for (provider, (name, ..)) in town.providers.iter().zip(KINDS) {
         let header = match name {
             "by-anthropic" => "x-api-key",
             "by-gemini" => "x-goog-api-key",

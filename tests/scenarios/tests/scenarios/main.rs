@@ -2,6 +2,7 @@
 
 mod sdks;
 mod dialects;
+mod identities;
 mod transforms;
 mod richer;
 mod custom;

@@ -13,7 +13,13 @@ use scenarios::{
 use serde_json::{Value, json};
 
 /// Whose proofs an SDK of this API brings back: all of them have a place for them.
-const PROVING: [&str; 3] = ["by-anthropic", "by-gemini", "by-bedrock"];
+const PROVING: [&str; 5] = [
+    "by-anthropic",
+    "by-gemini",
+    "by-bedrock-claude",
+    "by-vertex",
+    "by-vertex-claude",
+];
 
 #[tokio::test]
 async fn official_sdks_send_pictures_and_forms_and_bring_thoughts_back_to_providers_of_five_apis() {
@@ -22,16 +28,15 @@ async fn official_sdks_send_pictures_and_forms_and_bring_thoughts_back_to_provid
     let own = Provider::start(scenarios::openai::answer).await;
     let tenant = Tenant::make(&site.admin(), "acme", &own.base_url()).await;
     let mut providers = Vec::new();
-    for (name, kind) in KINDS {
+    for (name, kind, model) in KINDS {
         let provider = Provider::start(move |asked: &Asked| richer::answer(kind, asked)).await;
         tenant.provider_of(kind, name, &provider.base_url()).await;
-        // Claude at Bedrock: other models there prove nothing.
-        tenant.model(name, name, "anthropic.claude-sonnet-4").await;
+        tenant.model(name, name, model).await;
         providers.push(provider);
     }
     let (_, key) = tenant.key().await;
     site.propagated().await;
-    let models: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+    let models: Vec<&str> = KINDS.iter().map(|(name, ..)| *name).collect();
     for sdk in ["chat", "responses", "messages", "gemini"] {
         let seen = sdk::richer(sdk, &site.url(0), &key, PICTURE, &models).await;
         for model in &models {
@@ -42,8 +47,8 @@ async fn official_sdks_send_pictures_and_forms_and_bring_thoughts_back_to_provid
 
 fn assert_seen(sdk: &str, model: &str, seen: &Value) {
     let at = format!("{sdk}, {model}: {seen}");
-    // Converse has no words for a form at this model, and the client is told so.
-    let refused = model == "by-bedrock" && seen["form"] == json!(400);
+    // Converse has no words for a form at these models, and the client is told so.
+    let refused = model.starts_with("by-bedrock") && seen["form"] == json!(400);
     assert!(refused || seen["form"] == FORMED, "{at}");
     assert_eq!(seen["limit"][0], 429, "{at}");
     if sdk != "gemini" {

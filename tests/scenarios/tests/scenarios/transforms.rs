@@ -95,21 +95,21 @@ async fn every_kind_of_rule_reaches_providers_of_every_dialect_from_clients_of_e
     let (site, _own, tenant, key) = town().await;
     let url = site.url(0);
     let mut providers = Vec::new();
-    for (name, kind) in KINDS {
+    for (name, kind, model) in KINDS {
         let provider = Provider::start(move |asked: &Asked| dialects::answer(kind, asked)).await;
         tenant.provider_of(kind, name, &provider.base_url()).await;
-        tenant.model(name, name, "model-of-tests").await;
+        tenant.model(name, name, model).await;
         let rules = Rules {
             bodies: EVERY_KIND,
             ..Rules::default()
         };
-        let made = tenant.version((name, "v2"), (name, "model-of-tests"), rules);
+        let made = tenant.version((name, "v2"), (name, model), rules);
         made.await.expect("the rules work");
         tenant.serve(name, "v2").await;
         providers.push(provider);
     }
     site.propagated().await;
-    for ((name, _), provider) in KINDS.iter().zip(&providers) {
+    for ((name, ..), provider) in KINDS.iter().zip(&providers) {
         for (path, question) in questions(name) {
             let reply = client::post(&url, &key, &path, question).await;
             assert_eq!(reply.status, 200, "{path} to {name}");

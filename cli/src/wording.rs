@@ -83,6 +83,10 @@ fn enumerated(kind: &Kind, number: i32) -> String {
     let Some(value) = of.get_value(number) else {
         return number.to_string();
     };
+    if value.name().ends_with("_UNSPECIFIED") {
+        // There is none, such as the window of what has no window.
+        return String::new();
+    }
     // `KEY_STATE_UNSPECIFIED` begins as every value of its enum does.
     let zero = of
         .get_value(0)

@@ -6,8 +6,10 @@
 pub mod keyspace;
 pub mod bucket;
 pub mod reservation;
+mod slots;
 pub mod process;
 pub mod place;
+mod reply;
 pub mod redis;
 mod breaker;
 mod queue;
@@ -16,6 +18,11 @@ mod by_id;
 mod pace;
 mod escrow;
 mod live;
+mod flight;
+mod flights;
+mod local;
+mod parts;
+mod asking;
 pub mod config;
 pub mod counters;
 pub mod upkeep;
@@ -23,9 +30,12 @@ mod open;
 
 #[cfg(test)]
 mod simulation_test;
+#[cfg(test)]
+mod slots_simulation_test;
 
 pub use config::Config;
 pub use counters::{Counters, Mode};
+pub use flights::Seats;
 pub use open::{open, open_each};
 pub use reservation::{Demand, Request, Reserved};
 pub use upkeep::Upkeep;
@@ -34,5 +44,5 @@ pub use upkeep::Upkeep;
 pub fn describe() {
     link::describe();
     queue::describe();
-    counters::describe();
+    local::describe();
 }

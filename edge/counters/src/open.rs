@@ -15,10 +15,13 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     config::{Config, InvalidConfig, Store},
-    counters::{Counters, Local, Parts, Remote},
+    counters::Counters,
     escrow::Escrow,
+    flights::Flights,
     link::Link,
     live::Live,
+    local::Local,
+    parts::{Parts, Remote},
     place::Invalid,
     process::Process,
     queue::Queue,
@@ -26,19 +29,23 @@ use crate::{
     upkeep::Upkeep,
 };
 
+/// What the threads of a process share.
+type Both = (Arc<Mutex<Process>>, Arc<Flights>);
+
 /// The counters of a process with one thread. See [`open_each`].
 pub fn open(
     config: &Config,
     clock: Clock,
     live_edges: watch::Receiver<u32>,
 ) -> Result<(Counters, Upkeep), InvalidConfig> {
-    open_one(config, clock, live_edges, Arc::default())
+    let both = (Arc::default(), Arc::new(Flights::new()));
+    open_one(config, clock, live_edges, both)
 }
 
 /// The counters of a process with `threads` threads that each have a runtime, one pair for each.
 ///
-/// Each thread has its own connection to Redis; all share one twin, since this edge's share of a limit is the
-/// process's. `live_edges` is how many edges of this region share its Redis now; zero counts as one. Touches
+/// Each thread has its own connection to Redis; all share one twin and what is under way, since this edge's share of a limit
+/// is the process's. `live_edges` is how many edges of this region share its Redis now; zero counts as one. Touches
 /// no network: each [`Upkeep`] dials when it is run.
 pub fn open_each(
     config: &Config,
@@ -46,8 +53,8 @@ pub fn open_each(
     live_edges: &watch::Receiver<u32>,
     threads: NonZeroUsize,
 ) -> Result<Vec<(Counters, Upkeep)>, InvalidConfig> {
-    let twin: Arc<Mutex<Process>> = Arc::default();
-    let each = |_| open_one(config, clock.clone(), live_edges.clone(), Arc::clone(&twin));
+    let both: Both = (Arc::default(), Arc::new(Flights::new()));
+    let each = |_| open_one(config, clock.clone(), live_edges.clone(), both.clone());
     (0..threads.get()).map(each).collect()
 }
 
@@ -55,7 +62,7 @@ fn open_one(
     config: &Config,
     clock: Clock,
     live_edges: watch::Receiver<u32>,
-    twin: Arc<Mutex<Process>>,
+    both: Both,
 ) -> Result<(Counters, Upkeep), InvalidConfig> {
     let timeout = config.timeout()?;
     let server = match config.store {
@@ -69,14 +76,16 @@ fn open_one(
         timeout,
     });
     let local = Local {
-        twin,
+        twin: both.0,
         clock,
         live_edges: remote.is_some().then_some(live_edges),
+        lease_ms: config.lease_ms,
     };
     let parts = Arc::new(Parts {
         remote,
         local,
         live: Live::default(),
+        flights: both.1,
         lease_ms: config.lease_ms,
         handles: AtomicUsize::new(0),
         gone: Notify::new(),

@@ -95,6 +95,8 @@ fn client(url: &str, certificates: Option<&[u8]>) -> Result<Client, Invalid> {
     let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
     match certificates {
         None => Client::open(info).map_err(|_| Invalid::Url),
+        // Trusting nobody would be told apart from nobody being there by no one.
+        Some(pem) if !holds_a_certificate(pem) => Err(Invalid::Certificates),
         Some(pem) => {
             let certificates = TlsCertificates {
                 client_tls: None,
@@ -103,6 +105,10 @@ fn client(url: &str, certificates: Option<&[u8]>) -> Result<Client, Invalid> {
             Client::build_with_tls(info, certificates).map_err(|_| Invalid::Certificates)
         }
     }
+}
+
+fn holds_a_certificate(pem: &[u8]) -> bool {
+    str::from_utf8(pem).is_ok_and(|text| text.contains("-----BEGIN CERTIFICATE-----"))
 }
 
 // === impl Watched ===

@@ -1,4 +1,4 @@
-//! The counters in Redis: three scripts, called over one pipelined connection.
+//! The counters in Redis: four scripts, called over one pipelined connection.
 //!
 //! Knows how a call is spelled and what a reply means; knows nothing of what to do when one fails. Every
 //! operation ends within its deadline, and no answer is invented.
@@ -14,7 +14,10 @@ use redis::{
 use crate::{
     keyspace,
     place::{Invalid, Lost, Place},
-    reservation::{Ahead, Line, Reply, Request, Reserved, Settled, Settlement, Term, Wanted},
+    reply::{owned, reserved, settled},
+    reservation::{
+        Ahead, Claims, Line, Reply, Request, Reserved, Saying, Settled, Settlement, Term, Wanted,
+    },
 };
 
 /// How long a dial may take, names and TLS and all. No request waits for one.
@@ -22,6 +25,9 @@ pub const DIAL_MS_MAX: u64 = 1_000;
 
 /// The most reservations renewed by one call of the script, which spreads them over its stack.
 const RENEW_IDS_MAX: usize = 500;
+
+/// The most counts of slots of which one call of the script is told.
+const SLOTS_MAX: usize = 500;
 
 /// How many commands wait for the connection's task.
 // Full: the next one waits, within its deadline.
@@ -61,6 +67,7 @@ struct Scripts {
     reserve: Text,
     settle: Text,
     renew: Text,
+    slots: Text,
 }
 
 /// A script, and the hash by which Redis knows it once it is loaded.
@@ -108,32 +115,43 @@ impl Server {
 // === impl Connection ===
 
 impl Connection {
-    /// Holds room in every line's limit, or in none, and borrows what is wanted ahead. There must be a line.
+    /// Holds room in every line's limit and takes a slot for every claim, or nothing, and borrows what is wanted ahead.
+    /// There must be a line or a claim.
     pub async fn reserve(
         &self,
         request: &Request,
         wanted: Wanted<'_>,
         term: Term,
     ) -> Result<Reply<Reserved>, Failure> {
-        let Wanted { lines, ahead } = wanted;
-        let mut call = evalsha(&self.scripts.reserve, 2 + lines.len());
+        let Wanted {
+            lines,
+            ahead,
+            claims,
+        } = wanted;
+        let claimed = wanted.claimed().len();
+        let mut call = evalsha(&self.scripts.reserve, 2 + lines.len() + claimed);
         limit_keys(&mut call, request.organization, lines);
+        for claim in wanted.claimed() {
+            call.arg(keyspace::slots(request.organization, claim.counter));
+        }
         time(&mut call, term.now_ms);
         call.arg(keyspace::hex(&request.id).as_slice())
             .arg(term.lease_ms);
         borrow(&mut call, ahead);
-        soft_places(&mut call, lines);
+        soft_places(&mut call, wanted);
+        call.arg(claimed);
         for (place, line) in lines.iter().enumerate() {
             limit_numbers(&mut call, line);
             let amount = ahead.and_then(|ahead| ahead.amounts.get(place));
             call.arg(amount.copied().unwrap_or(0));
         }
+        claim_numbers(&mut call, claims);
         let answer = match self.once(&call).await {
             // Rare, and boxed so that every request's future does not hold room for it.
             Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
             answer => answer?,
         };
-        reserved(&integers(answer)?, lines.len()).ok_or(Failure::Garbled)
+        reserved(&integers(answer)?, (lines.len(), claimed)).ok_or(Failure::Garbled)
     }
 
     /// Settles each, in order and in one round trip. Fails as a whole when nothing came back; all may be sent
@@ -194,6 +212,43 @@ impl Connection {
         Ok(renewed)
     }
 
+    /// Says how many slots are whose, in one round trip; tells how many are then, of each that was said.
+    pub async fn hold_slots(
+        &self,
+        saying: &Saying,
+        now_ms: Option<u64>,
+    ) -> Result<Vec<u32>, Failure> {
+        let (calls, counts) = self.say(saying, now_ms);
+        let mut all = Vec::new();
+        for (answer, count) in self.all(&calls).await?.into_iter().zip(counts) {
+            let numbers = owned(&integers(answer?)?, count);
+            all.extend(numbers.ok_or(Failure::Garbled)?);
+        }
+        Ok(all)
+    }
+
+    /// The calls that say it, and of how many counts each tells.
+    fn say(&self, saying: &Saying, now_ms: Option<u64>) -> (Pipeline, Vec<usize>) {
+        let (mut calls, mut counts) = (Pipeline::new(), Vec::new());
+        for (organization, said) in &saying.of {
+            for said in said.chunks(SLOTS_MAX) {
+                let mut call = evalsha(&self.scripts.slots, said.len());
+                for it in said {
+                    call.arg(keyspace::slots(*organization, it.counter));
+                }
+                time(&mut call, now_ms);
+                call.arg(keyspace::hex(&saying.owner).as_slice())
+                    .arg(saying.turn);
+                for it in said {
+                    call.arg(it.number).arg(u8::from(it.at_least));
+                }
+                calls.add_command(call);
+                counts.push(said.len());
+            }
+        }
+        (calls, counts)
+    }
+
     async fn again(&self, command: &Cmd) -> Result<Value, Failure> {
         self.load().await?;
         self.once(command).await
@@ -235,6 +290,7 @@ impl Connection {
             &self.scripts.reserve,
             &self.scripts.settle,
             &self.scripts.renew,
+            &self.scripts.slots,
         ] {
             calls.cmd("SCRIPT").arg("LOAD").arg(script.text);
         }
@@ -261,6 +317,10 @@ impl Scripts {
             renew: Text::new(concat!(
                 include_str!("lua/bucket.lua"),
                 include_str!("lua/renew.lua")
+            )),
+            slots: Text::new(concat!(
+                include_str!("lua/bucket.lua"),
+                include_str!("lua/slots.lua")
             )),
         }
     }
@@ -318,11 +378,34 @@ fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
     };
 }
 
-/// One digit for each line, 1 for those that only warn; nothing where none does.
-fn soft_places(call: &mut Cmd, lines: &[Line]) {
-    if lines.iter().any(|line| line.soft) {
-        let digit = |line: &Line| if line.soft { '1' } else { '0' };
-        call.arg(lines.iter().map(digit).collect::<String>());
+/// Who claims, and the numbers of each claim; nothing where there is none.
+fn claim_numbers(call: &mut Cmd, claims: Option<&Claims<'_>>) {
+    let Some(claims) = claims else { return };
+    call.arg(keyspace::hex(&claims.owner).as_slice())
+        .arg(claims.turn);
+    for claim in claims.each {
+        let (known, since) = claim.known;
+        call.arg(claim.amount)
+            .arg(known)
+            .arg(since)
+            .arg(claim.base)
+            .arg(claim.more)
+            .arg(claim.spare)
+            .arg(claim.retry_ms);
+    }
+}
+
+/// One digit for each line and claim, 1 for those that only warn; nothing where none does.
+fn soft_places(call: &mut Cmd, wanted: Wanted<'_>) {
+    let lines = wanted.lines.iter().map(|line| line.soft);
+    let soft = || {
+        lines
+            .clone()
+            .chain(wanted.claimed().iter().map(|it| it.soft))
+    };
+    if soft().any(|soft| soft) {
+        let digit = |soft| if soft { '1' } else { '0' };
+        call.arg(soft().map(digit).collect::<String>());
     } else {
         call.arg("");
     }
@@ -354,56 +437,6 @@ fn integers(answer: Value) -> Result<Vec<i64>, Failure> {
         _ => Err(Failure::Garbled),
     };
     values.into_iter().map(integer).collect()
-}
-
-fn reserved(reply: &[i64], limits: usize) -> Option<Reply<Reserved>> {
-    let (value, expired) = match reply {
-        [1, expired, levels @ ..] => {
-            let (remaining, lent) = levels.split_at_checked(limits)?;
-            let granted = Reserved::Granted {
-                remaining: remaining.to_vec(),
-                lent: lent.to_vec(),
-                over: Vec::new(),
-            };
-            (granted, *expired)
-        }
-        [2, expired, levels @ ..] => {
-            let (remaining, over) = levels.split_at_checked(limits)?;
-            let over = over.iter().map(|place| usize::try_from(*place).ok());
-            let granted = Reserved::Granted {
-                remaining: remaining.to_vec(),
-                lent: Vec::new(),
-                over: over.collect::<Option<_>>()?,
-            };
-            (granted, *expired)
-        }
-        [0, expired, tightest, retry_after_ms, remaining @ ..] => {
-            let denied = Reserved::Denied {
-                tightest: usize::try_from(*tightest).ok()?,
-                retry_after_ms: u64::try_from(*retry_after_ms).ok()?,
-                remaining: remaining.to_vec(),
-            };
-            (denied, *expired)
-        }
-        _ => return None,
-    };
-    Some(Reply {
-        value,
-        expired: u64::try_from(expired).ok()?,
-    })
-}
-
-fn settled(reply: &[i64]) -> Option<Reply<Settled>> {
-    let (value, expired) = match reply {
-        [2, expired] => (Settled::Released, expired),
-        [1, expired] => (Settled::Charged, expired),
-        [0, expired] => (Settled::Nothing, expired),
-        _ => return None,
-    };
-    Some(Reply {
-        value,
-        expired: u64::try_from(*expired).ok()?,
-    })
 }
 
 // === impl Failure ===

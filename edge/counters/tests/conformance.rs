@@ -88,6 +88,7 @@ async fn a_denial_writes_nothing_at_all() {
         tightest: 1,
         retry_after_ms: 1_000,
         remaining: vec![100, 0],
+        slots: Vec::new(),
     };
     assert_eq!(denied.value, expected);
     assert_eq!(before, writes());
@@ -389,7 +390,10 @@ async fn reserve(redis: &Connection, id: u64, lines: &[Line], now_ms: u64) -> Re
 }
 
 fn wanted<'a>(lines: &'a [Line], ahead: Option<&'a Ahead>) -> Wanted<'a> {
-    Wanted { lines, ahead }
+    Wanted {
+        ahead,
+        ..Wanted::now(lines)
+    }
 }
 
 fn granted(reply: &Reply<Reserved>) -> Option<Vec<i64>> {

@@ -218,7 +218,9 @@ pub fn limits_going_on(
     if rules.asks_provider(key.organization) {
         limits.extend(rules.limits_at(&asking, provider));
     }
-    limits.retain(|applied| applied.limit.unit != Unit::Requests);
+    // It is one request still, and has its slots.
+    let goes_on = |unit| !matches!(unit, Unit::Requests | Unit::ConcurrentRequests);
+    limits.retain(|applied| goes_on(applied.limit.unit));
     limits
 }
 

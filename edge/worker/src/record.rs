@@ -271,13 +271,16 @@ impl Entry {
     }
 
     /// So much was used so far, and there is room for more: charges it, and holds `next` from now on, at the provider too.
-    pub fn charge(&mut self, used: Tokens, next: Hold) {
+    /// It is one request still, and keeps its slots.
+    pub fn charge(&mut self, used: Tokens, mut next: Hold) {
         if let Some(open) = &mut self.open {
             let tokens = open.believed(used);
             open.charged = open.charged.plus(&tokens);
-            if let Some(hold) = open.hold_there.take() {
+            if let Some(mut hold) = open.hold_there.take() {
+                next.take_seats_of(&mut hold);
                 hold.settle(&tokens);
             }
+            next.take_seats_of(&mut open.hold);
             mem::replace(&mut open.hold, next).settle(&tokens);
         }
     }

@@ -86,6 +86,7 @@ errors! {
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
     VERSION_NOT_SERVED = "version_not_served" 404 INVALID Caller false;
     RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;
+    TOO_MANY_AT_ONCE = "concurrency_limit_exceeded" 429 LIMIT Caller true;
     LIMIT_UNKNOWN = "limit_unknown" 503 API Operator true;
     DANGLING = "config_dangling_reference" 503 API Operator true;
     TRANSFORM_FAILED = "transform_failed" 500 API Operator false;

@@ -158,6 +158,7 @@ fn of_authorize(refusal: &authorize::Refusal) -> Said {
 fn of_admit(refusal: &hold::Refusal) -> Said {
     Said {
         error: match refusal.why {
+            hold::Why::UsedUp if refusal.is_of_slots() => errors::TOO_MANY_AT_ONCE,
             hold::Why::UsedUp => errors::RATE_LIMITED,
             hold::Why::Unknown => errors::LIMIT_UNKNOWN,
         },

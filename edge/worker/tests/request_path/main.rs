@@ -26,6 +26,7 @@ mod identity;
 mod addresses;
 mod hang_up;
 mod limits;
+mod concurrency;
 mod connections;
 mod measures;
 mod encrypted;

@@ -14,6 +14,7 @@ use worker::record::{Outcome, UsageSource};
 
 use crate::{
     client::Client,
+    concurrency::at_once,
     edge::{CREDENTIAL, Edge, MODEL, Setup, limit, provider_id},
     provider::{Peer, Provider, Received, json},
 };
@@ -350,6 +351,37 @@ async fn what_is_told_is_charged_at_once_and_a_limit_that_is_used_up_ends_it() {
     assert_eq!(other.response().await.status, 200);
     let mut refused = edge.chat(r#"{"model":"chat","max_tokens":1200}"#).await;
     assert_eq!(refused.response().await.code(), "rate_limit_exceeded");
+}
+
+#[tokio::test]
+async fn a_socket_is_one_request_that_is_under_way_until_it_closes() {
+    let provider = Provider::start().await;
+    let mut at_provider = at_once(1);
+    at_provider.scope.provider = Some(provider_id(0));
+    at_provider.id = policy::id::LimitId::from_bytes([60; 16]);
+    let setup = Setup {
+        limits: vec![
+            at_once(1),
+            at_provider,
+            limit(Unit::Tokens, 100_000, 100_000),
+        ],
+        ..Setup::default()
+    };
+    let mut edge = setup.start(&[provider.base_url()]);
+    let (mut client, mut peer) = open(&edge, &provider).await;
+    for _ in 0..3 {
+        let event = done(10, 4);
+        peer.write(&event).await;
+        assert_eq!(client.take(event.len()).await, event);
+        let refused = edge.chat(r#"{"model":"chat"}"#).await.response().await;
+        assert_eq!(refused.code(), "concurrency_limit_exceeded");
+    }
+    part(&mut client, &mut peer).await;
+    edge.record().await;
+    let mut other = edge.chat(r#"{"model":"chat"}"#).await;
+    let used = r#"{"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    provider.answer(json("200 OK", "", used)).await;
+    assert_eq!(other.response().await.status, 200);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod audit;
 mod outage;
 mod limits;
 mod limit_kinds;
+mod concurrency;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -93,7 +93,12 @@ fn client(url: &str, certificates: Option<&[u8]>) -> Result<Client, Invalid> {
     let info = url.into_connection_info().map_err(|_| Invalid::Url)?;
     // Without it a small command waits for the acknowledgement of the one before, up to 40 ms.
     let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-    match certificates {
+    let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    if is_tls {
+        // Whoever was first to choose one has chosen the same.
+        let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    }
+    match certificates.filter(|_| is_tls) {
         None => Client::open(info).map_err(|_| Invalid::Url),
         // Trusting nobody would be told apart from nobody being there by no one.
         Some(pem) if !holds_a_certificate(pem) => Err(Invalid::Certificates),

@@ -143,6 +143,10 @@ async fn an_edge_follows_its_sentinels_to_the_next_primary_with_the_counts_that_
     })
     .await;
     let sentinel = Sentinel::start(&primary);
+    until("the sentinel is there", || {
+        sentinel.says("PING").starts_with("+PONG")
+    })
+    .await;
     // The first one that is named is not there.
     let url = format!(
         "redis+sentinel://127.0.0.1:1,127.0.0.1:{}/main",

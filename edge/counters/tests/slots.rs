@@ -355,6 +355,6 @@ fn request(id: u64) -> Request {
 }
 
 async fn dial(server: &RedisServer) -> Connection {
-    let server = Server::new(&server.url(), Duration::from_secs(5)).expect("a URL");
+    let server = Server::new(&server.url(), None, Duration::from_secs(5)).expect("a URL");
     server.dial().await.expect("a redis that answers")
 }

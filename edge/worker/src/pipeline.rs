@@ -25,6 +25,7 @@ use crate::{
     admit::{self, Admit, room::Room},
     authorize,
     call::{self, Call, failure::Unanswered, patience::Patience},
+    elsewhere::Elsewhere,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
@@ -127,15 +128,16 @@ impl Pipeline {
             idle_max: Duration::from_millis(of.upstream.idle_timeout_ms),
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
+        let elsewhere = Elsewhere::default();
         Self {
             identify: Identify::new(of.in_force.clone(), of.clock.clone()),
-            transformer: Transformer::default(),
+            transformer: Transformer::new(elsewhere.clone()),
             admit: Admit::new(of.counters, of.guesses),
             recorder: Recorder::new(of.records, of.drain.clone()),
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
             clock: of.clock,
-            call: Call::new(&of.upstream, of.tls, of.in_force.clone()),
+            call: Call::new(&of.upstream, of.tls, of.in_force.clone(), elsewhere),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
             bounds: of.inference,

@@ -12,6 +12,7 @@ use policy::{
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     key::Key,
     limit::{Limit, Rate, Scope, Unit},
+    mapping::Mapping,
     model::{Model, Target, Version},
     object::Object,
     organization::Organization,
@@ -56,6 +57,10 @@ pub struct Setup {
     pub limits: Vec<Limit>,
     /// What kinds the providers are of, in order; those that are not named speak `OpenAI`'s API.
     pub kinds: Vec<ProviderKind>,
+    /// What the providers call the model.
+    pub provider_model: &'static str,
+    /// How custom providers are asked.
+    pub mapping: Option<Mapping>,
 }
 
 /// A running edge.
@@ -90,6 +95,8 @@ impl Default for Setup {
             tls: call::dial::tls().unwrap(),
             limits: Vec::new(),
             kinds: Vec::new(),
+            provider_model: "provider-model",
+            mapping: None,
         }
     }
 }
@@ -194,7 +201,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
         let provider = provider_id(number);
         targets.push(Target {
             provider,
-            provider_model: "provider-model".to_owned(),
+            provider_model: setup.provider_model.to_owned(),
         });
         objects.push(Object::Provider(Provider {
             id: provider,
@@ -208,7 +215,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             base_url: base_url.clone(),
             stream_options: setup.stream_options,
             credential_required: false,
-            mapping: None,
+            mapping: setup.mapping.clone().map(Box::new),
             passthrough: true,
         }));
     }

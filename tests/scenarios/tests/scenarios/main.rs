@@ -18,5 +18,6 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod credentials;
 mod foreign;
 mod passthrough;

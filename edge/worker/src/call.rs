@@ -44,11 +44,12 @@ use tracing::warn;
 
 use crate::{
     admit::attempts::Attempts,
+    elsewhere::Elsewhere,
     in_force::{InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
     route::{Candidate, Plan},
-    translate::{self, Way},
+    translate::{self, Outgoing, Way},
 };
 
 use self::{
@@ -117,12 +118,39 @@ pub struct Call {
     retries: Retries,
     lanes: Arc<Lanes>,
     in_force: InForce,
+    elsewhere: Elsewhere,
     // Borrowed for one look-up, never over an await.
     origins: RefCell<HashMap<ProviderId, Known>>,
 }
 
 /// A provider as it was when its base URL was taken apart.
 type Known = (Arc<Provider>, Rc<Origin>);
+
+/// A request, what becomes of its answer, and what was left out of it.
+type Prepared = (http::Request<Full<Bytes>>, Way, Dropped);
+
+/// The request as a target gets it, with its credential. What the client can mend has been told before what it cannot.
+fn prepared(
+    (candidate, origin): (&Candidate, &Origin),
+    request: &Request,
+    arrival: &Arrival,
+    (outgoing, to_present): (Outgoing, ToPresent),
+    custom: Option<&Custom>,
+) -> Result<Prepared, Failure> {
+    let (mut message, way, dropped) = message(request, origin, outgoing)?;
+    if let Some(recipe) = candidate.recipe() {
+        edit(message.headers_mut(), recipe.headers(), request);
+    }
+    let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
+    let to = To {
+        provider: candidate.provider(),
+        origin,
+        header: custom.and_then(|it| it.credential_header.as_ref()),
+        now_seconds: arrival.at_ms / 1_000,
+    };
+    present(&mut message, to_present, &to, whole)?;
+    Ok((message, way, dropped))
+}
 
 /// Says what this module measures.
 pub fn describe() {
@@ -179,12 +207,13 @@ fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> 
 // === impl Call ===
 
 impl Call {
-    /// A way with an empty pool. `tls` may be shared by all cores.
+    /// A way with an empty pool. `tls` may be shared by all cores. What programs make of payloads is made `elsewhere`.
     pub fn new(
         config: &Config,
         tls: Arc<ClientConfig>,
         in_force: InForce,
         lanes: Arc<Lanes>,
+        elsewhere: Elsewhere,
     ) -> Self {
         let terms = |guard| Terms {
             guard,
@@ -212,6 +241,7 @@ impl Call {
             retries: Retries::default(),
             lanes,
             in_force,
+            elsewhere,
             origins: RefCell::default(),
         }
     }
@@ -353,9 +383,15 @@ impl Call {
             Err(to_come) => to_come.await,
         };
         let to = (candidate, &*origin);
-        let (message, way, dropped) = self.prepared(to, request, arrival, to_present)?;
-        let hold = match attempts {
+        let (message, way, dropped) = match self.mapping(provider)? {
+            None => {
+                let outgoing = translate::outgoing(request, candidate, arrival)?;
+                prepared(to, request, arrival, (outgoing, to_present), None)?
+            }
             // Boxed: rare beside the requests that carry this future's size.
+            Some(custom) => Box::pin(self.mapped(to, request, arrival, custom, to_present)).await?,
+        };
+        let hold = match attempts {
             Some(attempts) => Box::pin(attempts.permit(provider.id)).await?,
             None => None,
         };
@@ -415,32 +451,18 @@ impl Call {
         Err(coming.boxed_local())
     }
 
-    /// The request as this target gets it, with its credential, and what becomes of its answer.
-    fn prepared(
+    /// The request as a custom provider gets it.
+    async fn mapped(
         &self,
-        (candidate, origin): (&Candidate, &Origin),
+        to: (&Candidate, &Origin),
         request: &Request,
         arrival: &Arrival,
+        custom: Arc<Custom>,
         to_present: ToPresent,
-    ) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
-        let provider = candidate.provider();
-        let custom = self.mapping(provider)?;
-        // What the client can mend is told before what it cannot.
-        let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
-        let (mut message, way, dropped) = message(request, origin, outgoing)?;
-        if let Some(recipe) = candidate.recipe() {
-            edit(message.headers_mut(), recipe.headers(), request);
-        }
-        let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
-        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
-        let to = To {
-            provider,
-            origin,
-            header,
-            now_seconds: arrival.at_ms / 1_000,
-        };
-        present(&mut message, to_present, &to, whole)?;
-        Ok((message, way, dropped))
+    ) -> Result<Prepared, Failure> {
+        let model = &to.0.target().provider_model;
+        let outgoing = translate::mapped(request, &custom, model, arrival, &self.elsewhere).await?;
+        prepared(to, request, arrival, (outgoing, to_present), Some(&custom))
     }
 
     /// The mapping of a custom provider; `None` for any other.

@@ -14,6 +14,7 @@ pub mod request;
 pub mod identify;
 pub mod authorize;
 pub mod route;
+pub mod elsewhere;
 pub mod transform;
 pub mod admit;
 pub mod record;

@@ -30,6 +30,7 @@ use crate::{
     authorize,
     call::{self, Call, failure::Unanswered, patience::Patience},
     cuts::Cuts,
+    elsewhere::Elsewhere,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
@@ -139,16 +140,23 @@ impl Pipeline {
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
         let cuts = Cuts::new(of.in_force.clone());
+        let elsewhere = Elsewhere::default();
         Self {
             identify: Identify::new(of.in_force.clone(), of.clock.clone()),
-            transformer: Transformer::default(),
+            transformer: Transformer::new(elsewhere.clone()),
             admit: Admit::new(of.counters, of.guesses),
             recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts)),
             cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
             clock: of.clock,
-            call: Call::new(&of.upstream, of.tls, of.in_force.clone(), of.lanes),
+            call: Call::new(
+                &of.upstream,
+                of.tls,
+                of.in_force.clone(),
+                of.lanes,
+                elsewhere,
+            ),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
             bounds: of.inference,

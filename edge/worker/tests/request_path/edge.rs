@@ -13,6 +13,7 @@ use policy::{
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     key::Key,
     limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
+    mapping::Mapping,
     model::{Model, Target, Version},
     object::Object,
     organization::Organization,
@@ -59,6 +60,10 @@ pub struct Setup {
     pub limits: Vec<Limit>,
     /// What kinds the providers are of, in order; those that are not named speak `OpenAI`'s API.
     pub kinds: Vec<ProviderKind>,
+    /// What the providers call the model.
+    pub provider_model: &'static str,
+    /// How custom providers are asked.
+    pub mapping: Option<Mapping>,
 }
 
 /// A running edge.
@@ -98,6 +103,8 @@ impl Default for Setup {
             tls: call::dial::tls().unwrap(),
             limits: Vec::new(),
             kinds: Vec::new(),
+            provider_model: "provider-model",
+            mapping: None,
         }
     }
 }
@@ -207,7 +214,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
         let provider = provider_id(number);
         targets.push(Target {
             provider,
-            provider_model: "provider-model".to_owned(),
+            provider_model: setup.provider_model.to_owned(),
         });
         objects.push(Object::Provider(Provider {
             id: provider,
@@ -221,7 +228,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             base_url: base_url.clone(),
             stream_options: setup.stream_options,
             credential_required: false,
-            mapping: None,
+            mapping: setup.mapping.clone().map(Box::new),
             passthrough: true,
         }));
     }

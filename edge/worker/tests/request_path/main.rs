@@ -20,6 +20,8 @@ mod refusals;
 mod failures;
 mod stream;
 mod commit;
+mod hosted;
+mod mapped;
 mod errors_said;
 mod errors;
 mod identity;

@@ -16,20 +16,20 @@ use scenarios::openai;
 use serde_json::Value;
 
 /// The command line of an operator of a site, with `acme` and its project `web` as where short names stand.
-struct Shell {
+pub struct Shell {
     address: String,
     key: String,
 }
 
 /// How a command ended.
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Shell {
-    fn new(site: &Site) -> Self {
+    pub fn new(site: &Site) -> Self {
         let address = format!("http://{}", site.control_planes[0].admin);
         Self {
             address,
@@ -38,12 +38,12 @@ impl Shell {
     }
 
     /// Runs `line` and gives how it ended.
-    fn run(&self, line: &str) -> Ended {
+    pub fn run(&self, line: &str) -> Ended {
         self.run_with(line, "")
     }
 
     /// Runs `line` with something to read.
-    fn run_with(&self, line: &str, input: &str) -> Ended {
+    pub fn run_with(&self, line: &str, input: &str) -> Ended {
         let mut command = Command::new(binaries::path("sluice"));
         command.args(line.split_whitespace()).env_clear();
         let variables = [
@@ -76,14 +76,14 @@ impl Shell {
     }
 
     /// Runs `line`, which must go well, and gives what it printed.
-    fn done(&self, line: &str) -> String {
+    pub fn done(&self, line: &str) -> String {
         let ended = self.run(line);
         assert_eq!(ended.code, 0, "`sluice {line}`: {}", ended.err);
         ended.out
     }
 
     /// The same as JSON.
-    fn json(&self, line: &str) -> Value {
+    pub fn json(&self, line: &str) -> Value {
         serde_json::from_str(&self.done(&format!("{line} -o json"))).expect("it prints JSON")
     }
 }

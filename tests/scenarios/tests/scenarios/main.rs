@@ -24,6 +24,7 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod credentials;
 mod foreign;
 mod passthrough;
 mod shaping;

@@ -100,13 +100,16 @@ type Known = (Arc<Provider>, Rc<Origin>);
 /// A request, what becomes of its answer, and what was left out of it.
 type Prepared = (http::Request<Full<Bytes>>, Way, Dropped);
 
+/// A request as a custom provider's program made it, and that provider's mapping.
+type Made = (Outgoing, Arc<Custom>);
+
 /// The request as a target gets it, with its credential. What the client can mend has been told before what it cannot.
 fn prepared(
     (candidate, origin): (&Candidate, &Origin),
     request: &Request,
     arrival: &Arrival,
-    (outgoing, to_present): (Outgoing, ToPresent),
-    custom: Option<&Custom>,
+    (outgoing, custom): (Outgoing, Option<Arc<Custom>>),
+    to_present: ToPresent,
 ) -> Result<Prepared, Failure> {
     let (mut message, way, dropped) = message(request, origin, outgoing)?;
     if let Some(recipe) = candidate.recipe() {
@@ -116,7 +119,7 @@ fn prepared(
     let to = To {
         provider: candidate.provider(),
         origin,
-        header: custom.and_then(|it| it.credential_header.as_ref()),
+        header: custom.as_ref().and_then(|it| it.credential_header.as_ref()),
         now_seconds: arrival.at_ms / 1_000,
     };
     present(&mut message, to_present, &to, whole)?;
@@ -309,18 +312,23 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
         let origin = self.origin(provider)?;
-        let to_present = match self.at_hand(provider, arrival) {
-            Ok(at_hand) => at_hand,
-            Err(to_come) => to_come.await,
-        };
-        let to = (candidate, &*origin);
-        let (message, way, dropped) = match self.mapping(provider)? {
-            None => {
-                let outgoing = translate::outgoing(request, candidate, arrival)?;
-                prepared(to, request, arrival, (outgoing, to_present), None)?
+        // A block, so that nothing of it rides in this future while the provider is waited for.
+        let (message, way, dropped) = {
+            // What may have to be waited for comes in one box: it is rare beside the requests that carry this future.
+            let (to_present, made) = match self.at_hand(provider, arrival) {
+                Ok(at_hand) if provider.mapping.is_none() => (at_hand, None),
+                at_hand => Box::pin(self.awaited(at_hand, candidate, request, arrival)).await?,
+            };
+            let to = (candidate, &*origin);
+            match made {
+                None => {
+                    let outgoing = translate::outgoing(request, candidate, arrival)?;
+                    prepared(to, request, arrival, (outgoing, None), to_present)?
+                }
+                Some((outgoing, custom)) => {
+                    prepared(to, request, arrival, (outgoing, Some(custom)), to_present)?
+                }
             }
-            // Boxed: rare beside the requests that carry this future's size.
-            Some(custom) => Box::pin(self.mapped(to, request, arrival, custom, to_present)).await?,
         };
         let hold = match attempts {
             Some(attempts) => Box::pin(attempts.permit(provider.id)).await?,
@@ -382,18 +390,24 @@ impl Call {
         Err(coming.boxed_local())
     }
 
-    /// The request as a custom provider gets it.
-    async fn mapped(
+    /// What is presented once it is there, and the request as a custom provider gets it.
+    async fn awaited(
         &self,
-        to: (&Candidate, &Origin),
+        at_hand: Result<ToPresent, LocalBoxFuture<'_, ToPresent>>,
+        candidate: &Candidate,
         request: &Request,
         arrival: &Arrival,
-        custom: Arc<Custom>,
-        to_present: ToPresent,
-    ) -> Result<Prepared, Failure> {
-        let model = &to.0.target().provider_model;
+    ) -> Result<(ToPresent, Option<Made>), Failure> {
+        let to_present = match at_hand {
+            Ok(at_hand) => at_hand,
+            Err(to_come) => to_come.await,
+        };
+        let Some(custom) = self.mapping(candidate.provider())? else {
+            return Ok((to_present, None));
+        };
+        let model = &candidate.target().provider_model;
         let outgoing = translate::mapped(request, &custom, model, arrival, &self.elsewhere).await?;
-        prepared(to, request, arrival, (outgoing, to_present), Some(&custom))
+        Ok((to_present, Some((outgoing, custom))))
     }
 
     /// The mapping of a custom provider; `None` for any other.

@@ -78,17 +78,16 @@ pub async fn pass(url: &str, key: &str, question: &str) -> Value {
     serde_json::from_slice(&output.stdout).expect("the program prints JSON")
 }
 
-/// Asks every model richer things by an SDK, as [`converse`] names them.
+/// Asks every model richer things by an SDK, which `of_node` and its name say as for [`converse`].
 pub async fn richer(
-    node: bool,
-    sdk: &str,
+    (of_node, sdk): (bool, &str),
     url: &str,
     key: &str,
     picture: &str,
     models: &[&str],
 ) -> Value {
     let arguments = [&[sdk, url, key, picture], models].concat();
-    if node {
+    if of_node {
         named("SLUICE_TEST_NODE_MODULES");
         return printed("node".into(), "sdk/richer.mjs", &arguments).await;
     }

@@ -16,20 +16,20 @@ use scenarios::openai;
 use serde_json::Value;
 
 /// The command line of an operator of a site, with `acme` and its project `web` as where short names stand.
-pub struct Shell {
+pub(crate) struct Shell {
     address: String,
     key: String,
 }
 
 /// How a command ended.
-pub struct Ended {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Shell {
-    pub fn new(site: &Site) -> Self {
+    pub(crate) fn new(site: &Site) -> Self {
         let address = format!("http://{}", site.control_planes[0].admin);
         Self {
             address,
@@ -38,12 +38,12 @@ impl Shell {
     }
 
     /// Runs `line` and gives how it ended.
-    pub fn run(&self, line: &str) -> Ended {
+    pub(crate) fn run(&self, line: &str) -> Ended {
         self.run_with(line, "")
     }
 
     /// Runs `line` with something to read.
-    pub fn run_with(&self, line: &str, input: &str) -> Ended {
+    pub(crate) fn run_with(&self, line: &str, input: &str) -> Ended {
         let mut command = Command::new(binaries::path("sluice"));
         command.args(line.split_whitespace()).env_clear();
         let variables = [
@@ -76,14 +76,14 @@ impl Shell {
     }
 
     /// Runs `line`, which must go well, and gives what it printed.
-    pub fn done(&self, line: &str) -> String {
+    pub(crate) fn done(&self, line: &str) -> String {
         let ended = self.run(line);
         assert_eq!(ended.code, 0, "`sluice {line}`: {}", ended.err);
         ended.out
     }
 
     /// The same as JSON.
-    pub fn json(&self, line: &str) -> Value {
+    pub(crate) fn json(&self, line: &str) -> Value {
         serde_json::from_str(&self.done(&format!("{line} -o json"))).expect("it prints JSON")
     }
 }

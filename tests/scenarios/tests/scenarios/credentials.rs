@@ -28,17 +28,17 @@ async fn what_is_exchanged_for_tokens_comes_from_a_file_and_says_where() {
         .to_string()
     };
     fs::write(&file, form("https://login.example.com")).expect("a file");
-    let make = format!(
+    let command = format!(
         "providers create azure --kind azure-openai --base-url https://a.openai.azure.com/openai/v1 --credential-file {}",
         file.display()
     );
 
     // Where it may be exchanged beside its kind's own origins is said aloud, or refused.
-    let refused = shell.run(&make);
+    let refused = shell.run(&command);
     assert_ne!(refused.code, 0, "{}", refused.out);
     assert!(refused.err.contains("exchange"), "{}", refused.err);
     let made = shell.run(&format!(
-        "{make} --exchange-origin https://login.example.com --exchange-origin https://second.example.com"
+        "{command} --exchange-origin https://login.example.com --exchange-origin https://second.example.com"
     ));
     assert_eq!(made.code, 0, "{}", made.err);
     let origins = || shell.json("providers get azure")["exchangeOrigins"].clone();

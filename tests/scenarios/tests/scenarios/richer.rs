@@ -41,7 +41,7 @@ async fn ask_all(node: bool, sdks: [&str; 4]) {
     site.propagated().await;
     let models: Vec<&str> = KINDS.iter().map(|(name, ..)| *name).collect();
     for sdk in sdks {
-        let seen = sdk::richer(node, sdk, &site.url(0), &key, PICTURE, &models).await;
+        let seen = sdk::richer((node, sdk), &site.url(0), &key, PICTURE, &models).await;
         for model in &models {
             assert_seen(sdk, model, &seen[*model]);
         }

@@ -57,11 +57,11 @@ impl Parts {
             lines,
             purse,
             borrows: true,
-            ahead,
+            ahead: ahead.map(Box::new),
             sent: Instant::now(),
         };
         let wanted = Wanted {
-            ahead: asked.ahead.as_ref(),
+            ahead: asked.ahead.as_deref(),
             ..Wanted::now(&asked.lines)
         };
         let term = self.term();

@@ -51,7 +51,8 @@ pub(crate) struct Asked<'a> {
     /// Whose loan may be asked for with it, if any.
     pub(crate) purse: PurseId,
     pub(crate) borrows: bool,
-    pub(crate) ahead: Option<Ahead>,
+    /// Boxed, because few borrow, and every request carries the place for it.
+    pub(crate) ahead: Option<Box<Ahead>>,
     pub(crate) sent: Instant,
 }
 
@@ -115,7 +116,7 @@ impl Asked<'_> {
     }
 
     fn tell_purse(&self, lines: &[Line], answer: Option<&Reserved>) {
-        let ahead = self.ahead.as_ref();
+        let ahead = self.ahead.as_deref();
         let escrow = &self.remote.escrow;
         if !self.borrows {
             return;

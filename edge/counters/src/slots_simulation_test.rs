@@ -12,7 +12,7 @@ use policy::id::{CounterId, OrganizationId};
 use crate::{
     flights::{Flights, Pending, Seats},
     process::Process,
-    reservation::{Claim, Claims, Request, Reserved, Saying, Slot, Wanted},
+    reservation::{Claim, Claims, Request, Reserved, Said, Saying, Slot, Wanted},
 };
 
 const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
@@ -28,8 +28,8 @@ enum Fault {
     None,
     /// What comes late counts as what was said last.
     LateWordsCount,
-    /// Nothing is said but what changes, so that terms end.
-    NeverRefreshes,
+    /// The keeper grants, and does not keep all that it granted.
+    LosesWrites,
 }
 
 /// On its way to the keeper.
@@ -221,7 +221,7 @@ impl World {
     fn say(&mut self, edge: usize, all: bool) {
         let now = self.now();
         let saying = self.edges[edge].flights.due(all, now);
-        if saying.is_empty() || (all && self.fault == Fault::NeverRefreshes) {
+        if saying.is_empty() {
             return;
         }
         if self.loses && self.random.u32(0..10) == 0 {
@@ -262,7 +262,22 @@ impl World {
                     organization: ORGANIZATION,
                     id: [0; 16],
                 };
-                match self.keeper.reserve(&request, wanted, 1_000, now_ms).value {
+                let value = self.keeper.reserve(&request, wanted, 1_000, now_ms).value;
+                match value {
+                    Reserved::Granted { slots, .. } if self.fault == Fault::LosesWrites => {
+                        let said = Said {
+                            counter: each[0].counter,
+                            number: slots[0].own - 1,
+                            at_least: false,
+                        };
+                        let lost = Saying {
+                            owner,
+                            turn: turn + 1,
+                            of: vec![(ORGANIZATION, vec![said])],
+                        };
+                        self.keeper.hold_slots(&lost, now_ms);
+                        Reply::Claim(id, true, slots)
+                    }
                     Reserved::Granted { slots, .. } => Reply::Claim(id, true, slots),
                     Reserved::Denied { slots, .. } => Reply::Claim(id, false, slots),
                     Reserved::Unknown { .. } => return,
@@ -423,7 +438,7 @@ fn never_are_more_under_way_than_there_are_slots() {
 
 #[test]
 fn faults_that_are_put_in_are_found() {
-    for fault in [Fault::LateWordsCount, Fault::NeverRefreshes] {
+    for fault in [Fault::LateWordsCount, Fault::LosesWrites] {
         let found = (0..1_000).any(|seed| run(seed, fault).is_err());
         assert!(found, "{fault:?}");
     }

@@ -18,7 +18,8 @@ use crate::material::{self, CLIENTS};
 const STREAM_BYTES: usize = 64 << 20;
 /// How much comes in events that are read, if nobody asks for more.
 const EVENTS_BYTES: usize = 5 << 20;
-/// How much comes of arguments in long pieces, if nobody asks for more: above what is kept of an answer.
+/// How much of arguments in long pieces comes to clients of Responses, if nobody asks for more: above what is kept of an answer
+/// for them.
 const ARGUMENTS_BYTES: usize = 24 << 20;
 /// How long a piece of arguments is, and how long a long one.
 const PIECES_BYTES: [usize; 2] = [200, 16 << 10];
@@ -51,7 +52,6 @@ fn flood(name: &'static str, first: Vec<u8>, again: impl Fn(usize) -> Vec<u8> + 
         bytes: match name {
             "an event without end" => STREAM_BYTES,
             _ if whole => STREAM_BYTES,
-            name if name == ARGUMENTS[1] => ARGUMENTS_BYTES,
             _ => EVENTS_BYTES,
         },
         first,
@@ -251,14 +251,23 @@ fn crc(bytes: &[u8]) -> u32 {
 // === impl Flood ===
 
 impl Flood {
-    /// Pours it into `reader`, piece by piece, and then says that it is over. The most that `reader` held at once, beyond the
+    /// How much of it comes to a client.
+    fn bytes_for(&self, client: Family) -> usize {
+        if client == Family::Responses && self.name == ARGUMENTS[1] {
+            self.bytes.max(ARGUMENTS_BYTES)
+        } else {
+            self.bytes
+        }
+    }
+
+    /// Pours so many bytes of it into `reader`, piece by piece, and then says that it is over. The most that `reader` held at once, beyond the
     /// pieces.
-    fn pour(&self, mut reader: impl FnMut(Option<&[u8]>)) -> u64 {
+    fn pour(&self, bytes: usize, mut reader: impl FnMut(Option<&[u8]>)) -> u64 {
         let mut pieces: Vec<Vec<u8>> = vec![self.first.clone()];
         // A few hundred different pieces, poured round and round where numbers do not matter and anew where they do.
         let (mut poured, mut at, mut most) = (0, 0, 0_i64);
         let mut held = 0_i64;
-        while poured < self.bytes {
+        while poured < bytes {
             let piece = pieces.pop().unwrap_or_else(|| {
                 let mut piece = Vec::with_capacity(PIECE_BYTES + 1_024);
                 while piece.len() < PIECE_BYTES {
@@ -291,14 +300,14 @@ fn check(family: Family) {
     let mut turns = clients.iter().copied().cycle();
     for flood in floods(family) {
         let mut aside = Aside::new(Decoder::new(family, &material::seed(), false));
-        let held = flood.pour(|piece| match piece {
+        let held = flood.pour(flood.bytes, |piece| match piece {
             Some(piece) => aside.push(piece),
             None => aside.finish(),
         });
         told("looked at", flood.name, held, LOOKED_AT_BYTES_MAX);
         if family == Family::Chat {
             let (mut meter, mut out) = (Meter::new(true), Vec::new());
-            let held = flood.pour(|piece| {
+            let held = flood.pour(flood.bytes, |piece| {
                 match piece {
                     Some(piece) => meter.push(Bytes::copy_from_slice(piece), &mut out),
                     None => meter.finish(&mut out),
@@ -311,7 +320,7 @@ fn check(family: Family) {
         let all = ARGUMENTS.contains(&flood.name);
         for client in turns.by_ref().take(if all { clients.len() } else { 1 }) {
             let (mut stream, mut out) = (material::back(client, family).stream(), Vec::new());
-            let held = flood.pour(|piece| {
+            let held = flood.pour(flood.bytes_for(client), |piece| {
                 match piece {
                     Some(piece) => stream.push(piece, &mut out),
                     None => stream.finish(&mut out),

@@ -12,6 +12,7 @@ mod revocation;
 mod outage;
 mod limits;
 mod limit_kinds;
+mod limit_places;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -19,6 +19,7 @@ pub mod model_version;
 pub mod model;
 pub mod minted;
 pub mod key;
+pub mod explained;
 pub mod limit;
 pub mod edge;
 pub mod join_token;

@@ -3,6 +3,8 @@
 //! Owns the way from a message to a command and from a row to a message. What may be asked is `domain`'s, what
 //! stands there is the store's, and how a refusal looks is `status`'s.
 
+use std::sync::Arc;
+
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
@@ -20,7 +22,7 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::strict::StrictLayer;
+use crate::{asking::Asking, strict::StrictLayer};
 
 pub mod sealed;
 pub mod pepper;
@@ -41,6 +43,7 @@ mod key_wire;
 mod key;
 mod limit_terms;
 mod limit_wire;
+mod limit_explained;
 mod limit;
 mod join_token;
 mod propagation;
@@ -59,6 +62,8 @@ pub struct Parts {
     pub bells: watch::Receiver<u64>,
     /// Knows every field that a request may carry.
     pub contract: Contract,
+    /// Asks edges.
+    pub asking: Arc<Asking>,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -69,6 +74,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         clock,
         bells,
         contract,
+        asking,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing);
     let organizations = organization::Organizations::new(desk.clone());
@@ -77,7 +83,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let models = model::Models::new(desk.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
-    let limits = limit::Limits::new(desk.clone());
+    let limits = limit::Limits::new(desk.clone(), asking);
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
     let usages = usage::Usages::new(desk, clock);
     let all = others

@@ -7,6 +7,7 @@ pub mod turns;
 pub mod authn;
 pub mod status;
 pub mod strict;
+pub mod asking;
 pub mod api;
 pub mod publish;
 pub mod ingest;

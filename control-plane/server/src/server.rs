@@ -31,6 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     api,
+    asking::Asking,
     config::Config,
     ingest::{self, Ingest},
     publish::{
@@ -131,18 +132,21 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let usage = Ingest::new(store.clone());
     let door = DoorLayer::new(Arc::clone(&tokens));
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
+    let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
         sealing,
         clock: clock.clone(),
         bells: bells.edges.subscribe(),
         contract,
+        asking: Arc::clone(&asking),
     };
     let streams = drain.clone();
     let parts = Parts {
         hub,
         tokens,
         edges,
+        asking,
         values,
         clock,
         drain: streams,

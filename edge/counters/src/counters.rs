@@ -15,7 +15,8 @@ use std::{
 use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter};
 use policy::{
-    id::CounterId,
+    applying::Applied,
+    id::{CounterId, OrganizationId},
     limit::{Mode as Held, OnStoreLoss},
 };
 use tokio::sync::{Notify, watch};
@@ -180,6 +181,33 @@ impl Counters {
         }
     }
 
+    /// What is left of each limit now, in order, for whoever explains limits: by whoever would answer a request. Takes
+    /// nothing, and asks Redis once. What edges have borrowed counts as used.
+    pub async fn look(&self, organization: OrganizationId, limits: &[Applied]) -> (Vec<i64>, Mode) {
+        if limits.is_empty() {
+            return (Vec::new(), self.mode());
+        }
+        let parts = &*self.0;
+        let line = |applied: &Applied| {
+            let applied = applied.clone();
+            Demand { applied, amount: 1 }.line()
+        };
+        let lines: Vec<Line> = limits.iter().map(line).collect();
+        let Some(remote) = &parts.remote else {
+            return (parts.look_here(organization, &lines), Mode::Shared);
+        };
+        if let Some(clear) = remote.link.clear(remote.timeout).await {
+            match clear.connection.look(organization, &lines, None).await {
+                Ok(levels) => {
+                    remote.link.answered();
+                    return (levels, Mode::Shared);
+                }
+                Err(failure) => remote.link.failed(&clear, &failure),
+            }
+        }
+        (parts.look_here(organization, &lines), Mode::Local)
+    }
+
     /// Gives back what was reserved and not used, or charges what was used beyond it. Counts that `actuals`
     /// does not name were used as reserved. Never waits; the second time for a request does nothing.
     pub fn settle(&self, request: &Request, actuals: &[(CounterId, u64)]) {
@@ -262,6 +290,12 @@ impl Parts {
             .reserve(request, Wanted::now(&lines), self.lease_ms, now_ms);
         expired(reply.expired);
         reply.value
+    }
+
+    fn look_here(&self, organization: OrganizationId, lines: &[Line]) -> Vec<i64> {
+        let lines = self.local.share(lines);
+        let now_ms = self.local.clock.now_ms();
+        self.local.twin().look(organization, &lines, now_ms)
     }
 
     /// Answers for the shared counts, which cannot be asked: by each limit's own word.

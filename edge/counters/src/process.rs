@@ -92,6 +92,14 @@ impl Process {
         reply
     }
 
+    /// What is left of every line's limit. Takes nothing.
+    pub fn look(&self, organization: OrganizationId, lines: &[Line], now_ms: u64) -> Vec<i64> {
+        let rest = Counts::default();
+        let counts = self.organizations.get(&organization).unwrap_or(&rest);
+        let level = |line: &Line| counts.bucket(line, now_ms).level();
+        lines.iter().map(level).collect()
+    }
+
     /// Gives back what was reserved and not used, or charges what was used beyond it. Once.
     pub fn settle(&mut self, settlement: &Settlement, now_ms: u64) -> Reply<Settled> {
         self.sweep(now_ms);

@@ -120,12 +120,52 @@ impl Connection {
         wanted: Wanted<'_>,
         term: Term,
     ) -> Result<Reply<Reserved>, Failure> {
+        let id = keyspace::hex(&request.id);
+        let call = self.reserving((request.organization, &id), wanted, term);
+        let answer = match self.once(&call).await {
+            // Rare, and boxed so that every request's future does not hold room for it.
+            Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
+            answer => answer?,
+        };
+        reserved(&integers(answer)?, wanted.lines.len()).ok_or(Failure::Garbled)
+    }
+
+    /// What is left of every line's limit. Takes nothing: it is what [`Connection::reserve`] asks, for no request, so that
+    /// the same script answers. There must be a line.
+    pub async fn look(
+        &self,
+        organization: OrganizationId,
+        lines: &[Line],
+        now_ms: Option<u64>,
+    ) -> Result<Vec<i64>, Failure> {
+        let term = Term {
+            lease_ms: 0,
+            now_ms,
+        };
+        let call = self.reserving((organization, &[]), Wanted::now(lines), term);
+        let answer = match self.once(&call).await {
+            Err(Failure::NoScript) => self.again(&call).await?,
+            answer => answer?,
+        };
+        match reserved(&integers(answer)?, lines.len()).map(|reply| reply.value) {
+            Some(Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) => {
+                Ok(remaining)
+            }
+            Some(Reserved::Unknown { .. }) | None => Err(Failure::Garbled),
+        }
+    }
+
+    fn reserving(
+        &self,
+        (organization, id): (OrganizationId, &[u8]),
+        wanted: Wanted<'_>,
+        term: Term,
+    ) -> Cmd {
         let Wanted { lines, ahead } = wanted;
         let mut call = evalsha(&self.scripts.reserve, 2 + lines.len());
-        limit_keys(&mut call, request.organization, lines);
+        limit_keys(&mut call, organization, lines);
         time(&mut call, term.now_ms);
-        call.arg(keyspace::hex(&request.id).as_slice())
-            .arg(term.lease_ms);
+        call.arg(id).arg(term.lease_ms);
         borrow(&mut call, ahead);
         soft_places(&mut call, lines);
         for (place, line) in lines.iter().enumerate() {
@@ -133,12 +173,7 @@ impl Connection {
             let amount = ahead.and_then(|ahead| ahead.amounts.get(place));
             call.arg(amount.copied().unwrap_or(0));
         }
-        let answer = match self.once(&call).await {
-            // Rare, and boxed so that every request's future does not hold room for it.
-            Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
-            answer => answer?,
-        };
-        reserved(&integers(answer)?, lines.len()).ok_or(Failure::Garbled)
+        call
     }
 
     /// Settles each, in order and in one round trip. Fails as a whole when nothing came back; all may be sent

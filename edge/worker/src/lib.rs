@@ -15,6 +15,7 @@ pub mod authorize;
 pub mod route;
 pub mod transform;
 pub mod admit;
+pub mod explain;
 pub mod record;
 pub mod report;
 pub mod translate;

@@ -25,6 +25,8 @@ use crate::{
     admit::{self, Admit, Limits, hold, room::Room},
     authorize,
     call::{self, Call, failure::Unanswered, patience::Patience},
+    explain::Explainer,
+    feed::question::Question,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
@@ -52,6 +54,7 @@ pub struct Pipeline {
     first_byte_max: Duration,
     drain: Drain,
     clock: Clock,
+    explainer: Explainer,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -74,6 +77,8 @@ pub struct Ingredients {
     pub upstream: call::Config,
     /// The part of `[limits]` that is about guessing.
     pub guesses: admit::Config,
+    /// What operators ask of limits, where it comes to this core.
+    pub questions: Option<mpsc::Receiver<Question>>,
 }
 
 /// What a client gets.
@@ -127,10 +132,13 @@ impl Pipeline {
             idle_max: Duration::from_millis(of.upstream.idle_timeout_ms),
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
+        let admit = Admit::new(of.counters, of.guesses);
+        let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
         Self {
+            explainer: Explainer::new(in_force, admit.clone(), clock, of.questions),
             identify: Identify::new(of.in_force.clone(), of.clock.clone()),
             transformer: Transformer::default(),
-            admit: Admit::new(of.counters, of.guesses),
+            admit,
             recorder: Recorder::new(of.records, of.drain.clone()),
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
@@ -156,6 +164,11 @@ impl Pipeline {
     /// Has tokens for providers renewed before they end. Never ends; a core runs it beside its requests.
     pub async fn renew(&self) -> Infallible {
         self.call.renew().await
+    }
+
+    /// Answers what operators ask of limits. Never ends; a core runs it beside its requests.
+    pub async fn explain(&self) -> Infallible {
+        self.explainer.run().await
     }
 
     /// Answers one request that is passed through, by the same stages.
@@ -402,6 +415,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_264, "{bytes} bytes");
+        assert!(bytes <= 3_104, "{bytes} bytes");
     }
 }

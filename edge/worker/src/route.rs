@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use payload::transform::Recipe;
 use policy::{
-    model::{Target, Version},
+    model::{Model, Target, Version},
     provider::Provider,
     revision::Revision,
     rules::Rules,
@@ -42,7 +42,23 @@ pub struct Refusal {
 
 /// The plan for a grant.
 pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
-    let model = grant.model();
+    let (version, candidates) = targets(rules, grant.model())?;
+    if candidates.len() < version.targets.len() {
+        // Nobody is refused for this, so nobody else counts it.
+        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
+    }
+    let label = format!("{}@{}", grant.model().name, version.name);
+    Ok(Plan {
+        grant,
+        label,
+        version,
+        candidates,
+        revision: rules.revision(),
+    })
+}
+
+/// The version of a model that serves, and those of its targets that are in force; at least one.
+pub fn targets(rules: &Rules, model: &Model) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
     let version = model.stable.and_then(|id| rules.version(id));
     let version = version.filter(|version| version.model == model.id);
     let version = version.ok_or(Refusal { missing: "version" })?;
@@ -61,19 +77,7 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
             missing: "provider",
         });
     }
-    if candidates.len() < version.targets.len() {
-        // Nobody is refused for this, so nobody else counts it.
-        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
-    }
-    let label = format!("{}@{}", model.name, version.name);
-    let (version, revision) = (Arc::clone(version), rules.revision());
-    Ok(Plan {
-        grant,
-        label,
-        version,
-        candidates,
-        revision,
-    })
+    Ok((Arc::clone(version), candidates))
 }
 
 // === impl Plan ===

@@ -92,10 +92,11 @@ pub async fn serve(
         drain,
         measures,
     });
-    let renewing = Rc::clone(&core);
+    let beside = Rc::clone(&core);
     select! {
         () = serve_until_over(accept, core) => {}
-        never = renewing.pipeline.renew() => match never {},
+        never = beside.pipeline.renew() => match never {},
+        never = beside.pipeline.explain() => match never {},
     }
 }
 

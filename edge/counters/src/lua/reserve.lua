@@ -3,7 +3,8 @@
 --
 -- KEYS: held, due, then one for each limit, which ends in the count's id.
 -- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, a digit for each limit, 1 for
--- those that only warn, or '', then five for each limit: those of `line`, and how much to borrow.
+-- those that only warn, or '', then five for each limit: those of `line`, and how much to borrow. Without a request id it
+-- only looks, and writes nothing.
 -- Replies {1, expired, remaining..., lent...}; {2, expired, remaining..., over...} with the places of those that only
 -- warn and had no room; or {0, 0, tightest, retry_after_ms, remaining...}.
 
@@ -40,7 +41,7 @@ local reply = { 1, 0 }
 if longest_ms > 0 and not before then
   reply = { 0, 0, tightest - 1, longest_ms }
 end
-if longest_ms > 0 or before then
+if longest_ms > 0 or before or id == '' then
   for i = 1, #buckets do
     reply[#reply + 1] = buckets[i].level
   end

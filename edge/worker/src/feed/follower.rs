@@ -104,6 +104,8 @@ impl Follower {
             Heard::Head(head) => self.head(&head, now),
             Heard::Revocations(revocations) => self.revoke(revocations.key_ids),
             Heard::Drain(wire::Drain {}) => return Next::Leave,
+            // A question is no policy, and goes to those who can answer it before it comes here.
+            Heard::Explain(_) => {}
         }
         Next::Stay
     }

@@ -168,6 +168,7 @@ impl Setup {
                 inference: self.inference,
                 upstream: self.upstream,
                 guesses: admit::Config::default(),
+                questions: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             serve::serve(listener, pipeline, clock, drain).await;

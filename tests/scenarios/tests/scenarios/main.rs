@@ -13,6 +13,7 @@ mod outage;
 mod limits;
 mod limit_kinds;
 mod limit_places;
+mod limit_explain;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -123,6 +123,48 @@ impl Connection {
         wanted: Wanted<'_>,
         term: Term,
     ) -> Result<Reply<Reserved>, Failure> {
+        let id = keyspace::hex(&request.id);
+        let call = self.reserving((request.organization, &id), wanted, term);
+        let answer = match self.once(&call).await {
+            // Rare, and boxed so that every request's future does not hold room for it.
+            Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
+            answer => answer?,
+        };
+        let counts = (wanted.lines.len(), wanted.claimed().len());
+        reserved(&integers(answer)?, counts).ok_or(Failure::Garbled)
+    }
+
+    /// What is left of every line's limit. Takes nothing: it is what [`Connection::reserve`] asks, for no request, so that
+    /// the same script answers. There must be a line.
+    pub async fn look(
+        &self,
+        organization: OrganizationId,
+        lines: &[Line],
+        now_ms: Option<u64>,
+    ) -> Result<Vec<i64>, Failure> {
+        let term = Term {
+            lease_ms: 0,
+            now_ms,
+        };
+        let call = self.reserving((organization, &[]), Wanted::now(lines), term);
+        let answer = match self.once(&call).await {
+            Err(Failure::NoScript) => self.again(&call).await?,
+            answer => answer?,
+        };
+        match reserved(&integers(answer)?, (lines.len(), 0)).map(|reply| reply.value) {
+            Some(Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) => {
+                Ok(remaining)
+            }
+            Some(Reserved::Unknown { .. }) | None => Err(Failure::Garbled),
+        }
+    }
+
+    fn reserving(
+        &self,
+        (organization, id): (OrganizationId, &[u8]),
+        wanted: Wanted<'_>,
+        term: Term,
+    ) -> Cmd {
         let Wanted {
             lines,
             ahead,
@@ -130,13 +172,12 @@ impl Connection {
         } = wanted;
         let claimed = wanted.claimed().len();
         let mut call = evalsha(&self.scripts.reserve, 2 + lines.len() + claimed);
-        limit_keys(&mut call, request.organization, lines);
+        limit_keys(&mut call, organization, lines);
         for claim in wanted.claimed() {
-            call.arg(keyspace::slots(request.organization, claim.counter));
+            call.arg(keyspace::slots(organization, claim.counter));
         }
         time(&mut call, term.now_ms);
-        call.arg(keyspace::hex(&request.id).as_slice())
-            .arg(term.lease_ms);
+        call.arg(id).arg(term.lease_ms);
         borrow(&mut call, ahead);
         soft_places(&mut call, wanted);
         call.arg(claimed);
@@ -146,12 +187,7 @@ impl Connection {
             call.arg(amount.copied().unwrap_or(0));
         }
         claim_numbers(&mut call, claims);
-        let answer = match self.once(&call).await {
-            // Rare, and boxed so that every request's future does not hold room for it.
-            Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
-            answer => answer?,
-        };
-        reserved(&integers(answer)?, (lines.len(), claimed)).ok_or(Failure::Garbled)
+        call
     }
 
     /// Settles each, in order and in one round trip. Fails as a whole when nothing came back; all may be sent

@@ -164,6 +164,7 @@ async fn from_nothing_to_an_answer_and_back() {
         "organizations/acme/models/chat/versions/v1"
     );
 
+    explains(&shell, key);
     let counted = || async {
         let usage = shell.json("usage --by project,model");
         (usage["rows"][0]["requests"] == "2").then_some(usage)
@@ -177,6 +178,21 @@ async fn from_nothing_to_an_answer_and_back() {
     );
 
     unmake(&site, &shell, key).await;
+}
+
+/// Says which limits concern the key, for people and for programs.
+fn explains(shell: &Shell, key: &str) {
+    let id = key.split('_').nth(2).expect("a key holds its id");
+    let line = format!("limits explain --key {id} --model chat");
+    let said = shell.json(&line);
+    let limit = &said["regions"][0]["limits"][0];
+    assert_eq!(limit["limit"], "organizations/acme/limits/rpm");
+    assert_eq!(limit["amount"], "6000");
+    let table = shell.done(&line);
+    assert!(
+        table.starts_with("REGION ") && table.contains("rpm") && table.contains("minute"),
+        "{table}"
+    );
 }
 
 #[tokio::test]

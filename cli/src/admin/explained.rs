@@ -143,8 +143,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_table_has_a_line_for_each_limit_of_each_region() {
+    /// A quota, a rate and one on concurrent requests.
+    fn limits() -> Vec<AppliedLimit> {
         let quota = AppliedLimit {
             limit: "organizations/acme/limits/monthly".to_owned(),
             unit: LimitUnit::OutputTokens.into(),
@@ -175,10 +175,15 @@ mod tests {
             amount: 4,
             ..AppliedLimit::default()
         };
+        vec![quota, rate, at_once]
+    }
+
+    #[test]
+    fn the_table_has_a_line_for_each_limit_of_each_region() {
         let reply = ExplainLimitsResponse {
             regions: vec![RegionLimits {
                 region: "here".to_owned(),
-                limits: vec![quota, rate, at_once],
+                limits: limits(),
                 ..RegionLimits::default()
             }],
         };

@@ -22,6 +22,7 @@ pub mod key_rotation;
 pub mod key_scope;
 pub mod key_import;
 pub mod key;
+pub mod explained;
 pub mod limit;
 pub mod edge;
 pub mod join_token;

@@ -7,6 +7,7 @@ use proto::admin::{
 
 use crate::{
     admin::{
+        explained::{self, Explain},
         field::{Change, Mask, Wanted, Which},
         plain::run_verb,
     },
@@ -26,6 +27,8 @@ pub enum Command {
     Plain(Verb<New, Edit>),
     /// Give a key, an end user or everybody other numbers, for a time or for good
     Override(Override),
+    /// Show which limits concern a key's requests for a model, and how much of each is left
+    Explain(Explain),
 }
 
 /// Other numbers.
@@ -250,6 +253,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
     match command {
         Command::Plain(verb) => run_verb(&noun::LIMIT, verb, session).await,
         Command::Override(other) => set_override(other, session).await,
+        Command::Explain(explain) => explained::run(explain, session).await,
     }
 }
 

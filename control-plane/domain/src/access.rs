@@ -220,6 +220,7 @@ pub const METHODS: &[(&str, Need)] = &{
         ("LimitService/CreateLimit", In(P::LimitsWrite, "parent")),
         ("LimitService/GetLimit", In(P::LimitsRead, "name")),
         ("LimitService/ListLimits", In(P::LimitsRead, "parent")),
+        ("LimitService/ExplainLimits", In(P::LimitsRead, "key")),
         ("LimitService/UpdateLimit", In(P::LimitsWrite, "limit.name")),
         ("LimitService/DeleteLimit", In(P::LimitsWrite, "name")),
         ("UsageService/QueryUsage", In(P::UsageRead, "parent")),

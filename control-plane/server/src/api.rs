@@ -3,6 +3,8 @@
 //! Owns the way from a message to a command and from a row to a message. What may be asked is `domain`'s, what
 //! stands there is the store's, and how a refusal looks is `status`'s.
 
+use std::sync::Arc;
+
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
@@ -22,7 +24,7 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::{denials::Denials, strict::StrictLayer};
+use crate::{asking::Asking, denials::Denials, strict::StrictLayer};
 
 pub mod sealed;
 pub mod pepper;
@@ -47,6 +49,7 @@ mod model_version;
 mod key;
 mod limit_terms;
 mod limit_wire;
+mod limit_explained;
 mod limit;
 mod join_token;
 mod propagation;
@@ -70,6 +73,8 @@ pub struct Parts {
     pub contract: Contract,
     /// Takes what is denied, for the audit trail.
     pub denials: Denials,
+    /// Asks edges.
+    pub asking: Arc<Asking>,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -81,6 +86,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         bells,
         contract,
         denials,
+        asking,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
@@ -89,7 +95,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let models = model::Models::new(desk.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
-    let limits = limit::Limits::new(desk.clone());
+    let limits = limit::Limits::new(desk.clone(), asking);
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
     let audits = audit::Audits::new(desk.clone(), clock.clone());

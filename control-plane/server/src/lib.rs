@@ -9,6 +9,7 @@ pub mod status;
 pub mod strict;
 pub mod audit_entry;
 pub mod denials;
+pub mod asking;
 pub mod api;
 pub mod publish;
 pub mod ingest;

@@ -31,6 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     api,
+    asking::Asking,
     config::Config,
     denials,
     ingest::{self, Ingest},
@@ -135,6 +136,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let usage = Ingest::new(store.clone());
     let door = DoorLayer::new(Arc::clone(&tokens));
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
+    let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
         sealing,
@@ -142,12 +144,14 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         bells: bells.edges.subscribe(),
         contract,
         denials,
+        asking: Arc::clone(&asking),
     };
     let streams = drain.clone();
     let parts = Parts {
         hub,
         tokens,
         edges,
+        asking,
         values,
         clock,
         drain: streams,

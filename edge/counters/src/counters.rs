@@ -8,7 +8,10 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use policy::id::CounterId;
+use policy::{
+    applying::Applied,
+    id::{CounterId, OrganizationId},
+};
 
 use crate::{
     flights::Seats,
@@ -65,6 +68,45 @@ impl Counters {
         demands: &'a [Demand],
     ) -> impl Future<Output = (Reserved, Seats)> + Send + 'a {
         self.0.admit(request, demands)
+    }
+
+    /// What is left of each limit now, in order, for whoever explains limits: by whoever would answer a request. Takes
+    /// nothing, and asks Redis once. What edges have borrowed counts as used. How many slots are left is not told.
+    pub async fn look(
+        &self,
+        organization: OrganizationId,
+        limits: &[Applied],
+    ) -> (Vec<Option<i64>>, Mode) {
+        let line = |applied: &Applied| {
+            let applied = applied.clone();
+            Demand { applied, amount: 1 }.line()
+        };
+        let each: Vec<Option<Line>> = limits.iter().map(line).collect();
+        let lines: Vec<Line> = each.iter().flatten().copied().collect();
+        let (levels, mode) = self.levels(organization, &lines).await;
+        let mut levels = levels.into_iter();
+        let level = |line: &Option<Line>| line.and_then(|_| levels.next());
+        (each.iter().map(level).collect(), mode)
+    }
+
+    async fn levels(&self, organization: OrganizationId, lines: &[Line]) -> (Vec<i64>, Mode) {
+        if lines.is_empty() {
+            return (Vec::new(), self.mode());
+        }
+        let parts = &*self.0;
+        let Some(remote) = &parts.remote else {
+            return (parts.local.levels(organization, lines), Mode::Shared);
+        };
+        if let Some(clear) = remote.link.clear(remote.timeout).await {
+            match clear.connection.look(organization, lines, None).await {
+                Ok(levels) => {
+                    remote.link.answered();
+                    return (levels, Mode::Shared);
+                }
+                Err(failure) => remote.link.failed(&clear, &failure),
+            }
+        }
+        (parts.local.levels(organization, lines), Mode::Local)
     }
 
     /// Gives back what was reserved and not used, or charges what was used beyond it. Counts that `actuals`

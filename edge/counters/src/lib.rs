@@ -9,6 +9,7 @@ pub mod reservation;
 mod slots;
 pub mod process;
 pub mod place;
+mod call;
 mod reply;
 pub mod redis;
 mod breaker;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter};
-use policy::limit::OnStoreLoss;
+use policy::{id::OrganizationId, limit::OnStoreLoss};
 use tokio::sync::watch;
 
 use crate::{
@@ -68,6 +68,13 @@ impl Local {
         reply.value
     }
 
+    /// What is left of this process's part of each line's limit. Takes nothing.
+    pub(crate) fn levels(&self, organization: OrganizationId, lines: &[Line]) -> Vec<i64> {
+        let lines = self.share(lines);
+        let now_ms = self.clock.now_ms();
+        self.twin().levels(organization, &lines, now_ms)
+    }
+
     /// Answers for the shared counts, which cannot be asked: by each limit's own word. Of slots, which stand behind the
     /// lines in what is demanded, `pending` knows how many are left.
     pub(crate) fn reserve_alone(
@@ -86,12 +93,10 @@ impl Local {
         let full = match self.full(demands, lines.len(), pending) {
             Ok(full) => full,
             Err((tightest, retry_after_ms)) => {
-                let now_ms = self.clock.now_ms();
-                let shares = self.share(lines);
                 return Reserved::Denied {
                     tightest,
                     retry_after_ms,
-                    remaining: self.twin().levels(request.organization, &shares, now_ms),
+                    remaining: self.levels(request.organization, lines),
                     slots: Vec::new(),
                 };
             }

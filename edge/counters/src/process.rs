@@ -135,7 +135,7 @@ impl Process {
         owned
     }
 
-    /// What is left of each line's limit.
+    /// What is left of each line's limit. Takes nothing.
     pub fn levels(&self, organization: OrganizationId, lines: &[Line], now_ms: u64) -> Vec<i64> {
         let counts = self.organizations.get(&organization);
         let level = |line: &Line| {

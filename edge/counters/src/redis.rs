@@ -5,19 +5,18 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use policy::{applying::Measure, id::OrganizationId};
+use policy::id::OrganizationId;
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value,
     aio::MultiplexedConnection,
 };
 
 use crate::{
+    call::{borrow, claim_numbers, limit_keys, limit_numbers, soft_places, time},
     keyspace,
     place::{Invalid, Lost, Place},
     reply::{owned, reserved, settled},
-    reservation::{
-        Ahead, Claims, Line, Reply, Request, Reserved, Saying, Settled, Settlement, Term, Wanted,
-    },
+    reservation::{Line, Reply, Request, Reserved, Saying, Settled, Settlement, Term, Wanted},
 };
 
 /// How long a dial may take, names and TLS and all. No request waits for one.
@@ -123,6 +122,48 @@ impl Connection {
         wanted: Wanted<'_>,
         term: Term,
     ) -> Result<Reply<Reserved>, Failure> {
+        let id = keyspace::hex(&request.id);
+        let call = self.reserving((request.organization, &id), wanted, term);
+        let answer = match self.once(&call).await {
+            // Rare, and boxed so that every request's future does not hold room for it.
+            Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
+            answer => answer?,
+        };
+        let counts = (wanted.lines.len(), wanted.claimed().len());
+        reserved(&integers(answer)?, counts).ok_or(Failure::Garbled)
+    }
+
+    /// What is left of every line's limit. Takes nothing: it is what [`Connection::reserve`] asks, for no request, so that
+    /// the same script answers. There must be a line.
+    pub async fn look(
+        &self,
+        organization: OrganizationId,
+        lines: &[Line],
+        now_ms: Option<u64>,
+    ) -> Result<Vec<i64>, Failure> {
+        let term = Term {
+            lease_ms: 0,
+            now_ms,
+        };
+        let call = self.reserving((organization, &[]), Wanted::now(lines), term);
+        let answer = match self.once(&call).await {
+            Err(Failure::NoScript) => self.again(&call).await?,
+            answer => answer?,
+        };
+        match reserved(&integers(answer)?, (lines.len(), 0)).map(|reply| reply.value) {
+            Some(Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) => {
+                Ok(remaining)
+            }
+            Some(Reserved::Unknown { .. }) | None => Err(Failure::Garbled),
+        }
+    }
+
+    fn reserving(
+        &self,
+        (organization, id): (OrganizationId, &[u8]),
+        wanted: Wanted<'_>,
+        term: Term,
+    ) -> Cmd {
         let Wanted {
             lines,
             ahead,
@@ -130,13 +171,12 @@ impl Connection {
         } = wanted;
         let claimed = wanted.claimed().len();
         let mut call = evalsha(&self.scripts.reserve, 2 + lines.len() + claimed);
-        limit_keys(&mut call, request.organization, lines);
+        limit_keys(&mut call, organization, lines);
         for claim in wanted.claimed() {
-            call.arg(keyspace::slots(request.organization, claim.counter));
+            call.arg(keyspace::slots(organization, claim.counter));
         }
         time(&mut call, term.now_ms);
-        call.arg(keyspace::hex(&request.id).as_slice())
-            .arg(term.lease_ms);
+        call.arg(id).arg(term.lease_ms);
         borrow(&mut call, ahead);
         soft_places(&mut call, wanted);
         call.arg(claimed);
@@ -146,12 +186,7 @@ impl Connection {
             call.arg(amount.copied().unwrap_or(0));
         }
         claim_numbers(&mut call, claims);
-        let answer = match self.once(&call).await {
-            // Rare, and boxed so that every request's future does not hold room for it.
-            Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
-            answer => answer?,
-        };
-        reserved(&integers(answer)?, (lines.len(), claimed)).ok_or(Failure::Garbled)
+        call
     }
 
     /// Settles each, in order and in one round trip. Fails as a whole when nothing came back; all may be sent
@@ -342,80 +377,6 @@ fn evalsha(script: &Text, keys: usize) -> Cmd {
     let mut call = Cmd::with_capacity(6 + 5 * keys, 128 * keys + 128);
     call.arg("EVALSHA").arg(&script.sha1).arg(keys);
     call
-}
-
-fn limit_keys(call: &mut Cmd, organization: OrganizationId, lines: &[Line]) {
-    call.arg(keyspace::held(organization))
-        .arg(keyspace::due(organization));
-    for line in lines {
-        call.arg(keyspace::count(organization, line.counter));
-    }
-}
-
-fn limit_numbers(call: &mut Cmd, line: &Line) {
-    match line.measure {
-        Measure::Rate(rate) => call
-            .arg(rate.amount())
-            .arg(rate.window_ms())
-            .arg(rate.burst()),
-        Measure::Quota { amount, span } => call
-            .arg(amount)
-            .arg(format!(
-                "{}:{}:{}",
-                span.before_ms, span.from_ms, span.to_ms
-            ))
-            .arg(amount),
-    };
-    call.arg(line.amount);
-}
-
-fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
-    match ahead {
-        Some(ahead) => call
-            .arg(keyspace::hex(&ahead.loan).as_slice())
-            .arg(ahead.term_ms),
-        None => call.arg("").arg(0),
-    };
-}
-
-/// Who claims, and the numbers of each claim; nothing where there is none.
-fn claim_numbers(call: &mut Cmd, claims: Option<&Claims<'_>>) {
-    let Some(claims) = claims else { return };
-    call.arg(keyspace::hex(&claims.owner).as_slice())
-        .arg(claims.turn);
-    for claim in claims.each {
-        let (known, since) = claim.known;
-        call.arg(claim.amount)
-            .arg(known)
-            .arg(since)
-            .arg(claim.base)
-            .arg(claim.more)
-            .arg(claim.spare)
-            .arg(claim.retry_ms);
-    }
-}
-
-/// One digit for each line and claim, 1 for those that only warn; nothing where none does.
-fn soft_places(call: &mut Cmd, wanted: Wanted<'_>) {
-    let lines = wanted.lines.iter().map(|line| line.soft);
-    let soft = || {
-        lines
-            .clone()
-            .chain(wanted.claimed().iter().map(|it| it.soft))
-    };
-    if soft().any(|soft| soft) {
-        let digit = |soft| if soft { '1' } else { '0' };
-        call.arg(soft().map(digit).collect::<String>());
-    } else {
-        call.arg("");
-    }
-}
-
-fn time(call: &mut Cmd, now_ms: Option<u64>) {
-    match now_ms {
-        Some(now_ms) => call.arg(now_ms),
-        None => call.arg(""),
-    };
 }
 
 fn checked(answer: Value) -> Result<Value, Failure> {

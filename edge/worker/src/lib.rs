@@ -17,6 +17,7 @@ pub mod route;
 pub mod elsewhere;
 pub mod transform;
 pub mod admit;
+pub mod explain;
 pub mod record;
 pub mod report;
 pub mod translate;

@@ -31,6 +31,8 @@ use crate::{
     call::{self, Call, failure::Unanswered, patience::Patience},
     cuts::Cuts,
     elsewhere::Elsewhere,
+    explain::Explainer,
+    feed::question::Question,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
@@ -59,6 +61,7 @@ pub struct Pipeline {
     first_byte_max: Duration,
     drain: Drain,
     clock: Clock,
+    explainer: Explainer,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -83,6 +86,8 @@ pub struct Ingredients {
     pub lanes: Arc<Lanes>,
     /// The part of `[limits]` that is about guessing.
     pub guesses: admit::Config,
+    /// What operators ask of limits, where it comes to this core.
+    pub questions: Option<mpsc::Receiver<Question>>,
 }
 
 /// What a client gets.
@@ -141,10 +146,13 @@ impl Pipeline {
         };
         let cuts = Cuts::new(of.in_force.clone());
         let elsewhere = Elsewhere::default();
+        let admit = Admit::new(of.counters, of.guesses);
+        let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
         Self {
+            explainer: Explainer::new(in_force, admit.clone(), clock, of.questions),
             identify: Identify::new(of.in_force.clone(), of.clock.clone()),
             transformer: Transformer::new(elsewhere.clone()),
-            admit: Admit::new(of.counters, of.guesses),
+            admit,
             recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts)),
             cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
@@ -182,6 +190,11 @@ impl Pipeline {
     /// Has tokens for providers renewed before they end. Never ends; a core runs it beside its requests.
     pub async fn renew(&self) -> Infallible {
         self.call.renew().await
+    }
+
+    /// Answers what operators ask of limits. Never ends; a core runs it beside its requests.
+    pub async fn explain(&self) -> Infallible {
+        self.explainer.run().await
     }
 
     /// Answers one request that is passed through, by the same stages.
@@ -440,6 +453,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_264, "{bytes} bytes");
+        assert!(bytes <= 3_104, "{bytes} bytes");
     }
 }

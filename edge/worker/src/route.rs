@@ -7,7 +7,8 @@ use std::{fmt, sync::Arc};
 
 use payload::transform::Recipe;
 use policy::{
-    model::{Target, Version},
+    key::Key,
+    model::{Model, Target, Version},
     provider::Provider,
     revision::Revision,
     rules::Rules,
@@ -44,11 +45,28 @@ pub enum Refusal {
 
 /// The plan for a grant.
 pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
-    let model = grant.model();
+    let (version, mut candidates) = targets(rules, grant.model())?;
+    if candidates.len() < version.targets.len() {
+        // Nobody is refused for this, so nobody else counts it.
+        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
+    }
+    hold_to(grant.caller().key(), &mut candidates)?;
+    let label = format!("{}@{}", grant.model().name, version.name);
+    Ok(Plan {
+        grant,
+        label,
+        version,
+        candidates,
+        revision: rules.revision(),
+    })
+}
+
+/// The version of a model that serves, and those of its targets that are in force; at least one.
+pub fn targets(rules: &Rules, model: &Model) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
     let version = model.stable.and_then(|id| rules.version(id));
     let version = version.filter(|version| version.model == model.id);
     let version = version.ok_or(Refusal::Missing("version"))?;
-    let mut candidates: Vec<_> = (0..version.targets.len())
+    let candidates: Vec<_> = (0..version.targets.len())
         .filter_map(|position| {
             let provider = rules.provider(version.targets[position].provider)?;
             (provider.organization == model.organization).then(|| Candidate {
@@ -61,25 +79,19 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
     if candidates.is_empty() {
         return Err(Refusal::Missing("provider"));
     }
-    if candidates.len() < version.targets.len() {
-        // Nobody is refused for this, so nobody else counts it.
-        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
+    Ok((Arc::clone(version), candidates))
+}
+
+/// Leaves out what the key is not to be used with; at least one is left.
+pub fn hold_to(key: &Key, candidates: &mut Vec<Candidate>) -> Result<(), Refusal> {
+    let Some(scope) = key.scope.as_deref() else {
+        return Ok(());
+    };
+    candidates.retain(|it| scope.takes_provider(it.provider.id));
+    if candidates.is_empty() {
+        return Err(Refusal::Forbidden);
     }
-    if let Some(scope) = grant.caller().key().scope.as_deref() {
-        candidates.retain(|it| scope.takes_provider(it.provider.id));
-        if candidates.is_empty() {
-            return Err(Refusal::Forbidden);
-        }
-    }
-    let label = format!("{}@{}", model.name, version.name);
-    let (version, revision) = (Arc::clone(version), rules.revision());
-    Ok(Plan {
-        grant,
-        label,
-        version,
-        candidates,
-        revision,
-    })
+    Ok(())
 }
 
 // === impl Plan ===

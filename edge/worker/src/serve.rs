@@ -98,6 +98,7 @@ pub async fn serve(
         () = serve_until_over(accept, core) => {}
         never = beside.pipeline.renew() => match never {},
         never = beside.pipeline.cuts().hear() => match never {},
+        never = beside.pipeline.explain() => match never {},
     }
 }
 

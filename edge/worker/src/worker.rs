@@ -22,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accept, call,
     config::Config,
-    feed,
+    feed::{
+        self,
+        question::{QUESTIONS_MAX, Question},
+    },
     in_force::{self, InForce},
     pipeline::{Ingredients, Pipeline},
     record::{RECORDS_MAX, Record},
@@ -56,6 +59,7 @@ struct Shared {
     in_force: InForce,
     live_edges: watch::Receiver<u32>,
     records: mpsc::Sender<Record>,
+    questions: mpsc::Receiver<Question>,
     drain: Drain,
 }
 
@@ -82,6 +86,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let (live_edges, live_edges_seen) = watch::channel(given::live_edges(directory.as_ref()));
     // Full: see RECORDS_MAX.
     let (records, recorded) = mpsc::channel(RECORDS_MAX);
+    let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
     let parts = feed::Parts {
         writer,
         directory: directory.clone(),
@@ -89,6 +94,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edge_id: edge_id.clone(),
         in_flight: in_flight(&records),
         live_edges,
+        questions,
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
@@ -100,6 +106,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         in_force,
         live_edges: live_edges_seen,
         records,
+        questions: asked,
         drain: drain.clone(),
     };
     let serving = cores(&config, listeners, shared)?;
@@ -143,8 +150,11 @@ fn cores(
         in_force,
         live_edges,
         records,
+        questions,
         drain,
     } = shared;
+    // One core answers; a question costs little and there are few.
+    let mut questions = Some(questions);
     let clock = Clock::system();
     let threads = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
     let limits = config.limits.counters();
@@ -164,6 +174,7 @@ fn cores(
             upstream: config.upstream.clone(),
             lanes: Arc::clone(&lanes),
             guesses: config.limits.guesses(),
+            questions: questions.take(),
         };
         cores.push(core(listener, ingredients, upkeep)?);
     }

@@ -6,7 +6,7 @@
 -- for those that only warn, or '', how many claims there are, then five for each limit: those of `line`, and how much to
 -- borrow. With claims the owner and its turn, then seven for each: how many slots there are, how many its owner said last
 -- that it has and in which turn, how many it has at least, needs more and would like beyond that, and when to ask again in
--- ms.
+-- ms. Without a request id it only looks, and writes nothing.
 -- Replies {1, expired, remaining..., slots..., lent...}; {2, expired, remaining..., slots..., over...} with the places of
 -- those that only warn and had no room; or {0, 0, tightest, retry_after_ms, remaining..., slots...}. Slots are three for
 -- each claim: 0 when there was no room, otherwise one more than it got beyond its need; how many are its owner's; and how
@@ -87,7 +87,7 @@ local reply = { 1, 0 }
 if longest_ms > 0 and not before then
   reply = { 0, 0, tightest - 1, longest_ms }
 end
-if longest_ms > 0 or before then
+if longest_ms > 0 or before or id == '' then
   for i = 1, #buckets do
     reply[#reply + 1] = buckets[i].level
   end

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use counters::Demand;
 use policy::{
-    applying::{Count, Measure},
+    applying::{Applied, Count, Measure},
     calendar::Period,
     limit::{Allowance, Limit, Mode},
 };
@@ -49,7 +49,7 @@ impl Room {
         });
         let state = |(place, (demand, level)): (usize, (&Demand, &i64))| State {
             over: over.contains(&place),
-            ..State::of(demand, *level, now_ms)
+            ..State::of(&demand.applied, *level, now_ms)
         };
         Self(states.take(SHOWN_MAX).map(state).collect())
     }
@@ -63,8 +63,8 @@ impl Room {
 // === impl State ===
 
 impl State {
-    fn of(demand: &Demand, level: i64, now_ms: u64) -> Self {
-        let applied = &demand.applied;
+    /// What this much left of a limit means now.
+    pub fn of(applied: &Applied, level: i64, now_ms: u64) -> Self {
         let (window_ms, reset_ms) = match applied.count {
             Count::Slots(_) => (None, None),
             Count::Level(Measure::Rate(rate)) => {

@@ -105,6 +105,8 @@ impl Follower {
             Heard::Head(head) => self.head(&head, now),
             Heard::Revocations(message) => self.revoke(revocation::told(message)),
             Heard::Drain(wire::Drain {}) => return Next::Leave,
+            // A question is no policy, and goes to those who can answer it before it comes here.
+            Heard::Explain(_) => {}
         }
         Next::Stay
     }

@@ -183,6 +183,7 @@ impl Setup {
                 upstream: self.upstream,
                 lanes: Arc::new(shaping::Lanes::new(self.shaping)),
                 guesses: admit::Config::default(),
+                questions: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             serve::serve(listener, pipeline, clock, drain).await;

@@ -17,6 +17,8 @@ mod outage;
 mod limits;
 mod limit_kinds;
 mod concurrency;
+mod limit_places;
+mod limit_explain;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -12,7 +12,7 @@ use policy::traffic::{Class, Share};
 pub(crate) type Tenant = [u8; 16];
 
 /// How many tenants without anything waiting are remembered of each class, so that none gains by leaving for a moment.
-// Full: those are forgotten that are owed something; they only lose what they had saved.
+// Full: they are forgotten, and with them that they were served just now.
 const RESTING_MAX: usize = 1_024;
 
 /// From how full on, in tenths, the last that came of a tenant goes first: the first ones have waited in vain by then.

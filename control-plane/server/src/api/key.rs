@@ -80,6 +80,15 @@ impl Keys {
     }
 }
 
+/// The text of a secret, where it is kept: a key that is not kept must not look like one that works.
+fn told<'a>(draft: &Draft, minted: &'a Minted) -> &'a str {
+    if draft.validate_only() {
+        ""
+    } else {
+        &minted.text
+    }
+}
+
 #[tonic::async_trait]
 impl KeyService for Keys {
     async fn create_key(
@@ -98,12 +107,7 @@ impl KeyService for Keys {
         let row = rows::create(draft.write(), new)
             .await
             .map_err(status::store)?;
-        // A key that is not kept must not look like one that works.
-        let text = if draft.validate_only() {
-            ""
-        } else {
-            minted.text.as_str()
-        };
+        let text = told(&draft, &minted);
         let key = |revision| key_wire::wire(row, revision, now_ms);
         let reply = |revision| admin::CreateKeyResponse {
             key: Some(key(revision)),
@@ -276,11 +280,7 @@ impl KeyService for Keys {
         let secret = self.secret(&minted.key_id, &minted.secret_sha256, &pepper);
         let row = key_rotation::rotate(write, (&name, &etag), secret, times).await;
         let row = row.map_err(status::store)?;
-        let text = if draft.validate_only() {
-            ""
-        } else {
-            minted.text.as_str()
-        };
+        let text = told(&draft, &minted);
         let key = |revision| key_wire::wire(row, revision, now_ms);
         let reply = |revision| admin::RotateKeyResponse {
             key: Some(key(revision)),

@@ -18,7 +18,11 @@ pub mod recipe;
 pub mod model_version;
 pub mod model;
 pub mod minted;
+pub mod key_rotation;
+pub mod key_scope;
+pub mod key_import;
 pub mod key;
+pub mod explained;
 pub mod limit;
 pub mod rate;
 pub mod new_price;
@@ -27,6 +31,8 @@ pub mod price;
 pub mod discount;
 pub mod edge;
 pub mod join_token;
+pub mod operator_key;
+pub mod audit;
 pub mod usage;
 pub mod reprice;
 
@@ -68,6 +74,12 @@ pub enum Command {
     /// Join tokens: what a new edge presents
     #[command(subcommand, visible_aliases = ["join-token", "tokens"])]
     JoinTokens(join_token::Command),
+    /// Operator keys: who may call the admin API, and what each may do
+    #[command(subcommand, visible_alias = "operator-key")]
+    OperatorKeys(operator_key::Command),
+    /// The audit trail: who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// What was used and what it cost, summed as asked
     Usage(usage::Arguments),
     /// Price settled usage anew
@@ -88,6 +100,8 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Discounts(command) => discount::run(command, session).await,
         Command::Edges(command) => edge::run(command, session).await,
         Command::JoinTokens(command) => join_token::run(command, session).await,
+        Command::OperatorKeys(command) => operator_key::run(command, session).await,
+        Command::Audit(command) => audit::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
         Command::Reprice(arguments) => reprice::run(&arguments, session).await,
     }

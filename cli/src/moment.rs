@@ -56,6 +56,15 @@ pub fn moment(text: &str) -> Result<Moment, String> {
         })
 }
 
+/// A span as the wire has it.
+pub fn wire_span(span: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        // Below 10^9, as the type promises.
+        nanos: i32::try_from(span.subsec_nanos()).unwrap_or(0),
+    }
+}
+
 /// As RFC 3339 writes it, to the second.
 pub fn written(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds)

@@ -106,13 +106,9 @@ impl Session {
         noun: &Noun,
         verb: &str,
         name: &str,
-        write: Option<&Write>,
     ) -> Result<DynamicMessage, Failure> {
         let mut request = self.connection.message(&noun.request(verb))?;
         set(&mut request, "name", Value::String(name.to_owned()))?;
-        if let Some(write) = write {
-            write.stamp(&mut request)?;
-        }
         self.connection
             .call(&noun.method(verb), &request, ANSWER_WITHIN)
             .await
@@ -121,7 +117,7 @@ impl Session {
     /// Shows one.
     pub async fn get(&mut self, noun: &Noun, name: &str) -> Result<(), Failure> {
         let name = self.place.name(noun.collections, name)?;
-        let reply = self.call_by_name(noun, "Get", &name, None).await?;
+        let reply = self.call_by_name(noun, "Get", &name).await?;
         self.show(&reply)
     }
 

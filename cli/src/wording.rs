@@ -85,6 +85,10 @@ fn enumerated(kind: &Kind, number: i32) -> String {
     let Some(value) = of.get_value(number) else {
         return number.to_string();
     };
+    if value.name().ends_with("_UNSPECIFIED") {
+        // There is none, such as the window of what has no window.
+        return String::new();
+    }
     // `KEY_STATE_UNSPECIFIED` begins as every value of its enum does.
     let zero = of
         .get_value(0)
@@ -117,6 +121,16 @@ fn nested(message: &DynamicMessage) -> String {
         "sluice.admin.v1.PriceRate" => {
             let amount = money::dollars(u64::try_from(number("nano_dollars")).unwrap_or(0));
             format!("{} {amount}", field(message, "counter"))
+        }
+        // As they are given to `--role`.
+        "sluice.admin.v1.RoleBinding" => {
+            let scope = field(message, "scope");
+            let scope = if scope.is_empty() {
+                "everything"
+            } else {
+                &scope
+            };
+            format!("{}@{scope}", field(message, "role"))
         }
         // The kind says what the rest is.
         "sluice.admin.v1.TransformRule" | "sluice.admin.v1.HeaderRule" => {

@@ -10,6 +10,7 @@ pub mod message;
 pub mod malformed;
 mod limit;
 mod price;
+mod key_object;
 pub mod object;
 pub mod recipe;
 pub mod unknown;

@@ -6,7 +6,8 @@ use policy::{
     calendar::Period,
     id::{ModelId, OrganizationId, ProjectId, ProviderId},
     limit::{
-        Allowance, Limit, Members, Mode, Of, OnStoreLoss, Override, Quota, Rate, Scope, Terms, Unit,
+        Allowance, AtOnce, Limit, Members, Mode, Of, OnStoreLoss, Override, Quota, Rate, Scope,
+        Terms, Unit,
     },
 };
 
@@ -26,6 +27,7 @@ pub(crate) fn policy(it: &Limit) -> LimitPolicy {
     let (window_ms, burst, period) = match &it.allowance {
         Allowance::Rate(rate) => (rate.window_ms(), rate.burst(), 0),
         Allowance::Quota(quota) => (0, 0, quota.period() as u32),
+        Allowance::AtOnce(_) => (0, 0, 0),
     };
     let model = scope.model.map(|id| id.as_bytes().to_vec());
     let provider = scope.provider.map(|id| id.as_bytes().to_vec());
@@ -52,7 +54,7 @@ pub(crate) fn policy(it: &Limit) -> LimitPolicy {
 fn override_policy(it: &Override) -> LimitOverridePolicy {
     let burst = match &it.allowance {
         Allowance::Rate(rate) => rate.burst(),
-        Allowance::Quota(_) => 0,
+        Allowance::Quota(_) | Allowance::AtOnce(_) => 0,
     };
     LimitOverridePolicy {
         key_id: it.key_id.clone().unwrap_or_default(),
@@ -126,8 +128,14 @@ fn terms(it: &LimitPolicy) -> Result<Terms, InvalidObject> {
     })
 }
 
-/// These numbers in the window or period of the limit.
+/// These numbers in the window or period of the limit; of one on what is under way at once, which has neither.
 fn allowance(it: &LimitPolicy, amount: u64, burst: u64) -> Result<Allowance, InvalidObject> {
+    if it.unit == Unit::ConcurrentRequests as u32 {
+        let most = AtOnce::new(amount);
+        return most
+            .map(Allowance::AtOnce)
+            .map_err(|why| InvalidObject::new(why.to_string()));
+    }
     if it.period == 0 {
         let rate = Rate::new(amount, it.window_ms, burst);
         return rate
@@ -183,6 +191,11 @@ mod tests {
         rate.allowance = Allowance::Rate(Rate::new(7, 1_000, 3).unwrap());
         rate.terms = Terms::default();
         assert_eq!(read(policy(&rate)), Ok(rate));
+        let mut at_once = limit();
+        at_once.unit = Unit::ConcurrentRequests;
+        at_once.allowance = Allowance::AtOnce(AtOnce::new(7).unwrap());
+        at_once.terms.overrides[0].allowance = Allowance::AtOnce(AtOnce::new(9).unwrap());
+        assert_eq!(read(policy(&at_once)), Ok(at_once));
     }
 
     #[test]

@@ -23,6 +23,13 @@ pub(crate) fn id<'a, T: TryFrom<&'a [u8]>>(
     T::try_from(bytes).map_err(|_| InvalidObject(format!("{field} is not 16 bytes")))
 }
 
+/// The 32 bytes of a hash or a tag.
+pub(crate) fn digest(bytes: &[u8], field: &str) -> Result<[u8; 32], InvalidObject> {
+    bytes
+        .try_into()
+        .map_err(|_| InvalidObject(format!("{field} is not 32 bytes")))
+}
+
 /// A text that must say something.
 pub(crate) fn filled(text: &str, field: &str) -> Result<(), InvalidObject> {
     if text.is_empty() {

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use payload::transform::Recipe;
 use policy::{
     calendar::Zone,
+    change::Edit,
     credential::{Credential, Pepper},
-    id::{ModelId, ProviderId},
-    key::Key,
+    id::ProviderId,
     mapping::{Mapping, Method, Programs},
     model::{Model, Target, Version},
     object::{Kind, Object},
     organization::Organization,
     project::Project,
     provider::{Provider, ProviderKind},
-    revision::Revision,
+    traffic::{Class, Share, Traffic},
 };
 use prost::Message;
 
 use crate::{
-    limit,
-    malformed::{InvalidObject, filled, id, invalid},
+    key_object, limit,
+    malformed::{InvalidObject, digest, filled, id, invalid},
     price, sync as wire,
 };
 
@@ -38,7 +38,7 @@ pub fn encode(object: &Object) -> Vec<u8> {
         Object::Limit(it) => limit::policy(it).encode_to_vec(),
         Object::Price(it) => price::policy(it).encode_to_vec(),
         Object::Discount(it) => price::discount_policy(it).encode_to_vec(),
-        Object::Key(it) => key(it).encode_to_vec(),
+        Object::Key(it) => key_object::encode(it).encode_to_vec(),
         Object::Credential(it) => wire::CredentialPolicy {
             provider_id: it.provider.as_bytes().to_vec(),
             secret: it.secret.clone(),
@@ -54,6 +54,24 @@ pub fn encode(object: &Object) -> Vec<u8> {
     }
 }
 
+/// What an edit leaves as the `value` of its change.
+pub fn encode_edit(edit: &Edit) -> Vec<u8> {
+    match edit {
+        Edit::Upsert(object) => encode(object),
+        Edit::Delete { .. } => Vec::new(),
+        Edit::Revoke { cut_streams, .. } => wire::RevocationPolicy {
+            cut_streams: *cut_streams,
+        }
+        .encode_to_vec(),
+    }
+}
+
+/// Whether the `value` of a revocation asks for streams to be cut. What cannot be read asks for nothing: it must not
+/// keep a key from being revoked.
+pub fn cuts_streams(value: &[u8]) -> bool {
+    wire::RevocationPolicy::decode(value).is_ok_and(|it| it.cut_streams)
+}
+
 /// The object that `value` holds, checked.
 pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
     Ok(match kind {
@@ -65,7 +83,7 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
         Kind::Limit => Object::Limit(limit::read(parse(value)?)?),
         Kind::Price => Object::Price(price::read(parse(value)?)?),
         Kind::Discount => Object::Discount(price::read_discount(parse(value)?)?),
-        Kind::Key => Object::Key(read_key(parse(value)?)?),
+        Kind::Key => Object::Key(key_object::decode(&parse(value)?)?),
         Kind::Credential => {
             let it: wire::CredentialPolicy = parse(value)?;
             let provider = id(&it.provider_id, "provider_id")?;
@@ -102,6 +120,9 @@ fn project(it: &Project) -> wire::ProjectPolicy {
         id: it.id.as_bytes().to_vec(),
         organization_id: it.organization.as_bytes().to_vec(),
         name: it.name.clone(),
+        traffic_class: it.traffic.class as u32,
+        traffic_share: u32::from(it.traffic.share.get()),
+        key_age_max_ms: it.key_age_max_ms.unwrap_or(0),
     }
 }
 
@@ -169,19 +190,6 @@ fn text(recipe: Option<&Recipe>, of: fn(&Recipe) -> &str) -> String {
     recipe.map_or_else(String::new, |recipe| of(recipe).to_owned())
 }
 
-fn key(it: &Key) -> wire::KeyPolicy {
-    wire::KeyPolicy {
-        key_id: it.key_id.clone(),
-        organization_id: it.organization.as_bytes().to_vec(),
-        project_id: it.project.as_bytes().to_vec(),
-        tag: it.tag.to_vec(),
-        pepper_version: it.pepper_version,
-        model_ids: it.models.iter().map(|id| id.as_bytes().to_vec()).collect(),
-        expires_at_ms: it.expires_at_ms.unwrap_or(0),
-        config_revision: it.config_revision.0,
-    }
-}
-
 fn read_organization(it: wire::OrganizationPolicy) -> Result<Organization, InvalidObject> {
     filled(&it.name, "name")?;
     let zone = match it.time_zone.as_str() {
@@ -202,6 +210,24 @@ fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
         id: id(&it.id, "id")?,
         organization,
         name: it.name,
+        traffic: read_traffic(it.traffic_class, it.traffic_share)?,
+        key_age_max_ms: (it.key_age_max_ms > 0).then_some(it.key_age_max_ms),
+    })
+}
+
+/// What an older control plane does not say is what everybody has.
+fn read_traffic(class: u32, share: u32) -> Result<Traffic, InvalidObject> {
+    let class = match class {
+        0 => Some(Class::default()),
+        number => u8::try_from(number).ok().and_then(Class::from_number),
+    };
+    let share = match share {
+        0 => Ok(Share::default()),
+        number => Share::new(u16::try_from(number).unwrap_or(0)),
+    };
+    Ok(Traffic {
+        class: class.ok_or_else(|| invalid("traffic_class is not known"))?,
+        share: share.map_err(|_| invalid("traffic_share is too large"))?,
     })
 }
 
@@ -289,30 +315,6 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
     })
 }
 
-fn read_key(it: wire::KeyPolicy) -> Result<Key, InvalidObject> {
-    filled(&it.key_id, "key_id")?;
-    let models = it
-        .model_ids
-        .iter()
-        .map(|bytes| id::<ModelId>(bytes, "model_ids"));
-    Ok(Key {
-        organization: id(&it.organization_id, "organization_id")?,
-        project: id(&it.project_id, "project_id")?,
-        tag: digest(&it.tag, "tag")?,
-        pepper_version: it.pepper_version,
-        models: models.collect::<Result<_, _>>()?,
-        expires_at_ms: (it.expires_at_ms > 0).then_some(it.expires_at_ms),
-        config_revision: Revision(it.config_revision),
-        key_id: it.key_id,
-    })
-}
-
 fn parse<M: Message + Default>(value: &[u8]) -> Result<M, InvalidObject> {
     M::decode(value).map_err(|_| invalid("the bytes are not such a message"))
-}
-
-fn digest(bytes: &[u8], field: &str) -> Result<[u8; 32], InvalidObject> {
-    bytes
-        .try_into()
-        .map_err(|_| InvalidObject::new(format!("{field} is not 32 bytes")))
 }

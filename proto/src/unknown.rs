@@ -41,10 +41,82 @@ impl Contract {
         Some(method.input())
     }
 
+    /// The text of the field at a dotted path of the message that `bytes` hold; empty where it is absent. `None` when
+    /// they hold no such message, or the message no such field.
+    pub fn text_at(&self, message: MessageDescriptor, bytes: &[u8], path: &str) -> Option<String> {
+        let mut message = DynamicMessage::decode(message, bytes).ok()?;
+        let mut parts = path.split('.').peekable();
+        while let Some(part) = parts.next() {
+            let value = message.get_field_by_name(part)?.into_owned();
+            message = match (value, parts.peek()) {
+                (Value::String(text), None) => return Some(text),
+                (Value::Message(inner), Some(_)) => inner,
+                _ => return None,
+            };
+        }
+        None
+    }
+
+    /// The JSON of what a method replied, without texts that are shown once; `None` when there is no such method, or the
+    /// bytes are not its reply.
+    pub fn reply_shown(&self, method: &str, bytes: &[u8]) -> Option<serde_json::Value> {
+        let mut methods = self
+            .pool
+            .services()
+            .flat_map(|it| it.methods().collect::<Vec<_>>());
+        let method = methods.find(|it| it.name() == method)?;
+        shown(method.output(), bytes)
+    }
+
+    /// The JSON of a message of the admin API, without texts that are shown once.
+    pub fn shown(&self, message: &str, bytes: &[u8]) -> Option<serde_json::Value> {
+        let name = format!("sluice.admin.v1.{message}");
+        shown(self.pool.get_message_by_name(&name)?, bytes)
+    }
+
+    /// The paths of every method of every service of the admin API.
+    pub fn admin_methods(&self) -> Vec<String> {
+        let services = self.pool.services();
+        let ours = services.filter(|it| it.package_name() == "sluice.admin.v1");
+        let paths = |service: prost_reflect::ServiceDescriptor| {
+            let name = service.full_name().to_owned();
+            let methods = service.methods().map(|it| it.name().to_owned());
+            methods
+                .map(|it| format!("/{name}/{it}"))
+                .collect::<Vec<_>>()
+        };
+        ours.flat_map(paths).collect()
+    }
+
     /// Reads `bytes` as `message` and reports the first thing that must not be there.
     pub fn check(&self, message: MessageDescriptor, bytes: &[u8]) -> Result<(), Finding> {
         let decoded = DynamicMessage::decode(message, bytes).map_err(|_| Finding::Malformed)?;
         walk(&decoded, "")
+    }
+}
+
+/// Fields that hold secrets, wherever they stand: the text of what is minted, and what we present to a provider.
+const SECRET_FIELDS: [&str; 2] = ["text", "credential"];
+
+fn shown(message: MessageDescriptor, bytes: &[u8]) -> Option<serde_json::Value> {
+    let mut message = DynamicMessage::decode(message, bytes).ok()?;
+    mask(&mut message);
+    serde_json::to_value(&message).ok()
+}
+
+fn mask(message: &mut DynamicMessage) {
+    for field in SECRET_FIELDS {
+        message.clear_field_by_name(field);
+    }
+    let inner: Vec<_> = message
+        .fields()
+        .filter(|(_, value)| value.as_message().is_some())
+        .map(|(field, _)| field)
+        .collect();
+    for field in inner {
+        if let Value::Message(inner) = message.get_field_mut(&field) {
+            mask(inner);
+        }
     }
 }
 
@@ -89,6 +161,32 @@ mod tests {
         let contract = Contract::load().unwrap();
         let path = "/sluice.admin.v1.OrganizationService/CreateOrganization";
         contract.check(contract.request_of(path).unwrap(), bytes)
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        let contract = Contract::load().unwrap();
+        let reply = admin::CreateKeyResponse {
+            key: Some(admin::Key {
+                name: "organizations/a/projects/b/keys/c".to_owned(),
+                ..Default::default()
+            }),
+            text: "slc_live_secret".to_owned(),
+        };
+        let shown = contract.reply_shown("CreateKey", &reply.encode_to_vec());
+        let shown = shown.unwrap().to_string();
+        assert!(
+            shown.contains("projects/b") && !shown.contains("secret"),
+            "{shown}"
+        );
+        let provider = admin::Provider {
+            name: "organizations/a/providers/p".to_owned(),
+            credential: "sk-secret".to_owned(),
+            ..Default::default()
+        };
+        let shown = contract.shown("Provider", &provider.encode_to_vec());
+        assert!(!shown.unwrap().to_string().contains("secret"));
+        assert_eq!(contract.reply_shown("NoMethod", &[]), None);
     }
 
     #[test]

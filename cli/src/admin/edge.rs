@@ -53,9 +53,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::List(list) => session.list(&noun::EDGE, "", list.max).await,
         Command::Delete(which) => {
             let name = session.place.name(noun::EDGE.collections, &which.name)?;
-            let reply = session
-                .call_by_name(&noun::EDGE, "Delete", &name, None)
-                .await?;
+            let reply = session.call_by_name(&noun::EDGE, "Delete", &name).await?;
             session.show_done("deleted", &name, &reply, &Write::default())
         }
         Command::Wait(Wait {

@@ -54,7 +54,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
                 .place
                 .name(noun::JOIN_TOKEN.collections, &which.name)?;
             let reply = session
-                .call_by_name(&noun::JOIN_TOKEN, "Revoke", &name, None)
+                .call_by_name(&noun::JOIN_TOKEN, "Revoke", &name)
                 .await?;
             session.show_done("revoked", &name, &reply, &Write::default())
         }

@@ -7,6 +7,7 @@ use proto::admin::{
 
 use crate::{
     admin::{
+        explained::{self, Explain},
         field::{Change, Mask, Wanted, Which},
         plain::run_verb,
     },
@@ -26,6 +27,8 @@ pub enum Command {
     Plain(Verb<New, Edit>),
     /// Give a key, an end user or everybody other numbers, for a time or for good
     Override(Override),
+    /// Show which limits concern a key's requests for a model, and how much of each is left
+    Explain(Explain),
 }
 
 /// Other numbers.
@@ -39,7 +42,7 @@ pub struct Override {
     /// For this end user only
     #[arg(long, value_name = "TEXT")]
     end_user: Option<String>,
-    /// How much each window adds then, or each period holds
+    /// How much each window adds then or each period holds, or how many requests may be under way at once
     #[arg(long, value_name = "COUNT", required_unless_present = "remove")]
     amount: Option<i64>,
     /// How much may be used at once from rest; a tenth of the amount unless given
@@ -92,12 +95,13 @@ pub struct New {
     /// What is counted
     #[arg(long)]
     unit: Unit,
-    /// How much each window adds, or each period holds
+    /// How much each window adds or each period holds, or how many requests may be under way at once
     #[arg(long, value_name = "COUNT")]
     amount: i64,
-    /// The window; from a day on a quota, which starts again in the organization's time zone
-    #[arg(long)]
-    window: Window,
+    /// The window; from a day on a quota, which starts again in the organization's time zone. What counts concurrent requests
+    /// has none
+    #[arg(long, required_if_eq_any(WINDOWED))]
+    window: Option<Window>,
     /// How much may be used at once from rest; a tenth of the amount unless given
     #[arg(
         long,
@@ -116,7 +120,7 @@ pub struct New {
 /// A change of one.
 #[derive(Debug, Clone, Args)]
 pub struct Edit {
-    /// How much each window adds
+    /// How much each window adds or each period holds, or how many requests may be under way at once
     #[arg(long, value_name = "COUNT")]
     amount: Option<i64>,
     /// The window
@@ -139,7 +143,17 @@ enum Unit {
     Tokens,
     InputTokens,
     OutputTokens,
+    /// Requests that are under way at once
+    ConcurrentRequests,
 }
+
+/// What needs a window.
+const WINDOWED: [(&str, &str); 4] = [
+    ("unit", "requests"),
+    ("unit", "tokens"),
+    ("unit", "input-tokens"),
+    ("unit", "output-tokens"),
+];
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Mode {
@@ -190,6 +204,7 @@ impl Wanted for New {
             Unit::Tokens => LimitUnit::Tokens,
             Unit::InputTokens => LimitUnit::InputTokens,
             Unit::OutputTokens => LimitUnit::OutputTokens,
+            Unit::ConcurrentRequests => LimitUnit::ConcurrentRequests,
         };
         let named = |collection: Collections, name: Option<String>| match name {
             Some(name) => session.place.name(collection, &name),
@@ -203,7 +218,7 @@ impl Wanted for New {
             scope: session.place.scope(&self.scope)?,
             unit: unit.into(),
             amount: self.amount,
-            window: self.window.wire(),
+            window: self.window.map(Window::wire).unwrap_or_default(),
             burst: self.burst,
             mode: self.held.mode.map(Mode::wire).unwrap_or_default(),
             on_store_loss: self.held.on_store_loss.map(Loss::wire).unwrap_or_default(),
@@ -238,6 +253,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
     match command {
         Command::Plain(verb) => run_verb(&noun::LIMIT, verb, session).await,
         Command::Override(other) => set_override(other, session).await,
+        Command::Explain(explain) => explained::run(explain, session).await,
     }
 }
 
@@ -251,7 +267,7 @@ async fn set_override(other: Override, session: &mut Session) -> Result<(), Fail
         None => String::new(),
     };
     let end_user = other.end_user.clone().unwrap_or_default();
-    let stands = session.call_by_name(noun, "Get", &name, None).await?;
+    let stands = session.call_by_name(noun, "Get", &name).await?;
     let stands: Limit = stands.transcode_to().map_err(Failure::broken)?;
     let now = session.now.unix_timestamp();
     let mut overrides = stands.overrides;

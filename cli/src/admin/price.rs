@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Make one; it never changes, a new one that begins later takes its place
-    Create(Create<New>),
+    Create(Box<Create<New>>),
     /// What stands.
     #[command(flatten)]
     Standing(Standing),

@@ -1,11 +1,14 @@
 //! What can be said of a project.
 
-use clap::Args;
-use proto::admin::Project;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use proto::admin::{KeyRotation, Project, TrafficClass};
 
 use crate::{
     admin::field::{Change, Mask, Wanted, Which},
     failure::Failure,
+    moment::{self, span},
     session::Session,
 };
 
@@ -15,6 +18,44 @@ pub struct Fields {
     /// What people call it
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
+    /// Whose requests go first where a provider takes no more
+    #[arg(long, value_name = "CLASS", value_enum)]
+    traffic_class: Option<Class>,
+    /// What it is due among others of its class, 1 to 1000
+    #[arg(long, value_name = "NUMBER")]
+    traffic_share: Option<i32>,
+    #[command(flatten)]
+    rotation: Rotation,
+    /// Have the secrets of its keys replaced when somebody wants to, and let them grow as old as they like
+    #[arg(long, conflicts_with_all = ["rotate_every", "overlap", "warn_before", "max_key_age"])]
+    no_rotation: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Class {
+    /// People wait for it, and it must go on
+    Critical,
+    /// As most is
+    Standard,
+    /// Nobody waits for it; the first that is turned away
+    Batch,
+}
+
+/// How the secrets of its keys are to be replaced; what is not said is set anew, too.
+#[derive(Debug, Clone, Args)]
+pub struct Rotation {
+    /// After how long the secret of a key is to be replaced
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    rotate_every: Option<Duration>,
+    /// How long an old secret goes on working; 24 hours or a tenth of the period unless given
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    overlap: Option<Duration>,
+    /// How long ahead `sluice keys report` shows a key; a tenth of the period unless given
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    warn_before: Option<Duration>,
+    /// How old a secret may be and still work
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    max_key_age: Option<Duration>,
 }
 
 impl Wanted for Fields {
@@ -22,7 +63,10 @@ impl Wanted for Fields {
 
     fn wanted(self, _: &Session) -> Result<Project, Failure> {
         Ok(Project {
+            key_rotation: self.rotation.wire(),
             display_name: self.display_name.unwrap_or_default(),
+            traffic_class: self.traffic_class.map_or(0, Class::wire),
+            traffic_share: self.traffic_share.unwrap_or_default(),
             ..Default::default()
         })
     }
@@ -34,14 +78,57 @@ impl Change for Fields {
     fn change(&self, it: Which, _: &Session) -> Result<(Project, Mask), Failure> {
         let mut mask = Mask::default();
         let display_name = mask.take("display_name", self.display_name.clone());
+        let traffic_class = mask.take("traffic_class", self.traffic_class.map(Class::wire));
+        let traffic_share = mask.take("traffic_share", self.traffic_share);
+        let rotation = self.rotation.wire().map(Some);
+        let rotation = rotation.or(self.no_rotation.then_some(None));
         Ok((
             Project {
                 name: it.name,
                 etag: it.etag,
                 display_name,
+                traffic_class,
+                traffic_share,
+                key_rotation: mask.take("key_rotation", rotation),
                 ..Default::default()
             },
             mask,
         ))
+    }
+}
+
+// === impl Class ===
+
+impl Class {
+    fn wire(self) -> i32 {
+        match self {
+            Self::Critical => TrafficClass::Critical,
+            Self::Standard => TrafficClass::Standard,
+            Self::Batch => TrafficClass::Batch,
+        }
+        .into()
+    }
+}
+
+// === impl Rotation ===
+
+impl Rotation {
+    fn wire(&self) -> Option<KeyRotation> {
+        let given = [
+            self.rotate_every,
+            self.overlap,
+            self.warn_before,
+            self.max_key_age,
+        ];
+        given.iter().any(Option::is_some).then(|| {
+            let [period, overlap, warn_before, max_age] =
+                given.map(|span| span.map(moment::wire_span));
+            KeyRotation {
+                period,
+                overlap,
+                warn_before,
+                max_age,
+            }
+        })
     }
 }

@@ -50,6 +50,7 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
         end_time: Some(until.past(session.now)),
         book: book.into(),
         validate_only: arguments.validate_only,
+        ..Default::default()
     };
     let mut sum = RepriceUsageResponse::default();
     loop {

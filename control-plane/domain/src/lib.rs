@@ -19,5 +19,8 @@ pub mod model;
 pub mod recipe;
 pub mod version;
 pub mod key;
+pub mod key_scope;
+pub mod rotation;
 pub mod limit;
 pub mod price;
+pub mod access;

@@ -2,7 +2,7 @@
 
 use policy::{
     calendar::Period,
-    limit::{Allowance, Member, Members, Mode, OnStoreLoss, Quota, Rate, UNITS_MAX},
+    limit::{Allowance, AtOnce, Member, Members, Mode, OnStoreLoss, Quota, Rate, UNITS_MAX},
 };
 
 use crate::{
@@ -23,6 +23,8 @@ pub enum Window {
     Hour,
     /// A period of the calendar, after which a quota starts again.
     Each(Period),
+    /// None: it is about requests that are under way at once.
+    None,
 }
 
 /// What narrows a scope, and what each has a count of its own.
@@ -65,7 +67,8 @@ pub struct Override {
     pub until_ms: Option<u64>,
 }
 
-/// Checks the numbers of a limit. A burst of zero means: a tenth of the amount, at least one; a quota has none.
+/// Checks the numbers of a limit. A burst of zero means: a tenth of the amount, at least one. A quota has none, and neither
+/// has what is under way at once.
 pub fn numbers(
     amount: i64,
     window: Window,
@@ -96,6 +99,17 @@ pub fn numbers_at(
                 return None;
             }
             return quota.map(Allowance::Quota);
+        }
+        Window::None => {
+            let most = violations.take(&at_amount, AtOnce::new(amount));
+            if burst != 0 {
+                violations.add(
+                    at_burst,
+                    "must be 0: what is under way at once has no burst",
+                );
+                return None;
+            }
+            return most.map(Allowance::AtOnce);
         }
     };
     let burst = match u64::try_from(burst) {
@@ -222,6 +236,7 @@ impl Window {
                 _ => None,
             },
             Allowance::Quota(quota) => Some(Self::Each(quota.period())),
+            Allowance::AtOnce(_) => Some(Self::None),
         }
     }
 }
@@ -288,6 +303,22 @@ mod tests {
             .map(|it| it.field)
             .collect();
         assert_eq!(found, ["limit.amount", "limit.burst"]);
+    }
+
+    #[test]
+    fn what_is_under_way_at_once_is_a_number_without_a_burst() {
+        let mut violations = Violations::new();
+        let ten = Some(Allowance::AtOnce(AtOnce::new(10).unwrap()));
+        assert_eq!(numbers(10, Window::None, 0, &mut violations), ten);
+        assert!(violations.is_empty());
+        assert_eq!(numbers(0, Window::None, 1, &mut violations), None);
+        assert_eq!(numbers(1_000_001, Window::None, 0, &mut violations), None);
+        let found: Vec<_> = violations
+            .into_vec()
+            .into_iter()
+            .map(|it| it.field)
+            .collect();
+        assert_eq!(found, ["limit.amount", "limit.burst", "limit.amount"]);
     }
 
     #[test]

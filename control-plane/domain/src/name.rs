@@ -115,6 +115,15 @@ names! {
     }
 }
 
+/// An operator key: one above all, or one that an organization keeps itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OperatorKeyName {
+    /// Who keeps it; `None` means: it stands above all.
+    pub organization: Option<Slug>,
+    /// Its id.
+    pub operator_key: KeyId,
+}
+
 /// Whose use a limit counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each arm is the name that its type documents")]
@@ -158,6 +167,41 @@ impl VersionName {
             organization: self.organization.clone(),
             model: self.model.clone(),
         }
+    }
+}
+
+// === impl OperatorKeyName ===
+
+impl OperatorKeyName {
+    /// Reads the text.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let invalid = |why: String| InvalidName {
+            pattern: "[organizations/{organization}/]operatorKeys/{operator_key}",
+            why,
+        };
+        let (parent, id) = text
+            .rsplit_once("operatorKeys/")
+            .ok_or_else(|| invalid(String::new()))?;
+        let operator_key =
+            KeyId::parse(id).map_err(|why| invalid(format!("operator_key {why}")))?;
+        let organization = match parent.strip_suffix('/') {
+            None if parent.is_empty() => None,
+            Some(parent) => Some(OrganizationName::parse(parent)?.organization),
+            None => return Err(invalid(String::new())),
+        };
+        Ok(Self {
+            organization,
+            operator_key,
+        })
+    }
+}
+
+impl fmt::Display for OperatorKeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(organization) = &self.organization {
+            write!(f, "organizations/{organization}/")?;
+        }
+        write!(f, "operatorKeys/{}", self.operator_key)
     }
 }
 
@@ -223,6 +267,19 @@ mod tests {
             VersionName::parse(text).unwrap().parent().to_string(),
             "organizations/acme/models/gpt-4o:mini"
         );
+        for text in [
+            "operatorKeys/0aZ9bY8cX7dW",
+            "organizations/acme/operatorKeys/0aZ9bY8cX7dW",
+        ] {
+            assert_eq!(OperatorKeyName::parse(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "organizations/acmeoperatorKeys/0aZ9bY8cX7dW",
+            "operatorKeys/short",
+            "/operatorKeys/0aZ9bY8cX7dW",
+        ] {
+            assert!(OperatorKeyName::parse(text).is_err(), "{text}");
+        }
         let text = "organizations/acme/projects/chat/keys/0aZ9bY8cX7dW";
         assert_eq!(KeyName::parse(text).unwrap().to_string(), text);
         assert_eq!(ScopeName::parse(text).unwrap().to_string(), text);

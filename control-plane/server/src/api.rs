@@ -3,13 +3,16 @@
 //! Owns the way from a message to a command and from a row to a message. What may be asked is `domain`'s, what
 //! stands there is the store's, and how a refusal looks is `status`'s.
 
+use std::sync::Arc;
+
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
-        discount_service_server::DiscountServiceServer, edge_service_server::EdgeServiceServer,
-        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
-        model_service_server::ModelServiceServer,
+        audit_service_server::AuditServiceServer, discount_service_server::DiscountServiceServer,
+        edge_service_server::EdgeServiceServer, key_service_server::KeyServiceServer,
+        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
+        operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
         price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer, usage_service_server::UsageServiceServer,
@@ -21,16 +24,21 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::strict::StrictLayer;
+use crate::{asking::Asking, denials::Denials, strict::StrictLayer};
 
 pub mod sealed;
 pub mod pepper;
 mod moment;
+mod span;
 mod mask;
 mod page;
-mod desk;
 mod gate;
+mod access;
+mod desk;
 mod organization;
+mod key_scope_wire;
+mod key_wire;
+mod key_rotation_wire;
 mod project;
 mod mapping_wire;
 mod provider_wire;
@@ -38,10 +46,10 @@ mod provider;
 mod model;
 mod recipe_wire;
 mod model_version;
-mod key_wire;
 mod key;
 mod limit_terms;
 mod limit_wire;
+mod limit_explained;
 mod limit;
 mod price_wire;
 mod price;
@@ -51,6 +59,9 @@ mod propagation;
 mod edge;
 mod reprice;
 mod usage;
+mod operator_key_wire;
+mod operator_key;
+mod audit;
 
 /// What the services are made of.
 pub struct Parts {
@@ -64,6 +75,10 @@ pub struct Parts {
     pub bells: watch::Receiver<u64>,
     /// Knows every field that a request may carry.
     pub contract: Contract,
+    /// Takes what is denied, for the audit trail.
+    pub denials: Denials,
+    /// Asks edges.
+    pub asking: Arc<Asking>,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -74,18 +89,22 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         clock,
         bells,
         contract,
+        denials,
+        asking,
     } = parts;
-    let desk = desk::Desk::new(store.clone(), sealing);
+    let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
     let projects = project::Projects::new(desk.clone());
     let providers = provider::Providers::new(desk.clone());
     let models = model::Models::new(desk.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
-    let limits = limit::Limits::new(desk.clone());
+    let limits = limit::Limits::new(desk.clone(), asking);
     let prices = price::Prices::new(desk.clone());
     let discounts = discount::Discounts::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
+    let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
+    let audits = audit::Audits::new(desk.clone(), clock.clone());
     let usages = usage::Usages::new(desk, clock);
     let all = others
         .add_service(OrganizationServiceServer::new(organizations))
@@ -98,11 +117,14 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(PriceServiceServer::new(prices))
         .add_service(DiscountServiceServer::new(discounts))
         .add_service(EdgeServiceServer::new(edges))
+        .add_service(OperatorKeyServiceServer::new(operator_keys))
+        .add_service(AuditServiceServer::new(audits))
         .add_service(UsageServiceServer::new(usages));
     // The layer that is added last is met first: no byte of a body is read for nobody.
     let layered = all
         .into_axum_router()
+        .layer(access::AccessLayer::new(contract.clone(), denials.clone()))
         .layer(StrictLayer::new(contract))
-        .layer(gate::GateLayer::new(store));
+        .layer(gate::GateLayer::new(store, denials));
     Routes::from(layered)
 }

@@ -3,8 +3,9 @@
 //! Knows operator keys and where they stand in a request; knows nothing of what an operator may do, nor of
 //! gRPC codes. The text of a key is read here, compared in constant time and kept nowhere.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use domain::access::Bindings;
 use http::{HeaderMap, header::AUTHORIZATION};
 use keys::{Family, Presented};
 use store::{Store, StoreError};
@@ -16,6 +17,10 @@ use crate::turns::Turns;
 pub struct Actor {
     /// The id of the operator key that was presented; safe to log.
     pub key_id: String,
+    /// What it may do.
+    pub bindings: Arc<Bindings>,
+    /// The address that the call comes from; empty when nobody knows.
+    pub source: Arc<str>,
 }
 
 /// Why a request has no actor.
@@ -46,13 +51,15 @@ pub async fn actor(
         .await
         .map_err(NotAuthenticated::Store)?;
     // An unknown id is compared too, so that both answers take the same steps.
-    let matches = presented.matches_sha256(&known.unwrap_or_default());
-    if known.is_some() && matches {
-        Ok(Actor {
+    let secret_sha256 = known.as_ref().map(|it| it.secret_sha256);
+    let matches = presented.matches_sha256(&secret_sha256.unwrap_or_default());
+    match known {
+        Some(known) if matches => Ok(Actor {
             key_id: key_id.to_owned(),
-        })
-    } else {
-        Err(NotAuthenticated::UnknownKey)
+            bindings: Arc::new(known.bindings),
+            source: Arc::from(""),
+        }),
+        _ => Err(NotAuthenticated::UnknownKey),
     }
 }
 

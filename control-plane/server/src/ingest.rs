@@ -16,7 +16,7 @@ use proto::usage::{
     Charge, Charges, Outcome, Record, ReportRequest, ReportResponse, UsageSource,
     usage_service_server::UsageService,
 };
-use store::{Store, usage::UsageRecord};
+use store::{Store, key_use::Use, usage::UsageRecord};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
@@ -75,9 +75,18 @@ impl UsageService for Ingest {
             return Err(status::edge_nonsense(&"edge_id is not the id of an edge"));
         }
         let (mut good, mut refused) = (Vec::with_capacity(records.len()), 0);
+        let mut uses = Vec::with_capacity(records.len());
         for record in records {
+            let previous = record.previous_secret;
             match read(record) {
-                Ok(record) => good.push(record),
+                Ok(record) => {
+                    uses.push(Use {
+                        key_id: record.key_id.clone(),
+                        at_ms: record.at_ms,
+                        previous,
+                    });
+                    good.push(record);
+                }
                 Err(Malformed(field)) => {
                     refused += 1;
                     warn!(
@@ -92,6 +101,9 @@ impl UsageService for Ingest {
             .insert_usage(&edge_id, &badge.region, &good)
             .await;
         let stored = stored.map_err(status::store)?;
+        // Sent again when this fails, and then the records are passed over.
+        let noted = self.store.note_key_uses(uses).await;
+        noted.map_err(status::store)?;
         for (what, many) in [
             ("stored", stored.stored),
             ("duplicate", stored.duplicates),

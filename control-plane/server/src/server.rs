@@ -31,7 +31,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     api,
+    asking::Asking,
     config::Config,
+    denials,
     ingest::{self, Ingest},
     publish::{
         self,
@@ -128,25 +130,32 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.follow(tail, &tokens, &bells);
     tasks.observe(listeners.ops, metrics);
 
+    let replica = id::draw();
+    let (denials, denied) = denials::queue(&replica);
+    tasks.keep("the audit of denials", denied.run(store.clone()));
     let usage = Ingest::new(store.clone());
     let door = DoorLayer::new(Arc::clone(&tokens));
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
+    let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
         sealing,
         clock: clock.clone(),
         bells: bells.edges.subscribe(),
         contract,
+        denials,
+        asking: Arc::clone(&asking),
     };
     let streams = drain.clone();
     let parts = Parts {
         hub,
         tokens,
         edges,
+        asking,
         values,
         clock,
         drain: streams,
-        replica: id::draw(),
+        replica,
     };
     let sync = Sync::new(Arc::new(parts), snapshots);
     tasks.serve(

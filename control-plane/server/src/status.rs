@@ -6,6 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use domain::access::{Permission, Place};
 use domain::violation::{Violation, Violations};
 use store::{StoreError, id};
 use tonic::{Code, Status};
@@ -130,6 +131,36 @@ pub fn not_authenticated(why: NotAuthenticated) -> Status {
         NotAuthenticated::Store(why) => return store(why),
     };
     answer(Code::Unauthenticated, &message, reason(word))
+}
+
+/// The actor is known and may not. Says what is needed and where, and nothing of whether that exists.
+pub fn denied(needs: Option<(Permission, &Place)>) -> Status {
+    let message = match needs {
+        Some((permission, Place::Everywhere)) => format!(
+            "this needs a role with `{}` that is bound to everything",
+            permission.word()
+        ),
+        Some((permission, place)) => {
+            format!("this needs a role with `{}` in {place}", permission.word())
+        }
+        None => "nobody may do this".to_owned(),
+    };
+    answer(
+        Code::PermissionDenied,
+        &message,
+        reason("PERMISSION_DENIED"),
+    )
+}
+
+/// The actor would give a role that they do not hold themselves.
+pub fn cannot_give(role: &str, place: &Place) -> Status {
+    let place = match place {
+        Place::Everywhere => "everything".to_owned(),
+        place => place.to_string(),
+    };
+    let message =
+        format!("`{role}` over {place} is more than you hold there: an owner of it can give it");
+    answer(Code::PermissionDenied, &message, reason("CANNOT_GIVE_ROLE"))
 }
 
 // === what stands there ===
@@ -318,6 +349,7 @@ fn resource_type(name: &str) -> &'static str {
         Some("prices") => "sluice.admin.v1.Price",
         Some("discounts") => "sluice.admin.v1.Discount",
         Some("edges") => "sluice.admin.v1.Edge",
+        Some("operatorKeys") => "sluice.admin.v1.OperatorKey",
         Some("joinTokens") => "sluice.admin.v1.JoinToken",
         _ => "",
     }

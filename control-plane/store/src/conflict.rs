@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 16] = [
+const OBSTACLES: [(&str, Obstacle); 17] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -23,6 +23,7 @@ const OBSTACLES: [(&str, Obstacle); 16] = [
     ("key_project_fkey", Obstacle::HasActiveKeys),
     ("target_provider_fkey", Obstacle::IsTarget),
     ("key_model_model_fkey", Obstacle::IsNamedByKey),
+    ("key_provider_provider_fkey", Obstacle::IsNamedByKey),
     ("model_stable_fkey", Obstacle::IsStable),
 ];
 

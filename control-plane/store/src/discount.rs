@@ -189,8 +189,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     Ok(row)
 }
 
-/// Deletes one.
-pub async fn delete(write: &mut Write, name: &DiscountName, etag: &str) -> Result<(), StoreError> {
+/// Deletes one, and tells what stood.
+pub async fn delete(write: &mut Write, name: &DiscountName, etag: &str) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
     conflict::check_etag(etag, &row.etag(), name)?;
     let id = uuid(*row.id.as_bytes());
@@ -201,7 +201,7 @@ pub async fn delete(write: &mut Write, name: &DiscountName, etag: &str) -> Resul
         return Err(conflict::missing(name));
     }
     write.forget(Kind::Discount, row.id.as_bytes());
-    Ok(())
+    Ok(row)
 }
 
 async fn read(connection: &mut PgConnection, name: &DiscountName) -> Result<Row, StoreError> {

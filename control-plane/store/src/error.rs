@@ -69,7 +69,7 @@ pub enum Obstacle {
     HasManyVersions,
     /// A provider is the target of a version.
     IsTarget,
-    /// A model is named by a key.
+    /// A model or provider is named by a key.
     IsNamedByKey,
     /// A version is the stable one of its model.
     IsStable,
@@ -79,6 +79,10 @@ pub enum Obstacle {
     IsNotRevoked,
     /// An edge is connected.
     IsConnected,
+    /// A key has two secrets that work.
+    HasTwoSecrets,
+    /// An operator key is the last one that may do everything.
+    IsLastOwner,
 }
 
 // === impl Obstacle ===
@@ -104,6 +108,8 @@ impl Obstacle {
             Self::IsRevoked => "IS_REVOKED",
             Self::IsNotRevoked => "IS_NOT_REVOKED",
             Self::IsConnected => "IS_CONNECTED",
+            Self::HasTwoSecrets => "HAS_TWO_SECRETS",
+            Self::IsLastOwner => "IS_LAST_OWNER",
         }
     }
 }
@@ -128,6 +134,12 @@ impl fmt::Display for Obstacle {
             Self::IsRevoked => "it is revoked: make another one",
             Self::IsNotRevoked => "it is not revoked: revoke it first",
             Self::IsConnected => "it is connected: stop it first",
+            Self::IsLastOwner => {
+                "it is the last one that may do everything, for ever: make another one first"
+            }
+            Self::HasTwoSecrets => {
+                "it has two secrets that work: end their overlap first, or rotate without one"
+            }
         })
     }
 }

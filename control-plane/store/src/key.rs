@@ -4,25 +4,26 @@
 
 use domain::{
     etag::etag,
+    key_scope::Scope,
     name::{KeyName, ModelName, ProjectName},
     page::Page,
     segment::{KeyId, ModelSlug},
 };
 use policy::{
-    id::ModelId,
     object::{Kind, Object},
     region::Audience,
     revision::Revision,
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::{
     column, conflict,
     error::{Obstacle, StoreError},
     id::uuid,
-    key_models, key_object,
+    key_columns::Columns,
+    key_models, key_object, key_scope,
+    key_secret::Secret,
     list::{self, Listed},
     named,
     store::Store,
@@ -54,12 +55,16 @@ pub struct New {
     pub models: Vec<ModelName>,
     /// When it stops working; `None` means: never.
     pub expires_at: Option<OffsetDateTime>,
-    /// SHA-256 of its secret, sealed.
-    pub secret_sha256_sealed: Vec<u8>,
-    /// What edges compare.
-    pub tag: [u8; 32],
-    /// With which pepper the tag was made.
-    pub pepper_version: u32,
+    /// What else it is held to.
+    pub scope: Scope,
+    /// What operators sort it by.
+    pub labels: Vec<(String, String)>,
+    /// Whether it is switched off for now.
+    pub disabled: bool,
+    /// Whether its text was minted elsewhere.
+    pub imported: bool,
+    /// Its secret.
+    pub secret: Secret,
 }
 
 /// A key as it stands.
@@ -77,8 +82,24 @@ pub struct Row {
     pub models: Vec<ModelName>,
     /// When it stops working; `None` means: never. Can change.
     pub expires_at: Option<OffsetDateTime>,
+    /// What else it is held to. Can change.
+    pub scope: Scope,
+    /// What operators sort it by. Can change.
+    pub labels: Vec<(String, String)>,
+    /// Whether it is switched off for now. Can change.
+    pub disabled: bool,
+    /// Whether its text was minted elsewhere.
+    pub imported: bool,
     /// When it was revoked; `None` while it is not.
     pub revoked_at: Option<OffsetDateTime>,
+    /// When its secret was made.
+    pub secret_created_at: OffsetDateTime,
+    /// Until when the secret before this one works; `None` when there is none.
+    pub previous_expires_at: Option<OffsetDateTime>,
+    /// When it was last used, to the minute.
+    pub used_at: Option<OffsetDateTime>,
+    /// When the secret before this one was last used, to the minute.
+    pub previous_used_at: Option<OffsetDateTime>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -87,20 +108,6 @@ pub struct Row {
     pub updated_at: OffsetDateTime,
     /// The revision of its last committed write; zero when there is none.
     pub revision: Revision,
-}
-
-struct Columns {
-    id: Uuid,
-    key_id: String,
-    environment: i16,
-    display_name: String,
-    models: Vec<String>,
-    expires_at: Option<OffsetDateTime>,
-    revoked_at: Option<OffsetDateTime>,
-    version: i64,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
-    revision: i64,
 }
 
 /// Reads one.
@@ -123,9 +130,17 @@ pub async fn list(
                   ARRAY(SELECT model.name FROM key_model JOIN model ON model.id = key_model.model
                         WHERE key_model.key = it.id ORDER BY model.name) AS "models!",
                   it.expires_at, it.revoked_at, it.version, it.created_at, it.updated_at,
+                  it.secret_created_at, it.previous_expires_at, it.model_patterns, it.endpoints,
+                  ARRAY(SELECT provider.name FROM key_provider
+                        JOIN provider ON provider.id = key_provider.provider
+                        WHERE key_provider.key = it.id ORDER BY provider.name) AS "providers!",
+                  it.regions, it.ip_ranges, it.request_tokens_max, it.label_names, it.label_values,
+                  it.disabled, it.imported,
+                  key_use.used_at AS "used_at?", key_use.previous_used_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM key it
            LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
+           LEFT JOIN key_use ON key_use.key_id = it.key_id
            WHERE it.project = $1 AND it.key_id > $2 ORDER BY it.key_id LIMIT $3"#,
         uuid(*project.as_bytes()),
         page.after,
@@ -135,7 +150,7 @@ pub async fn list(
     .await?;
     let rows = columns
         .into_iter()
-        .map(|it| it.row(parent))
+        .map(|it| row(it, parent))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(list::cut(rows, page, |row| row.name.key.as_str()))
 }
@@ -146,31 +161,42 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let (project, _) = named::project(write.connection(), &parent).await?;
     sqlx::query!(
         r#"INSERT INTO key (id, key_id, project, environment, display_name, secret_sha256, tag,
-                            pepper_version, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#,
+                            pepper_version, expires_at, imported)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         uuid(new.uid),
         new.name.key.as_str(),
         uuid(*project.as_bytes()),
         new.environment as i16,
         new.display_name,
-        new.secret_sha256_sealed,
-        new.tag.as_slice(),
-        column::read(i32::try_from(new.pepper_version), "key.pepper_version")?,
+        new.secret.sha256_sealed,
+        new.secret.tag.as_slice(),
+        column::read(
+            i32::try_from(new.secret.pepper_version),
+            "key.pepper_version"
+        )?,
         new.expires_at,
+        new.imported,
     )
     .execute(write.connection())
     .await
     .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
-    let models = key_models::set(write.connection(), new.uid, &new.models).await?;
-    written(write, &new.name, models).await
+    key_models::set(write.connection(), new.uid, &new.models).await?;
+    let held = (&new.scope, new.labels.as_slice(), new.disabled);
+    key_scope::set(write.connection(), new.uid, held).await?;
+    written(write, &new.name).await
 }
 
 /// Reads one and keeps others from writing it until this write ends. `etag` must be that of the state that
 /// stands, or empty.
 pub async fn lock(write: &mut Write, name: &KeyName, etag: &str) -> Result<Row, StoreError> {
     sqlx::query!(
-        "SELECT id FROM key WHERE key_id = $1 FOR UPDATE",
-        name.key.as_str()
+        r#"SELECT it.id FROM key it
+           JOIN project ON project.id = it.project
+           JOIN organization ON organization.id = project.organization
+           WHERE organization.name = $1 AND project.name = $2 AND it.key_id = $3 FOR UPDATE OF it"#,
+        name.organization.as_str(),
+        name.project.as_str(),
+        name.key.as_str(),
     )
     .fetch_optional(write.connection())
     .await?;
@@ -194,14 +220,24 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     if changed.rows_affected() == 0 {
         return Err(conflict::blocked(&row.name, Obstacle::IsRevoked));
     }
-    let models = key_models::set(write.connection(), row.uid, &row.models).await?;
-    written(write, &row.name, models).await
+    key_models::set(write.connection(), row.uid, &row.models).await?;
+    let held = (&row.scope, row.labels.as_slice(), row.disabled);
+    key_scope::set(write.connection(), row.uid, held).await?;
+    written(write, &row.name).await
 }
 
-/// Revokes one, for ever. Does nothing when it is revoked.
-pub async fn revoke(write: &mut Write, name: &KeyName) -> Result<Row, StoreError> {
+/// Revokes one, for ever, and perhaps cuts what is still coming to its requests. Of one that is revoked that alone is
+/// done.
+pub async fn revoke(
+    write: &mut Write,
+    name: &KeyName,
+    cut_streams: bool,
+) -> Result<Row, StoreError> {
     let row = lock(write, name, "").await?;
     if row.revoked_at.is_some() {
+        if cut_streams {
+            write.revoke(name.key.as_str(), true);
+        }
         return Ok(row);
     }
     sqlx::query!(
@@ -211,7 +247,7 @@ pub async fn revoke(write: &mut Write, name: &KeyName) -> Result<Row, StoreError
     )
     .execute(write.connection())
     .await?;
-    write.revoke(name.key.as_str());
+    write.revoke(name.key.as_str(), cut_streams);
     read(write.connection(), name).await
 }
 
@@ -237,11 +273,19 @@ async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, Stor
                   ARRAY(SELECT model.name FROM key_model JOIN model ON model.id = key_model.model
                         WHERE key_model.key = it.id ORDER BY model.name) AS "models!",
                   it.expires_at, it.revoked_at, it.version, it.created_at, it.updated_at,
+                  it.secret_created_at, it.previous_expires_at, it.model_patterns, it.endpoints,
+                  ARRAY(SELECT provider.name FROM key_provider
+                        JOIN provider ON provider.id = key_provider.provider
+                        WHERE key_provider.key = it.id ORDER BY provider.name) AS "providers!",
+                  it.regions, it.ip_ranges, it.request_tokens_max, it.label_names, it.label_values,
+                  it.disabled, it.imported,
+                  key_use.used_at AS "used_at?", key_use.previous_used_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM key it
            JOIN project ON project.id = it.project
            JOIN organization ON organization.id = project.organization
            LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
+           LEFT JOIN key_use ON key_use.key_id = it.key_id
            WHERE organization.name = $1 AND project.name = $2 AND it.key_id = $3"#,
         name.organization.as_str(),
         name.project.as_str(),
@@ -250,18 +294,17 @@ async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, Stor
     .fetch_optional(connection)
     .await?;
     let columns = columns.ok_or_else(|| conflict::missing(name))?;
-    columns.row(&name.parent())
+    row(columns, &name.parent())
 }
 
 /// Publishes the row as it is now.
-async fn written(
-    write: &mut Write,
-    name: &KeyName,
-    models: Vec<ModelId>,
-) -> Result<Row, StoreError> {
+pub(crate) async fn written(write: &mut Write, name: &KeyName) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
-    let object = key_object::of(write.connection(), name, models).await?;
-    write.put(Object::Key(object), Audience::everywhere());
+    let object = key_object::of(write.connection(), name).await?;
+    write.put(
+        Object::Key(object),
+        Audience::only(row.scope.regions.clone()),
+    );
     Ok(row)
 }
 
@@ -274,44 +317,54 @@ impl Row {
     }
 }
 
-// === impl Columns ===
-
-impl Columns {
-    fn row(self, parent: &ProjectName) -> Result<Row, StoreError> {
-        let ProjectName {
+/// The row that the columns hold, of a key in `parent`.
+pub(crate) fn row(columns: Columns, parent: &ProjectName) -> Result<Row, StoreError> {
+    let ProjectName {
+        organization,
+        project,
+    } = parent.clone();
+    let model = |text: &String| {
+        let model = column::read(ModelSlug::parse(text), "model.name")?;
+        Ok(ModelName {
+            organization: organization.clone(),
+            model,
+        })
+    };
+    let models = columns.models.iter().map(model);
+    let models = models.collect::<Result<_, StoreError>>()?;
+    let scope = key_scope::read(&columns, &organization)?;
+    let environment = [Environment::Live, Environment::Test];
+    let environment = environment
+        .into_iter()
+        .find(|it| *it as i16 == columns.environment);
+    let key = column::read(KeyId::parse(&columns.key_id), "key.key_id")?;
+    Ok(Row {
+        uid: columns.id.into_bytes(),
+        name: KeyName {
             organization,
             project,
-        } = parent.clone();
-        let model = |text: &String| {
-            let model = column::read(ModelSlug::parse(text), "model.name")?;
-            Ok(ModelName {
-                organization: organization.clone(),
-                model,
-            })
-        };
-        let models = self.models.iter().map(model);
-        let models = models.collect::<Result<_, StoreError>>()?;
-        let environment = [Environment::Live, Environment::Test];
-        let environment = environment
+            key,
+        },
+        environment: column::known(environment, "key.environment")?,
+        display_name: columns.display_name,
+        models,
+        expires_at: columns.expires_at,
+        scope,
+        labels: columns
+            .label_names
             .into_iter()
-            .find(|it| *it as i16 == self.environment);
-        let key = column::read(KeyId::parse(&self.key_id), "key.key_id")?;
-        Ok(Row {
-            uid: self.id.into_bytes(),
-            name: KeyName {
-                organization,
-                project,
-                key,
-            },
-            environment: column::known(environment, "key.environment")?,
-            display_name: self.display_name,
-            models,
-            expires_at: self.expires_at,
-            revoked_at: self.revoked_at,
-            version: self.version,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            revision: column::revision(self.revision),
-        })
-    }
+            .zip(columns.label_values)
+            .collect(),
+        disabled: columns.disabled,
+        imported: columns.imported,
+        revoked_at: columns.revoked_at,
+        secret_created_at: columns.secret_created_at,
+        previous_expires_at: columns.previous_expires_at,
+        used_at: columns.used_at,
+        previous_used_at: columns.previous_used_at,
+        version: columns.version,
+        created_at: columns.created_at,
+        updated_at: columns.updated_at,
+        revision: column::revision(columns.revision),
+    })
 }

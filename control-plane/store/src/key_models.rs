@@ -1,7 +1,6 @@
 //! Which models a key may ask for, as rows, so that the database keeps a model that a key names.
 
 use domain::name::ModelName;
-use policy::id::ModelId;
 use sqlx::PgConnection;
 
 use crate::{conflict, error::StoreError, id::uuid, named};
@@ -11,11 +10,10 @@ pub(crate) async fn set(
     connection: &mut PgConnection,
     key: [u8; 16],
     names: &[ModelName],
-) -> Result<Vec<ModelId>, StoreError> {
+) -> Result<(), StoreError> {
     sqlx::query!("DELETE FROM key_model WHERE key = $1", uuid(key))
         .execute(&mut *connection)
         .await?;
-    let mut models = Vec::with_capacity(names.len());
     for (at, name) in names.iter().enumerate() {
         let field = format!("key.models[{at}]");
         let model = named::model(connection, name).await?;
@@ -28,7 +26,6 @@ pub(crate) async fn set(
         .execute(&mut *connection)
         .await
         .map_err(|why| conflict::on_reference(why, &field, name))?;
-        models.push(model);
     }
-    Ok(models)
+    Ok(())
 }

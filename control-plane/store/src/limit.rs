@@ -10,7 +10,7 @@ use domain::{
 use policy::{
     calendar::Period,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId},
-    limit::{Allowance, Limit, Of, Quota, Rate, Scope, Unit},
+    limit::{Allowance, AtOnce, Limit, Of, Quota, Rate, Scope, Unit},
     object::{Kind, Object},
     region::Audience,
     revision::Revision,
@@ -364,12 +364,23 @@ impl Numbers {
                 burst: 0,
                 period: column::read(i32::try_from(quota.period() as u32), "rate_limit.period")?,
             },
+            Allowance::AtOnce(_) => Self {
+                amount,
+                window_ms: 0,
+                burst: 0,
+                period: 0,
+            },
         })
     }
 
-    fn read(&self) -> Result<Allowance, StoreError> {
+    /// The numbers of a limit in this unit.
+    fn read(&self, unit: Unit) -> Result<Allowance, StoreError> {
         let [amount, window_ms, burst] =
             [self.amount, self.window_ms, self.burst].map(column::count);
+        if unit == Unit::ConcurrentRequests {
+            let most = column::read(AtOnce::new(amount), "rate_limit.amount")?;
+            return Ok(Allowance::AtOnce(most));
+        }
         if self.period == 0 {
             let rate = Rate::new(amount, window_ms, burst);
             return Ok(Allowance::Rate(column::read(rate, "rate_limit.amount")?));
@@ -393,13 +404,14 @@ impl Columns {
     ) -> Result<Row, StoreError> {
         let limit = column::read(Slug::parse(&self.name), "rate_limit.name")?;
         let unit = u32::try_from(self.unit).ok().and_then(Unit::from_number);
+        let unit = column::known(unit, "rate_limit.unit")?;
         let numbers = Numbers {
             amount: self.amount,
             window_ms: self.window_ms,
             burst: self.burst,
             period: self.period,
         };
-        let allowance = numbers.read()?;
+        let allowance = numbers.read(unit)?;
         let held = (self.mode, self.on_store_loss);
         let terms = limit_terms::read(parent, &allowance, held, overrides)?;
         let names = (self.model.as_deref(), self.provider.as_deref());
@@ -417,7 +429,7 @@ impl Columns {
                 limit,
             },
             display_name: self.display_name,
-            unit: column::known(unit, "rate_limit.unit")?,
+            unit,
             allowance,
             terms,
             version: self.version,

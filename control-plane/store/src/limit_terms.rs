@@ -10,7 +10,7 @@ use domain::{
     name::{KeyName, OrganizationName},
     segment::{KeyId, Slug},
 };
-use policy::limit::{self, Allowance, Mode, OnStoreLoss, Quota, Rate};
+use policy::limit::{self, Allowance, AtOnce, Mode, OnStoreLoss, Quota, Rate};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub(crate) async fn set(
         };
         let burst = match &it.allowance {
             Allowance::Rate(rate) => column::number(rate.burst()),
-            Allowance::Quota(_) => 0,
+            Allowance::Quota(_) | Allowance::AtOnce(_) => 0,
         };
         let until = it.until_ms.map(column::moment).transpose()?;
         sqlx::query!(
@@ -152,6 +152,10 @@ impl OverrideColumns {
             Allowance::Quota(quota) => {
                 let numbers = Quota::new(amount, quota.period());
                 Allowance::Quota(column::read(numbers, "limit_override.amount")?)
+            }
+            Allowance::AtOnce(_) => {
+                let numbers = AtOnce::new(amount);
+                Allowance::AtOnce(column::read(numbers, "limit_override.amount")?)
             }
         };
         Ok(Override {

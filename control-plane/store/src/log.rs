@@ -37,7 +37,7 @@ pub struct ChangeRow {
     pub before: Option<Audience>,
     /// For whom it is now; `None` when it is gone.
     pub after: Option<Audience>,
-    /// The object as `Encode` gave it; empty unless upserted.
+    /// What `Encode` gave: the object, or what a revocation asks for.
     pub value: Vec<u8>,
     /// When it was logged, just before its commit, milliseconds since 1970 by the database's clock.
     pub at_ms: u64,
@@ -70,7 +70,7 @@ pub struct ObjectRow {
     pub operation: Operation,
     /// For whom it is.
     pub audience: Audience,
-    /// The object as `Encode` gave it; empty in a tombstone.
+    /// What `Encode` gave: the object, or what the revocation asked for.
     pub value: Vec<u8>,
 }
 

@@ -73,7 +73,15 @@ pub async fn get(store: &Store, name: &OrganizationName) -> Result<Row, StoreErr
 }
 
 /// Reads a page.
-pub async fn list(store: &Store, page: &Page) -> Result<Listed<Row>, StoreError> {
+///
+/// `visible` names those that may be seen; `None` means: all.
+pub async fn list(
+    store: &Store,
+    visible: Option<&[Slug]>,
+    page: &Page,
+) -> Result<Listed<Row>, StoreError> {
+    let visible: Option<Vec<String>> =
+        visible.map(|slugs| slugs.iter().map(ToString::to_string).collect());
     // Kind 1 is `policy::object::Kind::Organization`.
     let columns = sqlx::query_as!(
         Columns,
@@ -81,9 +89,11 @@ pub async fn list(store: &Store, page: &Page) -> Result<Listed<Row>, StoreError>
                   it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM organization it
            LEFT JOIN object o ON o.kind = 1 AND o.key = uuid_send(it.id)
-           WHERE it.name > $1 ORDER BY it.name LIMIT $2"#,
+           WHERE it.name > $1 AND ($3::text[] IS NULL OR it.name = ANY ($3))
+           ORDER BY it.name LIMIT $2"#,
         page.after,
         list::rows_wanted(page),
+        visible.as_deref(),
     )
     .fetch_all(store.pool())
     .await?;

@@ -204,8 +204,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     Ok(row)
 }
 
-/// Deletes one.
-pub async fn delete(write: &mut Write, name: &PriceName, etag: &str) -> Result<(), StoreError> {
+/// Deletes one, and tells what stood.
+pub async fn delete(write: &mut Write, name: &PriceName, etag: &str) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
     conflict::check_etag(etag, &row.etag(), name)?;
     let gone = sqlx::query!("DELETE FROM price WHERE id = $1", uuid(*row.id.as_bytes()))
@@ -215,7 +215,7 @@ pub async fn delete(write: &mut Write, name: &PriceName, etag: &str) -> Result<(
         return Err(conflict::missing(name));
     }
     write.forget(Kind::Price, row.id.as_bytes());
-    Ok(())
+    Ok(row)
 }
 
 async fn read(connection: &mut PgConnection, name: &PriceName) -> Result<Row, StoreError> {

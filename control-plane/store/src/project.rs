@@ -4,6 +4,7 @@ use domain::{
     etag::etag,
     name::{OrganizationName, ProjectName},
     page::Page,
+    rotation::Rotation,
     segment::Slug,
 };
 use policy::{
@@ -12,6 +13,7 @@ use policy::{
     project::Project,
     region::Audience,
     revision::Revision,
+    traffic::{Class, Share, Traffic},
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -37,6 +39,10 @@ pub struct New {
     pub name: ProjectName,
     /// What people call it.
     pub display_name: String,
+    /// How its requests are treated where there is not room for all.
+    pub traffic: Traffic,
+    /// How the secrets of its keys are replaced.
+    pub rotation: Option<Rotation>,
 }
 
 /// A project as it stands.
@@ -50,6 +56,10 @@ pub struct Row {
     pub name: ProjectName,
     /// What people call it. Can change.
     pub display_name: String,
+    /// How its requests are treated where there is not room for all. Can change.
+    pub traffic: Traffic,
+    /// How the secrets of its keys are replaced. Can change.
+    pub rotation: Option<Rotation>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -65,6 +75,12 @@ struct Columns {
     organization: Uuid,
     name: String,
     display_name: String,
+    traffic_class: i16,
+    traffic_share: i16,
+    rotation_period_ms: Option<i64>,
+    rotation_overlap_ms: Option<i64>,
+    rotation_warn_before_ms: Option<i64>,
+    rotation_age_max_ms: Option<i64>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -87,8 +103,10 @@ pub async fn list(
     // Kind 2 is `policy::object::Kind::Project`.
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT it.id, it.organization, it.name, it.display_name, it.version, it.created_at,
-                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+        r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
+                  it.version, it.created_at, it.updated_at, it.rotation_period_ms,
+                  it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
+                  coalesce(o.revision, 0) AS "revision!"
            FROM project it
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
            WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
@@ -109,12 +127,22 @@ pub async fn list(
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let parent = new.name.parent();
     let organization = named::organization(write.connection(), &parent).await?;
+    let [period_ms, overlap_ms, warn_before_ms, age_max_ms] = spans(new.rotation);
     sqlx::query!(
-        "INSERT INTO project (id, organization, name, display_name) VALUES ($1, $2, $3, $4)",
+        r#"INSERT INTO project (id, organization, name, display_name, traffic_class, traffic_share,
+                                rotation_period_ms, rotation_overlap_ms, rotation_warn_before_ms,
+                                rotation_age_max_ms)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.project.as_str(),
         new.display_name,
+        class_column(new.traffic),
+        share_column(new.traffic),
+        period_ms,
+        overlap_ms,
+        warn_before_ms,
+        age_max_ms,
     )
     .execute(write.connection())
     .await
@@ -140,11 +168,20 @@ pub async fn lock(write: &mut Write, name: &ProjectName, etag: &str) -> Result<R
 
 /// Writes what can change of a row that is locked.
 pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
+    let [period_ms, overlap_ms, warn_before_ms, age_max_ms] = spans(row.rotation);
     sqlx::query!(
-        r#"UPDATE project SET display_name = $2, version = version + 1, updated_at = now()
+        r#"UPDATE project SET display_name = $2, traffic_class = $3, traffic_share = $4,
+                  rotation_period_ms = $5, rotation_overlap_ms = $6, rotation_warn_before_ms = $7,
+                  rotation_age_max_ms = $8, version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
+        class_column(row.traffic),
+        share_column(row.traffic),
+        period_ms,
+        overlap_ms,
+        warn_before_ms,
+        age_max_ms,
     )
     .execute(write.connection())
     .await?;
@@ -211,8 +248,10 @@ async fn read(connection: &mut PgConnection, name: &ProjectName) -> Result<Row, 
     // Kind 2 is `policy::object::Kind::Project`.
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT it.id, it.organization, it.name, it.display_name, it.version, it.created_at,
-                  it.updated_at, coalesce(o.revision, 0) AS "revision!"
+        r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
+                  it.version, it.created_at, it.updated_at, it.rotation_period_ms,
+                  it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
+                  coalesce(o.revision, 0) AS "revision!"
            FROM project it
            JOIN organization ON organization.id = it.organization
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
@@ -233,9 +272,33 @@ async fn written(write: &mut Write, name: &ProjectName) -> Result<Row, StoreErro
         id: row.id,
         organization: row.organization,
         name: row.name.project.to_string(),
+        traffic: row.traffic,
+        key_age_max_ms: row.rotation.and_then(|it| it.age_max_ms),
     };
     write.put(Object::Project(object), Audience::everywhere());
     Ok(row)
+}
+
+const fn class_column(traffic: Traffic) -> i16 {
+    traffic.class as i16
+}
+
+const fn share_column(traffic: Traffic) -> i16 {
+    traffic.share.get().cast_signed()
+}
+
+/// The columns of a rule: its period, overlap, warning and age.
+fn spans(rotation: Option<Rotation>) -> [Option<i64>; 4] {
+    let Some(rule) = rotation else {
+        return [None; 4];
+    };
+    [
+        rule.period_ms,
+        Some(rule.overlap_ms),
+        Some(rule.warn_before_ms),
+        rule.age_max_ms,
+    ]
+    .map(|ms| ms.map(column::number))
 }
 
 // === impl Row ===
@@ -252,6 +315,25 @@ impl Row {
 impl Columns {
     fn row(self, parent: &OrganizationName) -> Result<Row, StoreError> {
         let project = column::read(Slug::parse(&self.name), "project.name")?;
+        let traffic = Traffic {
+            class: column::known(
+                u8::try_from(self.traffic_class)
+                    .ok()
+                    .and_then(Class::from_number),
+                "project.traffic_class",
+            )?,
+            share: column::read(
+                Share::new(u16::try_from(self.traffic_share).unwrap_or(0)),
+                "project.traffic_share",
+            )?,
+        };
+        let spans = self.rotation_overlap_ms.zip(self.rotation_warn_before_ms);
+        let rotation = spans.map(|(overlap_ms, warn_before_ms)| Rotation {
+            period_ms: self.rotation_period_ms.map(column::count),
+            overlap_ms: column::count(overlap_ms),
+            warn_before_ms: column::count(warn_before_ms),
+            age_max_ms: self.rotation_age_max_ms.map(column::count),
+        });
         Ok(Row {
             id: ProjectId::from_bytes(self.id.into_bytes()),
             organization: OrganizationId::from_bytes(self.organization.into_bytes()),
@@ -260,6 +342,8 @@ impl Columns {
                 project,
             },
             display_name: self.display_name,
+            traffic,
+            rotation,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

@@ -71,7 +71,7 @@ pub(crate) async fn publish(
         return Err(StoreError::broken("a write has more edits than it may"));
     }
     // Encoded and sealed before the lock is had.
-    let values: Vec<Vec<u8>> = edits.iter().map(|it| value(encode, &it.edit)).collect();
+    let values: Vec<Vec<u8>> = edits.iter().map(|it| encode(&it.edit)).collect();
     let count = column::number(edits.len() as u64);
     let last = sqlx::query_scalar!(r#"SELECT take_revision($1) AS "revision!""#, count)
         .fetch_one(&mut *connection)
@@ -94,13 +94,6 @@ pub(crate) async fn publish(
         .execute(&mut *connection)
         .await?;
     Ok(column::revision(last))
-}
-
-fn value(encode: &Encode, edit: &Edit) -> Vec<u8> {
-    match edit {
-        Edit::Upsert(object) => encode(object),
-        Edit::Delete { .. } | Edit::Revoke { .. } => Vec::new(),
-    }
 }
 
 /// What these edits meet. The lock on the head keeps it so.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use policy::object::Object;
+use policy::change::Edit;
 use sqlx::{PgPool, Postgres, Transaction, pool::PoolConnection};
 
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
     pool::{self, Config},
 };
 
-/// Turns an object into the bytes that edges are sent. Seals those of the secrets lane.
-pub type Encode = Arc<dyn Fn(&Object) -> Vec<u8> + Send + Sync>;
+/// Turns an edit into the bytes that edges are sent with it. Seals those of the secrets lane.
+pub type Encode = Arc<dyn Fn(&Edit) -> Vec<u8> + Send + Sync>;
 
 /// The database. Cheap to clone.
 #[derive(Clone)]

@@ -97,10 +97,11 @@ impl Write {
         });
     }
 
-    /// Notes that a key is revoked.
-    pub(crate) fn revoke(&mut self, key_id: &str) {
+    /// Notes that a key is revoked, and whether answers under way are cut.
+    pub(crate) fn revoke(&mut self, key_id: &str, cut_streams: bool) {
         let edit = Edit::Revoke {
             key_id: key_id.to_owned(),
+            cut_streams,
         };
         self.edits.push(Pending {
             edit,

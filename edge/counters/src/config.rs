@@ -3,7 +3,7 @@
 //! Knows what each means and where it ends; knows nothing of files or variables. What is refused here is
 //! refused before anything is opened.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use lifecycle::settings::Secret;
 use serde::Deserialize;
@@ -20,9 +20,12 @@ const AHEAD_MS_MAX: u64 = 10_000;
 pub struct Config {
     /// `SLUICE_LIMITS__STORE`: where counts are kept. Default `redis`.
     pub store: Store,
-    /// `SLUICE_LIMITS__REDIS_URL`: which Redis; `rediss://` for TLS. Default `redis://127.0.0.1:6379/`. May hold
-    /// a password, so it is not shown.
+    /// `SLUICE_LIMITS__REDIS_URL`: which Redis; `rediss://` for TLS, `redis+sentinel://HOST:PORT,…/NAME` for the primary of that
+    /// name by the word of its sentinels. Default `redis://127.0.0.1:6379/`. May hold a password, so it is not shown.
     pub redis_url: Secret,
+    /// `SLUICE_LIMITS__REDIS_CA_FILE`: the certificates, in PEM, of the authority that signs Redis's. Default: those that the
+    /// system trusts.
+    pub redis_ca_file: Option<PathBuf>,
     /// `SLUICE_LIMITS__TIMEOUT_MS`: how long Redis may take to answer, 1 to 5,000. Default 50.
     pub timeout_ms: u64,
     /// `SLUICE_LIMITS__LEASE_MS`: how long a reservation is held after its edge was last heard of, 300 to
@@ -48,6 +51,8 @@ pub enum Store {
 pub enum InvalidConfig {
     /// `redis_url` is not one.
     RedisUrl,
+    /// `redis_ca_file` cannot be read, or holds nothing that can be trusted.
+    RedisCa,
     /// `timeout_ms` is out of range.
     Timeout,
     /// `lease_ms` is out of range.
@@ -80,6 +85,7 @@ impl Default for Config {
         Self {
             store: Store::Redis,
             redis_url: Secret::from("redis://127.0.0.1:6379/".to_owned()),
+            redis_ca_file: None,
             timeout_ms: 50,
             lease_ms: 30_000,
             ahead_ms: 1_000,
@@ -91,8 +97,10 @@ impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::RedisUrl => {
-                "limits.redis_url must be the URL of a redis, such as redis://127.0.0.1:6379/0"
+                "limits.redis_url must be the URL of a redis, such as redis://127.0.0.1:6379/0 or \
+                 redis+sentinel://one:26379,two:26379/NAME"
             }
+            Self::RedisCa => "limits.redis_ca_file must be readable and hold certificates in PEM",
             Self::Timeout => "limits.timeout_ms must be 1 to 5,000",
             Self::Lease => "limits.lease_ms must be 300 to 600,000",
             Self::Ahead => "limits.ahead_ms must be 0 to 10,000",

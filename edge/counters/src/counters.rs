@@ -4,32 +4,21 @@
 //! or of what is counted. Asking is always answered, and never waits longer than one deadline.
 
 use std::{
-    fmt, mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+    fmt,
+    sync::{Arc, atomic::Ordering},
 };
 
-use lifecycle::clock::Clock;
-use metrics::{counter, describe_counter};
 use policy::{
-    id::CounterId,
-    limit::{Mode as Held, OnStoreLoss},
+    applying::Applied,
+    id::{CounterId, OrganizationId},
 };
-use tokio::sync::{Notify, watch};
 
 use crate::{
-    escrow::{Escrow, PurseId, Said},
-    link::Link,
-    live::{By, Live},
-    process::Process,
-    queue::Queue,
-    reservation::{Ahead, Demand, Line, Request, Reserved, Settlement, Term, Wanted, signed},
+    flights::Seats,
+    live::By,
+    parts::Parts,
+    reservation::{Demand, Line, Request, Reserved, Settlement, signed},
 };
-
-const EXPIRED: &str = "sluice_limits_reservation_expired_total";
 
 /// The counters, as one thread asks them. Clones are the same counters.
 pub struct Counters(Arc<Parts>);
@@ -41,60 +30,6 @@ pub enum Mode {
     Shared,
     /// This edge, from its share of each limit, because Redis is away.
     Local,
-}
-
-/// What [`Counters`] and their upkeep share.
-pub(crate) struct Parts {
-    /// Redis and what is on its way there; `None` where this process is all there is.
-    pub(crate) remote: Option<Remote>,
-    pub(crate) local: Local,
-    pub(crate) live: Live,
-    /// How many [`Counters`] there are, and a bell for when the last is gone.
-    pub(crate) handles: AtomicUsize,
-    pub(crate) gone: Notify,
-    pub(crate) lease_ms: u64,
-}
-
-pub(crate) struct Remote {
-    pub(crate) link: Link,
-    pub(crate) queue: Queue,
-    pub(crate) escrow: Escrow,
-    pub(crate) timeout: Duration,
-}
-
-/// The twin, at the part of each rate that is this process's.
-pub(crate) struct Local {
-    // Shared by the threads of this process. Held for one operation, in which nothing waits.
-    pub(crate) twin: Arc<Mutex<Process>>,
-    pub(crate) clock: Clock,
-    /// How many edges of this region share each limit; `None` where this process is all there is.
-    pub(crate) live_edges: Option<watch::Receiver<u32>>,
-}
-
-/// A request that Redis was asked about and that is not answered yet. Dropped like that, because the client
-/// left or this edge's share said no, it gives back what Redis may hold.
-struct Asked<'a> {
-    remote: &'a Remote,
-    request: Request,
-    lines: Vec<Line>,
-    purse: PurseId,
-    ahead: Option<Ahead>,
-    sent: Instant,
-}
-
-/// Names what is counted here.
-pub(crate) fn describe() {
-    describe_counter!(
-        EXPIRED,
-        "Reservations whose lease ended, which were charged in full"
-    );
-}
-
-/// Counts reservations whose lease ended.
-pub(crate) fn expired(count: u64) {
-    if count > 0 {
-        counter!(EXPIRED).increment(count);
-    }
 }
 
 // === impl Counters ===
@@ -116,68 +51,62 @@ impl Counters {
     /// edges answers from ⌈amount / E⌉ and ⌈burst / E⌉, so that all of them admit less than
     /// (amount + E) · t / window + burst + E. An interval in which Redis goes or comes back can hold one burst
     /// of each kind. When k of E edges cannot reach a Redis that the others do, those k add their shares:
-    /// k / E of the limit.
+    /// k / E of the limit. Slots are free again at once: whoever needs some asks [`Counters::admit`].
     pub async fn reserve(&self, request: &Request, demands: &[Demand]) -> Reserved {
-        if demands.is_empty() {
-            return Reserved::Granted {
-                remaining: Vec::new(),
-                lent: Vec::new(),
-                over: Vec::new(),
-            };
+        self.admit(request, demands).await.0
+    }
+
+    /// As [`Counters::reserve`], for what may need slots, too: takes one of each count that is demanded. They are free when
+    /// the seats are dropped. What is demanded of slots stands behind what is demanded of levels.
+    ///
+    /// With Redis, at most as many requests have a slot of a count as there are, over all edges; those of an edge that is
+    /// gone are free within [`SLOTS_TERM_MS`](crate::reservation::SLOTS_TERM_MS). While Redis is away each edge admits
+    /// its share of them, together no more than there are, or one each.
+    pub fn admit<'a>(
+        &'a self,
+        request: &'a Request,
+        demands: &'a [Demand],
+    ) -> impl Future<Output = (Reserved, Seats)> + Send + 'a {
+        self.0.admit(request, demands)
+    }
+
+    /// What is left of each limit now, in order, for whoever explains limits: by whoever would answer a request. Takes
+    /// nothing, and asks Redis once. What edges have borrowed counts as used. How many slots are left is not told.
+    pub async fn look(
+        &self,
+        organization: OrganizationId,
+        limits: &[Applied],
+    ) -> (Vec<Option<i64>>, Mode) {
+        let line = |applied: &Applied| {
+            let applied = applied.clone();
+            Demand { applied, amount: 1 }.line()
+        };
+        let each: Vec<Option<Line>> = limits.iter().map(line).collect();
+        let lines: Vec<Line> = each.iter().flatten().copied().collect();
+        let (levels, mode) = self.levels(organization, &lines).await;
+        let mut levels = levels.into_iter();
+        let level = |line: &Option<Line>| line.and_then(|_| levels.next());
+        (each.iter().map(level).collect(), mode)
+    }
+
+    async fn levels(&self, organization: OrganizationId, lines: &[Line]) -> (Vec<i64>, Mode) {
+        if lines.is_empty() {
+            return (Vec::new(), self.mode());
         }
         let parts = &*self.0;
-        let lines: Vec<Line> = demands.iter().map(Demand::line).collect();
         let Some(remote) = &parts.remote else {
-            let reserved = parts.reserve_here(request, &lines);
-            parts.keep(request, &reserved, lines, By::Whole);
-            return reserved;
+            return (parts.local.levels(organization, lines), Mode::Shared);
         };
-        let Some(clear) = remote.link.clear(remote.timeout).await else {
-            let reserved = parts.reserve_alone(request, demands, &lines);
-            parts.keep(request, &reserved, lines, By::Share);
-            return reserved;
-        };
-        let (purse, said) = remote.escrow.spend(request, &lines, Instant::now());
-        let ahead = match said {
-            Said::Reserved(reserved) => {
-                parts.keep(request, &reserved, lines, By::Purse(purse));
-                return reserved;
-            }
-            Said::Ask(ahead) => ahead,
-        };
-        let asked = Asked {
-            remote,
-            request: *request,
-            lines,
-            purse,
-            ahead,
-            sent: Instant::now(),
-        };
-        let term = Term {
-            lease_ms: parts.lease_ms,
-            now_ms: None,
-        };
-        let wanted = Wanted {
-            lines: &asked.lines,
-            ahead: asked.ahead.as_ref(),
-        };
-        match clear.connection.reserve(request, wanted, term).await {
-            Ok(reply) => {
-                remote.link.answered();
-                expired(reply.expired);
-                let lines = asked.answered(Some(&reply.value));
-                parts.keep(request, &reply.value, lines, By::Whole);
-                reply.value
-            }
-            Err(failure) => {
-                remote.link.failed(&clear, &failure);
-                let reserved = parts.reserve_alone(request, demands, &asked.lines);
-                if matches!(reserved, Reserved::Granted { .. }) {
-                    parts.keep(request, &reserved, asked.answered(None), By::Share);
+        if let Some(clear) = remote.link.clear(remote.timeout).await {
+            match clear.connection.look(organization, lines, None).await {
+                Ok(levels) => {
+                    remote.link.answered();
+                    return (levels, Mode::Shared);
                 }
-                reserved
+                Err(failure) => remote.link.failed(&clear, &failure),
             }
         }
+        (parts.local.levels(organization, lines), Mode::Local)
     }
 
     /// Gives back what was reserved and not used, or charges what was used beyond it. Counts that `actuals`
@@ -209,10 +138,10 @@ impl Counters {
             charge_if_absent: !whole,
         };
         let Some(remote) = &parts.remote else {
-            return parts.settle_here(settlement);
+            return parts.local.settle(settlement);
         };
         if !whole {
-            parts.settle_here(settlement.clone());
+            parts.local.settle(settlement.clone());
         }
         remote.queue.push(settlement);
         remote.link.bell.notify_one();
@@ -247,147 +176,5 @@ impl fmt::Debug for Counters {
         f.debug_struct("Counters")
             .field("mode", &self.mode())
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Parts ===
-
-impl Parts {
-    fn reserve_here(&self, request: &Request, lines: &[Line]) -> Reserved {
-        let lines = self.local.share(lines);
-        let now_ms = self.local.clock.now_ms();
-        let reply = self
-            .local
-            .twin()
-            .reserve(request, Wanted::now(&lines), self.lease_ms, now_ms);
-        expired(reply.expired);
-        reply.value
-    }
-
-    /// Answers for the shared counts, which cannot be asked: by each limit's own word.
-    fn reserve_alone(&self, request: &Request, demands: &[Demand], lines: &[Line]) -> Reserved {
-        let on_loss = |demand: &Demand| demand.applied.limit.terms.on_store_loss;
-        let shared = |demand: &Demand| on_loss(demand) == OnStoreLoss::LocalShare;
-        if demands.iter().all(shared) {
-            return self.reserve_here(request, lines);
-        }
-        let denies = |demand: &Demand| {
-            on_loss(demand) == OnStoreLoss::Deny && demand.applied.limit.terms.mode == Held::Hard
-        };
-        if let Some(place) = demands.iter().position(denies) {
-            return Reserved::Unknown { place };
-        }
-        let places: Vec<usize> = (0..demands.len())
-            .filter(|place| demands.get(*place).is_some_and(shared))
-            .collect();
-        let pick = |place: &usize| lines.get(*place).copied();
-        let held: Vec<Line> = places.iter().filter_map(pick).collect();
-        let most = |line: &Line| signed(line.measure.most());
-        let mut levels: Vec<i64> = lines.iter().map(most).collect();
-        let whole = |place: usize| places.get(place).copied().unwrap_or(0);
-        let mut tell = |told: Vec<i64>| {
-            for (place, level) in places.iter().zip(told) {
-                if let Some(it) = levels.get_mut(*place) {
-                    *it = level;
-                }
-            }
-            std::mem::take(&mut levels)
-        };
-        match self.reserve_here(request, &held) {
-            Reserved::Granted {
-                remaining, over, ..
-            } => Reserved::Granted {
-                remaining: tell(remaining),
-                lent: Vec::new(),
-                over: over.into_iter().map(whole).collect(),
-            },
-            Reserved::Denied {
-                tightest,
-                retry_after_ms,
-                remaining,
-            } => Reserved::Denied {
-                tightest: whole(tightest),
-                retry_after_ms,
-                remaining: tell(remaining),
-            },
-            unknown @ Reserved::Unknown { .. } => unknown,
-        }
-    }
-
-    fn settle_here(&self, mut settlement: Settlement) {
-        settlement.lines = self.local.share(&settlement.lines);
-        settlement.charge_if_absent = false;
-        let now_ms = self.local.clock.now_ms();
-        expired(self.local.twin().settle(&settlement, now_ms).expired);
-    }
-
-    /// Keeps what is granted, to settle it. A soft limit that had no room is not counted, and so not settled.
-    fn keep(&self, request: &Request, reserved: &Reserved, mut lines: Vec<Line>, by: By) {
-        if let Reserved::Granted { over, .. } = reserved {
-            for place in over.iter().rev() {
-                if *place < lines.len() {
-                    lines.remove(*place);
-                }
-            }
-            self.live.keep(request, lines, by);
-        }
-    }
-}
-
-// === impl Local ===
-
-impl Local {
-    pub(crate) fn twin(&self) -> MutexGuard<'_, Process> {
-        self.twin.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn share(&self, lines: &[Line]) -> Vec<Line> {
-        let edges = self.live_edges.as_ref().map_or(1, |edges| *edges.borrow());
-        lines.iter().map(|line| line.share_of(edges)).collect()
-    }
-}
-
-// === impl Asked ===
-
-impl Asked<'_> {
-    /// It is answered, or nothing has come of it, and whoever asked settles it.
-    fn answered(mut self, answer: Option<&Reserved>) -> Vec<Line> {
-        let lines = mem::take(&mut self.lines);
-        self.tell_purse(&lines, answer);
-        lines
-    }
-
-    fn tell_purse(&self, lines: &[Line], answer: Option<&Reserved>) {
-        let ahead = self.ahead.as_ref();
-        let escrow = &self.remote.escrow;
-        let wanted = Wanted { lines, ahead };
-        if let Some(loan_before) = escrow.asked(self.purse, wanted, answer, self.sent) {
-            self.remote.queue.push(loan_before);
-        }
-        if ahead.is_some() {
-            // Whoever keeps this up has a loan to look after.
-            self.remote.link.bell.notify_one();
-        }
-    }
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        let mut lines = mem::take(&mut self.lines);
-        if lines.is_empty() {
-            return;
-        }
-        self.tell_purse(&lines, None);
-        for line in &mut lines {
-            line.amount = 0;
-        }
-        // Remembered even when nothing is held, in case this overtakes what was asked.
-        let settlement = Settlement {
-            request: self.request,
-            lines,
-            charge_if_absent: true,
-        };
-        self.remote.queue.push(settlement);
-        self.remote.link.bell.notify_one();
     }
 }

@@ -139,7 +139,7 @@ impl Escrow {
         answer: Option<&Reserved>,
         sent: Instant,
     ) -> Option<Settlement> {
-        let Wanted { lines, ahead } = wanted;
+        let Wanted { lines, ahead, .. } = wanted;
         let mut purses = self.purses();
         let purse = purses.get_mut(&id).filter(|purse| purse.is_for(lines))?;
         if ahead.is_some() {
@@ -165,6 +165,7 @@ impl Escrow {
                     tightest,
                     retry_after_ms,
                     remaining,
+                    ..
                 }),
                 _,
             ) => {
@@ -222,6 +223,9 @@ impl Escrow {
 // === impl PurseId ===
 
 impl PurseId {
+    /// That of no limit, of which nothing is borrowed.
+    pub(crate) const NONE: Self = Self(0);
+
     fn of(lines: &[Line]) -> Self {
         // Ids of limits are random, so that mixing them is enough; a purse is compared with its limits all the same.
         const MIX: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
@@ -273,6 +277,7 @@ impl Purse {
                 remaining: self.notes.iter().map(left).collect(),
                 lent: Vec::new(),
                 over: Vec::new(),
+                slots: Vec::new(),
             });
         }
         if let Some(denied) = self.denied(lines, now) {
@@ -312,6 +317,7 @@ impl Purse {
             tightest: denial.tightest,
             retry_after_ms: retry_after_ms.max(1),
             remaining: denial.remaining.clone(),
+            slots: Vec::new(),
         })
     }
 

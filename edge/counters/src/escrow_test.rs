@@ -67,6 +67,7 @@ impl World {
         let wanted = Wanted {
             lines,
             ahead: ahead.as_ref(),
+            claims: None,
         };
         let reply = self.keeper.reserve(&request, wanted, 30_000, self.now_ms);
         let before = self.escrows[edge].asked(purse, wanted, Some(&reply.value), now);

@@ -30,6 +30,11 @@ pub fn count(organization: OrganizationId, counter: CounterId) -> Vec<u8> {
     spelled(organization, "limit:", Some(counter))
 }
 
+/// The slots of one count: a hash of how many each owner has.
+pub fn slots(organization: OrganizationId, counter: CounterId) -> Vec<u8> {
+    spelled(organization, "slots:", Some(counter))
+}
+
 /// Sixteen bytes in hex. A request's id is spelled like this, too.
 pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -6,7 +6,11 @@
 pub mod keyspace;
 pub mod bucket;
 pub mod reservation;
+mod slots;
 pub mod process;
+pub mod place;
+mod call;
+mod reply;
 pub mod redis;
 mod breaker;
 mod queue;
@@ -15,6 +19,11 @@ mod by_id;
 mod pace;
 mod escrow;
 mod live;
+mod flight;
+mod flights;
+mod local;
+mod parts;
+mod asking;
 pub mod config;
 pub mod counters;
 pub mod upkeep;
@@ -22,9 +31,12 @@ mod open;
 
 #[cfg(test)]
 mod simulation_test;
+#[cfg(test)]
+mod slots_simulation_test;
 
 pub use config::Config;
 pub use counters::{Counters, Mode};
+pub use flights::Seats;
 pub use open::{open, open_each};
 pub use reservation::{Demand, Request, Reserved};
 pub use upkeep::Upkeep;
@@ -33,5 +45,5 @@ pub use upkeep::Upkeep;
 pub fn describe() {
     link::describe();
     queue::describe();
-    counters::describe();
+    local::describe();
 }

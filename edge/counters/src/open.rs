@@ -4,9 +4,10 @@
 //! one of them, since an edge starts without it.
 
 use std::{
+    fs,
     num::NonZeroUsize,
     sync::{Arc, Mutex, atomic::AtomicUsize},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lifecycle::clock::Clock;
@@ -14,15 +15,22 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     config::{Config, InvalidConfig, Store},
-    counters::{Counters, Local, Parts, Remote},
+    counters::Counters,
     escrow::Escrow,
+    flights::Flights,
     link::Link,
     live::Live,
+    local::Local,
+    parts::{Parts, Remote},
+    place::Invalid,
     process::Process,
     queue::Queue,
     redis::Server,
     upkeep::Upkeep,
 };
+
+/// What the threads of a process share.
+type Both = (Arc<Mutex<Process>>, Arc<Flights>);
 
 /// The counters of a process with one thread. See [`open_each`].
 pub fn open(
@@ -30,13 +38,14 @@ pub fn open(
     clock: Clock,
     live_edges: watch::Receiver<u32>,
 ) -> Result<(Counters, Upkeep), InvalidConfig> {
-    open_one(config, clock, live_edges, Arc::default())
+    let both = (Arc::default(), Arc::new(Flights::new()));
+    open_one(config, clock, live_edges, both)
 }
 
 /// The counters of a process with `threads` threads that each have a runtime, one pair for each.
 ///
-/// Each thread has its own connection to Redis; all share one twin, since this edge's share of a limit is the
-/// process's. `live_edges` is how many edges of this region share its Redis now; zero counts as one. Touches
+/// Each thread has its own connection to Redis; all share one twin and what is under way, since this edge's share of a limit
+/// is the process's. `live_edges` is how many edges of this region share its Redis now; zero counts as one. Touches
 /// no network: each [`Upkeep`] dials when it is run.
 pub fn open_each(
     config: &Config,
@@ -44,8 +53,8 @@ pub fn open_each(
     live_edges: &watch::Receiver<u32>,
     threads: NonZeroUsize,
 ) -> Result<Vec<(Counters, Upkeep)>, InvalidConfig> {
-    let twin: Arc<Mutex<Process>> = Arc::default();
-    let each = |_| open_one(config, clock.clone(), live_edges.clone(), Arc::clone(&twin));
+    let both: Both = (Arc::default(), Arc::new(Flights::new()));
+    let each = |_| open_one(config, clock.clone(), live_edges.clone(), both.clone());
     (0..threads.get()).map(each).collect()
 }
 
@@ -53,14 +62,12 @@ fn open_one(
     config: &Config,
     clock: Clock,
     live_edges: watch::Receiver<u32>,
-    twin: Arc<Mutex<Process>>,
+    both: Both,
 ) -> Result<(Counters, Upkeep), InvalidConfig> {
     let timeout = config.timeout()?;
     let server = match config.store {
         Store::Process => None,
-        Store::Redis => Some(
-            Server::new(config.redis_url.expose(), timeout).map_err(|_| InvalidConfig::RedisUrl)?,
-        ),
+        Store::Redis => Some(server(config, timeout)?),
     };
     let remote = server.as_ref().map(|_| Remote {
         link: Link::new(Instant::now()),
@@ -69,14 +76,16 @@ fn open_one(
         timeout,
     });
     let local = Local {
-        twin,
+        twin: both.0,
         clock,
         live_edges: remote.is_some().then_some(live_edges),
+        lease_ms: config.lease_ms,
     };
     let parts = Arc::new(Parts {
         remote,
         local,
         live: Live::default(),
+        flights: both.1,
         lease_ms: config.lease_ms,
         handles: AtomicUsize::new(0),
         gone: Notify::new(),
@@ -85,4 +94,14 @@ fn open_one(
         Counters::new(Arc::clone(&parts)),
         Upkeep::new(parts, server),
     ))
+}
+
+fn server(config: &Config, timeout: Duration) -> Result<Server, InvalidConfig> {
+    let certificates = config.redis_ca_file.as_ref().map(fs::read).transpose();
+    let certificates = certificates.map_err(|_| InvalidConfig::RedisCa)?;
+    let server = Server::new(config.redis_url.expose(), certificates.as_deref(), timeout);
+    server.map_err(|why| match why {
+        Invalid::Url => InvalidConfig::RedisUrl,
+        Invalid::Certificates => InvalidConfig::RedisCa,
+    })
 }

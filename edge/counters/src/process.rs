@@ -14,8 +14,10 @@ use policy::{
 use crate::{
     bucket::Bucket,
     reservation::{
-        CHARGED_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Settled, Settlement, Wanted,
+        CHARGED_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Saying, Settled, Settlement,
+        Slot, Wanted, signed,
     },
+    slots::Slots,
 };
 
 /// How many buckets are kept before those that are full again are swept; then twice what was left.
@@ -35,6 +37,7 @@ pub struct Process {
 struct Counts {
     /// Each with what it was last measured by, which tells when it is full again.
     buckets: HashMap<CounterId, (Bucket, Measure)>,
+    slots: Slots,
     held: HashMap<[u8; 16], Held>,
     /// Reservations and remembered charges by when they end, like `held`.
     due: BTreeSet<(u64, [u8; 16])>,
@@ -76,7 +79,8 @@ impl Process {
         }
     }
 
-    /// Holds room in every line's limit until `now_ms + lease_ms`, or in none. Lends what is wanted ahead.
+    /// Holds room in every line's limit until `now_ms + lease_ms` and takes a slot for every claim, or nothing. Lends what
+    /// is wanted ahead.
     pub fn reserve(
         &mut self,
         request: &Request,
@@ -86,9 +90,9 @@ impl Process {
     ) -> Reply<Reserved> {
         self.sweep(now_ms);
         let counts = self.organizations.entry(request.organization).or_default();
-        let before = counts.buckets.len();
+        let before = counts.kept();
         let reply = counts.reserve(request.id, wanted, lease_ms, now_ms);
-        self.buckets += counts.buckets.len() - before;
+        self.buckets += counts.kept().saturating_sub(before);
         reply
     }
 
@@ -121,6 +125,26 @@ impl Process {
             .sum()
     }
 
+    /// Takes an owner's word for how many slots are its own; tells how many are then, of each that it said.
+    pub fn hold_slots(&mut self, saying: &Saying, now_ms: u64) -> Vec<u32> {
+        let mut owned = Vec::new();
+        for (organization, said) in &saying.of {
+            let counts = self.organizations.entry(*organization).or_default();
+            owned.extend(counts.slots.hear(saying, said, now_ms));
+        }
+        owned
+    }
+
+    /// What is left of each line's limit. Takes nothing.
+    pub fn levels(&self, organization: OrganizationId, lines: &[Line], now_ms: u64) -> Vec<i64> {
+        let counts = self.organizations.get(&organization);
+        let level = |line: &Line| {
+            let bucket = counts.map(|counts| counts.bucket(line, now_ms));
+            bucket.map_or_else(|| signed(line.measure.most()), |it| it.level())
+        };
+        lines.iter().map(level).collect()
+    }
+
     /// Drops the buckets that Redis would have let expire, when there are many.
     fn sweep(&mut self, now_ms: u64) {
         if self.buckets < self.sweep_at {
@@ -131,10 +155,11 @@ impl Process {
             counts
                 .buckets
                 .retain(|_, (bucket, measure)| bucket.keep_until_ms(measure) > now_ms);
-            self.buckets += counts.buckets.len();
+            counts.slots.sweep(now_ms);
+            self.buckets += counts.kept();
         }
         self.organizations
-            .retain(|_, counts| !counts.buckets.is_empty() || !counts.held.is_empty());
+            .retain(|_, counts| counts.kept() > 0 || !counts.held.is_empty());
         self.sweep_at = BUCKETS_BEFORE_SWEEP.max(self.buckets * 2);
     }
 }
@@ -148,6 +173,11 @@ impl Default for Process {
 // === impl Counts ===
 
 impl Counts {
+    /// How many counts are kept, of levels and of slots.
+    fn kept(&self) -> usize {
+        self.buckets.len() + self.slots.len()
+    }
+
     fn reserve(
         &mut self,
         id: [u8; 16],
@@ -155,19 +185,24 @@ impl Counts {
         lease_ms: u64,
         now_ms: u64,
     ) -> Reply<Reserved> {
-        let Wanted { lines, ahead } = wanted;
+        let Wanted {
+            lines,
+            ahead,
+            claims,
+        } = wanted;
+        let slots = self.slots.offered(claims, now_ms);
         if let Some(What::Reservation(hold)) = self.held.get(&id).map(|held| &held.what) {
-            return granted(hold.iter().map(|hold| hold.remaining).collect());
+            return granted(hold.iter().map(|hold| hold.remaining).collect(), slots);
         }
         let found: Vec<Bucket> = lines.iter().map(|line| self.bucket(line, now_ms)).collect();
         if self.held.contains_key(&id) {
-            return granted(levels(&found));
+            return granted(levels(&found), slots);
         }
-        let over = match fit(lines, &found, now_ms) {
+        let over = match fit(wanted, (&found, &slots), now_ms) {
             Ok(over) => over,
             Err(value) => return Reply { value, expired: 0 },
         };
-        let lent = if over.is_empty() {
+        let lent = if over.is_empty() && claims.is_none() {
             lent(wanted, &found)
         } else {
             Vec::new()
@@ -190,7 +225,10 @@ impl Counts {
             });
         }
         let remaining = hold.iter().map(|hold| hold.remaining).collect();
-        self.hold(id, now_ms + lease_ms, What::Reservation(hold));
+        self.slots.take(claims, &slots, now_ms);
+        if !lines.is_empty() {
+            self.hold(id, now_ms + lease_ms, What::Reservation(hold));
+        }
         if let Some(ahead) = ahead.filter(|_| !lent.is_empty()) {
             let part = |(line, amount): (&Line, &i64)| Line {
                 amount: *amount,
@@ -204,6 +242,7 @@ impl Counts {
                 remaining,
                 lent,
                 over,
+                slots,
             },
             expired: self.reap(now_ms),
         }
@@ -367,17 +406,23 @@ fn lent(wanted: Wanted<'_>, found: &[Bucket]) -> Vec<i64> {
     }
 }
 
-fn granted(remaining: Vec<i64>) -> Reply<Reserved> {
+fn granted(remaining: Vec<i64>, slots: Vec<Slot>) -> Reply<Reserved> {
     let value = Reserved::Granted {
         remaining,
         lent: Vec::new(),
         over: Vec::new(),
+        slots,
     };
     Reply { value, expired: 0 }
 }
 
-/// Which of the soft lines have no room; a denial when one of the others has none.
-fn fit(lines: &[Line], found: &[Bucket], now_ms: u64) -> Result<Vec<usize>, Reserved> {
+/// Which of the soft lines and claims have no room; a denial when one of the others has none.
+fn fit(
+    wanted: Wanted<'_>,
+    (found, slots): (&[Bucket], &[Slot]),
+    now_ms: u64,
+) -> Result<Vec<usize>, Reserved> {
+    let lines = wanted.lines;
     let (mut longest, mut over) = (None, Vec::new());
     for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
         let wait_ms = bucket.wait_ms(&line.measure, line.amount.unsigned_abs(), now_ms);
@@ -387,6 +432,17 @@ fn fit(lines: &[Line], found: &[Bucket], now_ms: u64) -> Result<Vec<usize>, Rese
             longest = Some((place, wait_ms));
         }
     }
+    for (place, (claim, slot)) in wanted.claimed().iter().zip(slots).enumerate() {
+        let place = lines.len() + place;
+        if slot.granted {
+            continue;
+        }
+        if claim.soft {
+            over.push(place);
+        } else if claim.retry_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
+            longest = Some((place, claim.retry_ms));
+        }
+    }
     let Some((tightest, retry_after_ms)) = longest else {
         return Ok(over);
     };
@@ -394,6 +450,7 @@ fn fit(lines: &[Line], found: &[Bucket], now_ms: u64) -> Result<Vec<usize>, Rese
         tightest,
         retry_after_ms,
         remaining: levels(found),
+        slots: slots.to_vec(),
     })
 }
 
@@ -402,69 +459,5 @@ fn levels(buckets: &[Bucket]) -> Vec<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use policy::limit::Rate;
-
-    use super::*;
-
-    const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
-
-    fn line(limit: u8, amount: i64) -> Line {
-        let rate = Rate::new(10, 1_000, 10).unwrap();
-        Line {
-            counter: CounterId::from_bytes([limit; 16]),
-            measure: Measure::Rate(rate),
-            amount,
-            soft: false,
-        }
-    }
-
-    fn request(id: u16) -> Request {
-        let mut bytes = [0; 16];
-        bytes[..2].copy_from_slice(&id.to_be_bytes());
-        Request {
-            organization: ORGANIZATION,
-            id: bytes,
-        }
-    }
-
-    #[test]
-    fn buckets_that_are_full_again_are_swept_and_debt_is_not() {
-        let mut process = Process::new();
-        for id in 1..u16::try_from(BUCKETS_BEFORE_SWEEP).unwrap() {
-            let mut one = line(0, 1);
-            let [high, low] = id.to_be_bytes();
-            one.counter =
-                CounterId::from_bytes([high, low, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
-            process.reserve(&request(id), Wanted::now(&[one]), 1_000, 0);
-        }
-        process.reserve(&request(60_000), Wanted::now(&[line(1, 5_000)]), 1_000, 0);
-        let later = process.reserve(&request(60_001), Wanted::now(&[line(1, 1)]), 1_000, 100_000);
-        assert!(
-            matches!(later.value, Reserved::Denied { .. }),
-            "the debt was forgotten"
-        );
-        assert_eq!(process.buckets, 1);
-    }
-
-    #[test]
-    fn a_reservation_that_nobody_renews_is_charged_in_full() {
-        let mut process = Process::new();
-        process.reserve(&request(1), Wanted::now(&[line(1, 10)]), 1_000, 0);
-        assert_eq!(
-            process.renew(ORGANIZATION, &[request(1).id, request(2).id], 1_000, 900),
-            1
-        );
-        let other = process.reserve(&request(2), Wanted::now(&[line(1, 1)]), 1_000, 1_899);
-        assert_eq!(other.expired, 0, "the lease was renewed");
-        let other = process.reserve(&request(3), Wanted::now(&[line(1, 1)]), 1_000, 1_900);
-        assert_eq!(other.expired, 1);
-        let lines = vec![line(1, 0)];
-        let late = Settlement {
-            request: request(1),
-            lines,
-            charge_if_absent: false,
-        };
-        assert_eq!(process.settle(&late, 1_900).value, Settled::Nothing);
-    }
-}
+#[path = "process_test.rs"]
+mod tests;

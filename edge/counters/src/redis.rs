@@ -1,19 +1,22 @@
-//! The counters in Redis: three scripts, called over one pipelined connection.
+//! The counters in Redis: four scripts, called over one pipelined connection.
 //!
 //! Knows how a call is spelled and what a reply means; knows nothing of what to do when one fails. Every
 //! operation ends within its deadline, and no answer is invented.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use policy::{applying::Measure, id::OrganizationId};
+use policy::id::OrganizationId;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError,
-    Script, ServerErrorKind, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value,
+    aio::MultiplexedConnection,
 };
 
 use crate::{
+    call::{borrow, claim_numbers, limit_keys, limit_numbers, soft_places, time},
     keyspace,
-    reservation::{Ahead, Line, Reply, Request, Reserved, Settled, Settlement, Term, Wanted},
+    place::{Invalid, Lost, Place},
+    reply::{owned, reserved, settled},
+    reservation::{Line, Reply, Request, Reserved, Saying, Settled, Settlement, Term, Wanted},
 };
 
 /// How long a dial may take, names and TLS and all. No request waits for one.
@@ -22,6 +25,9 @@ pub const DIAL_MS_MAX: u64 = 1_000;
 /// The most reservations renewed by one call of the script, which spreads them over its stack.
 const RENEW_IDS_MAX: usize = 500;
 
+/// The most counts of slots of which one call of the script is told.
+const SLOTS_MAX: usize = 500;
+
 /// How many commands wait for the connection's task.
 // Full: the next one waits, within its deadline.
 const COMMANDS_MAX: usize = 1_024;
@@ -29,7 +35,7 @@ const COMMANDS_MAX: usize = 1_024;
 /// Where Redis is, and how to call it.
 #[derive(Clone)]
 pub struct Server {
-    client: Client,
+    place: Place,
     connection: AsyncConnectionConfig,
     scripts: Arc<Scripts>,
 }
@@ -40,10 +46,6 @@ pub struct Connection {
     connection: MultiplexedConnection,
     scripts: Arc<Scripts>,
 }
-
-/// The text was not the URL of a Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidUrl;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,7 @@ struct Scripts {
     reserve: Text,
     settle: Text,
     renew: Text,
+    slots: Text,
 }
 
 /// A script, and the hash by which Redis knows it once it is loaded.
@@ -75,18 +78,16 @@ struct Text {
 // === impl Server ===
 
 impl Server {
-    /// A Redis at `url`, of which each call may take `timeout`. Touches no network.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, InvalidUrl> {
-        let info = url.into_connection_info().map_err(|_| InvalidUrl)?;
-        // Without it a small command waits for the acknowledgement of the one before, up to 40 ms.
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(|_| InvalidUrl)?;
+    /// A Redis at `url`, of which each call may take `timeout`. `certificates` are those of the authority that signs the
+    /// server's, in PEM; without them the system's own are trusted. Touches no network.
+    pub fn new(url: &str, certificates: Option<&[u8]>, timeout: Duration) -> Result<Self, Invalid> {
+        let place = Place::read(url, certificates)?;
         let connection = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(Duration::from_millis(DIAL_MS_MAX)))
             .set_response_timeout(Some(timeout))
             .set_pipeline_buffer_size(COMMANDS_MAX);
         Ok(Self {
-            client,
+            place,
             connection,
             scripts: Arc::new(Scripts::new()),
         })
@@ -94,8 +95,8 @@ impl Server {
 
     /// Connects, loads the scripts and sees that Redis takes writes.
     pub async fn dial(&self) -> Result<Connection, Failure> {
-        let connection = self
-            .client
+        let client = self.place.now().await?;
+        let connection = client
             .get_multiplexed_async_connection_with_config(&self.connection)
             .await?;
         let connection = Connection {
@@ -113,32 +114,79 @@ impl Server {
 // === impl Connection ===
 
 impl Connection {
-    /// Holds room in every line's limit, or in none, and borrows what is wanted ahead. There must be a line.
+    /// Holds room in every line's limit and takes a slot for every claim, or nothing, and borrows what is wanted ahead.
+    /// There must be a line or a claim.
     pub async fn reserve(
         &self,
         request: &Request,
         wanted: Wanted<'_>,
         term: Term,
     ) -> Result<Reply<Reserved>, Failure> {
-        let Wanted { lines, ahead } = wanted;
-        let mut call = evalsha(&self.scripts.reserve, 2 + lines.len());
-        limit_keys(&mut call, request.organization, lines);
-        time(&mut call, term.now_ms);
-        call.arg(keyspace::hex(&request.id).as_slice())
-            .arg(term.lease_ms);
-        borrow(&mut call, ahead);
-        soft_places(&mut call, lines);
-        for (place, line) in lines.iter().enumerate() {
-            limit_numbers(&mut call, line);
-            let amount = ahead.and_then(|ahead| ahead.amounts.get(place));
-            call.arg(amount.copied().unwrap_or(0));
-        }
+        let id = keyspace::hex(&request.id);
+        let call = self.reserving((request.organization, &id), wanted, term);
         let answer = match self.once(&call).await {
             // Rare, and boxed so that every request's future does not hold room for it.
             Err(Failure::NoScript) => Box::pin(self.again(&call)).await?,
             answer => answer?,
         };
-        reserved(&integers(answer)?, lines.len()).ok_or(Failure::Garbled)
+        let counts = (wanted.lines.len(), wanted.claimed().len());
+        reserved(&integers(answer)?, counts).ok_or(Failure::Garbled)
+    }
+
+    /// What is left of every line's limit. Takes nothing: it is what [`Connection::reserve`] asks, for no request, so that
+    /// the same script answers. There must be a line.
+    pub async fn look(
+        &self,
+        organization: OrganizationId,
+        lines: &[Line],
+        now_ms: Option<u64>,
+    ) -> Result<Vec<i64>, Failure> {
+        let term = Term {
+            lease_ms: 0,
+            now_ms,
+        };
+        let call = self.reserving((organization, &[]), Wanted::now(lines), term);
+        let answer = match self.once(&call).await {
+            Err(Failure::NoScript) => self.again(&call).await?,
+            answer => answer?,
+        };
+        match reserved(&integers(answer)?, (lines.len(), 0)).map(|reply| reply.value) {
+            Some(Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) => {
+                Ok(remaining)
+            }
+            Some(Reserved::Unknown { .. }) | None => Err(Failure::Garbled),
+        }
+    }
+
+    fn reserving(
+        &self,
+        (organization, id): (OrganizationId, &[u8]),
+        wanted: Wanted<'_>,
+        term: Term,
+    ) -> Cmd {
+        let Wanted {
+            lines,
+            ahead,
+            claims,
+        } = wanted;
+        let claimed = wanted.claimed().len();
+        let mut call = evalsha(&self.scripts.reserve, 2 + lines.len() + claimed);
+        limit_keys(&mut call, organization, lines);
+        for claim in wanted.claimed() {
+            call.arg(keyspace::slots(organization, claim.counter));
+        }
+        time(&mut call, term.now_ms);
+        call.arg(id).arg(term.lease_ms);
+        borrow(&mut call, ahead);
+        soft_places(&mut call, wanted);
+        call.arg(claimed);
+        for (place, line) in lines.iter().enumerate() {
+            limit_numbers(&mut call, line);
+            let amount = ahead.and_then(|ahead| ahead.amounts.get(place));
+            call.arg(amount.copied().unwrap_or(0));
+        }
+        claim_numbers(&mut call, claims);
+        call
     }
 
     /// Settles each, in order and in one round trip. Fails as a whole when nothing came back; all may be sent
@@ -199,6 +247,43 @@ impl Connection {
         Ok(renewed)
     }
 
+    /// Says how many slots are whose, in one round trip; tells how many are then, of each that was said.
+    pub async fn hold_slots(
+        &self,
+        saying: &Saying,
+        now_ms: Option<u64>,
+    ) -> Result<Vec<u32>, Failure> {
+        let (calls, counts) = self.say(saying, now_ms);
+        let mut all = Vec::new();
+        for (answer, count) in self.all(&calls).await?.into_iter().zip(counts) {
+            let numbers = owned(&integers(answer?)?, count);
+            all.extend(numbers.ok_or(Failure::Garbled)?);
+        }
+        Ok(all)
+    }
+
+    /// The calls that say it, and of how many counts each tells.
+    fn say(&self, saying: &Saying, now_ms: Option<u64>) -> (Pipeline, Vec<usize>) {
+        let (mut calls, mut counts) = (Pipeline::new(), Vec::new());
+        for (organization, said) in &saying.of {
+            for said in said.chunks(SLOTS_MAX) {
+                let mut call = evalsha(&self.scripts.slots, said.len());
+                for it in said {
+                    call.arg(keyspace::slots(*organization, it.counter));
+                }
+                time(&mut call, now_ms);
+                call.arg(keyspace::hex(&saying.owner).as_slice())
+                    .arg(saying.turn);
+                for it in said {
+                    call.arg(it.number).arg(u8::from(it.at_least));
+                }
+                calls.add_command(call);
+                counts.push(said.len());
+            }
+        }
+        (calls, counts)
+    }
+
     async fn again(&self, command: &Cmd) -> Result<Value, Failure> {
         self.load().await?;
         self.once(command).await
@@ -240,6 +325,7 @@ impl Connection {
             &self.scripts.reserve,
             &self.scripts.settle,
             &self.scripts.renew,
+            &self.scripts.slots,
         ] {
             calls.cmd("SCRIPT").arg("LOAD").arg(script.text);
         }
@@ -267,6 +353,10 @@ impl Scripts {
                 include_str!("lua/bucket.lua"),
                 include_str!("lua/renew.lua")
             )),
+            slots: Text::new(concat!(
+                include_str!("lua/bucket.lua"),
+                include_str!("lua/slots.lua")
+            )),
         }
     }
 }
@@ -287,57 +377,6 @@ fn evalsha(script: &Text, keys: usize) -> Cmd {
     let mut call = Cmd::with_capacity(6 + 5 * keys, 128 * keys + 128);
     call.arg("EVALSHA").arg(&script.sha1).arg(keys);
     call
-}
-
-fn limit_keys(call: &mut Cmd, organization: OrganizationId, lines: &[Line]) {
-    call.arg(keyspace::held(organization))
-        .arg(keyspace::due(organization));
-    for line in lines {
-        call.arg(keyspace::count(organization, line.counter));
-    }
-}
-
-fn limit_numbers(call: &mut Cmd, line: &Line) {
-    match line.measure {
-        Measure::Rate(rate) => call
-            .arg(rate.amount())
-            .arg(rate.window_ms())
-            .arg(rate.burst()),
-        Measure::Quota { amount, span } => call
-            .arg(amount)
-            .arg(format!(
-                "{}:{}:{}",
-                span.before_ms, span.from_ms, span.to_ms
-            ))
-            .arg(amount),
-    };
-    call.arg(line.amount);
-}
-
-fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
-    match ahead {
-        Some(ahead) => call
-            .arg(keyspace::hex(&ahead.loan).as_slice())
-            .arg(ahead.term_ms),
-        None => call.arg("").arg(0),
-    };
-}
-
-/// One digit for each line, 1 for those that only warn; nothing where none does.
-fn soft_places(call: &mut Cmd, lines: &[Line]) {
-    if lines.iter().any(|line| line.soft) {
-        let digit = |line: &Line| if line.soft { '1' } else { '0' };
-        call.arg(lines.iter().map(digit).collect::<String>());
-    } else {
-        call.arg("");
-    }
-}
-
-fn time(call: &mut Cmd, now_ms: Option<u64>) {
-    match now_ms {
-        Some(now_ms) => call.arg(now_ms),
-        None => call.arg(""),
-    };
 }
 
 fn checked(answer: Value) -> Result<Value, Failure> {
@@ -361,56 +400,6 @@ fn integers(answer: Value) -> Result<Vec<i64>, Failure> {
     values.into_iter().map(integer).collect()
 }
 
-fn reserved(reply: &[i64], limits: usize) -> Option<Reply<Reserved>> {
-    let (value, expired) = match reply {
-        [1, expired, levels @ ..] => {
-            let (remaining, lent) = levels.split_at_checked(limits)?;
-            let granted = Reserved::Granted {
-                remaining: remaining.to_vec(),
-                lent: lent.to_vec(),
-                over: Vec::new(),
-            };
-            (granted, *expired)
-        }
-        [2, expired, levels @ ..] => {
-            let (remaining, over) = levels.split_at_checked(limits)?;
-            let over = over.iter().map(|place| usize::try_from(*place).ok());
-            let granted = Reserved::Granted {
-                remaining: remaining.to_vec(),
-                lent: Vec::new(),
-                over: over.collect::<Option<_>>()?,
-            };
-            (granted, *expired)
-        }
-        [0, expired, tightest, retry_after_ms, remaining @ ..] => {
-            let denied = Reserved::Denied {
-                tightest: usize::try_from(*tightest).ok()?,
-                retry_after_ms: u64::try_from(*retry_after_ms).ok()?,
-                remaining: remaining.to_vec(),
-            };
-            (denied, *expired)
-        }
-        _ => return None,
-    };
-    Some(Reply {
-        value,
-        expired: u64::try_from(expired).ok()?,
-    })
-}
-
-fn settled(reply: &[i64]) -> Option<Reply<Settled>> {
-    let (value, expired) = match reply {
-        [2, expired] => (Settled::Released, expired),
-        [1, expired] => (Settled::Charged, expired),
-        [0, expired] => (Settled::Nothing, expired),
-        _ => return None,
-    };
-    Some(Reply {
-        value,
-        expired: u64::try_from(*expired).ok()?,
-    })
-}
-
 // === impl Failure ===
 
 impl From<RedisError> for Failure {
@@ -430,6 +419,15 @@ impl From<RedisError> for Failure {
     }
 }
 
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Asking(error) => error.into(),
+            Lost::Unknown => Self::Refused("no such primary".to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -443,12 +441,3 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-impl fmt::Display for InvalidUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the text, which may hold a password.
-        f.write_str("not the URL of a redis, such as redis://127.0.0.1:6379/0")
-    }
-}
-
-impl std::error::Error for InvalidUrl {}

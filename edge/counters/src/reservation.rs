@@ -3,7 +3,7 @@
 //! Knows nothing of where counts are kept. A reservation is settled at most once, whoever keeps it.
 
 use policy::{
-    applying::{Applied, Measure},
+    applying::{Applied, Count, Measure},
     id::{CounterId, OrganizationId},
     limit::{Mode, Rate, UNITS_MAX},
 };
@@ -20,6 +20,9 @@ pub const LEASE_MS_MAX: u64 = 600_000;
 
 /// The longest loan, in milliseconds. A bucket is kept for longer, so that it never forgets what it has lent.
 pub const LOAN_MS_MAX: u64 = 30_000;
+
+/// How long a process's claim of slots stands without being written again, in milliseconds.
+pub const SLOTS_TERM_MS: u64 = 15_000;
 
 /// A request that asks for room. Its id must never come back for another request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +53,8 @@ pub enum Reserved {
         lent: Vec<i64>,
         /// The soft ones that had no room, by their places; nothing was taken of them.
         over: Vec<usize>,
+        /// What became of each claim, in order.
+        slots: Vec<Slot>,
     },
     /// Nobody can tell, and one of the limits admits nothing then. Nothing was written.
     Unknown {
@@ -64,7 +69,77 @@ pub enum Reserved {
         retry_after_ms: u64,
         /// What is left of each demand's limit, in order.
         remaining: Vec<i64>,
+        /// What there is of each claim, in order.
+        slots: Vec<Slot>,
     },
+}
+
+/// What a process claims of counts of slots. It owns one field of each count, which says how many are its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Claims<'a> {
+    /// Whose fields; sixteen bytes that are another process's never, nor this one's after a restart.
+    pub owner: [u8; 16],
+    /// Grows with all that this owner says, so that what comes late takes nothing back. Below 2^53.
+    pub turn: u64,
+    /// The counts.
+    pub each: &'a [Claim],
+}
+
+/// One count's part of [`Claims`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// Which count.
+    pub counter: CounterId,
+    /// How many slots there are for all.
+    pub amount: u64,
+    /// What its owner said last that are its own, and in which turn: where nothing that was said later has come, it is so
+    /// many, although that word itself may be on its way still.
+    pub known: (u32, u64),
+    /// How many of its owner's requests have one already, whatever the count says.
+    pub base: u32,
+    /// How many more it must have now: one, or none where it has one to spare.
+    pub more: u32,
+    /// How many it would like beyond that, so that later requests need not ask.
+    pub spare: u32,
+    /// What a refusal says of when to ask again, in milliseconds. Not zero.
+    pub retry_ms: u64,
+    /// As in [`Line`].
+    pub soft: bool,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Whether there was room.
+    pub granted: bool,
+    /// How many it has got beyond what it needed.
+    pub spare: u32,
+    /// How many are its owner's now; of a denial, where there was room, how many would be.
+    pub own: u32,
+    /// How many are others'.
+    pub others: u64,
+}
+
+/// What an owner says of one of its counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// Which count.
+    pub counter: CounterId,
+    /// How many are its own.
+    pub number: u32,
+    /// Whether it may be more, because claims are on their way.
+    pub at_least: bool,
+}
+
+/// All that an owner says at once of counts of slots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Saying {
+    /// As in [`Claims`].
+    pub owner: [u8; 16],
+    /// As in [`Claims`].
+    pub turn: u64,
+    /// The counts, by organization.
+    pub of: Vec<(OrganizationId, Vec<Said>)>,
 }
 
 /// One count's part of a reservation or of a settlement.
@@ -99,8 +174,10 @@ pub struct Ahead {
 pub struct Wanted<'a> {
     /// For the request itself.
     pub lines: &'a [Line],
-    /// For those that come after it.
+    /// For those that come after it. Nothing is lent where there are claims.
     pub ahead: Option<&'a Ahead>,
+    /// Of slots.
+    pub claims: Option<&'a Claims<'a>>,
 }
 
 /// How a call is timed.
@@ -147,14 +224,39 @@ pub struct Reply<T> {
 // === impl Demand ===
 
 impl Demand {
-    /// The same as one line of a reservation.
-    pub fn line(&self) -> Line {
-        Line {
+    /// The same as one line of a reservation; `None` when it is for a slot.
+    pub fn line(&self) -> Option<Line> {
+        let Count::Level(measure) = self.applied.count else {
+            return None;
+        };
+        Some(Line {
             counter: self.applied.counter,
-            measure: self.applied.measure,
+            measure,
             amount: signed(self.amount),
-            soft: self.applied.limit.terms.mode != Mode::Hard,
-        }
+            soft: self.is_soft(),
+        })
+    }
+
+    /// The same as a claim of one slot, by whom has none yet; `None` when it is for something else.
+    pub fn claim(&self) -> Option<Claim> {
+        let Count::Slots(amount) = self.applied.count else {
+            return None;
+        };
+        Some(Claim {
+            counter: self.applied.counter,
+            amount,
+            known: (0, 0),
+            base: 0,
+            more: 1,
+            spare: 0,
+            retry_ms: 1,
+            soft: self.is_soft(),
+        })
+    }
+
+    /// Whether it only warns or watches.
+    pub(crate) fn is_soft(&self) -> bool {
+        self.applied.limit.terms.mode != Mode::Hard
     }
 }
 
@@ -166,9 +268,42 @@ pub(crate) fn signed(amount: u64) -> i64 {
 // === impl Wanted ===
 
 impl<'a> Wanted<'a> {
-    /// Nothing ahead.
+    /// Nothing ahead, and no slots.
     pub const fn now(lines: &'a [Line]) -> Self {
-        Self { lines, ahead: None }
+        Self {
+            lines,
+            ahead: None,
+            claims: None,
+        }
+    }
+}
+
+impl Wanted<'_> {
+    /// What is claimed of slots.
+    pub(crate) const fn claimed(&self) -> &[Claim] {
+        match self.claims {
+            Some(claims) => claims.each,
+            None => &[],
+        }
+    }
+}
+
+// === impl Saying ===
+
+impl Saying {
+    /// Whether nothing is said.
+    pub const fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    /// One edge's part of the slots, when `edges` share them: rounded down, so that all together are no more than there
+    /// are; but one at least, so that a small limit does not vanish.
+    pub fn share(&self, edges: u32) -> u64 {
+        (self.amount / u64::from(edges.max(1))).max(1)
     }
 }
 
@@ -198,6 +333,24 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_shares_of_all_edges_are_no_more_slots_than_there_are_or_one_for_each() {
+        for (amount, edges) in [(10, 3), (64, 64), (3, 7), (1_000_000, 999), (5, 0)] {
+            let claim = Claim {
+                counter: CounterId::from_bytes([1; 16]),
+                amount,
+                known: (0, 0),
+                base: 0,
+                more: 1,
+                spare: 0,
+                retry_ms: 1,
+                soft: false,
+            };
+            let all = claim.share(edges) * u64::from(edges.max(1));
+            assert!(all <= amount.max(u64::from(edges)), "{amount} over {edges}");
+        }
+    }
 
     #[test]
     fn the_shares_of_all_edges_exceed_a_rate_by_less_than_one_unit_for_each() {

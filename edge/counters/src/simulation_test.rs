@@ -225,6 +225,7 @@ impl World {
         let wanted = Wanted {
             lines: &lines,
             ahead: ahead.as_ref(),
+            claims: None,
         };
         let fate = self.random.u32(0..20);
         let mut answer = (fate > 0).then(|| self.keeper_reserves(&request, wanted));
@@ -366,6 +367,7 @@ impl World {
         let asked = Wanted {
             lines: &wanted.lines[..skipped],
             ahead: amounts.as_ref(),
+            claims: None,
         };
         let reply = self.keeper.reserve(request, asked, LEASE_MS, self.now_ms);
         let (mut value, mut reaps) = (reply.value, false);

@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 use crate::{
-    counters::{Parts, Remote, expired},
+    local::expired,
+    parts::{Parts, Remote},
     queue::lost,
     redis::{Connection, Failure, Server},
     reservation::{Settlement, Term},
@@ -30,6 +31,9 @@ const RESEND_AFTER: Duration = Duration::from_millis(200);
 
 /// How often it is looked whether a loan is over.
 const SWEEP: Duration = Duration::from_millis(100);
+
+/// How often all counts of slots are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long the upkeep waits, once the drain is over, for requests that are being cut to settle.
 const LAST: Duration = Duration::from_secs(1);
@@ -49,6 +53,7 @@ struct Agenda {
     dial: Instant,
     send: Instant,
     sweep: Instant,
+    look: Instant,
 }
 
 // === impl Upkeep ===
@@ -77,6 +82,7 @@ impl Upkeep {
         let parts = Arc::clone(&self.parts);
         let Some(remote) = &parts.remote else { return };
         sweep(remote, true);
+        self.say_slots(true).await;
         if let Some(clear) = remote.link.clear_now()
             && let Err(failure) = self.send(&clear.connection).await
         {
@@ -97,6 +103,7 @@ impl Upkeep {
             dial: now,
             send: now,
             sweep: now,
+            look: now,
         };
         loop {
             if let Some(remote) = &parts.remote {
@@ -107,6 +114,11 @@ impl Upkeep {
                 }
                 self.tend(remote, &mut agenda).await;
             }
+            let all = Instant::now() >= agenda.look;
+            if all {
+                agenda.look = Instant::now() + LOOK;
+            }
+            self.say_slots(all).await;
             if Instant::now() >= agenda.renew {
                 agenda.renew = Instant::now() + self.third_of_a_lease();
                 self.renew().await;
@@ -122,6 +134,7 @@ impl Upkeep {
             };
             tokio::select! {
                 () = bell => {}
+                () = parts.flights.bell.notified() => {}
                 () = parts.gone.notified() => {}
                 () = sleep_until(self.next(&agenda)) => {}
             }
@@ -159,6 +172,8 @@ impl Upkeep {
         };
         let connection = server.dial().await?;
         self.send(&connection).await?;
+        self.parts.flights.forgotten();
+        self.say_slots_to(&connection, true).await?;
         Ok(connection)
     }
 
@@ -203,6 +218,43 @@ impl Upkeep {
                 return Err(failure);
             }
         }
+    }
+
+    /// Says how many slots of each count are this process's, where that has changed; with `all`, also where it was not said
+    /// for long.
+    async fn say_slots(&self, all: bool) {
+        let parts = &*self.parts;
+        if parts.flights.is_empty() {
+            return;
+        }
+        let now = std::time::Instant::now();
+        let Some(remote) = &parts.remote else {
+            let saying = parts.flights.due(all, now);
+            let now_ms = parts.local.clock.now_ms();
+            let heard = parts.local.twin().hold_slots(&saying, now_ms);
+            return parts.flights.said(&saying, &heard, now);
+        };
+        let Some(clear) = remote.link.clear_now() else {
+            return;
+        };
+        match self.say_slots_to(&clear.connection, all).await {
+            Ok(true) => remote.link.answered(),
+            Ok(false) => {}
+            Err(failure) => remote.link.failed(&clear, &failure),
+        }
+    }
+
+    /// The same over this connection; whether there was anything to say.
+    async fn say_slots_to(&self, connection: &Connection, all: bool) -> Result<bool, Failure> {
+        let flights = &self.parts.flights;
+        let now = std::time::Instant::now();
+        let saying = flights.due(all, now);
+        if saying.is_empty() {
+            return Ok(false);
+        }
+        let heard = connection.hold_slots(&saying, None).await?;
+        flights.said(&saying, &heard, now);
+        Ok(true)
     }
 
     /// Renews every lease of this thread. A lease that is missed now has two more chances.
@@ -251,6 +303,9 @@ impl Upkeep {
 
     fn next(&self, agenda: &Agenda) -> Instant {
         let mut next = agenda.renew;
+        if !self.parts.flights.is_empty() {
+            next = next.min(agenda.look);
+        }
         if let Some(remote) = &self.parts.remote {
             if remote.link.clear_now().is_none() {
                 next = next.min(agenda.dial);

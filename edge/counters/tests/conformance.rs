@@ -88,6 +88,7 @@ async fn a_denial_writes_nothing_at_all() {
         tightest: 1,
         retry_after_ms: 1_000,
         remaining: vec![100, 0],
+        slots: Vec::new(),
     };
     assert_eq!(denied.value, expected);
     assert_eq!(before, writes());
@@ -112,6 +113,45 @@ async fn a_key_lives_until_its_bucket_is_full_again() {
         let key = String::from_utf8(key).unwrap();
         assert_about(ttl_ms(&server, &key), 3_600_000);
     }
+}
+
+#[tokio::test]
+async fn looking_tells_what_is_left_and_writes_nothing() {
+    let server = RedisServer::start();
+    let redis = dial(&server).await;
+    let mut twin = Process::new();
+    let asked = [
+        line(1, 100, 1_000, 100, 30),
+        line(2, 1, 3_600_000, 10, 10),
+        Line {
+            soft: true,
+            ..line(3, 1, 3_600_000, 5, 9)
+        },
+    ];
+    reserve(&redis, 1, &asked[..2], NOON_MS).await;
+    twin.reserve(&request(1), Wanted::now(&asked[..2]), 30_000, NOON_MS);
+    let before = written(&server);
+    for later_ms in [0, 100, 3_600_000] {
+        let now_ms = NOON_MS + later_ms;
+        let there = redis.look(ORGANIZATION, &asked, Some(now_ms)).await;
+        let here = twin.levels(ORGANIZATION, &asked, now_ms);
+        assert_eq!(there, Ok(here.clone()), "{later_ms} ms later");
+        let expected = match later_ms {
+            0 => [70, 0, 5],
+            100 => [80, 0, 5],
+            _ => [100, 1, 5],
+        };
+        assert_eq!(here, expected);
+    }
+    assert_eq!(written(&server), before, "nothing was written");
+}
+
+/// How often Redis was written to.
+fn written(server: &RedisServer) -> String {
+    let told = server.ask("INFO persistence").expect("an answer");
+    let mut lines = told.lines();
+    let line = lines.find(|line| line.starts_with("rdb_changes_since_last_save"));
+    line.expect("redis counts them").to_owned()
 }
 
 #[tokio::test]
@@ -309,7 +349,7 @@ impl Seen {
 }
 
 async fn dial(server: &RedisServer) -> Connection {
-    let server = Server::new(&server.url(), Duration::from_secs(5)).expect("a URL");
+    let server = Server::new(&server.url(), None, Duration::from_secs(5)).expect("a URL");
     server.dial().await.expect("a redis that answers")
 }
 
@@ -389,7 +429,10 @@ async fn reserve(redis: &Connection, id: u64, lines: &[Line], now_ms: u64) -> Re
 }
 
 fn wanted<'a>(lines: &'a [Line], ahead: Option<&'a Ahead>) -> Wanted<'a> {
-    Wanted { lines, ahead }
+    Wanted {
+        ahead,
+        ..Wanted::now(lines)
+    }
 }
 
 fn granted(reply: &Reply<Reserved>) -> Option<Vec<i64>> {

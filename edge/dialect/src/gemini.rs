@@ -30,6 +30,7 @@ mod candidate;
 pub mod answer;
 pub mod error;
 mod incoming;
+mod plain;
 mod progress;
 pub mod decoder;
 mod chunk;

@@ -27,6 +27,8 @@ mod reader;
 pub mod decoder;
 mod teller;
 mod open;
+mod closing;
+mod kept;
 pub mod encoder;
 
 pub use self::target::Target;

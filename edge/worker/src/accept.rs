@@ -5,15 +5,16 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
+use ipnet::IpNet;
 use lifecycle::listen::{self, CannotListen};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::TcpStream,
@@ -50,6 +51,10 @@ pub struct Config {
     /// How long a request's head may take, and how long a connection may stay idle, in milliseconds. Default
     /// 75,000: longer than the load balancers and SDKs before us keep a connection.
     pub head_timeout_ms: u64,
+    /// The proxies before us, as ranges of addresses: when one of them connects, the client's address is what it says in
+    /// `X-Forwarded-For`. Nobody else is believed. Default none.
+    #[serde(deserialize_with = "ranges")]
+    pub trusted_proxies: Vec<IpNet>,
     /// The longest body of a request that is passed through, in bytes. It is not held, but passed on as it comes.
     /// Default 1 GiB.
     pub passthrough_bytes_max: u64,
@@ -71,8 +76,19 @@ pub struct Accept {
 pub struct Accepted {
     /// The connection.
     pub stream: TcpStream,
+    /// Who connected.
+    pub peer: IpAddr,
     /// Held as long as the connection lives.
     pub place: OwnedSemaphorePermit,
+}
+
+fn ranges<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let ranges = texts.iter().map(|text| {
+        policy::scope::range(text)
+            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no range of addresses")))
+    });
+    ranges.collect()
 }
 
 /// One listener for each core, all on one address. Port 0 means: any free one, the same for all.
@@ -135,6 +151,7 @@ impl Default for Config {
             bodies_bytes_max: 256 << 20,
             head_bytes_max: 32 << 10,
             head_timeout_ms: 75_000,
+            trusted_proxies: Vec::new(),
             passthrough_bytes_max: 1 << 30,
             socket_message_bytes_max: 32 << 20,
             body_timeout_ms: 60_000,
@@ -169,8 +186,13 @@ impl Accept {
     pub async fn next(&self) -> io::Result<Accepted> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(io::Error::other)?;
-        let (stream, _) = self.listener.accept().await?;
-        Ok(Accepted { stream, place })
+        let (stream, peer) = self.listener.accept().await?;
+        let peer = peer.ip();
+        Ok(Accepted {
+            stream,
+            peer,
+            place,
+        })
     }
 
     /// Closes the door. What the kernel has taken already is let in first, because it would be reset otherwise.
@@ -180,14 +202,19 @@ impl Accept {
         let Ok(listener) = self.listener.into_std() else {
             return last;
         };
-        while let Ok((stream, _)) = listener.accept() {
+        while let Ok((stream, peer)) = listener.accept() {
+            let peer = peer.ip();
             let made = stream
                 .set_nonblocking(true)
                 .and_then(|()| TcpStream::from_std(stream));
             // Full: the connection is closed.
             let place = Arc::clone(&self.places).try_acquire_owned();
             if let (Ok(stream), Ok(place)) = (made, place) {
-                last.push(Accepted { stream, place });
+                last.push(Accepted {
+                    stream,
+                    peer,
+                    place,
+                });
             }
         }
         last

@@ -12,7 +12,7 @@ use counters::Counters;
 use dialect::request::Endpoint;
 use policy::{
     applying::{Applied, Asking},
-    id::{ModelId, ProviderId},
+    id::{ModelId, OrganizationId, ProviderId},
     key::Key,
     limit::Unit,
     rules::Rules,
@@ -86,10 +86,7 @@ impl Admit {
         arrival: &Arrival,
         request: &Request,
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
-        let guess = Guess {
-            input: request.input_tokens_estimate(),
-            output: self.output_tokens(request),
-        };
+        let guess = self.guess(request);
         let key = plan.grant().caller().key();
         self.reserve(limits, key, arrival, guess)
     }
@@ -123,6 +120,15 @@ impl Admit {
         let mut hold = Hold::new(self.counters.clone(), request, limits, guess);
         hold.reserve(now_ms).await?;
         Ok(hold)
+    }
+
+    /// What is left of these limits, in order, where that is told, and who says so. Takes nothing.
+    pub async fn look(
+        &self,
+        organization: OrganizationId,
+        limits: &[Applied],
+    ) -> (Vec<Option<i64>>, counters::Mode) {
+        self.counters.look(organization, limits).await
     }
 
     /// Output tokens to reserve where nothing says how many there may be.
@@ -164,6 +170,14 @@ impl Admit {
         }
     }
 
+    /// What the request will probably use.
+    pub fn guess(&self, request: &Request) -> Guess {
+        Guess {
+            input: request.input_tokens_estimate(),
+            output: self.output_tokens(request),
+        }
+    }
+
     /// The most output tokens that a client asked for, or a guess; none where nothing is generated.
     fn output_tokens(&self, request: &Request) -> u64 {
         let endpoint = request.endpoint();
@@ -181,13 +195,24 @@ impl Admit {
 /// Every limit that counts what the plan uses.
 pub fn limits(rules: &Rules, plan: &Plan, end_user: &str, now_ms: u64) -> Limits {
     let key = plan.grant().caller().key();
-    let asking = asking(key, Some(plan.grant().model().id), now_ms);
+    let whose = (&**key, plan.grant().model().id, end_user);
+    let candidates = plan.candidates().iter();
+    limits_named(rules, whose, candidates.map(|it| it.provider().id), now_ms)
+}
+
+/// Every limit that counts what a key uses of a model for an end user, where one of these providers serves it. Requests ask
+/// here, and so does whoever explains limits.
+pub fn limits_named(
+    rules: &Rules,
+    (key, model, end_user): (&Key, ModelId, &str),
+    providers: impl Iterator<Item = ProviderId>,
+    now_ms: u64,
+) -> Limits {
     let asking = Asking {
         end_user: Some(end_user),
-        ..asking
+        ..asking(key, Some(model), now_ms)
     };
-    let candidates = plan.candidates().iter();
-    limits_of(rules, &asking, candidates.map(|it| it.provider().id))
+    limits_of(rules, &asking, providers)
 }
 
 /// Every limit that counts what a key uses where one of these providers is asked for what is not read. It names no end
@@ -213,7 +238,9 @@ pub fn limits_going_on(
     if rules.asks_provider(key.organization) {
         limits.extend(rules.limits_at(&asking, provider));
     }
-    limits.retain(|applied| applied.limit.unit != Unit::Requests);
+    // It is one request still, and has its slots.
+    let goes_on = |unit| !matches!(unit, Unit::Requests | Unit::ConcurrentRequests);
+    limits.retain(|applied| goes_on(applied.limit.unit));
     limits
 }
 
@@ -241,6 +268,17 @@ fn limits_of(
     Limits {
         all: rules.limits(asking),
         at_providers,
+    }
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// All of them; those that ask who serves with each provider that may.
+    pub fn each(&self) -> impl Iterator<Item = (Option<ProviderId>, &Applied)> {
+        let whoever = self.all.iter().map(|applied| (None, applied));
+        let there = self.at_providers.iter().flat_map(AtProvider::each);
+        whoever.chain(there.map(|(provider, applied)| (Some(provider), applied)))
     }
 }
 

@@ -3,9 +3,15 @@
 //! Pure, given the rules. A model that does not exist and one that the key may not use are the same refusal,
 //! so that nobody can learn the names of others' models.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
-use policy::{model::Model, provider::Provider, rules::Rules};
+use policy::{
+    id::{ModelId, ProviderId},
+    key::Key,
+    model::Model,
+    provider::Provider,
+    rules::Rules,
+};
 
 use crate::identify::Caller;
 
@@ -16,11 +22,82 @@ pub struct Grant {
     model: Arc<Model>,
 }
 
-/// There is no such model for this caller. The name is the client's own.
+/// What lasts, such as a socket, so that it can be asked again whether it may.
+#[derive(Debug, Clone, Copy)]
+pub struct UnderWay {
+    /// From where it came; `None` when that could not be told.
+    pub client: Option<IpAddr>,
+    /// The word for what was asked.
+    pub word: &'static str,
+    /// The model, where there is one, and the provider that serve it.
+    pub serving: (Option<ModelId>, ProviderId),
+}
+
+/// Why the caller may not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What the client asked for.
-    pub model: String,
+pub enum Refusal {
+    /// There is no such model for this caller. The name is the client's own.
+    Model(String),
+    /// The key is held to other endpoints.
+    Endpoint,
+    /// The key is held to other addresses.
+    Address,
+    /// The key is held to other providers.
+    Provider,
+    /// The request is expected to use more tokens than the key may with one.
+    TooLarge {
+        /// How many it is expected to use.
+        tokens: u64,
+        /// How many it may.
+        max: u64,
+    },
+}
+
+/// Whether a key may be used for what this word means from there, whatever the model. Costs one without a scope nothing.
+pub fn enter(key: &Key, client: Option<IpAddr>, word: &str) -> Result<(), Refusal> {
+    let Some(scope) = key.scope.as_deref() else {
+        return Ok(());
+    };
+    if !scope.takes_address(client) {
+        return Err(Refusal::Address);
+    }
+    if !scope.takes_endpoint(word) {
+        return Err(Refusal::Endpoint);
+    }
+    Ok(())
+}
+
+/// Whether a key may still be used for what is under way with it: it was let in by what the key was held to before.
+pub fn remain(rules: &Rules, key: &Key, under_way: &UnderWay) -> Result<(), Refusal> {
+    enter(key, under_way.client, under_way.word)?;
+    let (model, provider) = under_way.serving;
+    let scope = key.scope.as_deref();
+    if scope.is_some_and(|it| !it.takes_provider(provider)) {
+        return Err(Refusal::Provider);
+    }
+    if key.takes_all_models() {
+        return Ok(());
+    }
+    // What is passed through to a provider could be for any model.
+    let mut models = rules.models(key.organization);
+    let model = models.find(|it| Some(it.id) == model);
+    if model.is_some_and(|it| key.takes_model(it)) {
+        return Ok(());
+    }
+    Err(Refusal::Model(String::new()))
+}
+
+/// Whether the caller may use so much at once; `tokens` is asked only of a key that is held to a number.
+pub fn weigh(caller: &Caller, tokens: impl FnOnce() -> u64) -> Result<(), Refusal> {
+    let scope = caller.key().scope.as_deref();
+    let Some(max) = scope.and_then(|it| it.request_tokens_max) else {
+        return Ok(());
+    };
+    let tokens = tokens();
+    if tokens > max {
+        return Err(Refusal::TooLarge { tokens, max });
+    }
+    Ok(())
 }
 
 /// The caller may not pass anything through to a provider of this name.
@@ -28,10 +105,16 @@ pub struct Refusal {
 pub struct Closed;
 
 /// The provider of this name, if its operators let requests be passed through to it and the caller may do that. A key
-/// that is held to some models may not: which of them a path of the provider's would reach is not known.
+/// that is held to some models, by name or by pattern, may not: which of them a path of the provider's would reach is
+/// not known.
 pub fn passage(rules: &Rules, caller: &Caller, name: &str) -> Result<Arc<Provider>, Closed> {
-    let provider = rules.provider_named(caller.key().organization, name);
-    let open = provider.filter(|it| it.passthrough && caller.key().models.is_empty());
+    let key = caller.key();
+    let provider = rules.provider_named(key.organization, name);
+    let goes_there = |it: &Provider| {
+        let scope = key.scope.as_deref();
+        scope.is_none_or(|scope| scope.takes_provider(it.id))
+    };
+    let open = provider.filter(|it| it.passthrough && key.takes_all_models() && goes_there(it));
     open.map(Arc::clone).ok_or(Closed)
 }
 
@@ -43,9 +126,7 @@ pub fn grant(rules: &Rules, caller: Caller, name: &str) -> Result<Grant, Refusal
             model: Arc::clone(model),
             caller,
         }),
-        None => Err(Refusal {
-            model: name.to_owned(),
-        }),
+        None => Err(Refusal::Model(name.to_owned())),
     }
 }
 
@@ -60,8 +141,7 @@ pub fn models(rules: &Rules, caller: &Caller) -> Vec<Arc<Model>> {
 }
 
 fn is_usable(caller: &Caller, model: &Model) -> bool {
-    let models = &caller.key().models;
-    model.stable.is_some() && (models.is_empty() || models.contains(&model.id))
+    model.stable.is_some() && caller.key().takes_model(model)
 }
 
 // === impl Grant ===
@@ -83,7 +163,8 @@ impl Grant {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "there is no such provider, it is not open for passing through, or the key is held to models",
+            "there is no such provider, it is not open for passing through, or the key is held to models or to other \
+             providers",
         )
     }
 }
@@ -94,7 +175,17 @@ impl std::error::Error for Closed {}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the model does not exist, or the key may not use it")
+        match self {
+            Self::Model(_) => f.write_str("the model does not exist, or the key may not use it"),
+            Self::Endpoint => f.write_str("the key may not be used for this endpoint"),
+            Self::Address => f.write_str("the key may not be used from this address"),
+            Self::Provider => f.write_str("the key may not be used with this provider"),
+            Self::TooLarge { tokens, max } => write!(
+                f,
+                "the request may use {tokens} tokens and the key at most {max} with one: shorten it, or lower the \
+                 most output that it asks for"
+            ),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod guard;
 pub mod origin;
+pub mod config;
 pub mod dial;
 pub mod line;
 pub mod pool;
@@ -20,35 +21,38 @@ pub mod retries;
 pub mod retry_after;
 pub mod exchange;
 pub mod failure;
+mod turns;
 pub mod message;
 mod presenting;
 pub mod hearing;
 pub mod telling;
 
 use std::{
-    cell::RefCell, collections::HashMap, convert::Infallible, path::PathBuf, rc::Rc, sync::Arc,
-    task::Context, time::Duration,
+    cell::RefCell, collections::HashMap, convert::Infallible, rc::Rc, sync::Arc, task::Context,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use dialect::neutral::Dropped;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use http_body_util::Full;
-use ipnet::IpNet;
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use shaping::Lanes;
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
     admit::attempts::Attempts,
+    elsewhere::Elsewhere,
     in_force::{InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
     route::{Candidate, Plan},
-    translate::{self, Way},
+    translate::{self, Outgoing, Way},
 };
+
+pub use self::config::Config;
 
 use self::{
     answer::Answer,
@@ -71,38 +75,8 @@ use self::{
 // Full: all are forgotten, and taken apart anew when they are needed.
 const ORIGINS_MAX: usize = 4_096;
 
-/// The section `[upstream]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// Ranges beyond the public internet that providers may stand in, such as `10.0.0.0/8`. Default none. The
-    /// addresses of cloud metadata services stay closed.
-    #[serde(deserialize_with = "ranges")]
-    pub private_ranges: Vec<IpNet>,
-    /// From resolving a provider's name to the end of the TLS handshake, in milliseconds. Default 5,000.
-    pub connect_timeout_ms: u64,
-    /// From sending a request to the head of its answer, and to the first that is generated of one that is streamed, in
-    /// milliseconds. Default 600,000: an answer that is not streamed may take as long as its generation.
-    pub first_byte_timeout_ms: u64,
-    /// How long a stream is held in which the provider only says that it is alive, in milliseconds from sending the
-    /// request. What comes after that goes to the client, and the request to no other target any more. Default 30,000.
-    pub hold_timeout_ms: u64,
-    /// How long a provider may say nothing in the middle of an answer, in milliseconds. Default 300,000.
-    pub idle_timeout_ms: u64,
-    /// How long a request may take from its arrival, in milliseconds. Default 3,600,000.
-    pub total_timeout_ms: u64,
-    /// How many connections to each origin each core keeps at rest. Default 64.
-    pub idle_connections_max: usize,
-    /// How long the exchange of a credential for a token may take, in milliseconds. Default 10,000.
-    pub token_timeout_ms: u64,
-    /// Folders whose files may be read where a provider's credential names one that proves who this edge is, such as
-    /// `/var/run/secrets/tokens`. Default none.
-    pub token_folders: Vec<PathBuf>,
-    /// The origins of providers to which this machine's own identity may be presented, which Google's metadata server
-    /// gives, such as `https://us-central1-aiplatform.googleapis.com`. Default none.
-    #[serde(deserialize_with = "origins")]
-    pub metadata_origins: Vec<String>,
-}
+/// How long a connection may rest: less than most servers keep theirs, so that few are found closed.
+const REST_MAX: Duration = Duration::from_secs(55);
 
 /// One core's way to providers.
 pub struct Call {
@@ -114,13 +88,44 @@ pub struct Call {
     idle_max: Duration,
     answer_max: Duration,
     retries: Retries,
+    lanes: Arc<Lanes>,
     in_force: InForce,
+    elsewhere: Elsewhere,
     // Borrowed for one look-up, never over an await.
     origins: RefCell<HashMap<ProviderId, Known>>,
 }
 
 /// A provider as it was when its base URL was taken apart.
 type Known = (Arc<Provider>, Rc<Origin>);
+
+/// A request, what becomes of its answer, and what was left out of it.
+type Prepared = (http::Request<Full<Bytes>>, Way, Dropped);
+
+/// A request as a custom provider's program made it, and that provider's mapping.
+type Made = (Outgoing, Arc<Custom>);
+
+/// The request as a target gets it, with its credential. What the client can mend has been told before what it cannot.
+fn prepared(
+    (candidate, origin): (&Candidate, &Origin),
+    request: &Request,
+    arrival: &Arrival,
+    (outgoing, custom): (Outgoing, Option<Arc<Custom>>),
+    to_present: ToPresent,
+) -> Result<Prepared, Failure> {
+    let (mut message, way, dropped) = message(request, origin, outgoing)?;
+    if let Some(recipe) = candidate.recipe() {
+        edit(message.headers_mut(), recipe.headers(), request);
+    }
+    let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
+    let to = To {
+        provider: candidate.provider(),
+        origin,
+        header: custom.as_ref().and_then(|it| it.credential_header.as_ref()),
+        now_seconds: arrival.at_ms / 1_000,
+    };
+    present(&mut message, to_present, &to, whole)?;
+    Ok((message, way, dropped))
+}
 
 /// Says what this module measures.
 pub fn describe() {
@@ -134,51 +139,17 @@ pub fn describe() {
     );
 }
 
-// === impl Config ===
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            private_ranges: Vec::new(),
-            connect_timeout_ms: 5_000,
-            first_byte_timeout_ms: 600_000,
-            hold_timeout_ms: 30_000,
-            idle_timeout_ms: 300_000,
-            total_timeout_ms: 3_600_000,
-            idle_connections_max: 64,
-            token_timeout_ms: 10_000,
-            token_folders: Vec::new(),
-            metadata_origins: Vec::new(),
-        }
-    }
-}
-
-/// How long a connection may rest: less than most servers keep theirs, so that few are found closed.
-const REST_MAX: Duration = Duration::from_secs(55);
-
-fn ranges<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts = Vec::<String>::deserialize(from)?;
-    let parse = |text: String| {
-        text.parse()
-            .map_err(|_| D::Error::custom(format!("`{text}` is not a range like 10.0.0.0/8")))
-    };
-    texts.into_iter().map(parse).collect()
-}
-
-fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    let parse = |text: String| {
-        let origin = Origin::parse(&text).map(|origin| origin.text().to_owned());
-        origin.map_err(|_| D::Error::custom(format!("`{text}` is not an origin like https://a.b")))
-    };
-    let texts = Vec::<String>::deserialize(from)?;
-    texts.into_iter().map(parse).collect()
-}
-
 // === impl Call ===
 
 impl Call {
-    /// A way with an empty pool. `tls` may be shared by all cores.
-    pub fn new(config: &Config, tls: Arc<ClientConfig>, in_force: InForce) -> Self {
+    /// A way with an empty pool. `tls` may be shared by all cores. What programs make of payloads is made `elsewhere`.
+    pub fn new(
+        config: &Config,
+        tls: Arc<ClientConfig>,
+        in_force: InForce,
+        lanes: Arc<Lanes>,
+        elsewhere: Elsewhere,
+    ) -> Self {
         let terms = |guard| Terms {
             guard,
             connect_max: Duration::from_millis(config.connect_timeout_ms),
@@ -203,7 +174,9 @@ impl Call {
             idle_max: Duration::from_millis(config.idle_timeout_ms),
             answer_max: Duration::from_millis(config.total_timeout_ms),
             retries: Retries::default(),
+            lanes,
             in_force,
+            elsewhere,
             origins: RefCell::default(),
         }
     }
@@ -218,20 +191,37 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let mut last: Option<Failure> = None;
         let mut tried = false;
-        for candidate in plan.candidates() {
+        let mut candidates = plan.candidates().iter().peekable();
+        while let Some(candidate) = candidates.next() {
             let provider = candidate.provider().id;
             if !tried {
                 self.retries.first(provider);
             } else if !self.may_ask_again(provider, arrival) {
                 continue;
             }
-            let attempt = self.attempt(candidate, request, (arrival, attempts), entry);
-            let failure = match attempt.await {
-                Ok(answer) => {
-                    if tried {
-                        self.retries.succeeded(provider);
+            // One waits only where there is nowhere else to go.
+            let waits = candidates.peek().is_none();
+            let turn = match turns::ask(&self.lanes, (plan, candidate), request, waits) {
+                Ok(turn) => Ok(turn),
+                Err(to_come) => to_come.await.map_err(Failure::from),
+            };
+            let failure = match turn {
+                Ok(turn) => {
+                    let attempt = self.attempt(candidate, request, (arrival, attempts), entry);
+                    match attempt.await {
+                        Ok(answer) => {
+                            if tried {
+                                self.retries.succeeded(provider);
+                            }
+                            turns::taken(&turn, &answer, request);
+                            entry.goes_on(turn);
+                            return Ok(answer);
+                        }
+                        Err(failure) => {
+                            turns::failed(&turn, &failure);
+                            failure
+                        }
                     }
-                    return Ok(answer);
                 }
                 Err(failure) => failure,
             };
@@ -323,14 +313,25 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
         let origin = self.origin(provider)?;
-        let to_present = match self.at_hand(provider, arrival) {
-            Ok(at_hand) => at_hand,
-            Err(to_come) => to_come.await,
+        // A block, so that nothing of it rides in this future while the provider is waited for.
+        let (message, way, dropped) = {
+            // What may have to be waited for comes in one box: it is rare beside the requests that carry this future.
+            let (to_present, made) = match self.at_hand(provider, arrival) {
+                Ok(at_hand) if provider.mapping.is_none() => (at_hand, None),
+                at_hand => Box::pin(self.awaited(at_hand, candidate, request, arrival)).await?,
+            };
+            let to = (candidate, &*origin);
+            match made {
+                None => {
+                    let outgoing = translate::outgoing(request, candidate, arrival)?;
+                    prepared(to, request, arrival, (outgoing, None), to_present)?
+                }
+                Some((outgoing, custom)) => {
+                    prepared(to, request, arrival, (outgoing, Some(custom)), to_present)?
+                }
+            }
         };
-        let to = (candidate, &*origin);
-        let (message, way, dropped) = self.prepared(to, request, arrival, to_present)?;
         let hold = match attempts {
-            // Boxed: rare beside the requests that carry this future's size.
             Some(attempts) => Box::pin(attempts.permit(provider.id)).await?,
             None => None,
         };
@@ -390,32 +391,24 @@ impl Call {
         Err(coming.boxed_local())
     }
 
-    /// The request as this target gets it, with its credential, and what becomes of its answer.
-    fn prepared(
+    /// What is presented once it is there, and the request as a custom provider gets it.
+    async fn awaited(
         &self,
-        (candidate, origin): (&Candidate, &Origin),
+        at_hand: Result<ToPresent, LocalBoxFuture<'_, ToPresent>>,
+        candidate: &Candidate,
         request: &Request,
         arrival: &Arrival,
-        to_present: ToPresent,
-    ) -> Result<(http::Request<Full<Bytes>>, Way, Dropped), Failure> {
-        let provider = candidate.provider();
-        let custom = self.mapping(provider)?;
-        // What the client can mend is told before what it cannot.
-        let outgoing = translate::outgoing(request, candidate, arrival, custom.as_ref())?;
-        let (mut message, way, dropped) = message(request, origin, outgoing)?;
-        if let Some(recipe) = candidate.recipe() {
-            edit(message.headers_mut(), recipe.headers(), request);
-        }
-        let whole = |body: &Full<Bytes>| body.clone().into_inner().unwrap_or_default();
-        let header = custom.as_ref().and_then(|it| it.credential_header.as_ref());
-        let to = To {
-            provider,
-            origin,
-            header,
-            now_seconds: arrival.at_ms / 1_000,
+    ) -> Result<(ToPresent, Option<Made>), Failure> {
+        let to_present = match at_hand {
+            Ok(at_hand) => at_hand,
+            Err(to_come) => to_come.await,
         };
-        present(&mut message, to_present, &to, whole)?;
-        Ok((message, way, dropped))
+        let Some(custom) = self.mapping(candidate.provider())? else {
+            return Ok((to_present, None));
+        };
+        let model = &candidate.target().provider_model;
+        let outgoing = translate::mapped(request, &custom, model, arrival, &self.elsewhere).await?;
+        Ok((to_present, Some((outgoing, custom))))
     }
 
     /// The mapping of a custom provider; `None` for any other.

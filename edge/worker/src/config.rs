@@ -21,6 +21,8 @@ pub struct Config {
     pub upstream: call::Config,
     /// `[limits]`: where counts are kept.
     pub limits: Limits,
+    /// `[shaping]`: what is sent to providers that take no more.
+    pub shaping: shaping::Config,
     /// `[control_plane]`: where policy comes from and usage goes.
     pub control_plane: ControlPlane,
     /// `[state]`: what is kept on disk.
@@ -52,6 +54,8 @@ pub struct Limits {
     pub store: counters::config::Store,
     /// See [`counters::Config`].
     pub redis_url: Secret,
+    /// See [`counters::Config`].
+    pub redis_ca_file: Option<PathBuf>,
     /// See [`counters::Config`].
     pub timeout_ms: u64,
     /// See [`counters::Config`].
@@ -122,6 +126,7 @@ impl Limits {
         let Self {
             store,
             redis_url,
+            redis_ca_file,
             timeout_ms,
             lease_ms,
             ahead_ms,
@@ -130,6 +135,7 @@ impl Limits {
         counters::Config {
             store,
             redis_url,
+            redis_ca_file,
             timeout_ms,
             lease_ms,
             ahead_ms,
@@ -149,6 +155,7 @@ impl Default for Limits {
         let counters::Config {
             store,
             redis_url,
+            redis_ca_file,
             timeout_ms,
             lease_ms,
             ahead_ms,
@@ -159,6 +166,7 @@ impl Default for Limits {
         Self {
             store,
             redis_url,
+            redis_ca_file,
             timeout_ms,
             lease_ms,
             ahead_ms,

@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod ledger;
+pub mod revocation;
 pub mod step;
 pub mod objects;
 pub mod stored;
@@ -19,6 +20,7 @@ pub mod boot;
 pub mod follower;
 pub mod dial;
 pub mod parting;
+pub mod question;
 pub mod session;
 
 use std::{
@@ -30,7 +32,10 @@ use std::{
 use futures_util::FutureExt;
 use lifecycle::ready::Readiness;
 use policy::object::Lane;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -44,6 +49,7 @@ use crate::{
         },
         follower::Follower,
         keeping::Keeping,
+        question::Question,
         session::{Ended, Identity, InFlight},
     },
     in_force::Writer,
@@ -63,6 +69,8 @@ pub struct Parts {
     pub in_flight: InFlight,
     /// Where the number of living edges of the region goes.
     pub live_edges: watch::Sender<u32>,
+    /// Where questions about limits go, of [`question::QUESTIONS_MAX`].
+    pub questions: mpsc::Sender<Question>,
     /// The largest snapshot, in bytes.
     pub snapshot_bytes_max: usize,
 }
@@ -114,13 +122,14 @@ pub fn open(parts: Parts, readiness: &Readiness) -> (Feed, Option<Keeper>) {
         says: Vec::new(),
         told: HashMap::new(),
     };
-    let (edge_id, in_flight) = (parts.edge_id, parts.in_flight);
+    let (edge_id, in_flight, questions) = (parts.edge_id, parts.in_flight, parts.questions);
     let boot_id = uuid::Uuid::now_v7().as_bytes().to_vec();
     let identity = Identity {
         edge_id,
         boot_id,
         boot,
         in_flight,
+        questions,
     };
     (
         Feed {

@@ -5,9 +5,14 @@
 
 use std::{fmt, sync::Arc};
 
-use keys::Family;
+use keys::{Family, Foreign, Presented};
 use lifecycle::clock::Clock;
-use policy::{key::Key, rules::Rules};
+use policy::{
+    key::{Key, PreviousSecret},
+    project::Project,
+    rules::Rules,
+    traffic::Traffic,
+};
 
 use crate::{
     in_force::{InForce, Standing},
@@ -25,6 +30,22 @@ pub struct Identify {
 #[derive(Debug, Clone)]
 pub struct Caller {
     key: Arc<Key>,
+    traffic: Traffic,
+    previous: bool,
+}
+
+/// A text that may be a key's.
+enum Shown<'a> {
+    /// It has our form.
+    Ours(Presented<'a>),
+    /// It may have been minted elsewhere.
+    Foreign(Foreign),
+}
+
+/// Which secret of a key was presented.
+struct Proved {
+    previous: bool,
+    created_at_ms: u64,
 }
 
 /// Why nobody has been identified.
@@ -38,6 +59,12 @@ pub enum Refusal {
     Revoked,
     /// The key has expired.
     Expired,
+    /// The key is switched off.
+    Disabled,
+    /// The secret was replaced, and its time is over.
+    Replaced,
+    /// The secret is older than its project allows.
+    TooOld,
     /// The key refers to something that is not in force here: this.
     Dangling(&'static str),
 }
@@ -58,19 +85,15 @@ impl Identify {
     /// Who has this key's text.
     pub fn caller_with(&self, rules: &Rules, text: Option<&str>) -> Result<Caller, Refusal> {
         let text = text.ok_or(Refusal::NoKey)?;
-        let presented = keys::parse(text).map_err(|_| Refusal::Unknown)?;
-        if !matches!(presented.family(), Family::Live | Family::Test) {
-            return Err(Refusal::Unknown);
-        }
+        let presented = Shown::read(text)?;
         let key = match self.in_force.standing(presented.key_id()) {
             Some(Standing::Active(key)) => key,
             Some(Standing::Revoked) => return Err(Refusal::Revoked),
             None => return Err(Refusal::Unknown),
         };
-        let pepper = self.in_force.pepper(key.pepper_version);
-        let pepper = pepper.ok_or(Refusal::Dangling("pepper"))?;
-        if !presented.matches(&pepper, &key.tag) {
-            return Err(Refusal::Unknown);
+        let proved = self.prove(&presented, &key)?;
+        if key.disabled {
+            return Err(Refusal::Disabled);
         }
         if self.has_expired(&key) {
             return Err(Refusal::Expired);
@@ -78,35 +101,148 @@ impl Identify {
         rules
             .organization(key.organization)
             .ok_or(Refusal::Dangling("organization"))?;
-        rules
+        let project = rules
             .project(key.project)
             .filter(|project| project.organization == key.organization)
             .ok_or(Refusal::Dangling("project"))?;
-        Ok(Caller { key })
+        if self.is_too_old(project, proved.created_at_ms) {
+            return Err(Refusal::TooOld);
+        }
+        let (previous, traffic) = (proved.previous, project.traffic);
+        Ok(Caller {
+            key,
+            traffic,
+            previous,
+        })
     }
 
-    /// Whether a caller of before would still be one, as far as its key goes.
-    pub fn still(&self, caller: &Caller) -> Result<(), Refusal> {
-        match self.in_force.standing(&caller.key.key_id) {
-            Some(Standing::Active(key)) if self.has_expired(&key) => Err(Refusal::Expired),
-            Some(Standing::Active(_)) => Ok(()),
-            Some(Standing::Revoked) => Err(Refusal::Revoked),
-            None => Err(Refusal::Unknown),
+    /// The key of a caller of before, as it is now, if that would still be one.
+    pub fn still(&self, rules: &Rules, caller: &Caller) -> Result<Arc<Key>, Refusal> {
+        let key = match self.in_force.standing(&caller.key.key_id) {
+            Some(Standing::Active(key)) => key,
+            Some(Standing::Revoked) => return Err(Refusal::Revoked),
+            None => return Err(Refusal::Unknown),
+        };
+        if key.disabled {
+            return Err(Refusal::Disabled);
         }
+        if self.has_expired(&key) {
+            return Err(Refusal::Expired);
+        }
+        // Told by its age: the same secret has another tag under another pepper.
+        let created_at_ms = caller.secret_created_at_ms();
+        let overlaps = |it: &PreviousSecret| {
+            it.created_at_ms == created_at_ms && !self.is_past(it.expires_at_ms)
+        };
+        let is_current = created_at_ms == key.secret_created_at_ms;
+        if !is_current && !key.previous.as_deref().is_some_and(overlaps) {
+            return Err(Refusal::Replaced);
+        }
+        let project = rules.project(key.project);
+        let project = project.ok_or(Refusal::Dangling("project"))?;
+        if self.is_too_old(project, created_at_ms) {
+            return Err(Refusal::TooOld);
+        }
+        Ok(key)
+    }
+
+    /// Which secret of the key the text holds. Only a key in rotation has two, and only then is more than one tag made.
+    fn prove(&self, presented: &Shown<'_>, key: &Key) -> Result<Proved, Refusal> {
+        if self.matches(presented, key.pepper_version, &key.tag)? {
+            return Ok(Proved {
+                previous: false,
+                created_at_ms: key.secret_created_at_ms,
+            });
+        }
+        let previous = key.previous.as_deref().ok_or(Refusal::Unknown)?;
+        if !self.matches(presented, previous.pepper_version, &previous.tag)? {
+            return Err(Refusal::Unknown);
+        }
+        if self.is_past(previous.expires_at_ms) {
+            return Err(Refusal::Replaced);
+        }
+        Ok(Proved {
+            previous: true,
+            created_at_ms: previous.created_at_ms,
+        })
+    }
+
+    fn matches(
+        &self,
+        presented: &Shown<'_>,
+        pepper_version: u32,
+        tag: &[u8; 32],
+    ) -> Result<bool, Refusal> {
+        let pepper = self.in_force.pepper(pepper_version);
+        let pepper = pepper.ok_or(Refusal::Dangling("pepper"))?;
+        Ok(presented.matches(&pepper, tag))
     }
 
     fn has_expired(&self, key: &Key) -> bool {
-        let expires_at_ms = key.expires_at_ms;
-        expires_at_ms.is_some_and(|expires_at_ms| expires_at_ms <= self.clock.now_ms())
+        key.expires_at_ms.is_some_and(|at_ms| self.is_past(at_ms))
+    }
+
+    fn is_too_old(&self, project: &Project, created_at_ms: u64) -> bool {
+        let age_max_ms = project.key_age_max_ms;
+        age_max_ms.is_some_and(|max| self.is_past(created_at_ms.saturating_add(max)))
+    }
+
+    fn is_past(&self, at_ms: u64) -> bool {
+        at_ms <= self.clock.now_ms()
+    }
+}
+
+// === impl Shown ===
+
+impl<'a> Shown<'a> {
+    fn read(text: &'a str) -> Result<Self, Refusal> {
+        match keys::parse(text) {
+            Ok(ours) if matches!(ours.family(), Family::Live | Family::Test) => {
+                Ok(Self::Ours(ours))
+            }
+            Ok(_) => Err(Refusal::Unknown),
+            Err(_) => keys::foreign(text)
+                .map(Self::Foreign)
+                .ok_or(Refusal::Unknown),
+        }
+    }
+
+    fn key_id(&self) -> &str {
+        match self {
+            Self::Ours(ours) => ours.key_id(),
+            Self::Foreign(foreign) => foreign.key_id(),
+        }
+    }
+
+    fn matches(&self, pepper: &[u8; 32], tag: &[u8; 32]) -> bool {
+        match self {
+            Self::Ours(ours) => ours.matches(pepper, tag),
+            Self::Foreign(foreign) => foreign.matches(pepper, tag),
+        }
     }
 }
 
 // === impl Caller ===
 
 impl Caller {
+    /// How its requests are treated where there is not room for all.
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     /// The key that was proved.
     pub const fn key(&self) -> &Arc<Key> {
         &self.key
+    }
+
+    /// Whether it was proved by the secret that a rotation replaced.
+    pub const fn by_previous_secret(&self) -> bool {
+        self.previous
+    }
+
+    fn secret_created_at_ms(&self) -> u64 {
+        let previous = self.key.previous.as_deref().filter(|_| self.previous);
+        previous.map_or(self.key.secret_created_at_ms, |it| it.created_at_ms)
     }
 }
 
@@ -119,6 +255,13 @@ impl fmt::Display for Refusal {
             Self::Unknown => f.write_str("the key is not valid"),
             Self::Revoked => f.write_str("the key was revoked"),
             Self::Expired => f.write_str("the key has expired"),
+            Self::Disabled => f.write_str("the key is switched off"),
+            Self::Replaced => {
+                f.write_str("the key was rotated and this secret's time is over: use the new one")
+            }
+            Self::TooOld => f.write_str(
+                "the key's secret is older than its project allows: have the key rotated",
+            ),
             Self::Dangling(what) => write!(f, "the key's {what} is not in force on this edge yet"),
         }
     }

@@ -10,6 +10,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use policy::{id::ProviderId, key::Key, provider::Provider, rules::Rules};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::in_force::{
@@ -63,6 +64,7 @@ struct State {
     mappings: ArcSwap<Mappings>,
     secrets: ArcSwap<Secrets>,
     keys: KeysInForce,
+    cuts: watch::Sender<u64>,
 }
 
 /// One writer and the first read handle, with nothing in force.
@@ -72,6 +74,7 @@ pub fn new() -> (Writer, InForce) {
         mappings: ArcSwap::default(),
         secrets: ArcSwap::default(),
         keys: KeysInForce::default(),
+        cuts: watch::Sender::new(0),
     });
     (
         Writer {
@@ -100,6 +103,16 @@ impl InForce {
             Ok(key) => key.map(Standing::Active),
             Err(Revoked) => Some(Standing::Revoked),
         }
+    }
+
+    /// Whether what is under way for a key is to be cut.
+    pub fn is_cut(&self, key_id: &str) -> bool {
+        self.state.keys.is_cut(key_id)
+    }
+
+    /// How often anything was to be cut, and news of it.
+    pub fn cuts(&self) -> watch::Receiver<u64> {
+        self.state.cuts.subscribe()
     }
 
     /// The pepper of this version.
@@ -156,9 +169,14 @@ impl Writer {
         self.state.keys.remove(key_id);
     }
 
-    /// Revokes a key, known or not, for ever. Says whether that was news.
-    pub fn revoke(&mut self, key_id: &str) -> bool {
-        self.state.keys.revoke(key_id)
+    /// Revokes a key, known or not, for ever, and perhaps has what is under way for it cut. Says whether the first was
+    /// news.
+    pub fn revoke(&mut self, key_id: &str, cut_streams: bool) -> bool {
+        let news = self.state.keys.revoke(key_id);
+        if cut_streams && self.state.keys.cut(key_id) {
+            self.state.cuts.send_modify(|count| *count += 1);
+        }
+        news
     }
 
     /// Puts a whole key set in force. What has ever been revoked stays revoked.
@@ -200,6 +218,10 @@ mod tests {
             project: ProjectId::from_bytes([2; 16]),
             tag: [3; 32],
             pepper_version: 1,
+            secret_created_at_ms: 0,
+            previous: None,
+            disabled: false,
+            scope: None,
             models: Vec::new(),
             expires_at_ms: None,
             config_revision: Revision(0),
@@ -214,7 +236,7 @@ mod tests {
             in_force.standing("one"),
             Some(Standing::Active(_))
         ));
-        assert!(writer.revoke("one"));
+        assert!(writer.revoke("one", false));
         writer.put_key(key("one"));
         let mut older = KeySet::default();
         older.put(key("one"));
@@ -227,6 +249,20 @@ mod tests {
             Some(Standing::Active(_))
         ));
         assert!(in_force.standing("three").is_none());
+    }
+
+    #[test]
+    fn what_is_under_way_is_cut_only_when_that_is_asked_for_and_once() {
+        let (mut writer, in_force) = new();
+        let mut cuts = in_force.cuts();
+        assert!(writer.revoke("one", false));
+        assert!(!in_force.is_cut("one") && !cuts.has_changed().unwrap());
+        // It was revoked before, which is no news; the other is.
+        assert!(!writer.revoke("one", true));
+        assert!(in_force.is_cut("one") && !in_force.is_cut("two"));
+        assert_eq!(*cuts.borrow_and_update(), 1);
+        assert!(!writer.revoke("one", true));
+        assert!(!cuts.has_changed().unwrap());
     }
 
     #[test]

@@ -8,13 +8,16 @@
 
 pub mod in_force;
 pub mod feed;
+pub mod cuts;
 pub mod accept;
 pub mod request;
 pub mod identify;
 pub mod authorize;
 pub mod route;
+pub mod elsewhere;
 pub mod transform;
 pub mod admit;
+pub mod explain;
 pub mod record;
 pub mod report;
 pub mod translate;

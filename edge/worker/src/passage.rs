@@ -5,9 +5,9 @@
 //! usage that an answer tells in passing.
 
 pub mod hop;
-mod way;
+pub mod way;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use dialect::{estimate, neutral::Dropped};
 use http::{HeaderMap, Method, header, request::Parts};
@@ -24,7 +24,7 @@ use crate::{
         hold::{self, Guess},
         room::Room,
     },
-    authorize,
+    authorize::{self, UnderWay},
     call::{
         Call,
         answer::{self, Answer, Content},
@@ -39,7 +39,7 @@ use crate::{
     record::{Carried, Entry, Opening, Recorder, Tally},
     relay::{self, Relay, relay},
     request::{
-        self, Arrival,
+        self, Arrival, address,
         body::{self, NoBody},
         passing::{Handshake, Passing},
     },
@@ -52,7 +52,7 @@ use crate::{
 
 use self::{
     hop::Hop,
-    way::{NoWay, Way},
+    way::{NoWay, Way, way},
 };
 
 /// The stages that this line goes through, and what it is held to.
@@ -134,26 +134,30 @@ impl Passage<'_> {
         incoming: Incoming,
     ) -> Result<Through, Refusal> {
         let rules = self.in_force.rules();
+        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let passing = Passing::read(parts).map_err(request::Refusal::Passing);
         let mut passing = passing.map_err(Refusal::Request)?;
         let caller = self.identify.caller_with(&rules, passing.key_text());
         let caller = caller.map_err(Refusal::Identify)?;
         passing.forget_key();
-        let way = Way::of(&rules, &caller, &passing.aim)?;
+        let word = passing.aim.word();
+        authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
+        let way = way(&rules, &caller, &passing.aim)?;
         let providers = way.hops.iter().map(|hop| hop.provider.id);
         let whose = (&**caller.key(), way.model);
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
         let revision = rules.revision();
         let book = rules.price_book(caller.key().organization).cloned();
         drop(rules);
+        let guess = self.guess(&passing);
+        authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
-        let guess = self.guess(&passing);
         let permit = self.admit.unread(limits, caller.key(), arrival, guess);
         let mut permit = permit.await.map_err(Refusal::Admit)?;
         let (room, attempts) = (permit.take_room(), permit.take_attempts());
         let opening = Opening {
-            key: caller.key(),
+            caller: &caller,
             model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
             version: way.version,
             endpoint: passing.aim.class(),
@@ -166,6 +170,8 @@ impl Passage<'_> {
         if let Some(handshake) = passing.handshake.take() {
             let asked = Asked {
                 caller,
+                client,
+                word,
                 handshake,
                 forwarded: passing.forwarded,
                 attempts,
@@ -366,7 +372,11 @@ impl Passage<'_> {
                 })
             }
             Ok(Answered::Socket(provider, chosen)) => {
-                let serving = (way.model, served);
+                let under_way = UnderWay {
+                    client: asked.client,
+                    word: asked.word,
+                    serving: (way.model, served),
+                };
                 let Asked {
                     caller, handshake, ..
                 } = asked;
@@ -382,7 +392,7 @@ impl Passage<'_> {
                     account: Account::new(entry),
                     ask: Ask {
                         caller,
-                        serving,
+                        under_way,
                         identify: self.identify.clone(),
                         in_force: self.in_force.clone(),
                         admit: self.admit.clone(),
@@ -442,6 +452,8 @@ impl Passage<'_> {
 /// A client that asks for a socket.
 struct Asked {
     caller: Caller,
+    client: Option<IpAddr>,
+    word: &'static str,
     handshake: Handshake,
     forwarded: HeaderMap,
     attempts: Option<Box<Attempts>>,
@@ -459,10 +471,10 @@ fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
 // === impl Refusal ===
 
 impl From<NoWay> for Refusal {
-    fn from(why: NoWay) -> Self {
-        match why {
-            NoWay::Closed(closed) => Self::Closed(closed),
+    fn from(none: NoWay) -> Self {
+        match none {
             NoWay::Authorize(refusal) => Self::Authorize(refusal),
+            NoWay::Closed(closed) => Self::Closed(closed),
             NoWay::Route(refusal) => Self::Route(refusal),
             NoWay::NoRealtime => Self::Request(request::Refusal::NoRealtime),
         }

@@ -5,7 +5,10 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
-use std::{borrow::Cow, convert::Infallible, sync::Arc, task::Context, time::Duration};
+use std::{
+    borrow::Cow, convert::Infallible, ops::ControlFlow, rc::Rc, sync::Arc, task::Context,
+    time::Duration,
+};
 
 use counters::Counters;
 use dialect::{
@@ -18,6 +21,7 @@ use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
 use policy::{model::Model, rules::Rules};
 use rustls::ClientConfig;
+use shaping::Lanes;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
@@ -30,14 +34,18 @@ use crate::{
         patience::Patience,
         telling,
     },
+    cuts::Cuts,
+    elsewhere::Elsewhere,
+    explain::Explainer,
+    feed::question::Question,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
     record::{Entry, Record, Recorder},
     relay::{self, Relay, relay},
     request::{
-        self, Arrival, Head, Keep, Request,
-        endpoint::{Endpoint, Listed, Server},
+        self, Arrival, Head, Keep, Request, address,
+        endpoint::{Asked, Endpoint, Listed, Server},
     },
     route::{self, Plan},
     transform::{self, Transformer},
@@ -53,10 +61,12 @@ pub struct Pipeline {
     admit: Admit,
     recorder: Recorder,
     call: Call,
+    cuts: Rc<Cuts>,
     patience: Patience,
     first_byte_max: Duration,
     drain: Drain,
     clock: Clock,
+    explainer: Explainer,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -77,8 +87,12 @@ pub struct Ingredients {
     pub inference: accept::Config,
     /// `[upstream]`.
     pub upstream: call::Config,
+    /// Who goes next where a provider takes no more; one for all cores.
+    pub lanes: Arc<Lanes>,
     /// The part of `[limits]` that is about guessing.
     pub guesses: admit::Config,
+    /// What operators ask of limits, where it comes to this core.
+    pub questions: Option<mpsc::Receiver<Question>>,
 }
 
 /// What a client gets.
@@ -123,6 +137,9 @@ pub enum Refusal {
     Call(Box<Unanswered>),
 }
 
+/// A body that can be told at once, or who asks a model what.
+type Entered = ControlFlow<Vec<u8>, (Caller, Asked, Head)>;
+
 // === impl Pipeline ===
 
 impl Pipeline {
@@ -132,15 +149,27 @@ impl Pipeline {
             idle_max: Duration::from_millis(of.upstream.idle_timeout_ms),
             total_max: Duration::from_millis(of.upstream.total_timeout_ms),
         };
+        let cuts = Cuts::new(of.in_force.clone());
+        let elsewhere = Elsewhere::default();
+        let admit = Admit::new(of.counters, of.guesses);
+        let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
         Self {
+            explainer: Explainer::new(in_force, admit.clone(), clock, of.questions),
             identify: Identify::new(of.in_force.clone(), of.clock.clone()),
-            transformer: Transformer::default(),
-            admit: Admit::new(of.counters, of.guesses),
-            recorder: Recorder::new(of.records, of.drain.clone()),
+            transformer: Transformer::new(elsewhere.clone()),
+            admit,
+            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts)),
+            cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
             clock: of.clock,
-            call: Call::new(&of.upstream, of.tls, of.in_force.clone()),
+            call: Call::new(
+                &of.upstream,
+                of.tls,
+                of.in_force.clone(),
+                of.lanes,
+                elsewhere,
+            ),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
             bounds: of.inference,
@@ -158,9 +187,19 @@ impl Pipeline {
         self.call.sweep(cx);
     }
 
+    /// Which answers under way are to be cut.
+    pub const fn cuts(&self) -> &Rc<Cuts> {
+        &self.cuts
+    }
+
     /// Has tokens for providers renewed before they end. Never ends; a core runs it beside its requests.
     pub async fn renew(&self) -> Infallible {
         self.call.renew().await
+    }
+
+    /// Answers what operators ask of limits. Never ends; a core runs it beside its requests.
+    pub async fn explain(&self) -> Infallible {
+        self.explainer.run().await
     }
 
     /// Answers one request that is passed through, by the same stages.
@@ -186,6 +225,32 @@ impl Pipeline {
         Ok(passage.run(arrival, parts, incoming).await?)
     }
 
+    /// Who asks a model what; or what can be told at once. Apart, so that no request carries its head to its end.
+    fn enter(&self, rules: &Rules, arrival: &Arrival, parts: Parts) -> Result<Entered, Refusal> {
+        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
+        let keep = Keep {
+            end_user: rules.any_asks_end_user(),
+            spare: rules.copies_headers(),
+        };
+        let head = Head::read(parts, keep)?;
+        let caller = self.identify.caller(rules, &head)?;
+        authorize::enter(caller.key(), client, head.endpoint().word())?;
+        let told = match head.endpoint() {
+            Endpoint::Inference(asked) => {
+                let asked = asked.clone();
+                return Ok(ControlFlow::Continue((caller, asked, head)));
+            }
+            Endpoint::Models(listed) => list_models(rules, &caller, listed),
+            Endpoint::Model(model) => one_model(rules, caller, model)?,
+            Endpoint::Server(what) => about_server(*what),
+            Endpoint::Ready { model, version } => {
+                served(rules, caller, model, version.as_deref())?;
+                server::model_ready(model)
+            }
+        };
+        Ok(ControlFlow::Break(told))
+    }
+
     /// Answers one request.
     pub async fn run(
         &self,
@@ -194,28 +259,14 @@ impl Pipeline {
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
-        let keep = Keep {
-            end_user: rules.any_asks_end_user(),
-            spare: rules.copies_headers(),
-        };
-        let head = Head::read(parts, keep)?;
-        let caller = self.identify.caller(&rules, &head)?;
-        let asked = match head.endpoint() {
-            Endpoint::Inference(asked) => asked.clone(),
-            Endpoint::Models(listed) => {
-                return Ok(Reply::Told(list_models(&rules, &caller, listed)));
-            }
-            Endpoint::Model(model) => {
-                return Ok(Reply::Told(one_model(&rules, caller, model)?));
-            }
-            Endpoint::Server(what) => return Ok(Reply::Told(about_server(*what))),
-            Endpoint::Ready { model, version } => {
-                served(&rules, caller, model, version.as_deref())?;
-                return Ok(Reply::Told(server::model_ready(model)));
-            }
+        let (caller, asked, head) = match self.enter(&rules, arrival, parts)? {
+            ControlFlow::Continue(entered) => entered,
+            ControlFlow::Break(told) => return Ok(Reply::Told(told)),
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
         let (plan, limits) = decide(&rules, caller, &request, arrival)?;
+        let weight = || self.admit.guess(&request).total();
+        authorize::weigh(plan.grant().caller(), weight)?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
         drop(rules);
         if plan.version().recipe.is_some() {
@@ -427,6 +478,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_264, "{bytes} bytes");
+        assert!(bytes <= 3_344, "{bytes} bytes");
     }
 }

@@ -16,6 +16,8 @@
 pub mod measures;
 mod outcome;
 pub mod tariff;
+mod attempt;
+mod told;
 mod finished;
 
 use std::{mem, rc::Rc, sync::Arc, time::Duration};
@@ -24,23 +26,25 @@ use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
     cost::{self, Cost},
-    id::{ModelId, ProviderId, VersionId},
-    key::Key,
+    id::ProviderId,
     price_book::PriceBook,
     provider::Provider,
-    revision::Revision,
 };
+use shaping::Turn;
 use tokio::sync::mpsc;
 
 use crate::{
     admit::{Permit, hold::Hold},
-    request::{Arrival, Request, endpoint, tags::Tags},
+    cuts::{Cuts, Heard},
+    request::{Arrival, Request, endpoint},
     route::Plan,
 };
 
 pub use self::{
-    finished::{Attempt, Record},
+    attempt::{Attempt, Missed},
+    finished::Record,
     outcome::{Outcome, UsageSource},
+    told::{Carried, Opening, Tally},
 };
 use self::{
     measures::Measures,
@@ -60,68 +64,12 @@ pub const TOKENS_MAX: u64 = policy::limit::UNITS_MAX;
 // Full: the next ones are charged and not named.
 pub const ATTEMPTS_MAX: usize = 16;
 
-/// An attempt that gave no answer, as whoever made it tells it.
-#[derive(Clone, Copy)]
-pub struct Missed<'a> {
-    /// Who was asked.
-    pub provider: ProviderId,
-    /// The provider's name for the model; empty where none was named.
-    pub provider_model: &'a str,
-    /// See [`Attempt::code`].
-    pub code: &'static str,
-    /// See [`Attempt::status`].
-    pub status: u16,
-    /// Whether the provider may have begun to work on it.
-    pub sent: bool,
-    /// Whether the provider answered with an error, and bills nothing unless it says so.
-    pub refused: bool,
-}
-
-/// What has been seen of an answer's usage.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// What the provider said.
-    pub tokens: Option<Tokens>,
-    /// Output tokens by our own count.
-    pub output_tokens: u64,
-}
-
-/// What is known of a request when its account is opened.
-pub struct Opening<'a> {
-    /// Whose.
-    pub key: &'a Key,
-    /// The public model; zeroes where there is none.
-    pub model: ModelId,
-    /// Its version.
-    pub version: VersionId,
-    /// The path, or its class.
-    pub endpoint: &'static str,
-    /// Whether it is a stream.
-    pub streamed: bool,
-    /// The configuration that it saw.
-    pub revision: Revision,
-    /// The organization's own prices, if it has any.
-    pub book: Option<Arc<PriceBook>>,
-    /// What its client said of it.
-    pub tags: Option<Box<Tags>>,
-}
-
-/// How much has passed of what is passed through.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Carried {
-    /// Bytes of the request.
-    pub request_bytes: u64,
-    /// Bytes of the answer.
-    pub answer_bytes: u64,
-    /// Input tokens by our own count, if the guess of before can be mended.
-    pub input_tokens: Option<u64>,
-}
-
 /// Opens entries. One for each core.
 #[derive(Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<Record>,
     drain: Drain,
+    cuts: Rc<Cuts>,
     measures: Rc<Measures>,
     tariffs: Rc<Tariffs>,
 }
@@ -129,6 +77,8 @@ pub struct Recorder {
 /// The open account of one request.
 pub struct Entry {
     open: Option<Box<Open>>,
+    // Held for as long as the provider works on it.
+    turn: Option<Turn>,
 }
 
 struct Open {
@@ -158,11 +108,12 @@ struct Open {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us.
-    pub fn new(queue: mpsc::Sender<Record>, drain: Drain) -> Self {
+    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us, and `cuts` which is to be.
+    pub fn new(queue: mpsc::Sender<Record>, drain: Drain, cuts: Rc<Cuts>) -> Self {
         Self {
             queue,
             drain,
+            cuts,
             measures: Rc::new(Measures::register()),
             tariffs: Rc::new(Tariffs::default()),
         }
@@ -171,7 +122,7 @@ impl Recorder {
     /// Opens the account of a request. Takes its place in the queue now, so that closing cannot find it full.
     pub fn open(&self, arrival: &Arrival, permit: Permit, plan: &Plan, request: &Request) -> Entry {
         let opening = Opening {
-            key: plan.grant().caller().key(),
+            caller: plan.grant().caller(),
             model: plan.grant().model().id,
             version: plan.version().id,
             endpoint: endpoint::path(request.endpoint()),
@@ -189,13 +140,14 @@ impl Recorder {
         if place.is_none() {
             self.measures.lost();
         }
-        let key = opening.key;
+        let key = opening.caller.key();
         let mut record = Record {
             id: arrival.id.into_bytes(),
             at_ms: arrival.at_ms,
             organization: key.organization,
             project: key.project,
             key_id: key.key_id.clone(),
+            previous_secret: opening.caller.by_previous_secret(),
             model: opening.model,
             version: opening.version,
             provider: None,
@@ -240,6 +192,7 @@ impl Recorder {
         // Boxed, because it rides in the future of every request.
         Entry {
             open: Some(Box::new(open)),
+            turn: None,
         }
     }
 }
@@ -269,6 +222,11 @@ impl Entry {
         }
     }
 
+    /// The provider works on it in this turn, which is over with the account.
+    pub fn goes_on(&mut self, turn: Turn) {
+        self.turn = Some(turn);
+    }
+
     /// What has been seen of the attempt that is under way. Counts if nobody says more.
     pub fn seen(&mut self, tally: Tally) {
         if let Some(current) = self.open.as_mut().and_then(|open| open.current.as_mut()) {
@@ -286,13 +244,16 @@ impl Entry {
     }
 
     /// So much was used so far, and there is room for more: charges it, and holds `next` from now on, at the provider too.
-    pub fn charge(&mut self, used: Tokens, next: Hold) {
+    /// It is one request still, and keeps its slots.
+    pub fn charge(&mut self, used: Tokens, mut next: Hold) {
         if let Some(open) = &mut self.open {
             let tokens = open.believed(used);
             open.charged = open.charged.plus(&tokens);
-            if let Some(hold) = open.hold_there.take() {
+            if let Some(mut hold) = open.hold_there.take() {
+                next.take_seats_of(&mut hold);
                 hold.settle(&tokens);
             }
+            next.take_seats_of(&mut open.hold);
             mem::replace(&mut open.hold, next).settle(&tokens);
         }
     }
@@ -326,6 +287,14 @@ impl Entry {
     pub fn failed(mut self, status: u16, outcome: Outcome) {
         self.answered(status);
         self.finish(Some(outcome), Tally::default());
+    }
+
+    /// Whether what still comes is to be cut, because its key was revoked so. Asks again only when there is news.
+    pub fn is_cut(&self, heard: &mut Heard) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            let cuts = &open.recorder.cuts;
+            cuts.is_news(heard, &open.record.key_id)
+        })
     }
 
     /// The first byte of an answer's body is here.

@@ -29,6 +29,7 @@ use crate::{
         telling::Telling,
         upload::Upload,
     },
+    cuts::Heard,
     record::{Entry, Outcome},
     request::Arrival,
 };
@@ -47,6 +48,12 @@ const BROKEN_OFF: Why = Why {
     class: Class::Provider,
     code: "upstream_broken",
     message: "The provider broke off; this answer is not complete.",
+};
+/// The key was revoked, and what was under way with it.
+const KEY_REVOKED: Why = Why {
+    class: Class::Permission,
+    code: "api_key_revoked",
+    message: "The key was revoked; this answer is not complete.",
 };
 /// It fell silent, or took too long.
 const TOO_SLOW: Why = Why {
@@ -88,6 +95,7 @@ pub struct Relay {
     ready: Vec<Bytes>,
     taken: usize,
     entry: Option<Entry>,
+    heard: Heard,
     timer: Timer,
     state: State,
     exact: bool,
@@ -148,6 +156,7 @@ pub fn relay(
         ready,
         taken: 0,
         entry: Some(entry),
+        heard: Heard::default(),
         timer,
         state: State::Waiting,
         telling: None,
@@ -239,6 +248,16 @@ impl Relay {
         }
     }
 
+    /// Ends what is to be cut. Answers in one piece go on: they are short. Only what is passed through may last as a
+    /// stream does.
+    fn look_for_cut(&mut self) {
+        let lasts = !self.exact || matches!(self.upstream, Upstream::Passed(_));
+        let entry = self.entry.as_ref().filter(|_| lasts);
+        if entry.is_some_and(|entry| entry.is_cut(&mut self.heard)) {
+            self.fail(Outcome::Cut, &KEY_REVOKED);
+        }
+    }
+
     /// All has come. A stream without its end has broken off, and its client hears of that.
     fn complete(&mut self) {
         let told = self.gauge.error_seen();
@@ -302,6 +321,7 @@ impl Body for Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         let this = self.get_mut();
+        this.look_for_cut();
         loop {
             if let Some(bytes) = this.take_ready() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));

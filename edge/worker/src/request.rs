@@ -7,41 +7,39 @@ pub mod key;
 pub mod query;
 pub mod endpoint;
 pub mod pages;
+pub mod address;
 pub mod budget;
 pub mod body;
-mod content;
 pub mod tags;
 pub mod passing;
+pub mod arrival;
 mod refusal;
+pub mod content;
+pub mod tensors;
 
-use std::{
-    borrow::Cow,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use dialect::{
-    crossing, custom, estimate, inference,
+    crossing, custom, estimate,
     neutral::Family,
     request::{Endpoint as Inference, Scanned},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
-use lifecycle::clock::Clock;
-use payload::object::Misfit;
+use policy::traffic::Class;
 
 use crate::accept;
 
-pub use self::refusal::Refusal;
+pub use self::{arrival::Arrival, refusal::Refusal};
 
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    content::Unfit,
     endpoint::{Asked, Endpoint},
     key::Key,
     tags::{InvalidTags, Tags},
+    tensors::{Tensors, count_rows},
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -54,6 +52,8 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
 
 /// The header in which a client may say for whom it asks.
 const END_USER: HeaderName = HeaderName::from_static("x-sluice-end-user");
+/// The header in which a client may ask for a lower class than its project's.
+const PRIORITY: HeaderName = HeaderName::from_static("x-sluice-priority");
 /// Where keys and the like stand. They are never kept.
 const KEYS: [&str; 5] = [
     "authorization",
@@ -65,17 +65,6 @@ const KEYS: [&str; 5] = [
 /// Where the JSON of a request ends, and tensors begin behind it.
 pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
 
-/// When a request came, and its id.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival {
-    /// `UUIDv7`: the id of the request and of its record.
-    pub id: uuid::Uuid,
-    /// Milliseconds since 1970.
-    pub at_ms: u64,
-    /// For measuring how long it takes.
-    pub started: Instant,
-}
-
 /// The head of a request, before its caller is known.
 pub struct Head {
     endpoint: Endpoint,
@@ -86,6 +75,7 @@ pub struct Head {
     end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
     json_bytes: Option<Box<HeaderValue>>,
+    class: Option<Class>,
     tags: Option<Box<Tags>>,
 }
 
@@ -98,6 +88,17 @@ pub struct Keep {
     pub spare: bool,
 }
 
+/// What is still needed of a head when its caller is known.
+struct Rest {
+    forwarded: HeaderMap,
+    content_length: Option<u64>,
+    class: Option<Class>,
+    end_user: Option<Box<HeaderValue>>,
+    spare: Option<Box<HeaderMap>>,
+    tags: Option<Box<Tags>>,
+    json_bytes: Option<Box<HeaderValue>>,
+}
+
 /// A whole request.
 pub struct Request {
     endpoint: Inference,
@@ -105,6 +106,7 @@ pub struct Request {
     forwarded: HeaderMap,
     scanned: Scanned,
     tensors: Option<Box<Tensors>>,
+    class: Option<Class>,
     body: Bytes,
     // Boxed, because it is rare and would ride in the future of every request.
     end_user: Option<Box<HeaderValue>>,
@@ -124,16 +126,6 @@ pub enum NotReplaced {
     Unfit(&'static str),
 }
 
-/// What is known of a request's tensors.
-struct Tensors {
-    /// The version that the path names.
-    version: Option<Box<str>>,
-    /// The rows of the first input; none where a model is only described.
-    rows: u64,
-    /// Where the JSON ends, where data stands behind it.
-    json_bytes: Option<Box<HeaderValue>>,
-}
-
 /// What bodies are held to.
 pub struct Bounds {
     /// The longest, in bytes.
@@ -142,23 +134,6 @@ pub struct Bounds {
     time_max: Duration,
     /// All of one core.
     budget: Rc<Budget>,
-}
-
-// === impl Arrival ===
-
-impl Arrival {
-    /// A request that comes now.
-    pub fn now(clock: &Clock) -> Self {
-        let at_ms = clock.now_ms();
-        let mut random = [0; 10];
-        fastrand::fill(&mut random);
-        let id = uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid();
-        Self {
-            id,
-            at_ms,
-            started: Instant::now(),
-        }
-    }
 }
 
 // === impl Head ===
@@ -181,11 +156,7 @@ impl Head {
                 if asked.inference == Inference::Infer {
                     json_bytes = parts.headers.remove(&JSON_BYTES).map(Box::new);
                 }
-                let binary = json_bytes.is_some();
-                content::check(&parts.headers, binary).map_err(|why| match why {
-                    Unfit::Encoded => Refusal::Encoded,
-                    Unfit::NotJson => Refusal::NotJson,
-                })?;
+                content::check(&parts.headers, json_bytes.is_some())?;
             }
             Endpoint::Models(listed) => {
                 let read = pages::listed(&parts);
@@ -208,6 +179,14 @@ impl Head {
         let key = Key::take(&mut parts.headers);
         let end_user = keep.end_user.then(|| parts.headers.remove(END_USER));
         let end_user = end_user.flatten().map(Box::new);
+        let class = parts.headers.remove(PRIORITY);
+        let class = class.map(|it| {
+            it.to_str()
+                .ok()
+                .and_then(Class::parse)
+                .ok_or(Refusal::Priority)
+        });
+        let class = class.transpose()?;
         let spare = keep
             .spare
             .then(|| Box::new(spare(parts.headers, &forwarded)));
@@ -219,6 +198,7 @@ impl Head {
             end_user,
             spare,
             json_bytes,
+            class,
             tags,
         })
     }
@@ -233,79 +213,101 @@ impl Head {
         self.key.as_ref()?.text()
     }
 
-    /// Reads the body and scans it. Forgets the key text first.
-    pub async fn with_body(
+    /// Reads the body and scans it. Forgets all else of the head first, the key text too, so that a request which waits
+    /// for its body carries nothing of it.
+    pub fn with_body(
         self,
         asked: Asked,
         incoming: Incoming,
         bounds: &Bounds,
-    ) -> Result<Request, Refusal> {
+    ) -> impl Future<Output = Result<Request, Refusal>> {
         let Self {
             forwarded,
             content_length,
             end_user,
             spare,
             json_bytes,
+            class,
             tags,
             ..
         } = self;
-        let Bounds {
-            bytes_max,
-            time_max,
-            budget,
-        } = bounds;
-        let mut share = budget.share();
-        let body = body::collect(incoming, content_length, *bytes_max, *time_max, &mut share).await;
-        let body = body.map_err(|why| match why {
-            NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
-            NoBody::Slow => Refusal::Slow,
-            NoBody::Broken => Refusal::Broken,
-            NoBody::Full => Refusal::Full,
-        })?;
-        let endpoint = asked.inference;
-        let mut tensors = None;
-        let scanned = match (&asked.model, endpoint) {
-            (None, _) => dialect::request::scan(endpoint, &body),
-            (Some(model), Inference::Infer | Inference::InferMetadata) => {
-                let rows = match endpoint {
-                    Inference::Infer => count_rows(&body, json_bytes.as_deref())?,
-                    _ => 0,
-                };
-                tensors = Some(Box::new(Tensors {
-                    version: asked.version,
-                    rows,
-                    json_bytes,
-                }));
-                Ok(Scanned::unread(model))
-            }
-            (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
-            (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
-        };
-        let mut scanned = scanned.map_err(Refusal::Body)?;
-        let mut body = body;
-        // Rare: a question for us, which is taken out.
-        let tells_cost = scanned.cost_asked;
-        if tells_cost {
-            let text = str::from_utf8(&body).unwrap_or_default();
-            if let Some(without) = dialect::cost::without_question(text) {
-                body = Bytes::from(without);
-                scanned = dialect::request::scan(endpoint, &body).map_err(Refusal::Body)?;
-            }
-        }
-        Ok(Request {
-            endpoint,
-            events: asked.events,
+        let rest = Rest {
             forwarded,
-            scanned,
-            tensors,
-            body,
+            content_length,
+            class,
             end_user,
             spare,
             tags,
-            tells_cost,
-            share,
-        })
+            json_bytes,
+        };
+        read(rest, asked, incoming, bounds)
     }
+}
+
+async fn read(
+    rest: Rest,
+    asked: Asked,
+    incoming: Incoming,
+    bounds: &Bounds,
+) -> Result<Request, Refusal> {
+    let Bounds {
+        bytes_max,
+        time_max,
+        budget,
+    } = bounds;
+    let mut share = budget.share();
+    let announced = rest.content_length;
+    let body = body::collect(incoming, announced, *bytes_max, *time_max, &mut share).await;
+    let body = body.map_err(|why| match why {
+        NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
+        NoBody::Slow => Refusal::Slow,
+        NoBody::Broken => Refusal::Broken,
+        NoBody::Full => Refusal::Full,
+    })?;
+    let endpoint = asked.inference;
+    let mut tensors = None;
+    let scanned = match (&asked.model, endpoint) {
+        (None, _) => dialect::request::scan(endpoint, &body),
+        (Some(model), Inference::Infer | Inference::InferMetadata) => {
+            let rows = match endpoint {
+                Inference::Infer => count_rows(&body, rest.json_bytes.as_deref())?,
+                _ => 0,
+            };
+            tensors = Some(Box::new(Tensors {
+                version: asked.version,
+                rows,
+                json_bytes: rest.json_bytes,
+            }));
+            Ok(Scanned::unread(model))
+        }
+        (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
+        (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
+    };
+    let mut scanned = scanned.map_err(Refusal::Body)?;
+    let mut body = body;
+    let tells_cost = scanned.cost_asked;
+    if tells_cost {
+        // A question for us, which is taken out.
+        let text = str::from_utf8(&body).unwrap_or_default();
+        if let Some(without) = dialect::cost::without_question(text) {
+            body = Bytes::from(without);
+            scanned = dialect::request::scan(endpoint, &body).map_err(Refusal::Body)?;
+        }
+    }
+    Ok(Request {
+        endpoint,
+        events: asked.events,
+        forwarded: rest.forwarded,
+        scanned,
+        tensors,
+        class: rest.class,
+        body,
+        end_user: rest.end_user,
+        spare: rest.spare,
+        tags: rest.tags,
+        tells_cost,
+        share,
+    })
 }
 
 // === impl Bounds ===
@@ -337,6 +339,11 @@ impl Request {
     /// What the scan of the body said.
     pub const fn scanned(&self) -> &Scanned {
         &self.scanned
+    }
+
+    /// The class that the client asks for, if it does.
+    pub const fn class(&self) -> Option<Class> {
+        self.class
     }
 
     /// The body, as it came or as the rules of its version made it.
@@ -466,18 +473,4 @@ fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
         rest.insert(name.clone(), value.clone());
     }
     rest
-}
-
-/// The rows of a request for inference, whose tensors must hold together.
-fn count_rows(body: &[u8], json_bytes: Option<&HeaderValue>) -> Result<u64, Refusal> {
-    let said = json_bytes.map(|value| {
-        let read = value.to_str().ok().and_then(inference::request::json_bytes);
-        read.ok_or_else(|| {
-            let misfit = Misfit::new("must be a whole number of bytes");
-            Refusal::Tensors(Box::new(misfit.within("Inference-Header-Content-Length")))
-        })
-    });
-    let scanned = inference::request::scan(body, said.transpose()?);
-    let scanned = scanned.map_err(|misfit| Refusal::Tensors(Box::new(misfit)))?;
-    Ok(inference::usage::units(&scanned).rows)
 }

@@ -11,6 +11,8 @@ pub mod farewell;
 pub mod unmodelled;
 pub mod said;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use dialect::{
     neutral::{self, Class, Family},
@@ -173,8 +175,10 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
             } = *unanswered;
             entry.failed(said.error.status, failure.outcome());
             name(headers, label, &room);
-            if let Failure::NoRoom(refusal) = failure {
-                come_back(headers, &refusal);
+            match failure {
+                Failure::NoRoom(refusal) => come_back(headers, &refusal),
+                Failure::Busy(busy) => tell_wait(headers, millis(busy.retry_after)),
+                _ => {}
             }
         }
         _ => {}
@@ -227,6 +231,10 @@ fn reported(said: Reported, manner: Manner) -> Response<Body> {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     response
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// When to ask again: in whole seconds for all, and finer for those who look.

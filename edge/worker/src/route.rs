@@ -7,7 +7,8 @@ use std::{fmt, sync::Arc};
 
 use payload::transform::Recipe;
 use policy::{
-    model::{Target, Version},
+    key::Key,
+    model::{Model, Target, Version},
     price_book::PriceBook,
     provider::Provider,
     revision::Revision,
@@ -35,19 +36,40 @@ pub struct Candidate {
     position: usize,
 }
 
-/// The model refers to something that is not in force here: this.
+/// Why there is nowhere to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// What is missing.
-    pub missing: &'static str,
+pub enum Refusal {
+    /// The model refers to something that is not in force here: this.
+    Missing(&'static str),
+    /// The key is held to other providers than the model has.
+    Forbidden,
 }
 
 /// The plan for a grant.
 pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
-    let model = grant.model();
+    let (version, mut candidates) = targets(rules, grant.model())?;
+    if candidates.len() < version.targets.len() {
+        // Nobody is refused for this, so nobody else counts it.
+        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
+    }
+    hold_to(grant.caller().key(), &mut candidates)?;
+    let label = format!("{}@{}", grant.model().name, version.name);
+    let book = rules.price_book(grant.model().organization).cloned();
+    Ok(Plan {
+        grant,
+        label,
+        version,
+        candidates,
+        revision: rules.revision(),
+        book,
+    })
+}
+
+/// The version of a model that serves, and those of its targets that are in force; at least one.
+pub fn targets(rules: &Rules, model: &Model) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
     let version = model.stable.and_then(|id| rules.version(id));
     let version = version.filter(|version| version.model == model.id);
-    let version = version.ok_or(Refusal { missing: "version" })?;
+    let version = version.ok_or(Refusal::Missing("version"))?;
     let candidates: Vec<_> = (0..version.targets.len())
         .filter_map(|position| {
             let provider = rules.provider(version.targets[position].provider)?;
@@ -59,25 +81,21 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
         })
         .collect();
     if candidates.is_empty() {
-        return Err(Refusal {
-            missing: "provider",
-        });
+        return Err(Refusal::Missing("provider"));
     }
-    if candidates.len() < version.targets.len() {
-        // Nobody is refused for this, so nobody else counts it.
-        metrics::counter!("sluice_config_dangling_reference_total").increment(1);
+    Ok((Arc::clone(version), candidates))
+}
+
+/// Leaves out what the key is not to be used with; at least one is left.
+pub fn hold_to(key: &Key, candidates: &mut Vec<Candidate>) -> Result<(), Refusal> {
+    let Some(scope) = key.scope.as_deref() else {
+        return Ok(());
+    };
+    candidates.retain(|it| scope.takes_provider(it.provider.id));
+    if candidates.is_empty() {
+        return Err(Refusal::Forbidden);
     }
-    let label = format!("{}@{}", model.name, version.name);
-    let (version, revision) = (Arc::clone(version), rules.revision());
-    let book = rules.price_book(model.organization).cloned();
-    Ok(Plan {
-        grant,
-        label,
-        version,
-        candidates,
-        revision,
-        book,
-    })
+    Ok(())
 }
 
 // === impl Plan ===
@@ -137,11 +155,14 @@ impl Candidate {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the model's {} is not in force on this edge yet",
-            self.missing
-        )
+        match self {
+            Self::Missing(what) => {
+                write!(f, "the model's {what} is not in force on this edge yet")
+            }
+            Self::Forbidden => {
+                f.write_str("the key may not be used with any provider of the model")
+            }
+        }
     }
 }
 

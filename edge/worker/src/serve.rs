@@ -6,8 +6,8 @@
 pub mod in_flight;
 
 use std::{
-    cell::Cell, convert::Infallible, future::poll_fn, io, pin::pin, rc::Rc, task::Poll,
-    time::Duration,
+    cell::Cell, convert::Infallible, future::poll_fn, io, net::IpAddr, pin::pin, rc::Rc,
+    task::Poll, time::Duration,
 };
 
 use dialect::neutral::Family;
@@ -70,6 +70,7 @@ pub fn describe() {
     crate::admit::hold::describe();
     crate::record::measures::describe();
     call::describe();
+    shaping::describe();
     respond::describe();
     in_flight::describe();
 }
@@ -92,10 +93,12 @@ pub async fn serve(
         drain,
         measures,
     });
-    let renewing = Rc::clone(&core);
+    let beside = Rc::clone(&core);
     select! {
         () = serve_until_over(accept, core) => {}
-        never = renewing.pipeline.renew() => match never {},
+        never = beside.pipeline.renew() => match never {},
+        never = beside.pipeline.cuts().hear() => match never {},
+        never = beside.pipeline.explain() => match never {},
     }
 }
 
@@ -145,13 +148,18 @@ async fn take(accepted: io::Result<Accepted>, core: &Rc<Core>, connections: &mut
 
 /// One connection, from its first request to its last.
 async fn converse(accepted: Accepted, core: Rc<Core>) {
-    let Accepted { stream, place } = accepted;
+    let Accepted {
+        stream,
+        peer,
+        place,
+    } = accepted;
     let asked = Cell::new(false);
     let socket = Cell::new(None);
+    let _listening = core.pipeline.cuts().listen().await;
     let service = service_fn(|message| {
         asked.set(true);
         let (core, socket) = (Rc::clone(&core), &socket);
-        async move { Ok::<_, Infallible>(core.answer(message, socket).await) }
+        async move { Ok::<_, Infallible>(core.answer((message, peer), socket).await) }
     });
     let time_to_leave = async {
         core.drain.draining().await;
@@ -185,10 +193,10 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
 impl Core {
     async fn answer(
         &self,
-        message: Request<Incoming>,
+        (message, peer): (Request<Incoming>, IpAddr),
         socket: &Cell<Option<Opened>>,
     ) -> Response<Counted> {
-        let arrival = Arrival::now(&self.clock);
+        let arrival = Arrival::now(&self.clock, peer);
         let path = message.uri().path();
         let (label, mut manner) = (endpoint::label(path), endpoint::manner(path));
         if label == endpoint::MODELS {

@@ -26,7 +26,7 @@ use crate::{
     call::switch::Wired,
     record::Outcome,
     socket::{
-        account::{Account, Ask},
+        account::{Account, Ask, Standing},
         pump::{Pump, Step, Stop},
     },
 };
@@ -84,6 +84,8 @@ pub enum End {
     Leaving,
     /// The key no longer stands.
     KeyOver,
+    /// The key is held to something else now.
+    KeyHeld,
     /// A limit is used up.
     UsedUp,
 }
@@ -179,7 +181,8 @@ where
         };
         let step = match turn {
             Turn::Leave => return End::Leaving,
-            Turn::Look if ask.still_stands().is_err() => return End::KeyOver,
+            Turn::Look if ask.standing() == Standing::Over => return End::KeyOver,
+            Turn::Look if ask.standing() == Standing::Forbidden => return End::KeyHeld,
             Turn::Look if Instant::now() >= terms.end => return End::TimeOver,
             Turn::Look if moved.elapsed() >= terms.idle_max => return End::Idle,
             Turn::Look => None,
@@ -286,6 +289,7 @@ impl End {
             | Self::TimeOver
             | Self::Leaving
             | Self::KeyOver
+            | Self::KeyHeld
             | Self::UsedUp => Outcome::Cut,
         }
     }

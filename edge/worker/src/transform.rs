@@ -12,10 +12,10 @@ use payload::{
     object::Misfit,
     transform::{Fault, Recipe},
 };
-use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::warn;
 
 use crate::{
+    elsewhere::Elsewhere,
     request::{NotReplaced, Request},
     route::Plan,
 };
@@ -24,13 +24,9 @@ use crate::{
 /// a millisecond of it. What is more, or has a program, which may take a second, goes to a thread of its own.
 const AT_ONCE_BYTES_MAX: usize = 256 << 10;
 
-/// How many bodies of one core are transformed away from it at the same time.
-// Full: the others wait in the order in which they came; there are no more of them than requests in flight.
-const PLACES: usize = 4;
-
 /// One core's way to transform.
 pub struct Transformer {
-    places: Arc<Semaphore>,
+    elsewhere: Elsewhere,
 }
 
 /// Why a request is not what its version wants it to be.
@@ -48,15 +44,12 @@ pub enum Refusal {
 
 // === impl Transformer ===
 
-impl Default for Transformer {
-    fn default() -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(PLACES)),
-        }
-    }
-}
-
 impl Transformer {
+    /// A way that has long work done `elsewhere`.
+    pub const fn new(elsewhere: Elsewhere) -> Self {
+        Self { elsewhere }
+    }
+
     /// Transforms the body as the plan's version says. Waits only where it would keep others waiting.
     pub async fn apply(&self, plan: &Plan, request: &mut Request) -> Result<(), Refusal> {
         let Some(recipe) = &plan.version().recipe else {
@@ -83,25 +76,21 @@ impl Transformer {
         request.replace_body(body).map_err(|why| unfit(plan, why))
     }
 
-    /// The same on a thread that serves nobody. It goes on to its end when the client leaves, and keeps its place.
+    /// The same on a thread that serves nobody.
     async fn elsewhere(
         &self,
         recipe: &Arc<Recipe>,
         family: Family,
         body: Bytes,
     ) -> Result<Vec<u8>, Fault> {
-        let broken = || Fault::Program {
+        let recipe = Arc::clone(recipe);
+        let became = self
+            .elsewhere
+            .run(move || recipe.transform().apply(family, &body));
+        became.await.unwrap_or(Err(Fault::Program {
             index: 0,
             fault: jq::Fault::Broken,
-        };
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.map_err(|_| broken())?;
-        let recipe = Arc::clone(recipe);
-        let became = spawn_blocking(move || {
-            let _place = place;
-            recipe.transform().apply(family, &body)
-        });
-        became.await.unwrap_or_else(|_| Err(broken()))
+        }))
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use dialect::{
     crossing::{self, Back, Crossed, Target, VectorMaker, cross, cross_count, cross_vectors},
     messages::{
-        hosted::{Enclosed, Envelope, enclose},
+        hosted::{self, Enclosed, Envelope, enclose},
         target::Hosting,
     },
     neutral::{Dropped, Family, Seed},
@@ -24,6 +24,7 @@ use payload::{jq::Fault, object::Misfit};
 use policy::provider::Provider;
 
 use crate::{
+    elsewhere::Elsewhere,
     in_force::mappings::Custom,
     request::{Arrival, JSON_BYTES, Request},
     route::Candidate,
@@ -101,18 +102,14 @@ pub enum Refusal {
     Program(Fault),
 }
 
-/// Says the request for one target. `custom` is the mapping of a custom one.
+/// Says the request for one target; see [`mapped`] for those with a mapping.
 pub fn outgoing(
     request: &Request,
     candidate: &Candidate,
     arrival: &Arrival,
-    custom: Option<&Arc<Custom>>,
 ) -> Result<Outgoing, Refusal> {
     let (provider, model) = (candidate.provider(), &candidate.target().provider_model);
     let endpoint = request.endpoint();
-    if let Some(custom) = custom {
-        return mapped(request, custom, model, arrival);
-    }
     let foreign = || endpoint.family().is_some() && crossing::holds_foreign_proof(request.body());
     let door = Door::of(provider.kind, model, endpoint);
     let model = door.name(model);
@@ -244,19 +241,18 @@ fn across(
     let target = facts::target(provider, door, model).ok_or(Refusal::Endpoint)?;
     if request.endpoint().counts() {
         let crossed = cross_count(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
-        return Ok(count(
-            crossed.ok_or(Refusal::Endpoint)?,
-            &target,
-            (door, model),
-        ));
+        let mut crossed = crossed.ok_or(Refusal::Endpoint)?;
+        let forwards = across_to(&target, request, door, &mut crossed.dropped);
+        return Ok(count(crossed, forwards, (door, model)));
     }
-    let crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
+    let mut crossed = cross(&asked, body, &target, seed).map_err(Refusal::Crossing)?;
+    let forwards = across_to(&target, request, door, &mut crossed.dropped);
     Ok(Outgoing {
         method: Method::POST,
         headers: HeaderMap::new(),
         path: door.answer(model, crossed.stream, true),
         body: crossed.body.into(),
-        forwards: across_to(&target),
+        forwards,
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: crossed.stream,
@@ -282,13 +278,15 @@ fn seed(arrival: &Arrival) -> Seed {
     }
 }
 
-fn mapped(
+/// Says the request for a target of a custom provider, whose program runs `elsewhere`.
+pub async fn mapped(
     request: &Request,
     custom: &Arc<Custom>,
     model: &str,
     arrival: &Arrival,
+    elsewhere: &Elsewhere,
 ) -> Result<Outgoing, Refusal> {
-    let sent = custom::sent(request, custom, model, seed(arrival));
+    let sent = custom::sent(request, (custom, model), seed(arrival), elsewhere).await;
     let sent = sent.map_err(|why| match why {
         Unsent::Endpoint => Refusal::Endpoint,
         Unsent::Crossing(refused) => Refusal::Crossing(refused),
@@ -316,13 +314,13 @@ fn behind_json(request: &Request) -> HeaderMap {
     headers
 }
 
-fn count(crossed: Crossed, target: &Target<'_>, (door, model): (Door, &str)) -> Outgoing {
+fn count(crossed: Crossed, forwards: Forwards, (door, model): (Door, &str)) -> Outgoing {
     Outgoing {
         method: Method::POST,
         headers: HeaderMap::new(),
         path: door.count(model),
         body: crossed.body.into(),
-        forwards: across_to(target),
+        forwards,
         way: Way::Across {
             back: Box::new(crossed.back),
             stream: false,
@@ -331,11 +329,32 @@ fn count(crossed: Crossed, target: &Target<'_>, (door, model): (Door, &str)) -> 
     }
 }
 
-/// What a host of Anthropic's models is told stands in the body.
-const fn across_to(target: &Target<'_>) -> Forwards {
-    match target {
-        Target::Messages(target) if matches!(target.hosting, Hosting::Anthropic) => {
-            Forwards::Anthropic
+/// Which of the client's headers go on with a request that was written anew. A host of Anthropic's models is told of betas
+/// where a client of Anthropic's asks for some: of those that it knows, by Vertex's header. Converse has no such header.
+fn across_to(
+    target: &Target<'_>,
+    request: &Request,
+    door: Door,
+    dropped: &mut Dropped,
+) -> Forwards {
+    if let Target::Messages(target) = target
+        && target.hosting == Hosting::Anthropic
+    {
+        return Forwards::Anthropic;
+    }
+    if request.endpoint().family() != Some(Family::Messages) {
+        return Forwards::Plain;
+    }
+    match door {
+        Door::VertexMessages => {
+            let body = str::from_utf8(request.body()).unwrap_or_default();
+            let known = &facts::BETAS_OF_VERTEX;
+            Forwards::Betas(hosted::betas(body, request.betas(), known, dropped))
+        }
+        // Those of the body are named with all of it that has no place there.
+        Door::Converse => {
+            hosted::betas("{}", request.betas(), &[], dropped);
+            Forwards::Plain
         }
         _ => Forwards::Plain,
     }

@@ -10,6 +10,7 @@ use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 
 use counters::Upkeep;
 use lifecycle::{announce, clock::Clock, drain::Drain, exposition, listen, ops, ready::Readiness};
+use shaping::Lanes;
 use tokio::{
     net::TcpListener,
     runtime,
@@ -21,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accept, call,
     config::Config,
-    feed,
+    feed::{
+        self,
+        question::{QUESTIONS_MAX, Question},
+    },
     in_force::{self, InForce},
     pipeline::{Ingredients, Pipeline},
     record::{RECORDS_MAX, Record},
@@ -55,6 +59,7 @@ struct Shared {
     in_force: InForce,
     live_edges: watch::Receiver<u32>,
     records: mpsc::Sender<Record>,
+    questions: mpsc::Receiver<Question>,
     drain: Drain,
 }
 
@@ -81,6 +86,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let (live_edges, live_edges_seen) = watch::channel(given::live_edges(directory.as_ref()));
     // Full: see RECORDS_MAX.
     let (records, recorded) = mpsc::channel(RECORDS_MAX);
+    let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
     let parts = feed::Parts {
         writer,
         directory: directory.clone(),
@@ -88,6 +94,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edge_id: edge_id.clone(),
         in_flight: in_flight(&records),
         live_edges,
+        questions,
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
@@ -99,6 +106,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         in_force,
         live_edges: live_edges_seen,
         records,
+        questions: asked,
         drain: drain.clone(),
     };
     let serving = cores(&config, listeners, shared)?;
@@ -142,13 +150,17 @@ fn cores(
         in_force,
         live_edges,
         records,
+        questions,
         drain,
     } = shared;
+    // One core answers; a question costs little and there are few.
+    let mut questions = Some(questions);
     let clock = Clock::system();
     let threads = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
     let limits = config.limits.counters();
     let counters = counters::open_each(&limits, &clock, &live_edges, threads)?;
     let tls = call::dial::tls()?;
+    let lanes = Arc::new(Lanes::new(config.shaping));
     let mut cores = Vec::with_capacity(listeners.len());
     for (listener, (counters, upkeep)) in listeners.into_iter().zip(counters) {
         let ingredients = Ingredients {
@@ -160,7 +172,9 @@ fn cores(
             tls: Arc::clone(&tls),
             inference: config.inference.clone(),
             upstream: config.upstream.clone(),
+            lanes: Arc::clone(&lanes),
             guesses: config.limits.guesses(),
+            questions: questions.take(),
         };
         cores.push(core(listener, ingredients, upkeep)?);
     }

@@ -69,6 +69,7 @@ fn record(number: u8) -> Record {
         organization: OrganizationId::from_bytes([1; 16]),
         project: ProjectId::from_bytes([2; 16]),
         key_id: "key".to_owned(),
+        previous_secret: false,
         model: ModelId::from_bytes([3; 16]),
         version: VersionId::from_bytes([4; 16]),
         provider: None,

@@ -42,6 +42,16 @@ pub(crate) fn key_id() -> String {
     text
 }
 
+/// The key id that a number makes: its last digits, all of them as likely when the number is drawn by chance.
+pub(crate) fn key_id_of(mut number: u128) -> [u8; KEY_ID_CHARS] {
+    let mut text = [0; KEY_ID_CHARS];
+    for place in &mut text {
+        *place = ALPHABET[usize::try_from(number % 62).unwrap_or(0)];
+        number /= 62;
+    }
+    text
+}
+
 /// A fresh secret: 256 random bits, written as a number.
 pub(crate) fn secret() -> Zeroizing<[u8; SECRET_CHARS]> {
     written(&Zeroizing::new(random()))

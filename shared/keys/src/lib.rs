@@ -9,8 +9,10 @@ mod digits;
 mod tag;
 mod mint;
 mod present;
+mod foreign;
 
 pub use family::{Family, prefix};
-pub use mint::{Minted, mint};
+pub use foreign::{FOREIGN_BITS_MIN, FOREIGN_BYTES, Foreign, entropy_bits, foreign};
+pub use mint::{Minted, mint, renew};
 pub use present::{Malformed, Presented, parse};
 pub use tag::tag;

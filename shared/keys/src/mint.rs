@@ -23,7 +23,12 @@ pub struct Minted {
 /// Makes a key: `<prefix><key id, 12>_<secret, 43><CRC-32 of all before it, 6>`, the secret being 256
 /// random bits.
 pub fn mint(family: Family) -> Minted {
-    let (key_id, secret) = (digits::key_id(), digits::secret());
+    renew(family, digits::key_id())
+}
+
+/// Makes another secret for the key with this id, which stays: 12 characters of `[0-9A-Za-z]`.
+pub fn renew(family: Family, key_id: String) -> Minted {
+    let secret = digits::secret();
     // The capacity is exact, because a string that grows leaves its old bytes behind.
     let length = prefix(family).len() + KEY_ID_CHARS + 1 + SECRET_CHARS + CHECKSUM_CHARS;
     let mut text = Zeroizing::new(String::with_capacity(length));

@@ -83,17 +83,20 @@ pub fn value(text: &str, at: usize) -> Result<Range<usize>, Fault> {
     Reader::at(text, at).value(DEPTH_MAX)
 }
 
-struct Reader<'a> {
+/// Where a reader stands in a text.
+pub(crate) struct Reader<'a> {
     text: &'a [u8],
-    at: usize,
-    first: bool,
+    /// The next byte.
+    pub(crate) at: usize,
+    /// Whether no member or element of the innermost value that was entered has come.
+    pub(crate) first: bool,
     embedded: Embedded,
 }
 
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
-    fn at(text: &'a str, at: usize) -> Self {
+    pub(crate) fn at(text: &'a str, at: usize) -> Self {
         Self {
             text: text.as_bytes(),
             at,
@@ -111,7 +114,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether another member or element follows; behind its comma then, on the closing bracket otherwise.
-    fn more(&mut self, bracket: u8) -> Result<bool, Fault> {
+    pub(crate) fn more(&mut self, bracket: u8) -> Result<bool, Fault> {
         self.skip_space();
         if self.peek() == Some(bracket) {
             return Ok(false);
@@ -135,7 +138,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A key, behind whose colon the reader then stands.
-    fn key(&mut self) -> Result<Range<usize>, Fault> {
+    pub(crate) fn key(&mut self) -> Result<Range<usize>, Fault> {
         self.skip_space();
         let start = self.at;
         self.string()?;
@@ -147,7 +150,7 @@ impl<'a> Reader<'a> {
 
     /// A value and all that stands in it. Keeps one bit for each bracket that is open, so that no text can
     /// use up the machine's stack.
-    fn value(&mut self, depth_max: u32) -> Result<Range<usize>, Fault> {
+    pub(crate) fn value(&mut self, depth_max: u32) -> Result<Range<usize>, Fault> {
         self.skip_space();
         let start = self.at;
         let (mut objects, mut depth) = (0_u64, 0);
@@ -315,7 +318,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn take(&mut self, byte: u8) -> Result<(), Fault> {
+    pub(crate) fn take(&mut self, byte: u8) -> Result<(), Fault> {
         if self.peek() != Some(byte) {
             return self.malformed();
         }
@@ -323,17 +326,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn skip_space(&mut self) {
+    pub(crate) fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
-    fn malformed<T>(&self) -> Result<T, Fault> {
+    pub(crate) fn malformed<T>(&self) -> Result<T, Fault> {
         Err(Fault::Malformed { at: self.at })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod scalar;
 pub mod json;
+pub mod cursor;
 pub mod object;
 pub mod counts;
 pub mod writer;

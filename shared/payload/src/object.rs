@@ -147,6 +147,11 @@ impl<'a> Object<'a> {
         self.members.iter().any(|(key, _)| key == name)
     }
 
+    /// The names of what has not been taken.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(key, _)| key.as_ref())
+    }
+
     /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()

@@ -21,6 +21,11 @@ impl Writer {
         }
     }
 
+    /// A text that goes on behind `bytes`, which end before a value.
+    pub const fn behind(bytes: Vec<u8>) -> Self {
+        Self { out: bytes }
+    }
+
     /// The text.
     pub fn into_bytes(self) -> Vec<u8> {
         self.out

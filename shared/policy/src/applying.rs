@@ -38,11 +38,20 @@ pub struct Applied {
     pub limit: Arc<Limit>,
     /// Which of its counts.
     pub counter: CounterId,
-    /// What the count is measured by.
-    pub measure: Measure,
+    /// What the count is.
+    pub count: Count,
 }
 
-/// What a count is measured by.
+/// What a count is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Count {
+    /// A level that is measured by this.
+    Level(Measure),
+    /// So many slots, of which each request under way has one.
+    Slots(u64),
+}
+
+/// What a level is measured by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Measure {
     /// Refills all the time.
@@ -185,19 +194,20 @@ impl Applied {
             asking.end_user.unwrap_or_default(),
             asking.now_ms,
         );
-        let measure = match *allowance {
-            Allowance::Rate(rate) => Measure::Rate(rate),
-            Allowance::Quota(quota) => Measure::Quota {
+        let count = match *allowance {
+            Allowance::Rate(rate) => Count::Level(Measure::Rate(rate)),
+            Allowance::Quota(quota) => Count::Level(Measure::Quota {
                 amount: quota.amount(),
                 span: quota
                     .period()
                     .span(zone.unwrap_or(&Zone::UTC), asking.now_ms),
-            },
+            }),
+            Allowance::AtOnce(most) => Count::Slots(most.most()),
         };
         Self {
             counter: counter(limit, asking, provider),
             limit: Arc::clone(limit),
-            measure,
+            count,
         }
     }
 }
@@ -232,6 +242,23 @@ fn counter(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) -> 
     let mut half = [0; 16];
     half.copy_from_slice(&whole[..16]);
     CounterId::from_bytes(half)
+}
+
+// === impl Count ===
+
+impl Count {
+    /// How much each window adds or each period holds, or how many slots there are.
+    pub const fn amount(&self) -> u64 {
+        match self {
+            Self::Level(measure) => measure.amount(),
+            Self::Slots(most) => *most,
+        }
+    }
+
+    /// Whether each request under way has one of it.
+    pub const fn is_slots(&self) -> bool {
+        matches!(self, Self::Slots(_))
+    }
 }
 
 // === impl Measure ===

@@ -238,5 +238,5 @@ fn an_override_is_for_its_key_or_its_time_and_the_first_that_fits_speaks() {
     let mut index = Index::default();
     index.add(Arc::new(limit));
     let found = index.concerning(&asking(), None, None);
-    assert_eq!(found[0].measure.amount(), 20);
+    assert_eq!(found[0].count.amount(), 20);
 }

@@ -30,6 +30,8 @@ pub enum Edit {
     Revoke {
         /// Which key.
         key_id: String,
+        /// Whether answers under way to its requests are cut.
+        cut_streams: bool,
     },
 }
 
@@ -78,7 +80,7 @@ impl Edit {
         match self {
             Self::Upsert(object) => object.key(),
             Self::Delete { key, .. } => key.clone(),
-            Self::Revoke { key_id } => key_id.as_bytes().to_vec(),
+            Self::Revoke { key_id, .. } => key_id.as_bytes().to_vec(),
         }
     }
 }

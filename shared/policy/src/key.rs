@@ -3,8 +3,11 @@
 use std::fmt;
 
 use crate::{
+    glob::Glob,
     id::{ModelId, OrganizationId, ProjectId},
+    model::Model,
     revision::Revision,
+    scope::Scope,
 };
 
 /// A key of a project.
@@ -20,12 +23,60 @@ pub struct Key {
     pub tag: [u8; 32],
     /// With which pepper the tag was made.
     pub pepper_version: u32,
-    /// The models it may ask for; empty means: all of the organization.
+    /// When the secret was made, milliseconds since 1970; zero means: nobody knows, and then it is older than any
+    /// age that is allowed.
+    pub secret_created_at_ms: u64,
+    /// The secret before this one, while a rotation lets both work.
+    pub previous: Option<Box<PreviousSecret>>,
+    /// The models it may ask for, beside those of its scope; none in both means: all of the organization.
     pub models: Vec<ModelId>,
+    /// Whether it is switched off for now.
+    pub disabled: bool,
+    /// What else it is held to; `None` means: nothing, as for most.
+    pub scope: Option<Box<Scope>>,
     /// When it stops working, milliseconds since 1970; `None` means: never.
     pub expires_at_ms: Option<u64>,
     /// The configuration without which it makes no sense.
     pub config_revision: Revision,
+}
+
+/// A secret that was replaced and works until a time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// As the key's own.
+    pub tag: [u8; 32],
+    /// With which pepper the tag was made.
+    pub pepper_version: u32,
+    /// When it was made, milliseconds since 1970; zero means: nobody knows.
+    pub created_at_ms: u64,
+    /// When it stops working, milliseconds since 1970.
+    pub expires_at_ms: u64,
+}
+
+impl Key {
+    /// Whether it is held to no models.
+    pub fn takes_all_models(&self) -> bool {
+        self.models.is_empty() && self.patterns().is_empty()
+    }
+
+    /// Whether it may ask for this model, of its own organization.
+    pub fn takes_model(&self, model: &Model) -> bool {
+        self.takes_all_models()
+            || self.models.contains(&model.id)
+            || self.patterns().iter().any(|it| it.matches(&model.name))
+    }
+
+    fn patterns(&self) -> &[Glob] {
+        self.scope.as_ref().map_or(&[], |scope| &scope.models)
+    }
+}
+
+impl fmt::Debug for PreviousSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreviousSecret")
+            .field("expires_at_ms", &self.expires_at_ms)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Key {

@@ -1,4 +1,4 @@
-//! A limit: how much of something a scope may use, as a rate or as a quota.
+//! A limit: how much of something a scope may use, as a rate, as a quota, or at once.
 //!
 //! The arithmetic is in integers so that the Lua script, which has doubles, and the in-process twin give the
 //! same replies: every intermediate stays below 2^53. Knows nothing of where levels are kept.
@@ -14,6 +14,9 @@ pub const UNITS_MAX: u64 = 1_000_000_000;
 
 /// The most that a quota can be. Nothing is multiplied with it, and it is exact in a double.
 pub const QUOTA_MAX: u64 = 1_000_000_000_000_000;
+
+/// The most requests that can be allowed at once.
+pub const AT_ONCE_MAX: u64 = 1_000_000;
 
 /// The longest window: an hour, in milliseconds.
 pub const WINDOW_MS_MAX: u64 = 3_600_000;
@@ -145,6 +148,8 @@ pub enum Unit {
     InputTokens = 3,
     /// Tokens that come out, reasoning included.
     OutputTokens = 4,
+    /// Requests that are under way at once.
+    ConcurrentRequests = 5,
 }
 
 /// The numbers of a limit.
@@ -154,7 +159,13 @@ pub enum Allowance {
     Rate(Rate),
     /// Starts again at the end of its period.
     Quota(Quota),
+    /// Is free again when a request ends.
+    AtOnce(AtOnce),
 }
+
+/// How many requests may be under way at once, checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AtOnce(u64);
 
 /// The numbers of a rate, checked: what is admitted in any interval of t milliseconds is at most
 /// `amount` · t / `window_ms` + `burst`.
@@ -186,6 +197,10 @@ pub enum InvalidRate {
 /// A quota's `amount` is zero or above [`QUOTA_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidQuota;
+
+/// How many may be under way at once is zero or above [`AT_ONCE_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidAtOnce;
 
 // === impl Limit ===
 
@@ -335,11 +350,12 @@ impl Members {
 
 impl Unit {
     /// Every unit, once.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Requests,
         Self::Tokens,
         Self::InputTokens,
         Self::OutputTokens,
+        Self::ConcurrentRequests,
     ];
 
     /// The unit with this number on the wire.
@@ -354,6 +370,7 @@ impl Unit {
             Self::Tokens => "tokens",
             Self::InputTokens => "input tokens",
             Self::OutputTokens => "output tokens",
+            Self::ConcurrentRequests => "concurrent requests",
         }
     }
 }
@@ -361,11 +378,12 @@ impl Unit {
 // === impl Allowance ===
 
 impl Allowance {
-    /// How much each window adds, or each period holds.
+    /// How much each window adds or each period holds, or how many may be under way at once.
     pub const fn amount(&self) -> u64 {
         match self {
             Self::Rate(rate) => rate.amount,
             Self::Quota(quota) => quota.amount,
+            Self::AtOnce(most) => most.0,
         }
     }
 }
@@ -434,6 +452,23 @@ impl Quota {
     }
 }
 
+// === impl AtOnce ===
+
+impl AtOnce {
+    /// Checks the number.
+    pub const fn new(most: u64) -> Result<Self, InvalidAtOnce> {
+        if most == 0 || most > AT_ONCE_MAX {
+            return Err(InvalidAtOnce);
+        }
+        Ok(Self(most))
+    }
+
+    /// How many.
+    pub const fn most(&self) -> u64 {
+        self.0
+    }
+}
+
 impl std::fmt::Display for InvalidRate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -453,3 +488,11 @@ impl std::fmt::Display for InvalidQuota {
 }
 
 impl std::error::Error for InvalidQuota {}
+
+impl std::fmt::Display for InvalidAtOnce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("amount must be 1 to 1,000,000")
+    }
+}
+
+impl std::error::Error for InvalidAtOnce {}

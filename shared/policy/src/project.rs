@@ -1,6 +1,9 @@
 //! A project: a team's workspace in an organization.
 
-use crate::id::{OrganizationId, ProjectId};
+use crate::{
+    id::{OrganizationId, ProjectId},
+    traffic::Traffic,
+};
 
 /// A project, as edges know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,4 +14,8 @@ pub struct Project {
     pub organization: OrganizationId,
     /// The last segment of its name.
     pub name: String,
+    /// How its requests are treated where there is not room for all.
+    pub traffic: Traffic,
+    /// How old a secret of its keys may be and still work, milliseconds; `None` means: as old as it likes.
+    pub key_age_max_ms: Option<u64>,
 }

@@ -66,14 +66,14 @@ pub fn check(events: &[Event]) {
     assert!(ended, "no end: {:?}", events.last());
 }
 
-/// Whether it says that it failed: by an error, or in why an answer stopped.
-pub fn failed(events: &[Event]) -> bool {
-    events.iter().any(|event| {
-        let stop = match event {
-            Event::Error(_) => return true,
-            Event::Stop { stop, .. } => stop,
-            _ => return false,
-        };
-        matches!(stop, Stop::Failed(_))
+/// Whether it says that it failed: by an error, or in why an answer stopped. Of several answers only the first counts where
+/// `first_alone`.
+pub fn failed(events: &[Event], first_alone: bool) -> bool {
+    events.iter().any(|event| match event {
+        Event::Error(_) => true,
+        Event::Stop { choice, stop } => {
+            matches!(stop, Stop::Failed(_)) && (*choice == 0 || !first_alone)
+        }
+        _ => false,
     })
 }

@@ -1,10 +1,11 @@
 //! The admin API, as an operator with a key sees it.
 
 use proto::admin::{
-    discount_service_client::DiscountServiceClient, edge_service_client::EdgeServiceClient,
-    key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
-    model_service_client::ModelServiceClient,
+    audit_service_client::AuditServiceClient, discount_service_client::DiscountServiceClient,
+    edge_service_client::EdgeServiceClient, key_service_client::KeyServiceClient,
+    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
+    operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
     price_service_client::PriceServiceClient, project_service_client::ProjectServiceClient,
     provider_service_client::ProviderServiceClient, usage_service_client::UsageServiceClient,
@@ -103,6 +104,16 @@ impl Admin {
     /// Edges.
     pub fn edges(&self) -> EdgeServiceClient<Authorized> {
         EdgeServiceClient::new(self.channel())
+    }
+
+    /// Operator keys.
+    pub fn operator_keys(&self) -> OperatorKeyServiceClient<Authorized> {
+        OperatorKeyServiceClient::new(self.channel())
+    }
+
+    /// The audit trail.
+    pub fn audit(&self) -> AuditServiceClient<Authorized> {
+        AuditServiceClient::new(self.channel())
     }
 
     /// Usage.

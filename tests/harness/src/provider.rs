@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Instant,
 };
 
@@ -55,6 +58,8 @@ pub enum Step {
     Send(Bytes),
     /// Waits for a permit of this gate: the test says when the next chunk may go.
     Wait(Arc<Semaphore>),
+    /// Adds this to a count, such as of what is under way.
+    Count(Arc<AtomicI64>, i64),
     /// Sends nothing more and does not end.
     Never,
 }
@@ -203,6 +208,9 @@ fn play(
             match steps.next() {
                 Some(Step::Send(bytes)) => return Some((bytes, (steps, witness))),
                 Some(Step::Wait(gate)) => gate.acquire().await.expect("a gate stays open").forget(),
+                Some(Step::Count(count, more)) => {
+                    count.fetch_add(more, Ordering::SeqCst);
+                }
                 Some(Step::Never) => std::future::pending().await,
                 None => {
                     witness.finish();

@@ -164,6 +164,13 @@ impl Site {
         self.edges[at] = start_edge(self.folder.path(), &id, settings).await;
     }
 
+    /// Sets a setting of an edge, from its next start on.
+    pub fn set_edge(&mut self, at: usize, name: &str, value: &str) {
+        let settings = &mut self.edges[at].settings;
+        settings.retain(|(other, _)| other != name);
+        settings.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Waits until an edge says that it is ready, and gives how long that took.
     pub async fn ready(&self, at: usize) -> std::time::Duration {
         let ops = format!("http://{}", self.edges[at].ops);

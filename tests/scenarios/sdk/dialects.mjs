@@ -95,8 +95,40 @@ async function refused(ask) {
   }
 }
 
-const asker = await askers[sdk]();
+// Vectors have no other form than OpenAI's.
+const embedders = {
+  async vectors() {
+    const { default: OpenAI } = await load("openai");
+    const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 });
+    const ask = async (of) => (await client.embeddings.create(of)).data.map((it) => it.embedding);
+    return {
+      two: (model) => ask({ model, input: ["hello", "there"] }),
+      one: (model) => ask({ model, input: "hello", encoding_format: "float" }),
+    };
+  },
+  async ai_vectors() {
+    const { embed, embedMany } = await load("ai");
+    const { createOpenAICompatible } = await load("@ai-sdk/openai-compatible");
+    const provider = createOpenAICompatible({ name: "edge", baseURL: `${url}/v1`, apiKey: key });
+    const of = (model) => ({ model: provider.embeddingModel(model), maxRetries: 0 });
+    return {
+      two: async (model) => (await embedMany({ ...of(model), values: ["hello", "there"] })).embeddings,
+      one: async (model) => [(await embed({ ...of(model), value: "hello" })).embedding],
+    };
+  },
+};
+
 const seen = {};
+if (sdk in embedders) {
+  const embedder = await embedders[sdk]();
+  for (const model of models) {
+    seen[model] = { two: await embedder.two(model), one: await embedder.one(model) };
+  }
+  console.log(JSON.stringify(seen));
+  process.exit();
+}
+
+const asker = await askers[sdk]();
 for (const model of models) {
   seen[model] = {
     plain: await asker.whole(model, HELLO, false),

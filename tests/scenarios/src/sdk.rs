@@ -48,25 +48,14 @@ impl Sdk {
 }
 
 /// Holds one conversation with every model, by an SDK of Python's or, with `node`, of Node's: `chat`, `responses`,
-/// `messages`, `gemini` or `ai`.
+/// `messages`, `gemini` or `ai`; or has them make vectors, by `vectors` or `ai_vectors`.
 pub async fn converse(node: bool, sdk: &str, url: &str, key: &str, models: &[&str]) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
-    let (program, file) = if node {
+    let arguments = [&[sdk, url, key], models].concat();
+    if node {
         named("SLUICE_TEST_NODE_MODULES");
-        ("node".into(), "dialects.mjs")
-    } else {
-        (named("SLUICE_TEST_PYTHON"), "dialects.py")
-    };
-    let mut command = Command::new(program);
-    command
-        .arg(folder.join(file))
-        .args([sdk, url, key])
-        .args(models)
-        .kill_on_drop(true);
-    let output = command.output().await.expect("the program runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{sdk} failed: {said}");
-    serde_json::from_slice(&output.stdout).expect("the program prints JSON")
+        return printed("node".into(), "sdk/dialects.mjs", &arguments).await;
+    }
+    python("sdk/dialects.py", &arguments).await
 }
 
 /// A program that asks `question` (a function of it) where nothing is modelled.
@@ -89,13 +78,20 @@ pub async fn pass(url: &str, key: &str, question: &str) -> Value {
     serde_json::from_slice(&output.stdout).expect("the program prints JSON")
 }
 
-/// Asks every model richer things by an SDK of Python's, as [`converse`] names them.
-pub async fn richer(sdk: &str, url: &str, key: &str, picture: &str, models: &[&str]) -> Value {
-    python(
-        "sdk/richer.py",
-        &[&[sdk, url, key, picture], models].concat(),
-    )
-    .await
+/// Asks every model richer things by an SDK, which `of_node` and its name say as for [`converse`].
+pub async fn richer(
+    (of_node, sdk): (bool, &str),
+    url: &str,
+    key: &str,
+    picture: &str,
+    models: &[&str],
+) -> Value {
+    let arguments = [&[sdk, url, key, picture], models].concat();
+    if of_node {
+        named("SLUICE_TEST_NODE_MODULES");
+        return printed("node".into(), "sdk/richer.mjs", &arguments).await;
+    }
+    python("sdk/richer.py", &arguments).await
 }
 
 /// Asks a server that nobody here wrote, directly or through an edge; `more` may name `anthropic`.
@@ -105,7 +101,12 @@ pub async fn foreign(url: &str, key: &str, more: &[&str]) -> Value {
 
 /// What a program of Python's prints.
 async fn python(file: &str, arguments: &[&str]) -> Value {
-    let mut command = Command::new(named("SLUICE_TEST_PYTHON"));
+    printed(named("SLUICE_TEST_PYTHON"), file, arguments).await
+}
+
+/// What a program prints.
+async fn printed(program: OsString, file: &str, arguments: &[&str]) -> Value {
+    let mut command = Command::new(program);
     command
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
         .args(arguments)

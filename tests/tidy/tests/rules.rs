@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 20] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 21] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
@@ -20,6 +20,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 20] = [
     ("proto", &["payload", "policy"]),
     ("dialect", &["payload"]),
     ("counters", &["policy", "lifecycle"]),
+    ("shaping", &["policy"]),
     (
         "worker",
         &[
@@ -32,6 +33,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 20] = [
             "proto",
             "dialect",
             "counters",
+            "shaping",
         ],
     ),
     ("domain", &["policy", "payload", "keys", "credential"]),

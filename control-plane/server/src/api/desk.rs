@@ -9,10 +9,11 @@
 //! `Pending`), and `store::Numbered` (the edits have revisions; only the commit is left). [`Draft::finish`] is the
 //! way from the one but last to the last, and from there to the reply.
 
-use std::{convert::Infallible, fmt::Display};
+use std::{convert::Infallible, fmt::Display, sync::Arc};
 
 use prost::Message;
 use seal::SealingKey;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use store::{Once, Store, Write};
 use tonic::{Request, Response, Status};
@@ -20,13 +21,15 @@ use zeroize::Zeroizing;
 
 use domain::{page::Page, text, violation::Violations};
 use policy::revision::Revision;
-use proto::admin;
+use proto::{admin, unknown::Contract};
 
 use crate::{
     api::{
+        access::Named,
         page::{List, PageTokens},
         sealed::{self, ReplyOf},
     },
+    audit_entry::{self, Deed, name_in},
     authn::{Actor, NotAuthenticated},
     status,
 };
@@ -49,6 +52,8 @@ pub(crate) trait Asked: Message + Sized {
 #[derive(Debug)]
 pub(crate) struct Call {
     actor: String,
+    source: Arc<str>,
+    named: String,
     method: &'static str,
     request_id: Option<[u8; 16]>,
     validate_only: bool,
@@ -68,6 +73,8 @@ pub(crate) struct Draft {
     write: Write,
     call: Call,
     sealing: SealingKey,
+    contract: Contract,
+    before: Value,
 }
 
 /// Where admin methods meet the store.
@@ -76,6 +83,7 @@ pub(crate) struct Desk {
     store: Store,
     sealing: SealingKey,
     pages: PageTokens,
+    contract: Contract,
 }
 
 // === impl Asked ===
@@ -100,11 +108,48 @@ asked! {
     CreateProviderRequest UpdateProviderRequest DeleteProviderRequest
     CreateModelRequest UpdateModelRequest DeleteModelRequest
     DeleteModelVersionRequest
-    CreateKeyRequest UpdateKeyRequest DeleteKeyRequest RevokeKeyRequest
+    DeleteKeyRequest RevokeKeyRequest
+    RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
     CreatePriceRequest DeletePriceRequest CreateDiscountRequest DeleteDiscountRequest
+    RepriceUsageRequest
     CreateJoinTokenRequest
+    CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
 }
+
+/// Appends texts that have no order on the wire: in one order, each behind its length.
+fn in_order(bytes: &mut Vec<u8>, entries: impl IntoIterator<Item = (String, String)>) {
+    let mut entries: Vec<_> = entries.into_iter().collect();
+    entries.sort();
+    for text in entries.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend((text.len() as u64).to_be_bytes());
+        bytes.extend(text.as_bytes());
+    }
+}
+
+macro_rules! asked_with_labels {
+    ($($request:ident)*) => {$(
+        impl Asked for admin::$request {
+            fn request_id(&self) -> &str {
+                &self.request_id
+            }
+
+            fn validate_only(&self) -> bool {
+                self.validate_only
+            }
+
+            fn canonical(&self) -> Zeroizing<Vec<u8>> {
+                let mut rest = self.clone();
+                let labels = rest.key.as_mut().map(|it| std::mem::take(&mut it.labels));
+                let mut bytes = rest.encode_to_vec();
+                in_order(&mut bytes, labels.into_iter().flatten());
+                Zeroizing::new(bytes)
+            }
+        }
+    )*};
+}
+
+asked_with_labels! { CreateKeyRequest UpdateKeyRequest ImportKeyRequest }
 
 impl Asked for admin::CreateModelVersionRequest {
     fn request_id(&self) -> &str {
@@ -122,13 +167,8 @@ impl Asked for admin::CreateModelVersionRequest {
             .model_version
             .as_mut()
             .map(|it| std::mem::take(&mut it.provenance));
-        let mut entries: Vec<_> = provenance.into_iter().flatten().collect();
-        entries.sort();
         let mut bytes = rest.encode_to_vec();
-        for text in entries.iter().flat_map(|(name, value)| [name, value]) {
-            bytes.extend((text.len() as u64).to_be_bytes());
-            bytes.extend(text.as_bytes());
-        }
+        in_order(&mut bytes, provenance.into_iter().flatten());
         Zeroizing::new(bytes)
     }
 }
@@ -156,7 +196,11 @@ impl Call {
         let (_, extensions, asked) = request.into_parts();
         // Behind the gate there always is one; without it nothing is open.
         let nobody = || status::not_authenticated(NotAuthenticated::Nothing);
-        let actor = extensions.get::<Actor>().ok_or_else(nobody)?.key_id.clone();
+        let actor = extensions.get::<Actor>().ok_or_else(nobody)?;
+        let (actor, source) = (actor.key_id.clone(), Arc::clone(&actor.source));
+        let named = extensions
+            .get::<Named>()
+            .map_or_else(String::new, |it| it.0.clone());
         let mut violations = Violations::new();
         let request_id = violations.take("request_id", text::request_id(asked.request_id()));
         let digest = Sha256::digest(&*asked.canonical()).into();
@@ -168,6 +212,8 @@ impl Call {
         Ok((
             Self {
                 actor,
+                source,
+                named,
                 method,
                 request_id,
                 validate_only,
@@ -192,12 +238,13 @@ impl Call {
 
 impl Desk {
     /// A desk before this store, with replies and page tokens sealed under this key.
-    pub(crate) fn new(store: Store, sealing: SealingKey) -> Self {
+    pub(crate) fn new(store: Store, sealing: SealingKey, contract: Contract) -> Self {
         let pages = PageTokens::new(sealing.clone());
         Self {
             store,
             sealing,
             pages,
+            contract,
         }
     }
 
@@ -257,6 +304,8 @@ impl Desk {
             write,
             call,
             sealing: self.sealing.clone(),
+            contract: self.contract.clone(),
+            before: Value::Null,
         };
         Ok(Begun::First(Box::new(draft)))
     }
@@ -281,6 +330,12 @@ impl Draft {
         &mut self.write
     }
 
+    /// Notes for the audit trail what stood before, as the message of this name.
+    pub(crate) fn before(&mut self, message: &str, stood: &impl Message) {
+        let shown = self.contract.shown(message, &stood.encode_to_vec());
+        self.before = shown.unwrap_or_default();
+    }
+
     /// Whether nothing will be written in the end.
     pub(crate) const fn validate_only(&self) -> bool {
         self.call.validate_only
@@ -295,9 +350,27 @@ impl Draft {
             return Ok(Response::new(reply(Revision(0))));
         }
         let mut numbered = self.write.number().await.map_err(status::store)?;
-        let reply = reply(numbered.revision());
+        let revision = numbered.revision();
+        let reply = reply(revision);
+        let bytes = Zeroizing::new(reply.encode_to_vec());
+        let after = self.contract.reply_shown(self.call.method, &bytes);
+        let after = after.unwrap_or_default();
+        let object = name_in(&after).or_else(|| name_in(&self.before));
+        let deed = Deed {
+            actor: self.call.actor.clone(),
+            source: self.call.source.to_string(),
+            method: self.call.method.to_owned(),
+            object: object.unwrap_or(&self.call.named).to_owned(),
+        };
+        let result = audit_entry::Result::Changed {
+            revision: revision.0,
+            before: self.before,
+            after,
+        };
+        let about = deed.about();
+        let told = numbered.audit(&about, |stamp| deed.text(&result, stamp));
+        told.await.map_err(status::store)?;
         if let Some(of) = self.call.reply_of() {
-            let bytes = Zeroizing::new(reply.encode_to_vec());
             let sealed = sealed::seal_reply(&self.sealing, of, &bytes);
             numbered.remember(&sealed).await.map_err(status::store)?;
         }

@@ -90,9 +90,9 @@ impl DiscountService for Discounts {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        discount::delete(draft.write(), &name, &etag)
-            .await
-            .map_err(status::store)?;
+        let stood = discount::delete(draft.write(), &name, &etag).await;
+        let stood = wire_discount(&stood.map_err(status::store)?, Revision(0));
+        draft.before("Discount", &stood);
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
             .finish(|revision| admin::DeleteDiscountResponse {

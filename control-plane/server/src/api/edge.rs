@@ -10,7 +10,9 @@ use keys::Family;
 use lifecycle::clock::Clock;
 use policy::{region::Region, revision::Revision};
 use proto::admin::{self, edge_service_server::EdgeService};
+use serde_json::Value;
 use store::{
+    audit::{CHANGES, Stamp},
     edge::{self, Row},
     join_token as tokens,
 };
@@ -24,6 +26,8 @@ use crate::{
         page::List,
         propagation::{self, Goal},
     },
+    audit_entry::{self, Deed},
+    authn::Actor,
     status,
 };
 
@@ -112,9 +116,24 @@ impl EdgeService for Edges {
         request: Request<admin::DeleteEdgeRequest>,
     ) -> Result<Response<admin::DeleteEdgeResponse>, Status> {
         let name = desk::readable("name", EdgeName::parse(&request.get_ref().name))?;
+        let actor = request.extensions().get::<Actor>();
+        let deed = Deed {
+            actor: actor.map_or_else(String::new, |it| it.key_id.clone()),
+            source: actor.map_or_else(String::new, |it| it.source.to_string()),
+            method: "DeleteEdge".to_owned(),
+            object: name.to_string(),
+        };
         edge::delete(self.desk.store(), &name)
             .await
             .map_err(status::store)?;
+        let changed = audit_entry::Result::Changed {
+            revision: 0,
+            before: Value::Null,
+            after: Value::Null,
+        };
+        let told = (deed.about(), |stamp: Stamp<'_>| deed.text(&changed, stamp));
+        let told = self.desk.store().audit(CHANGES, [told]).await;
+        told.map_err(status::store)?;
         Ok(Response::new(admin::DeleteEdgeResponse {}))
     }
 

@@ -10,11 +10,18 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, header::AUTHORIZATION};
+use http::{Extensions, Request, Response, header::AUTHORIZATION};
 use store::Store;
+use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
-use crate::{authn, status, turns::Turns};
+use crate::{
+    audit_entry::Deed,
+    authn::{self, Actor, NotAuthenticated},
+    denials::Denials,
+    status,
+    turns::Turns,
+};
 
 /// The one service that needs no key: load balancers ask it.
 const OPEN_PREFIX: &str = "/grpc.health.v1.Health/";
@@ -24,6 +31,7 @@ const OPEN_PREFIX: &str = "/grpc.health.v1.Health/";
 pub(crate) struct GateLayer {
     store: Store,
     turns: Arc<Turns>,
+    denials: Denials,
 }
 
 /// A service that sees only requests of authenticated operators, each with its `Actor` as an extension.
@@ -32,15 +40,32 @@ pub(crate) struct Gate<S> {
     inner: S,
     store: Store,
     turns: Arc<Turns>,
+    denials: Denials,
+}
+
+/// The name of the method at a path, such as `CreateKey`.
+pub(crate) fn method(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// The address of whoever called; empty when the listener did not tell.
+fn source(extensions: &Extensions) -> String {
+    let connected = extensions.get::<TcpConnectInfo>();
+    let address = connected.and_then(TcpConnectInfo::remote_addr);
+    address.map_or_else(String::new, |it| it.ip().to_string())
 }
 
 // === impl GateLayer ===
 
 impl GateLayer {
-    /// Looks operator keys up in this store.
-    pub(crate) fn new(store: Store) -> Self {
+    /// Looks operator keys up in this store, and tells of those that are not known.
+    pub(crate) fn new(store: Store, denials: Denials) -> Self {
         let turns = Arc::new(Turns::new());
-        Self { store, turns }
+        Self {
+            store,
+            turns,
+            denials,
+        }
     }
 }
 
@@ -52,6 +77,7 @@ impl<S> Layer<S> for GateLayer {
             inner,
             store: self.store.clone(),
             turns: Arc::clone(&self.turns),
+            denials: self.denials.clone(),
         }
     }
 }
@@ -81,12 +107,30 @@ where
             return Box::pin(inner.call(request));
         }
         let (store, turns) = (self.store.clone(), Arc::clone(&self.turns));
+        let denials = self.denials.clone();
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
+            let source = source(&head.extensions);
             match authn::actor((&store, &turns), &head.headers).await {
-                Ok(actor) => head.extensions.insert(actor),
-                Err(why) => return Ok(status::not_authenticated(why).into_http()),
-            };
+                Ok(actor) => {
+                    let source = Arc::from(source.as_str());
+                    head.extensions.insert(Actor { source, ..actor });
+                }
+                Err(why) => {
+                    if let NotAuthenticated::UnknownKey = why {
+                        let (actor, object) = (String::new(), String::new());
+                        let method = method(head.uri.path());
+                        let deed = Deed {
+                            actor,
+                            source,
+                            method,
+                            object,
+                        };
+                        denials.tell(deed, why.to_string());
+                    }
+                    return Ok(status::not_authenticated(why).into_http());
+                }
+            }
             head.headers.remove(AUTHORIZATION);
             inner.call(Request::from_parts(head, body)).await
         })

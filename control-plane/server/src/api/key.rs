@@ -5,19 +5,22 @@
 
 use domain::{
     name::{KeyName, ProjectName},
+    rotation,
     segment::KeyId,
 };
 use keys::Minted;
 use lifecycle::clock::Clock;
 use policy::{credential::Pepper, revision::Revision};
 use proto::admin::{self, key_service_server::KeyService};
-use store::key as rows;
+use store::{key as rows, key_report, key_rotation, key_secret::Secret};
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
-        desk::{self, Begun, Call, Desk},
-        key_wire::{self, Change, Secret, Wanted},
+        desk::{self, Begun, Call, Desk, Draft},
+        key_rotation_wire,
+        key_wire::{self, Change, Imported, Wanted},
+        moment,
         page::List,
         pepper::{self, NoPepper},
         sealed,
@@ -53,15 +56,36 @@ impl Keys {
     /// A fresh key in the place of what is wanted.
     fn mint(&self, wanted: Wanted, pepper: &Pepper) -> Result<(Minted, rows::New), Status> {
         let minted = keys::mint(wanted.family());
-        let (key_id, hash) = (minted.key_id.as_str(), &minted.secret_sha256);
-        let secret = Secret {
-            sealed: sealed::seal_key_secret(self.desk.sealing(), key_id, hash),
+        let secret = self.secret(&minted.key_id, &minted.secret_sha256, pepper);
+        let key_id = KeyId::parse(&minted.key_id)
+            .map_err(|why| status::broken("a minted key id is not a key id", &why))?;
+        Ok((minted, wanted.into_new(key_id, secret, false)))
+    }
+
+    /// Notes for the audit trail what stood before.
+    fn stood(&self, draft: &mut Draft, row: rows::Row) {
+        draft.before(
+            "Key",
+            &key_wire::wire(row, Revision(0), self.clock.now_ms()),
+        );
+    }
+
+    /// What is kept of a secret with this hash, of the key with this id.
+    fn secret(&self, key_id: &str, hash: &[u8; 32], pepper: &Pepper) -> Secret {
+        Secret {
+            sha256_sealed: sealed::seal_key_secret(self.desk.sealing(), key_id, hash),
             tag: keys::tag(&pepper.secret, key_id, hash),
             pepper_version: pepper.version,
-        };
-        let key_id = KeyId::parse(key_id)
-            .map_err(|why| status::broken("a minted key id is not a key id", &why))?;
-        Ok((minted, wanted.into_new(key_id, secret)))
+        }
+    }
+}
+
+/// The text of a secret, where it is kept: a key that is not kept must not look like one that works.
+fn told<'a>(draft: &Draft, minted: &'a Minted) -> &'a str {
+    if draft.validate_only() {
+        ""
+    } else {
+        &minted.text
     }
 }
 
@@ -83,18 +107,37 @@ impl KeyService for Keys {
         let row = rows::create(draft.write(), new)
             .await
             .map_err(status::store)?;
-        // A key that is not kept must not look like one that works.
-        let text = if draft.validate_only() {
-            ""
-        } else {
-            minted.text.as_str()
-        };
+        let text = told(&draft, &minted);
         let key = |revision| key_wire::wire(row, revision, now_ms);
         let reply = |revision| admin::CreateKeyResponse {
             key: Some(key(revision)),
             text: text.to_owned(),
         };
         draft.finish(reply).await
+    }
+
+    async fn import_key(
+        &self,
+        request: Request<admin::ImportKeyRequest>,
+    ) -> Result<Response<admin::Key>, Status> {
+        let (call, imported) = Call::open("ImportKey", request, key_wire::imported)?;
+        let pepper = self.pepper().await?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let Imported { wanted, foreign } = imported;
+        let now_ms = self.clock.now_ms();
+        wanted.check(now_ms).map_err(status::invalid)?;
+        let secret = self.secret(foreign.key_id(), foreign.sha256(), &pepper);
+        let key_id = KeyId::parse(foreign.key_id())
+            .map_err(|why| status::broken("the id of a foreign key is not a key id", &why))?;
+        let new = wanted.into_new(key_id, secret, true);
+        let row = rows::create(draft.write(), new).await;
+        let row = row.map_err(status::store)?;
+        draft
+            .finish(|revision| key_wire::wire(row, revision, now_ms))
+            .await
     }
 
     async fn get_key(
@@ -143,13 +186,14 @@ impl KeyService for Keys {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = rows::lock(write, &change.name, &change.etag).await;
+        let locked = rows::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        self.stood(&mut draft, row.clone());
         change
             .apply(&mut row, self.clock.now_ms())
             .map_err(status::invalid)?;
-        let row = rows::update(write, &row).await.map_err(status::store)?;
+        let row = rows::update(draft.write(), &row).await;
+        let row = row.map_err(status::store)?;
         draft
             .finish(|revision| key_wire::wire(row, revision, self.clock.now_ms()))
             .await
@@ -166,6 +210,8 @@ impl KeyService for Keys {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let row = rows::lock(draft.write(), &name, &etag).await;
+        self.stood(&mut draft, row.map_err(status::store)?);
         rows::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;
@@ -181,21 +227,115 @@ impl KeyService for Keys {
         &self,
         request: Request<admin::RevokeKeyRequest>,
     ) -> Result<Response<admin::RevokeKeyResponse>, Status> {
-        let (call, name) = Call::open("RevokeKey", request, |asked| {
-            desk::named("name", KeyName::parse(&asked.name))
+        let (call, (name, cut_streams)) = Call::open("RevokeKey", request, |asked| {
+            let name = desk::named("name", KeyName::parse(&asked.name));
+            name.map(|name| (name, asked.cut_streams))
         })?;
         let mut draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = rows::revoke(draft.write(), &name)
+        let row = rows::lock(draft.write(), &name, "").await;
+        self.stood(&mut draft, row.map_err(status::store)?);
+        let row = rows::revoke(draft.write(), &name, cut_streams)
             .await
             .map_err(status::store)?;
         let key = |revision| key_wire::wire(row, revision, self.clock.now_ms());
         draft
             .finish(|revision| admin::RevokeKeyResponse {
                 key: Some(key(revision)),
+                cut_streams,
             })
             .await
+    }
+
+    async fn rotate_key(
+        &self,
+        request: Request<admin::RotateKeyRequest>,
+    ) -> Result<Response<admin::RotateKeyResponse>, Status> {
+        let (call, wanted) = Call::open("RotateKey", request, key_rotation_wire::wanted)?;
+        let pepper = self.pepper().await?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let key_rotation_wire::Wanted {
+            name,
+            etag,
+            overlap_ms,
+        } = wanted;
+        let row = rows::lock(draft.write(), &name, &etag).await;
+        let row = row.map_err(status::store)?;
+        self.stood(&mut draft, row.clone());
+        let write = draft.write();
+        let rule_ms = key_rotation::overlap_ms(write, &name.parent()).await;
+        let overlap_ms = rotation::overlap_ms(overlap_ms, rule_ms.map_err(status::store)?);
+        let now_ms = self.clock.now_ms();
+        let at = |ms| {
+            moment::from_millis(ms).map_err(|why| status::broken("the clock is beyond time", &why))
+        };
+        let until = (overlap_ms > 0).then(|| at(now_ms.saturating_add(overlap_ms)));
+        let times = (at(now_ms)?, until.transpose()?);
+        let minted = keys::renew(key_wire::family(row.environment), name.key.to_string());
+        let secret = self.secret(&minted.key_id, &minted.secret_sha256, &pepper);
+        let row = key_rotation::rotate(write, (&name, &etag), secret, times).await;
+        let row = row.map_err(status::store)?;
+        let text = told(&draft, &minted);
+        let key = |revision| key_wire::wire(row, revision, now_ms);
+        let reply = |revision| admin::RotateKeyResponse {
+            key: Some(key(revision)),
+            text: text.to_owned(),
+        };
+        draft.finish(reply).await
+    }
+
+    async fn end_key_overlap(
+        &self,
+        request: Request<admin::EndKeyOverlapRequest>,
+    ) -> Result<Response<admin::EndKeyOverlapResponse>, Status> {
+        let (call, name) = Call::open("EndKeyOverlap", request, |asked| {
+            desk::named("name", KeyName::parse(&asked.name))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = rows::lock(draft.write(), &name, "").await;
+        self.stood(&mut draft, row.map_err(status::store)?);
+        let row = key_rotation::end_overlap(draft.write(), &name)
+            .await
+            .map_err(status::store)?;
+        let key = |revision| key_wire::wire(row, revision, self.clock.now_ms());
+        draft
+            .finish(|revision| admin::EndKeyOverlapResponse {
+                key: Some(key(revision)),
+            })
+            .await
+    }
+
+    async fn report_keys(
+        &self,
+        request: Request<admin::ReportKeysRequest>,
+    ) -> Result<Response<admin::ReportKeysResponse>, Status> {
+        let request = request.into_inner();
+        let list = List {
+            method: "ReportKeys",
+            parent: &request.parent,
+        };
+        let asked = key_rotation_wire::asked(&request).map_err(status::invalid)?;
+        let size = (request.page_size, request.page_token.as_str());
+        let page = self.desk.root_page(list, size)?;
+        let now_ms = self.clock.now_ms();
+        let at = |ms| {
+            moment::from_millis(ms).map_err(|why| status::broken("the clock is beyond time", &why))
+        };
+        let (now, since) = (at(now_ms)?, at(now_ms.saturating_sub(asked.unused_ms))?);
+        let listed = key_report::list(self.desk.store(), &asked.parent, (now, since), &page).await;
+        let listed = listed.map_err(status::store)?;
+        let report = |it| key_rotation_wire::report(it, now, now_ms);
+        Ok(Response::new(admin::ReportKeysResponse {
+            next_page_token: self.desk.next(list, &listed.next_page_token),
+            reports: listed.rows.into_iter().map(report).collect(),
+        }))
     }
 }

@@ -11,19 +11,21 @@ use domain::{
     text,
     violation::Violations,
 };
-use keys::Family;
+use keys::{Family, Foreign};
 use policy::revision::Revision;
 use prost_types::Timestamp;
 use proto::admin;
 use store::{
     id,
     key::{Environment, New, Row},
+    key_secret::Secret,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::api::{
     desk,
+    key_scope_wire::{self, Held},
     mask::{Field, Mask, Update},
     moment,
 };
@@ -35,17 +37,8 @@ pub(crate) struct Wanted {
     environment: Environment,
     display_name: String,
     models: Vec<ModelName>,
+    held: Held,
     expires_at: Option<OffsetDateTime>,
-}
-
-/// What the store keeps in place of a secret.
-pub(crate) struct Secret {
-    /// The SHA-256 of the secret, sealed.
-    pub(crate) sealed: Vec<u8>,
-    /// The tag.
-    pub(crate) tag: [u8; 32],
-    /// With which pepper the tag was made.
-    pub(crate) pepper_version: u32,
 }
 
 /// An update of a key, checked as far as it can be without the key.
@@ -58,17 +51,58 @@ pub(crate) struct Change {
     environment: admin::KeyEnvironment,
     display_name: Update<String>,
     models: Update<Vec<ModelName>>,
+    held: Held,
+    mask: Mask,
     expires_at: Update<Option<OffsetDateTime>>,
 }
 
 const ENVIRONMENT: &str = "key.environment";
 const EXPIRE_TIME: &str = "key.expire_time";
 
+/// A key that was minted elsewhere, as an operator wants it taken in, checked.
+pub(crate) struct Imported {
+    /// The key.
+    pub(crate) wanted: Wanted,
+    /// What its text hashes to.
+    pub(crate) foreign: Foreign,
+}
+
 /// Reads a request for a new key. Whether its expiry lies ahead is asked only when it is made.
 pub(crate) fn wanted(asked: admin::CreateKeyRequest) -> Result<Wanted, Violations> {
     let given = desk::required(asked.key, "key")?;
+    wanted_in(&asked.parent, &given)
+}
+
+/// Reads a request to take in a key that was minted elsewhere.
+pub(crate) fn imported(asked: admin::ImportKeyRequest) -> Result<Imported, Violations> {
+    let given = asked.key.unwrap_or_default();
+    let wanted = wanted_in(&asked.parent, &given);
     let mut violations = Violations::new();
-    let parent = violations.take("parent", ProjectName::parse(&asked.parent));
+    let sha256 = <[u8; 32]>::try_from(asked.sha256.as_slice());
+    let sha256 = violations.take("sha256", sha256.map_err(|_| "must be 32 bytes"));
+    if keys::entropy_bits(asked.random_characters, asked.alphabet_size) < keys::FOREIGN_BITS_MIN {
+        violations.add(
+            "random_characters",
+            "with `alphabet_size` must make 128 random bits: a key that can be guessed is not taken in; rotate it",
+        );
+    }
+    match (wanted, sha256, violations.is_empty()) {
+        (Ok(wanted), Some(sha256), true) => Ok(Imported {
+            wanted,
+            foreign: Foreign::of(sha256),
+        }),
+        (wanted, ..) => {
+            if let Err(others) = wanted {
+                violations.append(others);
+            }
+            Err(violations)
+        }
+    }
+}
+
+fn wanted_in(parent: &str, given: &admin::Key) -> Result<Wanted, Violations> {
+    let mut violations = Violations::new();
+    let parent = violations.take("parent", ProjectName::parse(parent));
     let environment = match admin::KeyEnvironment::try_from(given.environment) {
         Ok(admin::KeyEnvironment::Test) => Environment::Test,
         Ok(admin::KeyEnvironment::Live | admin::KeyEnvironment::Unspecified) => Environment::Live,
@@ -84,6 +118,7 @@ pub(crate) fn wanted(asked: admin::CreateKeyRequest) -> Result<Wanted, Violation
         return Err(violations);
     };
     let models = key::models(&parent.organization, &given.models, &mut violations);
+    let held = Held::read(&parent.organization, given, &mut violations);
     let (Some(display_name), true) = (display_name, violations.is_empty()) else {
         return Err(violations);
     };
@@ -92,6 +127,7 @@ pub(crate) fn wanted(asked: admin::CreateKeyRequest) -> Result<Wanted, Violation
         environment,
         display_name,
         models,
+        held,
         expires_at,
     })
 }
@@ -102,10 +138,13 @@ pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
     let state = match row.revoked_at {
         Some(_) => admin::KeyState::Revoked,
         None if expired => admin::KeyState::Expired,
+        None if row.disabled => admin::KeyState::Disabled,
         None => admin::KeyState::Active,
     };
     let environment = shown(row.environment);
-    admin::Key {
+    let prefix = format!("{}{}", keys::prefix(family(row.environment)), row.name.key);
+    let previous = row.previous_expires_at.filter(|at| at_ms(*at) > now_ms);
+    let mut key = admin::Key {
         name: row.name.to_string(),
         uid: Uuid::from_bytes(row.uid).simple().to_string(),
         etag: row.etag(),
@@ -113,13 +152,26 @@ pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
         update_time: Some(moment::to_wire(row.updated_at)),
         revision: desk::latest(row.revision, written),
         environment: environment.into(),
-        prefix: format!("{}{}", keys::prefix(family(row.environment)), row.name.key),
+        prefix,
         models: row.models.iter().map(ToString::to_string).collect(),
         expire_time: row.expires_at.map(moment::to_wire),
         state: state.into(),
         revoke_time: row.revoked_at.map(moment::to_wire),
+        last_use_time: row.used_at.map(moment::to_wire),
+        secret_create_time: Some(moment::to_wire(row.secret_created_at)),
+        previous_secret_expire_time: previous.map(moment::to_wire),
+        previous_secret_last_use_time: row.previous_used_at.map(moment::to_wire),
         display_name: row.display_name,
-    }
+        imported: row.imported,
+        ..Default::default()
+    };
+    let held = Held {
+        scope: row.scope,
+        labels: row.labels,
+        disabled: row.disabled,
+    };
+    held.show(&mut key);
+    key
 }
 
 const fn shown(environment: Environment) -> admin::KeyEnvironment {
@@ -129,7 +181,8 @@ const fn shown(environment: Environment) -> admin::KeyEnvironment {
     }
 }
 
-const fn family(environment: Environment) -> Family {
+/// The family of the text of a key for this.
+pub(crate) const fn family(environment: Environment) -> Family {
     match environment {
         Environment::Live => Family::Live,
         Environment::Test => Family::Test,
@@ -165,7 +218,7 @@ impl Wanted {
     }
 
     /// The row to make, for the key that was minted.
-    pub(crate) fn into_new(self, key: KeyId, secret: Secret) -> New {
+    pub(crate) fn into_new(self, key: KeyId, secret: Secret, imported: bool) -> New {
         let ProjectName {
             organization,
             project,
@@ -181,9 +234,11 @@ impl Wanted {
             display_name: self.display_name,
             models: self.models,
             expires_at: self.expires_at,
-            secret_sha256_sealed: secret.sealed,
-            tag: secret.tag,
-            pepper_version: secret.pepper_version,
+            scope: self.held.scope,
+            labels: self.held.labels,
+            disabled: self.held.disabled,
+            imported,
+            secret,
         }
     }
 }
@@ -194,7 +249,7 @@ impl Change {
     /// Reads a request for an update.
     pub(crate) fn read(asked: admin::UpdateKeyRequest) -> Result<Self, Violations> {
         let given = desk::required(asked.key, "key")?;
-        let fields = [
+        let own = [
             Field::changes("display_name", !given.display_name.is_empty()),
             Field::fixed("environment"),
             Field::output("prefix"),
@@ -202,7 +257,13 @@ impl Change {
             Field::changes("expire_time", given.expire_time.is_some()),
             Field::output("state"),
             Field::output("revoke_time"),
+            Field::output("last_use_time"),
+            Field::output("secret_create_time"),
+            Field::output("previous_secret_expire_time"),
+            Field::output("previous_secret_last_use_time"),
+            Field::output("imported"),
         ];
+        let fields = [&own[..], &key_scope_wire::fields(&given)].concat();
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);
         let environment = admin::KeyEnvironment::try_from(given.environment);
@@ -211,9 +272,11 @@ impl Change {
         let display_name = violations.take("key.display_name", display_name);
         let expires_at = expiry(given.expire_time.as_ref(), &mut violations);
         let name = violations.take("key.name", KeyName::parse(&given.name));
-        let models = name.as_ref().map_or_else(Vec::new, |name| {
-            key::models(&name.organization, &given.models, &mut violations)
-        });
+        let (mut models, mut held) = (Vec::new(), Held::default());
+        if let Some(KeyName { organization, .. }) = &name {
+            models = key::models(organization, &given.models, &mut violations);
+            held = Held::read(organization, &given, &mut violations);
+        }
         let (Some(mask), Some(name), Some(environment), Some(display_name), true) =
             (mask, name, environment, display_name, violations.is_empty())
         else {
@@ -226,6 +289,8 @@ impl Change {
             display_name: mask.pick("display_name", display_name),
             models: mask.pick("models", models),
             expires_at: mask.pick("expire_time", expires_at),
+            held,
+            mask,
         })
     }
 
@@ -244,6 +309,13 @@ impl Change {
         row.display_name = self.display_name.or(mem::take(&mut row.display_name));
         row.models = self.models.or(mem::take(&mut row.models));
         row.expires_at = expires_at;
+        let stood = Held {
+            scope: mem::take(&mut row.scope),
+            labels: mem::take(&mut row.labels),
+            disabled: row.disabled,
+        };
+        let held = self.held.apply(&self.mask, stood);
+        (row.scope, row.labels, row.disabled) = (held.scope, held.labels, held.disabled);
         Ok(())
     }
 }

@@ -1,17 +1,21 @@
 //! `LimitService`: wire to command, store, wire.
 
+use std::{sync::Arc, time::Duration};
+
 use domain::name::{LimitName, OrganizationName};
 use policy::revision::Revision;
 use proto::admin::{self, limit_service_server::LimitService};
-use store::limit;
+use store::{key, limit, model};
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
+        limit_explained::Asked,
         limit_wire::{self, Change, wire},
         page::List,
     },
+    asking::Asking,
     status,
 };
 
@@ -19,14 +23,18 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Limits {
     desk: Desk,
+    asking: Arc<Asking>,
 }
+
+/// How long edges may take to say which limits concern a request.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
 // === impl Limits ===
 
 impl Limits {
-    /// The service before this desk.
-    pub(crate) fn new(desk: Desk) -> Self {
-        Self { desk }
+    /// The service before this desk, which asks edges by `asking`.
+    pub(crate) fn new(desk: Desk, asking: Arc<Asking>) -> Self {
+        Self { desk, asking }
     }
 }
 
@@ -91,12 +99,35 @@ impl LimitService for Limits {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = limit::lock(write, &change.name, &change.etag).await;
+        let locked = limit::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Limit", &wire(&row, Revision(0)));
         change.apply(&mut row).map_err(status::invalid)?;
-        let row = limit::update(write, &row).await.map_err(status::store)?;
+        let row = limit::update(draft.write(), &row)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(&row, revision)).await
+    }
+
+    async fn explain_limits(
+        &self,
+        request: Request<admin::ExplainLimitsRequest>,
+    ) -> Result<Response<admin::ExplainLimitsResponse>, Status> {
+        let asked = Asked::read(request.get_ref()).map_err(status::invalid)?;
+        // An edge knows what is in force. That there is no such thing at all is known here.
+        let store = self.desk.store();
+        let key = key::get(store, &asked.key).await;
+        key.map_err(status::store)?;
+        let model = model::get(store, &asked.model).await;
+        model.map_err(status::store)?;
+        let question = asked.question();
+        let told = self
+            .asking
+            .ask(&question, asked.region.as_ref(), EXPLAINED_WITHIN);
+        let regions = told.await.into_iter().map(|told| asked.shown(told));
+        Ok(Response::new(admin::ExplainLimitsResponse {
+            regions: regions.collect(),
+        }))
     }
 
     async fn delete_limit(
@@ -110,6 +141,9 @@ impl LimitService for Limits {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = limit::lock(draft.write(), &name, &etag).await;
+        let stood = wire(&stood.map_err(status::store)?, Revision(0));
+        draft.before("Limit", &stood);
         limit::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;

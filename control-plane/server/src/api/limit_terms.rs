@@ -88,7 +88,7 @@ pub(crate) fn override_shown(it: &Override) -> LimitOverride {
     let units = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let burst = match &it.allowance {
         Allowance::Rate(rate) => units(rate.burst()),
-        Allowance::Quota(_) => 0,
+        Allowance::Quota(_) | Allowance::AtOnce(_) => 0,
     };
     let until = it.until_ms.and_then(|ms| moment::from_millis(ms).ok());
     LimitOverride {

@@ -47,6 +47,7 @@ pub(crate) struct Change {
 const SCOPE: &str = "limit.scope";
 const UNIT: &str = "limit.unit";
 const WINDOW: &str = "limit.window";
+const NO_WINDOW: &str = "must be left out: what is under way at once has no window";
 const MODE: &str = "limit.mode";
 const LOSS: &str = "limit.on_store_loss";
 
@@ -66,7 +67,7 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
         .as_ref()
         .and_then(|scope| narrowing(scope, &given, &mut violations));
     let unit = violations.take(UNIT, unit(given.unit));
-    let window = violations.take(WINDOW, window(given.window));
+    let window = violations.take(WINDOW, window(given.window, unit));
     // Without a window the other numbers are still looked at, under any.
     let numbers = (given.amount, window.unwrap_or(Window::Hour), given.burst);
     let allowance = limit::numbers(numbers.0, numbers.1, numbers.2, &mut violations);
@@ -104,7 +105,7 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
 pub(crate) fn wire(row: &Row, written: Revision) -> admin::Limit {
     let burst = match &row.allowance {
         Allowance::Rate(rate) => rate.burst(),
-        Allowance::Quota(_) => 0,
+        Allowance::Quota(_) | Allowance::AtOnce(_) => 0,
     };
     admin::Limit {
         name: row.name.to_string(),
@@ -218,6 +219,7 @@ fn unit(number: i32) -> Result<Unit, &'static str> {
         Ok(LimitUnit::Tokens) => Ok(Unit::Tokens),
         Ok(LimitUnit::InputTokens) => Ok(Unit::InputTokens),
         Ok(LimitUnit::OutputTokens) => Ok(Unit::OutputTokens),
+        Ok(LimitUnit::ConcurrentRequests) => Ok(Unit::ConcurrentRequests),
         Ok(LimitUnit::Unspecified) => Err("is required"),
         Err(_) => Err("is not known"),
     }
@@ -229,11 +231,16 @@ const fn unit_shown(unit: Unit) -> LimitUnit {
         Unit::Tokens => LimitUnit::Tokens,
         Unit::InputTokens => LimitUnit::InputTokens,
         Unit::OutputTokens => LimitUnit::OutputTokens,
+        Unit::ConcurrentRequests => LimitUnit::ConcurrentRequests,
     }
 }
 
-fn window(number: i32) -> Result<Window, &'static str> {
+/// Reads a window of a limit in this unit.
+fn window(number: i32, unit: Option<Unit>) -> Result<Window, &'static str> {
+    let has_none = unit == Some(Unit::ConcurrentRequests);
     match LimitWindow::try_from(number) {
+        Ok(LimitWindow::Unspecified) if has_none => Ok(Window::None),
+        Ok(_) if has_none => Err(NO_WINDOW),
         Ok(LimitWindow::Second) => Ok(Window::Second),
         Ok(LimitWindow::Minute) => Ok(Window::Minute),
         Ok(LimitWindow::Hour) => Ok(Window::Hour),
@@ -255,7 +262,7 @@ fn window_shown(allowance: &Allowance) -> LimitWindow {
         Some(Window::Each(Period::Week)) => LimitWindow::Week,
         Some(Window::Each(Period::Month)) => LimitWindow::Month,
         Some(Window::Each(Period::Lifetime)) => LimitWindow::Lifetime,
-        None => LimitWindow::Unspecified,
+        Some(Window::None) | None => LimitWindow::Unspecified,
     }
 }
 
@@ -287,7 +294,9 @@ impl Change {
         let display_name = violations.take("limit.display_name", display_name);
         let chosen = mask.as_ref().map(|mask| mask.pick("window", given.window));
         let window = match chosen {
-            Some(Update::Set(number)) => violations.take(WINDOW, window(number)),
+            Some(Update::Set(number)) => {
+                violations.take(WINDOW, window(number, unit(given.unit).ok()))
+            }
             Some(Update::Kept) | None => None,
         };
         let mode = violations.take(MODE, limit_terms::mode(given.mode));
@@ -334,6 +343,11 @@ impl Change {
         }
         let amount = self.amount.or(units(row.allowance.amount()));
         let window = self.window.or(Window::of(&row.allowance));
+        let has_none = row.unit == Unit::ConcurrentRequests;
+        if has_none != (window == Some(Window::None)) {
+            let why = if has_none { NO_WINDOW } else { "is required" };
+            violations.add(WINDOW, why);
+        }
         // A quota has no burst, and a rate that was one begins with the usual.
         let burst = match (&row.allowance, window) {
             (Allowance::Rate(rate), Some(Window::Second | Window::Minute | Window::Hour)) => {
@@ -369,9 +383,9 @@ impl Change {
     }
 }
 
-/// An override as it stands, in a window that may be another: a quota has no burst.
+/// An override as it stands, in a window that may be another: a quota has no burst, nor has what is under way at once.
 fn in_window(mut it: LimitOverride, window: Option<Window>) -> LimitOverride {
-    if matches!(window, Some(Window::Each(_))) {
+    if matches!(window, Some(Window::Each(_) | Window::None)) {
         it.burst = 0;
     }
     it
@@ -405,6 +419,27 @@ mod tests {
         };
         let found = fields(new(asked).unwrap_err());
         assert_eq!(found, ["limit_id", SCOPE, UNIT, WINDOW, "limit.amount"]);
+    }
+
+    #[test]
+    fn what_is_under_way_at_once_has_no_window() {
+        let asked = |window: LimitWindow| admin::CreateLimitRequest {
+            parent: "organizations/acme".into(),
+            limit_id: "slots".into(),
+            limit: Some(admin::Limit {
+                scope: "organizations/acme".into(),
+                unit: LimitUnit::ConcurrentRequests.into(),
+                window: window.into(),
+                amount: 10,
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let made = new(asked(LimitWindow::Unspecified)).unwrap();
+        assert!(matches!(made.allowance, Allowance::AtOnce(most) if most.most() == 10));
+        assert_eq!(window_shown(&made.allowance), LimitWindow::Unspecified);
+        let refused = fields(new(asked(LimitWindow::Minute)).unwrap_err());
+        assert_eq!(refused, [WINDOW]);
     }
 
     #[test]

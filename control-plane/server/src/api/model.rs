@@ -110,12 +110,14 @@ impl ModelService for Models {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = model::lock(write, &change.name, &change.etag).await;
+        let locked = model::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Model", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
         row.stable = change.stable.or(row.stable);
-        let row = model::update(write, &row).await.map_err(status::store)?;
+        let row = model::update(draft.write(), &row)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -130,6 +132,9 @@ impl ModelService for Models {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = model::lock(draft.write(), &name, &etag).await;
+        let stood = wire(stood.map_err(status::store)?, Revision(0));
+        draft.before("Model", &stood);
         model::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;

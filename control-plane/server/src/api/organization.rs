@@ -20,6 +20,7 @@ use crate::{
         moment,
         page::List,
     },
+    authn::Actor,
     status,
 };
 
@@ -82,10 +83,12 @@ impl OrganizationService for Organizations {
         &self,
         request: Request<admin::ListOrganizationsRequest>,
     ) -> Result<Response<admin::ListOrganizationsResponse>, Status> {
+        let actor = request.extensions().get::<Actor>();
+        let visible = actor.map_or(Some(Vec::new()), |it| it.bindings.organizations());
         let asked = request.into_inner();
         let asked = (asked.page_size, asked.page_token.as_str());
         let page = self.desk.root_page(LIST, asked)?;
-        let listed = organization::list(self.desk.store(), &page)
+        let listed = organization::list(self.desk.store(), visible.as_deref(), &page)
             .await
             .map_err(status::store)?;
         Ok(Response::new(admin::ListOrganizationsResponse {
@@ -107,12 +110,12 @@ impl OrganizationService for Organizations {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = organization::lock(write, &change.name, &change.etag).await;
+        let locked = organization::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Organization", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
         row.zone = change.zone.or(row.zone);
-        let row = organization::update(write, &row)
+        let row = organization::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
@@ -129,6 +132,9 @@ impl OrganizationService for Organizations {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = organization::lock(draft.write(), &name, &etag).await;
+        let stood = wire(stood.map_err(status::store)?, Revision(0));
+        draft.before("Organization", &stood);
         let deleted = organization::delete(draft.write(), &name, &etag).await;
         deleted.map_err(status::store)?;
         let reply = |revision| desk::latest(Revision(0), revision);

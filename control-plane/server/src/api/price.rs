@@ -90,9 +90,9 @@ impl PriceService for Prices {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        price::delete(draft.write(), &name, &etag)
-            .await
-            .map_err(status::store)?;
+        let stood = price::delete(draft.write(), &name, &etag).await;
+        let stood = wire(&stood.map_err(status::store)?, Revision(0));
+        draft.before("Price", &stood);
         let reply = |revision| desk::latest(Revision(0), revision);
         draft
             .finish(|revision| admin::DeletePriceResponse {

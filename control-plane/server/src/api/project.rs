@@ -2,12 +2,17 @@
 
 use domain::{
     name::{OrganizationName, ProjectName},
+    rotation::Rotation,
     segment::Slug,
     text,
     violation::Violations,
 };
-use policy::{id::ProjectId, revision::Revision};
-use proto::admin::{self, project_service_server::ProjectService};
+use policy::{
+    id::ProjectId,
+    revision::Revision,
+    traffic::{Class, InvalidShare, Share, Traffic},
+};
+use proto::admin::{self, TrafficClass, project_service_server::ProjectService};
 use store::{
     id,
     project::{self, New, Row},
@@ -17,6 +22,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
+        key_rotation_wire,
         mask::{Field, Mask, Update},
         moment,
         page::List,
@@ -34,6 +40,9 @@ struct Change {
     name: ProjectName,
     etag: String,
     display_name: Update<String>,
+    class: Update<Class>,
+    share: Update<Share>,
+    rotation: Update<Option<Rotation>>,
 }
 
 // === impl Projects ===
@@ -106,11 +115,18 @@ impl ProjectService for Projects {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = project::lock(write, &change.name, &change.etag).await;
+        let locked = project::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Project", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
-        let row = project::update(write, &row).await.map_err(status::store)?;
+        row.traffic = Traffic {
+            class: change.class.or(row.traffic.class),
+            share: change.share.or(row.traffic.share),
+        };
+        row.rotation = change.rotation.or(row.rotation);
+        let row = project::update(draft.write(), &row)
+            .await
+            .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -125,6 +141,9 @@ impl ProjectService for Projects {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = project::lock(draft.write(), &name, &etag).await;
+        let stood = wire(stood.map_err(status::store)?, Revision(0));
+        draft.before("Project", &stood);
         project::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;
@@ -148,7 +167,11 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
     let slug = violations.take("project_id", Slug::parse(&asked.project_id));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("project.display_name", display_name);
-    let (Some(parent), Some(project), Some(display_name)) = (parent, slug, display_name) else {
+    let traffic = traffic(&given, &mut violations);
+    let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
+    let (Some(parent), Some(project), Some(display_name), Some((class, share)), true) =
+        (parent, slug, display_name, traffic, violations.is_empty())
+    else {
         return Err(violations);
     };
     let name = ProjectName {
@@ -159,28 +182,71 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
         id: ProjectId::from_bytes(id::draw()),
         name,
         display_name,
+        traffic: Traffic { class, share },
+        rotation,
     })
+}
+
+fn traffic(given: &admin::Project, violations: &mut Violations) -> Option<(Class, Share)> {
+    let class = violations.take("project.traffic_class", class(given.traffic_class));
+    let share = violations.take("project.traffic_share", share(given.traffic_share));
+    class.zip(share)
+}
+
+fn class(number: i32) -> Result<Class, &'static str> {
+    match TrafficClass::try_from(number) {
+        Ok(TrafficClass::Unspecified) => Ok(Class::default()),
+        Ok(TrafficClass::Critical) => Ok(Class::Critical),
+        Ok(TrafficClass::Standard) => Ok(Class::Standard),
+        Ok(TrafficClass::Batch) => Ok(Class::Batch),
+        Err(_) => Err("is not known"),
+    }
+}
+
+fn share(number: i32) -> Result<Share, InvalidShare> {
+    match number {
+        0 => Ok(Share::default()),
+        number => Share::new(u16::try_from(number).unwrap_or(0)),
+    }
+}
+
+const fn class_shown(class: Class) -> TrafficClass {
+    match class {
+        Class::Critical => TrafficClass::Critical,
+        Class::Standard => TrafficClass::Standard,
+        Class::Batch => TrafficClass::Batch,
+    }
 }
 
 fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
     let given = desk::required(asked.project, "project")?;
-    let fields = [Field::changes(
-        "display_name",
-        !given.display_name.is_empty(),
-    )];
+    let fields = [
+        Field::changes("display_name", !given.display_name.is_empty()),
+        Field::changes("traffic_class", given.traffic_class != 0),
+        Field::changes("traffic_share", given.traffic_share != 0),
+        Field::changes("key_rotation", given.key_rotation.is_some()),
+    ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
     let name = violations.take("project.name", ProjectName::parse(&given.name));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("project.display_name", display_name);
-    let (Some(mask), Some(name), Some(display_name)) = (mask, name, display_name) else {
+    let traffic = traffic(&given, &mut violations);
+    let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
+    let (Some(mask), Some(name), Some(display_name), Some((class, share)), true) =
+        (mask, name, display_name, traffic, violations.is_empty())
+    else {
         return Err(violations);
     };
+    let rotation = mask.pick("key_rotation", rotation);
     let display_name = mask.pick("display_name", display_name);
     Ok(Change {
         name,
         etag: given.etag,
         display_name,
+        class: mask.pick("traffic_class", class),
+        share: mask.pick("traffic_share", share),
+        rotation,
     })
 }
 
@@ -193,5 +259,8 @@ fn wire(row: Row, written: Revision) -> admin::Project {
         update_time: Some(moment::to_wire(row.updated_at)),
         revision: desk::latest(row.revision, written),
         display_name: row.display_name,
+        traffic_class: class_shown(row.traffic.class).into(),
+        traffic_share: row.traffic.share.get().into(),
+        key_rotation: row.rotation.map(key_rotation_wire::shown),
     }
 }

@@ -96,12 +96,12 @@ impl ProviderService for Providers {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let write = draft.write();
-        let locked = provider::lock(write, &change.name, &change.etag).await;
+        let locked = provider::lock(draft.write(), &change.name, &change.etag).await;
         let mut row = locked.map_err(status::store)?;
+        draft.before("Provider", &wire(row.clone(), Revision(0)));
         let clear = change.apply(&mut row, self.desk.sealing())?;
         let clear = clear.as_ref().map(|it| it.as_slice());
-        let row = provider::update(write, &row, clear)
+        let row = provider::update(draft.write(), &row, clear)
             .await
             .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
@@ -118,6 +118,9 @@ impl ProviderService for Providers {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let stood = provider::lock(draft.write(), &name, &etag).await;
+        let stood = wire(stood.map_err(status::store)?, Revision(0));
+        draft.before("Provider", &stood);
         provider::delete(draft.write(), &name, &etag)
             .await
             .map_err(status::store)?;

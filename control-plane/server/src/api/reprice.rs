@@ -27,9 +27,9 @@ use crate::api::moment;
 /// The longest range, in milliseconds: 31 days.
 const RANGE_MAX_MS: u64 = 31 * 24 * 3_600_000;
 
-/// The most records that one call looks at.
+/// The most records that one call looks at: so few that its audit entry waits a second or two for them, and not ten.
 // Full: the reply says where to go on.
-const RECORDS_MAX: i64 = 100_000;
+const RECORDS_MAX: i64 = 20_000;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,11 @@ use store::usage::{self, GroupBy, Query, Sum};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    api::{desk::Desk, moment, reprice::Asked},
+    api::{
+        desk::{Begun, Call, Desk},
+        moment,
+        reprice::Asked,
+    },
     status,
 };
 
@@ -54,10 +58,16 @@ impl UsageService for Usages {
         &self,
         request: Request<admin::RepriceUsageRequest>,
     ) -> Result<Response<admin::RepriceUsageResponse>, Status> {
-        let asked = Asked::read(request.get_ref(), self.clock.now_ms());
-        let asked = asked.map_err(status::invalid)?;
+        let now_ms = self.clock.now_ms();
+        let (call, asked) = Call::open("RepriceUsage", request, |it| Asked::read(&it, now_ms))?;
+        let draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        // Page by page and beside the draft, so that ingest never waits for all of it.
         let said = asked.run(self.desk.store()).await;
-        said.map(Response::new).map_err(status::store)
+        let said = said.map_err(status::store)?;
+        draft.finish(|_| said).await
     }
 }
 

@@ -12,6 +12,7 @@ use policy::{
 
 use crate::publish::{
     lane::EdgeLane,
+    live::Revoked,
     parcel::{Acknowledged, Batch, Claim, Gate, Parcel, Progress},
     state::State,
 };
@@ -44,7 +45,7 @@ pub enum Message {
     /// The lane must start again from a snapshot, and why.
     NeedSnapshot(Lane, &'static str),
     /// Keys revoked.
-    Revocations(Vec<String>),
+    Revocations(Vec<Revoked>),
 }
 
 /// What an acknowledgement tells.
@@ -160,18 +161,18 @@ impl Follower {
         if self.revoked_until >= state.revision() {
             return Vec::new();
         }
-        let key_ids: Vec<String> = match state.ring().after(self.revoked_until) {
+        let revoked: Vec<Revoked> = match state.ring().after(self.revoked_until) {
             Some(changes) => changes
                 .filter(|it| it.operation == Operation::Revoke)
                 .filter(|it| it.operation_for(&self.region) == Some(Operation::Revoke))
-                .map(|it| String::from_utf8_lossy(&it.key).into_owned())
+                .map(|it| Revoked::read(&it.key, &it.value))
                 .collect(),
             None => state.revoked_after(self.revoked_until, &self.region),
         };
         self.revoked_until = state.revision();
-        key_ids
+        revoked
             .chunks(REVOCATIONS_MAX)
-            .map(|ids| Message::Revocations(ids.to_vec()))
+            .map(|some| Message::Revocations(some.to_vec()))
             .collect()
     }
 

@@ -34,10 +34,10 @@ fn take(messages: Vec<Message>, wanted: Lane) -> Batch {
 
 fn revoked(messages: &[Message]) -> Vec<&str> {
     let ids = messages.iter().filter_map(|message| match message {
-        Message::Revocations(ids) => Some(ids),
+        Message::Revocations(revoked) => Some(revoked),
         _ => None,
     });
-    ids.flatten().map(String::as_str).collect()
+    ids.flatten().map(|it| it.key_id.as_str()).collect()
 }
 
 #[test]
@@ -99,6 +99,30 @@ fn a_revocation_overtakes_the_key_that_waits() {
     edge.ack(Lane::Config, config_batch, &state);
     let keys = take(edge.next(&state), Lane::Keys);
     assert_eq!((keys.revision, keys.changes.len()), (Revision(9), 2));
+}
+
+#[test]
+fn a_revocation_says_whose_streams_are_cut() {
+    let mut state = state_at(5);
+    let (away, mut connected) = (claims(&state), connected(&state));
+    let cutting = store::ChangeRow {
+        value: proto::object::encode_edit(&policy::change::Edit::Revoke {
+            key_id: "cut".to_owned(),
+            cut_streams: true,
+        }),
+        ..revoke(8, "cut")
+    };
+    let rows = vec![key(6, "k", 0), revoke(7, "k"), cutting];
+    advance(&mut state, rows).unwrap();
+    let mut back = Follower::open(region("east"), &away, &state);
+    for edge in [&mut connected, &mut back] {
+        let said = edge.next(&state).into_iter().find_map(|it| match it {
+            Message::Revocations(revoked) => Some(revoked),
+            _ => None,
+        });
+        let said: Vec<_> = said.unwrap().into_iter().map(|it| it.cut_streams).collect();
+        assert_eq!(said, [false, true]);
+    }
 }
 
 #[test]

@@ -21,8 +21,17 @@ pub struct Live {
     pub operation: Operation,
     /// For whom it is.
     pub audience: Audience,
-    /// The object, as stored; empty for a tombstone.
+    /// The object, as stored; of a tombstone what the revocation asks for.
     pub value: Bytes,
+}
+
+/// A key that is revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// Which.
+    pub key_id: String,
+    /// Whether answers under way to its requests are cut.
+    pub cut_streams: bool,
 }
 
 // === impl Live ===
@@ -37,6 +46,18 @@ impl Live {
             operation: change.operation,
             audience,
             value: change.value.clone(),
+        }
+    }
+}
+
+// === impl Revoked ===
+
+impl Revoked {
+    /// What a revocation with this key and value says.
+    pub fn read(key: &[u8], value: &[u8]) -> Self {
+        Self {
+            key_id: String::from_utf8_lossy(key).into_owned(),
+            cut_streams: proto::object::cuts_streams(value),
         }
     }
 }

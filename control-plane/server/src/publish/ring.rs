@@ -40,7 +40,7 @@ pub struct Logged {
     pub before: Option<Audience>,
     /// For whom it is now; `None` when it is gone.
     pub after: Option<Audience>,
-    /// The object, as stored; empty unless upserted.
+    /// The object, as stored; of a revocation what it asks for, and otherwise empty.
     pub value: Bytes,
     /// The configuration that an edge must have before it may get this; zero for none.
     pub needs_config: Revision,

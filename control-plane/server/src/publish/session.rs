@@ -15,6 +15,7 @@ use tonic::{Status, Streaming};
 use tracing::info;
 
 use crate::{
+    asking::{Asking, Listening},
     publish::{
         connected::Connected,
         edges::{Edges, Taken},
@@ -43,6 +44,8 @@ pub struct Parts {
     pub tokens: Arc<Tokens>,
     /// The edges.
     pub edges: Arc<Edges>,
+    /// The questions to edges.
+    pub asking: Arc<Asking>,
     /// Opens what is sealed.
     pub values: Values,
     /// What time it is.
@@ -65,12 +68,15 @@ pub struct Session {
     /// At most what one look at the state gives: revocations, and a message of each lane.
     outbox: VecDeque<SyncResponse>,
     edge: Option<Connected>,
+    /// Where questions for the edge come from, once it has greeted.
+    questions: Option<Listening>,
     ended: bool,
 }
 
 /// What can happen to a stream.
 enum Event {
     Heard(Option<SyncRequest>),
+    Asked(sync::Explain),
     Moved,
     Checked,
     Second,
@@ -94,6 +100,7 @@ impl Session {
             seconds: 0,
             outbox: VecDeque::new(),
             edge: None,
+            questions: None,
             ended: false,
         }
     }
@@ -110,6 +117,7 @@ impl Session {
             if let Err(status) = self.step().await {
                 self.ended = true;
                 self.edge = None;
+                self.questions = None;
                 return Some(Err(status));
             }
         }
@@ -131,6 +139,11 @@ impl Session {
                     edge.left();
                 }
                 self.ended = true;
+                Ok(())
+            }
+            Event::Asked(question) => {
+                let question = sync_response::Message::Explain(question);
+                self.outbox.push_back(wire::said(question));
                 Ok(())
             }
             Event::Moved => Ok(()),
@@ -162,6 +175,7 @@ impl Session {
         let open = |state: &_| Connected::new(edges, &self.badge, replica, (hello, state));
         let edge = self.parts.hub.read(open);
         self.edge = Some(edge.map_err(|Taken| status::edge_taken(&edge_id))?);
+        self.questions = Some(self.parts.asking.listen(&edge_id, &self.badge.region));
         info!(edge.id = edge_id, region = %self.badge.region, build, boot, "Edge {edge_id} follows policy");
         self.outbox
             .push_back(wire::said(sync_response::Message::Welcome(sync::Welcome {
@@ -189,6 +203,7 @@ impl Session {
     async fn event(&mut self) -> Result<Event, Status> {
         Ok(tokio::select! {
             message = self.heard.message() => Event::Heard(message?),
+            question = next_of(&mut self.questions) => Event::Asked(question),
             // The hub and the tokens outlive every stream.
             _ = self.moved.changed() => Event::Moved,
             _ = self.checked.changed() => Event::Checked,
@@ -208,6 +223,11 @@ impl Session {
                     .map_err(nonsense)?;
             }
             Some(Heard::Nack(nack)) => edge.nacked(&nack).map_err(nonsense)?,
+            Some(Heard::Explained(explained)) => {
+                if let Some(questions) = &self.questions {
+                    questions.answered(explained);
+                }
+            }
             Some(Heard::Hello(_)) => return Err(status::edge_nonsense(&"Hello came twice")),
             // A beat says only that the edge lives, and a newer edge may say more than is known here.
             Some(Heard::Beat(_)) | None => {}
@@ -250,6 +270,14 @@ impl Session {
         } else {
             Err(status::edge_not_joined(&NoBadge::Invalid))
         }
+    }
+}
+
+/// The next question; none before the edge has greeted.
+async fn next_of(questions: &mut Option<Listening>) -> sync::Explain {
+    match questions {
+        Some(questions) => questions.question().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -20,7 +20,7 @@ use policy::{
 use store::{ChangeRow, Everything, HashRow};
 
 use crate::publish::{
-    live::Live,
+    live::{Live, Revoked},
     ring::{Logged, Ring},
 };
 
@@ -141,13 +141,13 @@ impl State {
         self.whole(lane).objects.values()
     }
 
-    /// The ids of keys of `region` that were revoked after `revision`, as far as tombstones tell.
-    pub fn revoked_after(&self, revision: Revision, region: &Region) -> Vec<String> {
+    /// The keys of `region` that were revoked after `revision`, as far as tombstones tell.
+    pub fn revoked_after(&self, revision: Revision, region: &Region) -> Vec<Revoked> {
         let range = self
             .revoked
             .range((Bound::Excluded(revision), Bound::Unbounded));
         let here = range.filter(|(_, live)| live.audience.includes(region));
-        here.map(|(_, live)| String::from_utf8_lossy(&live.key).into_owned())
+        here.map(|(_, live)| Revoked::read(&live.key, &live.value))
             .collect()
     }
 

@@ -60,7 +60,11 @@ fn a_difference_to_the_database_is_seen_on_either_side() {
 fn tombstones_tell_what_was_revoked_until_they_are_deleted() {
     let (mut state, east) = (state_at(0), region("east"));
     advance(&mut state, vec![key(1, "k", 0), revoke(2, "k")]).unwrap();
-    assert_eq!(state.revoked_after(Revision(0), &east), ["k"]);
+    let revoked = Revoked {
+        key_id: "k".to_owned(),
+        cut_streams: false,
+    };
+    assert_eq!(state.revoked_after(Revision(0), &east), [revoked]);
     assert!(state.revoked_after(Revision(2), &east).is_empty());
     let mut gone = key(3, "k", 0);
     (gone.operation, gone.after) = (Operation::Delete, None);

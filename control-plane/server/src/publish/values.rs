@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use policy::object::{Lane, Object};
+use policy::{change::Edit, object::Lane};
 use seal::{CannotOpen, SealingKey};
 use store::Encode;
 use zeroize::Zeroizing;
@@ -22,20 +22,20 @@ impl Values {
         Self(sealing)
     }
 
-    /// How the store turns objects into the values that it keeps.
+    /// How the store turns edits into the values that it keeps.
     pub fn encode(&self) -> Encode {
         let sealing = self.0.clone();
-        Arc::new(move |object: &Object| {
-            let plain = Zeroizing::new(proto::object::encode(object));
-            if object.kind().lane() == Lane::Secrets {
-                sealing.seal(&plain, &context(object.kind() as u8, &object.key()))
+        Arc::new(move |edit: &Edit| {
+            let plain = Zeroizing::new(proto::object::encode_edit(edit));
+            if edit.kind().lane() == Lane::Secrets && !plain.is_empty() {
+                sealing.seal(&plain, &context(edit.kind() as u8, &edit.key()))
             } else {
                 plain.to_vec()
             }
         })
     }
 
-    /// A value as an edge gets it. Empty values, those of tombstones, stay empty.
+    /// A value as an edge gets it. Empty values stay empty.
     pub fn open(
         &self,
         lane: Lane,
@@ -56,7 +56,11 @@ fn context(kind: u8, key: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use policy::{credential::Pepper, object::Kind, organization::Organization};
+    use policy::{
+        credential::Pepper,
+        object::{Kind, Object},
+        organization::Organization,
+    };
 
     use super::*;
 
@@ -72,7 +76,7 @@ mod tests {
             secret: [7; 32],
         });
         let kind = Kind::Pepper as u8;
-        let kept = values.encode()(&pepper);
+        let kept = values.encode()(&Edit::Upsert(pepper.clone()));
         assert!(!kept.windows(32).any(|bytes| bytes == [7; 32]));
         let opened = values
             .open(Lane::Secrets, (kind, &pepper.key()), &kept)
@@ -101,6 +105,7 @@ mod tests {
             name: "acme".to_owned(),
             zone: policy::calendar::Zone::UTC,
         });
-        assert_eq!(values().encode()(&object), proto::object::encode(&object));
+        let value = proto::object::encode(&object);
+        assert_eq!(values().encode()(&Edit::Upsert(object)), value);
     }
 }

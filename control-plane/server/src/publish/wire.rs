@@ -16,7 +16,7 @@ use seal::CannotOpen;
 
 use crate::publish::{
     follower::Message,
-    live::Live,
+    live::{Live, Revoked},
     parcel::{Acknowledged, Claim},
     ring::Logged,
     values::Values,
@@ -172,7 +172,7 @@ pub fn response(message: Message, values: &Values) -> Result<SyncResponse, Canno
             lane: number(lane),
             reason: reason.to_owned(),
         }),
-        Message::Revocations(key_ids) => Said::Revocations(sync::Revocations { key_ids }),
+        Message::Revocations(revoked) => Said::Revocations(revocations(revoked)),
         Message::Batch(lane, epoch, batch) => {
             let changes = batch.changes.iter().map(|it| change(&it.1, it.0, values));
             Said::Batch(sync::Batch {
@@ -185,6 +185,14 @@ pub fn response(message: Message, values: &Values) -> Result<SyncResponse, Canno
             })
         }
     }))
+}
+
+fn revocations(revoked: Vec<Revoked>) -> sync::Revocations {
+    let cut = revoked.iter().filter(|it| it.cut_streams);
+    sync::Revocations {
+        cut_key_ids: cut.map(|it| it.key_id.clone()).collect(),
+        key_ids: revoked.into_iter().map(|it| it.key_id).collect(),
+    }
 }
 
 /// A message of the stream.
@@ -208,7 +216,8 @@ pub fn cursor(lane: Lane, claim: &Claim) -> sync::Cursor {
 pub fn live(lane: Lane, live: &Live, values: &Values) -> Result<sync::Change, CannotOpen> {
     let value = match live.operation {
         Operation::Upsert => values.open(lane, (live.kind, &live.key), &live.value)?,
-        Operation::Revoke | Operation::Delete => Vec::new(),
+        Operation::Revoke => live.value.to_vec(),
+        Operation::Delete => Vec::new(),
     };
     Ok(sync::Change {
         kind: live.kind.into(),
@@ -227,7 +236,8 @@ fn change(
 ) -> Result<sync::Change, CannotOpen> {
     let value = match operation {
         Operation::Upsert => values.open(change.lane, (change.kind, &change.key), &change.value)?,
-        Operation::Revoke | Operation::Delete => Vec::new(),
+        Operation::Revoke => change.value.to_vec(),
+        Operation::Delete => Vec::new(),
     };
     Ok(sync::Change {
         kind: change.kind.into(),

@@ -10,9 +10,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::access::Role;
 use keys::{Family, Minted};
-use store::{Store, StoreError};
+use serde_json::{Value, json};
+use store::{
+    Store, StoreError,
+    audit::{CHANGES, Stamp},
+};
 use zeroize::Zeroizing;
+
+use crate::audit_entry::{self, Deed};
 
 /// Why there is no first key.
 #[derive(Debug)]
@@ -39,7 +46,11 @@ pub async fn ensure(
         None => None,
     };
     let made = store.first_operator_key(&key_id, &secret_sha256).await;
-    settle(made, prepared).map(|made| made.then_some(text))
+    let made = settle(made, prepared)?;
+    if made {
+        tell(store, &key_id).await?;
+    }
+    Ok(made.then_some(text))
 }
 
 /// Makes another operator key beside those there are, and writes it to `file` if one is named. Gives its text.
@@ -54,7 +65,27 @@ pub async fn another(store: &Store, file: Option<&Path>) -> Result<Zeroizing<Str
         None => None,
     };
     let made = store.add_operator_key(&key_id, &secret_sha256).await;
-    settle(made.map(|()| true), prepared).map(|_| text)
+    settle(made.map(|()| true), prepared)?;
+    tell(store, &key_id).await?;
+    Ok(text)
+}
+
+/// Tells the audit trail of a key that nobody asked for over the admin API.
+async fn tell(store: &Store, key_id: &str) -> Result<(), NoFirstKey> {
+    let deed = Deed {
+        actor: "control-plane".to_owned(),
+        source: String::new(),
+        method: "MakeOperatorKey".to_owned(),
+        object: format!("operatorKeys/{key_id}"),
+    };
+    let changed = audit_entry::Result::Changed {
+        revision: 0,
+        before: Value::Null,
+        after: json!({ "bindings": [{ "role": Role::Owner.word(), "scope": "" }] }),
+    };
+    let told = (deed.about(), |stamp: Stamp<'_>| deed.text(&changed, stamp));
+    let told = store.audit(CHANGES, [told]).await;
+    told.map_err(|error| NoFirstKey::Store(error, None))
 }
 
 /// Puts the file where it belongs when the key was made, and away when it was not. When that is not known, because the

@@ -32,7 +32,7 @@ async fn a_write_takes_as_many_statements_whatever_it_edits() {
     write.commit().await.unwrap();
     let mut write = world.store.write("test").await.unwrap();
     for name in &names {
-        key::revoke(&mut write, name).await.unwrap();
+        key::revoke(&mut write, name, false).await.unwrap();
     }
     write.commit().await.unwrap();
     assert!(adds_up(&world.store.everything().await.unwrap()));
@@ -59,12 +59,12 @@ async fn what_is_edited_twice_in_one_write_ends_as_the_last_edit_says() {
     let world = World::acme().await;
     let mut write = world.store.write("test").await.unwrap();
     let made = key::create(&mut write, new_key("chat")).await.unwrap();
-    key::revoke(&mut write, &made.name).await.unwrap();
+    key::revoke(&mut write, &made.name, false).await.unwrap();
     write.commit().await.unwrap();
     assert!(adds_up(&world.store.everything().await.unwrap()));
     let mut write = world.store.write("test").await.unwrap();
     let made = key::create(&mut write, new_key("chat")).await.unwrap();
-    key::revoke(&mut write, &made.name).await.unwrap();
+    key::revoke(&mut write, &made.name, false).await.unwrap();
     key::delete(&mut write, &made.name, "").await.unwrap();
     write.commit().await.unwrap();
     let everything = world.store.everything().await.unwrap();

@@ -189,6 +189,8 @@ async fn a_project_is_changed_and_needs_its_organization() {
         id,
         name: elsewhere,
         display_name: String::new(),
+        traffic: policy::traffic::Traffic::default(),
+        rotation: None,
     };
     let why = project::create(&mut write, new).await.unwrap_err();
     assert_eq!(

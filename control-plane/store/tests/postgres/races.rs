@@ -40,7 +40,10 @@ async fn two_calls_with_one_request_id_make_one_row_and_one_reply() {
         assert_eq!(one.0, two.0);
         assert!(one.1 != two.1, "exactly one call writes");
     }
-    let rows = organization::list(&world.store, &all()).await.unwrap().rows;
+    let rows = organization::list(&world.store, None, &all())
+        .await
+        .unwrap()
+        .rows;
     assert_eq!(rows.len(), 10);
 }
 

@@ -12,6 +12,7 @@ use domain::{
     version::Target,
 };
 use policy::{
+    change::Edit,
     credential::Pepper,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     limit::{Allowance, Rate, Unit},
@@ -22,8 +23,8 @@ use policy::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
-    ChangeRow, Changes, Config, Store, id::draw, key, limit, model, organization, pepper, project,
-    provider, version,
+    ChangeRow, Changes, Config, Store, id::draw, key, key_secret::Secret, limit, model,
+    organization, pepper, project, provider, version,
 };
 
 use crate::private::{Postgres, postgres};
@@ -161,9 +162,15 @@ pub(crate) fn new_key(project: &str) -> key::New {
         display_name: String::new(),
         models: Vec::new(),
         expires_at: None,
-        secret_sha256_sealed: vec![1; 40],
-        tag: [2; 32],
-        pepper_version: 1,
+        scope: domain::key_scope::Scope::default(),
+        labels: Vec::new(),
+        disabled: false,
+        imported: false,
+        secret: Secret {
+            sha256_sealed: vec![1; 40],
+            tag: [2; 32],
+            pepper_version: 1,
+        },
     }
 }
 
@@ -284,6 +291,8 @@ impl World {
             id: ProjectId::from_bytes(draw()),
             name: project_name(slug),
             display_name: String::new(),
+            traffic: policy::traffic::Traffic::default(),
+            rotation: None,
         };
         let row = project::create(&mut write, new).await.unwrap();
         project::Row {
@@ -338,7 +347,7 @@ impl World {
 
     pub(crate) async fn revoke(&self, name: &KeyName) -> (key::Row, Revision) {
         let mut write = self.store.write("test").await.unwrap();
-        let row = key::revoke(&mut write, name).await.unwrap();
+        let row = key::revoke(&mut write, name, false).await.unwrap();
         (row, write.commit().await.unwrap())
     }
 
@@ -360,12 +369,16 @@ impl Drop for World {
 
 /// A store that encodes every object as its debug text, which shows no secret; and of a key what it leaves out.
 pub(crate) async fn open(config: &Config) -> Store {
-    let encode = |object: &Object| match object {
-        Object::Key(key) => {
-            let needs = key.config_revision;
+    let encode = |edit: &Edit| match edit {
+        Edit::Upsert(Object::Key(key)) => {
+            let (object, needs) = (Object::Key(key.clone()), key.config_revision);
             format!("{object:?} expires {:?} needs {needs}", key.expires_at_ms).into_bytes()
         }
-        object => format!("{object:?}").into_bytes(),
+        Edit::Upsert(object) => format!("{object:?}").into_bytes(),
+        Edit::Revoke {
+            cut_streams: true, ..
+        } => b"cut".to_vec(),
+        Edit::Revoke { .. } | Edit::Delete { .. } => Vec::new(),
     };
     Store::open(config, Arc::new(encode)).await.unwrap()
 }

@@ -7,13 +7,15 @@
 -- A bucket is `level rem at lent`; of a quota, rem is the amount and at is when its period began. What is held under a
 -- request's id is, in the hash `held`: for each count `id amount remaining` for a reservation, of a quota with `@` and
 -- when the period began behind it; `L` and then for each count `id amount rate window burst` for a loan, whose
--- rate is needed when nobody comes to end it; nothing for a remembered charge.
+-- rate is needed when nobody comes to end it; nothing for a remembered charge. A count of slots is a hash: of each owner
+-- `number until turn`.
 
 local UNITS_MAX = 1000000000
 local QUOTA_MAX = 1000000000000000
 local KEEP_MS = 60000
 local RESERVATIONS_KEEP_MS = 3600000
 local REAP_MAX = 32
+local SLOTS_TERM_MS = 15000
 
 local function whole(number)
   return string.format('%d', number)
@@ -183,6 +185,49 @@ local function end_loan(held, loan, now)
     keep(key, bucket, rate, now)
   end
   return amounts
+end
+
+-- The owners of a count of slots.
+local function owners_of(key)
+  local fields, owners = redis.call('HGETALL', key), {}
+  for i = 1, #fields, 2 do
+    local count, ends, turn = string.match(fields[i + 1], '^(%d+) (%d+) (%d+)$')
+    owners[fields[i]] = { count = tonumber(count), ends = tonumber(ends), turn = tonumber(turn) }
+  end
+  return owners
+end
+
+-- How many slots are this owner's now, and how many others'.
+local function owned(owners, owner, now)
+  local own, others = 0, 0
+  for whose, it in pairs(owners) do
+    if it.ends > now then
+      if whose == owner then
+        own = it.count
+      else
+        others = others + it.count
+      end
+    end
+  end
+  return own, others
+end
+
+-- Writes an owner's number of slots and forgets owners that have not written for their term. A clock that stepped back
+-- prolongs no term.
+local function own(key, owners, owner, count, turn, now)
+  local ends, last = now + SLOTS_TERM_MS, 0
+  for whose, it in pairs(owners) do
+    if whose == owner then
+      last = it.turn
+    elseif it.ends <= now then
+      redis.call('HDEL', key, whose)
+    elseif it.ends > ends then
+      redis.call('HSET', key, whose, string.format('%d %d %d', it.count, ends, it.turn))
+    end
+  end
+  -- Also where there are none, so that what comes late is told from what is new.
+  redis.call('HSET', key, owner, string.format('%d %d %d', count, ends, math.max(turn, last)))
+  redis.call('PEXPIRE', key, SLOTS_TERM_MS + KEEP_MS)
 end
 
 -- Holds `value` under the request's id until then. The empty value remembers a charge: nothing is held.

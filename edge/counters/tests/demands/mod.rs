@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use counters::Demand;
 use policy::{
-    applying::{Applied, Measure},
+    applying::{Applied, Count, Measure},
     id::{CounterId, LimitId, OrganizationId},
-    limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
+    limit::{Allowance, AtOnce, Limit, Of, Rate, Scope, Terms, Unit},
 };
 
 /// Whose limits they are.
@@ -29,7 +29,27 @@ pub(crate) fn hourly(burst: u64, amount: u64) -> Demand {
     let applied = Applied {
         limit: Arc::new(limit),
         counter: CounterId::from_bytes([6; 16]),
-        measure: Measure::Rate(rate),
+        count: Count::Level(Measure::Rate(rate)),
     };
     Demand { applied, amount }
+}
+
+/// A demand of a slot of so many.
+#[allow(dead_code, reason = "not every test has slots")]
+pub(crate) fn slot(amount: u64) -> Demand {
+    let limit = Limit {
+        id: LimitId::from_bytes([8; 16]),
+        organization: ORGANIZATION,
+        name: "slots".to_owned(),
+        scope: Scope::all(Of::Organization(ORGANIZATION)),
+        unit: Unit::ConcurrentRequests,
+        allowance: Allowance::AtOnce(AtOnce::new(amount).expect("a number")),
+        terms: Terms::default(),
+    };
+    let applied = Applied {
+        limit: Arc::new(limit),
+        counter: CounterId::from_bytes([8; 16]),
+        count: Count::Slots(amount),
+    };
+    Demand { applied, amount: 1 }
 }

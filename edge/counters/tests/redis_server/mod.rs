@@ -46,13 +46,7 @@ impl RedisServer {
 
     /// The answer to one command without spaces in its words, as it comes over the wire.
     pub(crate) fn ask(&self, command: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.write_all(format!("{command}\r\n").as_bytes())?;
-        let mut answer = vec![0; 65_536];
-        let length = stream.read(&mut answer)?;
-        answer.truncate(length);
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        ask(self.port, command)
     }
 
     /// Waits until it answers, and not another on its port. Says no when it has ended.
@@ -79,12 +73,29 @@ impl Drop for RedisServer {
     }
 }
 
+/// The answer of whoever listens there to one command without spaces in its words.
+pub(crate) fn ask(port: u16, command: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut answer = vec![0; 65_536];
+    let length = stream.read(&mut answer)?;
+    answer.truncate(length);
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
 /// Starts the process.
 pub(crate) fn spawn(port: u16, directory: &TempDir) -> Child {
+    let port = port.to_string();
+    spawn_with(&["--port", &port, "--bind", "127.0.0.1"], directory)
+}
+
+/// Starts a process with these options.
+pub(crate) fn spawn_with(options: &[&str], directory: &TempDir) -> Child {
     // Named by a variable where the machine has none of its own.
     let program = std::env::var_os("SLUICE_TEST_REDIS").unwrap_or_else(|| "redis-server".into());
     Command::new(program)
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(options)
         .args(["--save", "", "--appendonly", "no"])
         .arg("--dir")
         .arg(directory.path())

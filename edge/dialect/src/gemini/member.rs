@@ -80,7 +80,12 @@ impl<'a> Members<'a> {
 
     /// Whether a member is there and has not been taken.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.object.has(name) || self.object.has(&snake(name))
+        self.object.has(name) || self.has_in_snake(name)
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.object.is_empty()
     }
 
     /// What nobody has asked for, as extras under `path`, which is empty or ends with a dot. A name with a dot would
@@ -100,15 +105,30 @@ impl<'a> Members<'a> {
 
     /// How `name`, which is in camel case, is spelled here.
     fn spelled<'n>(&self, name: &'n str) -> Result<Cow<'n, str>, Misfit> {
-        let snake = snake(name);
-        if snake == name || !self.object.has(&snake) {
+        if !self.has_in_snake(name) {
             return Ok(Cow::Borrowed(name));
         }
         if self.object.has(name) {
             return Err(Misfit::new("stands there in two spellings: send it once").within(name));
         }
-        Ok(Cow::Owned(snake))
+        Ok(Cow::Owned(snake(name)))
     }
+
+    /// Whether a name of more than one word is there in snake case. Most are not, and cost no allocation.
+    fn has_in_snake(&self, name: &str) -> bool {
+        name.bytes().any(|letter| letter.is_ascii_uppercase())
+            && self.object.names().any(|other| is_snake_of(other, name))
+    }
+}
+
+/// Whether `other` is `name`, which is in camel case, in snake case.
+fn is_snake_of(other: &str, name: &str) -> bool {
+    let mut others = other.bytes();
+    let mut next = |letter| others.next() == Some(letter);
+    let same = name.bytes().all(|letter| {
+        (!letter.is_ascii_uppercase() || next(b'_')) && next(letter.to_ascii_lowercase())
+    });
+    same && others.next().is_none()
 }
 
 /// A whole number, in quotes or not.
@@ -141,6 +161,14 @@ mod tests {
         assert_eq!(members.text("mimeType").unwrap().as_deref(), Some("a"));
         assert_eq!(members.text("fileUri").unwrap().as_deref(), Some("b"));
         assert_eq!(members.count("topK"), Ok(Some(7)));
+        for (other, same) in [
+            ("mime_type", true),
+            ("mime_typ", false),
+            ("mime_types", false),
+        ] {
+            assert_eq!(is_snake_of(other, "mimeType"), same, "{other}");
+            assert_eq!(snake("mimeType") == other, same, "{other}");
+        }
         let mut both = Members::parse(r#"{"mime_type":"a","mimeType":"b"}"#).unwrap();
         assert_eq!(both.raw("mimeType").unwrap_err().at, "mimeType");
     }

@@ -14,16 +14,18 @@ use crate::{
         member::Members,
         own,
         part::{self, OTHER, Said},
+        plain::Plain,
         stop::{self, Seen},
         usage,
     },
-    neutral::{Class, Content, Delta, Error, Event, Extra, Kind, Seed, Source, Stop},
+    neutral::{Class, Content, Delta, Error, Event, Extra, Kind, Part, Seed, Source, Stop},
 };
 
 /// How many candidates are followed. Full: the stream is given up, because no client could ask for as many.
 const CANDIDATES_MAX: u32 = 64;
 
-/// How many bytes of extras are kept for the end. Full: the next ones are left out.
+/// How many extras are kept for the end, and how many bytes of them. Full: the next ones are left out.
+const EXTRAS_MAX: usize = 256;
 const EXTRAS_BYTES_MAX: usize = 1 << 20;
 
 /// What has come of an answer.
@@ -34,6 +36,8 @@ pub(crate) struct Progress {
     done: bool,
     candidates: Vec<Candidate>,
     tokens: Option<Tokens>,
+    /// What was used, as it came last; empty where `tokens` are newer. Read once, at the end.
+    usage: String,
     extra: Vec<Extra>,
 }
 
@@ -67,6 +71,7 @@ impl Progress {
             done: false,
             candidates: Vec::new(),
             tokens: None,
+            usage: String::new(),
             extra: Vec::new(),
         }
     }
@@ -81,7 +86,11 @@ impl Progress {
             self.fail(unreadable("a chunk is not text"), out);
             return;
         };
-        if let Some(error) = error::find(0, text) {
+        if self.started
+            && let Some(plain) = Plain::read(text).filter(|it| it.index < CANDIDATES_MAX)
+        {
+            self.plain(plain, out);
+        } else if let Some(error) = error::find(0, text) {
             self.fail(error, out);
         } else if let Err(misfit) = self.read(text, out) {
             self.fail(unreadable(&misfit.to_string()), out);
@@ -150,9 +159,31 @@ impl Progress {
     }
 
     fn end(&mut self, end: Event, out: &mut Vec<Event>) {
-        out.extend(self.tokens.take().map(Event::Usage));
+        let last = usage::tokens(&self.usage).or(self.tokens);
+        out.extend(last.map(Event::Usage));
         out.push(end);
         self.done = true;
+    }
+
+    /// Takes a chunk of the usual form.
+    fn plain(&mut self, chunk: Plain<'_>, out: &mut Vec<Event>) {
+        if let Some(usage) = chunk.usage {
+            self.usage.clear();
+            self.usage.push_str(usage);
+        }
+        let text = chunk.text.into_owned();
+        let content = if chunk.thought {
+            let signature = None;
+            Content::Reasoning { text, signature }
+        } else {
+            Content::Text(text)
+        };
+        let said = Said {
+            part: Part::new(content),
+            signature: None,
+        };
+        let place = self.place(chunk.index);
+        self.part(place, said, "", out);
     }
 
     fn read(&mut self, text: &str, out: &mut Vec<Event>) -> Result<(), Misfit> {
@@ -167,8 +198,11 @@ impl Progress {
                 created_seconds: created.and_then(answer::created_seconds),
             });
         }
-        if let Some(raw) = chunk.raw("usageMetadata")? {
-            self.tokens = usage::tokens(raw).or(self.tokens);
+        if let Some(raw) = chunk.raw("usageMetadata")?
+            && let Some(tokens) = usage::tokens(raw)
+        {
+            self.tokens = Some(tokens);
+            self.usage.clear();
         }
         for raw in chunk.list("candidates")?.unwrap_or_default() {
             self.candidate(raw, out)
@@ -188,11 +222,7 @@ impl Progress {
             .filter(|index| *index < CANDIDATES_MAX);
         let few = || Misfit::new(format!("must be below {CANDIDATES_MAX}")).within("index");
         let index = index.ok_or_else(few)?;
-        let known = self.candidates.iter().position(|it| it.index == index);
-        let place = known.unwrap_or(self.candidates.len());
-        if known.is_none() {
-            self.candidates.push(Candidate::new(index));
-        }
+        let place = self.place(index);
         if let Some(mut content) = members.members("content")? {
             for raw in content.list("parts")?.unwrap_or_default() {
                 let said = part::read(raw).map_err(|misfit| misfit.within("parts"))?;
@@ -204,10 +234,21 @@ impl Progress {
             let finish = finish.filter(|raw| !stop::is_unsaid(raw));
             candidate.finish = finish.map(str::to_owned).or(candidate.finish.take());
         }
-        let mut rest = Vec::new();
-        members.rest(&format!("candidates[{index}]."), &mut rest)?;
-        self.keep(rest);
+        if !members.is_empty() {
+            let mut rest = Vec::new();
+            members.rest(&format!("candidates[{index}]."), &mut rest)?;
+            self.keep(rest);
+        }
         Ok(())
+    }
+
+    /// Where a candidate stands among those that are followed.
+    fn place(&mut self, index: u32) -> usize {
+        let known = self.candidates.iter().position(|it| it.index == index);
+        known.unwrap_or_else(|| {
+            self.candidates.push(Candidate::new(index));
+            self.candidates.len() - 1
+        })
     }
 
     fn part(&mut self, place: usize, said: Said, raw: &str, out: &mut Vec<Event>) {
@@ -226,7 +267,7 @@ impl Progress {
             self.extra.retain(|kept| kept.name != extra.name);
             let bytes = |extra: &Extra| extra.name.len() + extra.value.as_str().len();
             let kept: usize = self.extra.iter().map(bytes).sum();
-            if kept + bytes(&extra) <= EXTRAS_BYTES_MAX {
+            if self.extra.len() < EXTRAS_MAX && kept + bytes(&extra) <= EXTRAS_BYTES_MAX {
                 self.extra.push(extra);
             }
         }
@@ -387,5 +428,52 @@ fn kind<'a>(content: &Content, extra: Option<&'a Extra>) -> &'a str {
         _ => extra
             .and_then(|extra| extra.name.strip_prefix(OTHER))
             .unwrap_or("unknown"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seed() -> Seed {
+        Seed {
+            request_id: "r".to_owned(),
+            now_seconds: 0,
+        }
+    }
+
+    /// The chunks of the streams among the fixtures.
+    fn chunks() -> Vec<Vec<String>> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/gemini");
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|it| it.unwrap().path());
+        let texts = files.filter_map(|path| std::fs::read_to_string(path).ok());
+        let data = |text: String| {
+            let lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        texts.map(data).filter(|it| it.len() > 1).collect()
+    }
+
+    #[test]
+    fn a_chunk_of_the_usual_form_is_read_as_any_other_is() {
+        let mut plain = 0;
+        let is_odd = |it: &String| error::find(0, it).is_some() || Members::parse(it).is_err();
+        let fails = |stream: &Vec<String>| stream.iter().any(is_odd);
+        for stream in chunks().into_iter().filter(|it| !fails(it)) {
+            let (mut quick, mut slow) = (Progress::new(&seed()), Progress::new(&seed()));
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            for chunk in &stream {
+                plain += usize::from(quick.started && Plain::read(chunk).is_some());
+                quick.chunk(chunk.as_bytes(), &mut one);
+                slow.read(chunk, &mut other).unwrap();
+                assert_eq!(one, other, "{chunk}");
+            }
+            quick.finish(&mut one);
+            slow.finish(&mut other);
+            assert_eq!(one, other);
+        }
+        assert!(plain > 0);
     }
 }

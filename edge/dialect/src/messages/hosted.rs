@@ -98,6 +98,15 @@ pub fn enclose(body: &str, envelope: &Envelope<'_>) -> Result<Enclosed, Fault> {
     })
 }
 
+/// The betas that a host is asked for in a header where the body was written anew, with commas between them: of those of
+/// the client's `header` and of its `body` those that are `known`. The others are noted.
+pub fn betas(body: &str, header: &str, known: &[&str], dropped: &mut Dropped) -> String {
+    let mut object = object::Object::parse(body).unwrap_or_default();
+    let own = object.raw("anthropic_beta").ok().flatten().map(texts);
+    let asked = header.split(',').map(|beta| beta.trim().to_owned());
+    chosen(asked.chain(own.unwrap_or_default()), known, dropped).join(",")
+}
+
 /// Whether an error is said in this dialect already, as a host passes on what the model's maker said.
 pub fn is_own_error(body: &[u8]) -> bool {
     str::from_utf8(body)
@@ -235,5 +244,8 @@ mod tests {
             "context-1m-2099-01-01,computer-use-2025-01-24"
         );
         assert!(!text(&enclosed).contains("anthropic_beta"));
+        let mut dropped = Dropped::default();
+        let anew = betas(body, header, &KNOWN, &mut dropped);
+        assert_eq!((anew, dropped), (enclosed.betas, enclosed.dropped));
     }
 }

@@ -201,7 +201,6 @@ struct Items<'a> {
 
 impl Items<'_> {
     fn write(&mut self, parts: &[Part]) {
-        self.writer.open_array();
         let mut rest = parts;
         while let Some((first, behind)) = rest.split_first() {
             if content::is_content(first) && !matches!(first.content, Content::Image(_)) {
@@ -216,7 +215,6 @@ impl Items<'_> {
                 rest = behind;
             }
         }
-        self.writer.close_array();
     }
 
     fn message(&mut self, parts: &[Part], last: bool) {

@@ -9,18 +9,16 @@ use crate::{
     Tokens,
     neutral::{Class, Delta, Error, Event, Extra, Family, Kind, Seed, Stop},
     responses::{
+        closing,
         echo::Echo,
-        item::{self, REDACTED},
+        item::REDACTED,
+        kept::Kept,
         open::{Body, Called, Open, Said, Thoughts},
         output,
         snapshot::{self, Progress, Snapshot},
-        teller::{self, At, Teller},
+        teller::{self, Teller},
     },
 };
-
-/// How much of an answer is kept for the last event, which repeats all of it, in bytes. Full: the stream fails, because
-/// a client could not trust an end that repeats a part of it.
-pub const OUTPUT_BYTES_MAX: usize = 64 << 20;
 
 const TEXT_DELTA: &str = "response.output_text.delta";
 const SUMMARY_DELTA: &str = "response.reasoning_summary_text.delta";
@@ -36,9 +34,8 @@ pub struct Encoder {
     teller: Teller,
     started: bool,
     over: bool,
-    /// The items that are whole, as they were written.
-    items: Vec<String>,
-    kept_bytes: usize,
+    /// What the last event repeats.
+    kept: Kept,
     item: Option<Open>,
     stop: Option<Stop>,
     tokens: Option<Tokens>,
@@ -58,8 +55,7 @@ impl Encoder {
             teller: Teller::default(),
             started: false,
             over: false,
-            items: Vec::new(),
-            kept_bytes: 0,
+            kept: Kept::default(),
             item: None,
             stop: None,
             tokens: None,
@@ -97,7 +93,10 @@ impl Encoder {
             Event::End => self.end(out),
             _ => {}
         }
-        if self.kept_bytes > OUTPUT_BYTES_MAX && !self.over {
+        if self.kept.is_full() && !self.over {
+            // The item that is open would be repeated, too.
+            self.item = None;
+            self.kept.forget();
             let message = "the answer is longer than can be repeated at its end";
             self.fail(&Error::new(Class::Provider, message), out);
         }
@@ -124,7 +123,11 @@ impl Encoder {
                 if let Some(Body::Message(parts)) = self.item.as_mut().map(|it| &mut it.body) {
                     parts.push(Said::new(kind));
                 }
-                self.part("response.content_part.added", out);
+                let part = Said::new(kind);
+                self.tell("response.content_part.added", out, |writer| {
+                    writer.key("part");
+                    output::write_words(writer, &part.words());
+                });
             }
             Kind::Reasoning => self.begin("rs", Body::Thoughts(Thoughts::default()), out),
             Kind::ToolCall { id, name } => {
@@ -144,7 +147,7 @@ impl Encoder {
     /// Begins an item, where the one before ends.
     fn begin(&mut self, prefix: &str, body: Body, out: &mut Vec<u8>) {
         self.item_done("completed", out);
-        let id = output::item_id(prefix, &self.seed, teller::number(self.items.len()));
+        let id = output::item_id(prefix, &self.seed, self.kept.count());
         let open = Open { id, body };
         if !matches!(open.body, Body::Thoughts(_)) {
             self.item_event("response.output_item.added", &open.empty(), out);
@@ -153,44 +156,19 @@ impl Encoder {
     }
 
     fn item_event(&mut self, kind: &str, item: &str, out: &mut Vec<u8>) {
-        let index = teller::number(self.items.len());
+        let index = self.kept.count();
         self.teller.tell(kind, out, |writer| {
             writer.key("output_index").number(index);
             writer.key("item").raw(item);
         });
     }
 
-    /// Tells of the last part of the message that is open.
-    fn part(&mut self, kind: &str, out: &mut Vec<u8>) {
-        if let Some(Open {
-            body: Body::Message(parts),
-            ..
-        }) = &self.item
-            && let Some(part) = parts.last()
-        {
-            let mut words = Writer::default();
-            output::write_words(&mut words, &part.words());
-            let words = String::from_utf8(words.into_bytes()).unwrap_or_default();
-            self.tell(kind, out, |writer| {
-                writer.key("part").raw(&words);
-            });
-        }
-    }
-
     /// Tells an event of the item that is open, and of its last part if it is a message.
     fn tell(&mut self, kind: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer)) {
-        let Some(open) = &self.item else {
-            return;
-        };
-        let at = At {
-            item_id: &open.id,
-            output_index: teller::number(self.items.len()),
-            content_index: match &open.body {
-                Body::Message(parts) => parts.len().checked_sub(1),
-                _ => None,
-            },
-        };
-        self.teller.tell_at(kind, at, out, write);
+        if let Some(open) = &self.item {
+            let at = open.at(self.kept.count());
+            self.teller.tell_at(kind, at, out, write);
+        }
     }
 
     fn delta(&mut self, delta: &Delta, out: &mut Vec<u8>) {
@@ -198,10 +176,10 @@ impl Encoder {
         | Delta::Arguments(piece)
         | Delta::Signature(piece)
         | Delta::Redacted(piece)) = delta;
-        self.kept_bytes += piece.len();
         let Some(open) = &mut self.item else {
             return;
         };
+        self.kept.goes_on(piece);
         match (&mut open.body, delta) {
             (Body::Message(parts), Delta::Text(_)) => {
                 let Some(part) = parts.last_mut() else {
@@ -255,7 +233,10 @@ impl Encoder {
     /// Before the first thought: the item and the part of its summary.
     fn thoughts_told(&mut self, out: &mut Vec<u8>) {
         if self.announce(out) {
-            self.summary("response.reasoning_summary_part.added", "", out);
+            self.tell("response.reasoning_summary_part.added", out, |writer| {
+                writer.key("summary_index").number(0).key("part");
+                output::write_summary(writer, "");
+            });
         }
     }
 
@@ -273,81 +254,16 @@ impl Encoder {
         true
     }
 
-    fn summary(&mut self, kind: &str, text: &str, out: &mut Vec<u8>) {
-        self.tell(kind, out, |writer| {
-            writer.key("summary_index").number(0);
-            if kind == "response.reasoning_summary_text.done" {
-                writer.key("text").text(text);
-            } else {
-                writer.key("part");
-                output::write_summary(writer, text);
-            }
-        });
-    }
-
     /// The part that is open is whole. Its item may go on.
     fn close(&mut self, out: &mut Vec<u8>) {
-        let Some(open) = &mut self.item else {
-            return;
-        };
-        match &mut open.body {
-            Body::Message(parts) => {
-                let Some(part) = parts.last() else {
-                    return;
-                };
-                let (text, refusal) = (part.text.clone(), part.refusal);
-                self.words_done(&text, refusal, out);
-                self.part("response.content_part.done", out);
-            }
-            Body::Thoughts(thoughts) => {
-                if thoughts.told {
-                    let text = thoughts.text.clone();
-                    self.summary("response.reasoning_summary_text.done", &text, out);
-                    self.summary("response.reasoning_summary_part.done", &text, out);
-                }
-            }
-            Body::Call(call) => {
-                let missing = call.arguments.trim().is_empty();
-                if missing {
-                    "{}".clone_into(&mut call.arguments);
-                }
-                let arguments = call.arguments.clone();
-                if call.custom {
-                    self.custom_done(&item::unwrapped(&arguments), out);
-                } else {
-                    self.call_done(&arguments, missing, out);
-                }
+        if let Some(open) = &mut self.item {
+            closing::tell(open, self.kept.count(), &mut self.teller, out);
+            if let Body::Call(call) = &mut open.body
+                && call.arguments.trim().is_empty()
+            {
+                "{}".clone_into(&mut call.arguments);
             }
         }
-    }
-
-    fn words_done(&mut self, text: &str, refusal: bool, out: &mut Vec<u8>) {
-        if refusal {
-            self.tell("response.refusal.done", out, |writer| {
-                writer.key("refusal").text(text);
-            });
-        } else {
-            self.tell("response.output_text.done", out, |writer| {
-                writer.key("text").text(text);
-                writer.key("logprobs").open_array().close_array();
-            });
-        }
-    }
-
-    fn call_done(&mut self, arguments: &str, missing: bool, out: &mut Vec<u8>) {
-        if missing {
-            self.piece("response.function_call_arguments.delta", arguments, out);
-        }
-        self.tell("response.function_call_arguments.done", out, |writer| {
-            writer.key("arguments").text(arguments);
-        });
-    }
-
-    fn custom_done(&mut self, input: &str, out: &mut Vec<u8>) {
-        self.piece("response.custom_tool_call_input.delta", input, out);
-        self.tell("response.custom_tool_call_input.done", out, |writer| {
-            writer.key("input").text(input);
-        });
     }
 
     /// The item that is open is whole, as far as it came. Thoughts that say and prove nothing are none.
@@ -361,14 +277,18 @@ impl Encoder {
         }
         self.announce(out);
         if let Some(open) = self.item.take() {
-            self.keep(open.written(status), out);
+            self.keep(|writer| open.write(writer, status), out);
         }
     }
 
-    fn keep(&mut self, item: String, out: &mut Vec<u8>) {
-        self.item_event("response.output_item.done", &item, out);
-        self.kept_bytes += item.len();
-        self.items.push(item);
+    fn keep(&mut self, write: impl FnOnce(&mut Writer), out: &mut Vec<u8>) {
+        let index = self.kept.count();
+        let item = self.kept.keep(write);
+        self.teller
+            .tell("response.output_item.done", out, |writer| {
+                writer.key("output_index").number(index);
+                writer.key("item").raw(item);
+            });
     }
 
     fn extra(&mut self, extra: &Extra, out: &mut Vec<u8>) {
@@ -378,7 +298,10 @@ impl Encoder {
                 self.start(out);
                 self.item_done("completed", out);
                 self.item_event("response.output_item.added", raw, out);
-                self.keep(raw.to_owned(), out);
+                let write = |writer: &mut Writer| {
+                    writer.raw(raw);
+                };
+                self.keep(write, out);
             }
             "annotation" => self.annotation(raw, out),
             _ => {}
@@ -392,7 +315,7 @@ impl Encoder {
         let Some(number) = parts.last_mut().map(|part| part.annotate(raw)) else {
             return;
         };
-        self.kept_bytes += raw.len();
+        self.kept.goes_on(raw);
         self.tell("response.output_text.annotation.added", out, |writer| {
             let number = teller::number(number);
             writer.key("annotation_index").number(number);
@@ -428,7 +351,7 @@ impl Encoder {
             model: &self.model,
             created_seconds: self.created_seconds,
             status,
-            output: &format!("[{}]", self.items.join(",")),
+            output: self.kept.items(),
             tokens: self.tokens.as_ref().filter(|_| ended),
         };
         self.teller.tell(kind, out, |writer| {

@@ -219,16 +219,16 @@ pub fn event(error: &Error) -> Vec<u8> {
 /// An event that is an error. What is wrong stands there twice: in an object as the API sends it, and beside it as its
 /// clients' types have it.
 pub(crate) fn event_at(error: &Error, sequence_number: u64, out: &mut Vec<u8>) {
-    let mut writer = Writer::with_capacity(256 + 2 * error.message.len());
-    writer.open().key("type").text("error");
-    writer.key("sequence_number").number(sequence_number);
-    writer.key("code").text(code(error));
-    writer.key("message").text(&error.message).key("param");
-    write_param(&mut writer, error);
-    writer.key("error").open();
-    write_members(&mut writer, error);
-    writer.close().close();
-    frame::put(out, "error", writer);
+    frame::put(out, "error", |writer| {
+        writer.open().key("type").text("error");
+        writer.key("sequence_number").number(sequence_number);
+        writer.key("code").text(code(error));
+        writer.key("message").text(&error.message).key("param");
+        write_param(writer, error);
+        writer.key("error").open();
+        write_members(writer, error);
+        writer.close().close();
+    });
 }
 
 /// All four members are always there, because clients read them without asking.

@@ -5,17 +5,19 @@
 
 use payload::writer::Writer;
 
-/// Puts an event into its frame.
-pub(crate) fn put(out: &mut Vec<u8>, kind: &str, data: Writer) {
-    let mut data = data.into_bytes();
-    for byte in &mut data {
+/// Puts an event into its frame, straight behind what `out` holds. `write` writes its data, one value.
+pub(crate) fn put(out: &mut Vec<u8>, kind: &str, write: impl FnOnce(&mut Writer)) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    let start = out.len();
+    let mut writer = Writer::behind(std::mem::take(out));
+    write(&mut writer);
+    *out = writer.into_bytes();
+    for byte in out.get_mut(start..).unwrap_or_default() {
         if matches!(byte, b'\n' | b'\r') {
             *byte = b' ';
         }
     }
-    out.extend(b"event: ");
-    out.extend(kind.as_bytes());
-    out.extend(b"\ndata: ");
-    out.extend(data);
-    out.extend(b"\n\n");
+    out.extend_from_slice(b"\n\n");
 }

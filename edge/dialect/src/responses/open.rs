@@ -9,6 +9,7 @@ use crate::{
     responses::{
         output::{self, Call, Words},
         own,
+        teller::At,
     },
 };
 
@@ -75,19 +76,32 @@ impl Open {
             }),
         };
         let id = self.id.clone();
-        Self { id, body }.written("in_progress")
+        let mut writer = Writer::default();
+        Self { id, body }.write(&mut writer, "in_progress");
+        String::from_utf8(writer.into_bytes()).unwrap_or_default()
     }
 
-    /// The item as it is.
-    pub(crate) fn written(&self, status: &str) -> String {
-        let mut writer = Writer::default();
+    /// Where its last part stands, given the item's number.
+    pub(crate) fn at(&self, output_index: u64) -> At<'_> {
+        At {
+            item_id: &self.id,
+            output_index,
+            content_index: match &self.body {
+                Body::Message(parts) => parts.len().checked_sub(1),
+                _ => None,
+            },
+        }
+    }
+
+    /// Writes the item as it is.
+    pub(crate) fn write(&self, writer: &mut Writer, status: &str) {
         match &self.body {
             Body::Message(parts) => {
-                output::begin_message(&mut writer, &self.id, status, &[]);
+                output::begin_message(writer, &self.id, status, &[]);
                 for part in parts {
-                    output::write_words(&mut writer, &part.words());
+                    output::write_words(writer, &part.words());
                 }
-                output::end_message(&mut writer, &[]);
+                output::end_message(writer, &[]);
             }
             Body::Call(call) => {
                 let called = Call {
@@ -96,14 +110,13 @@ impl Open {
                     arguments: &call.arguments,
                     custom: call.custom,
                 };
-                output::write_call(&mut writer, &called, &self.id, status, &[]);
+                output::write_call(writer, &called, &self.id, status, &[]);
             }
             Body::Thoughts(thoughts) => {
                 let sealed = thoughts.sealed.as_deref();
-                output::write_reasoning(&mut writer, &self.id, &thoughts.text, sealed, &[]);
+                output::write_reasoning(writer, &self.id, &thoughts.text, sealed, &[]);
             }
         }
-        String::from_utf8(writer.into_bytes()).unwrap_or_default()
     }
 }
 

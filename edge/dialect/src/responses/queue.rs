@@ -8,7 +8,11 @@ use std::collections::VecDeque;
 use crate::neutral::{Delta, Event, Extra, Kind};
 
 /// How much may wait behind the part that is open. Full: the stream is given up, because its order is lost.
-pub(crate) const WAITING_BYTES_MAX: usize = 8 << 20;
+pub(crate) const WAITING_BYTES_MAX: usize = 4 << 20;
+
+/// How long the pieces are in which it waits: long enough to cost little beside their text, and short enough that none
+/// is copied far when it grows, or when it is told.
+const PIECE_BYTES: usize = 32 << 10;
 
 /// What a part that waits costs beside its text, about.
 const PART_BYTES: usize = 128;
@@ -186,7 +190,8 @@ impl Queue {
 // === impl Waiting ===
 
 impl Waiting {
-    /// Keeps a delta until its part is open, joined to the one before it, and tells how much more is kept.
+    /// Keeps a delta until its part is open, joined to the one before it where that is short, and tells how much more is
+    /// kept.
     fn hold(&mut self, delta: Delta) -> usize {
         let (Delta::Text(more)
         | Delta::Arguments(more)
@@ -195,7 +200,11 @@ impl Waiting {
         let bytes = more.len();
         match (self.deltas.last_mut(), &delta) {
             (Some(Delta::Text(text)), Delta::Text(more))
-            | (Some(Delta::Arguments(text)), Delta::Arguments(more)) => text.push_str(more),
+            | (Some(Delta::Arguments(text)), Delta::Arguments(more))
+                if text.len() + bytes <= PIECE_BYTES =>
+            {
+                text.push_str(more);
+            }
             _ => {
                 self.deltas.push(delta);
                 return bytes + PART_BYTES;

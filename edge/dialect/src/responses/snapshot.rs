@@ -18,7 +18,7 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) model: &'a str,
     pub(crate) created_seconds: u64,
     pub(crate) status: Progress<'a>,
-    /// An array.
+    /// Its items, commas between them.
     pub(crate) output: &'a str,
     pub(crate) tokens: Option<&'a Tokens>,
 }
@@ -137,7 +137,11 @@ impl Snapshot<'_> {
         let details = own("incomplete_details", self.status.incomplete_details());
         writer.key("incomplete_details").raw(&details);
         writer.key("model").text(model);
-        writer.key("output").raw(self.output);
+        writer.key("output").open_array();
+        if !self.output.is_empty() {
+            writer.raw(self.output);
+        }
+        writer.close_array();
         if !said {
             for (name, raw) in echo.members() {
                 writer.key(name).raw(raw);

@@ -29,13 +29,13 @@ pub(crate) struct At<'a> {
 impl Teller {
     /// Tells an event; `write` writes its members.
     pub(crate) fn tell(&mut self, kind: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer)) {
-        let mut writer = Writer::with_capacity(256);
-        writer.open().key("type").text(kind);
-        writer.key("sequence_number").number(self.next);
-        write(&mut writer);
-        writer.close();
+        frame::put(out, kind, |writer| {
+            writer.open().key("type").text(kind);
+            writer.key("sequence_number").number(self.next);
+            write(writer);
+            writer.close();
+        });
         self.next += 1;
-        frame::put(out, kind, writer);
     }
 
     /// Tells an event of a part of the answer.

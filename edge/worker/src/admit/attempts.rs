@@ -47,6 +47,15 @@ pub fn at_providers(
     found
 }
 
+// === impl AtProvider ===
+
+impl AtProvider {
+    /// Its limits, each with whose they are.
+    pub fn each(&self) -> impl Iterator<Item = (ProviderId, &Applied)> {
+        self.limits.iter().map(|applied| (self.provider, applied))
+    }
+}
+
 // === impl Attempts ===
 
 impl Attempts {

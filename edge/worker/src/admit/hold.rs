@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use counters::{Counters, Demand, Reserved};
+use counters::{Counters, Demand, Reserved, Seats};
 use dialect::Tokens;
 use policy::{
     applying::Applied,
@@ -32,6 +32,8 @@ pub struct Hold {
     counters: Counters,
     request: counters::Request,
     demands: Vec<Demand>,
+    /// The slots of what limits requests that are under way.
+    seats: Seats,
     /// Whether it is for one attempt only, so that a request that is not sent is none.
     of_attempt: bool,
     settled: bool,
@@ -77,10 +79,15 @@ pub fn describe() {
 // === impl Guess ===
 
 impl Guess {
+    /// All tokens.
+    pub const fn total(&self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+
     /// How much of a limit in this unit. A request that is counted in tokens takes at least one.
     fn of(self, unit: Unit) -> u64 {
         let tokens = match unit {
-            Unit::Requests => 1,
+            Unit::Requests | Unit::ConcurrentRequests => 1,
             Unit::Tokens => self.input.saturating_add(self.output),
             Unit::InputTokens => self.input,
             Unit::OutputTokens => self.output,
@@ -96,9 +103,13 @@ impl Hold {
     pub fn new(
         counters: Counters,
         request: counters::Request,
-        limits: Vec<Applied>,
+        mut limits: Vec<Applied>,
         guess: Guess,
     ) -> Self {
+        if limits.iter().any(|it| it.count.is_slots()) {
+            // What is counted otherwise stands in front.
+            limits.sort_by_key(|it| it.count.is_slots());
+        }
         let demand = |applied: Applied| Demand {
             amount: guess.of(applied.limit.unit),
             applied,
@@ -107,6 +118,7 @@ impl Hold {
             counters,
             request,
             demands: limits.into_iter().map(demand).collect(),
+            seats: Seats::default(),
             of_attempt: false,
             settled: false,
             over: Box::default(),
@@ -127,7 +139,9 @@ impl Hold {
         if self.demands.is_empty() {
             return Ok(Room::default());
         }
-        match self.counters.reserve(&self.request, &self.demands).await {
+        let (reserved, seats) = self.counters.admit(&self.request, &self.demands).await;
+        self.seats = seats;
+        match reserved {
             Reserved::Granted {
                 remaining, over, ..
             } => {
@@ -152,6 +166,7 @@ impl Hold {
                 tightest,
                 retry_after_ms,
                 remaining,
+                ..
             } => {
                 // Nothing is written on denial, so there is nothing to settle.
                 self.settled = true;
@@ -192,12 +207,19 @@ impl Hold {
         self.apply(1, tokens);
     }
 
+    /// Takes the slots of a hold that goes on as this one.
+    pub fn take_seats_of(&mut self, before: &mut Self) {
+        self.seats.join(std::mem::take(&mut before.seats));
+    }
+
     fn apply(&mut self, requests: u64, tokens: &Tokens) {
+        // The slots are free before anything else is said of the request.
+        drop(std::mem::take(&mut self.seats));
         if std::mem::replace(&mut self.settled, true) || self.demands.is_empty() {
             return;
         }
         let actual = |demand: &Demand| match demand.applied.limit.unit {
-            Unit::Requests => requests,
+            Unit::Requests | Unit::ConcurrentRequests => requests,
             Unit::Tokens => tokens.total().min(UNITS_MAX),
             Unit::InputTokens => tokens.input_total().min(UNITS_MAX),
             Unit::OutputTokens => tokens.output_total().min(UNITS_MAX),
@@ -227,11 +249,17 @@ impl Drop for Hold {
 
 impl Refusal {
     /// Its name in records and metrics: the code that a client gets.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self.why {
+            Why::UsedUp if self.is_of_slots() => "concurrency_limit_exceeded",
             Why::UsedUp => "rate_limit_exceeded",
             Why::Unknown => "limit_unknown",
         }
+    }
+
+    /// Whether too many requests are under way, rather than too much used.
+    pub fn is_of_slots(&self) -> bool {
+        self.limit.unit == Unit::ConcurrentRequests
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use counters::Demand;
 use policy::{
-    applying::Measure,
+    applying::{Applied, Count, Measure},
     calendar::Period,
     limit::{Allowance, Limit, Mode},
 };
@@ -24,13 +24,13 @@ pub struct Room(Box<[State]>);
 pub struct State {
     /// The limit.
     pub limit: Arc<Limit>,
-    /// How much each window adds, or each period holds.
+    /// How much each window adds or each period holds, or how many requests may be under way at once.
     pub amount: u64,
-    /// How long a window or the period is, in milliseconds; `None` for ever.
+    /// How long a window or the period is, in milliseconds; `None` for ever, and where there is none.
     pub window_ms: Option<u64>,
     /// How much may be used at once now.
     pub remaining: u64,
-    /// When all is there again if nobody uses it, in milliseconds; `None` for never.
+    /// When all is there again if nobody uses it, in milliseconds; `None` for never, and where nobody can tell.
     pub reset_ms: Option<u64>,
     /// Whether it only warns and had no room for this request.
     pub over: bool,
@@ -49,7 +49,7 @@ impl Room {
         });
         let state = |(place, (demand, level)): (usize, (&Demand, &i64))| State {
             over: over.contains(&place),
-            ..State::of(demand, *level, now_ms)
+            ..State::of(&demand.applied, *level, now_ms)
         };
         Self(states.take(SHOWN_MAX).map(state).collect())
     }
@@ -63,10 +63,11 @@ impl Room {
 // === impl State ===
 
 impl State {
-    fn of(demand: &Demand, level: i64, now_ms: u64) -> Self {
-        let applied = &demand.applied;
-        let (window_ms, reset_ms) = match applied.measure {
-            Measure::Rate(rate) => {
+    /// What this much left of a limit means now.
+    pub fn of(applied: &Applied, level: i64, now_ms: u64) -> Self {
+        let (window_ms, reset_ms) = match applied.count {
+            Count::Slots(_) => (None, None),
+            Count::Level(Measure::Rate(rate)) => {
                 let burst = i64::try_from(rate.burst()).unwrap_or(i64::MAX);
                 let missing = u128::from(burst.saturating_sub(level).max(0).unsigned_abs());
                 let wait = missing * u128::from(rate.window_ms());
@@ -74,15 +75,15 @@ impl State {
                 let reset_ms = u64::try_from(reset_ms).unwrap_or(u64::MAX);
                 (Some(rate.window_ms()), Some(reset_ms))
             }
-            Measure::Quota { .. } if is_for_ever(&applied.limit) => (None, None),
-            Measure::Quota { span, .. } => (
+            Count::Level(Measure::Quota { .. }) if is_for_ever(&applied.limit) => (None, None),
+            Count::Level(Measure::Quota { span, .. }) => (
                 Some(span.length_ms()),
                 Some(span.to_ms.saturating_sub(now_ms)),
             ),
         };
         Self {
             limit: Arc::clone(&applied.limit),
-            amount: applied.measure.amount(),
+            amount: applied.count.amount(),
             window_ms,
             remaining: u64::try_from(level).unwrap_or(0),
             reset_ms,

@@ -49,6 +49,7 @@ impl fmt::Display for Words<'_> {
                 Period::Lifetime => write!(f, " ({amount} in all)"),
                 period => write!(f, " ({amount} a {})", period.word()),
             },
+            Allowance::AtOnce(_) => write!(f, " ({amount} at once)"),
         }
     }
 }
@@ -57,7 +58,7 @@ impl fmt::Display for Words<'_> {
 mod tests {
     use policy::{
         id::{LimitId, ModelId, OrganizationId, ProjectId},
-        limit::{Member, Members, Quota, Rate, Scope, Terms, Unit},
+        limit::{AtOnce, Member, Members, Quota, Rate, Scope, Terms, Unit},
     };
 
     use super::*;
@@ -84,6 +85,13 @@ mod tests {
         assert_eq!(
             Words(&limit).to_string(),
             "the limit `rpm` on output tokens of each key and each end user of the project for the model (5 a month)"
+        );
+        limit.scope = Scope::all(Of::Key("k".to_owned()));
+        limit.unit = Unit::ConcurrentRequests;
+        limit.allowance = Allowance::AtOnce(AtOnce::new(10).unwrap());
+        assert_eq!(
+            Words(&limit).to_string(),
+            "the limit `rpm` on concurrent requests of the key (10 at once)"
         );
     }
 }

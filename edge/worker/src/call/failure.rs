@@ -2,11 +2,12 @@
 //!
 //! What a provider said of the request itself is kept for its client, and never logged.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use dialect::neutral::{Dropped, Error};
+use dialect::neutral::{Class, Dropped, Error};
 use http::{HeaderMap, StatusCode};
+use shaping::Busy;
 
 use crate::{
     admit::{hold, room::Room},
@@ -39,6 +40,8 @@ pub enum Failure {
     Untranslatable(Box<translate::Refusal>),
     /// The provider's answer is not what its dialect says.
     Unreadable,
+    /// The provider takes no more now. Nothing was sent.
+    Busy(Busy),
     /// A limit at the provider is used up. Nothing was sent.
     NoRoom(Box<hold::Refusal>),
     /// The provider's programs make no answer of what it answered.
@@ -89,6 +92,7 @@ impl Failure {
                 | Self::Unreachable(_)
                 | Self::NoToken(_)
                 | Self::Untranslatable(_)
+                | Self::Busy(_)
                 | Self::NoRoom(_)
         )
     }
@@ -97,7 +101,11 @@ impl Failure {
     pub const fn was_tried(&self) -> bool {
         !matches!(
             self,
-            Self::Misconfigured(_) | Self::NoToken(_) | Self::Untranslatable(_) | Self::NoRoom(_)
+            Self::Misconfigured(_)
+                | Self::NoToken(_)
+                | Self::Untranslatable(_)
+                | Self::Busy(_)
+                | Self::NoRoom(_)
         )
     }
 
@@ -121,7 +129,16 @@ impl Failure {
 
     /// Whether something is wrong with the provider, or with what we know of it.
     pub const fn is_the_providers(&self) -> bool {
-        self.may_move_on() && !matches!(self, Self::NoRoom(_))
+        self.may_move_on() && !matches!(self, Self::NoRoom(_) | Self::Busy(_))
+    }
+
+    /// Whether the provider had no room, and for how long it wants nothing if it said.
+    pub fn overload(&self) -> Option<Option<Duration>> {
+        let Self::Reported(said) = self else {
+            return None;
+        };
+        let full = matches!(said.error.class, Class::RateLimited | Class::Overloaded);
+        full.then(|| said.retry_after_ms.map(Duration::from_millis))
     }
 
     /// How a request ends that nobody else answers.
@@ -147,6 +164,7 @@ impl Failure {
             Self::Unexpected(_) => "upstream_unexpected_status",
             Self::Untranslatable(_) => "unsupported_by_model",
             Self::Unreadable => "upstream_unreadable",
+            Self::Busy(_) => "provider_busy",
             Self::NoRoom(refusal) => refusal.code(),
             Self::Unmapped(_) => "mapping_failed",
             Self::Reported(_) => "upstream_error",
@@ -199,6 +217,12 @@ impl From<hold::Refusal> for Failure {
     }
 }
 
+impl From<Busy> for Failure {
+    fn from(busy: Busy) -> Self {
+        Self::Busy(busy)
+    }
+}
+
 impl From<Early> for Failure {
     fn from(early: Early) -> Self {
         match early {
@@ -246,6 +270,7 @@ impl fmt::Display for Failure {
                 translate::Refusal::Program(_) => "the request program failed",
                 _ => "the request has no words in its dialect",
             }),
+            Self::Busy(busy) => busy.fmt(f),
             Self::NoRoom(refusal) => refusal.fmt(f),
             Self::Unmapped(why) => why.fmt(f),
             Self::Unreadable => f.write_str("its answer is not what its dialect says"),

@@ -96,7 +96,7 @@ impl Heard {
         let (status, mut headers) = (parts.status, parts.headers);
         if !status.is_success() {
             return Next::Waits(Box::pin(async move {
-                let failure = refused(status, headers, body, &way, times.now_ms).await;
+                let failure = refused(status, headers, body, way, times.now_ms).await;
                 Err(failure.with_dropped(dropped))
             }));
         }
@@ -158,7 +158,7 @@ async fn remade(mut body: Body, way: Way, by: Instant) -> Result<Content, Failur
             (answer.body, tally)
         }
         Way::Mapped(mapped) => {
-            let answer = mapped.answer(&whole);
+            let answer = mapped.answer(whole.into()).await;
             answer.map_err(|why| Failure::Unmapped(Box::new(why)))?
         }
     };
@@ -170,14 +170,14 @@ async fn refused(
     status: StatusCode,
     headers: HeaderMap,
     mut body: Body,
-    way: &Way,
+    way: Way,
     now_ms: u64,
 ) -> Failure {
     if status.is_informational() || status.is_redirection() {
         return Failure::Unexpected(status);
     }
     let whole = timeout(ERROR_TIME_MAX, body.whole(ERROR_BYTES_MAX)).await;
-    let whole = whole.ok().and_then(Result::ok);
+    let whole = whole.ok().and_then(Result::ok).map(Bytes::from);
     let name = headers.get(ERROR_NAME).and_then(|name| name.to_str().ok());
     let said = whole.as_deref().unwrap_or_default();
     let read = |family| read_error(family, status.as_u16(), name, said);
@@ -186,7 +186,11 @@ async fn refused(
         // A host says some errors itself, and passes on what the model's maker said of others.
         Way::Hosted { .. } => (read(Family::Messages), messages::hosted::is_own_error(said)),
         Way::Across { back, .. } => (read(back.provider()), false),
-        Way::Mapped(mapped) => (mapped.error(status.as_u16(), said), mapped.tells_errors()),
+        Way::Mapped(mapped) => {
+            let whole = whole.clone().unwrap_or_default();
+            let error = mapped.error(status.as_u16(), whole).await;
+            (error, mapped.tells_errors())
+        }
     };
     let about_us = matches!(status.as_u16(), 401 | 403 | 407);
     if error.class.is_our_credentials() || about_us && !error.class.is_the_requests() {
@@ -196,7 +200,7 @@ async fn refused(
     Failure::Reported(Box::new(Reported {
         error,
         status: Some(status),
-        verbatim: whole.filter(|_| same && !about_us).map(Bytes::from),
+        verbatim: whole.filter(|_| same && !about_us),
         headers,
         retry_after_ms,
         dropped: Dropped::default(),

@@ -3,6 +3,8 @@
 //! Knows headers; knows nothing of bodies. Of several times the longest counts: one provider sent `retry-after: 1` beside
 //! `retry-after-ms: 0`.
 
+use std::time::Duration;
+
 use http::{HeaderMap, header};
 use time::{PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
@@ -13,6 +15,18 @@ const DATE: &[BorrowedFormatItem<'_>] = format_description!(
 
 /// The longest time that is believed, in milliseconds: a day.
 const WAIT_MS_MAX: u64 = 86_400_000;
+
+/// What is left, of how much, and when all is there again.
+const REQUESTS: [&str; 3] = [
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-reset-requests",
+];
+const TOKENS: [&str; 3] = [
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-reset-tokens",
+];
 
 /// How long to wait from `now_ms`, which is since 1970, in milliseconds.
 pub fn retry_after_ms(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
@@ -30,6 +44,22 @@ pub fn retry_after_ms(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
     });
     let said = said.max(fine).or_else(|| used_up.max());
     said.map(|ms| ms.min(WAIT_MS_MAX))
+}
+
+/// For how long nothing more should be sent to a provider which says with its answer that what it allows is used up: what
+/// it takes until there is room for one more request like this one, of so many tokens. It names when all is there again.
+pub fn used_up(headers: &HeaderMap, tokens: u64) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let wait = |[left, most, reset]: [&str; 3], cost: u64| {
+        if text(left)? != "0" {
+            return None;
+        }
+        let most: u64 = text(most)?.parse().ok()?;
+        let reset_ms = duration(text(reset)?)?;
+        reset_ms.saturating_mul(cost.min(most)).checked_div(most)
+    };
+    let wait_ms = wait(REQUESTS, 1).max(wait(TOKENS, tokens));
+    wait_ms.map(|ms| Duration::from_millis(ms.min(WAIT_MS_MAX)))
 }
 
 fn seconds(text: &str) -> Option<u64> {
@@ -77,6 +107,23 @@ mod tests {
     use http::HeaderName;
 
     use super::*;
+
+    #[test]
+    fn what_is_used_up_is_waited_for_as_long_as_one_more_takes() {
+        for (left, expected) in [("0", Some(600)), ("1", None), ("00", None)] {
+            let mut map = HeaderMap::new();
+            map.insert("x-ratelimit-remaining-requests", left.parse().unwrap());
+            map.insert("x-ratelimit-limit-requests", "100".parse().unwrap());
+            map.insert("x-ratelimit-reset-requests", "1m0s".parse().unwrap());
+            let wait = used_up(&map, 1_000).map(|wait| wait.as_millis());
+            assert_eq!(wait, expected, "{left}");
+            map.insert("x-ratelimit-remaining-tokens", left.parse().unwrap());
+            map.insert("x-ratelimit-limit-tokens", "10000".parse().unwrap());
+            map.insert("x-ratelimit-reset-tokens", "60".parse().unwrap());
+            let wait = used_up(&map, 1_000).map(|wait| wait.as_millis());
+            assert_eq!(wait, expected.map(|it| it * 10), "{left}");
+        }
+    }
 
     #[test]
     fn a_time_is_read_in_every_form_and_the_longest_counts() {

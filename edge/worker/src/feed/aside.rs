@@ -13,6 +13,7 @@ use crate::{
     feed::{
         ledger::{Ledger, Name},
         objects::{self, Objects},
+        revocation::Revocation,
         step::{Act, Step},
         stored::{self, Stored},
     },
@@ -28,7 +29,7 @@ pub struct Aside {
     lane: Lane,
     ledger: Ledger,
     objects: Objects,
-    revoked: Vec<String>,
+    revoked: Vec<Revocation>,
     refusals: Refusals,
 }
 
@@ -127,9 +128,9 @@ impl Aside {
         } = step;
         match act {
             Act::Put(object) => self.objects.put(object),
-            Act::Revoke(key_id) => {
+            Act::Revoke(revocation) => {
                 self.objects.take(Kind::Key, &name.1);
-                self.revoked.push(key_id);
+                self.revoked.push(revocation);
             }
             Act::Take(kind) => {
                 self.objects.take(kind, &name.1);
@@ -154,7 +155,8 @@ impl Aside {
         let newly_revoked = self
             .revoked
             .into_iter()
-            .filter(|key_id| writer.revoke(key_id))
+            .filter(|it| writer.revoke(&it.key_id, it.cut_streams))
+            .map(|it| it.key_id)
             .collect();
         let mut kept = Vec::new();
         let before = writer.reader();

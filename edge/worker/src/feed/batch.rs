@@ -6,7 +6,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use policy::{
-    change::Operation,
     object::{Lane, Object},
     revision::Revision,
 };
@@ -90,15 +89,6 @@ pub fn apply(
         hash_agrees,
         stored: batch,
     })
-}
-
-/// The keys that a batch revokes.
-pub fn revoked(batch: &wire::Batch) -> Vec<String> {
-    let is_revoked = |change: &&wire::Change| change.operation == Operation::Revoke as i32;
-    let changes = batch.changes.iter().filter(is_revoked);
-    changes
-        .filter_map(|change| String::from_utf8(change.key.clone()).ok())
-        .collect()
 }
 
 fn is_ordered(batch: &wire::Batch) -> Result<(), Unfit> {
@@ -194,7 +184,7 @@ fn edit_key(writer: &mut Writer, step: Step) {
         Act::Take(_) => key_id(&step.name)
             .into_iter()
             .for_each(|key_id| writer.remove_key(key_id)),
-        Act::Revoke(key_id) => drop(writer.revoke(&key_id)),
+        Act::Revoke(it) => drop(writer.revoke(&it.key_id, it.cut_streams)),
         Act::Put(_) | Act::Refuse { .. } | Act::PassOver { .. } => {}
     }
 }

@@ -42,7 +42,7 @@ pub fn read(directory: Option<&Directory>, writer: &mut Writer, now: Instant) ->
         return found;
     };
     for key_id in replay::revoked(directory) {
-        writer.revoke(&key_id);
+        writer.revoke(&key_id, false);
     }
     for state in &mut found.lanes {
         let lane = state.lane;

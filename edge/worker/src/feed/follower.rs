@@ -22,6 +22,7 @@ use crate::{
         gauges,
         keeping::Keeping,
         lane::{self, HASH, Joins, LaneState},
+        revocation::{self, Revocation},
     },
     in_force::Writer,
 };
@@ -102,8 +103,10 @@ impl Follower {
                 }
             }
             Heard::Head(head) => self.head(&head, now),
-            Heard::Revocations(revocations) => self.revoke(revocations.key_ids),
+            Heard::Revocations(message) => self.revoke(revocation::told(message)),
             Heard::Drain(wire::Drain {}) => return Next::Leave,
+            // A question is no policy, and goes to those who can answer it before it comes here.
+            Heard::Explain(_) => {}
         }
         Next::Stay
     }
@@ -165,7 +168,7 @@ impl Follower {
         };
         if lane == Lane::Keys {
             // Before all else, so that neither a gap nor a snapshot on its way can hold a revocation up.
-            self.revoke(batch::revoked(&batch));
+            self.revoke(revocation::in_batch(&batch));
         }
         let state = self.lane(lane);
         let joins = state.joins(&batch);
@@ -245,8 +248,12 @@ impl Follower {
         }
     }
 
-    fn revoke(&mut self, mut key_ids: Vec<String>) {
-        key_ids.retain(|key_id| self.writer.revoke(key_id));
+    fn revoke(&mut self, revocations: Vec<Revocation>) {
+        let writer = &mut self.writer;
+        let news = revocations
+            .into_iter()
+            .filter(|it| writer.revoke(&it.key_id, it.cut_streams));
+        let key_ids = news.map(|it| it.key_id).collect();
         self.keeping.revoked(key_ids);
     }
 

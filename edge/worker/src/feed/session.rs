@@ -14,7 +14,8 @@ use std::{
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use policy::object::Lane;
 use proto::sync::{
-    self as wire, sync_request::Message as Say, sync_service_client::SyncServiceClient,
+    self as wire, sync_request::Message as Say, sync_response::Message as Heard,
+    sync_service_client::SyncServiceClient,
 };
 use tokio::{
     sync::mpsc,
@@ -29,6 +30,7 @@ use crate::feed::{
     follower::{Fetch, Follower, Next},
     lane,
     parting::{Farewell, Parting},
+    question::{Question, Questions},
 };
 
 /// The version of the protocol.
@@ -58,6 +60,8 @@ pub struct Identity {
     pub boot: wire::Boot,
     /// How many requests are in flight.
     pub in_flight: InFlight,
+    /// Where what it is asked goes.
+    pub questions: mpsc::Sender<Question>,
 }
 
 /// Tells how many requests are in flight.
@@ -90,6 +94,7 @@ struct Session<'a> {
     says: mpsc::Sender<wire::SyncRequest>,
     farewell: Farewell,
     fetches: StreamMap<Lane, Chunks>,
+    questions: Questions,
 }
 
 /// Follows over this channel until it ends, or until told to stop. `works` is called once the control plane has
@@ -126,6 +131,7 @@ pub async fn run(
         says,
         farewell,
         fetches,
+        questions: Questions::new(identity.questions.clone()),
     };
     // Before the call, because the other end may answer only once it has heard it.
     if let Err(ended) = session.say(Say::Hello(hello)) {
@@ -185,6 +191,7 @@ impl Session<'_> {
                 () = sleep_until(due.into()) => { self.fetch(); Ok(()) }
                 () = stop.cancelled() => return self.leave(heard).await,
                 Some((lane, chunk)) = self.fetches.next() => self.chunk(lane, chunk),
+                explained = self.questions.answer() => self.say(Say::Explained(explained)),
             };
             if let Err(ended) = event {
                 return ended;
@@ -212,6 +219,10 @@ impl Session<'_> {
         let Some(message) = word.message else {
             return Ok(());
         };
+        if let Heard::Explain(asked) = message {
+            self.questions.ask(asked);
+            return Ok(());
+        }
         match self.follower.hear(message, Instant::now()) {
             Next::Stay => self.flush(),
             Next::Leave => Err(Ended::Leaving),

@@ -10,11 +10,12 @@ use policy::{
     id::{LimitId, OrganizationId},
     object::{Kind, Lane, Object},
     revision::Revision,
+    scope,
 };
 use proto::{message, object, sync as wire};
 use zeroize::Zeroize;
 
-use crate::feed::ledger::Name;
+use crate::feed::{ledger::Name, revocation::Revocation};
 
 /// The longest key of an object, in bytes.
 const KEY_BYTES_MAX: usize = 256;
@@ -50,7 +51,7 @@ pub enum Act {
     /// Take it out.
     Take(Kind),
     /// Revoke the key, for ever.
-    Revoke(String),
+    Revoke(Revocation),
     /// It is of a kind that this build need not know.
     PassOver {
         /// Whether it is gone.
@@ -122,8 +123,8 @@ fn act(lane: Lane, change: &wire::Change) -> Result<Act, String> {
         Operation::Upsert => upsert(kind, change).map(Act::Put),
         Operation::Delete => Ok(Act::Take(kind)),
         Operation::Revoke if kind == Kind::Key => {
-            let key_id = std::str::from_utf8(&change.key).map_err(|_| "its key is not text")?;
-            Ok(Act::Revoke(key_id.to_owned()))
+            let revocation = Revocation::of(change);
+            Ok(Act::Revoke(revocation.ok_or("its key is not text")?))
         }
         Operation::Revoke => Err("only keys are revoked".to_owned()),
     }
@@ -157,7 +158,16 @@ fn within_caps(object: &Object) -> Result<(), String> {
         // Patterns have a bound of their own.
         Object::Price(it) => text(&it.name),
         Object::Discount(it) => text(&it.name),
-        Object::Key(it) => it.models.len() <= MODELS_MAX,
+        Object::Key(it) => {
+            it.models.len() <= MODELS_MAX
+                && it.scope.as_ref().is_none_or(|scope| {
+                    scope.models.len() <= scope::PATTERNS_MAX
+                        && scope.endpoints.len() <= scope::ENDPOINTS_MAX
+                        && scope.endpoints.iter().all(|word| text(word))
+                        && scope.providers.len() <= scope::PROVIDERS_MAX
+                        && scope.ranges.len() <= scope::RANGES_MAX
+                })
+        }
         Object::Credential(it) => {
             text(&it.allowed_origin)
                 && it.secret.len() <= SECRET_BYTES_MAX

@@ -20,6 +20,10 @@ const SHARDS: usize = 256;
 // own tombstone keeps it from coming back.
 const REVOKED_MAX_PER_SHARD: usize = 40_000;
 
+/// How many key ids each part remembers whose streams are to be cut: some million in all.
+// Full: the key is revoked, and what is under way for it ends by itself.
+const CUT_MAX_PER_SHARD: usize = 4_000;
+
 /// The key was revoked, for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revoked;
@@ -40,6 +44,7 @@ pub struct KeysInForce {
 struct Shard {
     active: HashSet<Held>,
     revoked: HashSet<Box<str>>,
+    cut: HashSet<Box<str>>,
 }
 
 /// A key that is found by its own id, so that the id is kept once.
@@ -76,6 +81,17 @@ impl KeysInForce {
         shard.active.remove(key_id);
         let room = shard.revoked.len() < REVOKED_MAX_PER_SHARD;
         room && shard.revoked.insert(key_id.into())
+    }
+
+    /// Has what is under way for a key cut. Says whether that was news.
+    pub fn cut(&self, key_id: &str) -> bool {
+        let mut shard = self.write(key_id);
+        shard.cut.len() < CUT_MAX_PER_SHARD && shard.cut.insert(key_id.into())
+    }
+
+    /// Whether what is under way for a key is to be cut.
+    pub fn is_cut(&self, key_id: &str) -> bool {
+        self.read(key_id).cut.contains(key_id)
     }
 
     /// Takes another set in place of the active keys.

@@ -98,6 +98,18 @@ pub fn no_answer(status: StatusCode) -> Option<Failure> {
     }
 }
 
+/// What the answer to a handshake says.
+pub fn agreed(accept: HeaderValue, chosen: Option<HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(chosen) = chosen {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, chosen);
+    }
+    headers
+}
+
 // === impl Hop ===
 
 impl Hop {
@@ -189,16 +201,4 @@ impl Hop {
         );
         Ok(message)
     }
-}
-
-/// What the answer to a handshake says.
-pub fn agreed(accept: HeaderValue, chosen: Option<HeaderValue>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(chosen) = chosen {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, chosen);
-    }
-    headers
 }

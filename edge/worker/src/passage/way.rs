@@ -1,6 +1,6 @@
-//! Where a request that is passed through may go: to a provider that its path names, or to those of a model.
+//! Where a request that is passed through may go, and as what it is accounted.
 //!
-//! Pure, given the rules; does no I/O.
+//! Pure, given the rules: to a provider that its path names, or to those of a model.
 
 use policy::{
     id::{ModelId, VersionId},
@@ -9,67 +9,63 @@ use policy::{
 
 use crate::{authorize, identify::Caller, passage::hop::Hop, request::passing::Aim, route};
 
-/// Where it may go.
-pub(crate) struct Way {
-    /// The providers, the best first.
-    pub(crate) hops: Vec<Hop>,
-    /// The model, where there is one.
-    pub(crate) model: Option<ModelId>,
+/// Where a request may go.
+pub struct Way {
+    /// Whom to ask, in order.
+    pub hops: Vec<Hop>,
+    /// The model, where one is named.
+    pub model: Option<ModelId>,
     /// Its version; zeroes where there is none.
-    pub(crate) version: VersionId,
-    /// `model@version`; empty where there is none.
-    pub(crate) label: String,
+    pub version: VersionId,
+    /// `model@version`, where there is one.
+    pub label: String,
 }
 
-/// Why it may go nowhere.
-pub(crate) enum NoWay {
+/// Why there is none.
+pub enum NoWay {
+    /// The caller may not use the model.
+    Authorize(authorize::Refusal),
     /// Nothing may be passed through there.
     Closed(authorize::Closed),
-    /// The caller may not.
-    Authorize(authorize::Refusal),
     /// There is nowhere to go.
     Route(route::Refusal),
     /// None of the model's providers has a realtime API.
     NoRealtime,
 }
 
-// === impl Way ===
-
-impl Way {
-    /// Where a caller's request may go.
-    pub(crate) fn of(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Self, NoWay> {
-        match aim {
-            Aim::Provider { name, target, .. } => {
-                let provider = authorize::passage(rules, caller, name).map_err(NoWay::Closed)?;
-                Ok(Self {
-                    hops: vec![Hop {
-                        provider,
-                        target: target.clone(),
-                        model: String::new(),
-                    }],
-                    model: None,
-                    version: VersionId::from_bytes([0; 16]),
-                    label: String::new(),
-                })
+/// The way to what is aimed at.
+pub fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, NoWay> {
+    match aim {
+        Aim::Provider { name, target, .. } => {
+            let provider = authorize::passage(rules, caller, name).map_err(NoWay::Closed)?;
+            Ok(Way {
+                hops: vec![Hop {
+                    provider,
+                    target: target.clone(),
+                    model: String::new(),
+                }],
+                model: None,
+                version: VersionId::from_bytes([0; 16]),
+                label: String::new(),
+            })
+        }
+        Aim::Realtime { model, rest } => {
+            let grant = authorize::grant(rules, caller.clone(), model);
+            let plan = route::plan(rules, grant.map_err(NoWay::Authorize)?);
+            let plan = plan.map_err(NoWay::Route)?;
+            let candidates = plan.candidates().iter();
+            let hops: Vec<_> = candidates
+                .filter_map(|candidate| Hop::realtime(candidate, rest))
+                .collect();
+            if hops.is_empty() {
+                return Err(NoWay::NoRealtime);
             }
-            Aim::Realtime { model, rest } => {
-                let grant = authorize::grant(rules, caller.clone(), model);
-                let plan = route::plan(rules, grant.map_err(NoWay::Authorize)?);
-                let plan = plan.map_err(NoWay::Route)?;
-                let candidates = plan.candidates().iter();
-                let hops: Vec<_> = candidates
-                    .filter_map(|candidate| Hop::realtime(candidate, rest))
-                    .collect();
-                if hops.is_empty() {
-                    return Err(NoWay::NoRealtime);
-                }
-                Ok(Self {
-                    hops,
-                    model: Some(plan.grant().model().id),
-                    version: plan.version().id,
-                    label: plan.into_label(),
-                })
-            }
+            Ok(Way {
+                hops,
+                model: Some(plan.grant().model().id),
+                version: plan.version().id,
+                label: plan.into_label(),
+            })
         }
     }
 }

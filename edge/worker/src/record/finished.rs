@@ -11,6 +11,7 @@ use policy::{
 
 use crate::{
     record::{
+        attempt::Attempt,
         outcome::{Outcome, UsageSource},
         tariff::Billed,
     },
@@ -30,6 +31,8 @@ pub struct Record {
     pub project: ProjectId,
     /// Which key's.
     pub key_id: String,
+    /// Whether with the secret that a rotation replaced.
+    pub previous_secret: bool,
     /// The public model.
     pub model: ModelId,
     /// Its version.
@@ -74,19 +77,4 @@ pub struct Record {
     pub cost: Cost,
     /// What its client said of it.
     pub tags: Option<Box<Tags>>,
-}
-
-/// One attempt that gave no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// Who was asked.
-    pub provider: ProviderId,
-    /// The provider's name for the model.
-    pub provider_model: String,
-    /// Why there was no answer: a code of `docs/errors.md`, or `upstream_error` where the provider said why.
-    pub code: &'static str,
-    /// The provider's status; zero where it gave none.
-    pub status: u16,
-    /// What it was charged; part of the record's counts.
-    pub tokens: Tokens,
 }

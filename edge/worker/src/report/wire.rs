@@ -58,6 +58,7 @@ pub fn record(record: Record) -> usage::Record {
         revision: record.revision.0.min(NUMBER_MAX),
         duration_us: record.duration_us.min(NUMBER_MAX),
         first_byte_us: record.first_byte_us.min(NUMBER_MAX),
+        previous_secret: record.previous_secret,
         over_limit_ids: record
             .over_limits
             .iter()

@@ -1,26 +1,20 @@
-//! Whether a body is JSON, by its own word.
+//! What a body says of itself in its headers.
 //!
-//! Knows headers; the body itself is scanned later.
+//! Knows two headers; knows nothing of bodies.
 
 use http::{HeaderMap, header};
 
-/// Why a body is not looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unfit {
-    /// It is compressed.
-    Encoded,
-    /// It is not JSON.
-    NotJson,
-}
+use crate::request::refusal::Refusal;
 
-/// Looks at what the headers say of a body; `binary` says that something else than JSON stands in the body too.
-pub(crate) fn check(headers: &HeaderMap, binary: bool) -> Result<(), Unfit> {
+/// Refuses what is not JSON by its own word, or compressed. `binary` says that something else than JSON stands in the
+/// body too.
+pub fn check(headers: &HeaderMap, binary: bool) -> Result<(), Refusal> {
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {
-        return Err(Unfit::Encoded);
+        return Err(Refusal::Encoded);
     }
     if binary {
         return Ok(());
@@ -37,5 +31,5 @@ pub(crate) fn check(headers: &HeaderMap, binary: bool) -> Result<(), Unfit> {
     let kind = kind.trim_ascii();
     let json = kind.eq_ignore_ascii_case(b"application/json")
         || kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json");
-    if json { Ok(()) } else { Err(Unfit::NotJson) }
+    if json { Ok(()) } else { Err(Refusal::NotJson) }
 }

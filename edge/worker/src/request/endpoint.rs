@@ -125,6 +125,21 @@ pub fn label(path: &str) -> usize {
     }
 }
 
+/// The word for an endpoint, as keys are held to it.
+pub const fn word(endpoint: Inference) -> &'static str {
+    match endpoint {
+        Inference::ChatCompletions => "chat_completions",
+        Inference::Completions => "completions",
+        Inference::Embeddings => "embeddings",
+        Inference::Responses => "responses",
+        Inference::Messages => "messages",
+        Inference::CountMessages | Inference::CountGenerate => "count_tokens",
+        Inference::Generate | Inference::GenerateStream => "generate_content",
+        Inference::Infer | Inference::InferMetadata => "infer",
+        Inference::Invoke => "invoke",
+    }
+}
+
 /// The path of an endpoint, as records name it.
 pub const fn path(endpoint: Inference) -> &'static str {
     match endpoint {
@@ -275,6 +290,15 @@ impl Endpoint {
                 let name = query::decoded(model)?.into_owned();
                 Some(Self::Model(Box::new((name, Family::Chat))))
             }
+        }
+    }
+
+    /// The word for it, as keys are held to it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Inference(asked) => word(asked.inference),
+            Self::Models(_) | Self::Model(_) => "models",
+            Self::Server(_) | Self::Ready { .. } => "infer",
         }
     }
 

@@ -263,6 +263,14 @@ impl Aim {
         })
     }
 
+    /// The word for it, as keys are held to it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Provider { .. } => "passthrough",
+            Self::Realtime { .. } => "realtime",
+        }
+    }
+
     /// What records call it.
     pub const fn class(&self) -> &'static str {
         match self {

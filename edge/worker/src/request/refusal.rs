@@ -33,6 +33,8 @@ pub enum Refusal {
     Body(dialect::request::Refused),
     /// The tensors of the body do not hold together.
     Tensors(Box<Misfit>),
+    /// The class that it asks for is none.
+    Priority,
     /// A list is asked for in pages that there are not; this says how.
     Page(&'static str),
     /// What the client says of it is no list of tags.
@@ -59,6 +61,7 @@ impl fmt::Display for Refusal {
             Self::Full => f.write_str("too many bodies are being held here; try again"),
             Self::Body(refused) => refused.fmt(f),
             Self::Tensors(misfit) => misfit.fmt(f),
+            Self::Priority => f.write_str("`x-sluice-priority` is critical, standard or batch"),
             Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
             Self::Tags => InvalidTags.fmt(f),
             Self::NoRealtime => f.write_str("this model's provider has no realtime API"),

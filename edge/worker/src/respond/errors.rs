@@ -57,6 +57,13 @@ errors! {
     INVALID_KEY = "invalid_api_key" 401 INVALID Caller false;
     REVOKED_KEY = "api_key_revoked" 401 INVALID Caller false;
     EXPIRED_KEY = "api_key_expired" 401 INVALID Caller false;
+    ROTATED_KEY = "api_key_rotated" 401 INVALID Caller false;
+    TOO_OLD_KEY = "api_key_too_old" 401 INVALID Caller false;
+    DISABLED_KEY = "api_key_disabled" 401 INVALID Caller false;
+    KEY_ADDRESS = "api_key_address_forbidden" 403 INVALID Caller false;
+    KEY_ENDPOINT = "api_key_endpoint_forbidden" 403 INVALID Caller false;
+    KEY_PROVIDER = "api_key_provider_forbidden" 403 INVALID Caller false;
+    KEY_TOKENS = "request_too_many_tokens" 400 INVALID Caller false;
     PASSTHROUGH_CLOSED = "passthrough_not_allowed" 403 INVALID Caller false;
     UNSAFE_PATH = "unsafe_path" 400 INVALID Caller false;
     INVALID_QUERY = "invalid_query" 400 INVALID Caller false;
@@ -68,7 +75,9 @@ errors! {
     BODY_TOO_LARGE = "request_too_large" 413 INVALID Caller false;
     BODY_TIMEOUT = "request_timeout" 408 INVALID Caller true;
     BODY_BROKEN = "request_incomplete" 400 INVALID Caller true;
+    INVALID_PRIORITY = "invalid_priority" 400 INVALID Caller false;
     OVERLOADED = "overloaded" 503 API Operator true;
+    PROVIDER_BUSY = "provider_busy" 503 API Provider true;
     INVALID_BODY = "invalid_body" 400 INVALID Caller false;
     INVALID_MODEL = "invalid_model" 400 INVALID Caller false;
     AMBIGUOUS_MEMBER = "ambiguous_member" 400 INVALID Caller false;
@@ -78,6 +87,7 @@ errors! {
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
     VERSION_NOT_SERVED = "version_not_served" 404 INVALID Caller false;
     RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;
+    TOO_MANY_AT_ONCE = "concurrency_limit_exceeded" 429 LIMIT Caller true;
     LIMIT_UNKNOWN = "limit_unknown" 503 API Operator true;
     DANGLING = "config_dangling_reference" 503 API Operator true;
     TRANSFORM_FAILED = "transform_failed" 500 API Operator false;

@@ -32,6 +32,7 @@ pub const fn farewell(end: End) -> Farewell {
         End::TimeOver => (GOING_AWAY, "socket_time_over"),
         End::Leaving => (RESTART, "restarting"),
         End::KeyOver => (POLICY, "api_key_revoked"),
+        End::KeyHeld => (POLICY, "api_key_scope_changed"),
         End::UsedUp => (TRY_LATER, "rate_limit_exceeded"),
     };
     let provider = match end {

@@ -10,6 +10,7 @@ use payload::jq::Fault;
 
 use crate::{
     admit::hold,
+    authorize,
     call::failure::Failure,
     identify,
     pipeline::Refusal,
@@ -18,7 +19,7 @@ use crate::{
         errors,
         unmodelled::{of_passing, of_upload},
     },
-    transform, translate,
+    route, transform, translate,
 };
 
 /// The longest model name that is repeated in a message, in bytes.
@@ -51,26 +52,17 @@ pub fn say(refusal: &Refusal) -> Said {
             message: sentence(refusal),
             param: None,
         },
-        Refusal::Authorize(refusal) => {
-            let name = &refusal.model;
-            let message = if name.len() <= MODEL_BYTES_SHOWN {
-                format!("The model `{name}` does not exist, or the key may not use it.")
-            } else {
-                sentence(refusal)
-            };
-            Said {
-                error: errors::MODEL_NOT_FOUND,
-                message,
-                param: Some(Cow::Borrowed("model")),
-            }
-        }
+        Refusal::Authorize(refusal) => of_authorize(refusal),
         Refusal::Closed(closed) => Said {
             error: errors::PASSTHROUGH_CLOSED,
             message: sentence(closed),
             param: None,
         },
         Refusal::Route(refusal) => Said {
-            error: errors::DANGLING,
+            error: match refusal {
+                route::Refusal::Missing(_) => errors::DANGLING,
+                route::Refusal::Forbidden => errors::KEY_PROVIDER,
+            },
             message: sentence(refusal),
             param: None,
         },
@@ -98,8 +90,8 @@ pub fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Slow, Tags,
-        Tensors, TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Priority,
+        Slow, Tags, Tensors, TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
@@ -115,6 +107,7 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Slow => errors::BODY_TIMEOUT,
         Broken => errors::BODY_BROKEN,
         Full => errors::OVERLOADED,
+        Priority => return (errors::INVALID_PRIORITY, Some("x-sluice-priority")),
         Body(Refused::NotJson(_) | Refused::NotJsonValue(_)) | Tensors(_) => errors::INVALID_BODY,
         Body(Refused::ModelMissing | Refused::ModelNotText) => {
             return (errors::INVALID_MODEL, Some("model"));
@@ -132,7 +125,33 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
         identify::Refusal::Unknown => errors::INVALID_KEY,
         identify::Refusal::Revoked => errors::REVOKED_KEY,
         identify::Refusal::Expired => errors::EXPIRED_KEY,
+        identify::Refusal::Disabled => errors::DISABLED_KEY,
+        identify::Refusal::Replaced => errors::ROTATED_KEY,
+        identify::Refusal::TooOld => errors::TOO_OLD_KEY,
         identify::Refusal::Dangling(_) => errors::DANGLING,
+    }
+}
+
+/// What the caller may not is told without what others may; of a model its own word for it is repeated.
+fn of_authorize(refusal: &authorize::Refusal) -> Said {
+    use authorize::Refusal::{Address, Endpoint, Model, Provider, TooLarge};
+    let (error, param) = match refusal {
+        Model(_) => (errors::MODEL_NOT_FOUND, Some(Cow::Borrowed("model"))),
+        Endpoint => (errors::KEY_ENDPOINT, None),
+        Address => (errors::KEY_ADDRESS, None),
+        Provider => (errors::KEY_PROVIDER, None),
+        TooLarge { .. } => (errors::KEY_TOKENS, None),
+    };
+    let message = match refusal {
+        Model(name) if name.len() <= MODEL_BYTES_SHOWN => {
+            format!("The model `{name}` does not exist, or the key may not use it.")
+        }
+        refusal => sentence(refusal),
+    };
+    Said {
+        error,
+        message,
+        param,
     }
 }
 
@@ -140,6 +159,7 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
 fn of_admit(refusal: &hold::Refusal) -> Said {
     Said {
         error: match refusal.why {
+            hold::Why::UsedUp if refusal.is_of_slots() => errors::TOO_MANY_AT_ONCE,
             hold::Why::UsedUp => errors::RATE_LIMITED,
             hold::Why::Unknown => errors::LIMIT_UNKNOWN,
         },
@@ -212,6 +232,10 @@ fn of_call(failure: &Failure) -> (errors::Documented, &'static str) {
         Failure::Unreadable | Failure::Untranslatable(_) | Failure::NoRoom(_) => {
             (errors::UNREADABLE, "The provider's answer cannot be read.")
         }
+        Failure::Busy(_) => (
+            errors::PROVIDER_BUSY,
+            "The provider of this model takes no more requests now; come back later.",
+        ),
         Failure::Unmapped(_) => (
             errors::MAPPING_FAILED,
             "The programs of this model make no answer of what its provider answered.",

@@ -4,14 +4,14 @@
 
 use dialect::{Tokens, openai::realtime::Meter, websocket::frame::Piece};
 use lifecycle::clock::Clock;
-use policy::id::{ModelId, ProviderId};
 
 use crate::{
     admit::{
         self, Admit,
         hold::{self, Guess, Hold},
     },
-    identify::{self, Caller, Identify},
+    authorize::{self, UnderWay},
+    identify::{Caller, Identify},
     in_force::InForce,
     record::{Carried, Entry, Outcome, UsageSource},
 };
@@ -24,12 +24,23 @@ pub struct Account {
     new: Option<Tokens>,
 }
 
+/// How the key of a socket stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is still one, and may be used for this.
+    Good,
+    /// It is none any more.
+    Over,
+    /// It is held to something else now.
+    Forbidden,
+}
+
 /// Whom to ask whether a socket may go on.
 pub struct Ask {
     /// Who uses it.
     pub caller: Caller,
-    /// The model, where there is one, and the provider that serve it.
-    pub serving: (Option<ModelId>, ProviderId),
+    /// What it is used for.
+    pub under_way: UnderWay,
     /// Tells whether they still may.
     pub identify: Identify,
     /// Which limits there are now.
@@ -134,15 +145,22 @@ impl Drop for Account {
 // === impl Ask ===
 
 impl Ask {
-    /// Whether the key is still one.
-    pub fn still_stands(&self) -> Result<(), identify::Refusal> {
-        self.identify.still(&self.caller)
+    /// Whether the key is still one, and may still be used for this.
+    pub fn standing(&self) -> Standing {
+        let rules = self.in_force.rules();
+        let Ok(key) = self.identify.still(&rules, &self.caller) else {
+            return Standing::Over;
+        };
+        match authorize::remain(&rules, &key, &self.under_way) {
+            Ok(()) => Standing::Good,
+            Err(_) => Standing::Forbidden,
+        }
     }
 
     /// Holds room for as much as was used last, in the limits that there are now.
     pub async fn more(&self, used: Tokens) -> Result<Hold, hold::Refusal> {
         let key = self.caller.key();
-        let (model, provider) = self.serving;
+        let (model, provider) = self.under_way.serving;
         let now_ms = self.clock.now_ms();
         let rules = self.in_force.rules();
         let limits = admit::limits_going_on(&rules, (key, model), provider, now_ms);

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use bytes::Bytes;
 use dialect::{
     crossing::{self, Back, cross_whole},
-    estimate,
+    custom, estimate,
     neutral::{Dropped, Error, Seed},
     request::Endpoint,
 };
@@ -15,12 +15,13 @@ use http::{HeaderMap, HeaderValue, header};
 use payload::jq::Fault;
 use policy::mapping::MODEL;
 
-use crate::{in_force::mappings::Custom, record::Tally, request::Request};
+use crate::{elsewhere::Elsewhere, in_force::mappings::Custom, record::Tally, request::Request};
 
 /// How an answer of a custom provider comes back.
 #[derive(Debug)]
 pub struct Mapped {
     custom: Arc<Custom>,
+    elsewhere: Elsewhere,
     /// Towards a client of chat; `None` where the client takes what the program gives.
     back: Option<Back>,
     stream: bool,
@@ -53,15 +54,16 @@ pub enum Unanswerable {
     NoCompletion,
 }
 
-/// Makes the request.
-pub(super) fn sent(
+/// Makes the request. Its program runs `elsewhere`.
+pub(super) async fn sent(
     request: &Request,
-    custom: &Arc<Custom>,
-    model: &str,
+    (custom, model): (&Arc<Custom>, &str),
     seed: Seed,
+    elsewhere: &Elsewhere,
 ) -> Result<Sent, Unsent> {
     let mut mapped = Mapped {
         custom: Arc::clone(custom),
+        elsewhere: elsewhere.clone(),
         back: None,
         stream: false,
     };
@@ -77,16 +79,20 @@ pub(super) fn sent(
         }
         _ => return Err(Unsent::Endpoint),
     };
-    let made = match custom.programs.request(&body).map_err(Unsent::Program)? {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(made) => Some(made.into()),
+    let body = if custom.programs.request.is_some() {
+        let custom = Arc::clone(custom);
+        let made = elsewhere.run(move || custom.programs.request(&body).map(Cow::into_owned));
+        let made = made.await.unwrap_or(Err(Fault::Broken));
+        made.map_err(Unsent::Program)?.into()
+    } else {
+        body
     };
     let json = HeaderValue::from_static("application/json");
     let mut headers = HeaderMap::with_capacity(custom.headers.len() + 1);
     headers.insert(header::ACCEPT, json);
     headers.extend(custom.headers.clone());
     Ok(Sent {
-        body: made.unwrap_or(body),
+        body,
         headers,
         dropped,
         mapped,
@@ -113,13 +119,33 @@ impl Mapped {
     }
 
     /// What an error says.
-    pub fn error(&self, status: u16, body: &[u8]) -> Error {
-        self.custom.programs.error(status, body)
+    pub async fn error(&self, status: u16, body: Bytes) -> Error {
+        let custom = Arc::clone(&self.custom);
+        if custom.programs.error.is_none() {
+            return custom.programs.error(status, &body);
+        }
+        let read = self
+            .elsewhere
+            .run(move || custom.programs.error(status, &body));
+        // What can be told without a program.
+        read.await
+            .unwrap_or_else(|_| custom::Mapping::default().error(status, b""))
     }
 
     /// What the client gets of a good answer, and what was used. A program that cannot tell the use takes nothing from the
     /// answer: the use is estimated then.
-    pub fn answer(&self, body: &[u8]) -> Result<(Vec<u8>, Tally), Unanswerable> {
+    pub async fn answer(self: Box<Self>, body: Bytes) -> Result<(Vec<u8>, Tally), Unanswerable> {
+        let programs = &self.custom.programs;
+        if programs.response.is_none() && programs.usage.is_none() {
+            return self.read(&body);
+        }
+        let elsewhere = self.elsewhere.clone();
+        let read = elsewhere.run(move || self.read(&body));
+        read.await
+            .unwrap_or(Err(Unanswerable::Program(Fault::Broken)))
+    }
+
+    fn read(&self, body: &[u8]) -> Result<(Vec<u8>, Tally), Unanswerable> {
         let programs = &self.custom.programs;
         let tokens = programs.usage(body).unwrap_or_else(|_| {
             metrics::counter!("sluice_usage_program_failed_total").increment(1);

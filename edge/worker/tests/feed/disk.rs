@@ -44,7 +44,10 @@ async fn fill(path: &Path) -> [Plane; 3] {
     session.batch(planes[1].publish(revoke("one"))).await;
     let key_ids = vec!["ahead".to_owned()];
     session
-        .say(Heard::Revocations(wire::Revocations { key_ids }))
+        .say(Heard::Revocations(wire::Revocations {
+            key_ids,
+            ..Default::default()
+        }))
         .await;
     session.batch(planes[1].put(&key("three"))).await;
     session.durable(Lane::Keys, planes[1].revision).await;

@@ -7,10 +7,19 @@ use policy::{
     id::{OrganizationId, ProviderId},
     object::Lane,
 };
-use tokio::{sync::watch, task::JoinHandle, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 use worker::{
-    feed::{self, dial::Dialer, disk::Directory},
+    feed::{
+        self,
+        dial::Dialer,
+        disk::Directory,
+        question::{QUESTIONS_MAX, Question},
+    },
     in_force::{self, InForce, Standing},
 };
 
@@ -23,6 +32,7 @@ pub(crate) struct Edge {
     pub(crate) in_force: InForce,
     pub(crate) readiness: Readiness,
     pub(crate) live_edges: watch::Receiver<u32>,
+    pub(crate) asked: mpsc::Receiver<Question>,
     stop: CancellationToken,
     running: JoinHandle<()>,
     keeper: Option<thread::JoinHandle<()>>,
@@ -42,6 +52,7 @@ impl Edge {
     fn start(address: SocketAddr, directory: Option<Directory>) -> Self {
         let (writer, in_force) = in_force::new();
         let (live, live_edges) = watch::channel(1);
+        let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
         let dialer = Dialer::new(&[format!("http://{address}")], "slj_test", false).unwrap();
         let readiness = Readiness::new();
         let parts = feed::Parts {
@@ -51,6 +62,7 @@ impl Edge {
             edge_id: "edge".to_owned(),
             in_flight: Arc::new(|| 0),
             live_edges: live,
+            questions,
             snapshot_bytes_max: 1 << 20,
         };
         let (feed, keeper) = feed::open(parts, &readiness);
@@ -61,6 +73,7 @@ impl Edge {
             in_force,
             readiness,
             live_edges,
+            asked,
             stop,
             running,
             keeper,

@@ -1,7 +1,7 @@
 //! Following: snapshots, batches, and what happens when they do not join on.
 
 use policy::{change::Operation, object::Lane};
-use proto::sync::{self as wire, sync_response::Message as Heard};
+use proto::sync::{self as wire, sync_request::Message as Say, sync_response::Message as Heard};
 
 use crate::{
     edge::{Edge, planes, ready, until},
@@ -193,4 +193,30 @@ async fn an_edge_that_leaves_ends_its_stream_and_one_that_turns_away_resets_it()
     let mut second = script.session().await;
     let (left, ()) = tokio::join!(second.is_left(), edge.stop());
     assert!(left, "it says goodbye");
+}
+
+#[tokio::test]
+async fn a_question_of_the_control_plane_is_answered_on_its_stream() {
+    let mut script = Script::start().await;
+    let mut edge = Edge::without_disk(script.address);
+    let planes = planes();
+    let mut session = ready(&mut script, &edge, &planes).await;
+    let explain = wire::Explain {
+        number: 5,
+        key_id: "one".to_owned(),
+        ..Default::default()
+    };
+    session.say(Heard::Explain(explain)).await;
+    let question = soon("the question", edge.asked.recv()).await.unwrap();
+    assert_eq!(question.asked().key_id, "one");
+    question.answer(wire::Explained {
+        revision: 3,
+        ..Default::default()
+    });
+    let explained = session.wait("the answer", |say| match say {
+        Say::Explained(it) => Some(it),
+        _ => None,
+    });
+    let explained = explained.await;
+    assert_eq!((explained.number, explained.revision), (5, 3));
 }

@@ -65,7 +65,7 @@ fn no_message_panics_or_brings_a_revoked_key_back() {
 
 fn follower() -> (Follower, InForce) {
     let (mut writer, in_force) = in_force::new();
-    writer.revoke("one");
+    writer.revoke("one", false);
     let now = Instant::now();
     let follower = Follower {
         writer,

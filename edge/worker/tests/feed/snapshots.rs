@@ -47,11 +47,27 @@ async fn a_key_revoked_while_a_snapshot_loads_stays_revoked() {
 
     let key_ids = vec!["one".to_owned()];
     session
-        .say(Heard::Revocations(wire::Revocations { key_ids }))
+        .say(Heard::Revocations(wire::Revocations {
+            key_ids,
+            ..Default::default()
+        }))
         .await;
     until("the revocation by message", || edge.is_revoked("one")).await;
     session.batch(planes[1].publish(revoke("two"))).await;
     until("the revocation by batch", || edge.is_revoked("two")).await;
+    assert!(!edge.in_force.is_cut("one") && !edge.in_force.is_cut("two"));
+    // What it asks for beside itself does not wait either, nor need the revocation be news.
+    session
+        .say(Heard::Revocations(wire::Revocations {
+            cut_key_ids: vec!["one".to_owned()],
+            ..Default::default()
+        }))
+        .await;
+    until("the cut by message", || edge.in_force.is_cut("one")).await;
+    let mut cutting = revoke("two");
+    cutting.value = vec![8, 1];
+    session.batch(planes[1].publish(cutting)).await;
+    until("the cut by batch", || edge.in_force.is_cut("two")).await;
 
     for chunk in chunks {
         fetch.chunks.send(Ok(chunk)).await.unwrap();
@@ -169,7 +185,10 @@ async fn what_waited_for_a_snapshot_is_acknowledged_at_once() {
     // Heard after them all, since what the edge hears comes in order.
     let key_ids = vec!["last".to_owned()];
     session
-        .say(Heard::Revocations(wire::Revocations { key_ids }))
+        .say(Heard::Revocations(wire::Revocations {
+            key_ids,
+            ..Default::default()
+        }))
         .await;
     until("the batches to wait", || edge.is_revoked("last")).await;
     for chunk in snapshot {

@@ -10,46 +10,9 @@ use worker::{
 
 use crate::{
     edge::{Edge, Setup, provider_id},
-    provider::{DELTA, END, Peer, Provider, STREAM, json},
-    stream::{Api, CHAT, MESSAGES, PAIRS, RESPONSES, SAID},
+    provider::{DELTA, END, Provider, STREAM, json},
+    stream::{Api, CHAT, FAULTS, Fault, MESSAGES, PAIRS, RESPONSES, SAID, TORN},
 };
-
-/// What goes wrong in a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// The provider says that it failed.
-    Error,
-    /// It says nothing more.
-    Stall,
-    /// It sends something that nobody can read.
-    Malformed,
-    /// It closes the connection.
-    Cut,
-}
-
-const FAULTS: [Fault; 4] = [Fault::Error, Fault::Stall, Fault::Malformed, Fault::Cut];
-
-impl Fault {
-    async fn happen(self, peer: &mut Peer, provider: &Api) {
-        match self {
-            Self::Error => peer.chunk(provider.error).await,
-            Self::Malformed => peer.chunk("data: {\"torn\": \n\n").await,
-            Self::Stall => {}
-            Self::Cut => tokio::io::AsyncWriteExt::shutdown(&mut peer.stream)
-                .await
-                .unwrap(),
-        }
-    }
-
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Error => "upstream_error",
-            Self::Stall => "upstream_timeout",
-            Self::Malformed => "upstream_unreadable",
-            Self::Cut => "upstream_broken",
-        }
-    }
-}
 
 fn edge(providers: &[&Provider], api: &Api) -> Edge {
     let urls: Vec<_> = providers.iter().map(|it| it.base_url()).collect();
@@ -75,7 +38,9 @@ async fn a_stream_that_fails_before_its_first_delta_is_answered_by_the_next_targ
             let mut client = edge.ask(client_api.path, client_api.body).await;
             let (mut peer, _) = first.answer(STREAM).await;
             peer.chunk(api.beginning).await;
-            fault.happen(&mut peer, &api).await;
+            fault
+                .happen(&mut peer, api.error.as_bytes(), TORN.as_bytes())
+                .await;
             let (mut good, _) = second.answer(STREAM).await;
             peer.closed().await;
             good.chunk(&api.whole()).await;
@@ -117,7 +82,9 @@ async fn with_no_target_left_the_client_gets_a_status_and_an_error_of_its_own_ap
             let mut client = edge.ask(client_api.path, client_api.body).await;
             let (mut peer, _) = provider.answer(STREAM).await;
             peer.chunk(api.beginning).await;
-            fault.happen(&mut peer, &api).await;
+            fault
+                .happen(&mut peer, api.error.as_bytes(), TORN.as_bytes())
+                .await;
             let response = client.response().await;
             let expected = match fault {
                 Fault::Error => client_api.overloaded,
@@ -160,7 +127,9 @@ async fn a_stream_that_fails_after_its_first_delta_ends_in_one_error_event() {
             while !String::from_utf8_lossy(&text).contains(SAID) {
                 text.extend(client.chunk().await.unwrap());
             }
-            fault.happen(&mut peer, &api).await;
+            fault
+                .happen(&mut peer, api.error.as_bytes(), TORN.as_bytes())
+                .await;
             if fault == Fault::Error {
                 peer.write(END).await;
             }

@@ -13,6 +13,7 @@ use policy::{
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     key::Key,
     limit::{Allowance, Limit, Of, Rate, Scope, Terms, Unit},
+    mapping::Mapping,
     model::{Model, Target, Version},
     object::Object,
     organization::Organization,
@@ -20,6 +21,7 @@ use policy::{
     provider::{Provider, ProviderKind},
     revision::Revision,
     rules::Rules,
+    traffic::Traffic,
 };
 use rustls::ClientConfig;
 use tokio::{
@@ -49,6 +51,7 @@ const PEPPER: [u8; 32] = [7; 32];
 pub struct Setup {
     pub inference: accept::Config,
     pub upstream: call::Config,
+    pub shaping: shaping::Config,
     pub grace: Duration,
     pub deadline: Duration,
     pub stream_options: bool,
@@ -57,6 +60,10 @@ pub struct Setup {
     pub limits: Vec<Limit>,
     /// What kinds the providers are of, in order; those that are not named speak `OpenAI`'s API.
     pub kinds: Vec<ProviderKind>,
+    /// What the providers call the model.
+    pub provider_model: &'static str,
+    /// How custom providers are asked.
+    pub mapping: Option<Mapping>,
 }
 
 /// A running edge.
@@ -84,6 +91,11 @@ impl Default for Setup {
                 private_ranges: loopback,
                 ..call::Config::default()
             },
+            // What most tests are about is not to hang on what a provider said in the one before.
+            shaping: shaping::Config {
+                park_ms_max: 0,
+                ..shaping::Config::default()
+            },
             grace: Duration::ZERO,
             deadline: Duration::from_millis(500),
             stream_options: true,
@@ -91,6 +103,8 @@ impl Default for Setup {
             tls: call::dial::tls().unwrap(),
             limits: Vec::new(),
             kinds: Vec::new(),
+            provider_model: "provider-model",
+            mapping: None,
         }
     }
 }
@@ -167,7 +181,9 @@ impl Setup {
                 tls: self.tls,
                 inference: self.inference,
                 upstream: self.upstream,
+                lanes: Arc::new(shaping::Lanes::new(self.shaping)),
                 guesses: admit::Config::default(),
+                questions: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             serve::serve(listener, pipeline, clock, drain).await;
@@ -189,6 +205,8 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             id: PROJECT,
             organization: ORGANIZATION,
             name: "p".to_owned(),
+            traffic: Traffic::default(),
+            key_age_max_ms: None,
         }),
         model("chat", MODEL, Some(VERSION)),
         model("unoffered", ModelId::from_bytes([5; 16]), None),
@@ -197,7 +215,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
         let provider = provider_id(number);
         targets.push(Target {
             provider,
-            provider_model: "provider-model".to_owned(),
+            provider_model: setup.provider_model.to_owned(),
         });
         objects.push(Object::Provider(Provider {
             id: provider,
@@ -211,7 +229,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             base_url: base_url.clone(),
             stream_options: setup.stream_options,
             credential_required: false,
-            mapping: None,
+            mapping: setup.mapping.clone().map(Box::new),
             passthrough: true,
         }));
     }
@@ -246,6 +264,10 @@ pub fn key_of(minted: &Minted) -> Key {
         project: PROJECT,
         tag: keys::tag(&PEPPER, &minted.key_id, &minted.secret_sha256),
         pepper_version: 1,
+        secret_created_at_ms: 0,
+        previous: None,
+        disabled: false,
+        scope: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(1),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Sends a request with the edge's key.
-async fn ask(edge: &Edge, line: &str, headers: &str, body: &str) -> Client {
+pub async fn ask(edge: &Edge, line: &str, headers: &str, body: &str) -> Client {
     let mut client = edge.connect().await;
     let key = edge.key.text.as_str();
     let length = body.len();

@@ -130,8 +130,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     /// One chunk of a chunked body.
-    pub async fn chunk(&mut self, data: &str) {
-        self.write(format!("{:x}\r\n{data}\r\n", data.len())).await;
+    pub async fn chunk(&mut self, data: impl AsRef<[u8]>) {
+        let data = data.as_ref();
+        let size = format!("{:x}\r\n", data.len());
+        self.write([size.as_bytes(), data, b"\r\n"].concat()).await;
     }
 
     /// Whether these bytes are among what came last.

@@ -120,7 +120,7 @@ async fn a_key_that_proves_nothing_opens_nothing_and_is_repeated_nowhere() {
     edge.writer.put_key(expired);
     let response = posted(&edge, CHAT, &expiring.text, r#"{"model":"chat"}"#).await;
     assert_refused(&response, 401, "api_key_expired");
-    edge.writer.revoke(&edge.key.key_id);
+    edge.writer.revoke(&edge.key.key_id, false);
     let response = posted(&edge, CHAT, &key, r#"{"model":"chat"}"#).await;
     assert_refused(&response, 401, "api_key_revoked");
     assert!(!response.text().contains(&key));

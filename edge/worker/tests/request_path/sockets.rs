@@ -14,15 +14,16 @@ use worker::record::{Outcome, UsageSource};
 
 use crate::{
     client::Client,
+    concurrency::at_once,
     edge::{CREDENTIAL, Edge, MODEL, Setup, limit, provider_id},
     provider::{Peer, Provider, Received, json},
 };
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-const REALTIME: &str = "/v1/realtime?model=chat";
+pub const REALTIME: &str = "/v1/realtime?model=chat";
 
-fn hello(path: &str, headers: &str) -> String {
+pub fn hello(path: &str, headers: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nhost: edge\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n\
@@ -30,7 +31,7 @@ fn hello(path: &str, headers: &str) -> String {
     )
 }
 
-fn bearer(edge: &Edge) -> String {
+pub fn bearer(edge: &Edge) -> String {
     format!("authorization: Bearer {}\r\n", edge.key.text.as_str())
 }
 
@@ -47,7 +48,7 @@ async fn welcome(peer: &mut Peer, headers: &str) -> Received {
 }
 
 /// A socket through the edge, both ends of it.
-async fn open(edge: &Edge, provider: &Provider) -> (Client, Peer) {
+pub async fn open(edge: &Edge, provider: &Provider) -> (Client, Peer) {
     let mut client = edge.connect().await;
     client.write(hello(REALTIME, &bearer(edge))).await;
     let mut peer = provider.accept().await;
@@ -100,7 +101,7 @@ fn done(input: u64, output: u64) -> Vec<u8> {
 }
 
 /// The number and the words of a server's close frame.
-async fn farewell(client: &mut Client) -> (u16, String) {
+pub async fn farewell(client: &mut Client) -> (u16, String) {
     let head = client.take(2).await;
     assert_eq!(head[0], 0x88, "a close frame");
     let payload = client.take(head[1].into()).await;
@@ -310,7 +311,7 @@ async fn a_revoked_key_silence_and_a_drain_end_a_socket() {
     edge.ended().await;
     let mut edge = Setup::default().start(&[provider.base_url()]);
     let (mut client, _peer) = open(&edge, &provider).await;
-    edge.writer.revoke(&edge.key.key_id);
+    edge.writer.revoke(&edge.key.key_id, false);
     assert_eq!(
         farewell(&mut client).await,
         (1_008, "api_key_revoked".to_owned())
@@ -350,6 +351,37 @@ async fn what_is_told_is_charged_at_once_and_a_limit_that_is_used_up_ends_it() {
     assert_eq!(other.response().await.status, 200);
     let mut refused = edge.chat(r#"{"model":"chat","max_tokens":1200}"#).await;
     assert_eq!(refused.response().await.code(), "rate_limit_exceeded");
+}
+
+#[tokio::test]
+async fn a_socket_is_one_request_that_is_under_way_until_it_closes() {
+    let provider = Provider::start().await;
+    let mut at_provider = at_once(1);
+    at_provider.scope.provider = Some(provider_id(0));
+    at_provider.id = policy::id::LimitId::from_bytes([60; 16]);
+    let setup = Setup {
+        limits: vec![
+            at_once(1),
+            at_provider,
+            limit(Unit::Tokens, 100_000, 100_000),
+        ],
+        ..Setup::default()
+    };
+    let mut edge = setup.start(&[provider.base_url()]);
+    let (mut client, mut peer) = open(&edge, &provider).await;
+    for _ in 0..3 {
+        let event = done(10, 4);
+        peer.write(&event).await;
+        assert_eq!(client.take(event.len()).await, event);
+        let refused = edge.chat(r#"{"model":"chat"}"#).await.response().await;
+        assert_eq!(refused.code(), "concurrency_limit_exceeded");
+    }
+    part(&mut client, &mut peer).await;
+    edge.record().await;
+    let mut other = edge.chat(r#"{"model":"chat"}"#).await;
+    let used = r#"{"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    provider.answer(json("200 OK", "", used)).await;
+    assert_eq!(other.response().await.status, 200);
 }
 
 #[tokio::test]

@@ -1,6 +1,48 @@
 //! What a stream of each API looks like, as its provider sends it and as its client reads it.
 
 use policy::provider::ProviderKind;
+use tokio::io::AsyncWriteExt;
+
+use crate::provider::Peer;
+
+/// What goes wrong in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The provider says that it failed.
+    Error,
+    /// It says nothing more.
+    Stall,
+    /// It sends something that nobody can read.
+    Malformed,
+    /// It closes the connection.
+    Cut,
+}
+
+pub const FAULTS: [Fault; 4] = [Fault::Error, Fault::Stall, Fault::Malformed, Fault::Cut];
+
+impl Fault {
+    /// Happens in a stream that says `error` where it fails, and `torn` where it makes no sense.
+    pub async fn happen(self, peer: &mut Peer, error: &[u8], torn: &[u8]) {
+        match self {
+            Self::Error => peer.chunk(error).await,
+            Self::Malformed => peer.chunk(torn).await,
+            Self::Stall => {}
+            Self::Cut => peer.stream.shutdown().await.unwrap(),
+        }
+    }
+
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Error => "upstream_error",
+            Self::Stall => "upstream_timeout",
+            Self::Malformed => "upstream_unreadable",
+            Self::Cut => "upstream_broken",
+        }
+    }
+}
+
+/// An event that nobody can read.
+pub const TORN: &str = "data: {\"torn\": \n\n";
 
 /// A stream of one API in pieces: a beginning that says nothing yet, something that was said, and the rest.
 #[derive(Clone, Copy)]

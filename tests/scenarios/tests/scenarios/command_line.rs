@@ -16,20 +16,20 @@ use scenarios::openai;
 use serde_json::Value;
 
 /// The command line of an operator of a site, with `acme` and its project `web` as where short names stand.
-struct Shell {
+pub(crate) struct Shell {
     address: String,
     key: String,
 }
 
 /// How a command ended.
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Shell {
-    fn new(site: &Site) -> Self {
+    pub(crate) fn new(site: &Site) -> Self {
         let address = format!("http://{}", site.control_planes[0].admin);
         Self {
             address,
@@ -38,12 +38,12 @@ impl Shell {
     }
 
     /// Runs `line` and gives how it ended.
-    fn run(&self, line: &str) -> Ended {
+    pub(crate) fn run(&self, line: &str) -> Ended {
         self.run_with(line, "")
     }
 
     /// Runs `line` with something to read.
-    fn run_with(&self, line: &str, input: &str) -> Ended {
+    pub(crate) fn run_with(&self, line: &str, input: &str) -> Ended {
         let mut command = Command::new(binaries::path("sluice"));
         command.args(line.split_whitespace()).env_clear();
         let variables = [
@@ -76,14 +76,14 @@ impl Shell {
     }
 
     /// Runs `line`, which must go well, and gives what it printed.
-    fn done(&self, line: &str) -> String {
+    pub(crate) fn done(&self, line: &str) -> String {
         let ended = self.run(line);
         assert_eq!(ended.code, 0, "`sluice {line}`: {}", ended.err);
         ended.out
     }
 
     /// The same as JSON.
-    fn json(&self, line: &str) -> Value {
+    pub(crate) fn json(&self, line: &str) -> Value {
         serde_json::from_str(&self.done(&format!("{line} -o json"))).expect("it prints JSON")
     }
 }
@@ -120,7 +120,7 @@ async fn from_nothing_to_an_answer_and_back() {
         made.out
     );
     shell.done("models create chat --provider main --provider-model provider-chat");
-    shell.done("limits create rpm --scope project --unit requests --amount 6000 --window minute");
+    limits(&shell);
     let minted = shell.run("keys create --display-name first --wait --text-only");
     assert_eq!(minted.code, 0, "{}", minted.err);
     let key = minted.out.trim();
@@ -154,6 +154,7 @@ async fn from_nothing_to_an_answer_and_back() {
         "organizations/acme/models/chat/versions/v1"
     );
 
+    explains(&shell, key);
     let counted = || async {
         let usage = shell.json("usage --by project,model");
         (usage["rows"][0]["requests"] == "2").then_some(usage)
@@ -167,6 +168,36 @@ async fn from_nothing_to_an_answer_and_back() {
     );
 
     unmake(&site, &shell, key).await;
+}
+
+/// Makes a limit that stays, and one on concurrent requests that goes again.
+fn limits(shell: &Shell) {
+    shell.done("limits create rpm --scope project --unit requests --amount 6000 --window minute");
+    shell.done("limits create at-once --scope project --unit concurrent-requests --amount 20");
+    let listed = shell.done("limits list");
+    let at_once = listed.lines().find(|line| line.contains("at-once"));
+    let words: Vec<&str> = at_once.expect("it is listed").split_whitespace().collect();
+    assert!(words.contains(&"concurrent-requests"), "{listed}");
+    assert!(!words.contains(&"unspecified"), "{listed}");
+    let no_window = shell.run("limits create rps --scope project --unit requests --amount 6");
+    assert_ne!(no_window.code, 0, "it needs a window");
+    assert!(no_window.err.contains("--window"), "{}", no_window.err);
+    shell.done("limits delete at-once");
+}
+
+/// Says which limits concern the key, for people and for programs.
+fn explains(shell: &Shell, key: &str) {
+    let id = key.split('_').nth(2).expect("a key holds its id");
+    let line = format!("limits explain --key {id} --model chat");
+    let said = shell.json(&line);
+    let limit = &said["regions"][0]["limits"][0];
+    assert_eq!(limit["limit"], "organizations/acme/limits/rpm");
+    assert_eq!(limit["amount"], "6000");
+    let table = shell.done(&line);
+    assert!(
+        table.starts_with("REGION ") && table.contains("rpm") && table.contains("minute"),
+        "{table}"
+    );
 }
 
 #[tokio::test]

@@ -125,40 +125,70 @@ fn without_cache(seen: &Value, tokens: &Value) -> Value {
     seen
 }
 
-#[tokio::test]
-async fn mlserver_answers_the_open_inference_protocol() {
-    let Some(python) = python() else { return };
-    let folder = tempfile::tempdir().expect("a folder");
+/// Starts `MLServer` with a model that doubles what it is given.
+async fn mlserver(folder: &Path, python: &Path) -> (Process, String) {
+    let folder = folder.join("mlserver");
+    fs::create_dir(&folder).expect("a folder is made");
     for name in ["double.py", "model-settings.json"] {
-        fs::copy(ours("double").join(name), folder.path().join(name)).expect("a file is copied");
+        fs::copy(ours("double").join(name), folder.join(name)).expect("a file is copied");
     }
     let [http, grpc, metrics] = [free_port(), free_port(), free_port()];
     let settings = json!({
         "host": "127.0.0.1", "http_port": http, "grpc_port": grpc, "metrics_port": metrics,
         "parallel_workers": 0,
     });
-    let file = folder.path().join("settings.json");
+    let file = folder.join("settings.json");
     fs::write(file, settings.to_string()).expect("settings are written");
-    let shown = folder.path().display().to_string();
+    let shown = folder.display().to_string();
     let variables = [("PYTHONPATH".to_owned(), shown.clone())];
-    let arguments = ["-m", "mlserver.cli", "start", &shown];
-    let mut server = Process::start(folder.path(), "mlserver", &python, &arguments, &variables);
+    // It cannot be called by its name: what that names may have been made in another folder.
+    let arguments = [
+        "-c",
+        "from mlserver.cli import main; main()",
+        "start",
+        &shown,
+    ];
+    let mut server = Process::start(&folder, "mlserver", python, &arguments, &variables);
     let url = format!("http://127.0.0.1:{http}");
     answers(&mut server, &url, "/v2/models/double/ready").await;
+    (server, url)
+}
+
+#[tokio::test]
+async fn mlserver_answers_tensors_through_an_edge_as_it_answers_them_itself() {
+    let Some(python) = python() else { return };
+    let site = Site::start(Plan::default()).await;
+    let (_server, url) = mlserver(site.folder(), &python).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &format!("{url}/v1")).await;
+    let kind = ProviderKind::OpenInference;
+    tenant.provider_of(kind, "mlserver", &url).await;
+    tenant.model("twice", "mlserver", "double").await;
+    let (_, key) = tenant.key().await;
+    site.propagated().await;
     let asked = json!({
         "id": "7",
         "inputs": [{"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4]}],
     });
-    let path = "/v2/models/double/infer";
-    let reply = client::post(&url, "", path, asked.to_string()).await;
-    assert_eq!(reply.status, 200);
-    let said = reply.json().await;
-    println!("{said}");
-    assert_eq!(
-        (&said["id"], &said["model_name"]),
-        (&json!("7"), &json!("double"))
+    let ask = async |url: &str, key: &str, model: &str| {
+        let path = format!("/v2/models/{model}/infer");
+        let reply = client::post(url, key, &path, asked.to_string()).await;
+        (reply.status.as_u16(), reply.json().await)
+    };
+    let (direct, through) = (
+        ask(&url, "", "double").await,
+        ask(&site.url(0), &key, "twice").await,
     );
+    println!("direct:  {}\nthrough: {}", direct.1, through.1);
+    assert_eq!(direct, through);
+    let (status, said) = through;
     let output = &said["outputs"][0];
+    assert_eq!((status, &said["id"]), (200, &json!("7")));
     assert_eq!(output["data"], json!([2.0, 4.0, 6.0, 8.0]), "{said}");
     assert_eq!(output["shape"], json!([2, 2]));
+    // What it refuses, it refuses in its own words.
+    let wrong = json!({"inputs": [{"name": "y", "shape": [1], "datatype": "FP32", "data": [1]}]});
+    let path = |model: &str| format!("/v2/models/{model}/infer");
+    let direct = client::post(&url, "", &path("double"), wrong.to_string()).await;
+    let through = client::post(&site.url(0), &key, &path("twice"), wrong.to_string()).await;
+    assert_eq!(direct.status, through.status);
 }

@@ -126,6 +126,7 @@ async fn reprice(admin: &Admin, parent: &str, validate_only: bool) -> RepriceUsa
         end_time: Some(later(60)),
         book: PriceBook::Then.into(),
         validate_only,
+        ..Default::default()
     };
     let said = admin.usage().reprice_usage(request).await;
     said.expect("it is priced anew").into_inner()

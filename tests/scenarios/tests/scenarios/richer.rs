@@ -21,8 +21,11 @@ const PROVING: [&str; 5] = [
     "by-vertex-claude",
 ];
 
-#[tokio::test]
-async fn official_sdks_send_pictures_and_forms_and_bring_thoughts_back_to_providers_of_five_apis() {
+/// The SDKs of Node's, of which `ai` is everybody's.
+const OF_NODE: [&str; 4] = ["chat", "responses", "messages", "ai"];
+
+/// Asks every model by each of these SDKs.
+async fn ask_all(node: bool, sdks: [&str; 4]) {
     assert!(richer::are_base64());
     let site = Site::start(Plan::default()).await;
     let own = Provider::start(scenarios::openai::answer).await;
@@ -37,12 +40,22 @@ async fn official_sdks_send_pictures_and_forms_and_bring_thoughts_back_to_provid
     let (_, key) = tenant.key().await;
     site.propagated().await;
     let models: Vec<&str> = KINDS.iter().map(|(name, ..)| *name).collect();
-    for sdk in ["chat", "responses", "messages", "gemini"] {
-        let seen = sdk::richer(sdk, &site.url(0), &key, PICTURE, &models).await;
+    for sdk in sdks {
+        let seen = sdk::richer((node, sdk), &site.url(0), &key, PICTURE, &models).await;
         for model in &models {
             assert_seen(sdk, model, &seen[*model]);
         }
     }
+}
+
+#[tokio::test]
+async fn official_sdks_send_pictures_and_forms_and_bring_thoughts_back_to_providers_of_five_apis() {
+    ask_all(false, ["chat", "responses", "messages", "gemini"]).await;
+}
+
+#[tokio::test]
+async fn official_sdks_of_node_do_the_same() {
+    ask_all(true, OF_NODE).await;
 }
 
 fn assert_seen(sdk: &str, model: &str, seen: &Value) {
@@ -55,7 +68,9 @@ fn assert_seen(sdk: &str, model: &str, seen: &Value) {
         assert_eq!(seen["limit"][1], RETRY_AFTER, "{at}");
     }
     assert_eq!(seen["thoughts"][0], THOUGHT, "{at}");
-    let proves = PROVING.contains(&model) || model == "by-openai" && sdk == "responses";
+    // It keeps the words of a thought and lets its proof go.
+    let forgets = sdk == "ai";
+    let proves = !forgets && PROVING.contains(&model) || model == "by-openai" && sdk == "responses";
     let expected = if proves { "I remember." } else { "I forgot." };
     assert_eq!(seen["thoughts"][1], expected, "{at}");
     // A model that sees nothing is not asked.

@@ -1,0 +1,230 @@
+//! `sluice limits explain`: which limits concern a key's requests for a model, and how much of each is left.
+//!
+//! Knows the reply and its table; that edges are asked, and what they say, is the control plane's.
+
+use clap::Args;
+use prost_reflect::{DynamicMessage, Value};
+use proto::admin::ExplainLimitsRequest;
+
+use crate::{
+    connection::ANSWER_WITHIN,
+    failure::Failure,
+    noun,
+    output::{self, Format},
+    session::{Session, json},
+    wording,
+};
+
+/// Whose requests.
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// The key's id or whole name
+    #[arg(long, value_name = "KEY")]
+    key: String,
+    /// The model that it asks for
+    #[arg(long, value_name = "NAME")]
+    model: String,
+    /// The end user whom the client names; without one, requests that name none
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    end_user: String,
+    /// Only as an edge of this region sees it; unless given, an edge of each region is asked
+    #[arg(long, default_value = "", hide_default_value = true)]
+    region: String,
+}
+
+/// The columns: a head, and the field of a limit that stands below it.
+const COLUMNS: [(&str, &str); 9] = [
+    ("LIMIT", "limit"),
+    ("AT PROVIDER", "provider"),
+    ("UNIT", "unit"),
+    ("AMOUNT", "amount"),
+    ("WINDOW", "window"),
+    ("BURST", "burst"),
+    ("LEFT", "remaining"),
+    ("WHOLE AGAIN IN", "reset"),
+    ("MODE", "mode"),
+];
+
+/// Asks, and shows what is said.
+pub async fn run(explain: Explain, session: &mut Session) -> Result<(), Failure> {
+    let request = ExplainLimitsRequest {
+        key: session.place.name(noun::KEY.collections, &explain.key)?,
+        model: session
+            .place
+            .name(noun::MODEL.collections, &explain.model)?,
+        end_user: explain.end_user,
+        region: explain.region,
+    };
+    let path = "LimitService/ExplainLimits";
+    let reply = session.connection.call(path, &request, ANSWER_WITHIN);
+    let reply = reply.await?;
+    if session.format == Format::Json {
+        output::line(json(&reply)?)?;
+    } else {
+        output::line(table(&reply))?;
+    }
+    let regions = messages(&reply, "regions");
+    if regions.is_empty() {
+        output::remark("no edge is connected with this control plane, so nobody could be asked");
+    }
+    for region in regions {
+        remark_on(&region);
+    }
+    Ok(())
+}
+
+/// What the table does not say.
+fn remark_on(region: &DynamicMessage) {
+    let (name, edge) = (
+        wording::field(region, "region"),
+        wording::field(region, "edge"),
+    );
+    match wording::field(region, "problem").as_str() {
+        "unspecified" | "" => {}
+        problem => output::remark(format!("{name}: {edge} gave no answer: {problem}")),
+    }
+    if wording::field(region, "local_share") == "yes" {
+        output::remark(format!(
+            "{name}: {edge} cannot ask Redis; what is left is left of its own share"
+        ));
+    }
+    if wording::field(region, "truncated") == "yes" {
+        output::remark(format!("{name}: there are more limits than are shown"));
+    }
+}
+
+fn table(reply: &DynamicMessage) -> String {
+    let mut rows = Vec::new();
+    for region in messages(reply, "regions") {
+        for limit in messages(&region, "limits") {
+            let cells = COLUMNS.iter().map(|(_, field)| cell(&limit, field));
+            let region = std::iter::once(wording::field(&region, "region"));
+            rows.push(region.chain(cells).collect());
+        }
+    }
+    let heads = COLUMNS.iter().map(|(head, _)| *head);
+    let heads: Vec<&str> = std::iter::once("REGION").chain(heads).collect();
+    output::table(&heads, &rows)
+}
+
+/// Only a rate has a burst, and a name is shown by its last segment. Of concurrent requests there is no window, and nobody says
+/// how much is left.
+fn cell(limit: &DynamicMessage, field: &str) -> String {
+    let text = wording::field(limit, field);
+    let is_left_told = || !wording::field(limit, "remaining").is_empty();
+    match field {
+        "limit" | "provider" => text.rsplit('/').next().unwrap_or_default().to_owned(),
+        "burst" if text == "0" => String::new(),
+        "window" if text == "unspecified" => String::new(),
+        "remaining" if text.is_empty() => "untold".to_owned(),
+        "reset" if text.is_empty() && is_left_told() => "never".to_owned(),
+        _ => text,
+    }
+}
+
+fn messages(of: &DynamicMessage, field: &str) -> Vec<DynamicMessage> {
+    let list = of.get_field_by_name(field);
+    let list = list.as_deref().and_then(Value::as_list).unwrap_or_default();
+    list.iter().filter_map(Value::as_message).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_reflect::DescriptorPool;
+    use proto::admin::{
+        AppliedLimit, ExplainLimitsResponse, LimitMode, LimitUnit, LimitWindow, RegionLimits,
+    };
+
+    use super::*;
+
+    /// A quota, a rate and one on concurrent requests.
+    fn limits() -> Vec<AppliedLimit> {
+        let quota = AppliedLimit {
+            limit: "organizations/acme/limits/monthly".to_owned(),
+            unit: LimitUnit::OutputTokens.into(),
+            mode: LimitMode::Hard.into(),
+            amount: 5_000,
+            window: LimitWindow::Lifetime.into(),
+            remaining: Some(-12),
+            ..AppliedLimit::default()
+        };
+        let rate = AppliedLimit {
+            limit: "organizations/acme/limits/rpm".to_owned(),
+            provider: "organizations/acme/providers/main".to_owned(),
+            unit: LimitUnit::Requests.into(),
+            mode: LimitMode::Soft.into(),
+            amount: 60,
+            window: LimitWindow::Minute.into(),
+            burst: 6,
+            remaining: Some(5),
+            reset: Some(prost_types::Duration {
+                seconds: 1,
+                nanos: 0,
+            }),
+        };
+        let at_once = AppliedLimit {
+            limit: "organizations/acme/limits/at-once".to_owned(),
+            unit: LimitUnit::ConcurrentRequests.into(),
+            mode: LimitMode::Hard.into(),
+            amount: 4,
+            ..AppliedLimit::default()
+        };
+        vec![quota, rate, at_once]
+    }
+
+    #[test]
+    fn the_table_has_a_line_for_each_limit_of_each_region() {
+        let reply = ExplainLimitsResponse {
+            regions: vec![RegionLimits {
+                region: "here".to_owned(),
+                limits: limits(),
+                ..RegionLimits::default()
+            }],
+        };
+        let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
+        let name = "sluice.admin.v1.ExplainLimitsResponse";
+        let descriptor = pool.get_message_by_name(name).unwrap();
+        let bytes = reply.encode_to_vec();
+        let text = table(&DynamicMessage::decode(descriptor, &bytes[..]).unwrap());
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(
+            lines[1],
+            [
+                "here",
+                "monthly",
+                "output-tokens",
+                "5000",
+                "lifetime",
+                "-12",
+                "never",
+                "hard"
+            ]
+        );
+        assert_eq!(
+            lines[2],
+            [
+                "here", "rpm", "main", "requests", "60", "minute", "6", "5", "1s", "soft"
+            ]
+        );
+        assert_eq!(
+            lines[3],
+            [
+                "here",
+                "at-once",
+                "concurrent-requests",
+                "4",
+                "untold",
+                "hard"
+            ]
+        );
+    }
+}

@@ -1,0 +1,271 @@
+//! `sluice operator-keys`: who may call the admin API, and what each may do.
+
+use clap::{Args, Subcommand};
+use prost::Message;
+use prost_reflect::DynamicMessage;
+use prost_types::FieldMask;
+use proto::admin::{
+    CreateOperatorKeyRequest, GetOperatorKeyRequest, ListOperatorKeysRequest,
+    ListOperatorKeysResponse, OperatorKey, RevokeOperatorKeyRequest, RoleBinding,
+    UpdateOperatorKeyRequest,
+};
+
+use crate::{
+    admin::minted::Shown,
+    connection::ANSWER_WITHIN,
+    failure::Failure,
+    moment::{Moment, moment},
+    output::{self, Format},
+    session::Session,
+    verb::Write,
+    wording,
+};
+
+/// What can be done with operator keys.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Mint one; its text is shown this once
+    Create(Create),
+    /// Change what one may do
+    Update(Update),
+    /// Make one useless, at once and for ever
+    Revoke(Which),
+    /// Show one
+    Get(Which),
+    /// Show those that the organization keeps
+    List(Keeper),
+}
+
+/// Who keeps it.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Keeper {
+    /// Not the organization's: one that stands above all
+    #[arg(long)]
+    above_all: bool,
+}
+
+/// What it may do.
+#[derive(Debug, Clone, Args)]
+pub struct May {
+    /// A role and where it is held, such as viewer@organization, key-issuer@project, owner@organizations/acme, or
+    /// owner@everything; may be repeated
+    #[arg(long = "role", value_name = "ROLE@SCOPE")]
+    roles: Vec<String>,
+}
+
+/// A new one.
+#[derive(Debug, Clone, Args)]
+pub struct Create {
+    #[command(flatten)]
+    keeper: Keeper,
+    #[command(flatten)]
+    may: May,
+    /// What people call it
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// When it stops working: in a span such as 90d, or at a time
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    expires: Option<Moment>,
+    #[command(flatten)]
+    shown: Shown,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// A change of one.
+#[derive(Debug, Clone, Args)]
+pub struct Update {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    may: May,
+    /// What people call it
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// Which one.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// Its id or whole name
+    name: String,
+    #[command(flatten)]
+    keeper: Keeper,
+}
+
+/// Runs a command.
+pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
+    match command {
+        Command::Create(create) => mint(create, session).await,
+        Command::Update(update) => change(update, session).await,
+        Command::Revoke(which) => {
+            let name = which.name(session)?;
+            let request = RevokeOperatorKeyRequest {
+                name,
+                ..Default::default()
+            };
+            let reply = call("Revoke", &request, None, session).await?;
+            session.show(&reply)
+        }
+        Command::Get(which) => {
+            let name = which.name(session)?;
+            let reply = call("Get", &GetOperatorKeyRequest { name }, None, session).await?;
+            session.show(&reply)
+        }
+        Command::List(keeper) => list(keeper, session).await,
+    }
+}
+
+async fn mint(create: Create, session: &mut Session) -> Result<(), Failure> {
+    let request = CreateOperatorKeyRequest {
+        parent: create.keeper.parent(session)?,
+        operator_key: Some(OperatorKey {
+            display_name: create.display_name.unwrap_or_default(),
+            bindings: create.may.bindings(session)?,
+            expire_time: create.expires.map(|at| at.future(session.now)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let reply = call("Create", &request, Some(&create.write), session).await?;
+    create.shown.finish(&reply, &create.write, session).await
+}
+
+async fn change(update: Update, session: &mut Session) -> Result<(), Failure> {
+    let bindings = update.may.bindings(session)?;
+    let mut paths = Vec::new();
+    if !bindings.is_empty() {
+        paths.push("bindings".to_owned());
+    }
+    if update.display_name.is_some() {
+        paths.push("display_name".to_owned());
+    }
+    if paths.is_empty() {
+        return Err(Failure::usage(
+            "nothing is to be changed; --help shows what can be",
+        ));
+    }
+    let request = UpdateOperatorKeyRequest {
+        operator_key: Some(OperatorKey {
+            name: update.which.name(session)?,
+            display_name: update.display_name.unwrap_or_default(),
+            bindings,
+            ..Default::default()
+        }),
+        update_mask: Some(FieldMask { paths }),
+        ..Default::default()
+    };
+    let reply = call("Update", &request, Some(&update.write), session).await?;
+    session.finish(&reply, &update.write).await
+}
+
+async fn list(keeper: Keeper, session: &mut Session) -> Result<(), Failure> {
+    let mut request = ListOperatorKeysRequest {
+        parent: keeper.parent(session)?,
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let mut operator_keys = Vec::new();
+    loop {
+        let path = "OperatorKeyService/ListOperatorKeys";
+        let page: ListOperatorKeysResponse = session
+            .connection
+            .call_for(path, &request, ANSWER_WITHIN)
+            .await?;
+        operator_keys.extend(page.operator_keys);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    if session.format == Format::Json {
+        let all = ListOperatorKeysResponse {
+            operator_keys,
+            ..Default::default()
+        };
+        return session.show_typed("ListOperatorKeysResponse", &all);
+    }
+    let heads = ["NAME", "DISPLAY NAME", "MAY", "EXPIRES", "REVOKED"];
+    let fields = [
+        "name",
+        "display_name",
+        "bindings",
+        "expire_time",
+        "revoke_time",
+    ];
+    let mut rows = Vec::with_capacity(operator_keys.len());
+    for key in &operator_keys {
+        let mut message = session.connection.message("OperatorKey")?;
+        message.transcode_from(key).map_err(Failure::broken)?;
+        rows.push(fields.map(|field| wording::field(&message, field)).to_vec());
+    }
+    output::line(output::table(&heads, &rows))
+}
+
+async fn call(
+    verb: &str,
+    request: &impl Message,
+    write: Option<&Write>,
+    session: &mut Session,
+) -> Result<DynamicMessage, Failure> {
+    let mut message = session
+        .connection
+        .message(&format!("{verb}OperatorKeyRequest"))?;
+    message.transcode_from(request).map_err(Failure::broken)?;
+    if let Some(write) = write {
+        write.stamp(&mut message)?;
+    }
+    let path = format!("OperatorKeyService/{verb}OperatorKey");
+    session
+        .connection
+        .call(&path, &message, ANSWER_WITHIN)
+        .await
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    fn parent(self, session: &Session) -> Result<String, Failure> {
+        if self.above_all {
+            Ok(String::new())
+        } else {
+            session.place.organization()
+        }
+    }
+}
+
+// === impl Which ===
+
+impl Which {
+    fn name(&self, session: &Session) -> Result<String, Failure> {
+        if self.name.contains('/') {
+            return Ok(self.name.clone());
+        }
+        let parent = self.keeper.parent(session)?;
+        let slash = if parent.is_empty() { "" } else { "/" };
+        Ok(format!("{parent}{slash}operatorKeys/{}", self.name))
+    }
+}
+
+// === impl May ===
+
+impl May {
+    fn bindings(&self, session: &Session) -> Result<Vec<RoleBinding>, Failure> {
+        let binding = |text: &String| {
+            let (role, scope) = text
+                .split_once('@')
+                .ok_or_else(|| Failure::usage(format!("--role {text}: write it as ROLE@SCOPE")))?;
+            let scope = match scope {
+                "everything" => String::new(),
+                scope => session.place.scope(scope)?,
+            };
+            Ok(RoleBinding {
+                role: role.to_owned(),
+                scope,
+            })
+        };
+        self.roles.iter().map(binding).collect()
+    }
+}

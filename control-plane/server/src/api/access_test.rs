@@ -1,0 +1,124 @@
+//! Every method of the contract × every role × own organization, foreign organization and everything.
+
+use domain::access::{Binding, Bindings, METHODS, Role};
+use prost::Message;
+use prost_reflect::{DynamicMessage, Value};
+
+use super::*;
+
+fn actor(role: Role, at: &str) -> Actor {
+    let at = Place::of(at).unwrap();
+    Actor {
+        key_id: "one".to_owned(),
+        bindings: Arc::new(Bindings(vec![Binding { role, at }])),
+        source: Arc::from(""),
+    }
+}
+
+/// A request of the method at `path` that names something in this place.
+fn request(contract: &Contract, path: &str, field: &str, name: &str) -> Vec<u8> {
+    let mut parts: Vec<&str> = field.split('.').collect();
+    let last = parts.pop().unwrap();
+    let descriptor = contract.request_of(path).unwrap();
+    let mut outer = DynamicMessage::new(descriptor);
+    if field.is_empty() {
+        return outer.encode_to_vec();
+    }
+    match parts.as_slice() {
+        [] => outer.set_field_by_name(last, Value::String(name.to_owned())),
+        [part] => {
+            let inner = outer.get_field_by_name(part).unwrap().into_owned();
+            let Value::Message(mut inner) = inner else {
+                panic!("{path}: {part} is no message")
+            };
+            inner.set_field_by_name(last, Value::String(name.to_owned()));
+            outer.set_field_by_name(part, Value::Message(inner));
+        }
+        _ => panic!("{path}: {field} is too deep"),
+    }
+    outer.encode_to_vec()
+}
+
+#[test]
+fn every_method_of_the_contract_stands_in_the_table_and_no_other() {
+    let contract = Contract::load().unwrap();
+    let paths = contract.admin_methods();
+    for path in &paths {
+        assert!(
+            access::need(path).is_some(),
+            "{path} is allowed to nobody: give it a row"
+        );
+    }
+    assert_eq!(
+        paths.len(),
+        METHODS.len(),
+        "the table has rows for no method"
+    );
+}
+
+#[test]
+fn every_method_is_allowed_to_its_roles_in_their_own_place_and_to_nobody_else() {
+    let contract = Contract::load().unwrap();
+    let (mut cells, mut open) = (0, 0);
+    for path in contract.admin_methods() {
+        let Some(Need::In(permission, field)) = access::need(&path) else {
+            continue;
+        };
+        let own = request(
+            &contract,
+            &path,
+            field,
+            "organizations/acme/projects/web/keys/x",
+        );
+        let beside = request(&contract, &path, field, "organizations/acme/projects/other");
+        let foreign = request(&contract, &path, field, "organizations/evil/projects/web");
+        let nothing = request(&contract, &path, field, "");
+        for role in Role::ALL {
+            for at in ["", "organizations/acme", "organizations/acme/projects/web"] {
+                let actor = actor(*role, at);
+                let may = |message: &[u8]| allowed(&contract, &actor, &path, message).is_ok();
+                let holds = role.holds(permission);
+                let above = at.is_empty();
+                let named = !field.is_empty();
+                assert_eq!(may(&own), holds && (above || named), "{role:?} {at} {path}");
+                let there = above || named && at == "organizations/acme";
+                assert_eq!(may(&beside), holds && there, "{role:?} {at} {path}");
+                assert_eq!(may(&foreign), holds && above, "{role:?} {at} {path} abroad");
+                assert_eq!(
+                    may(&nothing),
+                    holds && above,
+                    "{role:?} {at} {path} nowhere"
+                );
+                cells += 4;
+                open += usize::from(may(&own));
+            }
+        }
+        let nobody = Actor {
+            key_id: "none".to_owned(),
+            bindings: Arc::default(),
+            source: Arc::from(""),
+        };
+        assert!(allowed(&contract, &nobody, &path, &own).is_err(), "{path}");
+    }
+    println!("{cells} cells, {open} open");
+    assert!(open > 100);
+}
+
+#[test]
+fn a_name_that_hides_another_place_opens_nothing() {
+    let contract = Contract::load().unwrap();
+    let path = "/sluice.admin.v1.KeyService/GetKey";
+    let owner = actor(Role::Owner, "organizations/acme");
+    for name in [
+        "organizations/acme/../evil/projects/web/keys/x",
+        "organizations/ACME/projects/web/keys/x",
+        " organizations/acme/projects/web/keys/x",
+        "projects/web/keys/x",
+        "organizations//acme",
+    ] {
+        let message = request(&contract, path, "name", name);
+        let may = allowed(&contract, &owner, path, &message).is_ok();
+        // The first is one of acme's by its place, and no name of anything by its form.
+        assert_eq!(may, name.starts_with("organizations/acme/"), "{name}");
+    }
+}

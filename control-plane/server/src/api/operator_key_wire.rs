@@ -1,0 +1,198 @@
+//! Operator keys between the wire and the store: what is wanted, what changes, what is shown.
+
+use domain::{
+    access::{Binding, Bindings, Place, Role},
+    key,
+    name::{OperatorKeyName, OrganizationName},
+    segment::{KeyId, Slug},
+    text,
+    violation::Violations,
+};
+use prost_types::Timestamp;
+use proto::admin;
+use store::operator_key::{New, Row};
+
+use crate::api::{
+    desk,
+    mask::{Field, Mask, Update},
+    moment,
+};
+
+/// The most bindings of one key.
+const BINDINGS_MAX: usize = 64; // Full: the key is refused; an operator who needs more is bound higher up.
+
+/// The path of the expiry.
+pub(crate) const EXPIRE_TIME: &str = "operator_key.expire_time";
+
+/// An operator key as it is wanted, checked.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    organization: Option<Slug>,
+    display_name: String,
+    /// What it may do.
+    pub(crate) bindings: Bindings,
+    /// When it stops working, milliseconds since 1970.
+    pub(crate) expires_ms: Option<u64>,
+}
+
+/// An update of one, checked as far as it can be without the key.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// Which.
+    pub(crate) name: OperatorKeyName,
+    display_name: Update<String>,
+    bindings: Update<Bindings>,
+    expires_ms: Update<Option<u64>>,
+}
+
+/// Reads a request for a new one.
+pub(crate) fn wanted(asked: admin::CreateOperatorKeyRequest) -> Result<Wanted, Violations> {
+    let given = desk::required(asked.operator_key, "operator_key")?;
+    let mut violations = Violations::new();
+    let parent = match asked.parent.as_str() {
+        "" => Ok(None),
+        text => OrganizationName::parse(text).map(|it| Some(it.organization)),
+    };
+    let organization = violations.take("parent", parent);
+    let (display_name, expires_ms) = plain(&given, &mut violations);
+    let keeper = organization.clone().flatten();
+    let bindings = bindings(&given.bindings, keeper.as_ref(), &mut violations);
+    match (organization, display_name, violations.is_empty()) {
+        (Some(organization), Some(display_name), true) => Ok(Wanted {
+            organization,
+            display_name,
+            bindings,
+            expires_ms,
+        }),
+        _ => Err(violations),
+    }
+}
+
+/// The key as it is shown.
+pub(crate) fn wire(row: Row) -> admin::OperatorKey {
+    let binding = |it: Binding| admin::RoleBinding {
+        role: it.role.word().to_owned(),
+        scope: it.at.to_string(),
+    };
+    admin::OperatorKey {
+        name: row.name.to_string(),
+        display_name: row.display_name,
+        bindings: row.bindings.0.into_iter().map(binding).collect(),
+        expire_time: row.expires_at.map(moment::to_wire),
+        create_time: Some(moment::to_wire(row.created_at)),
+        revoke_time: row.revoked_at.map(moment::to_wire),
+    }
+}
+
+fn plain(given: &admin::OperatorKey, violations: &mut Violations) -> (Option<String>, Option<u64>) {
+    let display_name = text::display_name(&given.display_name);
+    let display_name = violations.take("operator_key.display_name", display_name);
+    let expires = given
+        .expire_time
+        .as_ref()
+        .map(|it: &Timestamp| moment::millis(it));
+    let expires = expires.and_then(|read| violations.take(EXPIRE_TIME, read));
+    (display_name, expires)
+}
+
+fn bindings(
+    given: &[admin::RoleBinding],
+    keeper: Option<&Slug>,
+    violations: &mut Violations,
+) -> Bindings {
+    const FIELD: &str = "operator_key.bindings";
+    if given.len() > BINDINGS_MAX {
+        violations.add(FIELD, format!("must hold at most {BINDINGS_MAX}"));
+        return Bindings::default();
+    }
+    let home = keeper.map(|organization| {
+        let organization = organization.clone();
+        Place::Organization(OrganizationName { organization })
+    });
+    let mut read = Vec::with_capacity(given.len());
+    for (at, binding) in given.iter().enumerate() {
+        let role = Role::parse(&binding.role).ok_or_else(|| {
+            let words: Vec<&str> = Role::ALL.iter().map(|it| it.word()).collect();
+            format!("must be one of {}", words.join(", "))
+        });
+        let role = violations.take(&format!("{FIELD}[{at}].role"), role);
+        let field = format!("{FIELD}[{at}].scope");
+        // A place is written as it prints, so that nothing below it passes for it.
+        let place = Place::of(&binding.scope).ok();
+        let place = place.filter(|it| it.to_string() == binding.scope);
+        let place = violations.take(&field, place.ok_or(domain::access::InvalidPlace));
+        let (Some(role), Some(place)) = (role, place) else {
+            continue;
+        };
+        if home.as_ref().is_some_and(|home| !home.covers(&place)) {
+            violations.add(field, "must be in the organization that keeps the key");
+            continue;
+        }
+        read.push(Binding { role, at: place });
+    }
+    Bindings(read)
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// The row to make, for the key that was minted.
+    pub(crate) fn into_new(self, operator_key: KeyId, secret_sha256: [u8; 32]) -> New {
+        New {
+            name: OperatorKeyName {
+                organization: self.organization,
+                operator_key,
+            },
+            display_name: self.display_name,
+            bindings: self.bindings,
+            expires_at: self.expires_ms.and_then(|at| moment::from_millis(at).ok()),
+            secret_sha256,
+        }
+    }
+}
+
+// === impl Change ===
+
+impl Change {
+    /// Reads a request for an update.
+    pub(crate) fn read(asked: admin::UpdateOperatorKeyRequest) -> Result<Self, Violations> {
+        let given = desk::required(asked.operator_key, "operator_key")?;
+        let fields = [
+            Field::changes("display_name", !given.display_name.is_empty()),
+            Field::changes("bindings", !given.bindings.is_empty()),
+            Field::changes("expire_time", given.expire_time.is_some()),
+            Field::output("revoke_time"),
+        ];
+        let mut violations = Violations::new();
+        let mask = Mask::read(asked.update_mask, &fields, &mut violations);
+        let name = violations.take("operator_key.name", OperatorKeyName::parse(&given.name));
+        let (display_name, expires_ms) = plain(&given, &mut violations);
+        let keeper = name.as_ref().and_then(|it| it.organization.as_ref());
+        let bindings = bindings(&given.bindings, keeper, &mut violations);
+        let (Some(mask), Some(name), Some(display_name), true) =
+            (mask, name, display_name, violations.is_empty())
+        else {
+            return Err(violations);
+        };
+        Ok(Self {
+            name,
+            display_name: mask.pick("display_name", display_name),
+            bindings: mask.pick("bindings", bindings),
+            expires_ms: mask.pick("expire_time", expires_ms),
+        })
+    }
+
+    /// Makes the change at `now_ms`.
+    pub(crate) fn apply(self, row: &mut Row, now_ms: u64) -> Result<(), Violations> {
+        row.display_name = self.display_name.or(std::mem::take(&mut row.display_name));
+        row.bindings = self.bindings.or(std::mem::take(&mut row.bindings));
+        let Update::Set(expires_ms) = self.expires_ms else {
+            return Ok(());
+        };
+        if let Some(at_ms) = expires_ms {
+            desk::named(EXPIRE_TIME, key::expire(at_ms, now_ms))?;
+        }
+        row.expires_at = expires_ms.and_then(|at| moment::from_millis(at).ok());
+        Ok(())
+    }
+}

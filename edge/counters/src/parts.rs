@@ -1,0 +1,157 @@
+//! What the counters and their upkeep share, and what is known of a call until it is answered.
+//!
+//! Knows which keeper granted each request, and so where its settlement belongs. Decides nothing.
+
+use std::{
+    mem,
+    sync::{Arc, atomic::AtomicUsize},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    escrow::{Escrow, PurseId},
+    flights::Flights,
+    link::{Clear, Link},
+    live::{By, Live},
+    local::{Local, expired},
+    queue::Queue,
+    redis::Failure,
+    reservation::{Ahead, Line, Reply, Request, Reserved, Settlement, Term, Wanted},
+};
+
+/// What [`crate::Counters`] and their upkeep share.
+pub(crate) struct Parts {
+    /// Redis and what is on its way there; `None` where this process is all there is.
+    pub(crate) remote: Option<Remote>,
+    pub(crate) local: Local,
+    pub(crate) live: Live,
+    /// What is under way, in all threads of this process.
+    pub(crate) flights: Arc<Flights>,
+    /// How many [`crate::Counters`] there are, and a bell for when the last is gone.
+    pub(crate) handles: AtomicUsize,
+    pub(crate) gone: Notify,
+    pub(crate) lease_ms: u64,
+}
+
+pub(crate) struct Remote {
+    pub(crate) link: Link,
+    pub(crate) queue: Queue,
+    pub(crate) escrow: Escrow,
+    pub(crate) timeout: Duration,
+}
+
+/// A request that Redis was asked about and that is not answered yet. Dropped like that, because the client
+/// left or this edge's share said no, it gives back what Redis may hold.
+pub(crate) struct Asked<'a> {
+    pub(crate) remote: &'a Remote,
+    pub(crate) request: Request,
+    pub(crate) lines: Vec<Line>,
+    /// Whose loan may be asked for with it, if any.
+    pub(crate) purse: PurseId,
+    pub(crate) borrows: bool,
+    /// Boxed, because few borrow, and every request carries the place for it.
+    pub(crate) ahead: Option<Box<Ahead>>,
+    pub(crate) sent: Instant,
+}
+
+// === impl Parts ===
+
+impl Parts {
+    /// How a reservation is held, by the keeper's own clock.
+    pub(crate) const fn term(&self) -> Term {
+        Term {
+            lease_ms: self.lease_ms,
+            now_ms: None,
+        }
+    }
+
+    /// Keeps what is granted, to settle it. A soft limit that had no room is not counted, and so not settled.
+    pub(crate) fn keep(
+        &self,
+        request: &Request,
+        reserved: &Reserved,
+        mut lines: Vec<Line>,
+        by: By,
+    ) {
+        if let Reserved::Granted { over, .. } = reserved {
+            for place in over.iter().rev() {
+                if *place < lines.len() {
+                    lines.remove(*place);
+                }
+            }
+            self.live.keep(request, lines, by);
+        }
+    }
+}
+
+/// Counts what became of a call; `None` when there was no good answer.
+pub(crate) fn heard(
+    remote: &Remote,
+    clear: &Clear,
+    answer: Result<Reply<Reserved>, Failure>,
+) -> Option<Reserved> {
+    match answer {
+        Ok(reply) => {
+            remote.link.answered();
+            expired(reply.expired);
+            Some(reply.value)
+        }
+        Err(failure) => {
+            remote.link.failed(clear, &failure);
+            None
+        }
+    }
+}
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    /// It is answered, or nothing has come of it, and whoever asked settles it.
+    pub(crate) fn answered(mut self, answer: Option<&Reserved>) -> Vec<Line> {
+        let lines = mem::take(&mut self.lines);
+        self.tell_purse(&lines, answer);
+        lines
+    }
+
+    fn tell_purse(&self, lines: &[Line], answer: Option<&Reserved>) {
+        let ahead = self.ahead.as_deref();
+        let escrow = &self.remote.escrow;
+        if !self.borrows {
+            return;
+        }
+        let wanted = Wanted {
+            ahead,
+            ..Wanted::now(lines)
+        };
+        if let Some(loan_before) = escrow.asked(self.purse, wanted, answer, self.sent) {
+            self.remote.queue.push(loan_before);
+        }
+        if ahead.is_some() {
+            // Whoever keeps this up has a loan to look after.
+            self.remote.link.bell.notify_one();
+        }
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let mut lines = mem::take(&mut self.lines);
+        if lines.is_empty() {
+            return;
+        }
+        self.tell_purse(&lines, None);
+        for line in &mut lines {
+            line.amount = 0;
+        }
+        // Remembered even when nothing is held, in case this overtakes what was asked.
+        let settlement = Settlement {
+            request: self.request,
+            lines,
+            charge_if_absent: true,
+        };
+        self.remote.queue.push(settlement);
+        self.remote.link.bell.notify_one();
+    }
+}

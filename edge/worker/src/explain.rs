@@ -1,0 +1,177 @@
+//! Says which limits concern a request and how much of each is left, to an operator who asks by way of the control plane.
+//!
+//! Goes the way that a request goes: `route` says who may serve, `admit` which limits there are, and the script by which
+//! room is reserved what is left. Takes nothing of them, and knows no key's text. One question is answered at a time.
+
+use std::{cell::Cell, convert::Infallible, future::pending};
+
+use counters::Mode;
+use lifecycle::clock::Clock;
+use policy::{
+    applying::{Applied, Count, Measure},
+    id::OrganizationId,
+    limit::Allowance,
+    rules::Rules,
+};
+use proto::sync::{Explain, ExplainProblem, Explained, ExplainedLimit};
+use tokio::sync::mpsc;
+
+use crate::{
+    admit::{self, Admit, room},
+    feed::question::Question,
+    in_force::{InForce, Standing},
+    route,
+};
+
+/// The most limits that an answer names.
+// Full: the others are not named, and the answer says that there are more.
+const LIMITS_MAX: usize = 100;
+
+/// Explains limits.
+pub struct Explainer {
+    in_force: InForce,
+    admit: Admit,
+    clock: Clock,
+    questions: Cell<Option<mpsc::Receiver<Question>>>,
+}
+
+/// The limits of one question, before anybody has looked what is left.
+struct Found {
+    organization: OrganizationId,
+    revision: u64,
+    now_ms: u64,
+    limits: Vec<Applied>,
+    /// Of each, the provider that would serve, where it asks.
+    providers: Vec<String>,
+    more: bool,
+}
+
+// === impl Explainer ===
+
+impl Explainer {
+    /// Answers what comes in `questions`; nothing where this core gets none.
+    pub const fn new(
+        in_force: InForce,
+        admit: Admit,
+        clock: Clock,
+        questions: Option<mpsc::Receiver<Question>>,
+    ) -> Self {
+        Self {
+            in_force,
+            admit,
+            clock,
+            questions: Cell::new(questions),
+        }
+    }
+
+    /// Answers. Never ends.
+    pub async fn run(&self) -> Infallible {
+        if let Some(mut questions) = self.questions.take() {
+            while let Some(question) = questions.recv().await {
+                let explained = self.explain(question.asked()).await;
+                question.answer(explained);
+            }
+        }
+        pending().await
+    }
+
+    /// The answer to one question.
+    pub async fn explain(&self, asked: &Explain) -> Explained {
+        let found = self.found(&self.in_force.rules(), asked);
+        let found = match found {
+            Ok(found) => found,
+            Err(problem) => {
+                return Explained {
+                    problem: problem.into(),
+                    ..Explained::default()
+                };
+            }
+        };
+        let (levels, mode) = self.admit.look(found.organization, &found.limits).await;
+        let each = found.limits.iter().zip(found.providers).zip(levels);
+        Explained {
+            revision: found.revision,
+            limits: each
+                .map(|((applied, provider), level)| told(applied, provider, level, found.now_ms))
+                .collect(),
+            more: found.more,
+            local_share: mode == Mode::Local,
+            ..Explained::default()
+        }
+    }
+
+    fn found(&self, rules: &Rules, asked: &Explain) -> Result<Found, ExplainProblem> {
+        let key = match self.in_force.standing(&asked.key_id) {
+            Some(Standing::Active(key)) => key,
+            Some(Standing::Revoked) => return Err(ExplainProblem::Revoked),
+            None => return Err(ExplainProblem::Key),
+        };
+        let organization = key.organization;
+        let model = rules.model(organization, &asked.model);
+        let model = model.ok_or(ExplainProblem::Model)?;
+        if !key.takes_model(model) {
+            return Err(ExplainProblem::Forbidden);
+        }
+        let (_, mut targets) = route::targets(rules, model).map_err(|_| ExplainProblem::Model)?;
+        route::hold_to(&key, &mut targets).map_err(|_| ExplainProblem::Forbidden)?;
+        let now_ms = self.clock.now_ms();
+        let whose = (&*key, model.id, asked.end_user.as_str());
+        let providers = targets.iter().map(|target| target.provider().id);
+        let limits = admit::limits_named(rules, whose, providers, now_ms);
+        let name = |id| {
+            let mut targets = targets.iter().map(route::Candidate::provider);
+            targets
+                .find(|provider| provider.id == id)
+                .map(|provider| provider.name.clone())
+        };
+        let mut found = Found {
+            organization,
+            revision: rules.revision().0,
+            now_ms,
+            limits: Vec::new(),
+            providers: Vec::new(),
+            more: false,
+        };
+        for (provider, applied) in limits.each() {
+            if found.limits.len() == LIMITS_MAX {
+                found.more = true;
+                break;
+            }
+            found.limits.push(applied.clone());
+            let provider = provider.and_then(name);
+            found.providers.push(provider.unwrap_or_default());
+        }
+        Ok(found)
+    }
+}
+
+/// One limit, of which so much is left. Of what is counted at once nobody has looked how much.
+fn told(
+    applied: &Applied,
+    provider: String,
+    remaining: Option<i64>,
+    now_ms: u64,
+) -> ExplainedLimit {
+    let limit = &applied.limit;
+    let (window_ms, burst) = match applied.count {
+        Count::Level(Measure::Rate(rate)) => (rate.window_ms(), rate.burst()),
+        Count::Level(Measure::Quota { .. }) | Count::Slots(_) => (0, 0),
+    };
+    let period = match &limit.allowance {
+        Allowance::Rate(_) | Allowance::AtOnce(_) => 0,
+        Allowance::Quota(quota) => quota.period() as u32,
+    };
+    let state = |level| room::State::of(applied, level, now_ms);
+    ExplainedLimit {
+        name: limit.name.clone(),
+        provider,
+        unit: limit.unit as u32,
+        mode: limit.terms.mode as u32,
+        amount: applied.count.amount(),
+        window_ms,
+        burst,
+        period,
+        remaining,
+        reset_ms: remaining.and_then(|level| state(level).reset_ms),
+    }
+}

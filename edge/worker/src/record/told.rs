@@ -1,0 +1,54 @@
+//! What an account is told while it is open: what is known at its beginning, and what has passed.
+//!
+//! Plain facts; what they are charged is decided where the account is kept.
+
+use std::sync::Arc;
+
+use dialect::Tokens;
+use policy::{
+    id::{ModelId, VersionId},
+    price_book::PriceBook,
+    revision::Revision,
+};
+
+use crate::{identify::Caller, request::tags::Tags};
+
+/// What has been seen of an answer's usage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// What the provider said.
+    pub tokens: Option<Tokens>,
+    /// Output tokens by our own count.
+    pub output_tokens: u64,
+}
+
+/// What is known of a request when its account is opened.
+pub struct Opening<'a> {
+    /// Whose.
+    pub caller: &'a Caller,
+    /// The public model; zeroes where there is none.
+    pub model: ModelId,
+    /// Its version.
+    pub version: VersionId,
+    /// The path, or its class.
+    pub endpoint: &'static str,
+    /// Whether it is a stream.
+    pub streamed: bool,
+    /// The configuration that it saw.
+    pub revision: Revision,
+    /// The organization's own prices, if it has any.
+    pub book: Option<Arc<PriceBook>>,
+    /// What its client said of it.
+    pub tags: Option<Box<Tags>>,
+}
+
+/// How much has passed of what is passed through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes of the request.
+    pub request_bytes: u64,
+    /// Bytes of the answer.
+    pub answer_bytes: u64,
+    /// Input tokens by our own count, if the guess of before can be mended.
+    pub input_tokens: Option<u64>,
+}

@@ -3,6 +3,7 @@
 //! Knows the reply and its table; that edges are asked, and what they say, is the control plane's.
 
 use clap::Args;
+use policy::money;
 use prost_reflect::{DynamicMessage, Value};
 use proto::admin::ExplainLimitsRequest;
 
@@ -116,6 +117,7 @@ fn table(reply: &DynamicMessage) -> String {
 /// how much is left.
 fn cell(limit: &DynamicMessage, field: &str) -> String {
     let text = wording::field(limit, field);
+    let in_money = wording::field(limit, "unit") == "micro-dollars";
     let is_left_told = || !wording::field(limit, "remaining").is_empty();
     match field {
         "limit" | "provider" => text.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -123,8 +125,22 @@ fn cell(limit: &DynamicMessage, field: &str) -> String {
         "window" if text == "unspecified" => String::new(),
         "remaining" if text.is_empty() => "untold".to_owned(),
         "reset" if text.is_empty() && is_left_told() => "never".to_owned(),
+        "unit" if in_money => "money".to_owned(),
+        "amount" | "burst" | "remaining" if in_money => dollars(&text),
         _ => text,
     }
+}
+
+/// Millionths of a dollar in dollars; what is no number stays.
+fn dollars(micro: &str) -> String {
+    let nano = micro
+        .parse::<u64>()
+        .ok()
+        .and_then(|it| it.checked_mul(1_000));
+    nano.map_or_else(
+        || micro.to_owned(),
+        |nano| format!("${}", money::dollars(nano)),
+    )
 }
 
 fn messages(of: &DynamicMessage, field: &str) -> Vec<DynamicMessage> {

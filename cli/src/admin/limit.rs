@@ -1,6 +1,7 @@
 //! What can be said of a limit.
 
 use clap::{Args, Subcommand, ValueEnum};
+use policy::money;
 use proto::admin::{
     Limit, LimitMember, LimitMode, LimitOnStoreLoss, LimitOverride, LimitUnit, LimitWindow,
 };
@@ -43,8 +44,11 @@ pub struct Override {
     #[arg(long, value_name = "TEXT")]
     end_user: Option<String>,
     /// How much each window adds then or each period holds, or how many requests may be under way at once
-    #[arg(long, value_name = "COUNT", required_unless_present = "remove")]
+    #[arg(long, value_name = "COUNT", required_unless_present_any = ["remove", "dollars"])]
     amount: Option<i64>,
+    /// The amount of a limit on money, such as 250.50
+    #[arg(long, value_name = "DOLLARS", value_parser = micro_dollars, conflicts_with = "amount")]
+    dollars: Option<i64>,
     /// How much may be used at once from rest; a tenth of the amount unless given
     #[arg(
         long,
@@ -57,7 +61,7 @@ pub struct Override {
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     until: Option<Moment>,
     /// Take it away
-    #[arg(long, conflicts_with_all = ["amount", "burst", "until"])]
+    #[arg(long, conflicts_with_all = ["amount", "dollars", "burst", "until"])]
     remove: bool,
     #[command(flatten)]
     write: Write,
@@ -96,8 +100,11 @@ pub struct New {
     #[arg(long)]
     unit: Unit,
     /// How much each window adds or each period holds, or how many requests may be under way at once
-    #[arg(long, value_name = "COUNT")]
-    amount: i64,
+    #[arg(long, value_name = "COUNT", required_unless_present = "dollars")]
+    amount: Option<i64>,
+    /// The amount of a limit on money, such as 250.50
+    #[arg(long, value_name = "DOLLARS", value_parser = micro_dollars, conflicts_with = "amount")]
+    dollars: Option<i64>,
     /// The window; from a day on a quota, which starts again in the organization's time zone. What counts concurrent requests
     /// has none
     #[arg(long, required_if_eq_any(WINDOWED))]
@@ -123,6 +130,9 @@ pub struct Edit {
     /// How much each window adds or each period holds, or how many requests may be under way at once
     #[arg(long, value_name = "COUNT")]
     amount: Option<i64>,
+    /// The amount of a limit on money, such as 250.50
+    #[arg(long, value_name = "DOLLARS", value_parser = micro_dollars, conflicts_with = "amount")]
+    dollars: Option<i64>,
     /// The window
     #[arg(long)]
     window: Option<Window>,
@@ -145,10 +155,16 @@ enum Unit {
     OutputTokens,
     /// Requests that are under way at once
     ConcurrentRequests,
+    /// What requests cost; give `--dollars`
+    Money,
 }
 
+/// Nano-dollars in a millionth of a dollar.
+const NANO_A_MICRO: u64 = 1_000;
+
 /// What needs a window.
-const WINDOWED: [(&str, &str); 4] = [
+const WINDOWED: [(&str, &str); 5] = [
+    ("unit", "money"),
     ("unit", "requests"),
     ("unit", "tokens"),
     ("unit", "input-tokens"),
@@ -195,6 +211,15 @@ enum Window {
     Lifetime,
 }
 
+/// Millionths of a dollar, of an amount in dollars.
+fn micro_dollars(text: &str) -> Result<i64, &'static str> {
+    let nano = money::nano(text).filter(|nano| *nano > 0 && nano % NANO_A_MICRO == 0);
+    let micro = nano.and_then(|nano| i64::try_from(nano / NANO_A_MICRO).ok());
+    micro.ok_or(
+        "must be an amount in dollars such as 250.50, with at most six digits behind the point",
+    )
+}
+
 impl Wanted for New {
     type Resource = Limit;
 
@@ -205,7 +230,14 @@ impl Wanted for New {
             Unit::InputTokens => LimitUnit::InputTokens,
             Unit::OutputTokens => LimitUnit::OutputTokens,
             Unit::ConcurrentRequests => LimitUnit::ConcurrentRequests,
+            Unit::Money => LimitUnit::MicroDollars,
         };
+        let is_money = unit == LimitUnit::MicroDollars;
+        if is_money != self.dollars.is_some() {
+            return Err(Failure::usage(
+                "a limit on money takes --dollars, and every other one takes --amount",
+            ));
+        }
         let named = |collection: Collections, name: Option<String>| match name {
             Some(name) => session.place.name(collection, &name),
             None => Ok(String::new()),
@@ -217,7 +249,7 @@ impl Wanted for New {
             each: self.each.into_iter().map(Member::wire).collect(),
             scope: session.place.scope(&self.scope)?,
             unit: unit.into(),
-            amount: self.amount,
+            amount: self.dollars.or(self.amount).unwrap_or_default(),
             window: self.window.map(Window::wire).unwrap_or_default(),
             burst: self.burst,
             mode: self.held.mode.map(Mode::wire).unwrap_or_default(),
@@ -236,7 +268,7 @@ impl Change for Edit {
         let limit = Limit {
             name: it.name,
             etag: it.etag,
-            amount: mask.take("amount", self.amount),
+            amount: mask.take("amount", self.dollars.or(self.amount)),
             window: mask.take("window", self.window.map(Window::wire)),
             burst: mask.take("burst", self.burst),
             mode: mask.take("mode", self.held.mode.map(Mode::wire)),
@@ -279,7 +311,7 @@ async fn set_override(other: Override, session: &mut Session) -> Result<(), Fail
         let it = LimitOverride {
             key,
             end_user,
-            amount: other.amount.unwrap_or_default(),
+            amount: other.dollars.or(other.amount).unwrap_or_default(),
             burst: other.burst,
             expire_time: other.until.map(|at| at.future(session.now)),
         };

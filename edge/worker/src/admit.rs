@@ -8,13 +8,18 @@ pub mod words;
 pub mod hold;
 pub mod attempts;
 
+use std::{rc::Rc, sync::Arc};
+
 use counters::Counters;
-use dialect::request::Endpoint;
+use dialect::{Tokens, request::Endpoint};
 use policy::{
     applying::{Applied, Asking},
+    cost::Cost,
     id::{ModelId, OrganizationId, ProviderId},
     key::Key,
     limit::Unit,
+    price_book::PriceBook,
+    provider::Provider,
     rules::Rules,
 };
 use serde::Deserialize;
@@ -22,6 +27,7 @@ use serde::Deserialize;
 use crate::{
     request::{Arrival, Request},
     route::Plan,
+    tariff::{self, Tariffs},
 };
 
 use self::{
@@ -43,6 +49,7 @@ pub struct Config {
 pub struct Admit {
     counters: Counters,
     config: Config,
+    tariffs: Rc<Tariffs>,
 }
 
 /// The limits that concern one request.
@@ -72,9 +79,13 @@ impl Default for Config {
 // === impl Admit ===
 
 impl Admit {
-    /// Reserves in `counters`.
-    pub const fn new(counters: Counters, config: Config) -> Self {
-        Self { counters, config }
+    /// Reserves in `counters`; asks `tariffs` what a request will cost.
+    pub const fn new(counters: Counters, config: Config, tariffs: Rc<Tariffs>) -> Self {
+        Self {
+            counters,
+            config,
+            tariffs,
+        }
     }
 
     /// Reserves what the request will probably use, in every limit that counts it, or in none. What depends on who
@@ -86,7 +97,12 @@ impl Admit {
         arrival: &Arrival,
         request: &Request,
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
-        let guess = self.guess(request);
+        let mut guess = self.guess(request);
+        if limits.count_money() {
+            let candidates = plan.candidates().iter();
+            let targets = candidates.map(|it| (it.provider(), &*it.target().provider_model));
+            guess = self.priced(guess, targets, plan.price_book(), arrival.at_ms);
+        }
         let key = plan.grant().caller().key();
         self.reserve(limits, key, arrival, guess)
     }
@@ -175,6 +191,28 @@ impl Admit {
         Guess {
             input: request.input_tokens_estimate(),
             output: self.output_tokens(request),
+            micro_dollars: None,
+        }
+    }
+
+    /// The guess with what it costs at the dearest of these targets, as uncached input and at the usual tier.
+    pub fn priced<'a>(
+        &self,
+        guess: Guess,
+        targets: impl IntoIterator<Item = (&'a Arc<Provider>, &'a str)>,
+        book: Option<&Arc<PriceBook>>,
+        at_ms: u64,
+    ) -> Guess {
+        let tokens = Tokens {
+            input: guess.input,
+            output: guess.output,
+            ..Tokens::default()
+        };
+        let nano = tariff::dearest(&self.tariffs, targets, book, (&tokens, at_ms));
+        let cost = nano.map_or(Cost::Unknown, Cost::Known);
+        Guess {
+            micro_dollars: hold::micro_dollars(cost),
+            ..guess
         }
     }
 
@@ -274,6 +312,12 @@ fn limits_of(
 // === impl Limits ===
 
 impl Limits {
+    /// Whether one of them counts money, so that a price is to be looked up.
+    pub fn count_money(&self) -> bool {
+        self.each()
+            .any(|(_, applied)| applied.limit.unit == Unit::MicroDollars)
+    }
+
     /// All of them; those that ask who serves with each provider that may.
     pub fn each(&self) -> impl Iterator<Item = (Option<ProviderId>, &Applied)> {
         let whoever = self.all.iter().map(|applied| (None, applied));

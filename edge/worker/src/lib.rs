@@ -16,6 +16,7 @@ pub mod authorize;
 pub mod route;
 pub mod elsewhere;
 pub mod transform;
+pub mod tariff;
 pub mod admit;
 pub mod explain;
 pub mod record;

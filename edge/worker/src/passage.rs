@@ -149,7 +149,13 @@ impl Passage<'_> {
         let revision = rules.revision();
         let book = rules.price_book(caller.key().organization).cloned();
         drop(rules);
-        let guess = self.guess(&passing);
+        let mut guess = self.guess(&passing);
+        if limits.count_money() {
+            let targets = way.hops.iter().map(|hop| (&hop.provider, &*hop.model));
+            guess = self
+                .admit
+                .priced(guess, targets, book.as_ref(), arrival.at_ms);
+        }
         authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
@@ -233,7 +239,11 @@ impl Passage<'_> {
         } else {
             0
         };
-        Guess { input, output }
+        Guess {
+            input,
+            output,
+            micro_dollars: None,
+        }
     }
 
     async fn answer(

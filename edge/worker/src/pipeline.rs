@@ -48,6 +48,7 @@ use crate::{
         endpoint::{Asked, Endpoint, Listed, Server},
     },
     route::{self, Plan},
+    tariff::Tariffs,
     transform::{self, Transformer},
 };
 
@@ -151,14 +152,15 @@ impl Pipeline {
         };
         let cuts = Cuts::new(of.in_force.clone());
         let elsewhere = Elsewhere::default();
-        let admit = Admit::new(of.counters, of.guesses);
+        let tariffs = Rc::<Tariffs>::default();
+        let admit = Admit::new(of.counters, of.guesses, Rc::clone(&tariffs));
         let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
         Self {
             explainer: Explainer::new(in_force, admit.clone(), clock, of.questions),
             identify: Identify::new(of.in_force.clone(), of.clock.clone()),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
-            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts)),
+            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), tariffs),
             cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,

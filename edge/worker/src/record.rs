@@ -15,7 +15,6 @@
 
 pub mod measures;
 mod outcome;
-pub mod tariff;
 mod attempt;
 mod told;
 mod finished;
@@ -38,17 +37,15 @@ use crate::{
     cuts::{Cuts, Heard},
     request::{Arrival, Request, endpoint},
     route::Plan,
+    tariff::{Billed, Tariff, Tariffs},
 };
 
+use self::measures::Measures;
 pub use self::{
     attempt::{Attempt, Missed},
     finished::Record,
     outcome::{Outcome, UsageSource},
     told::{Carried, Opening, Tally},
-};
-use self::{
-    measures::Measures,
-    tariff::{Billed, Tariff, Tariffs},
 };
 
 /// How many records may wait to be reported.
@@ -89,8 +86,9 @@ struct Open {
     place: Option<mpsc::OwnedPermit<Record>>,
     arrival: Arrival,
     input_tokens: u64,
-    /// What limits were charged before the end.
+    /// What limits were charged before the end, in tokens and in nano-dollars.
     charged: Tokens,
+    charged_nano: u64,
     /// What is known of the attempt that is under way, if one is.
     current: Option<Tally>,
     /// Whom the attempt before reached.
@@ -108,14 +106,20 @@ struct Open {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us, and `cuts` which is to be.
-    pub fn new(queue: mpsc::Sender<Record>, drain: Drain, cuts: Rc<Cuts>) -> Self {
+    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us, `cuts` which is to be, and `tariffs`
+    /// what it costs.
+    pub fn new(
+        queue: mpsc::Sender<Record>,
+        drain: Drain,
+        cuts: Rc<Cuts>,
+        tariffs: Rc<Tariffs>,
+    ) -> Self {
         Self {
             queue,
             drain,
             cuts,
             measures: Rc::new(Measures::register()),
-            tariffs: Rc::new(Tariffs::default()),
+            tariffs,
         }
     }
 
@@ -181,6 +185,7 @@ impl Recorder {
             arrival,
             input_tokens,
             charged: Tokens::default(),
+            charged_nano: 0,
             current: None,
             before: (None, String::new()),
             book: opening.book,
@@ -248,14 +253,23 @@ impl Entry {
     pub fn charge(&mut self, used: Tokens, mut next: Hold) {
         if let Some(open) = &mut self.open {
             let tokens = open.believed(used);
+            let cost = open.cost_of(&tokens);
             open.charged = open.charged.plus(&tokens);
+            open.charged_nano += cost.nano().unwrap_or(0);
             if let Some(mut hold) = open.hold_there.take() {
                 next.take_seats_of(&mut hold);
-                hold.settle(&tokens);
+                hold.settle(&tokens, cost);
             }
             next.take_seats_of(&mut open.hold);
-            mem::replace(&mut open.hold, next).settle(&tokens);
+            mem::replace(&mut open.hold, next).settle(&tokens, cost);
         }
+    }
+
+    /// What these tokens alone cost of the provider that was reached.
+    pub fn cost_of(&self, used: &Tokens) -> Cost {
+        self.open
+            .as_deref()
+            .map_or(Cost::Unknown, |open| open.cost_of(used))
     }
 
     /// What it costs if the attempt that is under way is the last one and has used this.
@@ -354,7 +368,7 @@ impl Open {
         };
         // Of one that was not sent, all is given back.
         if let (Some(hold), true) = (self.hold_there.take(), missed.sent) {
-            hold.settle(&tokens);
+            hold.settle(&tokens, self.cost_of(&tokens));
         }
         let tariff = self.tariff.take();
         if let Some(billed) = tariff.and_then(|it| it.bill(&tokens, self.record.at_ms)) {
@@ -389,9 +403,12 @@ impl Open {
         self.recorder.measures.cost(self.record.cost);
         let rest = tokens.less(&self.charged);
         if let Some(hold) = self.hold_there.take() {
-            hold.settle(&rest.less(&self.spent));
+            let served = self.record.served.as_ref().map(|it| &it.charge);
+            let cost = cost::cost(served).less(self.charged_nano);
+            hold.settle(&rest.less(&self.spent), cost);
         }
-        self.hold.settle(&rest);
+        self.hold
+            .settle(&rest, self.record.cost.less(self.charged_nano));
         self.record.outcome = outcome;
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;
@@ -428,6 +445,15 @@ impl Open {
     fn bill(&mut self, tokens: &Tokens) {
         let tariff = self.tariff.take();
         self.record.served = tariff.and_then(|it| it.bill(tokens, self.record.at_ms));
+    }
+
+    /// What these tokens cost of the provider that was reached.
+    fn cost_of(&self, tokens: &Tokens) -> Cost {
+        let billed = self
+            .tariff
+            .as_ref()
+            .and_then(|it| it.bill(tokens, self.record.at_ms));
+        cost::cost(billed.as_ref().map(|it| &it.charge))
     }
 
     /// What all attempts that were billed cost, and this one that served.

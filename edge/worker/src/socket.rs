@@ -213,7 +213,8 @@ where
         }
         let told = seen.borrow_mut().account.told();
         if let Some(tokens) = told {
-            match ask.more(tokens).await {
+            let cost = seen.borrow().account.cost_of(&tokens);
+            match ask.more(tokens, cost).await {
                 Ok(hold) => seen.borrow_mut().account.charge(tokens, hold),
                 Err(_) => used_up = true,
             }

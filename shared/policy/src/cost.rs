@@ -126,6 +126,15 @@ impl Charge {
 // === impl Cost ===
 
 impl Cost {
+    /// The same without what was charged before.
+    #[must_use]
+    pub const fn less(self, nano: u64) -> Self {
+        match self {
+            Self::Known(all) => Self::Known(all.saturating_sub(nano)),
+            Self::Unknown => Self::Unknown,
+        }
+    }
+
     /// The nano-dollars, if they are known.
     pub const fn nano(self) -> Option<u64> {
         match self {

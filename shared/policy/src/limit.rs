@@ -150,6 +150,8 @@ pub enum Unit {
     OutputTokens = 4,
     /// Requests that are under way at once.
     ConcurrentRequests = 5,
+    /// Millionths of a dollar.
+    MicroDollars = 6,
 }
 
 /// The numbers of a limit.
@@ -350,12 +352,13 @@ impl Members {
 
 impl Unit {
     /// Every unit, once.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Requests,
         Self::Tokens,
         Self::InputTokens,
         Self::OutputTokens,
         Self::ConcurrentRequests,
+        Self::MicroDollars,
     ];
 
     /// The unit with this number on the wire.
@@ -371,6 +374,7 @@ impl Unit {
             Self::InputTokens => "input tokens",
             Self::OutputTokens => "output tokens",
             Self::ConcurrentRequests => "concurrent requests",
+            Self::MicroDollars => "money",
         }
     }
 }

@@ -220,6 +220,7 @@ fn unit(number: i32) -> Result<Unit, &'static str> {
         Ok(LimitUnit::InputTokens) => Ok(Unit::InputTokens),
         Ok(LimitUnit::OutputTokens) => Ok(Unit::OutputTokens),
         Ok(LimitUnit::ConcurrentRequests) => Ok(Unit::ConcurrentRequests),
+        Ok(LimitUnit::MicroDollars) => Ok(Unit::MicroDollars),
         Ok(LimitUnit::Unspecified) => Err("is required"),
         Err(_) => Err("is not known"),
     }
@@ -232,6 +233,7 @@ const fn unit_shown(unit: Unit) -> LimitUnit {
         Unit::InputTokens => LimitUnit::InputTokens,
         Unit::OutputTokens => LimitUnit::OutputTokens,
         Unit::ConcurrentRequests => LimitUnit::ConcurrentRequests,
+        Unit::MicroDollars => LimitUnit::MicroDollars,
     }
 }
 

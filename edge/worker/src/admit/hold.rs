@@ -9,8 +9,9 @@ use counters::{Counters, Demand, Reserved, Seats};
 use dialect::Tokens;
 use policy::{
     applying::Applied,
+    cost::Cost,
     id::{CounterId, LimitId},
-    limit::{Limit, UNITS_MAX, Unit},
+    limit::{Limit, Mode, UNITS_MAX, Unit},
 };
 
 use crate::admit::{
@@ -25,6 +26,8 @@ pub struct Guess {
     pub input: u64,
     /// Output tokens.
     pub output: u64,
+    /// Millionths of a dollar; `None` where some target has no price, and where nobody asked.
+    pub micro_dollars: Option<u64>,
 }
 
 /// A reservation that somebody must settle.
@@ -61,12 +64,17 @@ pub enum Why {
     UsedUp,
     /// The shared counts cannot be asked.
     Unknown,
+    /// It counts money, and nobody knows what the request costs.
+    Unpriced,
 }
 
 const OVER: &str = "sluice_limits_over_total";
 
 /// When to ask again where nobody can tell, in milliseconds: the counts are looked for about every second.
 const UNKNOWN_RETRY_MS: u64 = 1_000;
+
+/// Nano-dollars in a millionth of a dollar.
+const NANO_A_MICRO: u64 = 1_000;
 
 /// Says what this module measures.
 pub fn describe() {
@@ -84,15 +92,20 @@ impl Guess {
         self.input.saturating_add(self.output)
     }
 
-    /// How much of a limit in this unit. A request that is counted in tokens takes at least one.
+    /// How much of a limit in this unit. A request that is counted in tokens or money takes at least one; zero stands for what
+    /// has no price.
     fn of(self, unit: Unit) -> u64 {
-        let tokens = match unit {
+        let amount = match unit {
             Unit::Requests | Unit::ConcurrentRequests => 1,
             Unit::Tokens => self.input.saturating_add(self.output),
             Unit::InputTokens => self.input,
             Unit::OutputTokens => self.output,
+            Unit::MicroDollars => match self.micro_dollars {
+                Some(micro_dollars) => micro_dollars,
+                None => return 0,
+            },
         };
-        tokens.clamp(1, UNITS_MAX)
+        amount.clamp(1, UNITS_MAX)
     }
 }
 
@@ -139,6 +152,7 @@ impl Hold {
         if self.demands.is_empty() {
             return Ok(Room::default());
         }
+        self.insist_on_prices()?;
         let (reserved, seats) = self.counters.admit(&self.request, &self.demands).await;
         self.seats = seats;
         match reserved {
@@ -186,6 +200,23 @@ impl Hold {
         }
     }
 
+    /// What has no price is refused by a limit that counts money, and asks for the least of one that only warns or watches.
+    fn insist_on_prices(&mut self) -> Result<(), Refusal> {
+        for demand in self.demands.iter_mut().filter(|it| it.amount == 0) {
+            if demand.applied.limit.terms.mode == Mode::Hard {
+                self.settled = true;
+                return Err(Refusal {
+                    limit: Arc::clone(&demand.applied.limit),
+                    why: Why::Unpriced,
+                    retry_after_ms: None,
+                    room: Room::default(),
+                });
+            }
+            demand.amount = 1;
+        }
+        Ok(())
+    }
+
     /// Notes which limits had no room, for the record and for the operator.
     fn note(&mut self, over: &[usize]) {
         let limits = over.iter().filter_map(|place| self.demands.get(*place));
@@ -202,9 +233,10 @@ impl Hold {
         std::mem::take(&mut self.over)
     }
 
-    /// Applies what was really used: one request, and these tokens.
-    pub fn settle(mut self, tokens: &Tokens) {
-        self.apply(1, tokens);
+    /// Applies what was really used: one request, these tokens, and what they cost. Of a cost that nobody knows what was
+    /// reserved stays charged.
+    pub fn settle(mut self, tokens: &Tokens, cost: Cost) {
+        self.apply(1, tokens, cost);
     }
 
     /// Takes the slots of a hold that goes on as this one.
@@ -212,7 +244,7 @@ impl Hold {
         self.seats.join(std::mem::take(&mut before.seats));
     }
 
-    fn apply(&mut self, requests: u64, tokens: &Tokens) {
+    fn apply(&mut self, requests: u64, tokens: &Tokens, cost: Cost) {
         // The slots are free before anything else is said of the request.
         drop(std::mem::take(&mut self.seats));
         if std::mem::replace(&mut self.settled, true) || self.demands.is_empty() {
@@ -223,6 +255,7 @@ impl Hold {
             Unit::Tokens => tokens.total().min(UNITS_MAX),
             Unit::InputTokens => tokens.input_total().min(UNITS_MAX),
             Unit::OutputTokens => tokens.output_total().min(UNITS_MAX),
+            Unit::MicroDollars => micro_dollars(cost).map_or(demand.amount, |it| it.min(UNITS_MAX)),
         };
         let actuals: Vec<(CounterId, u64)> = self
             .demands
@@ -234,8 +267,17 @@ impl Hold {
 
     /// Nothing was sent: gives everything back but the request itself, which was asked.
     fn give_back(&mut self) {
-        self.apply(u64::from(!self.of_attempt), &Tokens::default());
+        self.apply(
+            u64::from(!self.of_attempt),
+            &Tokens::default(),
+            Cost::Known(0),
+        );
     }
+}
+
+/// In millionths of a dollar, rounded up, so that nothing that costs anything is free.
+pub fn micro_dollars(cost: Cost) -> Option<u64> {
+    cost.nano().map(|nano| nano.div_ceil(NANO_A_MICRO))
 }
 
 impl Drop for Hold {
@@ -252,8 +294,10 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self.why {
             Why::UsedUp if self.is_of_slots() => "concurrency_limit_exceeded",
+            Why::UsedUp if self.is_of_money() => "budget_exceeded",
             Why::UsedUp => "rate_limit_exceeded",
             Why::Unknown => "limit_unknown",
+            Why::Unpriced => "price_unknown",
         }
     }
 
@@ -261,10 +305,23 @@ impl Refusal {
     pub fn is_of_slots(&self) -> bool {
         self.limit.unit == Unit::ConcurrentRequests
     }
+
+    /// Whether it is money that is used up.
+    pub fn is_of_money(&self) -> bool {
+        self.limit.unit == Unit::MicroDollars
+    }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.why == Why::Unpriced {
+            return write!(
+                f,
+                "what the request costs is not known, because its model or its path has no price here, and {} counts money; \
+                 an operator may give it a price, zero too",
+                Words(&self.limit)
+            );
+        }
         if self.why == Why::Unknown {
             return write!(
                 f,

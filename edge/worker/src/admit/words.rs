@@ -6,8 +6,12 @@ use std::fmt;
 
 use policy::{
     calendar::Period,
-    limit::{Allowance, Limit, Of},
+    limit::{Allowance, Limit, Of, Unit},
+    money,
 };
+
+/// Nano-dollars in a millionth of a dollar.
+const NANO_A_MICRO: u64 = 1_000;
 
 /// A limit, to be printed as `the limit rpm on requests of the project (60 a minute)`.
 pub struct Words<'a>(pub &'a Limit);
@@ -38,6 +42,11 @@ impl fmt::Display for Words<'_> {
             f.write_str(" for the end user")?;
         }
         let amount = limit.allowance.amount();
+        let amount = if limit.unit == Unit::MicroDollars {
+            format!("${}", money::dollars(amount.saturating_mul(NANO_A_MICRO)))
+        } else {
+            amount.to_string()
+        };
         match &limit.allowance {
             Allowance::Rate(rate) => match rate.window_ms() {
                 1_000 => write!(f, " ({amount} a second)"),
@@ -58,7 +67,7 @@ impl fmt::Display for Words<'_> {
 mod tests {
     use policy::{
         id::{LimitId, ModelId, OrganizationId, ProjectId},
-        limit::{AtOnce, Member, Members, Quota, Rate, Scope, Terms, Unit},
+        limit::{AtOnce, Member, Members, Quota, Rate, Scope, Terms},
     };
 
     use super::*;
@@ -85,6 +94,13 @@ mod tests {
         assert_eq!(
             Words(&limit).to_string(),
             "the limit `rpm` on output tokens of each key and each end user of the project for the model (5 a month)"
+        );
+        limit.scope = Scope::all(Of::Organization(OrganizationId::from_bytes([2; 16])));
+        limit.unit = Unit::MicroDollars;
+        limit.allowance = Allowance::Quota(Quota::new(250_500_000, Period::Month).unwrap());
+        assert_eq!(
+            Words(&limit).to_string(),
+            "the limit `rpm` on money of the organization ($250.50 a month)"
         );
         limit.scope = Scope::all(Of::Key("k".to_owned()));
         limit.unit = Unit::ConcurrentRequests;

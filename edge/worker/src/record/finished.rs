@@ -13,9 +13,9 @@ use crate::{
     record::{
         attempt::Attempt,
         outcome::{Outcome, UsageSource},
-        tariff::Billed,
     },
     request::tags::Tags,
+    tariff::Billed,
 };
 
 /// One finished request, as it is reported.

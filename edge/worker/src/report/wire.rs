@@ -6,7 +6,10 @@
 use policy::cost::{self, Line};
 use proto::{message, usage};
 
-use crate::record::{Attempt, Record, tariff::Billed};
+use crate::{
+    record::{Attempt, Record},
+    tariff::Billed,
+};
 
 /// The longest text that the control plane stores, in bytes.
 const TEXT_BYTES_MAX: usize = 512;

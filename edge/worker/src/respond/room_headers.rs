@@ -44,8 +44,8 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
         let tightest = match state.limit.unit {
             Unit::Requests => &mut requests,
             Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &mut tokens,
-            // Clients take those headers for so many in a window, which there is not.
-            Unit::ConcurrentRequests => continue,
+            // Clients take those headers for so many in a window, which there is not, or know no money.
+            Unit::ConcurrentRequests | Unit::MicroDollars => continue,
         };
         if tightest.is_none_or(|other| state.remaining < other.remaining) {
             *tightest = Some(state);
@@ -95,6 +95,7 @@ fn add_policy(text: &mut String, state: &State) {
         Unit::InputTokens => ";qu=\"input-tokens\"",
         Unit::OutputTokens => ";qu=\"output-tokens\"",
         Unit::ConcurrentRequests => ";qu=\"concurrent-requests\"",
+        Unit::MicroDollars => ";qu=\"micro-dollars\"",
     });
 }
 

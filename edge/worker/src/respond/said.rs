@@ -160,8 +160,10 @@ fn of_admit(refusal: &hold::Refusal) -> Said {
     Said {
         error: match refusal.why {
             hold::Why::UsedUp if refusal.is_of_slots() => errors::TOO_MANY_AT_ONCE,
+            hold::Why::UsedUp if refusal.is_of_money() => errors::BUDGET_USED_UP,
             hold::Why::UsedUp => errors::RATE_LIMITED,
             hold::Why::Unknown => errors::LIMIT_UNKNOWN,
+            hold::Why::Unpriced => errors::PRICE_UNKNOWN,
         },
         message: sentence(refusal),
         param: None,

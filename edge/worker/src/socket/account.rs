@@ -4,6 +4,7 @@
 
 use dialect::{Tokens, openai::realtime::Meter, websocket::frame::Piece};
 use lifecycle::clock::Clock;
+use policy::cost::Cost;
 
 use crate::{
     admit::{
@@ -92,6 +93,13 @@ impl Account {
         self.new.take()
     }
 
+    /// What this costs.
+    pub fn cost_of(&self, used: &Tokens) -> Cost {
+        self.entry
+            .as_ref()
+            .map_or(Cost::Unknown, |entry| entry.cost_of(used))
+    }
+
     /// Charges what was told, and holds room for more.
     pub fn charge(&mut self, used: Tokens, next: Hold) {
         if let Some(entry) = &mut self.entry {
@@ -157,8 +165,8 @@ impl Ask {
         }
     }
 
-    /// Holds room for as much as was used last, in the limits that there are now.
-    pub async fn more(&self, used: Tokens) -> Result<Hold, hold::Refusal> {
+    /// Holds room for as much as was used last, which cost this, in the limits that there are now.
+    pub async fn more(&self, used: Tokens, cost: Cost) -> Result<Hold, hold::Refusal> {
         let key = self.caller.key();
         let (model, provider) = self.under_way.serving;
         let now_ms = self.clock.now_ms();
@@ -169,6 +177,7 @@ impl Ask {
         let guess = Guess {
             input: used.input_total(),
             output,
+            micro_dollars: hold::micro_dollars(cost),
         };
         self.admit.more(limits, key, now_ms, guess).await
     }

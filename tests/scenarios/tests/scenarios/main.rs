@@ -19,6 +19,7 @@ mod limit_kinds;
 mod concurrency;
 mod limit_places;
 mod limit_explain;
+mod budgets;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -7,7 +7,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use dialect::{Tier as Told, Tokens};
 use policy::{
-    cost::Charge,
+    cost::{self, Charge},
     id::ProviderId,
     price::Tier,
     price_book::{self, PriceBook, Quote, Target, region_of},
@@ -158,6 +158,25 @@ impl Tariff {
     }
 }
 
+/// What these tokens would cost at the dearest of some targets, each a provider with its name for the model: nano-dollars, or
+/// `None` where one of them has no price, or there is none.
+pub fn dearest<'a>(
+    tariffs: &Tariffs,
+    targets: impl IntoIterator<Item = (&'a Arc<Provider>, &'a str)>,
+    book: Option<&Arc<PriceBook>>,
+    (tokens, at_ms): (&Tokens, u64),
+) -> Option<u64> {
+    let costs = targets.into_iter().map(|(provider, model)| {
+        let billed = tariffs.of(provider, book, model).bill(tokens, at_ms);
+        cost::cost(billed.as_ref().map(|it| &it.charge)).nano()
+    });
+    let mut dearest = None;
+    for nano in costs {
+        dearest = Some(dearest.unwrap_or(0).max(nano?));
+    }
+    dearest
+}
+
 /// The counters of one attempt that a provider served; `None` where nothing was used.
 pub fn usage(tokens: &Tokens) -> Option<Usage> {
     let usage = Usage::new([
@@ -191,7 +210,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use policy::{
-        cost::{self, Cost},
+        cost::Cost,
         glob::Glob,
         id::{DiscountId, OrganizationId},
         price::{BasisPoints, Discount, Of},

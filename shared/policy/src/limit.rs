@@ -3,10 +3,14 @@
 //! The arithmetic is in integers so that the Lua script, which has doubles, and the in-process twin give the
 //! same replies: every intermediate stays below 2^53. Knows nothing of where levels are kept.
 
+mod unit;
+
 use crate::{
     calendar::Period,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId},
 };
+
+pub use self::unit::Unit;
 
 /// The most that a rate's `amount` and `burst` or one reservation can be, and how deep a level can fall into debt. With
 /// the longest window, (cap + debt) · window stays below 2^53.
@@ -135,24 +139,6 @@ pub enum Member {
 /// A set of [`Member`]s.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Members(u8);
-
-/// What a limit counts. The numbers are those of the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum Unit {
-    /// Requests.
-    Requests = 1,
-    /// Tokens, input and output together.
-    Tokens = 2,
-    /// Tokens that go in, cached or not.
-    InputTokens = 3,
-    /// Tokens that come out, reasoning included.
-    OutputTokens = 4,
-    /// Requests that are under way at once.
-    ConcurrentRequests = 5,
-    /// Millionths of a dollar.
-    MicroDollars = 6,
-}
 
 /// The numbers of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -345,37 +331,6 @@ impl Members {
     /// All of them, in one order.
     pub fn iter(self) -> impl Iterator<Item = Member> {
         Member::ALL.into_iter().filter(move |it| self.has(*it))
-    }
-}
-
-// === impl Unit ===
-
-impl Unit {
-    /// Every unit, once.
-    pub const ALL: [Self; 6] = [
-        Self::Requests,
-        Self::Tokens,
-        Self::InputTokens,
-        Self::OutputTokens,
-        Self::ConcurrentRequests,
-        Self::MicroDollars,
-    ];
-
-    /// The unit with this number on the wire.
-    pub fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|unit| *unit as u32 == number)
-    }
-
-    /// The words for it.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Tokens => "tokens",
-            Self::InputTokens => "input tokens",
-            Self::OutputTokens => "output tokens",
-            Self::ConcurrentRequests => "concurrent requests",
-            Self::MicroDollars => "money",
-        }
     }
 }
 

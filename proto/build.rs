@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -15,6 +15,7 @@ const FILES: [&str; 15] = [
     "sluice/admin/v1/usage.proto",
     "sluice/admin/v1/operator_key.proto",
     "sluice/admin/v1/audit.proto",
+    "sluice/admin/v1/issuer.proto",
     "sluice/sync/v1/sync.proto",
     "sluice/sync/v1/policy.proto",
     "sluice/usage/v1/usage.proto",

@@ -24,6 +24,7 @@ pub mod key_import;
 pub mod key;
 pub mod explained;
 pub mod limit;
+pub mod issuer;
 pub mod edge;
 pub mod join_token;
 pub mod operator_key;
@@ -56,6 +57,9 @@ pub enum Command {
     /// Limits: how much of something a scope may use
     #[command(subcommand, visible_alias = "limit")]
     Limits(limit::Command),
+    /// Issuers: who else may say who calls, by tokens that they sign
+    #[command(subcommand, visible_alias = "issuer")]
+    Issuers(Verb<issuer::New, issuer::Edit>),
     /// Edges: who carries the traffic, and how far each has come
     #[command(subcommand, visible_alias = "edge")]
     Edges(edge::Command),
@@ -78,6 +82,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Organizations(verb) => run_verb(&noun::ORGANIZATION, verb, session).await,
         Command::Projects(verb) => run_verb(&noun::PROJECT, verb, session).await,
         Command::Providers(verb) => run_verb(&noun::PROVIDER, verb, session).await,
+        Command::Issuers(verb) => run_verb(&noun::ISSUER, verb, session).await,
         Command::Limits(command) => limit::run(command, session).await,
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,

@@ -10,6 +10,7 @@ pub mod message;
 pub mod malformed;
 mod limit;
 mod key_object;
+mod issuer;
 pub mod object;
 pub mod recipe;
 pub mod unknown;

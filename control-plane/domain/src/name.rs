@@ -95,6 +95,11 @@ names! {
         "organizations" organization: Slug,
         "limits" limit: Slug,
     }
+    /// An issuer of an organization.
+    IssuerName = "organizations/{organization}/issuers/{issuer}" {
+        "organizations" organization: Slug,
+        "issuers" issuer: Slug,
+    }
     /// An edge.
     EdgeName = "edges/{edge}" {
         "edges" edge: EdgeSlug,
@@ -134,7 +139,7 @@ macro_rules! below_an_organization {
     )*};
 }
 
-below_an_organization! { ProjectName ProviderName ModelName LimitName }
+below_an_organization! { ProjectName ProviderName ModelName LimitName IssuerName }
 
 // === impl KeyName ===
 

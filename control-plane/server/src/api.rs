@@ -9,8 +9,8 @@ use lifecycle::clock::Clock;
 use proto::{
     admin::{
         audit_service_server::AuditServiceServer, edge_service_server::EdgeServiceServer,
-        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
-        model_service_server::ModelServiceServer,
+        issuer_service_server::IssuerServiceServer, key_service_server::KeyServiceServer,
+        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -51,6 +51,8 @@ mod limit_terms;
 mod limit_wire;
 mod limit_explained;
 mod limit;
+mod issuer_wire;
+mod issuer;
 mod join_token;
 mod propagation;
 mod edge;
@@ -96,6 +98,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let versions = model_version::ModelVersions::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone(), asking);
+    let issuers = issuer::Issuers::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
     let audits = audit::Audits::new(desk.clone(), clock.clone());
@@ -108,6 +111,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ModelVersionServiceServer::new(versions))
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
+        .add_service(IssuerServiceServer::new(issuers))
         .add_service(EdgeServiceServer::new(edges))
         .add_service(OperatorKeyServiceServer::new(operator_keys))
         .add_service(AuditServiceServer::new(audits))

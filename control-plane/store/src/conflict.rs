@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 13] = [
+const OBSTACLES: [(&str, Obstacle); 16] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -16,6 +16,9 @@ const OBSTACLES: [(&str, Obstacle); 13] = [
     ("rate_limit_scope_key_fkey", Obstacle::HasLimits),
     ("rate_limit_scope_model_fkey", Obstacle::HasLimits),
     ("rate_limit_scope_provider_fkey", Obstacle::HasLimits),
+    ("issuer_organization_fkey", Obstacle::HasIssuers),
+    ("issuer_project_fkey", Obstacle::IsNamedByIssuer),
+    ("issuer_provider_provider_fkey", Obstacle::IsNamedByIssuer),
     ("key_project_fkey", Obstacle::HasActiveKeys),
     ("target_provider_fkey", Obstacle::IsTarget),
     ("key_model_model_fkey", Obstacle::IsNamedByKey),

@@ -137,7 +137,12 @@ impl Passage<'_> {
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let passing = Passing::read(parts).map_err(request::Refusal::Passing);
         let mut passing = passing.map_err(Refusal::Request)?;
-        let caller = self.identify.caller_with(&rules, passing.key_text());
+        let mut caller = self.identify.caller_with(&rules, passing.key_text());
+        if let Err(why) = caller
+            && Box::pin(self.identify.awaited(why)).await
+        {
+            caller = self.identify.caller_with(&rules, passing.key_text());
+        }
         let caller = caller.map_err(Refusal::Identify)?;
         passing.forget_key();
         let word = passing.aim.word();

@@ -69,6 +69,8 @@ ids! {
     VersionId;
     /// Which limit.
     LimitId;
+    /// Which issuer of clients' tokens.
+    IssuerId;
     /// Which count of a limit: of a limit that counts each member by itself, one for each member.
     CounterId;
 }

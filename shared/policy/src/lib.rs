@@ -16,6 +16,7 @@ pub mod model;
 pub mod limit;
 pub mod glob;
 pub mod scope;
+pub mod issuer;
 pub mod key;
 pub mod credential;
 pub mod object;

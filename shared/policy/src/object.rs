@@ -2,6 +2,7 @@
 
 use crate::{
     credential::{Credential, Pepper},
+    issuer::Issuer,
     key::Key,
     limit::Limit,
     model::{Model, Version},
@@ -14,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Lane {
-    /// Organizations, projects, providers, models, versions, limits.
+    /// Organizations, projects, providers, models, versions, limits, issuers.
     Config = 1,
     /// Keys and revocations.
     Keys = 2,
@@ -44,6 +45,8 @@ pub enum Kind {
     Credential = 8,
     /// A pepper.
     Pepper = 9,
+    /// An issuer of clients' tokens.
+    Issuer = 12,
 }
 
 /// An object of policy.
@@ -59,6 +62,7 @@ pub enum Object {
     Key(Key),
     Credential(Credential),
     Pepper(Pepper),
+    Issuer(Box<Issuer>),
 }
 
 // === impl Lane ===
@@ -86,7 +90,7 @@ impl Lane {
 
 impl Kind {
     /// Every kind, once.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Organization,
         Self::Project,
         Self::Provider,
@@ -96,6 +100,7 @@ impl Kind {
         Self::Key,
         Self::Credential,
         Self::Pepper,
+        Self::Issuer,
     ];
 
     /// The kind with this number.
@@ -111,7 +116,8 @@ impl Kind {
             | Self::Provider
             | Self::Model
             | Self::Version
-            | Self::Limit => Lane::Config,
+            | Self::Limit
+            | Self::Issuer => Lane::Config,
             Self::Key => Lane::Keys,
             Self::Credential | Self::Pepper => Lane::Secrets,
         }
@@ -133,6 +139,7 @@ impl Object {
             Self::Key(_) => Kind::Key,
             Self::Credential(_) => Kind::Credential,
             Self::Pepper(_) => Kind::Pepper,
+            Self::Issuer(_) => Kind::Issuer,
         }
     }
 
@@ -148,6 +155,7 @@ impl Object {
             Self::Key(object) => object.key_id.as_bytes().to_vec(),
             Self::Credential(object) => object.provider.as_bytes().to_vec(),
             Self::Pepper(object) => object.version.to_be_bytes().to_vec(),
+            Self::Issuer(object) => object.id.as_bytes().to_vec(),
         }
     }
 }

@@ -111,6 +111,7 @@ asked! {
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
+    CreateIssuerRequest UpdateIssuerRequest DeleteIssuerRequest
     CreateJoinTokenRequest
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
 }

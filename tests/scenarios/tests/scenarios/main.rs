@@ -3,6 +3,7 @@
 mod sdks;
 mod dialects;
 mod identities;
+mod tokens;
 mod transforms;
 mod richer;
 mod custom;

@@ -149,7 +149,7 @@ impl Passage<'_> {
         authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
         let way = way(&rules, &caller, &passing.aim)?;
         let providers = way.hops.iter().map(|hop| hop.provider.id);
-        let whose = (&**caller.key(), way.model);
+        let whose = (&**caller.key(), way.model, caller.end_user());
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
         let revision = rules.revision();
         drop(rules);

@@ -154,3 +154,46 @@ impl Signers {
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ISSUER: IssuerId = IssuerId::from_bytes([1; 16]);
+
+    fn answer(signers: &Signers, good_for: Duration) {
+        let now = Instant::now();
+        let known = Known {
+            keys: Some(Arc::default()),
+            good_until: now + good_for,
+            tried_at: now,
+        };
+        signers.put(HashMap::from([(ISSUER, known)]));
+    }
+
+    #[tokio::test]
+    async fn who_waits_shares_one_ask_and_an_issuer_that_has_answered_is_left_alone() {
+        let signers = Signers::default();
+        let asked = async {
+            signers.bell().await;
+            let asked = signers.take_asked();
+            answer(&signers, GOOD_FOR);
+            asked
+        };
+        let (one, other, asked) =
+            tokio::join!(signers.refreshed(ISSUER), signers.refreshed(ISSUER), asked);
+        assert!(one && other);
+        assert_eq!(asked, HashSet::from([ISSUER]));
+        assert!(!signers.refreshed(ISSUER).await, "it is left alone");
+        assert!(signers.take_asked().is_empty());
+        assert!(signers.keys(ISSUER).is_some());
+        assert!(signers.keys(IssuerId::from_bytes([2; 16])).is_none());
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_too_old_are_none() {
+        let signers = Signers::default();
+        answer(&signers, Duration::ZERO);
+        assert!(signers.keys(ISSUER).is_none());
+    }
+}

@@ -72,7 +72,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 22] = [
         ],
     ),
     ("tidy", &[]),
-    ("fuzz", &["payload", "dialect"]),
+    ("fuzz", &["payload", "policy", "claims", "dialect"]),
     (
         "harness",
         &[

@@ -101,3 +101,81 @@ fn compile(issuer: &Arc<Issuer>) -> Arc<Trusted> {
         mapping: mapping.ok(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use policy::{
+        change::Edit,
+        id::OrganizationId,
+        issuer::{Algorithm, Mapping as Texts},
+        object::Object,
+        scope::Scope,
+    };
+
+    use super::*;
+
+    fn issuer(id: u8, organization: u8, condition: &str) -> Issuer {
+        Issuer {
+            id: IssuerId::from_bytes([id; 16]),
+            organization: OrganizationId::from_bytes([organization; 16]),
+            name: "corp".to_owned(),
+            url: "https://id.example".to_owned(),
+            keys_url: String::new(),
+            audiences: vec![format!("for-{organization}")],
+            algorithms: vec![Algorithm::Es256],
+            types: Vec::new(),
+            leeway_ms: 0,
+            project: None,
+            mapping: Texts {
+                condition: condition.to_owned(),
+                ..Texts::default()
+            },
+            scope: Scope::default(),
+            disabled: false,
+        }
+    }
+
+    fn rules(issuers: impl IntoIterator<Item = Issuer>) -> Rules {
+        let mut rules = Rules::default();
+        for issuer in issuers {
+            rules.apply(Edit::Upsert(Object::Issuer(Box::new(issuer))));
+        }
+        rules
+    }
+
+    #[test]
+    fn an_issuer_that_stays_as_it_is_stays_the_same_and_one_that_does_not_compile_maps_nothing() {
+        let first = Issuers::of(
+            &rules([issuer(1, 1, ""), issuer(2, 2, "claims.a")]),
+            &Issuers::default(),
+        );
+        let second = Issuers::of(&rules([issuer(1, 1, ""), issuer(2, 2, "claims.")]), &first);
+        assert!(!first.is_as(&second));
+        let id = |number| IssuerId::from_bytes([number; 16]);
+        assert!(first.holds(second.get(id(1)).unwrap()));
+        assert!(!first.holds(second.get(id(2)).unwrap()));
+        assert!(second.get(id(2)).unwrap().mapping.is_none());
+        assert_eq!(second.at("https://id.example").len(), 2);
+        assert!(second.at("https://id.example/").is_empty());
+    }
+
+    #[test]
+    fn who_issues_tokens_is_told_where_one_organization_alone_trusts_anybody() {
+        let told = |issuers: Vec<Issuer>, resource: &str| {
+            let issuers = Issuers::of(&rules(issuers), &Issuers::default());
+            let told = issuers.told(resource)?;
+            serde_json::from_slice::<serde_json::Value>(&told).ok()
+        };
+        let here = "https://ai.example.com";
+        assert_eq!(told(Vec::new(), here), None);
+        assert_eq!(told(vec![issuer(1, 1, "")], ""), None);
+        let one = told(vec![issuer(1, 1, ""), issuer(2, 1, "")], here).unwrap();
+        assert_eq!(
+            one["authorization_servers"],
+            serde_json::json!(["https://id.example"])
+        );
+        let two = told(vec![issuer(1, 1, ""), issuer(2, 2, "")], here).unwrap();
+        assert_eq!(two["resource"], here);
+        assert!(two.get("authorization_servers").is_none());
+    }
+}

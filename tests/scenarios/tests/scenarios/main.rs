@@ -4,6 +4,7 @@ mod sdks;
 mod dialects;
 mod identities;
 mod tokens;
+mod token_provider;
 mod transforms;
 mod richer;
 mod custom;

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -11,6 +11,7 @@ const FILES: [&str; 16] = [
     "sluice/admin/v1/model_version.proto",
     "sluice/admin/v1/key.proto",
     "sluice/admin/v1/limit.proto",
+    "sluice/admin/v1/price.proto",
     "sluice/admin/v1/edge.proto",
     "sluice/admin/v1/usage.proto",
     "sluice/admin/v1/operator_key.proto",

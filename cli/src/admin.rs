@@ -25,11 +25,17 @@ pub mod key;
 pub mod explained;
 pub mod limit;
 pub mod issuer;
+pub mod rate;
+pub mod new_price;
+pub mod price_file;
+pub mod price;
+pub mod discount;
 pub mod edge;
 pub mod join_token;
 pub mod operator_key;
 pub mod audit;
 pub mod usage;
+pub mod reprice;
 
 use plain::run_verb;
 
@@ -60,6 +66,12 @@ pub enum Command {
     /// Issuers: who else may say who calls, by tokens that they sign
     #[command(subcommand, visible_alias = "issuer")]
     Issuers(Verb<issuer::New, issuer::Edit>),
+    /// Prices: what the organization pays, where that is not what is published
+    #[command(subcommand, visible_alias = "price")]
+    Prices(price::Command),
+    /// Discounts: what the organization has negotiated
+    #[command(subcommand, visible_alias = "discount")]
+    Discounts(discount::Command),
     /// Edges: who carries the traffic, and how far each has come
     #[command(subcommand, visible_alias = "edge")]
     Edges(edge::Command),
@@ -72,8 +84,10 @@ pub enum Command {
     /// The audit trail: who did what
     #[command(subcommand)]
     Audit(audit::Command),
-    /// What was used, summed as asked
+    /// What was used and what it cost, summed as asked
     Usage(usage::Arguments),
+    /// Price settled usage anew
+    Reprice(reprice::Arguments),
 }
 
 /// Runs a command.
@@ -87,10 +101,13 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,
         Command::Keys(command) => key::run(command, session).await,
+        Command::Prices(command) => price::run(command, session).await,
+        Command::Discounts(command) => discount::run(command, session).await,
         Command::Edges(command) => edge::run(command, session).await,
         Command::JoinTokens(command) => join_token::run(command, session).await,
         Command::OperatorKeys(command) => operator_key::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
+        Command::Reprice(arguments) => reprice::run(&arguments, session).await,
     }
 }

@@ -117,6 +117,10 @@ mod tests {
             "sluice limits create rpm --scope project --unit requests --amount 60 --window minute",
             "sluice edges wait --revision 7 --region eu --timeout 10s",
             "sluice usage --by day,key --since 2026-11-01 -o json",
+            "sluice usage --by tag:team,model",
+            "sluice prices create own --kind openai --model gpt-4o* --input-tokens 2.50 --output-tokens 10 -o json",
+            "sluice discount create eight --model * --percent 8.25 --valid-from 2027-01-01",
+            "sluice reprice --since 7d --book now --validate-only",
             "sluice keys create --expires 90d --wait",
             "sluice keys create --wait=30s --text-only",
         ] {
@@ -137,6 +141,10 @@ mod tests {
             "sluice limits create rpm --scope project --unit requests --amount many --window minute",
             "sluice keys list --max 0",
             "sluice usage --by moon",
+            "sluice prices create own --model m --input-tokens=-1",
+            "sluice prices create own --model m --input-tokens 0.0000000001",
+            "sluice prices create own --input-tokens 1",
+            "sluice discounts create d --model * --percent 101",
         ] {
             assert_eq!(parse(line).map(drop).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -132,6 +132,41 @@ pub const ISSUER: Noun = Noun {
     ],
 };
 
+/// Prices.
+pub const PRICE: Noun = Noun {
+    message: "Price",
+    service: "PriceService",
+    field: "price",
+    collections: &["organizations", "prices"],
+    columns: &[
+        ("NAME", "name"),
+        ("PROVIDER", "provider"),
+        ("KIND", "provider_kind"),
+        ("MODEL", "provider_model"),
+        ("REGION", "region"),
+        ("TIER", "tier"),
+        ("ABOVE", "above_input_tokens"),
+        ("FROM", "valid_from"),
+        ("RATES", "rates"),
+    ],
+};
+
+/// Discounts.
+pub const DISCOUNT: Noun = Noun {
+    message: "Discount",
+    service: "DiscountService",
+    field: "discount",
+    collections: &["organizations", "discounts"],
+    columns: &[
+        ("NAME", "name"),
+        ("PROVIDER", "provider"),
+        ("KIND", "provider_kind"),
+        ("MODEL", "provider_model"),
+        ("BASIS POINTS", "basis_points"),
+        ("FROM", "valid_from"),
+    ],
+};
+
 /// Edges.
 pub const EDGE: Noun = Noun {
     message: "Edge",
@@ -200,6 +235,8 @@ mod tests {
             (KEY, "Create Get Update Delete Revoke"),
             (LIMIT, "Create Get Update Delete"),
             (ISSUER, "Create Get Update Delete"),
+            (PRICE, "Create Get Delete"),
+            (DISCOUNT, "Create Get Delete"),
             (EDGE, "Get Delete"),
             (JOIN_TOKEN, "Create Revoke"),
         ];

@@ -5,6 +5,8 @@
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
 
+use policy::money;
+
 use crate::moment;
 
 /// Every field of the message that holds something, by name, in the order of the contract. A noun inside
@@ -115,6 +117,10 @@ fn nested(message: &DynamicMessage) -> String {
                 field(message, "provider"),
                 field(message, "provider_model")
             )
+        }
+        "sluice.admin.v1.PriceRate" => {
+            let amount = money::dollars(u64::try_from(number("nano_dollars")).unwrap_or(0));
+            format!("{} {amount}", field(message, "counter"))
         }
         // As they are given to `--role`.
         "sluice.admin.v1.RoleBinding" => {

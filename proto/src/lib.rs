@@ -9,6 +9,7 @@ pub mod usage;
 pub mod message;
 pub mod malformed;
 mod limit;
+mod price;
 mod key_object;
 mod issuer;
 pub mod object;

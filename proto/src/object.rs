@@ -1,7 +1,7 @@
 //! The wall where policy objects become bytes and bytes become policy objects.
 //!
 //! The control plane encodes once, when a change is written; every edge decodes and checks. An object that
-//! does not decode is named by an [`InvalidObject`] and never half-taken. Limits have a file of their own.
+//! does not decode is named by an [`InvalidObject`] and never half-taken. Limits and prices have files of their own.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use prost::Message;
 use crate::{
     issuer, key_object, limit,
     malformed::{InvalidObject, digest, filled, id, invalid},
-    sync as wire,
+    price, sync as wire,
 };
 
 /// The object as the `value` of a change.
@@ -36,6 +36,8 @@ pub fn encode(object: &Object) -> Vec<u8> {
         Object::Model(it) => model(it).encode_to_vec(),
         Object::Version(it) => version(it).encode_to_vec(),
         Object::Limit(it) => limit::policy(it).encode_to_vec(),
+        Object::Price(it) => price::policy(it).encode_to_vec(),
+        Object::Discount(it) => price::discount_policy(it).encode_to_vec(),
         Object::Key(it) => key_object::encode(it).encode_to_vec(),
         Object::Credential(it) => wire::CredentialPolicy {
             provider_id: it.provider.as_bytes().to_vec(),
@@ -80,6 +82,8 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
         Kind::Model => Object::Model(read_model(parse(value)?)?),
         Kind::Version => Object::Version(read_version(parse(value)?)?),
         Kind::Limit => Object::Limit(limit::read(parse(value)?)?),
+        Kind::Price => Object::Price(price::read(parse(value)?)?),
+        Kind::Discount => Object::Discount(price::read_discount(parse(value)?)?),
         Kind::Key => Object::Key(key_object::decode(&parse(value)?)?),
         Kind::Credential => {
             let it: wire::CredentialPolicy = parse(value)?;

@@ -32,7 +32,8 @@ pub async fn run_verb<R: Message, C: Wanted<Resource = R>, U: Change<Resource = 
     }
 }
 
-async fn run_standing(
+/// Runs one of those of anything that stands.
+pub async fn run_standing(
     noun: &Noun,
     standing: &Standing,
     session: &mut Session,

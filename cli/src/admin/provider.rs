@@ -48,7 +48,8 @@ pub struct Edit {
 
 /// The kinds of providers.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
+#[expect(missing_docs, reason = "each kind is what it is called")]
+pub enum Kind {
     OpenaiCompatible,
     Openai,
     Vllm,
@@ -214,7 +215,8 @@ fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
 // === impl Kind ===
 
 impl Kind {
-    const fn wire(self) -> ProviderKind {
+    /// As the contract has it.
+    pub const fn wire(self) -> ProviderKind {
         match self {
             Self::OpenaiCompatible => ProviderKind::OpenaiCompatible,
             Self::Openai => ProviderKind::Openai,

@@ -1,6 +1,7 @@
 //! `sluice usage`: what was used.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use policy::money;
 use proto::admin::{QueryUsageRequest, QueryUsageResponse, UsageDimension, UsageRow};
 
 use crate::{
@@ -14,8 +15,8 @@ use crate::{
 /// What to sum.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
-    /// By what to group
-    #[arg(long, value_delimiter = ',', default_values = ["day", "project", "model"], value_name = "DIMENSIONS")]
+    /// By what to group: day (in UTC), project, key, model, provider, and at most one tag:KEY
+    #[arg(long, value_delimiter = ',', default_values = ["day", "project", "model"], value_name = "DIMENSIONS", value_parser = dimension)]
     by: Vec<Dimension>,
     /// From when: a span such as 7d back from now, or a time
     #[arg(long, value_name = "WHEN", value_parser = moment, default_value = "30d")]
@@ -25,26 +26,48 @@ pub struct Arguments {
     until: Option<Moment>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Dimension {
-    /// The day, in UTC
     Day,
     Project,
     Key,
-    /// The public model
     Model,
-    /// The provider that served
     Provider,
+    /// The value of this tag.
+    Tag(String),
+}
+
+fn dimension(text: &str) -> Result<Dimension, String> {
+    Ok(match text {
+        "day" => Dimension::Day,
+        "project" => Dimension::Project,
+        "key" => Dimension::Key,
+        "model" => Dimension::Model,
+        "provider" => Dimension::Provider,
+        _ => match text.strip_prefix("tag:") {
+            Some(key) if !key.is_empty() => Dimension::Tag(key.to_owned()),
+            _ => return Err("write day, project, key, model, provider or tag:KEY".to_owned()),
+        },
+    })
 }
 
 /// Shows the sums.
 pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Failure> {
     let by = &arguments.by;
+    let tags = by.iter().filter_map(Dimension::tag_key);
+    let tags: Vec<&str> = tags.collect();
+    if tags.len() > 1 {
+        return Err(Failure::usage("--by takes one tag:KEY"));
+    }
     let request = QueryUsageRequest {
         parent: session.place.organization()?,
         start_time: Some(arguments.since.past(session.now)),
         end_time: arguments.until.map(|until| until.past(session.now)),
-        group_by: by.iter().map(|dimension| dimension.wire().into()).collect(),
+        group_by: by
+            .iter()
+            .filter_map(|it| it.wire().map(Into::into))
+            .collect(),
+        tag_key: tags.concat(),
     };
     let path = "UsageService/QueryUsage";
     let reply: QueryUsageResponse = session
@@ -69,8 +92,15 @@ fn table(by: &[Dimension], rows: &[UsageRow]) -> String {
         "OUTPUT",
         "REASONING",
         "ESTIMATED",
+        "UNPRICED",
+        "COST $",
     ];
-    let heads: Vec<&str> = by.iter().map(|it| it.head()).chain(sums).collect();
+    let heads: Vec<String> = by
+        .iter()
+        .map(Dimension::head)
+        .chain(sums.map(str::to_owned))
+        .collect();
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     let line = |row: &UsageRow| {
         let numbers = [
             row.requests,
@@ -79,10 +109,13 @@ fn table(by: &[Dimension], rows: &[UsageRow]) -> String {
             row.output_tokens,
             row.reasoning_tokens,
             row.estimated_requests,
+            row.unpriced_requests,
         ];
+        let cost = money::dollars(u64::try_from(row.cost_nano).unwrap_or(0));
         let groups = by.iter().map(|it| it.of(row).to_owned());
         groups
             .chain(numbers.map(|number| number.to_string()))
+            .chain([cost])
             .collect()
     };
     output::table(&heads, &rows.iter().map(line).collect::<Vec<_>>())
@@ -91,28 +124,39 @@ fn table(by: &[Dimension], rows: &[UsageRow]) -> String {
 // === impl Dimension ===
 
 impl Dimension {
-    const fn wire(self) -> UsageDimension {
-        match self {
+    fn wire(&self) -> Option<UsageDimension> {
+        Some(match self {
             Self::Day => UsageDimension::Day,
             Self::Project => UsageDimension::Project,
             Self::Key => UsageDimension::Key,
             Self::Model => UsageDimension::Model,
             Self::Provider => UsageDimension::Provider,
+            Self::Tag(_) => return None,
+        })
+    }
+
+    fn tag_key(&self) -> Option<&str> {
+        match self {
+            Self::Tag(key) => Some(key),
+            _ => None,
         }
     }
 
-    const fn head(self) -> &'static str {
-        match self {
+    fn head(&self) -> String {
+        let word = match self {
+            Self::Tag(key) => return format!("TAG {key}"),
             Self::Day => "DAY",
             Self::Project => "PROJECT",
             Self::Key => "KEY",
             Self::Model => "MODEL",
             Self::Provider => "PROVIDER",
-        }
+        };
+        word.to_owned()
     }
 
-    fn of(self, row: &UsageRow) -> &str {
+    fn of<'a>(&self, row: &'a UsageRow) -> &'a str {
         match self {
+            Self::Tag(_) => &row.tag,
             Self::Day => &row.day,
             Self::Project => &row.project,
             Self::Key => &row.key,
@@ -133,6 +177,8 @@ mod tests {
             model: "demo".to_owned(),
             requests: 3,
             input_tokens: 40,
+            cost_nano: 3_500_000,
+            unpriced_requests: 2,
             ..Default::default()
         };
         let text = table(&[Dimension::Day, Dimension::Model], &[row]);
@@ -143,7 +189,18 @@ mod tests {
         assert_eq!(lines[0][..4], ["DAY", "MODEL", "REQUESTS", "INPUT"]);
         assert_eq!(
             lines[1],
-            ["2026-11-22", "demo", "3", "40", "0", "0", "0", "0"]
+            [
+                "2026-11-22",
+                "demo",
+                "3",
+                "40",
+                "0",
+                "0",
+                "0",
+                "0",
+                "2",
+                "0.0035"
+            ]
         );
     }
 }

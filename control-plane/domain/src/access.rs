@@ -67,6 +67,10 @@ words! {
         IssuersRead = "issuers.read",
         /// Say whose tokens are taken, and what they open.
         IssuersWrite = "issuers.write",
+        /// See prices and discounts.
+        PricesRead = "prices.read",
+        /// Make and delete prices and discounts, and price settled usage anew.
+        PricesWrite = "prices.write",
         /// See what was used.
         UsageRead = "usage.read",
         /// See who may do what.
@@ -235,7 +239,21 @@ pub const METHODS: &[(&str, Need)] = &{
             In(P::IssuersWrite, "issuer.name"),
         ),
         ("IssuerService/DeleteIssuer", In(P::IssuersWrite, "name")),
+        ("PriceService/CreatePrice", In(P::PricesWrite, "parent")),
+        ("PriceService/GetPrice", In(P::PricesRead, "name")),
+        ("PriceService/ListPrices", In(P::PricesRead, "parent")),
+        ("PriceService/DeletePrice", In(P::PricesWrite, "name")),
+        // What is published is nobody's.
+        ("PriceService/ListPublishedPrices", Operator),
+        (
+            "DiscountService/CreateDiscount",
+            In(P::PricesWrite, "parent"),
+        ),
+        ("DiscountService/GetDiscount", In(P::PricesRead, "name")),
+        ("DiscountService/ListDiscounts", In(P::PricesRead, "parent")),
+        ("DiscountService/DeleteDiscount", In(P::PricesWrite, "name")),
         ("UsageService/QueryUsage", In(P::UsageRead, "parent")),
+        ("UsageService/RepriceUsage", In(P::PricesWrite, "parent")),
         (
             "OperatorKeyService/CreateOperatorKey",
             In(P::OperatorsWrite, "parent"),
@@ -292,6 +310,7 @@ impl Role {
                 | P::KeysRead
                 | P::LimitsRead
                 | P::IssuersRead
+                | P::PricesRead
                 | P::UsageRead
         );
         match self {

@@ -23,4 +23,5 @@ pub mod key_scope;
 pub mod issuer;
 pub mod rotation;
 pub mod limit;
+pub mod price;
 pub mod access;

@@ -100,6 +100,16 @@ names! {
         "organizations" organization: Slug,
         "issuers" issuer: Slug,
     }
+    /// A price of an organization's own.
+    PriceName = "organizations/{organization}/prices/{price}" {
+        "organizations" organization: Slug,
+        "prices" price: Slug,
+    }
+    /// A discount of an organization.
+    DiscountName = "organizations/{organization}/discounts/{discount}" {
+        "organizations" organization: Slug,
+        "discounts" discount: Slug,
+    }
     /// An edge.
     EdgeName = "edges/{edge}" {
         "edges" edge: EdgeSlug,
@@ -139,7 +149,9 @@ macro_rules! below_an_organization {
     )*};
 }
 
-below_an_organization! { ProjectName ProviderName ModelName LimitName IssuerName }
+below_an_organization! {
+    ProjectName ProviderName ModelName LimitName PriceName DiscountName IssuerName
+}
 
 // === impl KeyName ===
 

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
-        audit_service_server::AuditServiceServer, edge_service_server::EdgeServiceServer,
-        issuer_service_server::IssuerServiceServer, key_service_server::KeyServiceServer,
-        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
+        audit_service_server::AuditServiceServer, discount_service_server::DiscountServiceServer,
+        edge_service_server::EdgeServiceServer, issuer_service_server::IssuerServiceServer,
+        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
-        project_service_server::ProjectServiceServer,
+        price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer, usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
@@ -53,9 +54,13 @@ mod limit_explained;
 mod limit;
 mod issuer_wire;
 mod issuer;
+mod price_wire;
+mod price;
+mod discount;
 mod join_token;
 mod propagation;
 mod edge;
+mod reprice;
 mod usage;
 mod operator_key_wire;
 mod operator_key;
@@ -99,6 +104,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone(), asking);
     let issuers = issuer::Issuers::new(desk.clone());
+    let prices = price::Prices::new(desk.clone());
+    let discounts = discount::Discounts::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
     let audits = audit::Audits::new(desk.clone(), clock.clone());
@@ -112,6 +119,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
         .add_service(IssuerServiceServer::new(issuers))
+        .add_service(PriceServiceServer::new(prices))
+        .add_service(DiscountServiceServer::new(discounts))
         .add_service(EdgeServiceServer::new(edges))
         .add_service(OperatorKeyServiceServer::new(operator_keys))
         .add_service(AuditServiceServer::new(audits))

@@ -5,11 +5,16 @@
 
 pub mod tally;
 
+use std::collections::{BTreeMap, HashMap};
+
 use domain::segment::EdgeSlug;
 use metrics::{counter, describe_counter};
-use policy::id::LimitId;
+use payload::writer::Writer;
+use policy::{id::LimitId, usage::Counter};
+use prost::Message;
 use proto::usage::{
-    Outcome, Record, ReportRequest, ReportResponse, UsageSource, usage_service_server::UsageService,
+    Charge, Charges, Outcome, Record, ReportRequest, ReportResponse, UsageSource,
+    usage_service_server::UsageService,
 };
 use store::{Store, key_use::Use, usage::UsageRecord};
 use tonic::{Request, Response, Status};
@@ -19,6 +24,15 @@ use crate::{publish::door, status};
 
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
+
+/// The most attempts that one record bills.
+const CHARGES_MAX: usize = 32;
+
+/// The most tags of one record.
+const TAGS_MAX: usize = 8;
+
+/// The longest key and the longest value of a tag, in bytes.
+const TAG_BYTES_MAX: (usize, usize) = (32, 64);
 
 /// The most limits that one record names.
 const OVER_LIMITS_MAX: usize = 32;
@@ -122,6 +136,7 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         [] => None,
         bytes => Some(id(bytes, "provider_id")?),
     };
+    let cost_nano = cost(&record)?;
     Ok(UsageRecord {
         id: record
             .id
@@ -151,7 +166,51 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         request_bytes: number(record.request_bytes, "request_bytes")?,
         answer_bytes: number(record.answer_bytes, "answer_bytes")?,
         over_limits: limits(&record.over_limit_ids)?,
+        cost_nano,
+        tags: tags(record.tags)?,
+        charges: charges(record.charges)?,
     })
+}
+
+fn cost(record: &Record) -> Result<Option<u64>, Malformed> {
+    let cost = record.cost_known.then_some(record.cost_nano);
+    cost.map(|nano| number(nano, "cost_nano")).transpose()
+}
+
+/// As they are kept: nothing where nothing was billed.
+fn charges(charges: Vec<Charge>) -> Result<Vec<u8>, Malformed> {
+    let fits = |it: &Charge| {
+        let texts = [&it.provider_model, &it.region, &it.price];
+        let texts = texts.iter().all(|it| it.len() <= TEXT_BYTES_MAX);
+        texts && it.counts.len() == Counter::ALL.len() && it.lines.len() <= Counter::ALL.len()
+    };
+    if charges.len() > CHARGES_MAX || !charges.iter().all(fits) {
+        return Err(Malformed("charges"));
+    }
+    Ok(Charges { charges }.encode_to_vec())
+}
+
+/// As they are kept: a JSON object, or nothing where there are none.
+fn tags(tags: HashMap<String, String>) -> Result<String, Malformed> {
+    let (key_max, value_max) = TAG_BYTES_MAX;
+    let fits = |(key, value): (&String, &String)| {
+        let lengths = (1..=key_max).contains(&key.len()) && value.len() <= value_max;
+        lengths && !key.contains('\0') && !value.contains('\0')
+    };
+    if tags.len() > TAGS_MAX || !tags.iter().all(fits) {
+        return Err(Malformed("tags"));
+    }
+    if tags.is_empty() {
+        return Ok(String::new());
+    }
+    let sorted: BTreeMap<_, _> = tags.into_iter().collect();
+    let mut writer = Writer::default();
+    writer.open();
+    for (key, value) in &sorted {
+        writer.key(key).text(value);
+    }
+    writer.close();
+    String::from_utf8(writer.into_bytes()).map_err(|_| Malformed("tags"))
 }
 
 fn limits(ids: &[Vec<u8>]) -> Result<Vec<LimitId>, Malformed> {
@@ -231,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_can_never_be_stored_is_refused_by_the_name_of_its_field() {
-        let cases: [(&str, Spoil); 7] = [
+        let cases: [(&str, Spoil); 11] = [
             ("id", |it| it.id.truncate(15)),
             ("at", |it| it.at = None),
             ("organization_id", |it| it.organization_id.clear()),
@@ -239,6 +298,17 @@ mod tests {
             ("outcome", |it| it.outcome = 99),
             ("input_tokens", |it| it.input_tokens = u64::MAX),
             ("key_id", |it| it.key_id = "\0".to_owned()),
+            ("cost_nano", |it| {
+                it.cost_known = true;
+                it.cost_nano = u64::MAX;
+            }),
+            ("charges", |it| it.charges = vec![Charge::default()]),
+            ("tags", |it| {
+                it.tags.insert("k".repeat(33), String::new());
+            }),
+            ("tags", |it| {
+                it.tags = (0..9).map(|n| (n.to_string(), String::new())).collect();
+            }),
         ];
         for (field, spoil) in cases {
             let mut record = record();

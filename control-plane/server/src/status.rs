@@ -346,6 +346,8 @@ fn resource_type(name: &str) -> &'static str {
         Some("versions") => "sluice.admin.v1.ModelVersion",
         Some("keys") => "sluice.admin.v1.Key",
         Some("limits") => "sluice.admin.v1.Limit",
+        Some("prices") => "sluice.admin.v1.Price",
+        Some("discounts") => "sluice.admin.v1.Discount",
         Some("edges") => "sluice.admin.v1.Edge",
         Some("operatorKeys") => "sluice.admin.v1.OperatorKey",
         Some("joinTokens") => "sluice.admin.v1.JoinToken",

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 16] = [
+const OBSTACLES: [(&str, Obstacle); 20] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -19,6 +19,10 @@ const OBSTACLES: [(&str, Obstacle); 16] = [
     ("issuer_organization_fkey", Obstacle::HasIssuers),
     ("issuer_project_fkey", Obstacle::IsNamedByIssuer),
     ("issuer_provider_provider_fkey", Obstacle::IsNamedByIssuer),
+    ("price_organization_fkey", Obstacle::HasPrices),
+    ("price_provider_fkey", Obstacle::HasPrices),
+    ("discount_organization_fkey", Obstacle::HasDiscounts),
+    ("discount_provider_fkey", Obstacle::HasDiscounts),
     ("key_project_fkey", Obstacle::HasActiveKeys),
     ("target_provider_fkey", Obstacle::IsTarget),
     ("key_model_model_fkey", Obstacle::IsNamedByKey),

@@ -55,6 +55,14 @@ pub enum Obstacle {
     HasLimits,
     /// An organization has issuers.
     HasIssuers,
+    /// An organization or provider has prices.
+    HasPrices,
+    /// An organization or provider has discounts.
+    HasDiscounts,
+    /// An organization has as many prices as one may have.
+    HasManyPrices,
+    /// An organization has as many discounts as one may have.
+    HasManyDiscounts,
     /// A project has keys that are not revoked or expired.
     HasActiveKeys,
     /// A project has more keys than go with it in one write.
@@ -92,6 +100,10 @@ impl Obstacle {
             Self::HasModels => "HAS_MODELS",
             Self::HasLimits => "HAS_LIMITS",
             Self::HasIssuers => "HAS_ISSUERS",
+            Self::HasPrices => "HAS_PRICES",
+            Self::HasDiscounts => "HAS_DISCOUNTS",
+            Self::HasManyPrices => "HAS_MANY_PRICES",
+            Self::HasManyDiscounts => "HAS_MANY_DISCOUNTS",
             Self::HasActiveKeys => "HAS_ACTIVE_KEYS",
             Self::HasManyKeys => "HAS_MANY_KEYS",
             Self::HasManyVersions => "HAS_MANY_VERSIONS",
@@ -116,6 +128,10 @@ impl fmt::Display for Obstacle {
             Self::HasModels => "it has models: delete them first",
             Self::HasLimits => "it has limits: delete them first",
             Self::HasIssuers => "it has issuers: delete them first",
+            Self::HasPrices => "it has prices: delete them first",
+            Self::HasDiscounts => "it has discounts: delete them first",
+            Self::HasManyPrices => "it has 1,000 prices: delete old ones first",
+            Self::HasManyDiscounts => "it has 200 discounts: delete old ones first",
             Self::HasActiveKeys => "it has active keys: revoke them first",
             Self::HasManyKeys => "it has 1,000 keys or more: revoke and delete its keys first",
             Self::HasManyVersions => "it has 1,000 versions or more: delete its versions first",

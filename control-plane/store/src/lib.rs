@@ -39,6 +39,9 @@ pub mod limit;
 mod issuer_columns;
 mod issuer_object;
 pub mod issuer;
+mod price_for;
+pub mod price;
+pub mod discount;
 pub mod audit;
 pub mod operator_key;
 pub mod join_token;
@@ -47,6 +50,7 @@ pub mod edge;
 pub mod key_use;
 mod usage_groups;
 pub mod usage;
+pub mod repricing;
 
 pub use doorbell::{Bell, Doorbell};
 pub use error::{Obstacle, StoreError};

@@ -74,6 +74,12 @@ pub struct UsageRecord {
     pub answer_bytes: u64,
     /// The limits that warn or only watch and had no room for it.
     pub over_limits: Vec<LimitId>,
+    /// What it cost, nano-dollars; `None` where that is not known.
+    pub cost_nano: Option<u64>,
+    /// What was billed, as the contract has it; opaque here.
+    pub charges: Vec<u8>,
+    /// What its client said of it: a JSON object of texts, or nothing.
+    pub tags: String,
 }
 
 /// What became of a batch.
@@ -86,7 +92,7 @@ pub struct Stored {
 }
 
 /// What to sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     /// The first moment counted, milliseconds since 1970.
     pub start_ms: u64,
@@ -94,6 +100,8 @@ pub struct Query {
     pub end_ms: u64,
     /// By what to group.
     pub by: GroupBy,
+    /// By the value of which tag, too; empty means: of none.
+    pub tag_key: String,
 }
 
 /// By what to group; nothing means: one sum over all.
@@ -145,6 +153,12 @@ pub struct Sum {
     pub reasoning_tokens: i64,
     /// Requests whose counts are ours and not the provider's.
     pub estimated_requests: i64,
+    /// What those of them cost whose cost is known, nano-dollars.
+    pub cost_nano: i64,
+    /// Requests whose cost is not known.
+    pub unpriced_requests: i64,
+    /// The value of the tag; empty where a request has none.
+    pub tag: Option<String>,
 }
 
 // === impl Store ===
@@ -163,33 +177,31 @@ impl Store {
             .collect::<Result<Vec<_>, _>>()?;
         let days: Vec<Date> = ats.iter().map(|at| at.date()).collect();
         self.ensure_partitions(&days).await?;
-        let uuids = |pick: fn(&UsageRecord) -> [u8; 16]| -> Vec<Uuid> {
-            records.iter().map(|it| uuid(pick(it))).collect()
-        };
-        let texts = |pick: fn(&UsageRecord) -> &str| -> Vec<String> {
-            records.iter().map(|it| pick(it).to_owned()).collect()
-        };
-        let counts = |pick: fn(&UsageRecord) -> u64| -> Vec<i64> {
-            records.iter().map(|it| column::number(pick(it))).collect()
-        };
+        let uuids = |pick: fn(&UsageRecord) -> [u8; 16]| uuids(records, pick);
+        let texts = |pick: fn(&UsageRecord) -> &str| texts(records, pick);
+        let counts = |pick: fn(&UsageRecord) -> u64| counts(records, pick);
         let numbers = |pick: fn(&UsageRecord) -> u8| -> Vec<i16> {
             records.iter().map(|it| pick(it).into()).collect()
         };
         let statuses: Vec<i32> = records.iter().map(|it| it.status.into()).collect();
         let streamed: Vec<bool> = records.iter().map(|it| it.streamed).collect();
+        let known: Vec<bool> = records.iter().map(|it| it.cost_nano.is_some()).collect();
+        let charges: Vec<Vec<u8>> = records.iter().map(|it| it.charges.clone()).collect();
         let done = sqlx::query!(
             r#"INSERT INTO usage_record (
                    edge_id, region, day, id, at, organization, project, key_id, model,
                    model_version, provider, provider_model, endpoint, outcome, status, streamed,
                    usage_source, input_tokens, cached_input_tokens, output_tokens,
                    reasoning_tokens, revision, duration_us, first_byte_us,
-                   request_bytes, answer_bytes, over_limits)
+                   request_bytes, answer_bytes, over_limits, cost_nano, cost_known, charges,
+                   tags)
                SELECT $1, $2, it.* FROM unnest(
                    $3::date[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::text[],
                    $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::smallint[],
                    $15::integer[], $16::boolean[], $17::smallint[], $18::bigint[], $19::bigint[],
                    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
-                   $25::bigint[], $26::bigint[], $27::bytea[]) AS it
+                   $25::bigint[], $26::bigint[], $27::bytea[], $28::bigint[], $29::boolean[],
+                   $30::bytea[], $31::text[]) AS it
                ON CONFLICT DO NOTHING"#,
             edge_id,
             region.as_str(),
@@ -218,6 +230,10 @@ impl Store {
             &counts(|it| it.request_bytes),
             &counts(|it| it.answer_bytes),
             &joined(records),
+            &counts(|it| it.cost_nano.unwrap_or(0)),
+            &known,
+            &charges,
+            &texts(|it| &it.tags),
         )
         .execute(self.pool())
         .await?;
@@ -237,6 +253,18 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+fn uuids(records: &[UsageRecord], pick: fn(&UsageRecord) -> [u8; 16]) -> Vec<Uuid> {
+    records.iter().map(|it| uuid(pick(it))).collect()
+}
+
+fn texts(records: &[UsageRecord], pick: fn(&UsageRecord) -> &str) -> Vec<String> {
+    records.iter().map(|it| pick(it).to_owned()).collect()
+}
+
+fn counts(records: &[UsageRecord], pick: fn(&UsageRecord) -> u64) -> Vec<i64> {
+    records.iter().map(|it| column::number(pick(it))).collect()
 }
 
 fn providers(records: &[UsageRecord]) -> Vec<Option<Uuid>> {
@@ -275,6 +303,7 @@ pub async fn query(
         provider,
     } = query.by;
     let by = [day, project || key, key, model, provider];
+    let by = (by, query.tag_key.as_str());
     let mut groups =
         usage_groups::read(&mut connection, organization, span, by, ROWS_MAX + 1).await?;
     let truncated = groups.len() > ROWS_MAX;
@@ -320,6 +349,9 @@ impl Group {
             output_tokens: self.output_tokens,
             reasoning_tokens: self.reasoning_tokens,
             estimated_requests: self.estimated_requests,
+            cost_nano: self.cost_nano,
+            unpriced_requests: self.unpriced_requests,
+            tag: self.tag,
         }
     }
 }

@@ -14,7 +14,7 @@ use payload::{
     object::Misfit,
 };
 
-use crate::{Tokens, neutral::Error};
+use crate::{Tokens, neutral::Error, tokens::Tier};
 
 pub use self::error::encode;
 
@@ -88,6 +88,8 @@ const fn tokens(counts: [u64; counts::NAMES.len()]) -> Tokens {
         output,
         reasoning,
         audio_output,
+        images,
+        units,
     ] = counts;
     Tokens {
         input,
@@ -98,6 +100,9 @@ const fn tokens(counts: [u64; counts::NAMES.len()]) -> Tokens {
         output,
         reasoning,
         audio_output,
+        images,
+        units,
+        tier: Tier::Standard,
     }
 }
 

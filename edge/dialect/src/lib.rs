@@ -12,6 +12,7 @@ pub mod neutral;
 pub mod inference;
 mod place;
 mod field;
+pub mod cost;
 pub mod websocket;
 pub mod request;
 pub mod custom;
@@ -27,4 +28,4 @@ pub mod converse;
 pub mod crossing;
 pub mod listing;
 
-pub use tokens::Tokens;
+pub use tokens::{Tier, Tokens};

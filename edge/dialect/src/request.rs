@@ -12,6 +12,7 @@ use payload::{
 };
 
 use crate::{
+    cost,
     field::{Spelling, spelling},
     neutral::Family,
 };
@@ -58,6 +59,8 @@ pub struct Scanned {
     pub choices: u64,
     /// Whether the client itself asks for usage in the stream.
     pub usage_asked: bool,
+    /// Whether the client asks for the cost in the usage.
+    pub cost_asked: bool,
     /// Images, sounds and files that stand in the body itself, as `data:` URLs.
     pub embedded: Embedded,
     /// `None` where the path says the model.
@@ -115,6 +118,7 @@ enum Field {
     OutputMax,
     Choices,
     Prompt,
+    Usage,
 }
 
 struct Facts<'a> {
@@ -124,6 +128,7 @@ struct Facts<'a> {
     stream: bool,
     options: Options,
     usage_asked: bool,
+    cost_asked: bool,
     output_tokens_max: Option<u64>,
     choices: u64,
     prompts: u64,
@@ -195,6 +200,7 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
         output_tokens_max: facts.output_tokens_max,
         choices: facts.choices.saturating_mul(facts.prompts),
         usage_asked: facts.usage_asked,
+        cost_asked: facts.cost_asked,
         embedded,
         options: facts.options,
     })
@@ -281,6 +287,7 @@ impl Endpoint {
                 ("max_tokens", Field::OutputMax),
                 ("max_completion_tokens", Field::OutputMax),
                 ("n", Field::Choices),
+                ("usage", Field::Usage),
             ],
             Self::Completions => &[
                 ("model", Field::Model),
@@ -325,6 +332,7 @@ impl<'a> Facts<'a> {
             stream: false,
             options: Options::Absent,
             usage_asked: false,
+            cost_asked: false,
             output_tokens_max: None,
             choices: 1,
             prompts: 1,
@@ -348,6 +356,7 @@ impl<'a> Facts<'a> {
                 self.choices = self.choices.max(scalar::whole_number(raw).unwrap_or(1));
             }
             Field::Prompt => self.prompts = prompts(raw),
+            Field::Usage => self.cost_asked = cost::is_asked(raw),
         }
         Ok(())
     }
@@ -415,6 +424,7 @@ impl Scanned {
             output_tokens_max: None,
             choices: 1,
             usage_asked: false,
+            cost_asked: false,
             embedded: Embedded::default(),
             model_place: None,
             options: Options::Absent,

@@ -1,4 +1,4 @@
-//! Token counts in the one form that all dialects are read into.
+//! What an answer used, in the one form that all dialects are read into.
 //!
 //! Knows nothing of any provider's names for them. The counters are disjoint: no token stands in two of them,
 //! so that they can be added up and priced one by one.
@@ -22,11 +22,69 @@ pub struct Tokens {
     pub reasoning: u64,
     /// Output tokens of sound.
     pub audio_output: u64,
+    /// Pictures that were made; no tokens.
+    pub images: u64,
+    /// Whatever else the provider bills by; no tokens.
+    pub units: u64,
+    /// How the provider says that it served.
+    pub tier: Tier,
+}
+
+/// In which of its ways a provider served a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Tier {
+    /// As usual, or it does not say.
+    #[default]
+    Standard,
+    /// Sooner, and dearer.
+    Priority,
+    /// When there was room, and cheaper.
+    Flex,
+    /// In a batch.
+    Batch,
+    /// In a way that has no name here.
+    Other,
+}
+
+// === impl Tier ===
+
+impl Tier {
+    /// The tier that a `service_tier` in JSON names: a string, or null.
+    pub fn read(raw: &str) -> Self {
+        match raw {
+            "null" | "\"default\"" | "\"standard\"" | "\"auto\"" | "\"on_demand\"" => {
+                Self::Standard
+            }
+            "\"priority\"" => Self::Priority,
+            "\"flex\"" => Self::Flex,
+            "\"batch\"" => Self::Batch,
+            _ => Self::Other,
+        }
+    }
+
+    /// The tier that an answer tells beside its usage; where it tells none, as usual.
+    pub fn told(raw: Option<&str>) -> Self {
+        raw.map_or(Self::Standard, Self::read)
+    }
+
+    /// Of two parts of one request, the one that is told.
+    const fn or(self, other: Self) -> Self {
+        match self {
+            Self::Standard => other,
+            told => told,
+        }
+    }
 }
 
 // === impl Tokens ===
 
 impl Tokens {
+    /// The same, served in this tier.
+    #[must_use]
+    pub const fn served(self, tier: Tier) -> Self {
+        Self { tier, ..self }
+    }
+
     /// All of them together. Saturates, because a provider may claim any number.
     pub const fn total(&self) -> u64 {
         self.input_total().saturating_add(self.output_total())
@@ -60,6 +118,9 @@ impl Tokens {
             output: self.output.saturating_add(other.output),
             reasoning: self.reasoning.saturating_add(other.reasoning),
             audio_output: self.audio_output.saturating_add(other.audio_output),
+            images: self.images.saturating_add(other.images),
+            units: self.units.saturating_add(other.units),
+            tier: self.tier.or(other.tier),
         }
     }
 
@@ -75,6 +136,9 @@ impl Tokens {
             output: self.output.saturating_sub(other.output),
             reasoning: self.reasoning.saturating_sub(other.reasoning),
             audio_output: self.audio_output.saturating_sub(other.audio_output),
+            images: self.images.saturating_sub(other.images),
+            units: self.units.saturating_sub(other.units),
+            tier: self.tier,
         }
     }
 
@@ -89,6 +153,9 @@ impl Tokens {
             output: change(self.output),
             reasoning: change(self.reasoning),
             audio_output: change(self.audio_output),
+            images: change(self.images),
+            units: change(self.units),
+            tier: self.tier,
         }
     }
 }

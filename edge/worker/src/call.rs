@@ -25,6 +25,7 @@ mod turns;
 pub mod message;
 mod presenting;
 pub mod hearing;
+pub mod telling;
 
 use std::{
     cell::RefCell, collections::HashMap, convert::Infallible, rc::Rc, sync::Arc, task::Context,
@@ -345,7 +346,7 @@ impl Call {
         };
         // Where there is no line, the hold is dropped and its room given back.
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
-        entry.reached(provider.id, &candidate.target().provider_model);
+        entry.reached(provider, &candidate.target().provider_model);
         entry.holds_there(hold);
         let sent = Instant::now();
         let first_by = self.times(arrival, sent).first_by;

@@ -152,6 +152,7 @@ impl Passage<'_> {
         let whose = (&**caller.key(), way.model, caller.end_user());
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
         let revision = rules.revision();
+        let book = rules.price_book(caller.key().organization).cloned();
         drop(rules);
         let guess = self.guess(&passing);
         authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
@@ -167,8 +168,10 @@ impl Passage<'_> {
             endpoint: passing.aim.class(),
             streamed: passing.handshake.is_some(),
             revision,
+            book,
+            tags: passing.tags.take(),
         };
-        let entry = self.recorder.open_unread(arrival, permit, &opening);
+        let entry = self.recorder.open_unread(arrival, permit, opening);
         if let Some(handshake) = passing.handshake.take() {
             let asked = Asked {
                 caller,
@@ -319,7 +322,7 @@ impl Passage<'_> {
             .await?;
         let hold = hop.room(attempts).await?;
         let line = self.call.passing().line(&origin).await?;
-        entry.reached(hop.provider.id, &hop.model);
+        entry.reached(&hop.provider, &hop.model);
         entry.holds_there(hold);
         let waits = hop::Waits {
             first_byte_max: self.first_byte_max,
@@ -428,7 +431,7 @@ impl Passage<'_> {
         presented.await?;
         let hold = hop.room(asked.attempts.as_deref()).await?;
         let wire = self.call.passing().wire(&origin).await?;
-        entry.reached(hop.provider.id, &hop.model);
+        entry.reached(&hop.provider, &hop.model);
         entry.holds_there(hold);
         let switched = switch::switch(wire, message, &accept);
         let switched = timeout(self.first_byte_max, Box::pin(switched)).await;

@@ -24,13 +24,18 @@ use lifecycle::{clock::Clock, drain::Drain};
 use policy::rules::Rules;
 use rustls::ClientConfig;
 use shaping::Lanes;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     accept,
     admit::{self, Admit, Limits, hold, room::Room},
     authorize,
-    call::{self, Call, failure::Unanswered, patience::Patience},
+    call::{
+        self, Call,
+        failure::{Failure, Unanswered},
+        patience::Patience,
+        telling,
+    },
     cuts::Cuts,
     discover::Discoverer,
     elsewhere::Elsewhere,
@@ -39,7 +44,7 @@ use crate::{
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
-    record::{Record, Recorder},
+    record::{Entry, Record, Recorder},
     relay::{self, Relay, relay},
     request::{
         self, Arrival, Head, Keep, Request, address,
@@ -317,7 +322,23 @@ impl Pipeline {
         let answer = self.call.first_good(&plan, &request, with, &mut entry);
         match answer.await {
             Ok(answer) => {
-                let (head, body) = relay(answer, arrival, entry, &self.patience);
+                let tells_cost = request.tells_cost();
+                let (answer, cost) = if tells_cost {
+                    let by = Instant::from_std(arrival.started) + self.patience.total_max;
+                    match telling::whole(answer, &entry, by).await {
+                        Ok(told) => told,
+                        Err(failure) => return Err(unanswered(failure, entry, plan, room)),
+                    }
+                } else {
+                    (answer, None)
+                };
+                let (mut head, mut body) = relay(answer, arrival, entry, &self.patience);
+                if tells_cost {
+                    body.tell_cost();
+                }
+                if let Some(cost) = cost {
+                    head.headers.insert(telling::HEADER, cost);
+                }
                 let label = plan.into_label();
                 Ok(Reply::Answer(Box::new(Answered {
                     head,
@@ -327,12 +348,7 @@ impl Pipeline {
                 })))
             }
             // The entry is closed where the status is chosen, in `respond`, because its record tells that status.
-            Err(failure) => Err(Refusal::Call(Box::new(Unanswered {
-                failure,
-                entry,
-                label: plan.into_label(),
-                room,
-            }))),
+            Err(failure) => Err(unanswered(failure, entry, plan, room)),
         }
     }
 }
@@ -360,6 +376,15 @@ fn admitted(
         }
     };
     Ok(ControlFlow::Break(told))
+}
+
+fn unanswered(failure: Failure, entry: Entry, plan: Plan, room: Room) -> Refusal {
+    Refusal::Call(Box::new(Unanswered {
+        failure,
+        entry,
+        label: plan.into_label(),
+        room,
+    }))
 }
 
 /// What is decided without waiting.
@@ -465,6 +490,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_104, "{bytes} bytes");
+        assert!(bytes <= 3_344, "{bytes} bytes");
     }
 }

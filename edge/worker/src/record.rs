@@ -15,16 +15,20 @@
 
 pub mod measures;
 mod outcome;
+pub mod tariff;
 mod attempt;
 mod told;
+mod finished;
 
-use std::{mem, rc::Rc, time::Duration};
+use std::{mem, rc::Rc, sync::Arc, time::Duration};
 
 use dialect::Tokens;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
-    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
-    revision::Revision,
+    cost::{self, Cost},
+    id::ProviderId,
+    price_book::PriceBook,
+    provider::Provider,
 };
 use shaping::Turn;
 use tokio::sync::mpsc;
@@ -36,11 +40,15 @@ use crate::{
     route::Plan,
 };
 
-use self::measures::Measures;
 pub use self::{
     attempt::{Attempt, Missed},
+    finished::Record,
     outcome::{Outcome, UsageSource},
     told::{Carried, Opening, Tally},
+};
+use self::{
+    measures::Measures,
+    tariff::{Billed, Tariff, Tariffs},
 };
 
 /// How many records may wait to be reported.
@@ -56,58 +64,6 @@ pub const TOKENS_MAX: u64 = policy::limit::UNITS_MAX;
 // Full: the next ones are charged and not named.
 pub const ATTEMPTS_MAX: usize = 16;
 
-/// One finished request, as it is reported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// `UUIDv7`: the request's id.
-    pub id: [u8; 16],
-    /// When the request came, milliseconds since 1970.
-    pub at_ms: u64,
-    /// Whose.
-    pub organization: OrganizationId,
-    /// Which project's.
-    pub project: ProjectId,
-    /// Which key's.
-    pub key_id: String,
-    /// Whether with the secret that a rotation replaced.
-    pub previous_secret: bool,
-    /// The public model.
-    pub model: ModelId,
-    /// Its version.
-    pub version: VersionId,
-    /// The provider that served; `None` when none was reached.
-    pub provider: Option<ProviderId>,
-    /// The provider's name for the model; empty when none was reached.
-    pub provider_model: String,
-    /// The path, such as `/v1/chat/completions`.
-    pub endpoint: &'static str,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The status that the client got; zero when it was gone.
-    pub status: u16,
-    /// Whether it was a stream.
-    pub streamed: bool,
-    /// Where the counts come from.
-    pub usage_source: UsageSource,
-    /// The counts.
-    pub tokens: Tokens,
-    /// The limits that warn or only watch and had no room for it.
-    pub over_limits: Vec<LimitId>,
-    /// The configuration that the request saw.
-    pub revision: Revision,
-    /// From arrival to end, microseconds.
-    pub duration_us: u64,
-    /// From arrival to the provider's first byte of a body, and of a stream to the first that was generated,
-    /// microseconds; zero when none came.
-    pub first_byte_us: u64,
-    /// The attempts that gave no answer, in their order.
-    pub attempts: Vec<Attempt>,
-    /// Bytes of the request that went to the provider; counted of what is passed through, and otherwise zero.
-    pub request_bytes: u64,
-    /// Bytes of the answer that came from the provider; counted of what is passed through, and otherwise zero.
-    pub answer_bytes: u64,
-}
-
 /// Opens entries. One for each core.
 #[derive(Clone)]
 pub struct Recorder {
@@ -115,6 +71,7 @@ pub struct Recorder {
     drain: Drain,
     cuts: Rc<Cuts>,
     measures: Rc<Measures>,
+    tariffs: Rc<Tariffs>,
 }
 
 /// The open account of one request.
@@ -138,6 +95,10 @@ struct Open {
     current: Option<Tally>,
     /// Whom the attempt before reached.
     before: (Option<ProviderId>, String),
+    /// The organization's own prices, if it has any.
+    book: Option<Arc<PriceBook>>,
+    /// The prices of the target that was reached.
+    tariff: Option<Tariff>,
     /// What the attempts before were charged, and where the counts come from.
     spent: Tokens,
     spent_source: Option<UsageSource>,
@@ -154,6 +115,7 @@ impl Recorder {
             drain,
             cuts,
             measures: Rc::new(Measures::register()),
+            tariffs: Rc::new(Tariffs::default()),
         }
     }
 
@@ -166,12 +128,14 @@ impl Recorder {
             endpoint: endpoint::path(request.endpoint()),
             streamed: request.scanned().stream,
             revision: plan.revision(),
+            book: plan.price_book().cloned(),
+            tags: request.tags().cloned().map(Box::new),
         };
-        self.open_unread(arrival, permit, &opening)
+        self.open_unread(arrival, permit, opening)
     }
 
     /// Opens the account of a request that was not read.
-    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, opening: &Opening<'_>) -> Entry {
+    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, opening: Opening<'_>) -> Entry {
         let place = self.queue.clone().try_reserve_owned().ok();
         if place.is_none() {
             self.measures.lost();
@@ -201,6 +165,10 @@ impl Recorder {
             attempts: Vec::new(),
             request_bytes: 0,
             answer_bytes: 0,
+            missed: Vec::new(),
+            served: None,
+            cost: Cost::Known(0),
+            tags: opening.tags,
         };
         let (mut hold, input_tokens) = permit.into_hold();
         record.over_limits = hold.take_over().into_vec();
@@ -215,6 +183,8 @@ impl Recorder {
             charged: Tokens::default(),
             current: None,
             before: (None, String::new()),
+            book: opening.book,
+            tariff: None,
             spent: Tokens::default(),
             spent_source: None,
             recorder,
@@ -230,11 +200,14 @@ impl Recorder {
 // === impl Entry ===
 
 impl Entry {
-    /// The request is about to be sent to this provider, under its name for the model, which is empty where none is named; from now on it may cost.
-    pub fn reached(&mut self, provider: ProviderId, provider_model: &str) {
+    /// The request is about to be sent to this provider, under its name for the model, which is empty where none is named;
+    /// from now on it may cost.
+    pub fn reached(&mut self, provider: &Arc<Provider>, provider_model: &str) {
         if let Some(open) = &mut self.open {
+            let tariffs = &open.recorder.tariffs;
+            open.tariff = Some(tariffs.of(provider, open.book.as_ref(), provider_model));
             let record = &mut open.record;
-            let provider = record.provider.replace(provider);
+            let provider = record.provider.replace(provider.id);
             let model = provider_model.to_owned();
             open.before = (provider, mem::replace(&mut record.provider_model, model));
             open.current = Some(Tally::default());
@@ -283,6 +256,17 @@ impl Entry {
             next.take_seats_of(&mut open.hold);
             mem::replace(&mut open.hold, next).settle(&tokens);
         }
+    }
+
+    /// What it costs if the attempt that is under way is the last one and has used this.
+    pub fn cost_with(&self, tally: Tally) -> Cost {
+        let billed = |open: &Open| {
+            let (tokens, _) = open.charge(tally);
+            let tariff = open.tariff.as_ref();
+            let served = tariff.and_then(|it| it.bill(&tokens, open.record.at_ms));
+            open.cost(served.as_ref())
+        };
+        self.open.as_deref().map_or(Cost::Unknown, billed)
     }
 
     /// The attempt gave no answer. It is charged now, whatever comes next.
@@ -335,7 +319,11 @@ impl Entry {
     /// Settles and posts what was counted elsewhere; `outcome` is `None` where nobody saw the end.
     pub fn close_counted(mut self, outcome: Option<Outcome>, counted: (Tokens, UsageSource)) {
         if let Some(open) = self.open.take() {
-            open.finish(outcome, |open, _| (open.believed(counted.0), counted.1));
+            open.finish(outcome, |open, _| {
+                let tokens = open.believed(counted.0);
+                open.bill(&tokens);
+                (tokens, counted.1)
+            });
         }
     }
 
@@ -368,6 +356,11 @@ impl Open {
         if let (Some(hold), true) = (self.hold_there.take(), missed.sent) {
             hold.settle(&tokens);
         }
+        let tariff = self.tariff.take();
+        if let Some(billed) = tariff.and_then(|it| it.bill(&tokens, self.record.at_ms)) {
+            let model = missed.provider_model.to_owned();
+            self.record.missed.push((model, billed));
+        }
         self.spent = self.spent.plus(&tokens);
         self.spent_source = self.spent_source.max(source);
         if self.record.attempts.len() < ATTEMPTS_MAX {
@@ -392,6 +385,8 @@ impl Open {
         });
         let (tokens, usage_source) = usage(&mut self, outcome);
         self.recorder.measures.used(&tokens);
+        self.record.cost = self.cost(self.record.served.as_ref());
+        self.recorder.measures.cost(self.record.cost);
         let rest = tokens.less(&self.charged);
         if let Some(hold) = self.hold_there.take() {
             hold.settle(&rest.less(&self.spent));
@@ -414,7 +409,9 @@ impl Open {
                     tokens: tally.tokens.or(seen.tokens),
                     output_tokens: tally.output_tokens.max(seen.output_tokens),
                 };
-                self.charge(known)
+                let (tokens, source) = self.charge(known);
+                self.bill(&tokens);
+                (tokens, source)
             }
             None => (Tokens::default(), None),
         };
@@ -425,6 +422,19 @@ impl Open {
         };
         let tokens = self.spent.plus(&tokens);
         (tokens.map(|count| count.min(TOKENS_MAX)), usage_source)
+    }
+
+    /// Bills what the attempt that is under way used.
+    fn bill(&mut self, tokens: &Tokens) {
+        let tariff = self.tariff.take();
+        self.record.served = tariff.and_then(|it| it.bill(tokens, self.record.at_ms));
+    }
+
+    /// What all attempts that were billed cost, and this one that served.
+    fn cost(&self, served: Option<&Billed>) -> Cost {
+        let missed = self.record.missed.iter().map(|(_, billed)| billed);
+        let billed = missed.chain(served);
+        cost::cost(billed.map(|it| &it.charge))
     }
 
     /// What one attempt is charged. Missing usage is never free: what was sent is charged by our own count.

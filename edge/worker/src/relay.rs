@@ -16,6 +16,7 @@ use bytes::Bytes;
 use dialect::neutral::{Class, UNREADABLE};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use policy::cost::Cost;
 use tokio::time::Instant;
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
         gauge::Gauge,
         line::Broken,
         patience::{Patience, Timer},
+        telling::Telling,
         upload::Upload,
     },
     cuts::Heard,
@@ -99,6 +101,8 @@ pub struct Relay {
     exact: bool,
     /// The status is that of an answer.
     good: bool,
+    /// Tells the client what a stream cost, if it asked.
+    telling: Option<Box<Telling>>,
 }
 
 /// The answer was cut; the client must not take it for whole.
@@ -155,6 +159,7 @@ pub fn relay(
         heard: Heard::default(),
         timer,
         state: State::Waiting,
+        telling: None,
     };
     if !relay.exact {
         relay.note_beginning();
@@ -181,6 +186,31 @@ impl Relay {
         Some(bytes)
     }
 
+    /// From here on, and in what is ready, the client is told what a stream cost.
+    pub fn tell_cost(&mut self) {
+        if self.gauge.is_stream() {
+            self.telling = Some(Box::default());
+            self.tell();
+            if self.state == State::Ended {
+                self.tell_rest();
+            }
+        }
+    }
+
+    fn tell(&mut self) {
+        if let Some(telling) = &mut self.telling {
+            let (gauge, entry) = (&self.gauge, self.entry.as_ref());
+            let cost = || entry.map_or(Cost::Unknown, |it| it.cost_with(gauge.partial_tally()));
+            telling.pass(&mut self.ready, cost);
+        }
+    }
+
+    fn tell_rest(&mut self) {
+        if let Some(telling) = &mut self.telling {
+            telling.rest(&mut self.ready);
+        }
+    }
+
     /// What the account of the answer is closed with; it hears how much has passed.
     fn take_entry(&mut self) -> Option<Entry> {
         let mut entry = self.entry.take()?;
@@ -203,6 +233,7 @@ impl Relay {
     fn came(&mut self, bytes: Bytes) {
         self.timer.moved();
         self.gauge.push(bytes, &mut self.ready);
+        self.tell();
         if self.state == State::Waiting {
             self.note_beginning();
         }
@@ -231,6 +262,8 @@ impl Relay {
     fn complete(&mut self) {
         let told = self.gauge.error_seen();
         self.gauge.finish(&mut self.ready);
+        self.tell();
+        self.tell_rest();
         let broken = self.gauge.error_seen() && !self.gauge.done_seen();
         if !told && broken && !self.gauge.passes_whole_events() {
             self.say(&BROKEN_OFF);
@@ -266,6 +299,7 @@ impl Relay {
         if !self.gauge.can_say_failure() {
             return;
         }
+        self.tell_rest();
         let mut said = Vec::new();
         self.gauge.fail(why.class, why.code, why.message, &mut said);
         // What has passed of the last event, whole lines or not, must not become part of this one.

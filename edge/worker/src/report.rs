@@ -9,7 +9,10 @@ pub mod spool;
 use std::time::{Duration, Instant};
 
 use lifecycle::drain::Drain;
-use proto::usage::{ReportRequest, usage_service_client::UsageServiceClient};
+use proto::{
+    message::bytes_of,
+    usage::{ReportRequest, usage_service_client::UsageServiceClient},
+};
 use serde::Deserialize;
 use tokio::{
     sync::mpsc,
@@ -25,6 +28,11 @@ use crate::{
 
 /// How many records a batch has; the protocol's bound.
 const BATCH_RECORDS_MAX: usize = 1000;
+/// How many bytes a batch has; somewhat less than the control plane reads of one.
+// Full: what is left goes in a batch of its own.
+const BATCH_BYTES_MAX: usize = 960 << 10;
+/// What a record takes beside its own bytes, at most.
+const RECORD_FRAME_BYTES: usize = 8;
 /// How long a record waits for others to go with.
 const GATHER: Duration = Duration::from_millis(200);
 
@@ -162,14 +170,23 @@ impl Work {
         if gathered.is_empty() {
             return;
         }
-        let records = gathered.into_iter().map(wire::record).collect();
-        let batch = ReportRequest {
-            edge_id: self.edge_id.clone(),
-            records,
-        };
-        if Instant::now() < self.try_at || self.send(batch.clone()).await.is_err() {
-            let lost = self.spool.push(batch);
-            count_lost(lost);
+        let mut records = gathered.into_iter().map(wire::record).peekable();
+        while records.peek().is_some() {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while let Some(record) = records.next_if(|it| {
+                bytes += bytes_of(it) + RECORD_FRAME_BYTES;
+                batch.is_empty() || bytes <= BATCH_BYTES_MAX
+            }) {
+                batch.push(record);
+            }
+            let batch = ReportRequest {
+                edge_id: self.edge_id.clone(),
+                records: batch,
+            };
+            if Instant::now() < self.try_at || self.send(batch.clone()).await.is_err() {
+                let lost = self.spool.push(batch);
+                count_lost(lost);
+            }
         }
     }
 

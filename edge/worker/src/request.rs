@@ -10,6 +10,7 @@ pub mod pages;
 pub mod address;
 pub mod budget;
 pub mod body;
+pub mod tags;
 pub mod passing;
 pub mod arrival;
 mod refusal;
@@ -37,6 +38,7 @@ use self::{
     budget::{Budget, Share},
     endpoint::{Asked, Endpoint},
     key::Key,
+    tags::{InvalidTags, Tags},
     tensors::{Tensors, count_rows},
 };
 
@@ -74,6 +76,7 @@ pub struct Head {
     spare: Option<Box<HeaderMap>>,
     json_bytes: Option<Box<HeaderValue>>,
     class: Option<Class>,
+    tags: Option<Box<Tags>>,
 }
 
 /// What of a head is kept only where somebody asks for it.
@@ -92,6 +95,7 @@ struct Rest {
     class: Option<Class>,
     end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
+    tags: Option<Box<Tags>>,
     json_bytes: Option<Box<HeaderValue>>,
 }
 
@@ -107,6 +111,8 @@ pub struct Request {
     // Boxed, because it is rare and would ride in the future of every request.
     end_user: Option<Box<HeaderValue>>,
     spare: Option<Box<HeaderMap>>,
+    tags: Option<Box<Tags>>,
+    tells_cost: bool,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
     share: Share,
 }
@@ -167,6 +173,7 @@ impl Head {
                 forwarded.insert(name, value);
             }
         }
+        let tags = Tags::take(&mut parts.headers).map_err(|InvalidTags| Refusal::Tags)?;
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
         let key = Key::take(&mut parts.headers);
@@ -192,6 +199,7 @@ impl Head {
             spare,
             json_bytes,
             class,
+            tags,
         })
     }
 
@@ -220,6 +228,7 @@ impl Head {
             spare,
             json_bytes,
             class,
+            tags,
             ..
         } = self;
         let rest = Rest {
@@ -228,6 +237,7 @@ impl Head {
             class,
             end_user,
             spare,
+            tags,
             json_bytes,
         };
         read(rest, asked, incoming, bounds)
@@ -273,7 +283,17 @@ async fn read(
         (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
         (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
     };
-    let scanned = scanned.map_err(Refusal::Body)?;
+    let mut scanned = scanned.map_err(Refusal::Body)?;
+    let mut body = body;
+    let tells_cost = scanned.cost_asked;
+    if tells_cost {
+        // A question for us, which is taken out.
+        let text = str::from_utf8(&body).unwrap_or_default();
+        if let Some(without) = dialect::cost::without_question(text) {
+            body = Bytes::from(without);
+            scanned = dialect::request::scan(endpoint, &body).map_err(Refusal::Body)?;
+        }
+    }
     Ok(Request {
         endpoint,
         events: asked.events,
@@ -284,6 +304,8 @@ async fn read(
         body,
         end_user: rest.end_user,
         spare: rest.spare,
+        tags: rest.tags,
+        tells_cost,
         share,
     })
 }
@@ -327,6 +349,16 @@ impl Request {
     /// The body, as it came or as the rules of its version made it.
     pub const fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// Whether the client wants to know what it cost.
+    pub const fn tells_cost(&self) -> bool {
+        self.tells_cost
+    }
+
+    /// What the client says of it.
+    pub fn tags(&self) -> Option<&Tags> {
+        self.tags.as_deref()
     }
 
     /// For whom the client says it asks: in our header, or else in the body; empty when it does not say. Looks through

@@ -9,6 +9,7 @@ use payload::transform::Recipe;
 use policy::{
     key::Key,
     model::{Model, Target, Version},
+    price_book::PriceBook,
     provider::Provider,
     revision::Revision,
     rules::Rules,
@@ -24,6 +25,7 @@ pub struct Plan {
     version: Arc<Version>,
     candidates: Vec<Candidate>,
     revision: Revision,
+    book: Option<Arc<PriceBook>>,
 }
 
 /// One target, with its provider.
@@ -52,12 +54,14 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
     }
     hold_to(grant.caller().key(), &mut candidates)?;
     let label = format!("{}@{}", grant.model().name, version.name);
+    let book = rules.price_book(grant.model().organization).cloned();
     Ok(Plan {
         grant,
         label,
         version,
         candidates,
         revision: rules.revision(),
+        book,
     })
 }
 
@@ -115,6 +119,11 @@ impl Plan {
     /// The targets; never empty.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
+    }
+
+    /// The organization's own prices, if it has any.
+    pub const fn price_book(&self) -> Option<&Arc<PriceBook>> {
+        self.book.as_ref()
     }
 
     /// The configuration that decided.

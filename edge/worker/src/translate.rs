@@ -163,7 +163,8 @@ fn spliced(
         forwards: forwards(family),
         way: Way::Same {
             endpoint,
-            usage_added,
+            // Who wants the cost wants the usage in which it stands.
+            usage_added: usage_added && !request.tells_cost(),
         },
         dropped: Dropped::default(),
     }
@@ -228,8 +229,10 @@ fn across(
     arrival: &Arrival,
 ) -> Result<Outgoing, Refusal> {
     let seed = seed(arrival);
+    let with_usage = request.tells_cost().then(|| asking(request));
     // The scan has seen that it is UTF-8.
-    let body = str::from_utf8(request.body()).unwrap_or_default();
+    let body = with_usage.as_ref().unwrap_or_else(|| request.body());
+    let body = str::from_utf8(body).unwrap_or_default();
     if request.endpoint() == Endpoint::Embeddings {
         let maker = facts::maker(door, model).ok_or(Refusal::Endpoint)?;
         return vectors(body, (door, model), &maker, seed);
@@ -256,6 +259,16 @@ fn across(
         },
         dropped: crossed.dropped,
     })
+}
+
+/// The body, asking for usage in the stream, too.
+fn asking(request: &Request) -> Bytes {
+    let scanned = request.scanned();
+    let ask = Rewrite {
+        model: &scanned.model,
+        ask_usage: true,
+    };
+    rewrite(request.body(), scanned, &ask)
 }
 
 fn seed(arrival: &Arrival) -> Seed {

@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use dialect::Tokens;
 use lifecycle::drain::{self, Drain, Trigger};
 use policy::{
+    cost::Cost,
     id::{ModelId, OrganizationId, ProjectId, VersionId},
     revision::Revision,
 };
@@ -89,6 +90,10 @@ fn record(number: u8) -> Record {
         over_limits: Vec::new(),
         request_bytes: 9,
         answer_bytes: 10,
+        missed: Vec::new(),
+        served: None,
+        cost: Cost::Known(0),
+        tags: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The counts of tokens that a program may give: `{"input_tokens":1,"output_tokens":2}`.
+//! The counts that a program may give: `{"input_tokens":1,"output_tokens":2}`; of tokens, of images, and of whatever else
+//! a provider bills by.
 //!
 //! Owns their names. A name that is none of them is refused: tokens that are counted under it would be free. Must never
 //! know what a count costs.
@@ -6,7 +7,7 @@
 use crate::object::{Misfit, Object};
 
 /// The names, none of whose tokens is counted under another.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 10] = [
     "input_tokens",
     "cached_input_tokens",
     "cache_write_tokens",
@@ -15,6 +16,8 @@ pub const NAMES: [&str; 8] = [
     "output_tokens",
     "reasoning_tokens",
     "audio_output_tokens",
+    "images",
+    "units",
 ];
 
 /// Reads counts, in the order of [`NAMES`]. `None` for null and for an object without a count: nothing is said.

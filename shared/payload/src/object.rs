@@ -136,6 +136,12 @@ impl<'a> Object<'a> {
             .transpose()
     }
 
+    /// The raw value of a member, which stays among the rest. Null is as good as absent.
+    pub fn peek(&self, name: &str) -> Option<&'a str> {
+        let member = self.members.iter().find(|(key, _)| key == name);
+        member.map(|(_, value)| *value).filter(|it| *it != "null")
+    }
+
     /// Whether a member is there and has not been taken, be it null.
     pub fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(key, _)| key == name)

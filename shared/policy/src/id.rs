@@ -71,6 +71,10 @@ ids! {
     LimitId;
     /// Which issuer of clients' tokens.
     IssuerId;
+    /// Which of an organization's own prices.
+    PriceId;
+    /// Which discount.
+    DiscountId;
     /// Which count of a limit: of a limit that counts each member by itself, one for each member.
     CounterId;
 }

@@ -1,6 +1,6 @@
 //! What both planes mean by a rule. No I/O, no async, no clock.
 //!
-//! Owns the nouns of policy, their ids, the arithmetic of limits and of the state hash. Knows nothing of
+//! Owns the nouns of policy, their ids, the arithmetic of limits, of prices and of the state hash. Knows nothing of
 //! protobuf, SQL, HTTP or Redis: each of those meets these nouns at its own wall.
 
 pub mod id;
@@ -15,6 +15,12 @@ pub mod provider;
 pub mod model;
 pub mod limit;
 pub mod glob;
+pub mod money;
+pub mod usage;
+pub mod price;
+pub mod cost;
+pub mod published;
+pub mod price_book;
 pub mod scope;
 pub mod issuer;
 pub mod key;

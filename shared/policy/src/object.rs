@@ -7,6 +7,7 @@ use crate::{
     limit::Limit,
     model::{Model, Version},
     organization::Organization,
+    price::{Discount, Price},
     project::Project,
     provider::Provider,
 };
@@ -15,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Lane {
-    /// Organizations, projects, providers, models, versions, limits, issuers.
+    /// Organizations, projects, providers, models, versions, limits, prices, discounts, issuers.
     Config = 1,
     /// Keys and revocations.
     Keys = 2,
@@ -45,6 +46,10 @@ pub enum Kind {
     Credential = 8,
     /// A pepper.
     Pepper = 9,
+    /// An organization's own price.
+    Price = 10,
+    /// A discount.
+    Discount = 11,
     /// An issuer of clients' tokens.
     Issuer = 12,
 }
@@ -62,6 +67,8 @@ pub enum Object {
     Key(Key),
     Credential(Credential),
     Pepper(Pepper),
+    Price(Price),
+    Discount(Discount),
     Issuer(Box<Issuer>),
 }
 
@@ -90,7 +97,7 @@ impl Lane {
 
 impl Kind {
     /// Every kind, once.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Organization,
         Self::Project,
         Self::Provider,
@@ -100,6 +107,8 @@ impl Kind {
         Self::Key,
         Self::Credential,
         Self::Pepper,
+        Self::Price,
+        Self::Discount,
         Self::Issuer,
     ];
 
@@ -117,6 +126,8 @@ impl Kind {
             | Self::Model
             | Self::Version
             | Self::Limit
+            | Self::Price
+            | Self::Discount
             | Self::Issuer => Lane::Config,
             Self::Key => Lane::Keys,
             Self::Credential | Self::Pepper => Lane::Secrets,
@@ -139,6 +150,8 @@ impl Object {
             Self::Key(_) => Kind::Key,
             Self::Credential(_) => Kind::Credential,
             Self::Pepper(_) => Kind::Pepper,
+            Self::Price(_) => Kind::Price,
+            Self::Discount(_) => Kind::Discount,
             Self::Issuer(_) => Kind::Issuer,
         }
     }
@@ -155,6 +168,8 @@ impl Object {
             Self::Key(object) => object.key_id.as_bytes().to_vec(),
             Self::Credential(object) => object.provider.as_bytes().to_vec(),
             Self::Pepper(object) => object.version.to_be_bytes().to_vec(),
+            Self::Price(object) => object.id.as_bytes().to_vec(),
+            Self::Discount(object) => object.id.as_bytes().to_vec(),
             Self::Issuer(object) => object.id.as_bytes().to_vec(),
         }
     }

@@ -10,12 +10,17 @@ use crate::{
     applying::{Applied, Asking, Index},
     calendar::Zone,
     change::Edit,
-    id::{IssuerId, LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    id::{
+        DiscountId, IssuerId, LimitId, ModelId, OrganizationId, PriceId, ProjectId, ProviderId,
+        VersionId,
+    },
     issuer::Issuer,
     limit::Limit,
     model::{Model, Version},
     object::{Kind, Object},
     organization::Organization,
+    price::{Discount, Price},
+    price_book::PriceBook,
     project::Project,
     provider::Provider,
     revision::Revision,
@@ -34,6 +39,9 @@ pub struct Rules {
     limits: HashMap<LimitId, Arc<Limit>>,
     issuers: HashMap<IssuerId, Arc<Issuer>>,
     index: Index,
+    prices: HashMap<PriceId, Arc<Price>>,
+    discounts: HashMap<DiscountId, Arc<Discount>>,
+    books: HashMap<OrganizationId, Arc<PriceBook>>,
     closed: HashMap<LimitId, OrganizationId>,
     /// How many versions send headers on that a client sent.
     copying: usize,
@@ -83,6 +91,10 @@ impl Rules {
             Kind::Issuer => {
                 let it = self.issuers.get(&IssuerId::from_bytes(id))?;
                 Object::Issuer(Box::new(whole(it)))
+            }
+            Kind::Price => Object::Price(whole(self.prices.get(&PriceId::from_bytes(id))?)),
+            Kind::Discount => {
+                Object::Discount(whole(self.discounts.get(&DiscountId::from_bytes(id))?))
             }
             Kind::Key | Kind::Credential | Kind::Pepper => return None,
         })
@@ -176,6 +188,11 @@ impl Rules {
             .concerning(asking, Some(provider), self.zone(asking.organization))
     }
 
+    /// An organization's own prices and discounts; `None` where it has none.
+    pub fn price_book(&self, organization: OrganizationId) -> Option<&Arc<PriceBook>> {
+        self.books.get(&organization)
+    }
+
     /// Whether a limit of the organization asks for which end user a request is.
     pub fn asks_end_user(&self, organization: OrganizationId) -> bool {
         self.index.asks_end_user(organization)
@@ -219,6 +236,18 @@ impl Rules {
                 self.limits.insert(it.id, it);
             }
             Object::Issuer(it) => drop(self.issuers.insert(it.id, Arc::from(it))),
+            Object::Price(it) => {
+                self.remove_price(it.id);
+                Arc::make_mut(self.books.entry(it.organization).or_default()).put(&it);
+                self.prices.insert(it.id, Arc::new(it));
+            }
+            Object::Discount(it) => {
+                self.remove_discount(it.id);
+                let it = Arc::new(it);
+                let book = self.books.entry(it.organization).or_default();
+                Arc::make_mut(book).put_discount(Arc::clone(&it));
+                self.discounts.insert(it.id, it);
+            }
             Object::Key(_) | Object::Credential(_) | Object::Pepper(_) => {}
         }
     }
@@ -235,7 +264,30 @@ impl Rules {
             Kind::Model => self.remove_model(ModelId::from_bytes(id)),
             Kind::Limit => self.remove_limit(LimitId::from_bytes(id)),
             Kind::Issuer => drop(self.issuers.remove(&IssuerId::from_bytes(id))),
+            Kind::Price => self.remove_price(PriceId::from_bytes(id)),
+            Kind::Discount => self.remove_discount(DiscountId::from_bytes(id)),
             Kind::Key | Kind::Credential | Kind::Pepper => {}
+        }
+    }
+
+    fn remove_price(&mut self, id: PriceId) {
+        if let Some(old) = self.prices.remove(&id) {
+            self.edit_book(old.organization, |book| book.remove(&old.row.reference));
+        }
+    }
+
+    fn remove_discount(&mut self, id: DiscountId) {
+        if let Some(old) = self.discounts.remove(&id) {
+            self.edit_book(old.organization, |book| book.remove_discount(id));
+        }
+    }
+
+    fn edit_book(&mut self, organization: OrganizationId, edit: impl FnOnce(&mut PriceBook)) {
+        if let Some(book) = self.books.get_mut(&organization) {
+            edit(Arc::make_mut(book));
+            if book.is_empty() {
+                self.books.remove(&organization);
+            }
         }
     }
 

@@ -1,14 +1,15 @@
 //! The admin API, as an operator with a key sees it.
 
 use proto::admin::{
-    audit_service_client::AuditServiceClient, edge_service_client::EdgeServiceClient,
-    issuer_service_client::IssuerServiceClient, key_service_client::KeyServiceClient,
-    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
+    audit_service_client::AuditServiceClient, discount_service_client::DiscountServiceClient,
+    edge_service_client::EdgeServiceClient, issuer_service_client::IssuerServiceClient,
+    key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
+    model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
-    project_service_client::ProjectServiceClient, provider_service_client::ProviderServiceClient,
-    usage_service_client::UsageServiceClient,
+    price_service_client::PriceServiceClient, project_service_client::ProjectServiceClient,
+    provider_service_client::ProviderServiceClient, usage_service_client::UsageServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -94,6 +95,16 @@ impl Admin {
     /// Issuers.
     pub fn issuers(&self) -> IssuerServiceClient<Authorized> {
         IssuerServiceClient::new(self.channel())
+    }
+
+    /// Prices.
+    pub fn prices(&self) -> PriceServiceClient<Authorized> {
+        PriceServiceClient::new(self.channel())
+    }
+
+    /// Discounts.
+    pub fn discounts(&self) -> DiscountServiceClient<Authorized> {
+        DiscountServiceClient::new(self.channel())
     }
 
     /// Edges.

@@ -112,6 +112,8 @@ asked! {
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
     CreateIssuerRequest UpdateIssuerRequest DeleteIssuerRequest
+    CreatePriceRequest DeletePriceRequest CreateDiscountRequest DeleteDiscountRequest
+    RepriceUsageRequest
     CreateJoinTokenRequest
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
 }

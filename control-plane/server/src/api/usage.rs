@@ -1,4 +1,4 @@
-//! `UsageService`: sums of settled usage.
+//! `UsageService`: sums of settled usage, and its pricing anew.
 
 use domain::{name::OrganizationName, violation::Violations};
 use lifecycle::clock::Clock;
@@ -7,7 +7,11 @@ use store::usage::{self, GroupBy, Query, Sum};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    api::{desk::Desk, moment},
+    api::{
+        desk::{Begun, Call, Desk},
+        moment,
+        reprice::Asked,
+    },
     status,
 };
 
@@ -20,6 +24,9 @@ pub(crate) struct Usages {
 
 /// How far back sums go when the caller names no start.
 const RANGE_DEFAULT_MS: u64 = 30 * 24 * 3_600_000;
+
+/// The longest key of a tag, in bytes.
+const TAG_KEY_BYTES_MAX: usize = 32;
 
 // === impl Usages ===
 
@@ -46,6 +53,22 @@ impl UsageService for Usages {
             truncated: sums.truncated,
         }))
     }
+
+    async fn reprice_usage(
+        &self,
+        request: Request<admin::RepriceUsageRequest>,
+    ) -> Result<Response<admin::RepriceUsageResponse>, Status> {
+        let now_ms = self.clock.now_ms();
+        let (call, asked) = Call::open("RepriceUsage", request, |it| Asked::read(&it, now_ms))?;
+        let draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        // Page by page and beside the draft, so that ingest never waits for all of it.
+        let said = asked.run(self.desk.store()).await;
+        let said = said.map_err(status::store)?;
+        draft.finish(|_| said).await
+    }
 }
 
 fn read(
@@ -68,6 +91,9 @@ fn read(
         violations.add("start_time", "must be before `end_time`");
     }
     let by = group_by(&asked.group_by, &mut violations);
+    if asked.tag_key.len() > TAG_KEY_BYTES_MAX || asked.tag_key.contains('\0') {
+        violations.add("tag_key", "must be at most 32 bytes");
+    }
     let (Some(parent), Some(start_ms), Some(end_ms), true) =
         (parent, start_ms, end_ms, violations.is_empty())
     else {
@@ -79,6 +105,7 @@ fn read(
             start_ms,
             end_ms,
             by,
+            tag_key: asked.tag_key.clone(),
         },
     ))
 }
@@ -119,6 +146,9 @@ fn wire(sum: Sum) -> admin::UsageRow {
         output_tokens: sum.output_tokens,
         reasoning_tokens: sum.reasoning_tokens,
         estimated_requests: sum.estimated_requests,
+        cost_nano: sum.cost_nano,
+        unpriced_requests: sum.unpriced_requests,
+        tag: sum.tag.unwrap_or_default(),
     }
 }
 

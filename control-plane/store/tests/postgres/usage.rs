@@ -2,7 +2,13 @@
 
 use policy::id::{ModelId, OrganizationId, ProviderId, VersionId};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use store::{Stored, UsageRecord, id::draw, organization, usage};
+use store::{
+    Stored, UsageRecord,
+    id::draw,
+    organization,
+    repricing::{self, Repriced},
+    usage,
+};
 use time::OffsetDateTime;
 use usage::{GroupBy, Query, Sum};
 
@@ -46,6 +52,9 @@ async fn record(world: &World, at_ms: u64) -> UsageRecord {
         request_bytes: 0,
         answer_bytes: 0,
         over_limits: vec![policy::id::LimitId::from_bytes([9; 16])],
+        cost_nano: Some(7),
+        charges: vec![1, 2],
+        tags: String::new(),
     }
 }
 
@@ -133,6 +142,7 @@ async fn ask(world: &World, by: GroupBy, start_ms: u64, end_ms: u64) -> Vec<Sum>
         start_ms,
         end_ms,
         by,
+        tag_key: String::new(),
     };
     usage::query(&world.store, &organization_name("acme"), &query)
         .await
@@ -262,4 +272,81 @@ async fn a_day_of_which_records_came_too_early_still_gets_its_partition() {
              END $$",
         )
         .await;
+}
+
+#[tokio::test]
+async fn costs_are_summed_where_they_are_known_and_tags_split_them() {
+    let world = World::acme().await;
+    let now = now_ms();
+    let mut batch = Vec::new();
+    for (cost_nano, tags) in [
+        (Some(1_000), r#"{"env":"prod","team":"search"}"#),
+        (Some(20), r#"{"team":"search"}"#),
+        (None, r#"{"team":"ads"}"#),
+        (Some(300), ""),
+    ] {
+        let mut it = record(&world, now).await;
+        (it.cost_nano, it.tags) = (cost_nano, tags.to_owned());
+        batch.push(it);
+    }
+    let eu = region("eu");
+    world.store.insert_usage("one", &eu, &batch).await.unwrap();
+    let by = |tag_key: &str| Query {
+        start_ms: now,
+        end_ms: now + 1,
+        by: GroupBy::default(),
+        tag_key: tag_key.to_owned(),
+    };
+    let name = organization_name("acme");
+    let ask = |query: Query| {
+        let (store, name) = (&world.store, &name);
+        async move { usage::query(store, name, &query).await.unwrap().rows }
+    };
+    let all = ask(by("")).await;
+    assert_eq!((all[0].cost_nano, all[0].unpriced_requests), (1_320, 1));
+    let teams = ask(by("team")).await;
+    let teams: Vec<_> = teams
+        .iter()
+        .map(|row| {
+            (
+                row.tag.as_deref().unwrap(),
+                row.cost_nano,
+                row.unpriced_requests,
+            )
+        })
+        .collect();
+    assert_eq!(teams, [("", 300, 0), ("ads", 0, 1), ("search", 1_020, 0)]);
+}
+
+#[tokio::test]
+async fn a_record_is_priced_anew_unless_somebody_else_did_so_since() {
+    let world = World::acme().await;
+    let now = now_ms();
+    let mut batch = vec![
+        record(&world, now).await,
+        record(&world, now - DAY_MS).await,
+    ];
+    batch[0].cost_nano = None;
+    let eu = region("eu");
+    world.store.insert_usage("one", &eu, &batch).await.unwrap();
+    let name = organization_name("acme");
+    let span = (now - 2 * DAY_MS, now + 1);
+    let page = repricing::page(&world.store, &name, span, None)
+        .await
+        .unwrap();
+    let read: Vec<_> = page.iter().map(|it| (it.at_ms, it.cost_nano)).collect();
+    assert_eq!(read, [(now - DAY_MS, Some(7)), (now, None)]);
+    let rest = repricing::page(&world.store, &name, span, Some(page[0].after())).await;
+    assert_eq!(rest.unwrap(), page[1..]);
+    let repriced = Repriced {
+        of: page[1].clone(),
+        cost_nano: Some(70),
+        charges: vec![3],
+    };
+    let write = || repricing::write(&world.store, std::slice::from_ref(&repriced));
+    assert_eq!((write().await.unwrap(), write().await.unwrap()), (1, 0));
+    let page = repricing::page(&world.store, &name, span, None)
+        .await
+        .unwrap();
+    assert_eq!((page[1].cost_nano, &page[1].charges), (Some(70), &vec![3]));
 }

@@ -8,8 +8,10 @@ use payload::{
 };
 
 use crate::{
+    Tokens,
     chat::{client::Client, message, own, stop, usage},
     neutral::{Answer, Choice, Seed, Stop},
+    tokens::Tier,
 };
 
 /// The most answers in one. Full: it is refused.
@@ -45,13 +47,20 @@ pub fn decode(body: &str, seed: &Seed) -> Result<Answer, Misfit> {
         answer.tokens = usage::tokens(raw);
         answer.extra.push(own::extra(USAGE, raw));
     }
+    let tier = Tier::told(object.peek("service_tier"));
     own::keep(object, "", &mut answer.extra);
     if answer.tokens.is_none() {
         let groq = own::find(&answer.extra, "x_groq").and_then(|raw| Object::parse(raw).ok());
         let raw = groq.and_then(|mut groq| groq.raw(USAGE).ok().flatten());
         answer.tokens = raw.and_then(usage::tokens);
     }
+    answer.tokens = answer.tokens.map(|it| it.served(tier));
     Ok(answer)
+}
+
+/// Whether this is what a usage object says.
+fn says(raw: &str, tokens: Tokens) -> bool {
+    usage::tokens(raw).is_some_and(|it| it.served(tokens.tier) == tokens)
 }
 
 fn decode_choice(raw: &str, at: usize, seed: &Seed) -> Result<(u64, Choice), Misfit> {
@@ -105,7 +114,7 @@ pub fn encode_for(answer: &Answer, seed: &Seed, client: Client) -> Vec<u8> {
     let raw = own::find(&answer.extra, USAGE);
     match (raw, &answer.tokens) {
         // It stands as it came, as long as it says what the answer says.
-        (Some(raw), tokens) if tokens.is_none() || usage::tokens(raw) == *tokens => {
+        (Some(raw), tokens) if tokens.is_none_or(|it| says(raw, it)) => {
             writer.key(USAGE).raw(raw);
         }
         (_, Some(tokens)) => usage::write(writer.key(USAGE), tokens),

@@ -8,6 +8,7 @@ use crate::{
     Tokens, chat, cohere, converse, estimate, gemini, messages,
     neutral::{Delta, Event, Extra, Family, Kind},
     responses,
+    tokens::Tier,
 };
 
 /// What was seen so far.
@@ -38,13 +39,18 @@ pub fn tokens_of_answer(family: Family, body: &[u8]) -> Option<Tokens> {
         "usage"
     };
     let raw = answer.raw(name).ok()??;
-    match family {
+    let tokens = match family {
         Family::Chat => chat::usage::tokens(raw),
         Family::Responses => responses::usage::tokens(raw),
         Family::Messages => messages::usage::tokens(raw),
         Family::Gemini => gemini::usage::tokens(raw),
         Family::Converse => converse::usage::tokens(raw),
         Family::Cohere => cohere::usage::tokens(raw),
+    };
+    // Anthropic says it in its usage, and reads it there.
+    match answer.peek("service_tier") {
+        Some(raw) => tokens.map(|it| it.served(Tier::read(raw))),
+        None => tokens,
     }
 }
 

@@ -8,7 +8,7 @@ use payload::{
     writer::Writer,
 };
 
-use crate::{Tokens, messages::extras, neutral::Extra};
+use crate::{Tokens, messages::extras, neutral::Extra, tokens::Tier};
 
 /// What was said so far, each count by itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(crate) struct Counts {
     cache_write_hour: Option<u64>,
     output: Option<u64>,
     thinking: Option<u64>,
+    tier: Option<Tier>,
 }
 
 /// Reads a usage object. `None` if it says neither what went in nor what came out.
@@ -74,6 +75,7 @@ impl Counts {
             cache_read: usage.count("cache_read_input_tokens")?,
             cache_write: usage.count("cache_creation_input_tokens")?,
             output: usage.count("output_tokens")?,
+            tier: usage.peek("service_tier").map(Tier::read),
             ..Self::default()
         };
         if let Some(mut split) = usage.object("cache_creation")? {
@@ -96,6 +98,7 @@ impl Counts {
         self.cache_write_hour = later.cache_write_hour.or(self.cache_write_hour);
         self.output = later.output.or(self.output);
         self.thinking = later.thinking.or(self.thinking);
+        self.tier = later.tier.or(self.tier);
     }
 
     /// What they come to.
@@ -115,6 +118,7 @@ impl Counts {
             cache_write_hour: hour,
             output: output - thinking,
             reasoning: thinking,
+            tier: self.tier.unwrap_or_default(),
             ..Tokens::default()
         })
     }

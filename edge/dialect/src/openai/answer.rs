@@ -17,6 +17,7 @@ pub fn tokens(endpoint: Endpoint, body: &[u8]) -> Option<Tokens> {
         Endpoint::Embeddings => Tokens {
             input: tokens.total().saturating_sub(tokens.cached_input),
             cached_input: tokens.cached_input,
+            tier: tokens.tier,
             ..Tokens::default()
         },
         _ => tokens,

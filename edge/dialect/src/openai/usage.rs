@@ -10,7 +10,7 @@ use payload::{
     scalar,
 };
 
-use crate::Tokens;
+use crate::{Tokens, tokens::Tier};
 
 /// What the outermost object of an answer or a chunk says about itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,11 +27,13 @@ pub struct Said {
 pub fn said(text: &str) -> Option<Said> {
     let mut said = Said::default();
     let (mut usage, mut groq_usage, mut no_choices) = (None, None, false);
+    let mut tier = Tier::default();
     let read = json::members(text, |key, value| {
         let raw = &text[value];
         match scalar::string(key).as_deref() {
             Some("usage") if raw.starts_with('{') => usage = Some(raw),
             Some("x_groq") => groq_usage = member(raw, "usage").map(|place| &raw[place]),
+            Some("service_tier") => tier = Tier::read(raw),
             Some("choices") => no_choices = is_empty_array(raw),
             Some("error") => said.error = !matches!(raw, "null" | "false" | "\"\"" | "{}"),
             Some("object") => said.error |= raw == "\"error\"",
@@ -41,9 +43,10 @@ pub fn said(text: &str) -> Option<Said> {
     });
     read.ok()?;
     said.usage_only = no_choices && usage.is_some() && !said.error;
-    said.tokens = usage
+    let tokens = usage
         .and_then(tokens)
         .or_else(|| groq_usage.and_then(tokens));
+    said.tokens = tokens.map(|it| it.served(tier));
     Some(said)
 }
 
@@ -83,6 +86,7 @@ pub fn tokens(usage: &str) -> Option<Tokens> {
         output: output - audio_output,
         reasoning,
         audio_output,
+        ..Tokens::default()
     })
 }
 
@@ -201,6 +205,7 @@ mod tests {
             output: 15,
             reasoning: 5,
             audio_output: 30,
+            ..Tokens::default()
         };
         assert_eq!(tokens(sound), Some(expected));
         assert_eq!(expected.total(), 150);

@@ -20,6 +20,7 @@ use crate::{
         snapshot::{self, Progress, Snapshot},
         usage,
     },
+    tokens::Tier,
 };
 
 /// Reads what a provider answered.
@@ -89,7 +90,8 @@ pub(crate) fn read_end(
     };
     let stop = read_stop(object, seen, extra)?;
     let tokens = object.raw("usage")?.and_then(|raw| usage::read(raw, extra));
-    Ok((stop, tokens))
+    let tier = Tier::told(object.peek("service_tier"));
+    Ok((stop, tokens.map(|it| it.served(tier))))
 }
 
 /// What was among the parts of an answer.

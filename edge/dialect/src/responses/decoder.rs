@@ -14,6 +14,7 @@ use crate::{
         usage,
     },
     sse,
+    tokens::Tier,
 };
 
 /// Reads a stream. It keeps the event that is open, which [`crate::events::EVENT_BYTES_MAX`] bounds, and what waits
@@ -200,5 +201,7 @@ fn failure(raw: &str) -> Error {
 
 fn spend(response: &mut Object<'_>, out: &mut Vec<Event>) {
     let raw = response.raw("usage").ok().flatten();
-    out.extend(raw.and_then(usage::tokens).map(Event::Usage));
+    let tier = Tier::told(response.peek("service_tier"));
+    let tokens = raw.and_then(usage::tokens);
+    out.extend(tokens.map(|it| Event::Usage(it.served(tier))));
 }

@@ -70,7 +70,8 @@ fn usage_is_read_into_counts_and_nothing_is_counted_for_free() {
     };
     let all = usage(
         "{input_tokens:1, cached_input_tokens:2, cache_write_tokens:3, cache_write_hour_tokens:4, audio_input_tokens:5,
-          output_tokens:6, reasoning_tokens:7, audio_output_tokens:8}",
+          output_tokens:6, reasoning_tokens:7, audio_output_tokens:8,
+          images:9, units:10}",
     );
     let counts = Tokens {
         input: 1,
@@ -81,6 +82,9 @@ fn usage_is_read_into_counts_and_nothing_is_counted_for_free() {
         output: 6,
         reasoning: 7,
         audio_output: 8,
+        images: 9,
+        units: 10,
+        ..Tokens::default()
     };
     assert_eq!(all, Ok(Some(counts)));
     assert_eq!(usage("{}"), Ok(None));

@@ -87,5 +87,6 @@ fn tokens(counts: &[&str]) -> Option<Tokens> {
         output,
         reasoning,
         audio_output,
+        ..Tokens::default()
     })
 }

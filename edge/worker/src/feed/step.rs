@@ -166,6 +166,9 @@ fn within_caps(object: &Object) -> Result<(), String> {
                 && it.targets.iter().all(|target| text(&target.provider_model))
         }
         Object::Limit(it) => text(&it.name),
+        // Patterns have a bound of their own.
+        Object::Price(it) => text(&it.name),
+        Object::Discount(it) => text(&it.name),
         Object::Key(it) => {
             it.models.len() <= MODELS_MAX && it.scope.as_deref().is_none_or(scope_fits)
         }

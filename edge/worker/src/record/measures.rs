@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dialect::Tokens;
 use metrics::{Counter, Histogram, Unit};
+use policy::cost::Cost;
 
 /// The kinds of tokens, in the order in which they are counted.
 const KINDS: [&str; 8] = [
@@ -24,6 +25,8 @@ pub struct Measures {
     lost: Counter,
     implausible: Counter,
     tokens: [Counter; KINDS.len()],
+    cost: Counter,
+    unpriced: Counter,
     first_byte: Histogram,
 }
 
@@ -40,6 +43,14 @@ pub fn describe() {
     metrics::describe_counter!(
         "sluice_usage_program_failed_total",
         "Answers whose provider's usage program failed; their use is estimated"
+    );
+    metrics::describe_counter!(
+        "sluice_cost_nanodollars_total",
+        "What requests cost whose cost is known, in billionths of a dollar"
+    );
+    metrics::describe_counter!(
+        "sluice_cost_unknown_total",
+        "Requests that used something that has no price"
     );
     metrics::describe_counter!("sluice_tokens_total", "Tokens used, by kind");
     metrics::describe_histogram!(
@@ -58,6 +69,8 @@ impl Measures {
             lost: metrics::counter!("sluice_record_lost_total"),
             implausible: metrics::counter!("sluice_usage_implausible_total"),
             tokens: KINDS.map(|kind| metrics::counter!("sluice_tokens_total", "kind" => kind)),
+            cost: metrics::counter!("sluice_cost_nanodollars_total"),
+            unpriced: metrics::counter!("sluice_cost_unknown_total"),
             first_byte: metrics::histogram!("sluice_request_first_byte_seconds"),
         }
     }
@@ -75,6 +88,14 @@ impl Measures {
     /// The first byte of an answer's body came after this long.
     pub fn first_byte(&self, waited: Duration) {
         self.first_byte.record(waited);
+    }
+
+    /// A request has cost this.
+    pub fn cost(&self, cost: Cost) {
+        match cost {
+            Cost::Known(nano) => self.cost.increment(nano),
+            Cost::Unknown => self.unpriced.increment(1),
+        }
     }
 
     /// A request has used these.

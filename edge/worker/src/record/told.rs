@@ -2,13 +2,16 @@
 //!
 //! Plain facts; what they are charged is decided where the account is kept.
 
+use std::sync::Arc;
+
 use dialect::Tokens;
 use policy::{
     id::{ModelId, VersionId},
+    price_book::PriceBook,
     revision::Revision,
 };
 
-use crate::identify::Caller;
+use crate::{identify::Caller, request::tags::Tags};
 
 /// What has been seen of an answer's usage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +36,10 @@ pub struct Opening<'a> {
     pub streamed: bool,
     /// The configuration that it saw.
     pub revision: Revision,
+    /// The organization's own prices, if it has any.
+    pub book: Option<Arc<PriceBook>>,
+    /// What its client said of it.
+    pub tags: Option<Box<Tags>>,
 }
 
 /// How much has passed of what is passed through.

@@ -3,9 +3,10 @@
 //! Keeps texts and numbers within what the control plane stores: a record that it refuses is lost, and one that is
 //! a little off is not. Knows nothing of how records travel.
 
+use policy::cost::{self, Line};
 use proto::{message, usage};
 
-use crate::record::{Attempt, Record};
+use crate::record::{Attempt, Record, tariff::Billed};
 
 /// The longest text that the control plane stores, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -17,9 +18,14 @@ const NUMBER_MAX: u64 = 1 << 53;
 // Full: the others are not told.
 const OVER_LIMITS_MAX: usize = 32;
 
+/// The most charges of one record that the control plane stores.
+// Full: the first ones are told; the cost is that of all.
+const CHARGES_MAX: usize = 32;
+
 /// The record as it is sent.
 pub fn record(record: Record) -> usage::Record {
     let tokens = record.tokens;
+    let charges = charges(&record);
     usage::Record {
         id: record.id.to_vec(),
         at: Some(message::timestamp(record.at_ms)),
@@ -62,6 +68,55 @@ pub fn record(record: Record) -> usage::Record {
         attempts: record.attempts.into_iter().map(attempt).collect(),
         request_bytes: record.request_bytes.min(NUMBER_MAX),
         answer_bytes: record.answer_bytes.min(NUMBER_MAX),
+        charges,
+        cost_nano: record.cost.nano().unwrap_or(0),
+        cost_known: record.cost.nano().is_some(),
+        tags: record
+            .tags
+            .iter()
+            .flat_map(|tags| tags.iter())
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+    }
+}
+
+/// What each attempt was billed, with the lines of its cost.
+fn charges(record: &Record) -> Vec<usage::Charge> {
+    let missed = record.missed.iter().map(|(model, it)| (model.as_str(), it));
+    let served = record.served.iter();
+    let served = served.map(|it| (record.provider_model.as_str(), it));
+    let billed: Vec<_> = missed.chain(served).collect();
+    let (_, lines) = cost::lines(billed.iter().map(|(_, it)| &it.charge));
+    let all = billed.iter().take(CHARGES_MAX).enumerate();
+    all.map(|(at, (model, it))| {
+        let lines = lines.iter().filter(|line| line.charge == at);
+        charge(model, it, lines)
+    })
+    .collect()
+}
+
+fn charge<'a>(
+    model: &str,
+    billed: &Billed,
+    lines: impl Iterator<Item = &'a Line>,
+) -> usage::Charge {
+    let charge = &billed.charge;
+    let priced = charge.priced.as_ref();
+    let line = |line: &Line| usage::CostLine {
+        counter: line.counter as u32,
+        nano_a_million: line.rate,
+        nano: line.nano,
+    };
+    usage::Charge {
+        provider_id: billed.provider.as_bytes().to_vec(),
+        provider_kind: billed.kind as u32,
+        provider_model: text(model.to_owned()),
+        region: text(billed.region.as_deref().unwrap_or("").to_owned()),
+        tier: billed.tier as u32,
+        counts: charge.usage.counts().to_vec(),
+        price: priced.map_or_else(String::new, |it| it.row.reference.clone()),
+        discount_basis_points: charge.off().into(),
+        lines: lines.map(line).collect(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::request::{
     endpoint::{PASSTHROUGH_PREFIX, REALTIME_PATH},
     key::Key,
     query,
+    tags::{InvalidTags, Tags},
 };
 
 /// The methods that pass.
@@ -70,6 +71,8 @@ pub struct Passing {
     pub is_text: bool,
     /// The WebSocket that is asked for.
     pub handshake: Option<Handshake>,
+    /// What the client says of it.
+    pub tags: Option<Box<Tags>>,
     key: Option<Key>,
 }
 
@@ -121,6 +124,8 @@ pub enum Refused {
     UpgradeRequired,
     /// The handshake is not one; this is what is wrong with it.
     Handshake(&'static str),
+    /// The tags are none.
+    Tags,
 }
 
 // === impl Passing ===
@@ -150,6 +155,7 @@ impl Passing {
         } else {
             None
         };
+        let tags = Tags::take(&mut parts.headers).map_err(|InvalidTags| Refused::Tags)?;
         let is_text = is_text(&parts.headers);
         let forwarded = forwarded(&parts.headers);
         let key = match &handshake {
@@ -163,6 +169,7 @@ impl Passing {
             content_length,
             is_text,
             handshake,
+            tags,
             key,
         })
     }
@@ -345,6 +352,7 @@ impl fmt::Display for Refused {
             Self::Model => f.write_str("name one model in the query: `?model=…`"),
             Self::UpgradeRequired => f.write_str("ask for a WebSocket here: `upgrade: websocket`"),
             Self::Handshake(what) => f.write_str(what),
+            Self::Tags => InvalidTags.fmt(f),
         }
     }
 }

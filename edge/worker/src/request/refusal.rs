@@ -6,7 +6,7 @@ use std::fmt;
 
 use payload::object::Misfit;
 
-use crate::request::passing;
+use crate::request::{passing, tags::InvalidTags};
 
 /// Why a request is not one we can judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum Refusal {
     Priority,
     /// A list is asked for in pages that there are not; this says how.
     Page(&'static str),
+    /// What the client says of it is no list of tags.
+    Tags,
     /// None of the model's providers has a realtime API.
     NoRealtime,
     /// It would be passed through, and cannot be.
@@ -61,6 +63,7 @@ impl fmt::Display for Refusal {
             Self::Tensors(misfit) => misfit.fmt(f),
             Self::Priority => f.write_str("`x-sluice-priority` is critical, standard or batch"),
             Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
+            Self::Tags => InvalidTags.fmt(f),
             Self::NoRealtime => f.write_str("this model's provider has no realtime API"),
             Self::Passing(refused) => refused.fmt(f),
         }

@@ -75,6 +75,7 @@ errors! {
     PASSTHROUGH_CLOSED = "passthrough_not_allowed" 403 INVALID Caller false;
     UNSAFE_PATH = "unsafe_path" 400 INVALID Caller false;
     INVALID_QUERY = "invalid_query" 400 INVALID Caller false;
+    INVALID_TAGS = "invalid_tags" 400 INVALID Caller false;
     UPGRADE_REQUIRED = "upgrade_required" 426 INVALID Caller false;
     INVALID_HANDSHAKE = "invalid_handshake" 400 INVALID Caller false;
     CONTENT_ENCODING = "unsupported_content_encoding" 415 INVALID Caller false;

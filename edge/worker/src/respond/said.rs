@@ -92,11 +92,12 @@ pub fn say(refusal: &Refusal) -> Said {
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
         Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Priority,
-        Slow, Tensors, TooLarge, UnknownPath, WrongMethod,
+        Slow, Tags, Tensors, TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
         NoRealtime => errors::UNSUPPORTED_ENDPOINT,
+        Tags => return (errors::INVALID_TAGS, Some("x-sluice-tags")),
         Page(name) => return (errors::INVALID_QUERY, Some(*name)),
         Passing(refused) => return of_passing(*refused),
         WrongMethod(_) => errors::METHOD_NOT_ALLOWED,

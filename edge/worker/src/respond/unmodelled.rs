@@ -6,13 +6,16 @@ use crate::{call::upload::Stopped, request::passing, respond::errors};
 
 /// What is wrong with a request that is to be passed through, and with which part of it.
 pub const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
-    use passing::Refused::{Handshake, KeyInQuery, Method, Model, Path, Unsafe, UpgradeRequired};
+    use passing::Refused::{
+        Handshake, KeyInQuery, Method, Model, Path, Tags, Unsafe, UpgradeRequired,
+    };
     let error = match refused {
         Path => errors::UNKNOWN_PATH,
         Unsafe => errors::UNSAFE_PATH,
         Method(_) => errors::METHOD_NOT_ALLOWED,
         KeyInQuery => errors::KEY_IN_QUERY,
         Model => return (errors::INVALID_MODEL, Some("model")),
+        Tags => return (errors::INVALID_TAGS, Some("x-sluice-tags")),
         UpgradeRequired => errors::UPGRADE_REQUIRED,
         Handshake(_) => errors::INVALID_HANDSHAKE,
     };

@@ -31,6 +31,7 @@ mod limits;
 mod concurrency;
 mod connections;
 mod measures;
+mod costs;
 mod encrypted;
 mod passing;
 mod sockets;

@@ -24,6 +24,7 @@ mod limit_explain;
 mod hanging_up;
 mod admin;
 mod accounting;
+mod prices;
 mod metrics;
 mod deploy;
 mod dev;

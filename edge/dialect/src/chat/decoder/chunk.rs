@@ -15,6 +15,7 @@ use crate::{
         usage,
     },
     neutral::Extra,
+    tokens::Tier,
 };
 
 /// Members that pad a chunk.
@@ -89,6 +90,7 @@ pub(crate) fn read(data: &str) -> Result<Chunk<'_>, Misfit> {
     for name in PADDING {
         object.raw(name)?;
     }
+    let tier = Tier::told(object.peek("service_tier"));
     own::keep(object, "", &mut chunk.extra);
     if chunk.tokens.is_none()
         && let Some(raw) = own::find(&chunk.extra, "x_groq")
@@ -96,6 +98,7 @@ pub(crate) fn read(data: &str) -> Result<Chunk<'_>, Misfit> {
         let raw = Object::parse(raw)?.raw("usage")?;
         chunk.tokens = raw.and_then(usage::tokens);
     }
+    chunk.tokens = chunk.tokens.map(|it| it.served(tier));
     Ok(chunk)
 }
 

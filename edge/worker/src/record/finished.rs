@@ -1,0 +1,80 @@
+//! One finished request, as it is reported.
+//!
+//! Knows facts and counts; knows nothing of how they were come by, or of the wire.
+
+use dialect::Tokens;
+use policy::{
+    cost::Cost,
+    id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
+    revision::Revision,
+};
+
+use crate::{
+    record::{
+        attempt::Attempt,
+        outcome::{Outcome, UsageSource},
+        tariff::Billed,
+    },
+    request::tags::Tags,
+};
+
+/// One finished request, as it is reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// `UUIDv7`: the request's id.
+    pub id: [u8; 16],
+    /// When the request came, milliseconds since 1970.
+    pub at_ms: u64,
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Which project's.
+    pub project: ProjectId,
+    /// Which key's.
+    pub key_id: String,
+    /// Whether with the secret that a rotation replaced.
+    pub previous_secret: bool,
+    /// The public model.
+    pub model: ModelId,
+    /// Its version.
+    pub version: VersionId,
+    /// The provider that served; `None` when none was reached.
+    pub provider: Option<ProviderId>,
+    /// The provider's name for the model; empty when none was reached.
+    pub provider_model: String,
+    /// The path, such as `/v1/chat/completions`.
+    pub endpoint: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status that the client got; zero when it was gone.
+    pub status: u16,
+    /// Whether it was a stream.
+    pub streamed: bool,
+    /// Where the counts come from.
+    pub usage_source: UsageSource,
+    /// The counts.
+    pub tokens: Tokens,
+    /// The limits that warn or only watch and had no room for it.
+    pub over_limits: Vec<LimitId>,
+    /// The configuration that the request saw.
+    pub revision: Revision,
+    /// From arrival to end, microseconds.
+    pub duration_us: u64,
+    /// From arrival to the provider's first byte of a body, and of a stream to the first that was generated,
+    /// microseconds; zero when none came.
+    pub first_byte_us: u64,
+    /// The attempts that gave no answer, in their order.
+    pub attempts: Vec<Attempt>,
+    /// Bytes of the request that went to the provider; counted of what is passed through, and otherwise zero.
+    pub request_bytes: u64,
+    /// Bytes of the answer that came from the provider; counted of what is passed through, and otherwise zero.
+    pub answer_bytes: u64,
+    /// What attempts that gave no answer were billed, each with the provider's name for the model. As many as a version has
+    /// targets, at most.
+    pub missed: Vec<(String, Billed)>,
+    /// What the attempt that served was billed.
+    pub served: Option<Billed>,
+    /// What all of it cost.
+    pub cost: Cost,
+    /// What its client said of it.
+    pub tags: Option<Box<Tags>>,
+}

@@ -10,6 +10,9 @@ import { pathToFileURL } from "node:url";
 const require = createRequire(process.env.SLUICE_TEST_NODE_MODULES + "/");
 const { Provider } = await import(pathToFileURL(require.resolve("oidc-provider")));
 
+// Its notices must not stand among our words.
+console.info = console.error;
+
 const key = (kid) => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   return { ...privateKey.export({ format: "jwk" }), kid, use: "sig", alg: "RS256" };

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -16,6 +16,7 @@ const FILES: [&str; 16] = [
     "sluice/admin/v1/usage.proto",
     "sluice/admin/v1/operator_key.proto",
     "sluice/admin/v1/audit.proto",
+    "sluice/admin/v1/issuer.proto",
     "sluice/sync/v1/sync.proto",
     "sluice/sync/v1/policy.proto",
     "sluice/usage/v1/usage.proto",

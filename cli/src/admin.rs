@@ -24,6 +24,7 @@ pub mod key_import;
 pub mod key;
 pub mod explained;
 pub mod limit;
+pub mod issuer;
 pub mod rate;
 pub mod new_price;
 pub mod price_file;
@@ -62,6 +63,9 @@ pub enum Command {
     /// Limits: how much of something a scope may use
     #[command(subcommand, visible_alias = "limit")]
     Limits(limit::Command),
+    /// Issuers: who else may say who calls, by tokens that they sign
+    #[command(subcommand, visible_alias = "issuer")]
+    Issuers(Verb<issuer::New, issuer::Edit>),
     /// Prices: what the organization pays, where that is not what is published
     #[command(subcommand, visible_alias = "price")]
     Prices(price::Command),
@@ -92,6 +96,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Organizations(verb) => run_verb(&noun::ORGANIZATION, verb, session).await,
         Command::Projects(verb) => run_verb(&noun::PROJECT, verb, session).await,
         Command::Providers(verb) => run_verb(&noun::PROVIDER, verb, session).await,
+        Command::Issuers(verb) => run_verb(&noun::ISSUER, verb, session).await,
         Command::Limits(command) => limit::run(command, session).await,
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,

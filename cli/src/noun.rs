@@ -116,6 +116,22 @@ pub const LIMIT: Noun = Noun {
     ],
 };
 
+/// Issuers of clients' tokens.
+pub const ISSUER: Noun = Noun {
+    message: "Issuer",
+    service: "IssuerService",
+    field: "issuer",
+    collections: &["organizations", "issuers"],
+    columns: &[
+        ("NAME", "name"),
+        ("ISSUER", "issuer_url"),
+        ("AUDIENCES", "audiences"),
+        ("PROJECT", "project"),
+        ("BY", "project_expression"),
+        ("DISABLED", "disabled"),
+    ],
+};
+
 /// Prices.
 pub const PRICE: Noun = Noun {
     message: "Price",
@@ -218,6 +234,7 @@ mod tests {
             (MODEL_VERSION, "Create Get Delete"),
             (KEY, "Create Get Update Delete Revoke"),
             (LIMIT, "Create Get Update Delete"),
+            (ISSUER, "Create Get Update Delete"),
             (PRICE, "Create Get Delete"),
             (DISCOUNT, "Create Get Delete"),
             (EDGE, "Get Delete"),

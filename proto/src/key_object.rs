@@ -88,20 +88,29 @@ fn restriction(it: &Key) -> Option<wire::RestrictionPolicy> {
         return None;
     }
     let open = Scope::default();
-    let scope = it.scope.as_deref().unwrap_or(&open);
-    let providers = scope.providers.iter();
     Some(wire::RestrictionPolicy {
         tag: it.tag.to_vec(),
         disabled: it.disabled,
+        ..restricted(it.scope.as_deref().unwrap_or(&open))
+    })
+}
+
+/// A scope as a message, without a tag.
+pub(crate) fn restricted(scope: &Scope) -> wire::RestrictionPolicy {
+    let providers = scope.providers.iter();
+    wire::RestrictionPolicy {
+        tag: Vec::new(),
+        disabled: false,
         model_patterns: scope.models.iter().map(ToString::to_string).collect(),
         endpoints: scope.endpoints.clone(),
         provider_ids: providers.map(|id| id.as_bytes().to_vec()).collect(),
         ip_ranges: scope.ranges.iter().map(ToString::to_string).collect(),
         request_tokens_max: scope.request_tokens_max.unwrap_or(0),
-    })
+    }
 }
 
-fn read_scope(it: &wire::RestrictionPolicy) -> Result<Scope, InvalidObject> {
+/// The scope that a message holds.
+pub(crate) fn read_scope(it: &wire::RestrictionPolicy) -> Result<Scope, InvalidObject> {
     let models = it.model_patterns.iter().map(|text| Glob::parse(text));
     let models: Result<_, _> = models.collect();
     let providers = it
@@ -115,6 +124,7 @@ fn read_scope(it: &wire::RestrictionPolicy) -> Result<Scope, InvalidObject> {
         providers: providers.collect::<Result<_, _>>()?,
         ranges: ranges.ok_or_else(|| invalid("ip_ranges holds no range"))?,
         request_tokens_max: (it.request_tokens_max > 0).then_some(it.request_tokens_max),
+        among: None,
     })
 }
 
@@ -154,6 +164,7 @@ mod tests {
             providers: vec![ProviderId::from_bytes([5; 16])],
             ranges: vec![scope::range("10.0.0.0/8").unwrap()],
             request_tokens_max: Some(9),
+            among: None,
         };
         let scoped = Key {
             scope: Some(Box::new(scope)),

@@ -11,6 +11,7 @@ pub mod malformed;
 mod limit;
 mod price;
 mod key_object;
+mod issuer;
 pub mod object;
 pub mod recipe;
 pub mod unknown;

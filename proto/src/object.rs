@@ -22,7 +22,7 @@ use policy::{
 use prost::Message;
 
 use crate::{
-    key_object, limit,
+    issuer, key_object, limit,
     malformed::{InvalidObject, digest, filled, id, invalid},
     price, sync as wire,
 };
@@ -46,6 +46,7 @@ pub fn encode(object: &Object) -> Vec<u8> {
             exchange_origins: it.exchange_origins.clone(),
         }
         .encode_to_vec(),
+        Object::Issuer(it) => issuer::policy(it).encode_to_vec(),
         Object::Pepper(it) => wire::PepperPolicy {
             version: it.version,
             secret: it.secret.to_vec(),
@@ -96,6 +97,7 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
                 exchange_origins: it.exchange_origins,
             })
         }
+        Kind::Issuer => Object::Issuer(Box::new(issuer::read(parse(value)?)?)),
         Kind::Pepper => {
             let it: wire::PepperPolicy = parse(value)?;
             let secret = digest(&it.secret, "secret")?;

@@ -63,6 +63,10 @@ words! {
         LimitsRead = "limits.read",
         /// Make, change and delete limits.
         LimitsWrite = "limits.write",
+        /// See issuers of clients' tokens.
+        IssuersRead = "issuers.read",
+        /// Say whose tokens are taken, and what they open.
+        IssuersWrite = "issuers.write",
         /// See prices and discounts.
         PricesRead = "prices.read",
         /// Make and delete prices and discounts, and price settled usage anew.
@@ -227,6 +231,14 @@ pub const METHODS: &[(&str, Need)] = &{
         ("LimitService/ExplainLimits", In(P::LimitsRead, "key")),
         ("LimitService/UpdateLimit", In(P::LimitsWrite, "limit.name")),
         ("LimitService/DeleteLimit", In(P::LimitsWrite, "name")),
+        ("IssuerService/CreateIssuer", In(P::IssuersWrite, "parent")),
+        ("IssuerService/GetIssuer", In(P::IssuersRead, "name")),
+        ("IssuerService/ListIssuers", In(P::IssuersRead, "parent")),
+        (
+            "IssuerService/UpdateIssuer",
+            In(P::IssuersWrite, "issuer.name"),
+        ),
+        ("IssuerService/DeleteIssuer", In(P::IssuersWrite, "name")),
         ("PriceService/CreatePrice", In(P::PricesWrite, "parent")),
         ("PriceService/GetPrice", In(P::PricesRead, "name")),
         ("PriceService/ListPrices", In(P::PricesRead, "parent")),
@@ -297,6 +309,7 @@ impl Role {
                 | P::ModelsRead
                 | P::KeysRead
                 | P::LimitsRead
+                | P::IssuersRead
                 | P::PricesRead
                 | P::UsageRead
         );

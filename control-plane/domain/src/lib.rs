@@ -20,6 +20,7 @@ pub mod recipe;
 pub mod version;
 pub mod key;
 pub mod key_scope;
+pub mod issuer;
 pub mod rotation;
 pub mod limit;
 pub mod price;

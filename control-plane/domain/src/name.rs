@@ -95,6 +95,11 @@ names! {
         "organizations" organization: Slug,
         "limits" limit: Slug,
     }
+    /// An issuer of an organization.
+    IssuerName = "organizations/{organization}/issuers/{issuer}" {
+        "organizations" organization: Slug,
+        "issuers" issuer: Slug,
+    }
     /// A price of an organization's own.
     PriceName = "organizations/{organization}/prices/{price}" {
         "organizations" organization: Slug,
@@ -144,7 +149,9 @@ macro_rules! below_an_organization {
     )*};
 }
 
-below_an_organization! { ProjectName ProviderName ModelName LimitName PriceName DiscountName }
+below_an_organization! {
+    ProjectName ProviderName ModelName LimitName PriceName DiscountName IssuerName
+}
 
 // === impl KeyName ===
 

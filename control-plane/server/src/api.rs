@@ -9,8 +9,9 @@ use lifecycle::clock::Clock;
 use proto::{
     admin::{
         audit_service_server::AuditServiceServer, discount_service_server::DiscountServiceServer,
-        edge_service_server::EdgeServiceServer, key_service_server::KeyServiceServer,
-        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
+        edge_service_server::EdgeServiceServer, issuer_service_server::IssuerServiceServer,
+        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -51,6 +52,8 @@ mod limit_terms;
 mod limit_wire;
 mod limit_explained;
 mod limit;
+mod issuer_wire;
+mod issuer;
 mod price_wire;
 mod price;
 mod discount;
@@ -100,6 +103,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let versions = model_version::ModelVersions::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone(), asking);
+    let issuers = issuer::Issuers::new(desk.clone());
     let prices = price::Prices::new(desk.clone());
     let discounts = discount::Discounts::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
@@ -114,6 +118,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ModelVersionServiceServer::new(versions))
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
+        .add_service(IssuerServiceServer::new(issuers))
         .add_service(PriceServiceServer::new(prices))
         .add_service(DiscountServiceServer::new(discounts))
         .add_service(EdgeServiceServer::new(edges))

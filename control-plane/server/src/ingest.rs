@@ -80,11 +80,14 @@ impl UsageService for Ingest {
             let previous = record.previous_secret;
             match read(record) {
                 Ok(record) => {
-                    uses.push(Use {
-                        key_id: record.key_id.clone(),
-                        at_ms: record.at_ms,
-                        previous,
-                    });
+                    // What a token stands for has a colon in it, and is no key that could be unused.
+                    if !record.key_id.contains(':') {
+                        uses.push(Use {
+                            key_id: record.key_id.clone(),
+                            at_ms: record.at_ms,
+                            previous,
+                        });
+                    }
                     good.push(record);
                 }
                 Err(Malformed(field)) => {

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 17] = [
+const OBSTACLES: [(&str, Obstacle); 20] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -16,6 +16,9 @@ const OBSTACLES: [(&str, Obstacle); 17] = [
     ("rate_limit_scope_key_fkey", Obstacle::HasLimits),
     ("rate_limit_scope_model_fkey", Obstacle::HasLimits),
     ("rate_limit_scope_provider_fkey", Obstacle::HasLimits),
+    ("issuer_organization_fkey", Obstacle::HasIssuers),
+    ("issuer_project_fkey", Obstacle::IsNamedByIssuer),
+    ("issuer_provider_provider_fkey", Obstacle::IsNamedByIssuer),
     ("price_organization_fkey", Obstacle::HasPrices),
     ("price_provider_fkey", Obstacle::HasPrices),
     ("discount_organization_fkey", Obstacle::HasDiscounts),

@@ -53,6 +53,8 @@ pub enum Obstacle {
     HasModels,
     /// An organization, project, key, model or provider has limits.
     HasLimits,
+    /// An organization has issuers.
+    HasIssuers,
     /// An organization or provider has prices.
     HasPrices,
     /// An organization or provider has discounts.
@@ -71,6 +73,8 @@ pub enum Obstacle {
     IsTarget,
     /// A model or provider is named by a key.
     IsNamedByKey,
+    /// A project or provider is named by an issuer.
+    IsNamedByIssuer,
     /// A version is the stable one of its model.
     IsStable,
     /// A key is revoked, and never changes again.
@@ -95,6 +99,7 @@ impl Obstacle {
             Self::HasProviders => "HAS_PROVIDERS",
             Self::HasModels => "HAS_MODELS",
             Self::HasLimits => "HAS_LIMITS",
+            Self::HasIssuers => "HAS_ISSUERS",
             Self::HasPrices => "HAS_PRICES",
             Self::HasDiscounts => "HAS_DISCOUNTS",
             Self::HasManyPrices => "HAS_MANY_PRICES",
@@ -104,6 +109,7 @@ impl Obstacle {
             Self::HasManyVersions => "HAS_MANY_VERSIONS",
             Self::IsTarget => "IS_TARGET",
             Self::IsNamedByKey => "IS_NAMED_BY_KEY",
+            Self::IsNamedByIssuer => "IS_NAMED_BY_ISSUER",
             Self::IsStable => "IS_STABLE",
             Self::IsRevoked => "IS_REVOKED",
             Self::IsNotRevoked => "IS_NOT_REVOKED",
@@ -121,6 +127,7 @@ impl fmt::Display for Obstacle {
             Self::HasProviders => "it has providers: delete them first",
             Self::HasModels => "it has models: delete them first",
             Self::HasLimits => "it has limits: delete them first",
+            Self::HasIssuers => "it has issuers: delete them first",
             Self::HasPrices => "it has prices: delete them first",
             Self::HasDiscounts => "it has discounts: delete them first",
             Self::HasManyPrices => "it has 1,000 prices: delete old ones first",
@@ -130,6 +137,7 @@ impl fmt::Display for Obstacle {
             Self::HasManyVersions => "it has 1,000 versions or more: delete its versions first",
             Self::IsTarget => "a version targets it: delete that version first",
             Self::IsNamedByKey => "a key names it: change or delete that key first",
+            Self::IsNamedByIssuer => "an issuer names it: change or delete that issuer first",
             Self::IsStable => "it is the stable version: choose another one first",
             Self::IsRevoked => "it is revoked: make another one",
             Self::IsNotRevoked => "it is not revoked: revoke it first",

@@ -94,6 +94,7 @@ pub(crate) async fn object(
             .collect(),
         ranges: column::known(ranges.collect(), "key.ip_ranges")?,
         request_tokens_max: kept.request_tokens_max.map(column::count),
+        among: None,
     };
     Ok((scope != scope::Scope::default()).then(|| Box::new(scope)))
 }

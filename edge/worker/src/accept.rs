@@ -51,6 +51,10 @@ pub struct Config {
     /// How long a request's head may take, and how long a connection may stay idle, in milliseconds. Default
     /// 75,000: longer than the load balancers and SDKs before us keep a connection.
     pub head_timeout_ms: u64,
+    /// Where clients reach this edge, as an origin such as `https://ai.example.com`: what they are told of where tokens come
+    /// from stands below it. Empty means: they are told nothing of that. Default empty.
+    #[serde(deserialize_with = "origin")]
+    pub public_url: String,
     /// The proxies before us, as ranges of addresses: when one of them connects, the client's address is what it says in
     /// `X-Forwarded-For`. Nobody else is believed. Default none.
     #[serde(deserialize_with = "ranges")]
@@ -80,6 +84,24 @@ pub struct Accepted {
     pub peer: IpAddr,
     /// Held as long as the connection lives.
     pub place: OwnedSemaphorePermit,
+}
+
+fn origin<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    let authority = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let plain = |it: &str| {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+        !it.is_empty() && it.bytes().all(letter)
+    };
+    if text.is_empty() || authority.is_some_and(plain) {
+        Ok(text)
+    } else {
+        Err(serde::de::Error::custom(format!(
+            "`{text}` is not an origin like https://ai.example.com"
+        )))
+    }
 }
 
 fn ranges<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
@@ -151,6 +173,7 @@ impl Default for Config {
             bodies_bytes_max: 256 << 20,
             head_bytes_max: 32 << 10,
             head_timeout_ms: 75_000,
+            public_url: String::new(),
             trusted_proxies: Vec::new(),
             passthrough_bytes_max: 1 << 30,
             socket_message_bytes_max: 32 << 20,

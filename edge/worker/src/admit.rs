@@ -254,24 +254,31 @@ pub fn limits_named(
 }
 
 /// Every limit that counts what a key uses where one of these providers is asked for what is not read. It names no end
-/// user, and mostly no model; limits that ask for what it does not name do not concern it.
+/// user, save by a token, and mostly no model; limits that ask for what it does not name do not concern it.
 pub fn limits_unread(
     rules: &Rules,
-    (key, model): (&Key, Option<ModelId>),
+    (key, model, end_user): (&Key, Option<ModelId>, Option<&str>),
     providers: impl Iterator<Item = ProviderId>,
     now_ms: u64,
 ) -> Limits {
-    limits_of(rules, &asking(key, model, now_ms), providers)
+    let asking = Asking {
+        end_user,
+        ..asking(key, model, now_ms)
+    };
+    limits_of(rules, &asking, providers)
 }
 
 /// Those on tokens of what is not read and goes on at this provider.
 pub fn limits_going_on(
     rules: &Rules,
-    (key, model): (&Key, Option<ModelId>),
+    (key, model, end_user): (&Key, Option<ModelId>, Option<&str>),
     provider: ProviderId,
     now_ms: u64,
 ) -> Vec<Applied> {
-    let asking = asking(key, model, now_ms);
+    let asking = Asking {
+        end_user,
+        ..asking(key, model, now_ms)
+    };
     let mut limits = rules.limits(&asking);
     if rules.asks_provider(key.organization) {
         limits.extend(rules.limits_at(&asking, provider));

@@ -127,6 +127,21 @@ fn prepared(
     Ok((message, way, dropped))
 }
 
+/// A way of its own to servers that are no providers, on the same terms.
+pub fn client(config: &Config, tls: Arc<ClientConfig>) -> Client {
+    let terms = terms(config, Guard::new(config.private_ranges.clone()));
+    Client::new(terms, tls)
+}
+
+fn terms(config: &Config, guard: Guard) -> Terms {
+    Terms {
+        guard,
+        connect_max: Duration::from_millis(config.connect_timeout_ms),
+        rest_max: REST_MAX,
+        resting_max: config.idle_connections_max,
+    }
+}
+
 /// Says what this module measures.
 pub fn describe() {
     metrics::describe_counter!(
@@ -150,15 +165,9 @@ impl Call {
         lanes: Arc<Lanes>,
         elsewhere: Elsewhere,
     ) -> Self {
-        let terms = |guard| Terms {
-            guard,
-            connect_max: Duration::from_millis(config.connect_timeout_ms),
-            rest_max: REST_MAX,
-            resting_max: config.idle_connections_max,
-        };
-        let metadata = Client::new(terms(Guard::google_metadata()), Arc::clone(&tls));
-        let guard = Guard::new(config.private_ranges.clone());
-        let open = terms(guard);
+        let metadata = terms(config, Guard::google_metadata());
+        let metadata = Client::new(metadata, Arc::clone(&tls));
+        let open = terms(config, Guard::new(config.private_ranges.clone()));
         let client = Rc::new(Client::new(open.clone(), Arc::clone(&tls)));
         let opened = Opened {
             token_folders: config.token_folders.clone(),

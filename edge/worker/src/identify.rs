@@ -1,13 +1,16 @@
-//! Finds out who calls: a key text becomes a [`Caller`].
+//! Finds out who calls: a key text, or a token in its place, becomes a [`Caller`].
 //!
 //! Knows keys and peppers; knows nothing of models or limits. An unknown key and a wrong secret are the same
 //! refusal, the tag is compared in constant time, and a key whose project is not in force opens nothing.
 
-use std::{fmt, sync::Arc};
+pub mod token;
+
+use std::{fmt, rc::Rc, sync::Arc};
 
 use keys::{Family, Foreign, Presented};
 use lifecycle::clock::Clock;
 use policy::{
+    id::IssuerId,
     key::{Key, PreviousSecret},
     project::Project,
     rules::Rules,
@@ -17,21 +20,26 @@ use policy::{
 use crate::{
     in_force::{InForce, Standing},
     request::Head,
+    signers::Signers,
 };
 
-/// Tells callers by their keys.
+use self::token::{Proved as Token, Tokens};
+
+/// Tells callers by their keys or tokens.
 #[derive(Clone)]
 pub struct Identify {
     in_force: InForce,
     clock: Clock,
+    tokens: Rc<Tokens>,
 }
 
-/// Someone who has proved a key.
+/// Someone who has proved a key, or a token that opens what a key would.
 #[derive(Debug, Clone)]
 pub struct Caller {
     key: Arc<Key>,
     traffic: Traffic,
     previous: bool,
+    token: Option<Arc<Token>>,
 }
 
 /// A text that may be a key's.
@@ -67,14 +75,20 @@ pub enum Refusal {
     TooOld,
     /// The key refers to something that is not in force here: this.
     Dangling(&'static str),
+    /// The token opens nothing.
+    Token(token::Refusal),
 }
 
 // === impl Identify ===
 
 impl Identify {
-    /// Reads keys and peppers from `in_force`.
-    pub const fn new(in_force: InForce, clock: Clock) -> Self {
-        Self { in_force, clock }
+    /// Reads keys and peppers from `in_force`, and the keys of issuers from `signers`.
+    pub fn new(in_force: InForce, clock: Clock, signers: Signers) -> Self {
+        Self {
+            tokens: Rc::new(Tokens::new(in_force.clone(), signers)),
+            in_force,
+            clock,
+        }
     }
 
     /// Who sends this head.
@@ -85,10 +99,17 @@ impl Identify {
     /// Who has this key's text.
     pub fn caller_with(&self, rules: &Rules, text: Option<&str>) -> Result<Caller, Refusal> {
         let text = text.ok_or(Refusal::NoKey)?;
-        let presented = Shown::read(text)?;
+        let is_token = || rules.trusts_any() && claims::token::is_shaped(text);
+        let presented = match Shown::read(text) {
+            Ok(presented) => presented,
+            Err(_) if is_token() => return self.bearer(rules, text),
+            Err(why) => return Err(why),
+        };
         let key = match self.in_force.standing(presented.key_id()) {
             Some(Standing::Active(key)) => key,
             Some(Standing::Revoked) => return Err(Refusal::Revoked),
+            // A key that was minted elsewhere may look like a token, and stays a key.
+            None if presented.is_foreign() && is_token() => return self.bearer(rules, text),
             None => return Err(Refusal::Unknown),
         };
         let proved = self.prove(&presented, &key)?;
@@ -113,11 +134,47 @@ impl Identify {
             key,
             traffic,
             previous,
+            token: None,
         })
+    }
+
+    /// Who has the token of this text.
+    fn bearer(&self, rules: &Rules, text: &str) -> Result<Caller, Refusal> {
+        let token = self.tokens.proved(rules, text, self.clock.now_ms());
+        let token = token.map_err(Refusal::Token)?;
+        let key = Arc::clone(&token.key);
+        rules
+            .organization(key.organization)
+            .ok_or(Refusal::Dangling("organization"))?;
+        let project = rules
+            .project(key.project)
+            .filter(|project| project.organization == key.organization)
+            .ok_or(Refusal::Dangling("project"))?;
+        Ok(Caller {
+            key,
+            traffic: project.traffic,
+            previous: false,
+            token: Some(token),
+        })
+    }
+
+    /// Waits for the keys of an issuer, where a refusal is for want of them and they may come. Says whether to look again.
+    pub async fn awaited(&self, refusal: Refusal) -> bool {
+        match refusal.wants_keys() {
+            Some(issuer) => self.tokens.refreshed(issuer).await,
+            None => false,
+        }
     }
 
     /// The key of a caller of before, as it is now, if that would still be one.
     pub fn still(&self, rules: &Rules, caller: &Caller) -> Result<Arc<Key>, Refusal> {
+        if let Some(token) = &caller.token {
+            let stands = self.tokens.stands(token, self.clock.now_ms());
+            stands.map_err(Refusal::Token)?;
+            let project = rules.project(caller.key.project);
+            project.ok_or(Refusal::Dangling("project"))?;
+            return Ok(Arc::clone(&caller.key));
+        }
         let key = match self.in_force.standing(&caller.key.key_id) {
             Some(Standing::Active(key)) => key,
             Some(Standing::Revoked) => return Err(Refusal::Revoked),
@@ -207,6 +264,10 @@ impl<'a> Shown<'a> {
         }
     }
 
+    const fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign(_))
+    }
+
     fn key_id(&self) -> &str {
         match self {
             Self::Ours(ours) => ours.key_id(),
@@ -240,6 +301,11 @@ impl Caller {
         self.previous
     }
 
+    /// For whom it asks, where its token says that; what its client says counts nothing then.
+    pub fn end_user(&self) -> Option<&str> {
+        self.token.as_ref()?.end_user.as_deref()
+    }
+
     fn secret_created_at_ms(&self) -> u64 {
         let previous = self.key.previous.as_deref().filter(|_| self.previous);
         previous.map_or(self.key.secret_created_at_ms, |it| it.created_at_ms)
@@ -247,6 +313,16 @@ impl Caller {
 }
 
 // === impl Refusal ===
+
+impl Refusal {
+    /// The issuer whose keys could turn it, if they could.
+    pub const fn wants_keys(&self) -> Option<IssuerId> {
+        match self {
+            Self::Token(refusal) => refusal.wants_keys(),
+            _ => None,
+        }
+    }
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -262,6 +338,7 @@ impl fmt::Display for Refusal {
             Self::TooOld => f.write_str(
                 "the key's secret is older than its project allows: have the key rotated",
             ),
+            Self::Token(why) => why.fmt(f),
             Self::Dangling(what) => write!(f, "the key's {what} is not in force on this edge yet"),
         }
     }

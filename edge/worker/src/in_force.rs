@@ -5,6 +5,7 @@
 
 pub mod keys;
 pub mod mappings;
+pub mod issuers;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::in_force::{
+    issuers::Issuers,
     keys::{KeySet, KeysInForce, Revoked},
     mappings::{Custom, Mappings},
 };
@@ -62,6 +64,8 @@ pub struct Secrets {
 struct State {
     rules: ArcSwap<Rules>,
     mappings: ArcSwap<Mappings>,
+    issuers: ArcSwap<Issuers>,
+    issuers_news: watch::Sender<u64>,
     secrets: ArcSwap<Secrets>,
     keys: KeysInForce,
     cuts: watch::Sender<u64>,
@@ -72,6 +76,8 @@ pub fn new() -> (Writer, InForce) {
     let state = Arc::new(State {
         rules: ArcSwap::default(),
         mappings: ArcSwap::default(),
+        issuers: ArcSwap::default(),
+        issuers_news: watch::Sender::new(0),
         secrets: ArcSwap::default(),
         keys: KeysInForce::default(),
         cuts: watch::Sender::new(0),
@@ -95,6 +101,16 @@ impl InForce {
     /// The mapping of a custom provider; `None` where it has none that can be used.
     pub fn mapping(&self, provider: &Arc<Provider>) -> Option<Arc<Custom>> {
         self.state.mappings.load().get(provider)
+    }
+
+    /// The issuers of clients' tokens.
+    pub fn issuers(&self) -> Arc<Issuers> {
+        self.state.issuers.load_full()
+    }
+
+    /// How often any of them has changed, and news of it.
+    pub fn issuers_news(&self) -> watch::Receiver<u64> {
+        self.state.issuers_news.subscribe()
     }
 
     /// What is known of a key id; `None` means: nothing.
@@ -151,6 +167,12 @@ impl Writer {
         // First, so that no request meets a provider whose mapping is still to be compiled.
         let mappings = Mappings::of(&rules, &self.state.mappings.load());
         self.state.mappings.store(Arc::new(mappings));
+        let stood = self.state.issuers.load_full();
+        let issuers = Issuers::of(&rules, &stood);
+        if !issuers.is_as(&stood) {
+            self.state.issuers.store(Arc::new(issuers));
+            self.state.issuers_news.send_modify(|count| *count += 1);
+        }
         self.state.rules.store(Arc::new(rules));
     }
 

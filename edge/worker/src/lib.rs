@@ -9,6 +9,7 @@
 pub mod in_force;
 pub mod feed;
 pub mod cuts;
+pub mod signers;
 pub mod accept;
 pub mod request;
 pub mod identify;
@@ -23,6 +24,7 @@ pub mod record;
 pub mod report;
 pub mod translate;
 pub mod call;
+pub mod discover;
 pub mod relay;
 pub mod socket;
 pub mod passage;

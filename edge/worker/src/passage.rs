@@ -137,14 +137,19 @@ impl Passage<'_> {
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let passing = Passing::read(parts).map_err(request::Refusal::Passing);
         let mut passing = passing.map_err(Refusal::Request)?;
-        let caller = self.identify.caller_with(&rules, passing.key_text());
+        let mut caller = self.identify.caller_with(&rules, passing.key_text());
+        if let Err(why) = caller
+            && Box::pin(self.identify.awaited(why)).await
+        {
+            caller = self.identify.caller_with(&rules, passing.key_text());
+        }
         let caller = caller.map_err(Refusal::Identify)?;
         passing.forget_key();
         let word = passing.aim.word();
         authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
         let way = way(&rules, &caller, &passing.aim)?;
         let providers = way.hops.iter().map(|hop| hop.provider.id);
-        let whose = (&**caller.key(), way.model);
+        let whose = (&**caller.key(), way.model, caller.end_user());
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
         let revision = rules.revision();
         let book = rules.price_book(caller.key().organization).cloned();

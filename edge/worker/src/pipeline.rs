@@ -5,21 +5,23 @@
 //! when all is decided: a slow body keeps an old configuration in memory for `body_timeout_ms`, and a slow provider
 //! not at all.
 
+mod told;
+
 use std::{
-    borrow::Cow, convert::Infallible, ops::ControlFlow, rc::Rc, sync::Arc, task::Context,
-    time::Duration,
+    borrow::Cow, convert::Infallible, net::IpAddr, ops::ControlFlow, rc::Rc, sync::Arc,
+    task::Context, time::Duration,
 };
 
 use counters::Counters;
-use dialect::{
-    inference::server,
-    listing::{self, Shown},
-    neutral::Family,
+use dialect::inference::server;
+use futures_util::{
+    FutureExt,
+    future::{Either, LocalBoxFuture, Ready, ready},
 };
 use http::request::Parts;
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::{model::Model, rules::Rules};
+use policy::rules::Rules;
 use rustls::ClientConfig;
 use shaping::Lanes;
 use tokio::{sync::mpsc, time::Instant};
@@ -35,6 +37,7 @@ use crate::{
         telling,
     },
     cuts::Cuts,
+    discover::Discoverer,
     elsewhere::Elsewhere,
     explain::Explainer,
     feed::question::Question,
@@ -45,12 +48,15 @@ use crate::{
     relay::{self, Relay, relay},
     request::{
         self, Arrival, Head, Keep, Request, address,
-        endpoint::{Asked, Endpoint, Listed, Server},
+        endpoint::{Asked, Endpoint},
     },
     route::{self, Plan},
+    signers::Signers,
     tariff::Tariffs,
     transform::{self, Transformer},
 };
+
+use self::told::{about_server, list_models, one_model};
 
 /// One core's stages.
 pub struct Pipeline {
@@ -68,6 +74,7 @@ pub struct Pipeline {
     drain: Drain,
     clock: Clock,
     explainer: Explainer,
+    discoverer: Discoverer,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -92,6 +99,8 @@ pub struct Ingredients {
     pub lanes: Arc<Lanes>,
     /// The part of `[limits]` that is about guessing.
     pub guesses: admit::Config,
+    /// The keys of issuers; those of all cores.
+    pub signers: Signers,
     /// What operators ask of limits, where it comes to this core.
     pub questions: Option<mpsc::Receiver<Question>>,
 }
@@ -138,8 +147,13 @@ pub enum Refusal {
     Call(Box<Unanswered>),
 }
 
-/// A body that can be told at once, or who asks a model what.
-type Entered = ControlFlow<Vec<u8>, (Caller, Asked, Head)>;
+/// A body that can be told at once, or who asks a model what, with what comes of the body.
+type Entered = ControlFlow<Vec<u8>, (Caller, Asked, Head, Incoming)>;
+
+/// Who enters: at once, or when the keys of a token's issuer have come. That is boxed: it is rare beside the requests that
+/// carry this future's size.
+type Entering<'a> =
+    Either<Ready<Result<Entered, Refusal>>, LocalBoxFuture<'a, Result<Entered, Refusal>>>;
 
 // === impl Pipeline ===
 
@@ -155,9 +169,14 @@ impl Pipeline {
         let tariffs = Rc::<Tariffs>::default();
         let admit = Admit::new(of.counters, of.guesses, Rc::clone(&tariffs));
         let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
+        let client = call::client(&of.upstream, Arc::clone(&of.tls));
+        // Whoever answers operators fetches keys, too.
+        let fetches = of.questions.is_some();
+        let discoverer = Discoverer::new(client, in_force.clone(), of.signers.clone(), fetches);
         Self {
+            discoverer,
             explainer: Explainer::new(in_force, admit.clone(), clock, of.questions),
-            identify: Identify::new(of.in_force.clone(), of.clock.clone()),
+            identify: Identify::new(of.in_force.clone(), of.clock.clone(), of.signers),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
             recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), tariffs),
@@ -187,6 +206,7 @@ impl Pipeline {
     /// Closes connections to providers that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.call.sweep(cx);
+        self.discoverer.sweep(cx);
     }
 
     /// Which answers under way are to be cut.
@@ -197,6 +217,11 @@ impl Pipeline {
     /// Has tokens for providers renewed before they end. Never ends; a core runs it beside its requests.
     pub async fn renew(&self) -> Infallible {
         self.call.renew().await
+    }
+
+    /// Fetches the keys of issuers. Never ends; a core runs it beside its requests.
+    pub async fn discover(&self) -> Infallible {
+        self.discoverer.run().await
     }
 
     /// Answers what operators ask of limits. Never ends; a core runs it beside its requests.
@@ -228,29 +253,43 @@ impl Pipeline {
     }
 
     /// Who asks a model what; or what can be told at once. Apart, so that no request carries its head to its end.
-    fn enter(&self, rules: &Rules, arrival: &Arrival, parts: Parts) -> Result<Entered, Refusal> {
+    fn enter<'a>(
+        &'a self,
+        rules: &Arc<Rules>,
+        arrival: &Arrival,
+        (parts, incoming): (Parts, Incoming),
+    ) -> Entering<'a> {
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let keep = Keep {
             end_user: rules.any_asks_end_user(),
             spare: rules.copies_headers(),
         };
-        let head = Head::read(parts, keep)?;
-        let caller = self.identify.caller(rules, &head)?;
-        authorize::enter(caller.key(), client, head.endpoint().word())?;
-        let told = match head.endpoint() {
-            Endpoint::Inference(asked) => {
-                let asked = asked.clone();
-                return Ok(ControlFlow::Continue((caller, asked, head)));
-            }
-            Endpoint::Models(listed) => list_models(rules, &caller, listed),
-            Endpoint::Model(model) => one_model(rules, caller, model)?,
-            Endpoint::Server(what) => about_server(*what),
-            Endpoint::Ready { model, version } => {
-                served(rules, caller, model, version.as_deref())?;
-                server::model_ready(model)
+        let head = match Head::read(parts, keep) {
+            Ok(head) => head,
+            Err(refusal) => return Either::Left(ready(Err(refusal.into()))),
+        };
+        if *head.endpoint() == Endpoint::TokenIssuers {
+            let told = self.in_force.issuers().told(&self.bounds.public_url);
+            let told = told.ok_or(request::Refusal::UnknownPath);
+            let told = told.map(ControlFlow::Break).map_err(Refusal::from);
+            return Either::Left(ready(told));
+        }
+        let why = match self.identify.caller(rules, &head) {
+            Err(why) if why.wants_keys().is_some() => why,
+            caller => {
+                let caller = caller.map_err(Refusal::from);
+                let entered = caller.and_then(|it| admitted(rules, (it, client), (head, incoming)));
+                return Either::Left(ready(entered));
             }
         };
-        Ok(ControlFlow::Break(told))
+        let rules = Arc::clone(rules);
+        let coming = async move {
+            let refreshed = self.identify.awaited(why).await;
+            let again = || self.identify.caller(&rules, &head);
+            let caller = if refreshed { again() } else { Err(why) };
+            admitted(&rules, (caller?, client), (head, incoming))
+        };
+        Either::Right(coming.boxed_local())
     }
 
     /// Answers one request.
@@ -261,7 +300,8 @@ impl Pipeline {
         incoming: Incoming,
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
-        let (caller, asked, head) = match self.enter(&rules, arrival, parts)? {
+        let entering = self.enter(&rules, arrival, (parts, incoming));
+        let (caller, asked, head, incoming) = match entering.await? {
             ControlFlow::Continue(entered) => entered,
             ControlFlow::Break(told) => return Ok(Reply::Told(told)),
         };
@@ -315,6 +355,31 @@ impl Pipeline {
     }
 }
 
+/// What a caller enters for, or what it can be told at once.
+fn admitted(
+    rules: &Rules,
+    (caller, client): (Caller, Option<IpAddr>),
+    (head, incoming): (Head, Incoming),
+) -> Result<Entered, Refusal> {
+    authorize::enter(caller.key(), client, head.endpoint().word())?;
+    let told = match head.endpoint() {
+        Endpoint::Inference(asked) => {
+            let asked = asked.clone();
+            return Ok(ControlFlow::Continue((caller, asked, head, incoming)));
+        }
+        Endpoint::Models(listed) => list_models(rules, &caller, listed),
+        Endpoint::Model(model) => one_model(rules, caller, model)?,
+        Endpoint::Server(what) => about_server(*what),
+        // It was told before anybody was identified.
+        Endpoint::TokenIssuers => return Err(request::Refusal::UnknownPath.into()),
+        Endpoint::Ready { model, version } => {
+            served(rules, caller, model, version.as_deref())?;
+            server::model_ready(model)
+        }
+    };
+    Ok(ControlFlow::Break(told))
+}
+
 fn unanswered(failure: Failure, entry: Entry, plan: Plan, room: Room) -> Refusal {
     Refusal::Call(Box::new(Unanswered {
         failure,
@@ -332,9 +397,13 @@ fn decide(
     arrival: &Arrival,
 ) -> Result<(Plan, Limits), Refusal> {
     let plan = served(rules, caller, &request.scanned().model, request.version())?;
-    let organization = plan.grant().caller().key().organization;
+    let caller = plan.grant().caller();
+    let organization = caller.key().organization;
     let end_user = if rules.asks_end_user(organization) {
-        request.end_user()?
+        match caller.end_user() {
+            Some(said) => Cow::Owned(said.to_owned()),
+            None => request.end_user()?,
+        }
     } else {
         Cow::Borrowed("")
     };
@@ -355,63 +424,6 @@ fn served(
         return Err(Refusal::Version);
     }
     Ok(plan)
-}
-
-fn about_server(what: Server) -> Vec<u8> {
-    match what {
-        Server::Metadata => server::metadata("sluice", env!("CARGO_PKG_VERSION")),
-        Server::Live => server::live(),
-        Server::Ready => server::ready(),
-    }
-}
-
-fn list_models(rules: &Rules, caller: &Caller, listed: &Listed) -> Vec<u8> {
-    let models = authorize::models(rules, caller);
-    let all = || -> Vec<_> { models.iter().map(|model| shown(rules, model)).collect() };
-    match listed.family {
-        Family::Messages => listing::messages(&all(), &listed.page),
-        Family::Gemini => listing::gemini(&all(), &listed.page),
-        _ => {
-            let owner = owner(rules, caller);
-            let facts = models
-                .iter()
-                .map(|model| (model.name.as_str(), model.created_seconds, owner));
-            dialect::openai::models::list(facts)
-        }
-    }
-}
-
-fn one_model(
-    rules: &Rules,
-    caller: Caller,
-    (name, family): &(String, Family),
-) -> Result<Vec<u8>, Refusal> {
-    let grant = authorize::grant(rules, caller, name)?;
-    let model = grant.model();
-    Ok(match family {
-        Family::Messages => listing::messages_one(&shown(rules, model)),
-        Family::Gemini => listing::gemini_one(&shown(rules, model)),
-        _ => dialect::openai::models::one(
-            &model.name,
-            model.created_seconds,
-            owner(rules, grant.caller()),
-        ),
-    })
-}
-
-fn shown<'a>(rules: &'a Rules, model: &'a Model) -> Shown<'a> {
-    let version = model.stable.and_then(|id| rules.version(id));
-    Shown {
-        name: &model.name,
-        version: version.map_or("", |version| version.name.as_str()),
-        created_seconds: model.created_seconds,
-    }
-}
-
-fn owner<'a>(rules: &'a Rules, caller: &Caller) -> &'a str {
-    rules
-        .organization(caller.key().organization)
-        .map_or("", |it| it.name.as_str())
 }
 
 // === impl Refusal ===

@@ -165,7 +165,7 @@ impl Head {
             Endpoint::Model(model) => {
                 model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
             }
-            Endpoint::Server(_) | Endpoint::Ready { .. } => {}
+            Endpoint::Server(_) | Endpoint::TokenIssuers | Endpoint::Ready { .. } => {}
         }
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {

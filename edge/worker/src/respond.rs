@@ -28,7 +28,11 @@ use crate::{
     pipeline::{Answered, Refusal, Reply},
     record::Outcome,
     relay::{Relay, headers},
-    request::{self, Arrival, endpoint::Manner, passing},
+    request::{
+        self, Arrival,
+        endpoint::{Manner, TOKEN_ISSUERS_PATH},
+        passing,
+    },
     socket::Socket,
 };
 
@@ -126,7 +130,12 @@ fn tell_model(headers: &mut HeaderMap, label: String) {
 }
 
 /// The response to a request that is refused, or that no provider answered, in these words.
-pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<Body> {
+/// `resource` is where clients reach us, for those who may get a token elsewhere; it may be empty.
+pub fn refusal(
+    refusal: Refusal,
+    arrival: &Arrival,
+    (manner, resource): (Manner, &str),
+) -> Response<Body> {
     let refusal = match refusal {
         Refusal::Call(unanswered) => match *unanswered {
             Unanswered {
@@ -154,6 +163,9 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
     let mut response = json(status, body(&said, manner));
     let headers = response.headers_mut();
     headers.insert(CODE, HeaderValue::from_static(said.error.code));
+    if status == StatusCode::UNAUTHORIZED {
+        challenge(headers, &said, resource);
+    }
     match refusal {
         Refusal::Request(
             request::Refusal::WrongMethod(allowed)
@@ -195,6 +207,27 @@ pub fn refusal(refusal: Refusal, arrival: &Arrival, manner: Manner) -> Response<
     }
     sign(headers, arrival);
     response
+}
+
+/// How to be let in (RFC 6750 and 9728). The words are ours and hold no quotes.
+fn challenge(headers: &mut HeaderMap, said: &Said, resource: &str) {
+    let quoted = |name: &str, value: &str| {
+        let plain = value.replace(['"', '\\'], "'");
+        format!("{name}=\"{plain}\"")
+    };
+    let mut parts = Vec::new();
+    if said.error != errors::MISSING_KEY {
+        parts.push(quoted("error", "invalid_token"));
+        parts.push(quoted("error_description", &said.message));
+    }
+    if !resource.is_empty() {
+        let metadata = format!("{resource}{TOKEN_ISSUERS_PATH}");
+        parts.push(quoted("resource_metadata", &metadata));
+    }
+    let text = format!("Bearer {}", parts.join(", "));
+    if let Ok(value) = HeaderValue::from_str(text.trim_end()) {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
 }
 
 /// When to come back, if ever, and what is left.

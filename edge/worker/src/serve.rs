@@ -27,7 +27,7 @@ use tracing::{debug, warn};
 
 use crate::{
     accept::{self, Accept, Accepted},
-    call,
+    call, discover,
     passage::Through,
     pipeline::{Pipeline, Refusal},
     request::{
@@ -70,6 +70,7 @@ pub fn describe() {
     crate::admit::hold::describe();
     crate::record::measures::describe();
     call::describe();
+    discover::describe();
     shaping::describe();
     respond::describe();
     in_flight::describe();
@@ -99,6 +100,7 @@ pub async fn serve(
         never = beside.pipeline.renew() => match never {},
         never = beside.pipeline.cuts().hear() => match never {},
         never = beside.pipeline.explain() => match never {},
+        never = beside.pipeline.discover() => match never {},
     }
 }
 
@@ -204,6 +206,7 @@ impl Core {
         }
         let in_flight = self.measures.enter(label, arrival.started);
         let (parts, incoming) = message.into_parts();
+        let resource = self.pipeline.bounds().public_url.as_str();
         if matches!(label, endpoint::PASSTHROUGH | endpoint::REALTIME) {
             // Boxed: rare beside the requests that carry this future's size.
             let passed = Box::pin(self.pipeline.pass(&arrival, parts, incoming)).await;
@@ -211,7 +214,7 @@ impl Core {
         }
         let mut response = match self.pipeline.run(&arrival, parts, incoming).await {
             Ok(reply) => respond::reply(reply, &arrival),
-            Err(refusal) => respond::refusal(refusal, &arrival, manner),
+            Err(refusal) => respond::refusal(refusal, &arrival, (manner, resource)),
         };
         self.ask_to_leave(&mut response);
         let status = response.status().as_u16();
@@ -225,12 +228,11 @@ impl Core {
         (arrival, in_flight): (&Arrival, InFlight),
         socket: &Cell<Option<Opened>>,
     ) -> Response<Counted> {
+        let manner = Manner::Family(Family::Chat);
+        let resource = self.pipeline.bounds().public_url.as_str();
         let (mut response, opened) = match passed {
             Ok(through) => respond::through(through, arrival),
-            Err(refusal) => (
-                respond::refusal(refusal, arrival, Manner::Family(Family::Chat)),
-                None,
-            ),
+            Err(refusal) => (respond::refusal(refusal, arrival, (manner, resource)), None),
         };
         let status = response.status().as_u16();
         if let Some(opened) = opened {

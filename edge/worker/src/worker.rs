@@ -31,6 +31,7 @@ use crate::{
     record::{RECORDS_MAX, Record},
     report::Reporter,
     serve,
+    signers::Signers,
     worker::cannot_start::CannotStart,
 };
 
@@ -161,6 +162,7 @@ fn cores(
     let counters = counters::open_each(&limits, &clock, &live_edges, threads)?;
     let tls = call::dial::tls()?;
     let lanes = Arc::new(Lanes::new(config.shaping));
+    let signers = Signers::default();
     let mut cores = Vec::with_capacity(listeners.len());
     for (listener, (counters, upkeep)) in listeners.into_iter().zip(counters) {
         let ingredients = Ingredients {
@@ -174,6 +176,7 @@ fn cores(
             upstream: config.upstream.clone(),
             lanes: Arc::clone(&lanes),
             guesses: config.limits.guesses(),
+            signers: signers.clone(),
             questions: questions.take(),
         };
         cores.push(core(listener, ingredients, upkeep)?);

@@ -69,6 +69,8 @@ ids! {
     VersionId;
     /// Which limit.
     LimitId;
+    /// Which issuer of clients' tokens.
+    IssuerId;
     /// Which of an organization's own prices.
     PriceId;
     /// Which discount.

@@ -56,14 +56,24 @@ pub struct PreviousSecret {
 impl Key {
     /// Whether it is held to no models.
     pub fn takes_all_models(&self) -> bool {
-        self.models.is_empty() && self.patterns().is_empty()
+        self.is_open() && self.among().is_none()
     }
 
     /// Whether it may ask for this model, of its own organization.
     pub fn takes_model(&self, model: &Model) -> bool {
-        self.takes_all_models()
+        let own = self.is_open()
             || self.models.contains(&model.id)
-            || self.patterns().iter().any(|it| it.matches(&model.name))
+            || self.patterns().iter().any(|it| it.matches(&model.name));
+        let among = self.among();
+        own && among.is_none_or(|all| all.iter().any(|it| it.matches(&model.name)))
+    }
+
+    fn is_open(&self) -> bool {
+        self.models.is_empty() && self.patterns().is_empty()
+    }
+
+    fn among(&self) -> Option<&[Glob]> {
+        self.scope.as_ref()?.among.as_deref()
     }
 
     fn patterns(&self) -> &[Glob] {

@@ -22,6 +22,7 @@ pub mod cost;
 pub mod published;
 pub mod price_book;
 pub mod scope;
+pub mod issuer;
 pub mod key;
 pub mod credential;
 pub mod object;

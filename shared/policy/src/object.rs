@@ -2,6 +2,7 @@
 
 use crate::{
     credential::{Credential, Pepper},
+    issuer::Issuer,
     key::Key,
     limit::Limit,
     model::{Model, Version},
@@ -15,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Lane {
-    /// Organizations, projects, providers, models, versions, limits, prices, discounts.
+    /// Organizations, projects, providers, models, versions, limits, prices, discounts, issuers.
     Config = 1,
     /// Keys and revocations.
     Keys = 2,
@@ -49,6 +50,8 @@ pub enum Kind {
     Price = 10,
     /// A discount.
     Discount = 11,
+    /// An issuer of clients' tokens.
+    Issuer = 12,
 }
 
 /// An object of policy.
@@ -66,6 +69,7 @@ pub enum Object {
     Pepper(Pepper),
     Price(Price),
     Discount(Discount),
+    Issuer(Box<Issuer>),
 }
 
 // === impl Lane ===
@@ -93,7 +97,7 @@ impl Lane {
 
 impl Kind {
     /// Every kind, once.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Organization,
         Self::Project,
         Self::Provider,
@@ -105,6 +109,7 @@ impl Kind {
         Self::Pepper,
         Self::Price,
         Self::Discount,
+        Self::Issuer,
     ];
 
     /// The kind with this number.
@@ -122,7 +127,8 @@ impl Kind {
             | Self::Version
             | Self::Limit
             | Self::Price
-            | Self::Discount => Lane::Config,
+            | Self::Discount
+            | Self::Issuer => Lane::Config,
             Self::Key => Lane::Keys,
             Self::Credential | Self::Pepper => Lane::Secrets,
         }
@@ -146,6 +152,7 @@ impl Object {
             Self::Pepper(_) => Kind::Pepper,
             Self::Price(_) => Kind::Price,
             Self::Discount(_) => Kind::Discount,
+            Self::Issuer(_) => Kind::Issuer,
         }
     }
 
@@ -163,6 +170,7 @@ impl Object {
             Self::Pepper(object) => object.version.to_be_bytes().to_vec(),
             Self::Price(object) => object.id.as_bytes().to_vec(),
             Self::Discount(object) => object.id.as_bytes().to_vec(),
+            Self::Issuer(object) => object.id.as_bytes().to_vec(),
         }
     }
 }

@@ -10,7 +10,11 @@ use crate::{
     applying::{Applied, Asking, Index},
     calendar::Zone,
     change::Edit,
-    id::{DiscountId, LimitId, ModelId, OrganizationId, PriceId, ProjectId, ProviderId, VersionId},
+    id::{
+        DiscountId, IssuerId, LimitId, ModelId, OrganizationId, PriceId, ProjectId, ProviderId,
+        VersionId,
+    },
+    issuer::Issuer,
     limit::Limit,
     model::{Model, Version},
     object::{Kind, Object},
@@ -33,6 +37,7 @@ pub struct Rules {
     models_by_name: HashMap<OrganizationId, HashMap<String, Arc<Model>>>,
     versions: HashMap<VersionId, Arc<Version>>,
     limits: HashMap<LimitId, Arc<Limit>>,
+    issuers: HashMap<IssuerId, Arc<Issuer>>,
     index: Index,
     prices: HashMap<PriceId, Arc<Price>>,
     discounts: HashMap<DiscountId, Arc<Discount>>,
@@ -83,6 +88,10 @@ impl Rules {
             Kind::Model => Object::Model(whole(self.models.get(&ModelId::from_bytes(id))?)),
             Kind::Version => Object::Version(whole(self.versions.get(&VersionId::from_bytes(id))?)),
             Kind::Limit => Object::Limit(whole(self.limits.get(&LimitId::from_bytes(id))?)),
+            Kind::Issuer => {
+                let it = self.issuers.get(&IssuerId::from_bytes(id))?;
+                Object::Issuer(Box::new(whole(it)))
+            }
             Kind::Price => Object::Price(whole(self.prices.get(&PriceId::from_bytes(id))?)),
             Kind::Discount => {
                 Object::Discount(whole(self.discounts.get(&DiscountId::from_bytes(id))?))
@@ -121,6 +130,25 @@ impl Rules {
         name: &str,
     ) -> Option<&Arc<Provider>> {
         self.providers
+            .values()
+            .find(|it| it.organization == organization && it.name == name)
+            .filter(|_| self.is_open(organization))
+    }
+
+    /// Whether anybody trusts an issuer.
+    pub fn trusts_any(&self) -> bool {
+        !self.issuers.is_empty()
+    }
+
+    /// Every issuer, in no order.
+    pub fn issuers(&self) -> impl Iterator<Item = &Arc<Issuer>> {
+        self.issuers.values()
+    }
+
+    /// The project that an organization's operators call `name`; none while the organization is closed. Looks at every
+    /// project, because only a token that is new to a core names one.
+    pub fn project_named(&self, organization: OrganizationId, name: &str) -> Option<&Arc<Project>> {
+        self.projects
             .values()
             .find(|it| it.organization == organization && it.name == name)
             .filter(|_| self.is_open(organization))
@@ -207,6 +235,7 @@ impl Rules {
                 self.index.add(Arc::clone(&it));
                 self.limits.insert(it.id, it);
             }
+            Object::Issuer(it) => drop(self.issuers.insert(it.id, Arc::from(it))),
             Object::Price(it) => {
                 self.remove_price(it.id);
                 Arc::make_mut(self.books.entry(it.organization).or_default()).put(&it);
@@ -234,6 +263,7 @@ impl Rules {
             Kind::Version => self.remove_version(VersionId::from_bytes(id)),
             Kind::Model => self.remove_model(ModelId::from_bytes(id)),
             Kind::Limit => self.remove_limit(LimitId::from_bytes(id)),
+            Kind::Issuer => drop(self.issuers.remove(&IssuerId::from_bytes(id))),
             Kind::Price => self.remove_price(PriceId::from_bytes(id)),
             Kind::Discount => self.remove_discount(DiscountId::from_bytes(id)),
             Kind::Key | Kind::Credential | Kind::Pepper => {}

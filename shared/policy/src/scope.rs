@@ -31,6 +31,8 @@ pub struct Scope {
     pub ranges: Vec<IpNet>,
     /// The most tokens that one request may be expected to use.
     pub request_tokens_max: Option<u64>,
+    /// Of the models that it may ask for, those that a token names by itself; `None` means: all, as for keys.
+    pub among: Option<Vec<Glob>>,
 }
 
 /// A range of addresses, or one; `None` when the text is neither, or has bits behind its prefix.

@@ -22,6 +22,7 @@ pub mod error;
 pub mod family;
 pub mod vectors;
 pub mod rules;
+pub mod signed;
 pub mod targets;
 pub mod seeds;
 pub mod mutation;

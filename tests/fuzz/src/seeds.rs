@@ -15,8 +15,11 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "sse" | "meter" => all_of("chat", |name| name.starts_with("stream-")),
         "event_stream" => frames(),
         "vectors" => vectors(),
-        "transform" => lines("rules.txt", "rules", "body"),
-        "jq" => lines("programs.txt", "program", "input"),
+        "transform" => lines("payload", "rules.txt", ("rules", "body")),
+        "jq" => lines("payload", "programs.txt", ("program", "input")),
+        "expression" => lines("claims", "expressions.txt", ("expression", "claims")),
+        "token" => whole_lines("tokens.txt"),
+        "keys" => whole_lines("keys.txt"),
         family => of_family(family),
     };
     // A byte that says how to try the rest.
@@ -152,9 +155,20 @@ fn vectors() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Cases of a table of `payload`'s, as one line and what follows it.
-fn lines(file: &str, first: &str, second: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/payload/tests/fixtures");
+/// Each line of a file of `claims`'.
+fn whole_lines(file: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/claims/tests/fixtures");
+    let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let lines = text.lines().enumerate();
+    lines
+        .map(|(at, line)| (at.to_string(), line.as_bytes().to_vec()))
+        .collect()
+}
+
+/// Cases of a table of a shared crate's, as one line and what follows it.
+fn lines(of: &str, file: &str, (first, second): (&str, &str)) -> Vec<(String, Vec<u8>)> {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let folder = shared.join(of).join("tests/fixtures");
     let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
     let of = |case: &str, name: &str| {
         let line = case

@@ -2,7 +2,7 @@
 
 use dialect::neutral::Family;
 
-use crate::{family, framing, json, meter, rules, vectors};
+use crate::{family, framing, json, meter, rules, signed, vectors};
 
 /// One entry.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +14,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const ALL: [Target; 14] = [
+pub const ALL: [Target; 17] = [
     of("json", json::scan),
     of("splice", json::splice),
     of("sse", framing::server_sent),
@@ -29,6 +29,9 @@ pub const ALL: [Target; 14] = [
     of("vectors", vectors::check),
     of("transform", rules::transform),
     of("jq", rules::program),
+    of("token", signed::token),
+    of("keys", signed::keys),
+    of("expression", signed::expression),
 ];
 
 const fn of(name: &'static str, run: fn(&[u8])) -> Target {

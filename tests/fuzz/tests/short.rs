@@ -54,7 +54,7 @@ macro_rules! entries {
 }
 
 entries! {
-    json splice sse event_stream meter chat responses messages gemini converse cohere vectors transform jq
+    json splice sse event_stream meter chat responses messages gemini converse cohere vectors transform jq token keys expression
 }
 
 #[test]

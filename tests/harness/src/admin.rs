@@ -2,8 +2,9 @@
 
 use proto::admin::{
     audit_service_client::AuditServiceClient, discount_service_client::DiscountServiceClient,
-    edge_service_client::EdgeServiceClient, key_service_client::KeyServiceClient,
-    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
+    edge_service_client::EdgeServiceClient, issuer_service_client::IssuerServiceClient,
+    key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
+    model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
@@ -89,6 +90,11 @@ impl Admin {
     /// Limits.
     pub fn limits(&self) -> LimitServiceClient<Authorized> {
         LimitServiceClient::new(self.channel())
+    }
+
+    /// Issuers.
+    pub fn issuers(&self) -> IssuerServiceClient<Authorized> {
+        IssuerServiceClient::new(self.channel())
     }
 
     /// Prices.

@@ -111,6 +111,7 @@ asked! {
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
+    CreateIssuerRequest UpdateIssuerRequest DeleteIssuerRequest
     CreatePriceRequest DeletePriceRequest CreateDiscountRequest DeleteDiscountRequest
     RepriceUsageRequest
     CreateJoinTokenRequest

@@ -10,7 +10,7 @@ use policy::{
     id::{LimitId, OrganizationId},
     object::{Kind, Lane, Object},
     revision::Revision,
-    scope,
+    scope::{self, Scope},
 };
 use proto::{message, object, sync as wire};
 use zeroize::Zeroize;
@@ -142,6 +142,17 @@ fn upsert(kind: Kind, change: &wire::Change) -> Result<Object, String> {
     Ok(object)
 }
 
+fn scope_fits(scope: &Scope) -> bool {
+    scope.models.len() <= scope::PATTERNS_MAX
+        && scope.endpoints.len() <= scope::ENDPOINTS_MAX
+        && scope
+            .endpoints
+            .iter()
+            .all(|word| word.len() <= TEXT_BYTES_MAX)
+        && scope.providers.len() <= scope::PROVIDERS_MAX
+        && scope.ranges.len() <= scope::RANGES_MAX
+}
+
 fn within_caps(object: &Object) -> Result<(), String> {
     let text = |text: &str| text.len() <= TEXT_BYTES_MAX;
     let fits = match object {
@@ -159,14 +170,27 @@ fn within_caps(object: &Object) -> Result<(), String> {
         Object::Price(it) => text(&it.name),
         Object::Discount(it) => text(&it.name),
         Object::Key(it) => {
-            it.models.len() <= MODELS_MAX
-                && it.scope.as_ref().is_none_or(|scope| {
-                    scope.models.len() <= scope::PATTERNS_MAX
-                        && scope.endpoints.len() <= scope::ENDPOINTS_MAX
-                        && scope.endpoints.iter().all(|word| text(word))
-                        && scope.providers.len() <= scope::PROVIDERS_MAX
-                        && scope.ranges.len() <= scope::RANGES_MAX
-                })
+            it.models.len() <= MODELS_MAX && it.scope.as_deref().is_none_or(scope_fits)
+        }
+        Object::Issuer(it) => {
+            let mapping = &it.mapping;
+            [
+                &it.name,
+                &it.url,
+                &it.keys_url,
+                &mapping.condition,
+                &mapping.project,
+            ]
+            .into_iter()
+            .chain([
+                &mapping.end_user,
+                &mapping.models,
+                &mapping.request_tokens_max,
+            ])
+            .chain(&it.audiences)
+            .chain(&it.types)
+            .all(|it| text(it))
+                && scope_fits(&it.scope)
         }
         Object::Credential(it) => {
             text(&it.allowed_origin)

@@ -23,6 +23,8 @@ pub enum Endpoint {
     Model(Box<(String, Family)>),
     /// What a server of tensors says of itself.
     Server(Server),
+    /// Who issues tokens that are taken here (RFC 9728). Whoever asks is told.
+    TokenIssuers,
     /// Whether a model of tensors can be asked, in this version if one is named.
     Ready {
         /// The model.
@@ -42,6 +44,9 @@ pub enum Server {
     /// That it can be asked.
     Ready,
 }
+
+/// Where it is told who issues tokens.
+pub const TOKEN_ISSUERS_PATH: &str = "/.well-known/oauth-protected-resource";
 
 /// How models are listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,6 +261,7 @@ impl Endpoint {
             "/v1/responses" => plain(Inference::Responses),
             "/v1/messages" => plain(Inference::Messages),
             "/v1/messages/count_tokens" => plain(Inference::CountMessages),
+            TOKEN_ISSUERS_PATH => Some(Self::TokenIssuers),
             "/v1/models" | "/v1beta/models" => Some(Self::Models(Box::new(Listed {
                 family: Family::Chat,
                 page: Page::default(),
@@ -297,7 +303,7 @@ impl Endpoint {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Inference(asked) => word(asked.inference),
-            Self::Models(_) | Self::Model(_) => "models",
+            Self::Models(_) | Self::Model(_) | Self::TokenIssuers => "models",
             Self::Server(_) | Self::Ready { .. } => "infer",
         }
     }
@@ -312,6 +318,7 @@ impl Endpoint {
             | Self::Models(_)
             | Self::Model(_)
             | Self::Server(_)
+            | Self::TokenIssuers
             | Self::Ready { .. } => (Method::GET, "GET"),
             Self::Inference(_) => (Method::POST, "POST"),
         }

@@ -60,6 +60,14 @@ errors! {
     ROTATED_KEY = "api_key_rotated" 401 INVALID Caller false;
     TOO_OLD_KEY = "api_key_too_old" 401 INVALID Caller false;
     DISABLED_KEY = "api_key_disabled" 401 INVALID Caller false;
+    INVALID_TOKEN = "token_invalid" 401 INVALID Caller false;
+    TOKEN_ISSUER = "token_issuer_unknown" 401 INVALID Caller false;
+    TOKEN_KEY = "token_key_unknown" 401 INVALID Caller false;
+    TOKEN_AUDIENCE = "token_audience" 401 INVALID Caller false;
+    TOKEN_EXPIRED = "token_expired" 401 INVALID Caller false;
+    TOKEN_NOT_YET = "token_not_yet_valid" 401 INVALID Caller false;
+    TOKEN_NOT_MAPPED = "token_not_mapped" 403 INVALID Caller false;
+    TOKEN_UNCHECKED = "token_issuer_unavailable" 503 API Operator true;
     KEY_ADDRESS = "api_key_address_forbidden" 403 INVALID Caller false;
     KEY_ENDPOINT = "api_key_endpoint_forbidden" 403 INVALID Caller false;
     KEY_PROVIDER = "api_key_provider_forbidden" 403 INVALID Caller false;

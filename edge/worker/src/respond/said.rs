@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use claims::check;
 use dialect::{crossing, request::Refused};
 use payload::jq::Fault;
 
@@ -129,6 +130,23 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
         identify::Refusal::Replaced => errors::ROTATED_KEY,
         identify::Refusal::TooOld => errors::TOO_OLD_KEY,
         identify::Refusal::Dangling(_) => errors::DANGLING,
+        identify::Refusal::Token(refusal) => of_token(refusal),
+    }
+}
+
+const fn of_token(refusal: identify::token::Refusal) -> errors::Documented {
+    use identify::token::Refusal::{
+        Issuer, Malformed, NoKeys, UnknownKey, Unmapped, Unproved, Unusable,
+    };
+    match refusal {
+        Issuer => errors::TOKEN_ISSUER,
+        NoKeys(_) | Unusable => errors::TOKEN_UNCHECKED,
+        UnknownKey(_) | Unproved(check::Unproved::UnknownKey) => errors::TOKEN_KEY,
+        Unproved(check::Unproved::Audience) => errors::TOKEN_AUDIENCE,
+        Unproved(check::Unproved::Expired) => errors::TOKEN_EXPIRED,
+        Unproved(check::Unproved::NotYet) => errors::TOKEN_NOT_YET,
+        Malformed | Unproved(_) => errors::INVALID_TOKEN,
+        Unmapped(_) => errors::TOKEN_NOT_MAPPED,
     }
 }
 

@@ -170,8 +170,9 @@ impl Ask {
         let key = self.caller.key();
         let (model, provider) = self.under_way.serving;
         let now_ms = self.clock.now_ms();
+        let whose = (&**key, model, self.caller.end_user());
         let rules = self.in_force.rules();
-        let limits = admit::limits_going_on(&rules, (key, model), provider, now_ms);
+        let limits = admit::limits_going_on(&rules, whose, provider, now_ms);
         drop(rules);
         let output = used.output_total().max(self.admit.output_tokens_default());
         let guess = Guess {

@@ -183,6 +183,7 @@ impl Setup {
                 upstream: self.upstream,
                 lanes: Arc::new(shaping::Lanes::new(self.shaping)),
                 guesses: admit::Config::default(),
+                signers: worker::signers::Signers::default(),
                 questions: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();

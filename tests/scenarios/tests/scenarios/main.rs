@@ -3,6 +3,8 @@
 mod sdks;
 mod dialects;
 mod identities;
+mod tokens;
+mod token_provider;
 mod transforms;
 mod richer;
 mod custom;

@@ -1,0 +1,249 @@
+//! Who calls by a token that an issuer has signed: a text becomes what a key would be.
+//!
+//! Knows issuers and their keys; fetches nothing, and nothing that a token names is ever asked. A token is proved once on a
+//! core and known by its hash until it ends, or until anything changes at its issuer.
+
+use std::{cell::RefCell, collections::HashMap, fmt, sync::Arc};
+
+use claims::{
+    check::{self, Claims, Unproved},
+    key_set::KeySet,
+    mapping::{self, Mapped, Unmapped},
+    token::{NoToken, Token},
+};
+use policy::{
+    id::{IssuerId, ProjectId},
+    issuer::Issuer,
+    key::Key,
+    revision::Revision,
+    rules::Rules,
+    scope::Scope,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    in_force::{InForce, issuers::Trusted},
+    signers::Signers,
+};
+
+/// How many proved tokens a core knows.
+// Full: all are forgotten, and proved anew when they come again.
+const PROVED_MAX: usize = 4_096;
+
+/// One core's tokens.
+pub struct Tokens {
+    in_force: InForce,
+    signers: Signers,
+    // Borrowed for one look-up, never over an await.
+    proved: RefCell<HashMap<[u8; 32], Arc<Proved>>>,
+}
+
+/// A token that was proved.
+#[derive(Debug)]
+pub struct Proved {
+    /// What a key would be that opens as much.
+    pub key: Arc<Key>,
+    /// Who issued it.
+    pub trusted: Arc<Trusted>,
+    /// For whom it asks, where its issuer's tokens say it.
+    pub end_user: Option<String>,
+    /// When it ends, milliseconds since 1970.
+    pub expires_at_ms: u64,
+    /// The keys by which it was proved.
+    keys: Arc<KeySet>,
+}
+
+/// Why a token opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is written as no token is.
+    Malformed,
+    /// No issuer that is trusted here says so in `iss`.
+    Issuer,
+    /// The keys of this issuer are not known.
+    NoKeys(IssuerId),
+    /// This issuer publishes no such key, as far as is known.
+    UnknownKey(IssuerId),
+    /// It is not proved.
+    Unproved(Unproved),
+    /// Its claims mean nothing here: the expression that says so.
+    Unmapped(&'static str),
+    /// Its issuer cannot be used by this build.
+    Unusable,
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// None yet.
+    pub fn new(in_force: InForce, signers: Signers) -> Self {
+        Self {
+            in_force,
+            signers,
+            proved: RefCell::default(),
+        }
+    }
+
+    /// What the token of this text is, now.
+    pub fn proved(&self, rules: &Rules, text: &str, now_ms: u64) -> Result<Arc<Proved>, Refusal> {
+        let digest: [u8; 32] = Sha256::digest(text).into();
+        let known = self.proved.borrow().get(&digest).cloned();
+        if let Some(known) = known {
+            let keys = self.signers.keys(known.trusted.issuer.id);
+            // Keys that are withdrawn prove nothing any more.
+            let same_keys = keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys));
+            if same_keys && self.stands(&known, now_ms).is_ok() {
+                return Ok(known);
+            }
+            self.proved.borrow_mut().remove(&digest);
+        }
+        let proved = Arc::new(self.prove(rules, text, now_ms)?);
+        let mut all = self.proved.borrow_mut();
+        if all.len() >= PROVED_MAX {
+            all.clear();
+        }
+        all.insert(digest, Arc::clone(&proved));
+        Ok(proved)
+    }
+
+    /// Whether a token that was proved would still be.
+    pub fn stands(&self, proved: &Proved, now_ms: u64) -> Result<(), Refusal> {
+        if !self.in_force.issuers().holds(&proved.trusted) {
+            return Err(Refusal::Issuer);
+        }
+        if proved.expires_at_ms <= now_ms {
+            return Err(Refusal::Unproved(Unproved::Expired));
+        }
+        Ok(())
+    }
+
+    /// Waits until an issuer has been asked for its keys, if it may be asked now. Says whether it was.
+    pub async fn refreshed(&self, issuer: IssuerId) -> bool {
+        self.signers.refreshed(issuer).await
+    }
+
+    fn prove(&self, rules: &Rules, text: &str, now_ms: u64) -> Result<Proved, Refusal> {
+        let token = Token::read(text).map_err(|why| match why {
+            NoToken::Malformed => Refusal::Malformed,
+            NoToken::Algorithm => Refusal::Unproved(Unproved::Algorithm),
+        })?;
+        let trusted = self.issuer(&token)?;
+        let issuer = &trusted.issuer;
+        let mapping = trusted.mapping.as_ref().ok_or(Refusal::Unusable)?;
+        let keys = self
+            .signers
+            .keys(issuer.id)
+            .ok_or(Refusal::NoKeys(issuer.id))?;
+        let claims = check::check(token, issuer, &keys, now_ms).map_err(|why| match why {
+            Unproved::UnknownKey => Refusal::UnknownKey(issuer.id),
+            why => Refusal::Unproved(why),
+        })?;
+        let mapped = mapping
+            .apply(claims.all())
+            .map_err(|Unmapped(why)| Refusal::Unmapped(why))?;
+        let project = project(rules, issuer, mapped.project.as_deref())?;
+        Ok(Proved {
+            key: Arc::new(key(issuer, project, &claims, &mapped)),
+            end_user: mapped.end_user,
+            expires_at_ms: claims.expires_at_ms(),
+            trusted,
+            keys,
+        })
+    }
+
+    /// The issuer that the token names, of the organization whose audience it names: there is at most one.
+    fn issuer(&self, token: &Token<'_>) -> Result<Arc<Trusted>, Refusal> {
+        let issuers = self.in_force.issuers();
+        let url = token.issuer().ok_or(Refusal::Issuer)?;
+        let mut some = issuers
+            .at(url)
+            .iter()
+            .filter(|it| !it.issuer.disabled)
+            .peekable();
+        some.peek().ok_or(Refusal::Issuer)?;
+        let mut fitting = some.filter(|it| token.is_for(&it.issuer.audiences));
+        let first = fitting
+            .next()
+            .ok_or(Refusal::Unproved(Unproved::Audience))?;
+        // A token that two trust could be used at whichever of them it was not meant for.
+        if fitting.next().is_some() {
+            return Err(Refusal::Unproved(Unproved::Audience));
+        }
+        Ok(Arc::clone(first))
+    }
+}
+
+fn project(rules: &Rules, issuer: &Issuer, said: Option<&str>) -> Result<ProjectId, Refusal> {
+    let unmapped = Refusal::Unmapped(mapping::PROJECT);
+    match (issuer.project, said) {
+        (Some(id), _) => Ok(id),
+        (None, Some(name)) => {
+            let project = rules.project_named(issuer.organization, name);
+            project.map(|it| it.id).ok_or(unmapped)
+        }
+        (None, None) => Err(unmapped),
+    }
+}
+
+/// What a key would be that opens as much. Its id says whose token it is; no key's has a colon in it.
+fn key(issuer: &Issuer, project: ProjectId, claims: &Claims, mapped: &Mapped) -> Key {
+    let own = issuer.scope.request_tokens_max;
+    let said = mapped.request_tokens_max;
+    let scope = Scope {
+        request_tokens_max: own.into_iter().chain(said).min(),
+        among: mapped.models.clone(),
+        ..issuer.scope.clone()
+    };
+    Key {
+        key_id: format!("{}:{}", issuer.name, claims.subject()),
+        organization: issuer.organization,
+        project,
+        tag: [0; 32],
+        pepper_version: 0,
+        secret_created_at_ms: 0,
+        previous: None,
+        models: Vec::new(),
+        disabled: false,
+        scope: (scope != Scope::default()).then(|| Box::new(scope)),
+        expires_at_ms: Some(claims.expires_at_ms()),
+        config_revision: Revision(0),
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// The issuer that could be asked for its keys, where that could help.
+    pub const fn wants_keys(&self) -> Option<IssuerId> {
+        match self {
+            Self::NoKeys(issuer) | Self::UnknownKey(issuer) => Some(*issuer),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("the token is not a signed token that can be read"),
+            Self::Issuer => f.write_str("nobody here takes tokens of this issuer"),
+            Self::NoKeys(_) => {
+                f.write_str("the keys of the token's issuer cannot be had now: try again later")
+            }
+            Self::UnknownKey(_) => Unproved::UnknownKey.fmt(f),
+            Self::Unproved(why) => why.fmt(f),
+            Self::Unmapped(mapping::CONDITION) => f.write_str(
+                "the token does not meet the condition that its issuer's tokens must meet",
+            ),
+            Self::Unmapped(expression) => {
+                write!(
+                    f,
+                    "the token's claims mean nothing here: `{expression}` of its issuer gives nothing that there is"
+                )
+            }
+            Self::Unusable => f.write_str("the token's issuer is not set up for this edge"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

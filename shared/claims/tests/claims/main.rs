@@ -1,0 +1,14 @@
+//! Tokens as an attacker would write them, and expressions as an operator might.
+#![expect(
+    unreachable_pub,
+    reason = "nothing reaches into a test binary; `pub` says what its parts share"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what goes wrong in here is the test's failure"
+)]
+
+mod world;
+mod hostile;
+mod expressions;

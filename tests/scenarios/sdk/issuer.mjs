@@ -1,0 +1,66 @@
+// Runs a real OpenID provider on loopback whose clients get signed access tokens, and prints its URL. Each line on standard
+// input is a command: `rotate` gives it another key and forgets the first; `end` closes it.
+
+import { generateKeyPairSync } from "node:crypto";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+
+const require = createRequire(process.env.SLUICE_TEST_NODE_MODULES + "/");
+const { Provider } = await import(pathToFileURL(require.resolve("oidc-provider")));
+
+// Its notices must not stand among our words.
+console.info = console.error;
+
+const key = (kid) => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return { ...privateKey.export({ format: "jwk" }), kid, use: "sig", alg: "RS256" };
+};
+
+let handle;
+const server = createServer((request, response) => handle(request, response));
+server.listen(0, "127.0.0.1", () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const serve = (kid) => {
+    const provider = new Provider(issuer, {
+      jwks: { keys: [key(kid)] },
+      clients: [
+        {
+          client_id: "batch",
+          client_secret: "secret-of-the-tests",
+          grant_types: ["client_credentials"],
+          redirect_uris: [],
+          response_types: [],
+        },
+      ],
+      scopes: ["inference"],
+      features: {
+        devInteractions: { enabled: false },
+        clientCredentials: { enabled: true },
+        resourceIndicators: {
+          enabled: true,
+          defaultResource: () => "https://ai.example.com",
+          useGrantedResource: () => true,
+          getResourceServerInfo: () => ({
+            scope: "inference",
+            audience: "sluice",
+            accessTokenFormat: "jwt",
+            accessTokenTTL: 600,
+          }),
+        },
+      },
+    });
+    handle = provider.callback();
+  };
+  serve("first");
+  console.log(issuer);
+  createInterface({ input: process.stdin }).on("line", (line) => {
+    if (line === "rotate") {
+      serve("second");
+      console.log("rotated");
+    } else if (line === "end") {
+      process.exit(0);
+    }
+  });
+});

@@ -41,6 +41,8 @@ pub struct Admin {
     pub address: SocketAddr,
     /// `SLUICE_ADMIN__PLAINTEXT_BEYOND_LOOPBACK`: whether operator keys may cross a network unencrypted. Default `false`.
     pub plaintext_beyond_loopback: bool,
+    /// `[admin.tls]`: the certificates to serve with, see [`tls::Config`]. Default: none, and no TLS.
+    pub tls: Option<tls::Config>,
     /// `SLUICE_ADMIN__OPERATOR_KEY_FILE`: where the first start writes the operator key, readable by its user alone.
     /// Default: none, it is printed once.
     pub operator_key_file: Option<PathBuf>,
@@ -101,6 +103,7 @@ impl Default for Admin {
         Self {
             address: local(7070),
             plaintext_beyond_loopback: false,
+            tls: None,
             operator_key_file: None,
         }
     }

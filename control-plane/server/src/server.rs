@@ -7,6 +7,7 @@ pub mod first_key;
 pub mod cannot_start;
 mod prepared;
 mod counted;
+mod incoming;
 mod listeners;
 
 use std::{
@@ -22,6 +23,10 @@ use lifecycle::{
 };
 use proto::unknown::Contract;
 use store::{Store, id};
+use tls::{
+    door::Door,
+    reload::{self, Reload},
+};
 use tokio::{
     net::TcpListener,
     task::{JoinError, JoinSet},
@@ -109,10 +114,9 @@ pub async fn operator_key(
 
 /// Starts a control plane. It serves until `drain` says otherwise; see [`Running::join`].
 pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
-    let metrics = exposition::install();
-    publish::describe();
-    ingest::describe();
+    let metrics = describe();
     let contract = Contract::load().ok_or(CannotStart::Broken("its descriptors cannot be read"))?;
+    let (admin_door, reloading) = admin_door(&config)?;
     let listeners = Listeners::bind(&config)?;
     let clock = Clock::system();
     let Prepared {
@@ -128,7 +132,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
-    tasks.observe(listeners.ops, metrics);
+    tasks.observe(listeners.ops, metrics, reloading);
 
     let replica = id::draw();
     let (denials, denied) = denials::queue(&replica);
@@ -160,7 +164,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let sync = Sync::new(Arc::new(parts), snapshots);
     tasks.serve(
         "the admin listener",
-        listeners::admin(listeners.admin, admin, drain.clone())?,
+        listeners::admin((listeners.admin, admin_door), admin, drain.clone())?,
     );
     tasks.serve(
         "the listener for edges",
@@ -180,6 +184,23 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tasks,
         bells,
     })
+}
+
+/// Says what is measured, and gives what renders it.
+fn describe() -> PrometheusHandle {
+    let metrics = exposition::install();
+    publish::describe();
+    ingest::describe();
+    tls::door::describe();
+    metrics
+}
+
+/// The door of the admin listener where it has certificates, and what keeps it in step with them.
+fn admin_door(config: &Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
+    let opened = config.admin.tls.clone();
+    let opened = opened.map(|it| reload::open("admin", it, listeners::ADMIN_ALPN));
+    let opened = opened.transpose();
+    Ok(opened.map_err(CannotStart::Certificates)?.unzip())
 }
 
 // === impl Running ===
@@ -231,12 +252,20 @@ impl Tasks {
         );
     }
 
-    /// Runs what lets others look at this process.
-    fn observe(&mut self, listener: TcpListener, metrics: PrometheusHandle) {
+    /// Runs what lets others look at this process, and what looks at its certificates.
+    fn observe(
+        &mut self,
+        listener: TcpListener,
+        metrics: PrometheusHandle,
+        reloading: Option<Reload>,
+    ) {
         let drain = self.drain.clone();
         let ops = ops::serve(listener, Readiness::new(), metrics.clone(), drain.clone());
         self.attend("the ops listener", ops);
         self.attend("the upkeep of metrics", exposition::upkeep(metrics, drain));
+        if let Some(reloading) = reloading {
+            self.keep("the look at certificates", reloading.run());
+        }
     }
 
     /// Runs what answers others, and finishes in the drain.

@@ -10,13 +10,14 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 21] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 22] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
     ("credential", &["policy"]),
     ("seal", &[]),
     ("lifecycle", &[]),
+    ("tls", &[]),
     ("proto", &["payload", "policy"]),
     ("dialect", &["payload"]),
     ("counters", &["policy", "lifecycle"]),
@@ -30,6 +31,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 21] = [
             "credential",
             "seal",
             "lifecycle",
+            "tls",
             "proto",
             "dialect",
             "counters",
@@ -46,6 +48,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 21] = [
             "keys",
             "seal",
             "lifecycle",
+            "tls",
             "proto",
             "domain",
             "store",
@@ -84,12 +87,14 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 21] = [
 ];
 
 /// Which crates may know an outside crate that is a wall. Development dependencies are free.
-const WALLS: [(&str, &[&str]); 9] = [
+const WALLS: [(&str, &[&str]); 11] = [
     ("redis", &["counters", "harness", "scenarios", "load"]),
     ("sqlx", &["store", "harness", "scenarios", "load"]),
     ("prost", &["proto", "server", "cli"]),
     ("tonic-prost", &["proto"]),
     ("aws-lc-rs", &["keys", "credential", "seal"]),
+    ("rcgen", &["tls", "harness", "scenarios"]),
+    ("x509-parser", &["tls"]),
     ("jaq-core", &["payload"]),
     ("jaq-std", &["payload"]),
     ("metrics-exporter-prometheus", &["lifecycle"]),

@@ -28,6 +28,8 @@ pub enum CannotStart {
     NoFirstKey(NoFirstKey),
     /// What rests sealed cannot be opened with this sealing key.
     WrongSealingKey,
+    /// The certificates of the admin listener cannot be served.
+    Certificates(tls::files::Unusable),
     /// A listener, by the name of its section.
     Listen(&'static str, CannotListen),
     /// A part that cannot fail in a build whose tests ran.
@@ -71,6 +73,7 @@ impl fmt::Display for CannotStart {
             Self::WrongSealingKey => f.write_str(
                 "seal.key does not open what rests in this database; set the key with which it was sealed",
             ),
+            Self::Certificates(error) => write!(f, "admin.tls: {error}"),
             Self::Listen(section, error) => write!(f, "{section}.address: {error}"),
             Self::Broken(what) => write!(f, "this build is broken: {what}"),
             Self::Announce(error) => write!(f, "ops.ports_file: {error}"),

@@ -1,6 +1,6 @@
 //! A connection that counts: it holds one of its listener's places until it is dropped.
 //!
-//! Knows nothing of what is said on it.
+//! Knows nothing of what is said on it, nor whether it is encrypted.
 
 use std::{
     io::{self, IoSlice},
@@ -8,16 +8,16 @@ use std::{
     task::{Context, Poll},
 };
 
+use tls::wire::Wire;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::OwnedSemaphorePermit,
 };
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// A connection in its place.
 pub(crate) struct Counted {
-    stream: TcpStream,
+    stream: Wire,
     _place: OwnedSemaphorePermit,
 }
 
@@ -25,9 +25,7 @@ pub(crate) struct Counted {
 
 impl Counted {
     /// Puts a connection in a place.
-    pub(crate) fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        // A connection that sends in larger pieces is slower, and still works.
-        let _ = stream.set_nodelay(true);
+    pub(crate) fn new(stream: Wire, place: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             _place: place,
@@ -39,7 +37,7 @@ impl Connected for Counted {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+        self.stream.tcp().connect_info()
     }
 }
 

@@ -25,6 +25,8 @@ pub enum CannotStart {
     Limits(counters::config::InvalidConfig),
     /// A listener cannot be had.
     Listen(CannotListen),
+    /// The certificates of a listener cannot be served.
+    Certificates(tls::files::Unusable),
     /// TLS to providers cannot be set up.
     Tls(rustls::Error),
     /// The machine refuses a thread or a file.
@@ -45,6 +47,7 @@ impl fmt::Display for CannotStart {
             Self::StateKey(why) => write!(f, "state.key: {why}"),
             Self::Limits(why) => write!(f, "limits: {why}"),
             Self::Listen(why) => why.fmt(f),
+            Self::Certificates(why) => write!(f, "inference.tls: {why}"),
             Self::Tls(why) => write!(f, "tls cannot be set up: {why}"),
             Self::System(why) => write!(f, "the system refuses a thread, a socket or a file: {why}"),
         }
@@ -74,6 +77,12 @@ impl From<counters::config::InvalidConfig> for CannotStart {
 impl From<CannotListen> for CannotStart {
     fn from(why: CannotListen) -> Self {
         Self::Listen(why)
+    }
+}
+
+impl From<tls::files::Unusable> for CannotStart {
+    fn from(why: tls::files::Unusable) -> Self {
+        Self::Certificates(why)
     }
 }
 

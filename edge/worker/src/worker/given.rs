@@ -4,9 +4,13 @@
 
 use lifecycle::settings;
 use seal::SealingKey;
+use tls::{
+    door::Door,
+    reload::{self, Reload},
+};
 
 use crate::{
-    config,
+    accept, config,
     feed::{
         dial::Dialer,
         disk::{Directory, Note},
@@ -69,6 +73,13 @@ pub fn dialer(config: &config::ControlPlane) -> Result<Dialer, CannotStart> {
         token.expose(),
         config.plaintext_beyond_loopback,
     )?)
+}
+
+/// The door for clients where there are certificates, and what keeps it in step with them.
+pub fn door(config: &accept::Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
+    let encrypted = config.tls.clone();
+    let opened = encrypted.map(|it| reload::open("inference", it, accept::ALPN));
+    Ok(opened.transpose()?.unzip())
 }
 
 /// The state directory. A text that is no key is refused, a directory that cannot be had is not: an edge that can

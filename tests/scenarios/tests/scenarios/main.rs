@@ -27,6 +27,7 @@ mod deploy;
 mod dev;
 mod command_line;
 mod credentials;
+mod encryption;
 mod foreign;
 mod passthrough;
 mod shaping;

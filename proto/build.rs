@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -17,6 +17,7 @@ const FILES: [&str; 15] = [
     "sluice/admin/v1/audit.proto",
     "sluice/sync/v1/sync.proto",
     "sluice/sync/v1/policy.proto",
+    "sluice/sync/v1/enrolment.proto",
     "sluice/usage/v1/usage.proto",
     "google/protobuf/duration.proto",
 ];

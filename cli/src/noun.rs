@@ -144,6 +144,8 @@ pub const JOIN_TOKEN: Noun = Noun {
         ("REGION", "region"),
         ("DISPLAY NAME", "display_name"),
         ("EXPIRES", "expire_time"),
+        ("INVITES", "single_use"),
+        ("USED", "use_time"),
         ("REVOKED", "revoke_time"),
     ],
 };
@@ -183,7 +185,7 @@ mod tests {
             (MODEL_VERSION, "Create Get Delete"),
             (KEY, "Create Get Update Delete Revoke"),
             (LIMIT, "Create Get Update Delete"),
-            (EDGE, "Get Delete"),
+            (EDGE, "Get Delete Revoke"),
             (JOIN_TOKEN, "Create Revoke"),
         ];
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();

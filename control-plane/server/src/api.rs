@@ -73,6 +73,8 @@ pub struct Parts {
     pub contract: Contract,
     /// Takes what is denied, for the audit trail.
     pub denials: Denials,
+    /// The fingerprint of the authority that certifies edges; `None` where edges are met without TLS.
+    pub authority: Option<String>,
     /// Asks edges.
     pub asking: Arc<Asking>,
 }
@@ -86,6 +88,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         bells,
         contract,
         denials,
+        authority,
         asking,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
@@ -96,7 +99,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let versions = model_version::ModelVersions::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone(), asking);
-    let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
+    let edges = edge::Edges::new(desk.clone(), clock.clone(), bells, authority);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
     let audits = audit::Audits::new(desk.clone(), clock.clone());
     let usages = usage::Usages::new(desk, clock);

@@ -9,6 +9,7 @@ mod prepared;
 mod counted;
 mod incoming;
 mod listeners;
+pub mod encrypted;
 
 use std::{
     convert::Infallible, future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration,
@@ -44,6 +45,7 @@ use crate::{
         self,
         door::DoorLayer,
         edges::Edges,
+        enrol::Enrolment,
         join::Tokens,
         session::Parts,
         snapshot::Snapshots,
@@ -52,6 +54,7 @@ use crate::{
     },
     server::{
         cannot_start::{CannotStart, Stopped},
+        encrypted::Encrypted,
         listeners::Listeners,
         prepared::{Prepared, prepare},
     },
@@ -127,6 +130,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tail,
     } = prepare(&config).await?;
 
+    let kept = (&store, &sealing);
+    let encrypted = encrypted::open(&config.edges, listeners.addresses[1], kept, &clock).await?;
     let bells = Bells::default();
     let edges = Arc::new(Edges::default());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
@@ -137,9 +142,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let replica = id::draw();
     let (denials, denied) = denials::queue(&replica);
     tasks.keep("the audit of denials", denied.run(store.clone()));
-    let usage = Ingest::new(store.clone());
-    let door = DoorLayer::new(Arc::clone(&tokens));
-    let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -148,6 +150,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         bells: bells.edges.subscribe(),
         contract,
         denials,
+        authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
         asking: Arc::clone(&asking),
     };
     let streams = drain.clone();
@@ -161,15 +164,12 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         drain: streams,
         replica,
     };
-    let sync = Sync::new(Arc::new(parts), snapshots);
     tasks.serve(
         "the admin listener",
         listeners::admin((listeners.admin, admin_door), admin, drain.clone())?,
     );
-    tasks.serve(
-        "the listener for edges",
-        listeners::edges(listeners.edges, (door, sync, usage), drain),
-    );
+    let life = config.edges.certificate_life();
+    tasks.meet_edges(listeners.edges, parts, encrypted.map(|it| (it, life)));
     let [admin, edges, ops] = listeners.addresses;
     // After all else that can fail, so that a key which is made is also shown.
     let file = config.admin.operator_key_file.as_deref();
@@ -190,6 +190,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 fn describe() -> PrometheusHandle {
     let metrics = exposition::install();
     publish::describe();
+    publish::enrol::describe();
     ingest::describe();
     tls::door::describe();
     metrics
@@ -266,6 +267,29 @@ impl Tasks {
         if let Some(reloading) = reloading {
             self.keep("the look at certificates", reloading.run());
         }
+    }
+
+    /// Runs what edges ask; with an authority that certifies them, each time for so long.
+    fn meet_edges(
+        &mut self,
+        listener: TcpListener,
+        parts: Parts,
+        encrypted: Option<(Encrypted, Duration)>,
+    ) {
+        let usage = Ingest::new(self.store.clone());
+        let door = DoorLayer::new(Arc::clone(&parts.tokens), encrypted.is_some());
+        let clock = parts.clock.clone();
+        let snapshots = Snapshots::new(Arc::clone(&parts.hub), parts.values.clone());
+        let sync = Sync::new(Arc::new(parts), Arc::new(snapshots));
+        let mut certified = None;
+        if let Some((encrypted, life)) = encrypted {
+            let (store, authority) = (self.store.clone(), Arc::clone(&encrypted.authority));
+            let enrolment = Enrolment::new(store, authority, clock, life);
+            certified = Some((encrypted.door.clone(), enrolment));
+            self.keep("the certificate for edges", encrypted.renew());
+        }
+        let run = listeners::edges(listener, (door, sync, usage), certified, self.drain.clone());
+        self.serve("the listener for edges", run);
     }
 
     /// Runs what answers others, and finishes in the drain.

@@ -6,7 +6,7 @@
 pub mod cannot_start;
 pub mod given;
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
+use std::{convert::Infallible, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 
 use counters::Upkeep;
 use lifecycle::{
@@ -14,7 +14,7 @@ use lifecycle::{
     ready::Readiness,
 };
 use shaping::Lanes;
-use tls::door::Door;
+use tls::{door::Door, reload::Reload};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -76,9 +76,10 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let metrics = describe();
     let readiness = Readiness::new();
     let listening = readiness.block("the listeners");
-    let dialer = given::dialer(&config.control_plane)?;
     let directory = given::directory(&config.state)?;
     let edge_id = given::edge_id(&config.edge, directory.as_ref())?;
+    let (dialer, proof) = given::dialer(&config.control_plane, directory.as_ref(), &edge_id)?;
+    let renewal = proof.map(|proof| feed::renewal::run(proof, dialer.clone()));
     let (door, reloading) = given::door(&config.inference)?;
     let listeners = accept::listeners(&config.inference, config.inference.cores())?;
     let inference = listeners[0].local_addr()?;
@@ -123,9 +124,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let keeping = keeping.transpose()?;
     following.spawn(feed.run(stop.clone()));
     let mut background = observed(probes, &readiness, metrics, drain);
-    if let Some(reloading) = reloading {
-        background.spawn(async move { match reloading.run().await {} });
-    }
+    keep(&mut background, renewal);
+    keep(&mut background, reloading.map(Reload::run));
     let bound = [("inference", inference), ("ops", ops)];
     announce::listening(config.ops.ports_file.as_deref(), &bound)?;
     drop(listening);
@@ -163,6 +163,16 @@ fn observed(
     background.spawn(answering);
     background.spawn(exposition::upkeep(metrics, drain));
     background
+}
+
+/// Runs what never ends by itself, if there is such a thing.
+fn keep(
+    background: &mut JoinSet<()>,
+    run: Option<impl Future<Output = Infallible> + Send + 'static>,
+) {
+    if let Some(run) = run {
+        background.spawn(async move { match run.await {} });
+    }
 }
 
 /// Starts a thread for each listener.

@@ -9,5 +9,11 @@ pub mod served;
 pub mod wire;
 pub mod door;
 pub mod reload;
+pub mod member;
+mod visitor;
+pub mod authority;
+pub mod membership;
+pub mod pinned;
 
 pub use files::Config;
+pub use visitor::RENEWABLE;

@@ -178,6 +178,11 @@ impl Site {
         settings.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Leaves a setting of an edge away, from its next start on.
+    pub fn unset_edge(&mut self, at: usize, name: &str) {
+        self.edges[at].settings.retain(|(other, _)| other != name);
+    }
+
     /// Waits until an edge says that it is ready, and gives how long that took.
     pub async fn ready(&self, at: usize) -> std::time::Duration {
         let ops = format!("http://{}", self.edges[at].ops);

@@ -111,7 +111,7 @@ asked! {
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
-    CreateJoinTokenRequest
+    CreateJoinTokenRequest RevokeEdgeRequest
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
 }
 

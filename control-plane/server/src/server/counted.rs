@@ -13,7 +13,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::OwnedSemaphorePermit,
 };
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
+
+use crate::peer::Peer;
 
 /// A connection in its place.
 pub(crate) struct Counted {
@@ -34,10 +36,13 @@ impl Counted {
 }
 
 impl Connected for Counted {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.tcp().connect_info()
+    fn connect_info(&self) -> Peer {
+        Peer {
+            tcp: self.stream.tcp().connect_info(),
+            certificate: self.stream.peer().cloned(),
+        }
     }
 }
 

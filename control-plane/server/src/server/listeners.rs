@@ -6,7 +6,10 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use lifecycle::{announce, drain::Drain, listen};
 use proto::{
-    sync::sync_service_server::SyncServiceServer, usage::usage_service_server::UsageServiceServer,
+    sync::{
+        enrolment_service_server::EnrolmentServiceServer, sync_service_server::SyncServiceServer,
+    },
+    usage::usage_service_server::UsageServiceServer,
 };
 use tls::door::Door;
 use tokio::net::TcpListener;
@@ -23,6 +26,7 @@ use crate::{
     },
     publish::{
         door::DoorLayer,
+        enrol::{self, Enrolment},
         sync::{self, Sync},
     },
     server::{cannot_start::CannotStart, incoming::incoming},
@@ -99,16 +103,27 @@ pub(crate) fn admin(
 pub(crate) fn edges(
     listener: TcpListener,
     (door, sync, usage): (DoorLayer, Sync, Ingest),
+    certified: Option<(Door, Enrolment)>,
     drain: Drain,
 ) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send + 'static {
     let sync = SyncServiceServer::new(sync).max_decoding_message_size(sync::REQUEST_BYTES_MAX);
     let usage = UsageServiceServer::new(usage).max_decoding_message_size(REPORT_BYTES_MAX);
     // The layer that is added last is met first: no byte of a body is read for nobody.
     let services = Routes::new(sync).add_service(usage).into_axum_router();
-    let services = Routes::from(services.layer(TallyLayer::new()).layer(door));
+    let mut services = Routes::from(services.layer(TallyLayer::new()).layer(door));
+    let (encrypted, enrolment) = certified.unzip();
+    if let Some(enrolment) = enrolment {
+        // Beside the door: who comes here has nothing to show at it yet, or what has ended.
+        let enrolment = EnrolmentServiceServer::new(enrolment);
+        services =
+            services.add_service(enrolment.max_decoding_message_size(enrol::REQUEST_BYTES_MAX));
+    }
     let router = builder(EDGE_CALLS_MAX).add_routes(services);
     let draining = async move { drain.draining().await };
-    router.serve_with_incoming_shutdown(incoming(listener, None, EDGE_CONNECTIONS_MAX), draining)
+    router.serve_with_incoming_shutdown(
+        incoming(listener, encrypted, EDGE_CONNECTIONS_MAX),
+        draining,
+    )
 }
 
 fn builder(calls_max: u32) -> Server {
@@ -129,7 +144,11 @@ impl Listeners {
             admin.address,
             admin.plaintext_beyond_loopback || admin.tls.is_some(),
         )?;
-        let edges = bind("edges", edges.address, edges.plaintext_beyond_loopback)?;
+        let edges = bind(
+            "edges",
+            edges.address,
+            edges.plaintext_beyond_loopback || edges.tls,
+        )?;
         let ops = bind("ops", ops.address, ops.plaintext_beyond_loopback)?;
         let addresses = [admin.1, edges.1, ops.1];
         Ok(Self {

@@ -40,7 +40,7 @@ impl fmt::Display for CannotStart {
         match self {
             Self::Settings(why) => why.fmt(f),
             Self::NoJoinToken => f.write_str(
-                "control_plane.join_token: an edge needs one; `sluice join-tokens create --region REGION` prints one",
+                "control_plane.join_token: an edge needs one; `sluice edges invite --region REGION`, or without TLS `sluice join-tokens create --region REGION`, prints one",
             ),
             Self::EdgeId => f.write_str("edge.id: 1 to 63 letters, digits, `.`, `_` and `-`, starting with a letter or digit"),
             Self::Address(why) => why.fmt(f),

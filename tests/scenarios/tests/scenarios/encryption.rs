@@ -4,6 +4,9 @@ use std::path::Path;
 
 use harness::{
     authority::{self, Authority},
+    binaries,
+    database::Database,
+    process::Process,
     provider::Provider,
     site::{Plan, Site},
     tenant::Tenant,
@@ -177,4 +180,74 @@ async fn the_admin_api_is_reached_over_tls_while_its_certificate_changes() {
     };
     wait::until("the new certificate is served", served).await;
     assert_eq!(list(&url, &ca_file).code, 0);
+}
+
+#[tokio::test]
+async fn a_control_plane_trusts_only_the_database_that_its_url_proves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
+    let (ca_file, other) = (
+        folder.path().join("ca.pem"),
+        folder.path().join("other.pem"),
+    );
+    authority.write(&ca_file);
+    stranger.write(&other);
+    // An address of this test's own, so that the port is free.
+    let number = std::process::id();
+    let host = format!("127.{}.{}.5", 100 + number / 250 % 100, 1 + number % 250);
+    let other_name = format!("{}6", &host[..host.len() - 1]);
+    let listen = vec![format!("listen_addresses={host},{other_name}")];
+    let database = Database::start_with(folder.path(), listen);
+    let pair = authority.issue(folder.path(), "database", &[&host]);
+    let mut sql = database.connect().await;
+    // Written by the server itself, which takes a key only from a file of its own user.
+    for (path, name) in [
+        (&pair.cert_file, "server.crt"),
+        (&pair.key_file, "server.key"),
+    ] {
+        let pem = std::fs::read_to_string(path).unwrap();
+        let statement = format!(
+            "COPY (SELECT regexp_split_to_table($pem${pem}$pem$, E'\\n')) TO PROGRAM 'umask 077; cat > {name}'"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&mut sql)
+            .await
+            .unwrap();
+    }
+    sqlx::raw_sql("ALTER SYSTEM SET ssl = on")
+        .execute(&mut sql)
+        .await
+        .unwrap();
+    sqlx::raw_sql("SELECT pg_reload_conf()")
+        .execute(&mut sql)
+        .await
+        .unwrap();
+    let encrypted = async || {
+        let mut sql = database.connect().await;
+        let on = sqlx::query_scalar::<_, String>("SHOW ssl")
+            .fetch_one(&mut sql)
+            .await;
+        (on.ok()? == "on").then_some(())
+    };
+    wait::until("the database speaks TLS", encrypted).await;
+
+    let migrate = |host: &str, ca_file: &Path| {
+        let ca_file = ca_file.display();
+        let url =
+            format!("postgres://sluice@{host}/postgres?sslmode=verify-full&sslrootcert={ca_file}");
+        let settings = [("SLUICE_DATABASE__URL".to_owned(), url)];
+        let program = binaries::path("sluice-control-plane");
+        Process::run(folder.path(), "migrate", &program, &["migrate"], &settings)
+    };
+    // Another authority, and another name.
+    for (host, ca_file) in [(&host, &other), (&other_name, &ca_file)] {
+        let (status, said) = migrate(host, ca_file);
+        assert!(!status.success(), "{said}");
+        assert!(
+            said.contains("check sslmode, that sslrootcert names the authority"),
+            "{said}"
+        );
+    }
+    let (status, said) = migrate(&host, &ca_file);
+    assert!(status.success(), "{said}");
 }

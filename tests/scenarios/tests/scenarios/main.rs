@@ -28,6 +28,7 @@ mod dev;
 mod command_line;
 mod credentials;
 mod encryption;
+mod membership;
 mod foreign;
 mod passthrough;
 mod shaping;

@@ -4,12 +4,12 @@
 //! process: half a control plane is worse than none, because nothing but a restart would mend it.
 
 pub mod first_key;
+pub mod encrypted;
 pub mod cannot_start;
 mod prepared;
 mod counted;
 mod incoming;
 mod listeners;
-pub mod encrypted;
 
 use std::{
     convert::Infallible, future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration,

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -19,6 +19,7 @@ const FILES: [&str; 17] = [
     "sluice/admin/v1/issuer.proto",
     "sluice/sync/v1/sync.proto",
     "sluice/sync/v1/policy.proto",
+    "sluice/sync/v1/enrolment.proto",
     "sluice/usage/v1/usage.proto",
     "google/protobuf/duration.proto",
 ];

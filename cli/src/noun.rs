@@ -195,6 +195,8 @@ pub const JOIN_TOKEN: Noun = Noun {
         ("REGION", "region"),
         ("DISPLAY NAME", "display_name"),
         ("EXPIRES", "expire_time"),
+        ("INVITES", "single_use"),
+        ("USED", "use_time"),
         ("REVOKED", "revoke_time"),
     ],
 };
@@ -237,7 +239,7 @@ mod tests {
             (ISSUER, "Create Get Update Delete"),
             (PRICE, "Create Get Delete"),
             (DISCOUNT, "Create Get Delete"),
-            (EDGE, "Get Delete"),
+            (EDGE, "Get Delete Revoke"),
             (JOIN_TOKEN, "Create Revoke"),
         ];
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();

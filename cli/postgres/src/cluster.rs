@@ -40,6 +40,8 @@ pub struct Options {
     pub search_path: String,
     /// Where the cluster is or shall be. Made when it is absent, for the owner alone.
     pub data_dir: PathBuf,
+    /// Settings over the usual ones, such as `work_mem=8MB`.
+    pub settings: Vec<String>,
     /// How to call a program that calls [`guard::run`].
     pub guard: Vec<OsString>,
 }
@@ -235,11 +237,14 @@ fn spawn(
         &program,
     );
     command.args(["-D", FOLDER, "-k"]).arg(socket_dir);
-    for setting in [
+    let usual = [
         "listen_addresses=",
         "synchronous_commit=off",
         "max_connections=200",
-    ] {
+    ];
+    // Of two values for one setting the later counts.
+    let more = options.settings.iter().map(String::as_str);
+    for setting in usual.into_iter().chain(more) {
         command.args(["-c", setting]);
     }
     command

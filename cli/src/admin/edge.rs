@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use proto::admin::JoinToken;
+
 use crate::{
+    admin::minted::Shown,
     failure::Failure,
-    moment::span,
+    moment::{Moment, moment, span},
     noun,
     output::{self, Format},
     propagation,
@@ -23,8 +26,34 @@ pub enum Command {
     List(List),
     /// Forget one that is not connected
     Delete(Get),
+    /// Let one edge of a region enrol; the invitation is shown this once, and good for one certificate
+    Invite(Invite),
+    /// Revoke what an edge proves itself by, and end its streams
+    Revoke(Get),
     /// Wait until the edges have a revision; exits 7 and names those that have not
     Wait(Wait),
+}
+
+/// Whom to invite.
+#[derive(Debug, Clone, Args)]
+pub struct Invite {
+    /// The region that the edge gets
+    #[arg(long)]
+    region: String,
+    /// What people call the invitation
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// When it stops working: in a span such as 10m, or at a time
+    #[arg(long, value_name = "WHEN", value_parser = moment, default_value = "1h")]
+    expires: Moment,
+    /// A UUID: the same call with the same one again changes nothing and gives the same reply, for a day
+    #[arg(long, value_name = "UUID", help_heading = "Writing")]
+    request_id: Option<String>,
+    /// Check everything, write nothing
+    #[arg(long, help_heading = "Writing")]
+    validate_only: bool,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// For what to wait.
@@ -55,6 +84,30 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
             let name = session.place.name(noun::EDGE.collections, &which.name)?;
             let reply = session.call_by_name(&noun::EDGE, "Delete", &name).await?;
             session.show_done("deleted", &name, &reply, &Write::default())
+        }
+        Command::Invite(invite) => {
+            let token = JoinToken {
+                region: invite.region,
+                display_name: invite.display_name.unwrap_or_default(),
+                expire_time: Some(invite.expires.future(session.now)),
+                single_use: true,
+                ..Default::default()
+            };
+            // Invitations are no policy of the edges, so there is nothing to wait for.
+            let write = Write {
+                request_id: invite.request_id,
+                validate_only: invite.validate_only,
+                wait: None,
+            };
+            let reply = session
+                .create(&noun::JOIN_TOKEN, "", &token, &write)
+                .await?;
+            invite.shown.finish(&reply, &write, session).await
+        }
+        Command::Revoke(which) => {
+            let name = session.place.name(noun::EDGE.collections, &which.name)?;
+            let reply = session.call_by_name(&noun::EDGE, "Revoke", &name).await?;
+            session.show_done("revoked", &name, &reply, &Write::default())
         }
         Command::Wait(Wait {
             revision,

@@ -28,6 +28,7 @@ impl Database {
             bin_dir,
             search_path: std::env::var("PATH").unwrap_or_default(),
             data_dir: folder.path().to_owned(),
+            settings: Vec::new(),
             guard: vec![own.into(), OsString::from("guard")],
         };
         let progress = progress.clone();

@@ -282,6 +282,7 @@ pub const METHODS: &[(&str, Need)] = &{
         ("EdgeService/DeleteEdge", In(P::EdgesWrite, "")),
         ("EdgeService/CreateJoinToken", In(P::EdgesWrite, "")),
         ("EdgeService/ListJoinTokens", In(P::EdgesRead, "")),
+        ("EdgeService/RevokeEdge", In(P::EdgesWrite, "")),
         ("EdgeService/RevokeJoinToken", In(P::EdgesWrite, "")),
         // Whoever writes may wait for it; the answer names edges and nothing of anybody's.
         ("EdgeService/WaitForPropagation", Operator),

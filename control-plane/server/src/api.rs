@@ -80,6 +80,8 @@ pub struct Parts {
     pub contract: Contract,
     /// Takes what is denied, for the audit trail.
     pub denials: Denials,
+    /// The fingerprint of the authority that certifies edges; `None` where edges are met without TLS.
+    pub authority: Option<String>,
     /// Asks edges.
     pub asking: Arc<Asking>,
 }
@@ -93,6 +95,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         bells,
         contract,
         denials,
+        authority,
         asking,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
@@ -106,7 +109,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let issuers = issuer::Issuers::new(desk.clone());
     let prices = price::Prices::new(desk.clone());
     let discounts = discount::Discounts::new(desk.clone());
-    let edges = edge::Edges::new(desk.clone(), clock.clone(), bells);
+    let edges = edge::Edges::new(desk.clone(), clock.clone(), bells, authority);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
     let audits = audit::Audits::new(desk.clone(), clock.clone());
     let usages = usage::Usages::new(desk, clock);

@@ -41,6 +41,8 @@ pub struct Admin {
     pub address: SocketAddr,
     /// `SLUICE_ADMIN__PLAINTEXT_BEYOND_LOOPBACK`: whether operator keys may cross a network unencrypted. Default `false`.
     pub plaintext_beyond_loopback: bool,
+    /// `[admin.tls]`: the certificates to serve with, see [`tls::Config`]. Default: none, and no TLS.
+    pub tls: Option<tls::Config>,
     /// `SLUICE_ADMIN__OPERATOR_KEY_FILE`: where the first start writes the operator key, readable by its user alone.
     /// Default: none, it is printed once.
     pub operator_key_file: Option<PathBuf>,
@@ -55,6 +57,15 @@ pub struct Edges {
     /// `SLUICE_EDGES__PLAINTEXT_BEYOND_LOOPBACK`: whether join tokens and provider credentials may cross a network
     /// unencrypted. Default `false`.
     pub plaintext_beyond_loopback: bool,
+    /// `SLUICE_EDGES__TLS`: whether to speak TLS with a certificate of this installation's own authority, and to know edges by
+    /// certificates of it instead of join tokens. Default `false`.
+    pub tls: bool,
+    /// `SLUICE_EDGES__NAMES`: the host names and addresses under which edges reach this replica, besides `localhost` and the
+    /// address where it listens. Default: none.
+    pub names: Vec<String>,
+    /// `SLUICE_EDGES__CERTIFICATE_LIFE_MS`: how long an edge's certificate is good, milliseconds; it is renewed after two
+    /// thirds. At least 3000. Default 86400000, a day.
+    pub certificate_life_ms: u64,
 }
 
 /// The listener for probes and metrics.
@@ -101,6 +112,7 @@ impl Default for Admin {
         Self {
             address: local(7070),
             plaintext_beyond_loopback: false,
+            tls: None,
             operator_key_file: None,
         }
     }
@@ -108,11 +120,21 @@ impl Default for Admin {
 
 // === impl Edges ===
 
+impl Edges {
+    /// How long an edge's certificate is good.
+    pub fn certificate_life(&self) -> Duration {
+        Duration::from_millis(self.certificate_life_ms.max(3_000))
+    }
+}
+
 impl Default for Edges {
     fn default() -> Self {
         Self {
             address: local(7071),
             plaintext_beyond_loopback: false,
+            tls: false,
+            names: Vec::new(),
+            certificate_life_ms: 86_400_000,
         }
     }
 }

@@ -74,6 +74,7 @@ impl UsageService for Ingest {
         if EdgeSlug::parse(&edge_id).is_err() {
             return Err(status::edge_nonsense(&"edge_id is not the id of an edge"));
         }
+        door::calls_itself(&badge, &edge_id)?;
         let (mut good, mut refused) = (Vec::with_capacity(records.len()), 0);
         let mut uses = Vec::with_capacity(records.len());
         for record in records {

@@ -124,9 +124,10 @@ fn show(operator_key: Option<&Zeroizing<String>>, in_a_file: bool) -> io::Result
 fn refuse(why: &CannotStart) -> Exit {
     let exit = match why {
         CannotStart::NotMigrated(_) => Exit::NotMigrated,
-        CannotStart::Seal(_) | CannotStart::NoSealingKey | CannotStart::InvalidSealingKey => {
-            Exit::Settings
-        }
+        CannotStart::Seal(_)
+        | CannotStart::NoSealingKey
+        | CannotStart::InvalidSealingKey
+        | CannotStart::Certificates(_) => Exit::Settings,
         _ => Exit::CannotStart,
     };
     complain(why, exit)

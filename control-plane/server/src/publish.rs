@@ -18,6 +18,7 @@ pub mod wire;
 pub mod hub;
 pub mod tail;
 pub mod join;
+pub mod enrol;
 pub mod door;
 pub mod edges;
 pub mod snapshot;

@@ -4,9 +4,11 @@
 //! process: half a control plane is worse than none, because nothing but a restart would mend it.
 
 pub mod first_key;
+pub mod encrypted;
 pub mod cannot_start;
 mod prepared;
 mod counted;
+mod incoming;
 mod listeners;
 
 use std::{
@@ -22,6 +24,10 @@ use lifecycle::{
 };
 use proto::unknown::Contract;
 use store::{Store, id};
+use tls::{
+    door::Door,
+    reload::{self, Reload},
+};
 use tokio::{
     net::TcpListener,
     task::{JoinError, JoinSet},
@@ -39,6 +45,7 @@ use crate::{
         self,
         door::DoorLayer,
         edges::Edges,
+        enrol::Enrolment,
         join::Tokens,
         session::Parts,
         snapshot::Snapshots,
@@ -47,6 +54,7 @@ use crate::{
     },
     server::{
         cannot_start::{CannotStart, Stopped},
+        encrypted::Encrypted,
         listeners::Listeners,
         prepared::{Prepared, prepare},
     },
@@ -109,10 +117,9 @@ pub async fn operator_key(
 
 /// Starts a control plane. It serves until `drain` says otherwise; see [`Running::join`].
 pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
-    let metrics = exposition::install();
-    publish::describe();
-    ingest::describe();
+    let metrics = describe();
     let contract = Contract::load().ok_or(CannotStart::Broken("its descriptors cannot be read"))?;
+    let (admin_door, reloading) = admin_door(&config)?;
     let listeners = Listeners::bind(&config)?;
     let clock = Clock::system();
     let Prepared {
@@ -123,19 +130,18 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tail,
     } = prepare(&config).await?;
 
+    let kept = (&store, &sealing);
+    let encrypted = encrypted::open(&config.edges, listeners.addresses[1], kept, &clock).await?;
     let bells = Bells::default();
     let edges = Arc::new(Edges::default());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
-    tasks.observe(listeners.ops, metrics);
+    tasks.observe(listeners.ops, metrics, reloading);
 
     let replica = id::draw();
     let (denials, denied) = denials::queue(&replica);
     tasks.keep("the audit of denials", denied.run(store.clone()));
-    let usage = Ingest::new(store.clone());
-    let door = DoorLayer::new(Arc::clone(&tokens));
-    let snapshots = Arc::new(Snapshots::new(Arc::clone(&hub), values.clone()));
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -144,6 +150,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         bells: bells.edges.subscribe(),
         contract,
         denials,
+        authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
         asking: Arc::clone(&asking),
     };
     let streams = drain.clone();
@@ -157,15 +164,12 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         drain: streams,
         replica,
     };
-    let sync = Sync::new(Arc::new(parts), snapshots);
     tasks.serve(
         "the admin listener",
-        listeners::admin(listeners.admin, admin, drain.clone())?,
+        listeners::admin((listeners.admin, admin_door), admin, drain.clone())?,
     );
-    tasks.serve(
-        "the listener for edges",
-        listeners::edges(listeners.edges, (door, sync, usage), drain),
-    );
+    let life = config.edges.certificate_life();
+    tasks.meet_edges(listeners.edges, parts, encrypted.map(|it| (it, life)));
     let [admin, edges, ops] = listeners.addresses;
     // After all else that can fail, so that a key which is made is also shown.
     let file = config.admin.operator_key_file.as_deref();
@@ -180,6 +184,24 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tasks,
         bells,
     })
+}
+
+/// Says what is measured, and gives what renders it.
+fn describe() -> PrometheusHandle {
+    let metrics = exposition::install();
+    publish::describe();
+    publish::enrol::describe();
+    ingest::describe();
+    tls::door::describe();
+    metrics
+}
+
+/// The door of the admin listener where it has certificates, and what keeps it in step with them.
+fn admin_door(config: &Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
+    let opened = config.admin.tls.clone();
+    let opened = opened.map(|it| reload::open("admin", it, listeners::ADMIN_ALPN));
+    let opened = opened.transpose();
+    Ok(opened.map_err(CannotStart::Certificates)?.unzip())
 }
 
 // === impl Running ===
@@ -231,12 +253,43 @@ impl Tasks {
         );
     }
 
-    /// Runs what lets others look at this process.
-    fn observe(&mut self, listener: TcpListener, metrics: PrometheusHandle) {
+    /// Runs what lets others look at this process, and what looks at its certificates.
+    fn observe(
+        &mut self,
+        listener: TcpListener,
+        metrics: PrometheusHandle,
+        reloading: Option<Reload>,
+    ) {
         let drain = self.drain.clone();
         let ops = ops::serve(listener, Readiness::new(), metrics.clone(), drain.clone());
         self.attend("the ops listener", ops);
         self.attend("the upkeep of metrics", exposition::upkeep(metrics, drain));
+        if let Some(reloading) = reloading {
+            self.keep("the look at certificates", reloading.run());
+        }
+    }
+
+    /// Runs what edges ask; with an authority that certifies them, each time for so long.
+    fn meet_edges(
+        &mut self,
+        listener: TcpListener,
+        parts: Parts,
+        encrypted: Option<(Encrypted, Duration)>,
+    ) {
+        let usage = Ingest::new(self.store.clone());
+        let door = DoorLayer::new(Arc::clone(&parts.tokens), encrypted.is_some());
+        let clock = parts.clock.clone();
+        let snapshots = Snapshots::new(Arc::clone(&parts.hub), parts.values.clone());
+        let sync = Sync::new(Arc::new(parts), Arc::new(snapshots));
+        let mut certified = None;
+        if let Some((encrypted, life)) = encrypted {
+            let (store, authority) = (self.store.clone(), Arc::clone(&encrypted.authority));
+            let enrolment = Enrolment::new(store, authority, clock, life);
+            certified = Some((encrypted.door.clone(), enrolment));
+            self.keep("the certificate for edges", encrypted.renew());
+        }
+        let run = listeners::edges(listener, (door, sync, usage), certified, self.drain.clone());
+        self.serve("the listener for edges", run);
     }
 
     /// Runs what answers others, and finishes in the drain.

@@ -274,6 +274,22 @@ pub fn edge_taken(edge_id: &str) -> Status {
     answer(Code::AlreadyExists, &message, reason("EDGE_ID_TAKEN"))
 }
 
+/// The edge's certificate gives it another name.
+pub fn edge_misnamed(certified: &str) -> Status {
+    let message = format!(
+        "the certificate of this edge is of {certified}; set edge.id to that, or remove its state directory and invite it anew"
+    );
+    answer(Code::PermissionDenied, &message, reason("EDGE_MISNAMED"))
+}
+
+/// An edge of this name has enrolled.
+pub fn edge_enrolled(edge_id: &str) -> Status {
+    let message = format!(
+        "an edge called {edge_id} has enrolled; give this one an edge.id of its own, or run `sluice edges revoke {edge_id}` if that one is gone"
+    );
+    answer(Code::AlreadyExists, &message, reason("EDGE_ENROLLED"))
+}
+
 /// An edge said nothing for too long.
 pub fn edge_silent() -> Status {
     let message = "the edge did not greet in time";

@@ -179,6 +179,20 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed => true,
             _ => false,
         };
+        let handshake = match &error {
+            sqlx::Error::Tls(why) => Some(why.to_string()),
+            // What is wrong with a certificate comes as an error of reading.
+            sqlx::Error::Io(why) if why.kind() == std::io::ErrorKind::InvalidData => {
+                Some(why.to_string())
+            }
+            _ => None,
+        };
+        if let Some(why) = handshake {
+            return Self::Unavailable(format!(
+                "the database cannot be reached over TLS ({why}): check sslmode, that sslrootcert names the authority \
+                 of the database's certificate, and that the certificate is for the host in the URL"
+            ));
+        }
         if passing {
             Self::Unavailable(error.to_string())
         } else {

@@ -25,6 +25,8 @@ pub struct New {
     pub secret_sha256: [u8; 32],
     /// When it stops working; `None` means: never.
     pub expires_at: Option<OffsetDateTime>,
+    /// Whether it is an invitation: good for one certificate, and for nothing else.
+    pub single_use: bool,
 }
 
 /// A join token as it stands.
@@ -42,17 +44,23 @@ pub struct Row {
     pub created_at: OffsetDateTime,
     /// When it was revoked; `None` while it is not.
     pub revoked_at: Option<OffsetDateTime>,
+    /// Whether it is an invitation.
+    pub single_use: bool,
+    /// When it was used, if it is one.
+    pub used_at: Option<OffsetDateTime>,
 }
 
-/// What an edge that presents a join token is checked against.
+/// What an edge that presents a join token, or the certificate of an identity, is checked against.
 #[derive(Clone)]
 pub struct JoinToken {
-    /// The public part of its text.
+    /// The public part of its text, or the identity.
     pub key_id: String,
     /// The region that it proves.
     pub region: Region,
-    /// SHA-256 of its secret.
-    pub secret_sha256: [u8; 32],
+    /// SHA-256 of its secret; `None` for an identity, which no text proves.
+    pub secret_sha256: Option<[u8; 32]>,
+    /// Whether it is an invitation, with which nobody follows policy.
+    pub single_use: bool,
     /// When it stops working, milliseconds since 1970; `None` means: never.
     pub expires_at_ms: Option<u64>,
     /// Whether it is revoked.
@@ -66,6 +74,8 @@ struct Columns {
     expires_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     revoked_at: Option<OffsetDateTime>,
+    single_use: bool,
+    used_at: Option<OffsetDateTime>,
 }
 
 /// Makes one.
@@ -75,14 +85,15 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     };
     let columns = sqlx::query_as!(
         Columns,
-        r#"INSERT INTO join_token (key_id, region, display_name, secret_sha256, expires_at)
-           VALUES ($1, $2, $3, $4, $5)
-           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at"#,
+        r#"INSERT INTO join_token (key_id, region, display_name, secret_sha256, expires_at, single_use)
+           VALUES ($1, $2, $3, $4, $5, $6)
+           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at"#,
         name.join_token.as_str(),
         new.region.as_str(),
         new.display_name,
         new.secret_sha256.as_slice(),
         new.expires_at,
+        new.single_use,
     )
     .fetch_one(write.connection())
     .await
@@ -94,7 +105,7 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
 pub async fn list(store: &Store, page: &Page) -> Result<Listed<Row>, StoreError> {
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT key_id, region, display_name, expires_at, created_at, revoked_at
+        r#"SELECT key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at
            FROM join_token WHERE key_id > $1 ORDER BY key_id LIMIT $2"#,
         page.after,
         list::rows_wanted(page),
@@ -114,7 +125,7 @@ pub async fn revoke(write: &mut Write, name: &JoinTokenName) -> Result<Row, Stor
     let columns = sqlx::query_as!(
         Columns,
         r#"UPDATE join_token SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1
-           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at"#,
+           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at"#,
         name.join_token.as_str(),
     )
     .fetch_optional(write.connection())
@@ -135,7 +146,7 @@ impl Store {
     /// The join tokens with these public parts, whatever became of them.
     pub async fn join_tokens(&self, key_ids: &[String]) -> Result<Vec<JoinToken>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT key_id, region, secret_sha256, expires_at, revoked_at IS NOT NULL AS "revoked!"
+            r#"SELECT key_id, region, secret_sha256, single_use, expires_at, revoked_at IS NOT NULL AS "revoked!"
                FROM join_token WHERE key_id = ANY ($1)"#,
             key_ids,
         )
@@ -146,7 +157,8 @@ impl Store {
             Ok(JoinToken {
                 key_id: row.key_id,
                 region: column::read(Region::try_from(row.region.as_str()), "join_token.region")?,
-                secret_sha256: column::read(secret, "join_token.secret_sha256")?,
+                secret_sha256: Some(column::read(secret, "join_token.secret_sha256")?),
+                single_use: row.single_use,
                 expires_at_ms: row.expires_at.map(column::milliseconds),
                 revoked: row.revoked,
             })
@@ -170,6 +182,8 @@ impl TryFrom<Columns> for Row {
             expires_at: columns.expires_at,
             created_at: columns.created_at,
             revoked_at: columns.revoked_at,
+            single_use: columns.single_use,
+            used_at: columns.used_at,
         })
     }
 }

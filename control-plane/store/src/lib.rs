@@ -45,6 +45,7 @@ pub mod discount;
 pub mod audit;
 pub mod operator_key;
 pub mod join_token;
+pub mod edge_identity;
 mod sighting;
 pub mod edge;
 pub mod key_use;

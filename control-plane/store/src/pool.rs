@@ -3,13 +3,14 @@
 //! A demoted primary still answers, and a dead one may keep its socket for a quarter of an hour; so every
 //! connection is asked, under a deadline, whether it can write, and every statement has a time limit.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use sqlx::{
     PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use tokio::time::timeout;
+use tracing::warn;
 
 use crate::error::StoreError;
 
@@ -33,7 +34,8 @@ const SESSION: &str = "SET TIME ZONE 'UTC'; \
 #[derive(Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `postgres://user:password@host:port/database`. Holds a password: never printed.
+    /// `postgres://user:password@host:port/database`; beyond this machine with `?sslmode=verify-full` and, for an authority
+    /// of your own, `&sslrootcert=FILE`. Holds a password: never printed.
     pub url: String,
     /// The most connections of one replica. Full: callers wait for one, at most three seconds.
     #[serde(default = "connections_max_default")]
@@ -46,6 +48,13 @@ const fn connections_max_default() -> u32 {
 
 /// Opens the pool and makes the first connection.
 pub(crate) async fn open(config: &Config) -> Result<PgPool, StoreError> {
+    let options = options(config)?;
+    if is_bare(&options) {
+        warn!(
+            "the way to the database leaves this machine and nothing proves who is at its end: \
+             add sslmode=verify-full, and sslrootcert=FILE for an authority of your own, to database.url"
+        );
+    }
     let pool = PgPoolOptions::new()
         .max_connections(config.connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -56,7 +65,7 @@ pub(crate) async fn open(config: &Config) -> Result<PgPool, StoreError> {
             Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
         })
         .before_acquire(|connection, _| Box::pin(async move { Ok(can_write(connection).await) }))
-        .connect_with(options(config)?)
+        .connect_with(options)
         .await?;
     Ok(pool)
 }
@@ -67,6 +76,18 @@ pub(crate) fn options(config: &Config) -> Result<PgConnectOptions, StoreError> {
     options
         .map(|options| options.application_name("sluice"))
         .map_err(|_| StoreError::broken("database.url is not a postgres:// URL"))
+}
+
+/// Whether others on the network could read along or answer in the database's place.
+fn is_bare(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    let address: Option<IpAddr> = host.parse().ok();
+    let here = address.map_or(host == "localhost", |it| it.to_canonical().is_loopback());
+    let proven = matches!(
+        options.get_ssl_mode(),
+        PgSslMode::VerifyCa | PgSslMode::VerifyFull
+    );
+    options.get_socket().is_none() && !host.starts_with('/') && !here && !proven
 }
 
 /// A connection for which this is false is closed, and another is made.
@@ -82,5 +103,28 @@ impl fmt::Debug for Config {
             .field("url", &"[redacted]")
             .field("connections_max", &self.connections_max)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_over_the_network_is_bare_unless_the_other_end_is_proven() {
+        for (rest, bare) in [
+            ("db.example/sluice", true),
+            ("db.example/sluice?sslmode=require", true),
+            ("10.1.2.3/sluice?sslmode=verify-full", false),
+            ("localhost/sluice", false),
+            ("[::1]/sluice", false),
+            ("localhost/sluice?host=/var/run/postgresql", false),
+        ] {
+            let config = Config {
+                url: format!("postgres://sluice@{rest}"),
+                connections_max: 1,
+            };
+            assert_eq!(is_bare(&options(&config).unwrap()), bare, "{rest}");
+        }
     }
 }

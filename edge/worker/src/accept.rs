@@ -25,6 +25,9 @@ use tokio::{
 // Full: the kernel drops the client's SYN, and the client tries again.
 const BACKLOG: i32 = 1_024;
 
+/// What is spoken behind TLS.
+pub const ALPN: tls::served::Alpn = &[b"http/1.1"];
+
 /// How long a client may refuse to take bytes before the kernel closes its connection.
 const CLIENT_STALL: Duration = Duration::from_mins(5);
 
@@ -36,6 +39,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// Whether to serve without TLS to clients on other hosts. Default false.
     pub plaintext_beyond_loopback: bool,
+    /// `[inference.tls]`: the certificates to serve with, see [`tls::Config`]. Default: none, and no TLS.
+    pub tls: Option<tls::Config>,
     /// How many cores to use; 0 means all. Default 0.
     pub threads: usize,
     /// The most connections at once, on all cores together. Default 10,000.
@@ -78,7 +83,7 @@ pub struct Accept {
 
 /// A connection, and its place among those allowed.
 pub struct Accepted {
-    /// The connection.
+    /// The connection; where there is TLS, before its handshake.
     pub stream: TcpStream,
     /// Who connected.
     pub peer: IpAddr,
@@ -115,7 +120,8 @@ fn ranges<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
 
 /// One listener for each core, all on one address. Port 0 means: any free one, the same for all.
 pub fn listeners(config: &Config, cores: usize) -> Result<Vec<TcpListener>, CannotListen> {
-    listen::check(config.address, config.plaintext_beyond_loopback)?;
+    let open = config.plaintext_beyond_loopback || config.tls.is_some();
+    listen::check(config.address, open)?;
     let mut address = config.address;
     let mut listeners = Vec::with_capacity(cores);
     for _ in 0..cores.max(1) {
@@ -167,6 +173,7 @@ impl Default for Config {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 8080)),
             plaintext_beyond_loopback: false,
+            tls: None,
             threads: 0,
             connections_max: 10_000,
             body_bytes_max: 32 << 20,

@@ -18,7 +18,9 @@ use lifecycle::{
     clock::Clock,
     drain::{Drain, Phase},
 };
+use tls::{door::Door, wire::Wire};
 use tokio::{
+    net::TcpStream,
     select,
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
@@ -54,6 +56,7 @@ const LATE_GRACE: Duration = Duration::from_secs(1);
 struct Core {
     pipeline: Pipeline,
     http: http1::Builder,
+    door: Option<Door>,
     clock: Clock,
     drain: Drain,
     measures: Rc<Measures>,
@@ -76,10 +79,10 @@ pub fn describe() {
     in_flight::describe();
 }
 
-/// Serves one core's listener. Comes back when the drain is over, or earlier when every connection has ended.
-/// Must run where tasks can be spawned that stay on this thread.
+/// Serves one core's listener, behind a door where there is TLS. Comes back when the drain is over, or earlier when
+/// every connection has ended. Must run where tasks can be spawned that stay on this thread.
 pub async fn serve(
-    listener: tokio::net::TcpListener,
+    (listener, door): (tokio::net::TcpListener, Option<Door>),
     pipeline: Pipeline,
     clock: Clock,
     drain: Drain,
@@ -90,6 +93,7 @@ pub async fn serve(
     let core = Rc::new(Core {
         pipeline,
         http,
+        door,
         clock,
         drain,
         measures,
@@ -155,6 +159,9 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
         peer,
         place,
     } = accepted;
+    let Some(stream) = core.shake(stream).await else {
+        return;
+    };
     let asked = Cell::new(false);
     let socket = Cell::new(None);
     let _listening = core.pipeline.cuts().listen().await;
@@ -193,6 +200,21 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
 // === impl Core ===
 
 impl Core {
+    /// The connection as HTTP is spoken on it; `None` when it is hung up on.
+    async fn shake(&self, stream: TcpStream) -> Option<Wire> {
+        let Some(door) = &self.door else {
+            return Some(Wire::Tcp(stream));
+        };
+        // Boxed: a handshake is large, and over before what this future's size matters for.
+        match Box::pin(door.accept(stream)).await {
+            Ok(stream) => Some(Wire::Tls(Box::new(stream))),
+            Err(why) => {
+                debug!(%why, "a client's connection ended early");
+                None
+            }
+        }
+    }
+
     async fn answer(
         &self,
         (message, peer): (Request<Incoming>, IpAddr),

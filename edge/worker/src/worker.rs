@@ -6,11 +6,15 @@
 pub mod cannot_start;
 pub mod given;
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
+use std::{convert::Infallible, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 
 use counters::Upkeep;
-use lifecycle::{announce, clock::Clock, drain::Drain, exposition, listen, ops, ready::Readiness};
+use lifecycle::{
+    PrometheusHandle, announce, clock::Clock, drain::Drain, exposition, listen, ops,
+    ready::Readiness,
+};
 use shaping::Lanes;
+use tls::{door::Door, reload::Reload};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -61,6 +65,7 @@ struct Shared {
     live_edges: watch::Receiver<u32>,
     records: mpsc::Sender<Record>,
     questions: mpsc::Receiver<Question>,
+    door: Option<Door>,
     drain: Drain,
 }
 
@@ -69,14 +74,14 @@ struct Shared {
 pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
     // Refused when it is there already, as it is when both planes share a process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let metrics = exposition::install();
-    serve::describe();
-    counters::describe();
+    let metrics = describe();
     let readiness = Readiness::new();
     let listening = readiness.block("the listeners");
-    let dialer = given::dialer(&config.control_plane)?;
     let directory = given::directory(&config.state)?;
     let edge_id = given::edge_id(&config.edge, directory.as_ref())?;
+    let (dialer, proof) = given::dialer(&config.control_plane, directory.as_ref(), &edge_id)?;
+    let renewal = proof.map(|proof| feed::renewal::run(proof, dialer.clone()));
+    let (door, reloading) = given::door(&config.inference)?;
     let listeners = accept::listeners(&config.inference, config.inference.cores())?;
     let inference = listeners[0].local_addr()?;
     let probes = listen::bind(config.ops.address, config.ops.plaintext_beyond_loopback)?;
@@ -101,13 +106,14 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let (feed, keeper) = feed::open(parts, &readiness);
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let stop = CancellationToken::new();
-    let (mut following, mut background) = (JoinSet::new(), JoinSet::new());
+    let mut following = JoinSet::new();
     // The cores get the only sender, so that the queue closes with the last of them.
     let shared = Shared {
         in_force,
         live_edges: live_edges_seen,
         records,
         questions: asked,
+        door,
         drain: drain.clone(),
     };
     let serving = cores(&config, listeners, shared)?;
@@ -118,13 +124,9 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let keeping = keeper.map(|keeper| on_a_thread("state", move |_| keeper.run()));
     let keeping = keeping.transpose()?;
     following.spawn(feed.run(stop.clone()));
-    background.spawn(ops::serve(
-        probes,
-        readiness.clone(),
-        metrics.clone(),
-        drain.clone(),
-    ));
-    background.spawn(exposition::upkeep(metrics, drain));
+    let mut background = observed(probes, &readiness, metrics, drain);
+    keep(&mut background, renewal);
+    keep(&mut background, reloading.map(Reload::run));
     let bound = [("inference", inference), ("ops", ops)];
     announce::listening(config.ops.ports_file.as_deref(), &bound)?;
     drop(listening);
@@ -141,6 +143,39 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     })
 }
 
+/// Says what is measured, and gives what renders it.
+fn describe() -> PrometheusHandle {
+    let metrics = exposition::install();
+    serve::describe();
+    counters::describe();
+    tls::door::describe();
+    metrics
+}
+
+/// Lets others look at this process.
+fn observed(
+    probes: TcpListener,
+    readiness: &Readiness,
+    metrics: PrometheusHandle,
+    drain: Drain,
+) -> JoinSet<()> {
+    let mut background = JoinSet::new();
+    let answering = ops::serve(probes, readiness.clone(), metrics.clone(), drain.clone());
+    background.spawn(answering);
+    background.spawn(exposition::upkeep(metrics, drain));
+    background
+}
+
+/// Runs what never ends by itself, if there is such a thing.
+fn keep(
+    background: &mut JoinSet<()>,
+    run: Option<impl Future<Output = Infallible> + Send + 'static>,
+) {
+    if let Some(run) = run {
+        background.spawn(async move { match run.await {} });
+    }
+}
+
 /// Starts a thread for each listener.
 fn cores(
     config: &Config,
@@ -152,6 +187,7 @@ fn cores(
         live_edges,
         records,
         questions,
+        door,
         drain,
     } = shared;
     // One core answers; a question costs little and there are few.
@@ -179,7 +215,7 @@ fn cores(
             signers: signers.clone(),
             questions: questions.take(),
         };
-        cores.push(core(listener, ingredients, upkeep)?);
+        cores.push(core((listener, door.clone()), ingredients, upkeep)?);
     }
     Ok(cores)
 }
@@ -221,7 +257,7 @@ async fn all(threads: impl IntoIterator<Item = oneshot::Receiver<()>>) -> Result
 
 /// One core: its listener, its pipeline, its counters, on a thread with a runtime of its own.
 fn core(
-    listener: std::net::TcpListener,
+    (listener, door): (std::net::TcpListener, Option<Door>),
     ingredients: Ingredients,
     upkeep: Upkeep,
 ) -> io::Result<oneshot::Receiver<()>> {
@@ -234,7 +270,7 @@ fn core(
             };
             let pipeline = Pipeline::new(ingredients);
             // The pipeline goes with `serve`, and with it the last of this core's counters, which ends upkeep.
-            let serving = serve::serve(listener, pipeline, clock, drain.clone());
+            let serving = serve::serve((listener, door), pipeline, clock, drain.clone());
             tokio::join!(serving, upkeep.run(drain));
         });
     })

@@ -44,7 +44,8 @@ impl fmt::Display for CannotListen {
             Self::BeyondLoopback(address) => write!(
                 f,
                 "refusing to listen on {address} in plaintext, where others could read the keys that pass: \
-                 take a loopback address, or set plaintext_beyond_loopback = true beside it"
+                 give it a certificate where it takes one (tls.cert_file and tls.key_file), take a loopback \
+                 address, or set plaintext_beyond_loopback = true beside it"
             ),
             Self::Refused(address, error) => write!(f, "cannot listen on {address}: {error}"),
         }

@@ -21,10 +21,16 @@ pub struct Database {
 impl Database {
     /// Starts one with its files below `folder`.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, Vec::new())
+    }
+
+    /// As [`Self::start`], with settings over the usual ones.
+    pub fn start_with(folder: &Path, settings: Vec<String>) -> Self {
         let options = Options {
             bin_dir: env::var_os("SLUICE_TEST_POSTGRES").map(Into::into),
             search_path: env::var("PATH").unwrap_or_default(),
             data_dir: folder.join("postgres"),
+            settings,
             guard: vec![binaries::path("sluice").into(), OsString::from("guard")],
         };
         let server = Postgres::start(&options, |_| {}).expect("Postgres starts");

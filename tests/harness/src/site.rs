@@ -20,6 +20,8 @@ pub struct Plan {
     pub control_planes: usize,
     /// The region of each edge.
     pub edges: Vec<&'static str>,
+    /// Settings over the usual ones, for every control plane.
+    pub control_plane_settings: Vec<(&'static str, String)>,
     /// Settings over the usual ones, for every edge: `SLUICE_SECTION__FIELD`.
     pub edge_settings: Vec<(&'static str, String)>,
 }
@@ -77,6 +79,7 @@ impl Default for Plan {
         Self {
             control_planes: 1,
             edges: vec!["here"],
+            control_plane_settings: Vec::new(),
             edge_settings: Vec::new(),
         }
     }
@@ -89,7 +92,7 @@ impl Site {
         let folder = folder.expect("a temporary folder can be made");
         let database = Database::start(folder.path());
         let redis = Redis::start(folder.path()).await;
-        let settings = control_plane_settings(&database, folder.path(), 0);
+        let settings = control_plane_settings(&database, folder.path(), 0, &plan);
         let program = binaries::path("sluice-control-plane");
         let (status, said) =
             Process::run(folder.path(), "migrate", &program, &["migrate"], &settings);
@@ -118,7 +121,7 @@ impl Site {
     /// Starts one more control-plane replica.
     pub async fn add_control_plane(&mut self) {
         let at = self.control_planes.len();
-        let settings = control_plane_settings(&self.database, self.folder.path(), at);
+        let settings = control_plane_settings(&self.database, self.folder.path(), at, &self.plan);
         let started = start_control_plane(self.folder.path(), at, &settings).await;
         self.control_planes.push(started);
         if self.operator_key.is_empty() {
@@ -134,7 +137,8 @@ impl Site {
         let ControlPlane {
             admin, edges, ops, ..
         } = self.control_planes[at];
-        let mut settings = control_plane_settings(&self.database, self.folder.path(), at);
+        let mut settings =
+            control_plane_settings(&self.database, self.folder.path(), at, &self.plan);
         for (section, address) in [("ADMIN", admin), ("EDGES", edges), ("OPS", ops)] {
             let name = format!("SLUICE_{section}__ADDRESS");
             settings.retain(|(other, _)| *other != name);
@@ -145,13 +149,16 @@ impl Site {
 
     /// Starts one more edge.
     pub async fn add_edge(&mut self, region: &'static str) {
-        let id = format!("edge-{}", self.edges.len());
         let token = self.join_token(region).await;
-        let mut settings = self.edge_settings(&id, &token);
-        for (name, value) in &self.plan.edge_settings {
-            settings.retain(|(other, _)| other != name);
-            settings.push(((*name).to_owned(), value.clone()));
-        }
+        self.add_edge_with(&token, &[]).await;
+    }
+
+    /// Starts one more edge, with this join token and settings over the usual ones.
+    pub async fn add_edge_with(&mut self, token: &str, more: &[(&'static str, String)]) {
+        let id = format!("edge-{}", self.edges.len());
+        let mut settings = self.edge_settings(&id, token);
+        over(&mut settings, &self.plan.edge_settings);
+        over(&mut settings, more);
         let edge = start_edge(self.folder.path(), &id, settings).await;
         self.edges.push(edge);
     }
@@ -169,6 +176,11 @@ impl Site {
         let settings = &mut self.edges[at].settings;
         settings.retain(|(other, _)| other != name);
         settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Leaves a setting of an edge away, from its next start on.
+    pub fn unset_edge(&mut self, at: usize, name: &str) {
+        self.edges[at].settings.retain(|(other, _)| other != name);
     }
 
     /// Waits until an edge says that it is ready, and gives how long that took.
@@ -280,6 +292,14 @@ impl Site {
     }
 }
 
+/// Sets settings, also where they are set already.
+fn over(settings: &mut Vec<(String, String)>, more: &[(&'static str, String)]) {
+    for (name, value) in more {
+        settings.retain(|(other, _)| other != name);
+        settings.push(((*name).to_owned(), value.clone()));
+    }
+}
+
 /// What a program shows of one metric: the sum over its labels that contain `labels`.
 pub async fn metric(ops: SocketAddr, name: &str, labels: &str) -> f64 {
     let lines = shown(ops, name, labels).await;
@@ -303,8 +323,13 @@ async fn shown(ops: SocketAddr, name: &str, labels: &str) -> Vec<String> {
         .collect()
 }
 
-fn control_plane_settings(database: &Database, folder: &Path, at: usize) -> Vec<(String, String)> {
-    [
+fn control_plane_settings(
+    database: &Database,
+    folder: &Path,
+    at: usize,
+    plan: &Plan,
+) -> Vec<(String, String)> {
+    let usual = [
         ("DATABASE__URL", database.url()),
         ("ADMIN__ADDRESS", "127.0.0.1:0".to_owned()),
         (
@@ -322,9 +347,12 @@ fn control_plane_settings(database: &Database, folder: &Path, at: usize) -> Vec<
         ("SEAL__KEY", SEALING_KEY.to_owned()),
         ("DRAIN__GRACE_MS", "100".to_owned()),
         ("DRAIN__DEADLINE_MS", "3000".to_owned()),
-    ]
-    .map(|(name, value)| (format!("SLUICE_{name}"), value))
-    .to_vec()
+    ];
+    let mut settings = usual
+        .map(|(name, value)| (format!("SLUICE_{name}"), value))
+        .to_vec();
+    over(&mut settings, &plan.control_plane_settings);
+    settings
 }
 
 async fn start_control_plane(

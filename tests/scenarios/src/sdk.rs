@@ -20,6 +20,20 @@ impl Sdk {
 
     /// Asks `question` (a function of the program) at the edge of `url`.
     pub async fn ask(self, url: &str, key: &str, model: &str, question: &str) -> Value {
+        self.answered(question, self.command(url, key, model, question))
+            .await
+    }
+
+    /// As [`Self::ask`], of the model `chat`, by a program that trusts the authority in a file.
+    pub async fn ask_trusting(self, ca_file: &Path, url: &str, key: &str, question: &str) -> Value {
+        let mut command = self.command(url, key, "chat", question);
+        command
+            .env("SSL_CERT_FILE", ca_file)
+            .env("NODE_EXTRA_CA_CERTS", ca_file);
+        self.answered(question, command).await
+    }
+
+    fn command(self, url: &str, key: &str, model: &str, question: &str) -> Command {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
         let mut command = match self {
             Self::Python => {
@@ -37,6 +51,10 @@ impl Sdk {
         command
             .args([&format!("{url}/v1"), key, model, question])
             .kill_on_drop(true);
+        command
+    }
+
+    async fn answered(self, question: &str, mut command: Command) -> Value {
         let output = command.output().await.expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(

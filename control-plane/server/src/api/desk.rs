@@ -114,7 +114,7 @@ asked! {
     CreateIssuerRequest UpdateIssuerRequest DeleteIssuerRequest
     CreatePriceRequest DeletePriceRequest CreateDiscountRequest DeleteDiscountRequest
     RepriceUsageRequest
-    CreateJoinTokenRequest
+    CreateJoinTokenRequest RevokeEdgeRequest
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use store::{
     audit::{CHANGES, Stamp},
     edge::{self, Row},
-    join_token as tokens,
+    edge_identity, join_token as tokens,
 };
 use tokio::{sync::watch, time::Instant};
 use tonic::{Request, Response, Status};
@@ -37,6 +37,7 @@ pub(crate) struct Edges {
     desk: Desk,
     clock: Clock,
     bells: watch::Receiver<u64>,
+    authority: Option<String>,
 }
 
 /// How long a wait is when the caller names no time.
@@ -57,9 +58,20 @@ const JOIN_TOKENS: List<'static> = List {
 // === impl Edges ===
 
 impl Edges {
-    /// The service before this desk. `bells` changes whenever an edge reported something.
-    pub(crate) fn new(desk: Desk, clock: Clock, bells: watch::Receiver<u64>) -> Self {
-        Self { desk, clock, bells }
+    /// The service before this desk. `bells` changes whenever an edge reported something; `authority` is the fingerprint
+    /// of whoever certifies edges, if they are certified.
+    pub(crate) fn new(
+        desk: Desk,
+        clock: Clock,
+        bells: watch::Receiver<u64>,
+        authority: Option<String>,
+    ) -> Self {
+        Self {
+            desk,
+            clock,
+            bells,
+            authority,
+        }
     }
 
     /// The revision to wait for: the one named, which must exist, or the newest.
@@ -167,6 +179,11 @@ impl EdgeService for Edges {
             Begun::First(draft) => draft,
         };
         wanted.check(self.clock.now_ms()).map_err(status::invalid)?;
+        let single_use = wanted.single_use();
+        if single_use && self.authority.is_none() {
+            let description = "needs edges.tls in the settings of the control plane: without it nobody is certified";
+            return Err(status::invalid_field("join_token.single_use", description));
+        }
         let minted = keys::mint(Family::Join);
         let new = wanted
             .into_new(&minted)
@@ -175,12 +192,14 @@ impl EdgeService for Edges {
             .await
             .map_err(status::store)?;
         // A token that is not kept must not look like one that works.
-        let text = if draft.validate_only() {
-            ""
-        } else {
-            minted.text.as_str()
-        }
-        .to_owned();
+        let text = match (draft.validate_only(), &self.authority) {
+            (true, _) => String::new(),
+            // Who is invited knows by it whom to believe.
+            (false, Some(authority)) if single_use => {
+                format!("{}.{authority}", minted.text.as_str())
+            }
+            (false, _) => minted.text.as_str().to_owned(),
+        };
         let join_token = Some(join_token::wire(row));
         draft
             .finish(|_| admin::CreateJoinTokenResponse { join_token, text })
@@ -201,6 +220,27 @@ impl EdgeService for Edges {
             next_page_token: self.desk.next(JOIN_TOKENS, &listed.next_page_token),
             join_tokens: listed.rows.into_iter().map(join_token::wire).collect(),
         }))
+    }
+
+    async fn revoke_edge(
+        &self,
+        request: Request<admin::RevokeEdgeRequest>,
+    ) -> Result<Response<admin::RevokeEdgeResponse>, Status> {
+        let (call, name) = Call::open("RevokeEdge", request, |asked| {
+            desk::named("name", EdgeName::parse(&asked.name))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let revoked = edge_identity::revoke(draft.write(), &name)
+            .await
+            .map_err(status::store)?;
+        let revoke_time = Some(moment::to_wire(revoked));
+        let name = name.to_string();
+        draft
+            .finish(|_| admin::RevokeEdgeResponse { name, revoke_time })
+            .await
     }
 
     async fn revoke_join_token(

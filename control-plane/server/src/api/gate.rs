@@ -12,13 +12,13 @@ use std::{
 
 use http::{Extensions, Request, Response, header::AUTHORIZATION};
 use store::Store;
-use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
 use crate::{
     audit_entry::Deed,
     authn::{self, Actor, NotAuthenticated},
     denials::Denials,
+    peer::Peer,
     status,
     turns::Turns,
 };
@@ -50,8 +50,8 @@ pub(crate) fn method(path: &str) -> String {
 
 /// The address of whoever called; empty when the listener did not tell.
 fn source(extensions: &Extensions) -> String {
-    let connected = extensions.get::<TcpConnectInfo>();
-    let address = connected.and_then(TcpConnectInfo::remote_addr);
+    let connected = extensions.get::<Peer>();
+    let address = connected.and_then(|it| it.tcp.remote_addr());
     address.map_or_else(String::new, |it| it.ip().to_string())
 }
 

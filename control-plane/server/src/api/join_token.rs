@@ -21,6 +21,7 @@ pub(crate) struct Wanted {
     region: Region,
     display_name: String,
     expires_ms: Option<u64>,
+    single_use: bool,
 }
 
 const EXPIRE_TIME: &str = "join_token.expire_time";
@@ -42,6 +43,7 @@ pub(crate) fn wanted(asked: admin::CreateJoinTokenRequest) -> Result<Wanted, Vio
         region,
         display_name,
         expires_ms,
+        single_use: given.single_use,
     })
 }
 
@@ -54,6 +56,8 @@ pub(crate) fn wire(row: Row) -> admin::JoinToken {
         expire_time: row.expires_at.map(moment::to_wire),
         create_time: Some(moment::to_wire(row.created_at)),
         revoke_time: row.revoked_at.map(moment::to_wire),
+        single_use: row.single_use,
+        use_time: row.used_at.map(moment::to_wire),
     }
 }
 
@@ -70,6 +74,11 @@ impl Wanted {
         violations.done()
     }
 
+    /// Whether it is an invitation.
+    pub(crate) const fn single_use(&self) -> bool {
+        self.single_use
+    }
+
     /// The row to make, for the token that was minted.
     pub(crate) fn into_new(self, minted: &Minted) -> Result<New, InvalidSegment> {
         Ok(New {
@@ -77,6 +86,7 @@ impl Wanted {
             region: self.region,
             display_name: self.display_name,
             secret_sha256: minted.secret_sha256,
+            single_use: self.single_use,
             expires_at: self.expires_ms.and_then(|at| moment::from_millis(at).ok()),
         })
     }

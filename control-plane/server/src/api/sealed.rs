@@ -47,6 +47,16 @@ pub fn open_pepper(key: &SealingKey, version: u32, sealed: &[u8]) -> Result<Pepp
     Ok(Pepper { version, secret })
 }
 
+/// The key of the authority that certifies edges, as its row keeps it.
+pub fn seal_authority(key: &SealingKey, clear: &[u8]) -> Vec<u8> {
+    key.seal(clear, &context("edge authority", &[]))
+}
+
+/// The inverse of [`seal_authority`].
+pub fn open_authority(key: &SealingKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    key.open(sealed, &context("edge authority", &[]))
+}
+
 /// Which reply a sealed reply is: of which operator's call, to which method.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyOf<'a> {

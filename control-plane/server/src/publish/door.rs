@@ -1,4 +1,5 @@
-//! The door before every service for edges: no byte of a request is read from who shows no join token.
+//! The door before every service for edges: no byte of a request is read from who shows no certificate, or, where there is
+//! no TLS, no join token.
 //!
 //! Takes the token out of the request and puts the badge in its place, so that nothing behind it can log the token or
 //! forget to ask for it. Knows nothing of what is asked.
@@ -15,7 +16,10 @@ use tonic::Status;
 use tower::{Layer, Service};
 
 use crate::{
-    publish::join::{Badge, NoBadge, Tokens},
+    publish::{
+        enrol,
+        join::{Badge, NoBadge, Tokens},
+    },
     status,
 };
 
@@ -23,6 +27,7 @@ use crate::{
 #[derive(Clone)]
 pub struct DoorLayer {
     tokens: Arc<Tokens>,
+    certificates: bool,
 }
 
 /// A service that sees only requests of edges that have joined, each with its `Badge` as an extension.
@@ -30,6 +35,7 @@ pub struct DoorLayer {
 pub struct Door<S> {
     inner: S,
     tokens: Arc<Tokens>,
+    certificates: bool,
 }
 
 /// The badge of a request that came through the door.
@@ -38,19 +44,30 @@ pub fn shown(extensions: &Extensions) -> Result<Badge, Status> {
     badge.ok_or_else(|| status::broken("a request came past the door", &"it has no badge"))
 }
 
+/// Refuses an edge that calls itself otherwise than its certificate does.
+pub fn calls_itself(badge: &Badge, edge_id: &str) -> Result<(), Status> {
+    match &badge.certified {
+        Some(it) if it.edge_id != edge_id => Err(status::edge_misnamed(&it.edge_id)),
+        _ => Ok(()),
+    }
+}
+
 fn refused(why: &NoBadge) -> Status {
     match why {
-        NoBadge::Nothing | NoBadge::NotAToken | NoBadge::Invalid => status::edge_not_joined(why),
         NoBadge::Crowded | NoBadge::Busy | NoBadge::Store(_) => status::edge_not_checked(why),
+        _ => status::edge_not_joined(why),
     }
 }
 
 // === impl DoorLayer ===
 
 impl DoorLayer {
-    /// Lets in whom these tokens prove.
-    pub const fn new(tokens: Arc<Tokens>) -> Self {
-        Self { tokens }
+    /// Lets in whom these tokens prove or, with `certificates`, whom certificates prove and nobody else.
+    pub const fn new(tokens: Arc<Tokens>, certificates: bool) -> Self {
+        Self {
+            tokens,
+            certificates,
+        }
     }
 }
 
@@ -61,6 +78,7 @@ impl<S> Layer<S> for DoorLayer {
         Door {
             inner,
             tokens: Arc::clone(&self.tokens),
+            certificates: self.certificates,
         }
     }
 }
@@ -86,10 +104,18 @@ where
         // The clone stays; the one that was asked for readiness is used.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let tokens = Arc::clone(&self.tokens);
+        let (tokens, certificates) = (Arc::clone(&self.tokens), self.certificates);
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
-            match tokens.badge(&head.headers).await {
+            let proven = if certificates {
+                match enrol::shown(&head.extensions) {
+                    Ok(shown) => tokens.badge_of(shown).await,
+                    Err(why) => Err(why),
+                }
+            } else {
+                tokens.badge(&head.headers).await
+            };
+            match proven {
                 Ok(badge) => head.extensions.insert(badge),
                 Err(why) => return Ok(refused(&why).into_http()),
             };

@@ -1,4 +1,4 @@
-//! Join tokens: who may follow policy and report usage, and for which region.
+//! Join tokens and certificates: who may follow policy and report usage, and for which region.
 //!
 //! Keeps what the store said about a token for a moment, so that a report every few milliseconds is not a
 //! question every few milliseconds. A token that was revoked or has expired ends what was opened with it within a second.
@@ -17,6 +17,7 @@ use keys::{Family, Presented};
 use lifecycle::clock::Clock;
 use policy::region::Region;
 use store::{JoinToken, Store, StoreError};
+use tls::member::Shown;
 use tokio::{sync::watch, time};
 use tracing::warn;
 
@@ -54,10 +55,21 @@ type LookUp = Box<
 /// What a join token proves about its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Badge {
-    /// The id of the token; safe to log.
+    /// The id of the token, or of the identity that a certificate names; safe to log.
     pub token: String,
     /// Where the bearer stands.
     pub region: Region,
+    /// What a certificate adds.
+    pub certified: Option<Certified>,
+}
+
+/// What a certificate proves beyond a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certified {
+    /// What the edge is called.
+    pub edge_id: String,
+    /// Until when it is good, in milliseconds since 1970.
+    pub ends_at_ms: u64,
 }
 
 /// Why a bearer gets no badge.
@@ -67,6 +79,16 @@ pub enum NoBadge {
     Nothing,
     /// What was presented is not the text of a join token.
     NotAToken,
+    /// There is no certificate of an edge where there must be one.
+    NoCertificate,
+    /// The certificate has ended.
+    Ended,
+    /// The identity that the certificate names was revoked, or is not known.
+    Revoked,
+    /// Another edge uses the same identity.
+    Copied,
+    /// What was presented is no invitation that can be used.
+    Invitation,
     /// The token is not one of ours, or it was revoked, or it has expired.
     Invalid,
     /// Too many tokens are in use.
@@ -90,7 +112,13 @@ impl Tokens {
     pub fn new(store: Store, clock: Clock) -> Self {
         let look_up = move |ids: Vec<String>| -> BoxFuture<'static, _> {
             let store = store.clone();
-            Box::pin(async move { store.join_tokens(&ids).await })
+            Box::pin(async move {
+                let mut found = store.join_tokens(&ids).await?;
+                if found.len() < ids.len() {
+                    found.extend(store.edge_identities(&ids).await?);
+                }
+                Ok(found)
+            })
         };
         Self::asking(Box::new(look_up), clock)
     }
@@ -114,23 +142,63 @@ impl Tokens {
             None => self.ask(presented.key_id()).await?,
         };
         // Compared before anything else is told about the token, and in constant time.
-        if !presented.matches_sha256(&token.secret_sha256) || !self.stands_now(&token) {
+        let secret = token.secret_sha256.ok_or(NoBadge::Invalid)?;
+        let proven = presented.matches_sha256(&secret) && !token.single_use;
+        if !proven || !self.stands_now(&token) {
             return Err(NoBadge::Invalid);
         }
         Ok(Badge {
             token: token.key_id,
             region: token.region,
+            certified: None,
         })
     }
 
-    /// Whether a token that gave a badge still does, as far as is known here.
-    pub fn stands(&self, token: &str) -> bool {
-        let mut known = self.lock();
-        let Some(it) = known.get_mut(token) else {
-            return false;
+    /// What a certificate proves that was shown and proven on the connection.
+    pub async fn badge_of(&self, shown: Shown) -> Result<Badge, NoBadge> {
+        if shown.ends_at_ms <= self.clock.now_ms() {
+            return Err(NoBadge::Ended);
+        }
+        let Shown {
+            member, ends_at_ms, ..
+        } = shown;
+        let identity = match self.fresh(&member.identity) {
+            Some(identity) => identity,
+            None => match self.ask(&member.identity).await {
+                Err(NoBadge::Invalid) => return Err(NoBadge::Revoked),
+                asked => asked?,
+            },
         };
-        it.asked_at = Instant::now();
-        self.stands_now(&it.token)
+        // The region stands in the certificate, and was written down when it was issued.
+        if identity.revoked || identity.region.as_str() != member.region {
+            return Err(NoBadge::Revoked);
+        }
+        Ok(Badge {
+            token: member.identity,
+            region: identity.region,
+            certified: Some(Certified {
+                edge_id: member.edge_id,
+                ends_at_ms,
+            }),
+        })
+    }
+
+    /// Whether what gave a badge still does, as far as is known here.
+    pub fn stands(&self, badge: &Badge) -> Result<(), NoBadge> {
+        let ended = |it: &Certified| it.ends_at_ms <= self.clock.now_ms();
+        if badge.certified.as_ref().is_some_and(ended) {
+            return Err(NoBadge::Ended);
+        }
+        let mut known = self.lock();
+        let stands = known.get_mut(&badge.token).is_some_and(|it| {
+            it.asked_at = Instant::now();
+            self.stands_now(&it.token)
+        });
+        match (stands, &badge.certified) {
+            (true, _) => Ok(()),
+            (false, None) => Err(NoBadge::Invalid),
+            (false, Some(_)) => Err(NoBadge::Revoked),
+        }
     }
 
     /// Wakes when a token in use has changed.
@@ -251,7 +319,8 @@ impl Tokens {
     }
 }
 
-fn presented(headers: &HeaderMap) -> Result<Presented<'_>, NoBadge> {
+/// The join token in a request's headers.
+pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, NoBadge> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(NoBadge::Nothing)?;
     if values.next().is_some() {
@@ -281,6 +350,15 @@ impl fmt::Display for NoBadge {
             }
             Self::Invalid => {
                 "the join token is not known here, or revoked, or expired; make a new one"
+            }
+            Self::NoCertificate => {
+                "this control plane knows edges by certificates, and none of an edge was shown; invite the edge with `sluice edges invite`"
+            }
+            Self::Ended => "the certificate has ended; it can be renewed for a week, and after that the edge must be invited anew",
+            Self::Revoked => "the identity of this edge was revoked; invite it anew with `sluice edges invite`",
+            Self::Copied => "another edge has renewed the certificate of this identity; invite each edge by itself",
+            Self::Invitation => {
+                "the invitation is not known here, or used, or revoked, or over; make another one with `sluice edges invite`"
             }
             Self::Busy => "too many join tokens are being checked; try again",
             Self::Crowded => "too many join tokens are in use; try again",
@@ -324,7 +402,8 @@ mod tests {
         JoinToken {
             key_id: minted.key_id.clone(),
             region: Region::try_from("eu").unwrap(),
-            secret_sha256: minted.secret_sha256,
+            secret_sha256: Some(minted.secret_sha256),
+            single_use: false,
             expires_at_ms: None,
             revoked: false,
         }
@@ -369,12 +448,13 @@ mod tests {
         let followed = tokens.follow();
         tokens.refresh().await;
         assert!(!followed.has_changed().unwrap(), "nothing has changed");
+        let badge = tokens.badge(&headers).await.unwrap();
         let revoked = JoinToken {
             revoked: true,
             ..token
         };
         assert!(tokens.learn(std::slice::from_ref(&minted.key_id), vec![revoked]));
-        assert!(!tokens.stands(&minted.key_id));
+        assert!(matches!(tokens.stands(&badge), Err(NoBadge::Invalid)));
     }
 
     #[test]

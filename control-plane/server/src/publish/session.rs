@@ -18,9 +18,10 @@ use crate::{
     asking::{Asking, Listening},
     publish::{
         connected::Connected,
+        door,
         edges::{Edges, Taken},
         hub::{Hub, Moved},
-        join::{Badge, NoBadge, Tokens},
+        join::{Badge, Tokens},
         values::Values,
         wire::{self, Nonsense},
     },
@@ -169,6 +170,7 @@ impl Session {
         };
         let hello = wire::hello(hello).map_err(nonsense)?;
         let edge_id = hello.edge_id.clone();
+        door::calls_itself(&self.badge, &edge_id)?;
         let build = hello.build.clone();
         let boot = hello.boot.as_str_name();
         let (edges, replica) = (Arc::clone(&self.parts.edges), self.parts.replica);
@@ -265,11 +267,8 @@ impl Session {
     }
 
     fn check_badge(&self) -> Result<(), Status> {
-        if self.parts.tokens.stands(&self.badge.token) {
-            Ok(())
-        } else {
-            Err(status::edge_not_joined(&NoBadge::Invalid))
-        }
+        let stands = self.parts.tokens.stands(&self.badge);
+        stands.map_err(|why| status::edge_not_joined(&why))
     }
 }
 

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::{
     publish::{
         door,
-        join::{Badge, NoBadge, Tokens},
+        join::{Badge, Tokens},
         session::{Parts, Session},
         snapshot::{SENT_WITHIN, Slot, Snapshot, Snapshots},
         wire,
@@ -113,9 +113,9 @@ impl Sending {
     /// The next chunk, for as long as the token stands and time is not up.
     fn chunk(&mut self, now: Instant) -> Option<Result<FetchSnapshotResponse, Status>> {
         let chunk = self.snapshots.chunk(&self.snapshot, self.next)?;
-        if !self.tokens.stands(&self.badge.token) {
+        if let Err(why) = self.tokens.stands(&self.badge) {
             self.next = usize::MAX;
-            return Some(Err(status::edge_not_joined(&NoBadge::Invalid)));
+            return Some(Err(status::edge_not_joined(&why)));
         }
         if now >= self.until {
             self.next = usize::MAX;

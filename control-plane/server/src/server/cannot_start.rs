@@ -7,7 +7,10 @@ use std::{fmt, io};
 use lifecycle::{listen::CannotListen, settings::InvalidSettings};
 use store::{NotMigrated, StoreError};
 
-use crate::{api::pepper::NoPepper, server::first_key::NoFirstKey};
+use crate::{
+    api::pepper::NoPepper,
+    server::{encrypted::NoAuthority, first_key::NoFirstKey},
+};
 
 /// Why there is no control plane.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub enum CannotStart {
     NoFirstKey(NoFirstKey),
     /// What rests sealed cannot be opened with this sealing key.
     WrongSealingKey,
+    /// The certificates of the admin listener cannot be served.
+    Certificates(tls::files::Unusable),
+    /// There is no authority of edges, and none can be made.
+    NoAuthority(NoAuthority),
     /// A listener, by the name of its section.
     Listen(&'static str, CannotListen),
     /// A part that cannot fail in a build whose tests ran.
@@ -46,6 +53,12 @@ pub struct Stopped {
 }
 
 // === impl CannotStart ===
+
+impl From<NoAuthority> for CannotStart {
+    fn from(why: NoAuthority) -> Self {
+        Self::NoAuthority(why)
+    }
+}
 
 impl From<StoreError> for CannotStart {
     fn from(error: StoreError) -> Self {
@@ -71,6 +84,8 @@ impl fmt::Display for CannotStart {
             Self::WrongSealingKey => f.write_str(
                 "seal.key does not open what rests in this database; set the key with which it was sealed",
             ),
+            Self::Certificates(error) => write!(f, "admin.tls: {error}"),
+            Self::NoAuthority(error) => write!(f, "edges.tls: {error}"),
             Self::Listen(section, error) => write!(f, "{section}.address: {error}"),
             Self::Broken(what) => write!(f, "this build is broken: {what}"),
             Self::Announce(error) => write!(f, "ops.ports_file: {error}"),

@@ -1,6 +1,6 @@
 //! A connection that counts: it holds one of its listener's places until it is dropped.
 //!
-//! Knows nothing of what is said on it.
+//! Knows nothing of what is said on it, nor whether it is encrypted.
 
 use std::{
     io::{self, IoSlice},
@@ -8,16 +8,18 @@ use std::{
     task::{Context, Poll},
 };
 
+use tls::wire::Wire;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::OwnedSemaphorePermit,
 };
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
+
+use crate::peer::Peer;
 
 /// A connection in its place.
 pub(crate) struct Counted {
-    stream: TcpStream,
+    stream: Wire,
     _place: OwnedSemaphorePermit,
 }
 
@@ -25,9 +27,7 @@ pub(crate) struct Counted {
 
 impl Counted {
     /// Puts a connection in a place.
-    pub(crate) fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        // A connection that sends in larger pieces is slower, and still works.
-        let _ = stream.set_nodelay(true);
+    pub(crate) fn new(stream: Wire, place: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             _place: place,
@@ -36,10 +36,13 @@ impl Counted {
 }
 
 impl Connected for Counted {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Peer {
+        Peer {
+            tcp: self.stream.tcp().connect_info(),
+            certificate: self.stream.peer().cloned(),
+        }
     }
 }
 

@@ -2,14 +2,17 @@
 //!
 //! Knows addresses and which services stand behind which; knows nothing of what they do.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
-use futures_util::{Stream, stream};
 use lifecycle::{announce, drain::Drain, listen};
 use proto::{
-    sync::sync_service_server::SyncServiceServer, usage::usage_service_server::UsageServiceServer,
+    sync::{
+        enrolment_service_server::EnrolmentServiceServer, sync_service_server::SyncServiceServer,
+    },
+    usage::usage_service_server::UsageServiceServer,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tls::door::Door;
+use tokio::net::TcpListener;
 use tonic::{service::Routes, transport::Server};
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
@@ -23,9 +26,10 @@ use crate::{
     },
     publish::{
         door::DoorLayer,
+        enrol::{self, Enrolment},
         sync::{self, Sync},
     },
-    server::{cannot_start::CannotStart, counted::Counted},
+    server::{cannot_start::CannotStart, incoming::incoming},
 };
 
 /// How often a silent connection is asked whether it lives.
@@ -58,9 +62,12 @@ pub(crate) struct Listeners {
     pub(crate) addresses: [SocketAddr; 3],
 }
 
+/// What operators speak behind TLS: gRPC-web comes over HTTP/1.1 too.
+pub(crate) const ADMIN_ALPN: tls::served::Alpn = &[b"h2", b"http/1.1"];
+
 /// Serves the admin API until the drain.
 pub(crate) fn admin(
-    listener: TcpListener,
+    (listener, door): (TcpListener, Option<Door>),
     parts: api::Parts,
     drain: Drain,
 ) -> Result<impl Future<Output = Result<(), tonic::transport::Error>> + Send + 'static, CannotStart>
@@ -86,8 +93,8 @@ pub(crate) fn admin(
                 .await;
         };
         let draining = async move { drain.draining().await };
-        let serve =
-            router.serve_with_incoming_shutdown(incoming(listener, CONNECTIONS_MAX), draining);
+        let serve = router
+            .serve_with_incoming_shutdown(incoming(listener, door, CONNECTIONS_MAX), draining);
         futures_util::future::join(serve, step_back).await.0
     })
 }
@@ -96,16 +103,27 @@ pub(crate) fn admin(
 pub(crate) fn edges(
     listener: TcpListener,
     (door, sync, usage): (DoorLayer, Sync, Ingest),
+    certified: Option<(Door, Enrolment)>,
     drain: Drain,
 ) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send + 'static {
     let sync = SyncServiceServer::new(sync).max_decoding_message_size(sync::REQUEST_BYTES_MAX);
     let usage = UsageServiceServer::new(usage).max_decoding_message_size(REPORT_BYTES_MAX);
     // The layer that is added last is met first: no byte of a body is read for nobody.
     let services = Routes::new(sync).add_service(usage).into_axum_router();
-    let services = Routes::from(services.layer(TallyLayer::new()).layer(door));
+    let mut services = Routes::from(services.layer(TallyLayer::new()).layer(door));
+    let (encrypted, enrolment) = certified.unzip();
+    if let Some(enrolment) = enrolment {
+        // Beside the door: who comes here has nothing to show at it yet, or what has ended.
+        let enrolment = EnrolmentServiceServer::new(enrolment);
+        services =
+            services.add_service(enrolment.max_decoding_message_size(enrol::REQUEST_BYTES_MAX));
+    }
     let router = builder(EDGE_CALLS_MAX).add_routes(services);
     let draining = async move { drain.draining().await };
-    router.serve_with_incoming_shutdown(incoming(listener, EDGE_CONNECTIONS_MAX), draining)
+    router.serve_with_incoming_shutdown(
+        incoming(listener, encrypted, EDGE_CONNECTIONS_MAX),
+        draining,
+    )
 }
 
 fn builder(calls_max: u32) -> Server {
@@ -115,29 +133,22 @@ fn builder(calls_max: u32) -> Server {
         .max_concurrent_streams(Some(calls_max))
 }
 
-/// The connections as they come, never more than `max` at once.
-fn incoming(
-    listener: TcpListener,
-    max: usize,
-) -> impl Stream<Item = io::Result<Counted>> + Send + 'static {
-    let places = Arc::new(Semaphore::new(max));
-    stream::unfold((listener, places), |(listener, places)| async move {
-        // Nobody closes the semaphore.
-        let place = Arc::clone(&places).acquire_owned().await.ok()?;
-        let accepted = listener.accept().await;
-        let connection = accepted.map(|(stream, _)| Counted::new(stream, place));
-        Some((connection, (listener, places)))
-    })
-}
-
 // === impl Listeners ===
 
 impl Listeners {
     /// Binds all three.
     pub(crate) fn bind(config: &Config) -> Result<Self, CannotStart> {
         let (admin, edges, ops) = (&config.admin, &config.edges, &config.ops);
-        let admin = bind("admin", admin.address, admin.plaintext_beyond_loopback)?;
-        let edges = bind("edges", edges.address, edges.plaintext_beyond_loopback)?;
+        let admin = bind(
+            "admin",
+            admin.address,
+            admin.plaintext_beyond_loopback || admin.tls.is_some(),
+        )?;
+        let edges = bind(
+            "edges",
+            edges.address,
+            edges.plaintext_beyond_loopback || edges.tls,
+        )?;
         let ops = bind("ops", ops.address, ops.plaintext_beyond_loopback)?;
         let addresses = [admin.1, edges.1, ops.1];
         Ok(Self {
@@ -168,28 +179,4 @@ fn bind(
     let listener = TcpListener::from_std(bound).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::{FutureExt, StreamExt};
-    use tokio::net::TcpStream;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_connection_too_many_is_taken_when_another_has_ended() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut incoming = Box::pin(incoming(listener, 2));
-        let mut clients = Vec::new();
-        for _ in 0..3 {
-            clients.push(TcpStream::connect(address).await.unwrap());
-        }
-        let first = incoming.next().await.unwrap().unwrap();
-        let _second = incoming.next().await.unwrap().unwrap();
-        assert!(incoming.next().now_or_never().is_none());
-        drop(first);
-        assert!(incoming.next().await.unwrap().is_ok());
-    }
 }

@@ -189,6 +189,7 @@ async fn a_join_token_proves_its_region_until_it_is_revoked() {
     let id = key_id();
     let mut write = world.store.write("test").await.unwrap();
     let new = join_token::New {
+        single_use: false,
         key_id: id.clone(),
         region: region("eu"),
         display_name: "rack 1".to_owned(),
@@ -205,7 +206,7 @@ async fn a_join_token_proves_its_region_until_it_is_revoked() {
         .remove(0);
     assert_eq!(
         (token.region, token.secret_sha256, token.revoked),
-        (region("eu"), [9; 32], false)
+        (region("eu"), Some([9; 32]), false)
     );
     assert_eq!(token.expires_at_ms, Some(4_000_000_000_000));
 

@@ -50,6 +50,8 @@ pub enum Note {
     EdgeId,
     /// How many edges of the region lived, in decimal.
     LiveEdges,
+    /// The edge's key and certificate, and by which invitation they came.
+    Membership,
 }
 
 /// Which of the two generations of a lane.
@@ -156,6 +158,7 @@ impl Note {
     const fn word(self) -> &'static str {
         match self {
             Self::EdgeId => "edge-id",
+            Self::Membership => "membership",
             Self::LiveEdges => "live-edges",
         }
     }

@@ -25,6 +25,8 @@ pub enum CannotStart {
     Limits(counters::config::InvalidConfig),
     /// A listener cannot be had.
     Listen(CannotListen),
+    /// The certificates of a listener cannot be served.
+    Certificates(tls::files::Unusable),
     /// TLS to providers cannot be set up.
     Tls(rustls::Error),
     /// The machine refuses a thread or a file.
@@ -38,13 +40,14 @@ impl fmt::Display for CannotStart {
         match self {
             Self::Settings(why) => why.fmt(f),
             Self::NoJoinToken => f.write_str(
-                "control_plane.join_token: an edge needs one; `sluice join-tokens create --region REGION` prints one",
+                "control_plane.join_token: an edge needs one; `sluice edges invite --region REGION`, or without TLS `sluice join-tokens create --region REGION`, prints one",
             ),
             Self::EdgeId => f.write_str("edge.id: 1 to 63 letters, digits, `.`, `_` and `-`, starting with a letter or digit"),
             Self::Address(why) => why.fmt(f),
             Self::StateKey(why) => write!(f, "state.key: {why}"),
             Self::Limits(why) => write!(f, "limits: {why}"),
             Self::Listen(why) => why.fmt(f),
+            Self::Certificates(why) => write!(f, "inference.tls: {why}"),
             Self::Tls(why) => write!(f, "tls cannot be set up: {why}"),
             Self::System(why) => write!(f, "the system refuses a thread, a socket or a file: {why}"),
         }
@@ -74,6 +77,12 @@ impl From<counters::config::InvalidConfig> for CannotStart {
 impl From<CannotListen> for CannotStart {
     fn from(why: CannotListen) -> Self {
         Self::Listen(why)
+    }
+}
+
+impl From<tls::files::Unusable> for CannotStart {
+    fn from(why: tls::files::Unusable) -> Self {
+        Self::Certificates(why)
     }
 }
 

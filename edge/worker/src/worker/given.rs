@@ -2,14 +2,21 @@
 //!
 //! Knows the settings and reads the secrets they name; starts nothing.
 
-use lifecycle::settings;
+use std::sync::Arc;
+
+use lifecycle::{clock::Clock, settings};
 use seal::SealingKey;
+use tls::{
+    door::Door,
+    reload::{self, Reload},
+};
 
 use crate::{
-    config,
+    accept, config,
     feed::{
         dial::Dialer,
         disk::{Directory, Note},
+        membership::{Invitation, Proof},
     },
     worker::cannot_start::CannotStart,
 };
@@ -59,16 +66,31 @@ fn is_edge_id(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
 }
 
-/// The way to the control plane.
-pub fn dialer(config: &config::ControlPlane) -> Result<Dialer, CannotStart> {
+/// The way to the control plane, and what proves this edge where that is a certificate.
+pub fn dialer(
+    config: &config::ControlPlane,
+    directory: Option<&Directory>,
+    edge_id: &str,
+) -> Result<(Dialer, Option<Arc<Proof>>), CannotStart> {
     let name = "control_plane.join_token";
     let token = settings::secret(&config.join_token, &config.join_token_file, name)?;
-    let token = token.ok_or(CannotStart::NoJoinToken)?;
-    Ok(Dialer::new(
-        &config.addresses,
-        token.expose(),
-        config.plaintext_beyond_loopback,
-    )?)
+    let invitation = token.as_ref().and_then(|it| Invitation::parse(it.expose()));
+    if let (Some(token), None) = (&token, &invitation) {
+        let (addresses, open) = (&config.addresses, config.plaintext_beyond_loopback);
+        return Ok((Dialer::new(addresses, token.expose(), open)?, None));
+    }
+    let directory = directory.cloned();
+    let proof = Proof::open(invitation, directory, edge_id.to_owned(), Clock::system());
+    let proof = proof.ok_or(CannotStart::NoJoinToken)?;
+    let dialer = Dialer::certified(&config.addresses, Arc::clone(&proof))?;
+    Ok((dialer, Some(proof)))
+}
+
+/// The door for clients where there are certificates, and what keeps it in step with them.
+pub fn door(config: &accept::Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
+    let encrypted = config.tls.clone();
+    let opened = encrypted.map(|it| reload::open("inference", it, accept::ALPN));
+    Ok(opened.transpose()?.unzip())
 }
 
 /// The state directory. A text that is no key is refused, a directory that cannot be had is not: an edge that can

@@ -187,7 +187,7 @@ impl Setup {
                 questions: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            serve::serve(listener, pipeline, clock, drain).await;
+            serve::serve((listener, None), pipeline, clock, drain).await;
         });
     }
 }

@@ -31,6 +31,8 @@ mod deploy;
 mod dev;
 mod command_line;
 mod credentials;
+mod encryption;
+mod membership;
 mod foreign;
 mod passthrough;
 mod shaping;

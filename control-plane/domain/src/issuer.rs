@@ -32,7 +32,7 @@ pub struct Wanted<'a> {
     pub keys_url: &'a str,
     /// What tokens must be for.
     pub audiences: &'a [String],
-    /// How tokens may be signed; none means: as [`USUAL`].
+    /// How tokens may be signed; none means: RS256 or ES256.
     pub algorithms: &'a [String],
     /// What `typ` may say; none means: what is usual.
     pub types: &'a [String],

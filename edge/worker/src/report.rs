@@ -6,7 +6,10 @@
 pub mod wire;
 pub mod spool;
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use lifecycle::drain::Drain;
 use proto::{
@@ -132,7 +135,7 @@ impl Reporter {
             sleep(LAST).await;
         };
         tokio::select! {
-            () = work.finish() => {}
+            () = work.finish(&mut records) => {}
             () = late => {}
         }
         work.leave();
@@ -154,56 +157,57 @@ impl Work {
             let wake = self.try_at.max(Instant::now() + rest);
             tokio::select! {
                 open = gather(records, &mut self.batch) => {
-                    self.bring().await;
+                    self.bring(records).await;
                     if !open {
                         return;
                     }
                 }
-                () = sleep_until(wake.into()) => self.bring_first().await,
+                () = sleep_until(wake.into()) => self.bring_first(records).await,
             }
         }
     }
 
     /// Sends what was gathered, or lets it wait while the control plane is away.
-    async fn bring(&mut self) {
-        let gathered = std::mem::take(&mut self.batch);
-        if gathered.is_empty() {
-            return;
-        }
-        let mut records = gathered.into_iter().map(wire::record).peekable();
-        while records.peek().is_some() {
-            let (mut batch, mut bytes) = (Vec::new(), 0);
-            while let Some(record) = records.next_if(|it| {
-                bytes += bytes_of(it) + RECORD_FRAME_BYTES;
-                batch.is_empty() || bytes <= BATCH_BYTES_MAX
-            }) {
-                batch.push(record);
-            }
-            let batch = ReportRequest {
-                edge_id: self.edge_id.clone(),
-                records: batch,
-            };
-            if Instant::now() < self.try_at || self.send(batch.clone()).await.is_err() {
-                let lost = self.spool.push(batch);
-                count_lost(lost);
+    async fn bring(&mut self, records: &mut mpsc::Receiver<Record>) {
+        for batch in batches(std::mem::take(&mut self.batch), &self.edge_id) {
+            let waits = Instant::now() < self.try_at || is_crowded(records);
+            if waits || self.send(batch.clone(), records).await.is_err() {
+                self.put_aside(batch);
             }
         }
     }
 
     /// Sends the oldest batch that waits.
-    async fn bring_first(&mut self) {
+    async fn bring_first(&mut self, records: &mut mpsc::Receiver<Record>) {
         let Some(batch) = self.spool.first().cloned() else {
             return;
         };
-        if self.send(batch).await.is_ok() {
+        if self.send(batch, records).await.is_ok() {
             self.spool.pop();
         }
     }
 
-    async fn finish(&mut self) {
+    fn put_aside(&mut self, batch: ReportRequest) {
+        count_lost(self.spool.push(batch));
+    }
+
+    /// Lets what is in the queue now wait, up to a batch.
+    fn empty(&mut self, records: &mut mpsc::Receiver<Record>) {
+        let mut gathered = Vec::new();
+        while gathered.len() < BATCH_RECORDS_MAX
+            && let Ok(record) = records.try_recv()
+        {
+            gathered.push(record);
+        }
+        for batch in batches(gathered, &self.edge_id) {
+            self.put_aside(batch);
+        }
+    }
+
+    async fn finish(&mut self, records: &mut mpsc::Receiver<Record>) {
         while !self.spool.is_empty() {
             let before = self.spool.records();
-            self.bring_first().await;
+            self.bring_first(records).await;
             if self.spool.records() == before && !self.spool.is_empty() {
                 if self.spool.outlasts() {
                     return;
@@ -227,9 +231,22 @@ impl Work {
         self.gauge(0);
     }
 
-    async fn send(&mut self, batch: ReportRequest) -> Result<(), Away> {
+    /// Sends one batch. While the control plane takes its time, the queue is emptied where it fills, so that a slow one costs
+    /// no record before the spool is full, too.
+    async fn send(
+        &mut self,
+        batch: ReportRequest,
+        records: &mut mpsc::Receiver<Record>,
+    ) -> Result<(), Away> {
         let count = batch.records.len();
-        let answer = timeout(STORE, self.client.report(self.dialer.request(batch))).await;
+        let (mut client, request) = (self.client.clone(), self.dialer.request(batch));
+        let mut answer = pin!(timeout(STORE, client.report(request)));
+        let answer = loop {
+            tokio::select! {
+                answer = &mut answer => break answer,
+                () = crowded(records) => self.empty(records),
+            }
+        };
         let now = Instant::now();
         match answer {
             Ok(Ok(answer)) => {
@@ -286,6 +303,38 @@ async fn gather(records: &mut mpsc::Receiver<Record>, batch: &mut Vec<Record>) -
         }
     }
     true
+}
+
+/// The batches of these records, each within the protocol's bounds.
+fn batches(records: Vec<Record>, edge_id: &str) -> Vec<ReportRequest> {
+    let mut records = records.into_iter().map(wire::record).peekable();
+    let mut batches = Vec::new();
+    while records.peek().is_some() {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(record) = records.next_if(|it| {
+            bytes += bytes_of(it) + RECORD_FRAME_BYTES;
+            batch.is_empty() || bytes <= BATCH_BYTES_MAX
+        }) {
+            batch.push(record);
+        }
+        batches.push(ReportRequest {
+            edge_id: edge_id.to_owned(),
+            records: batch,
+        });
+    }
+    batches
+}
+
+/// Whether half of the queue is full.
+fn is_crowded(records: &mpsc::Receiver<Record>) -> bool {
+    records.len() > records.max_capacity() / 2
+}
+
+/// Returns when half of the queue is full. Looks from time to time, as [`gather`] does.
+async fn crowded(records: &mpsc::Receiver<Record>) {
+    while !is_crowded(records) {
+        sleep(LOOK).await;
+    }
 }
 
 fn count_lost(count: usize) {

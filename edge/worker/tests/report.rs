@@ -14,7 +14,12 @@ use proto::usage::{
     self as wire,
     usage_service_server::{UsageService, UsageServiceServer},
 };
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 use worker::{
@@ -23,7 +28,10 @@ use worker::{
     report::{Config, Reporter},
 };
 
-struct Store(mpsc::UnboundedSender<wire::ReportRequest>);
+struct Store(
+    mpsc::UnboundedSender<wire::ReportRequest>,
+    watch::Receiver<bool>,
+);
 
 #[tonic::async_trait]
 impl UsageService for Store {
@@ -36,16 +44,29 @@ impl UsageService for Store {
             "Bearer slj_test"
         );
         self.0.send(request.into_inner()).unwrap();
+        let mut open = self.1.clone();
+        open.wait_for(|open| *open).await.unwrap();
         Ok(Response::new(wire::ReportResponse::default()))
     }
 }
 
 async fn store(address: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {
+    let (opens, open) = watch::channel(true);
+    // Kept, so that it stays as it is.
+    tokio::spawn(async move { opens.closed().await });
+    slow_store(address, open).await
+}
+
+/// One that answers only while `open` says so.
+async fn slow_store(
+    address: SocketAddr,
+    open: watch::Receiver<bool>,
+) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, stored) = mpsc::unbounded_channel();
     let serving = Server::builder()
-        .add_service(UsageServiceServer::new(Store(sender)))
+        .add_service(UsageServiceServer::new(Store(sender, open)))
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(serving);
     (address, stored)
@@ -192,4 +213,30 @@ async fn a_drain_that_is_over_does_not_wait_for_who_is_away() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn records_go_to_disk_while_a_control_plane_takes_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = directory(folder.path());
+    let (open, opened) = watch::channel(false);
+    let (address, mut stored) = slow_store(any(), opened).await;
+    let (_trigger, drain) = drain();
+    let (records, _work) = run(address, Some(&directory), drain);
+    records.send(record(0)).await.unwrap();
+    assert_eq!(next(&mut stored).await, [0]);
+    // The first is not answered yet, and a try may take five seconds. The queue has room for 64.
+    let most = async {
+        for number in 1..=u8::MAX {
+            records.send(record(number)).await.unwrap();
+        }
+    };
+    let sent = timeout(Duration::from_secs(3), most).await;
+    sent.expect("there is room for all, though nobody takes any");
+    open.send(true).unwrap();
+    let mut missing: Vec<_> = (1..=u8::MAX).collect();
+    while !missing.is_empty() {
+        let came = next(&mut stored).await;
+        missing.retain(|it| !came.contains(it));
+    }
 }

@@ -81,7 +81,9 @@ pub(crate) fn options(config: &Config) -> Result<PgConnectOptions, StoreError> {
 /// Whether others on the network could read along or answer in the database's place.
 fn is_bare(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
-    let address: Option<IpAddr> = host.parse().ok();
+    // An address of version 6 stands in brackets, as in a URL.
+    let bare_host = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = bare_host.parse().ok();
     let here = address.map_or(host == "localhost", |it| it.to_canonical().is_loopback());
     let proven = matches!(
         options.get_ssl_mode(),

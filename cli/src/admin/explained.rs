@@ -133,14 +133,8 @@ fn cell(limit: &DynamicMessage, field: &str) -> String {
 
 /// Millionths of a dollar in dollars; what is no number stays.
 fn dollars(micro: &str) -> String {
-    let nano = micro
-        .parse::<u64>()
-        .ok()
-        .and_then(|it| it.checked_mul(1_000));
-    nano.map_or_else(
-        || micro.to_owned(),
-        |nano| format!("${}", money::dollars(nano)),
-    )
+    let amount = micro.parse().map(money::micro_dollars);
+    amount.map_or_else(|_| micro.to_owned(), |amount| format!("${amount}"))
 }
 
 fn messages(of: &DynamicMessage, field: &str) -> Vec<DynamicMessage> {

@@ -159,9 +159,6 @@ enum Unit {
     Money,
 }
 
-/// Nano-dollars in a millionth of a dollar.
-const NANO_A_MICRO: u64 = 1_000;
-
 /// What needs a window.
 const WINDOWED: [(&str, &str); 5] = [
     ("unit", "money"),
@@ -213,8 +210,8 @@ enum Window {
 
 /// Millionths of a dollar, of an amount in dollars.
 fn micro_dollars(text: &str) -> Result<i64, &'static str> {
-    let nano = money::nano(text).filter(|nano| *nano > 0 && nano % NANO_A_MICRO == 0);
-    let micro = nano.and_then(|nano| i64::try_from(nano / NANO_A_MICRO).ok());
+    let micro = money::micro(text).filter(|micro| *micro > 0);
+    let micro = micro.and_then(|micro| i64::try_from(micro).ok());
     micro.ok_or(
         "must be an amount in dollars such as 250.50, with at most six digits behind the point",
     )

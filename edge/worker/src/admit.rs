@@ -118,7 +118,7 @@ impl Admit {
         self.reserve(limits, key, arrival, guess)
     }
 
-    /// Reserves once more for what goes on, in limits on tokens alone: it is still one request.
+    /// Reserves once more for what goes on, in limits on tokens and money alone: it is still one request.
     pub async fn more(
         &self,
         limits: Vec<Applied>,
@@ -268,7 +268,7 @@ pub fn limits_unread(
     limits_of(rules, &asking, providers)
 }
 
-/// Those on tokens of what is not read and goes on at this provider.
+/// Those on tokens and money of what is not read and goes on at this provider.
 pub fn limits_going_on(
     rules: &Rules,
     (key, model, end_user): (&Key, Option<ModelId>, Option<&str>),

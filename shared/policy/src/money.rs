@@ -5,6 +5,9 @@
 /// Nano-dollars of a dollar.
 pub const NANO: u64 = 1_000_000_000;
 
+/// Nano-dollars of a millionth of a dollar, in which limits count.
+const MICRO: u64 = 1_000;
+
 /// Nano-dollars of an amount in dollars such as `2.50`, exactly: at most nine digits behind the point. `None` for anything
 /// else, and for what does not fit.
 pub fn nano(text: &str) -> Option<u64> {
@@ -27,9 +30,35 @@ pub fn dollars(nano: u64) -> String {
     format!("{}.{part}", nano / NANO)
 }
 
+/// An amount of nano-dollars in millionths of a dollar, rounded up, so that nothing that costs anything is free.
+pub const fn micro_up(nano: u64) -> u64 {
+    nano.div_ceil(MICRO)
+}
+
+/// Millionths of an amount in dollars, as [`nano`] reads it: at most six digits behind the point that are not zero.
+pub fn micro(text: &str) -> Option<u64> {
+    let nano = nano(text).filter(|nano| nano.is_multiple_of(MICRO))?;
+    Some(nano / MICRO)
+}
+
+/// An amount of millionths of a dollar in dollars, as [`dollars`] writes it.
+pub fn micro_dollars(micro: u64) -> String {
+    dollars(micro.saturating_mul(MICRO))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn millionths_are_read_exactly_and_charged_rounded_up() {
+        assert_eq!(micro("250.50"), Some(250_500_000));
+        assert_eq!(micro("0.0000010"), Some(1));
+        assert_eq!(micro("0.0000001"), None);
+        assert_eq!((micro_up(0), micro_up(1), micro_up(1_000)), (0, 1, 1));
+        assert_eq!(micro_up(97_500), 98);
+        assert_eq!(micro_dollars(5_000), "0.005");
+    }
 
     #[test]
     fn an_amount_is_read_exactly_or_not_at_all() {

@@ -12,6 +12,7 @@ use policy::{
     cost::Cost,
     id::{CounterId, LimitId},
     limit::{Limit, Mode, UNITS_MAX, Unit},
+    money,
 };
 
 use crate::admit::{
@@ -72,9 +73,6 @@ const OVER: &str = "sluice_limits_over_total";
 
 /// When to ask again where nobody can tell, in milliseconds: the counts are looked for about every second.
 const UNKNOWN_RETRY_MS: u64 = 1_000;
-
-/// Nano-dollars in a millionth of a dollar.
-const NANO_A_MICRO: u64 = 1_000;
 
 /// Says what this module measures.
 pub fn describe() {
@@ -275,9 +273,9 @@ impl Hold {
     }
 }
 
-/// In millionths of a dollar, rounded up, so that nothing that costs anything is free.
+/// A cost as limits count it; `None` where nobody knows it.
 pub fn micro_dollars(cost: Cost) -> Option<u64> {
-    cost.nano().map(|nano| nano.div_ceil(NANO_A_MICRO))
+    cost.nano().map(money::micro_up)
 }
 
 impl Drop for Hold {

@@ -10,9 +10,6 @@ use policy::{
     money,
 };
 
-/// Nano-dollars in a millionth of a dollar.
-const NANO_A_MICRO: u64 = 1_000;
-
 /// A limit, to be printed as `the limit rpm on requests of the project (60 a minute)`.
 pub struct Words<'a>(pub &'a Limit);
 
@@ -43,7 +40,7 @@ impl fmt::Display for Words<'_> {
         }
         let amount = limit.allowance.amount();
         let amount = if limit.unit == Unit::MicroDollars {
-            format!("${}", money::dollars(amount.saturating_mul(NANO_A_MICRO)))
+            format!("${}", money::micro_dollars(amount))
         } else {
             amount.to_string()
         };

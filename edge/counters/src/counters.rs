@@ -71,7 +71,7 @@ impl Counters {
     }
 
     /// What is left of each limit now, in order, for whoever explains limits: by whoever would answer a request. Takes
-    /// nothing, and asks Redis once. What edges have borrowed counts as used. How many slots are left is not told.
+    /// nothing, and asks Redis once. What edges have borrowed counts as used, and so do slots that edges keep and do not use.
     pub async fn look(
         &self,
         organization: OrganizationId,
@@ -126,12 +126,17 @@ impl Counters {
             return remote.escrow.settle(purse, overuse);
         }
         let whole = held.by == By::Whole;
-        lines.retain_mut(|line| {
+        let mut differs = false;
+        for line in &mut lines {
             let reserved = line.amount;
             line.amount = used(line);
-            // What was used as reserved needs no word, unless Redis may not know of it.
-            !whole || line.amount != reserved
-        });
+            differs |= line.amount != reserved;
+        }
+        // What was used as reserved needs no word, unless Redis may not know of it. Where some was not, all are named: the
+        // counts of one shelf are written together.
+        if whole && !differs {
+            lines.clear();
+        }
         let settlement = Settlement {
             request: *request,
             lines,

@@ -1,4 +1,4 @@
-//! The twin: the counters in this process, with the semantics of the scripts, line by line.
+//! The twin: the counters in this process, with the semantics of the scripts.
 //!
 //! Stands in for Redis where one process is all there is, and keeps an edge's share while Redis is away.
 //! Knows nothing of Redis, of clocks or of tasks: time is passed in. It answers as the scripts do, to the

@@ -18,8 +18,8 @@ use counters::{
     },
 };
 use policy::{
-    applying::Measure,
-    id::{CounterId, OrganizationId},
+    applying::{Measure, Shelf},
+    id::{CounterId, OrganizationId, ShelfId},
     limit::{Rate, UNITS_MAX},
 };
 use redis_server::RedisServer;
@@ -42,7 +42,7 @@ async fn the_same_trace_gives_the_same_replies_in_redis_and_in_the_twin() {
     let redis = dial(&server).await;
     let mut twin = Process::new();
     let mut seen = Seen::default();
-    let operations = trace::corners(NOON_MS).chain(Trace::new(20_240_601, NOON_MS).take(14_000));
+    let operations = trace::corners(NOON_MS).chain(Trace::new(20_240_601, NOON_MS).take(24_000));
     for (place, (now_ms, operation)) in operations.enumerate() {
         let there = over_there(&redis, &operation, now_ms).await;
         let here = in_here(&mut twin, &operation, now_ms);
@@ -101,7 +101,7 @@ async fn a_key_lives_until_its_bucket_is_full_again() {
     // A thousand units of debt at ten a second, in both directions of the clock.
     let deep = line(1, 10, 1_000, 10, 1_010);
     reserve(&redis, 1, &[deep], NOON_MS).await;
-    let key = String::from_utf8(keyspace::count(ORGANIZATION, deep.counter)).unwrap();
+    let key = String::from_utf8(keyspace::shelf(ORGANIZATION, deep.shelf.id)).unwrap();
     assert_about(ttl_ms(&server, &key), 101_000 + bucket::KEEP_MS);
     let mut twin = bucket::Bucket::full(&deep.measure, NOON_MS);
     twin = twin.changed(&deep.measure, -1_010);
@@ -465,6 +465,10 @@ fn line(limit: u8, amount: u64, window_ms: u64, burst: u64, asked: u64) -> Line 
     let rate = Rate::new(amount, window_ms, burst).expect("a rate");
     Line {
         counter: CounterId::from_bytes([limit; 16]),
+        shelf: Shelf {
+            id: ShelfId::from_bytes([limit; 16]),
+            is_one_of_many: limit % 2 == 1,
+        },
         measure: Measure::Rate(rate),
         amount: asked,
         soft: false,

@@ -18,7 +18,7 @@ use crate::{
     keyspace,
     place::{Invalid, Lost, Place},
     reply::{owned, reserved, settled},
-    reservation::{Line, Reply, Request, Reserved, Saying, Settled, Settlement, Term, Wanted},
+    reservation::{Reply, Request, Reserved, Saying, Settled, Settlement, Slot, Term, Wanted},
 };
 
 /// How long a dial may take, names and TLS and all. No request waits for one.
@@ -135,27 +135,33 @@ impl Connection {
         reserved(&integers(answer)?, counts).ok_or(Failure::Garbled)
     }
 
-    /// What is left of every line's limit. Takes nothing: it is what [`Connection::reserve`] asks, for no request, so that
-    /// the same script answers. There must be a line.
+    /// What is left of every line's limit, and what there is of each claim. Takes nothing: it is what
+    /// [`Connection::reserve`] asks, for no request, so that the same script answers. There must be a line or a claim.
     pub async fn look(
         &self,
         organization: OrganizationId,
-        lines: &[Line],
+        wanted: Wanted<'_>,
         now_ms: Option<u64>,
-    ) -> Result<Vec<i64>, Failure> {
+    ) -> Result<(Vec<i64>, Vec<Slot>), Failure> {
         let term = Term {
             lease_ms: 0,
             now_ms,
         };
-        let call = self.reserving((organization, &[]), Wanted::now(lines), term);
+        let call = self.reserving((organization, &[]), wanted, term);
         let answer = match self.once(&call).await {
             Err(Failure::NoScript) => self.again(&call).await?,
             answer => answer?,
         };
-        match reserved(&integers(answer)?, (lines.len(), 0)).map(|reply| reply.value) {
-            Some(Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) => {
-                Ok(remaining)
-            }
+        let counts = (wanted.lines.len(), wanted.claimed().len());
+        match reserved(&integers(answer)?, counts).map(|reply| reply.value) {
+            Some(
+                Reserved::Granted {
+                    remaining, slots, ..
+                }
+                | Reserved::Denied {
+                    remaining, slots, ..
+                },
+            ) => Ok((remaining, slots)),
             Some(Reserved::Unknown { .. }) | None => Err(Failure::Garbled),
         }
     }

@@ -257,6 +257,11 @@ impl Demand {
         })
     }
 
+    /// The same as a claim of nothing more, which tells how many there are.
+    pub(crate) fn glance(&self) -> Option<Claim> {
+        self.claim().map(|claim| Claim { more: 0, ..claim })
+    }
+
     /// Whether it only warns or watches.
     pub(crate) fn is_soft(&self) -> bool {
         self.applied.limit.terms.mode != Mode::Hard

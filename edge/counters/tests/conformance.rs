@@ -133,9 +133,11 @@ async fn looking_tells_what_is_left_and_writes_nothing() {
     let before = written(&server);
     for later_ms in [0, 100, 3_600_000] {
         let now_ms = NOON_MS + later_ms;
-        let there = redis.look(ORGANIZATION, &asked, Some(now_ms)).await;
+        let there = redis
+            .look(ORGANIZATION, Wanted::now(&asked), Some(now_ms))
+            .await;
         let here = twin.levels(ORGANIZATION, &asked, now_ms);
-        assert_eq!(there, Ok(here.clone()), "{later_ms} ms later");
+        assert_eq!(there, Ok((here.clone(), Vec::new())), "{later_ms} ms later");
         let expected = match later_ms {
             0 => [70, 0, 5],
             100 => [80, 0, 5],

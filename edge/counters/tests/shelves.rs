@@ -37,13 +37,15 @@ async fn shelves_that_share_a_hash_are_forgotten_when_they_are_full_and_not_befo
     // Beside them stands until when the hash is kept.
     assert_eq!(fields().trim(), ":42");
     assert_about(ttl_ms(&server, &key), 86_400_000 + 60_001 + 3_600_000);
-    let (later_ms, other) = (NOON_MS + 4_000_000, line(102, 100, 1_000, 100, 1));
+    let (later_ms, other) = (NOON_MS + 4_000_000, line(102, 10_000, 1_000, 10_000, 1));
     for id in 100..1_100 {
         reserve(&redis, id, &[other], later_ms).await;
     }
     assert_eq!(fields().trim(), ":3");
-    let left = redis.look(ORGANIZATION, &[debt], Some(later_ms)).await;
-    assert_eq!(left, Ok(vec![-1_373]));
+    let left = redis
+        .look(ORGANIZATION, Wanted::now(&[debt]), Some(later_ms))
+        .await;
+    assert_eq!(left, Ok((vec![-1_373], Vec::new())));
 }
 
 async fn dial(server: &RedisServer) -> Connection {

@@ -129,7 +129,9 @@ pub(crate) fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
 
 /// Who claims, and the numbers of each claim; nothing where there is none.
 pub(crate) fn claim_numbers(call: &mut Cmd, claims: Option<&Claims<'_>>) {
-    let Some(claims) = claims else { return };
+    let Some(claims) = claims.filter(|it| !it.each.is_empty()) else {
+        return;
+    };
     call.arg(keyspace::hex(&claims.owner).as_slice())
         .arg(claims.turn);
     for claim in claims.each {

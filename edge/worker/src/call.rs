@@ -212,7 +212,7 @@ impl Call {
             let waits = candidates.peek().is_none();
             let turn = match turns::ask(&self.lanes, (plan, candidate), request, waits) {
                 Ok(turn) => Ok(turn),
-                Err(to_come) => to_come.await.map_err(Failure::from),
+                Err(to_come) => turns::awaited(to_come, entry).await,
             };
             let failure = match turn {
                 Ok(turn) => {
@@ -344,6 +344,7 @@ impl Call {
             Some(attempts) => Box::pin(attempts.permit(provider.id)).await?,
             None => None,
         };
+        entry.ready();
         // Where there is no line, the hold is dropped and its room given back.
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(provider, &candidate.target().provider_model);

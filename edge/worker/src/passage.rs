@@ -170,6 +170,8 @@ impl Passage<'_> {
         let opening = Opening {
             caller: &caller,
             model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
+            model_name: way.model_name(),
+            read_after: None,
             version: way.version,
             endpoint: passing.aim.class(),
             streamed: passing.handshake.is_some(),

@@ -72,6 +72,7 @@ struct Opened {
 pub fn describe() {
     crate::admit::hold::describe();
     crate::record::measures::describe();
+    crate::series::describe();
     call::describe();
     discover::describe();
     shaping::describe();
@@ -226,7 +227,7 @@ impl Core {
         if label == endpoint::MODELS {
             manner = Manner::Family(endpoint::listing(path, message.headers()));
         }
-        let in_flight = self.measures.enter(label, arrival.started);
+        let in_flight = self.measures.enter(label, manner, arrival.started);
         let (parts, incoming) = message.into_parts();
         let resource = self.pipeline.bounds().public_url.as_str();
         if matches!(label, endpoint::PASSTHROUGH | endpoint::REALTIME) {

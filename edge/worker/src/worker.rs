@@ -10,7 +10,7 @@ use std::{convert::Infallible, io, net::SocketAddr, num::NonZeroUsize, sync::Arc
 
 use counters::Upkeep;
 use lifecycle::{
-    PrometheusHandle, announce, clock::Clock, drain::Drain, exposition, listen, ops,
+    PrometheusHandle, announce, build, clock::Clock, drain::Drain, exposition, listen, ops,
     ready::Readiness,
 };
 use shaping::Lanes;
@@ -34,6 +34,7 @@ use crate::{
     pipeline::{Ingredients, Pipeline},
     record::{RECORDS_MAX, Record},
     report::Reporter,
+    series::names::Names,
     serve,
     signers::Signers,
     worker::cannot_start::CannotStart,
@@ -146,6 +147,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 /// Says what is measured, and gives what renders it.
 fn describe() -> PrometheusHandle {
     let metrics = exposition::install();
+    build::describe();
     serve::describe();
     counters::describe();
     tls::door::describe();
@@ -199,6 +201,7 @@ fn cores(
     let tls = call::dial::tls()?;
     let lanes = Arc::new(Lanes::new(config.shaping));
     let signers = Signers::default();
+    let names = Names::default();
     let mut cores = Vec::with_capacity(listeners.len());
     for (listener, (counters, upkeep)) in listeners.into_iter().zip(counters) {
         let ingredients = Ingredients {
@@ -213,6 +216,7 @@ fn cores(
             lanes: Arc::clone(&lanes),
             guesses: config.limits.guesses(),
             signers: signers.clone(),
+            names: names.clone(),
             questions: questions.take(),
         };
         cores.push(core((listener, door.clone()), ingredients, upkeep)?);

@@ -184,6 +184,7 @@ impl Setup {
                 lanes: Arc::new(shaping::Lanes::new(self.shaping)),
                 guesses: admit::Config::default(),
                 signers: worker::signers::Signers::default(),
+                names: worker::series::names::Names::default(),
                 questions: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();

@@ -333,6 +333,7 @@ impl Passage<'_> {
             .authenticate(&mut message, to, arrival, Upload::bytes)
             .await?;
         let hold = hop.room(attempts).await?;
+        entry.ready((&hop.provider, &hop.model), message.headers_mut());
         let line = self.call.passing().line(&origin).await?;
         entry.reached(&hop.provider, &hop.model);
         entry.holds_there(hold);

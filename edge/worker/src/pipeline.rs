@@ -51,7 +51,7 @@ use crate::{
         endpoint::{Asked, Endpoint},
     },
     route::{self, Plan},
-    series::{Series, names::Names},
+    series::{Series, Watched},
     signers::Signers,
     tariff::Tariffs,
     transform::{self, Transformer},
@@ -102,8 +102,8 @@ pub struct Ingredients {
     pub guesses: admit::Config,
     /// The keys of issuers; those of all cores.
     pub signers: Signers,
-    /// Which names may be labels of metrics; one set for all cores.
-    pub names: Names,
+    /// What is watched; the same for all cores.
+    pub watched: Watched,
     /// What operators ask of limits, where it comes to this core.
     pub questions: Option<mpsc::Receiver<Question>>,
 }
@@ -176,7 +176,7 @@ impl Pipeline {
         // Whoever answers operators fetches keys, too.
         let fetches = of.questions.is_some();
         let discoverer = Discoverer::new(client, in_force.clone(), of.signers.clone(), fetches);
-        let kept = (tariffs, Rc::new(Series::new(of.names, in_force.clone())));
+        let kept = (tariffs, Rc::new(Series::new(of.watched, in_force.clone())));
         let follows = of.in_force.clone();
         Self {
             discoverer,

@@ -18,11 +18,14 @@ mod outcome;
 mod attempt;
 mod told;
 mod finished;
+pub mod line;
+mod trace;
 mod watch;
 
 use std::{mem, rc::Rc, sync::Arc, time::Duration};
 
 use dialect::Tokens;
+use http::HeaderMap;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
     cost::{self, Cost},
@@ -155,11 +158,8 @@ impl Recorder {
         record.tags = opening.tags;
         let (mut hold, input_tokens) = permit.into_hold();
         record.over_limits = hold.take_over().into_vec();
-        let watch = Watch::new(
-            &self.series,
-            &record,
-            (opening.model_name, opening.read_after),
-        );
+        let of = (opening.model_name, opening.read_after);
+        let watch = Watch::new(&self.series, (arrival, &record), of);
         let (arrival, recorder) = (*arrival, self.clone());
         let open = Open {
             record,
@@ -194,7 +194,8 @@ impl Entry {
     /// from now on it may cost.
     pub fn reached(&mut self, provider: &Arc<Provider>, provider_model: &str) {
         if let Some(open) = &mut self.open {
-            open.watch.reached(&open.recorder.series, provider);
+            let series = &open.recorder.series;
+            open.watch.reached(series, (provider, provider_model));
             let tariffs = &open.recorder.tariffs;
             open.tariff = Some(tariffs.of(provider, open.book.as_ref(), provider_model));
             let record = &mut open.record;
@@ -212,11 +213,12 @@ impl Entry {
         }
     }
 
-    /// It could be sent now, if there were a connection.
-    pub fn ready(&mut self) {
+    /// It could be sent to this provider now, if there were a connection. Its headers tell of the trace, if there is one.
+    pub fn ready(&mut self, to: (&Arc<Provider>, &str), headers: &mut HeaderMap) {
         if let Some(open) = &mut self.open {
             let since = open.arrival.started.elapsed();
             open.watch.ready(&open.recorder.measures, since);
+            open.watch.attempt(to, headers);
         }
     }
 
@@ -360,7 +362,7 @@ impl Drop for Entry {
 impl Open {
     fn attempt_failed(&mut self, missed: Missed<'_>) {
         let current = self.current.take();
-        self.watch.missed(missed.code);
+        self.watch.missed(&self.recorder.series, &missed);
         if current.is_some() && !missed.sent {
             (self.record.provider, self.record.provider_model) = mem::take(&mut self.before);
         }
@@ -381,7 +383,7 @@ impl Open {
         self.spent_source = self.spent_source.max(source);
         if self.record.attempts.len() < ATTEMPTS_MAX {
             self.record.attempts.push(Attempt {
-                provider: missed.provider,
+                provider: missed.provider.id,
                 provider_model: missed.provider_model.to_owned(),
                 code: missed.code,
                 status: missed.status,

@@ -20,7 +20,9 @@ use policy::{
     provider::Provider,
 };
 
-use crate::in_force::InForce;
+use spans::Tracer;
+
+use crate::{access_log::AccessLog, in_force::InForce};
 
 use self::{
     class::CLASSES,
@@ -32,8 +34,23 @@ use self::{
 // Full: all of a kind are forgotten, and looked up anew when they are needed.
 const KEPT_MAX: usize = 4_096;
 
+/// What all cores share of what is watched.
+#[derive(Clone, Default)]
+pub struct Watched {
+    /// Which names may be labels of metrics.
+    pub names: Names,
+    /// Takes the spans of requests that are traced.
+    pub tracer: Tracer,
+    /// Takes the lines of the access log.
+    pub access_log: AccessLog,
+}
+
 /// The handles of one core.
 pub struct Series {
+    /// Takes the spans of requests that are traced.
+    pub tracer: Tracer,
+    /// Takes the lines of the access log.
+    pub access_log: AccessLog,
     names: Names,
     in_force: InForce,
     // Each borrowed for one look-up, never over an await.
@@ -98,9 +115,16 @@ pub fn describe() {
 // === impl Series ===
 
 impl Series {
-    /// Nothing looked up yet. `names` are those of the process; names of organizations come from `in_force`.
-    pub fn new(names: Names, in_force: InForce) -> Self {
+    /// Nothing looked up yet. Names of organizations come from `in_force`.
+    pub fn new(watched: Watched, in_force: InForce) -> Self {
+        let Watched {
+            names,
+            tracer,
+            access_log,
+        } = watched;
         Self {
+            tracer,
+            access_log,
             names,
             in_force,
             models: RefCell::default(),
@@ -170,6 +194,15 @@ fn kept<K: Eq + std::hash::Hash, V>(
     let new = Rc::new(make());
     all.insert(key, Rc::clone(&new));
     new
+}
+
+// === impl ModelSeries ===
+
+impl ModelSeries {
+    /// The model's own name, whatever it is counted under.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 // === impl ProviderSeries ===

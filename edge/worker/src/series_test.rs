@@ -101,8 +101,8 @@ fn a_hundred_thousand_names_on_two_cores_make_no_more_series_than_the_bounds_all
     let seen = Seen::default();
     metrics::with_local_recorder(&seen, || {
         let (_writer, in_force) = in_force::new();
-        let names = Names::default();
-        let cores = [(); 2].map(|()| Series::new(names.clone(), in_force.clone()));
+        let watched = Watched::default();
+        let cores = [(); 2].map(|()| Series::new(watched.clone(), in_force.clone()));
         for number in 0..100_000 {
             // The cores meet the names in different orders.
             count(&cores[0], number);
@@ -124,7 +124,7 @@ fn what_policy_forgot_is_counted_under_no_name() {
     let seen = Seen::default();
     metrics::with_local_recorder(&seen, || {
         let (_writer, in_force) = in_force::new();
-        let series = Series::new(Names::default(), in_force);
+        let series = Series::new(Watched::default(), in_force);
         series
             .organization(OrganizationId::from_bytes(id(1)))
             .request(0);

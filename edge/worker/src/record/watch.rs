@@ -5,12 +5,20 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use http::HeaderMap;
 use policy::{cost::Cost, id::ProviderId, provider::Provider};
 
 use crate::{
-    record::{finished::Record, measures::Measures, outcome::Outcome},
+    record::{
+        attempt::Missed, finished::Record, line::line, measures::Measures, outcome::Outcome,
+        trace::Trace,
+    },
+    request::Arrival,
     series::{ModelSeries, OrganizationSeries, ProviderSeries, Series, class::class},
 };
+
+/// What came of an attempt whose provider says what is wrong with the request.
+const REFUSED: &str = "refused";
 
 /// One request, as it is watched.
 pub(super) struct Watch {
@@ -24,6 +32,7 @@ pub(super) struct Watch {
     /// How long after its arrival its body was here; taken when the first attempt could be sent.
     read_after: Option<Duration>,
     waited: Duration,
+    trace: Option<Box<Trace>>,
 }
 
 // === impl Watch ===
@@ -32,7 +41,7 @@ impl Watch {
     /// Begins to watch; the model's name, and when the body was read if it was.
     pub(super) fn new(
         series: &Series,
-        record: &Record,
+        (arrival, record): (&Arrival, &Record),
         (name, read_after): (&str, Option<Duration>),
     ) -> Self {
         Self {
@@ -43,6 +52,7 @@ impl Watch {
             missed: false,
             read_after,
             waited: Duration::ZERO,
+            trace: Trace::begin(&series.tracer, arrival, record, name),
         }
     }
 
@@ -58,8 +68,18 @@ impl Watch {
         }
     }
 
-    /// An attempt reached this provider.
-    pub(super) fn reached(&mut self, series: &Series, provider: &Arc<Provider>) {
+    /// An attempt at this provider begins. It is told of the trace, if there is one.
+    pub(super) fn attempt(&mut self, to: (&Arc<Provider>, &str), headers: &mut HeaderMap) {
+        if let Some(trace) = &mut self.trace {
+            trace.attempt(to, Some(headers));
+        }
+    }
+
+    /// An attempt reached this provider, under its name for the model.
+    pub(super) fn reached(&mut self, series: &Series, (provider, model): (&Arc<Provider>, &str)) {
+        if let Some(trace) = self.trace.as_deref_mut().filter(|it| !it.asks()) {
+            trace.attempt((provider, model), None);
+        }
         let known = self.provider.as_ref().filter(|(id, _)| *id == provider.id);
         if known.is_none() {
             self.provider = Some((provider.id, series.provider(provider)));
@@ -68,16 +88,27 @@ impl Watch {
     }
 
     /// An attempt gave no answer.
-    pub(super) fn missed(&mut self, code: &'static str) {
+    pub(super) fn missed(&mut self, series: &Series, missed: &Missed<'_>) {
         self.missed = true;
-        if let (true, Some((_, provider))) = (self.asks, &self.provider) {
-            provider.attempt(code);
-        }
         self.asks = false;
+        if let Some(trace) = &mut self.trace {
+            trace.ended(Some(missed), None);
+        }
+        // Also where it was not reached: that is what is wrong. What was spared or had no room was not asked.
+        if missed.theirs {
+            series.provider(missed.provider).attempt(missed.code);
+        } else if missed.sent {
+            series.provider(missed.provider).attempt(REFUSED);
+        }
     }
 
     /// All is known.
-    pub(super) fn finished(self, measures: &Measures, series: &Series, record: &Record) {
+    pub(super) fn finished(mut self, measures: &Measures, series: &Series, record: &Record) {
+        if let Some(trace) = self.trace.take() {
+            trace.finished(record);
+        }
+        let access_log = &series.access_log;
+        access_log.write(|| line(record, self.model.name()));
         measures.used(&record.tokens);
         measures.cost(record.cost);
         if let (true, Some((_, provider))) = (self.asks, &self.provider) {

@@ -28,6 +28,7 @@ mod admin;
 mod accounting;
 mod prices;
 mod metrics;
+mod traces;
 mod deploy;
 mod dev;
 mod command_line;

@@ -144,9 +144,9 @@ mod tests {
             (7.0, 10_000, 10_000),
         ] {
             let (tracer, _spans) = tracer(ratio, false);
-            let traced = (0..10_000).filter(|_| tracer.begin(id(), || None).is_some());
-            let traced = traced.count();
-            assert!((from..=to).contains(&traced), "{ratio}: {traced}");
+            let begun = (0..10_000).filter(|_| tracer.begin(id(), || None).is_some());
+            let many = begun.count();
+            assert!((from..=to).contains(&many), "{ratio}: {many}");
         }
         let off = Tracer::default();
         let unasked = || -> Option<&[u8]> { panic!("off, nobody looks at headers") };

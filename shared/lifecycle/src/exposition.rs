@@ -28,7 +28,7 @@ const FINE_SECONDS: [f64; 14] = [
 const FINE: [&str; 2] = ["_call_seconds", "_overhead_seconds"];
 
 /// How often samples are folded into their histograms. Until then each sample is held by itself.
-const UPKEEP: Duration = Duration::from_secs(5);
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// The one static of this crate: the recorder that it reads is the process's too, and cannot be asked for
 /// its handle.

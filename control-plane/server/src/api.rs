@@ -34,6 +34,7 @@ mod span;
 mod mask;
 mod page;
 mod gate;
+pub(crate) mod measured;
 mod access;
 mod desk;
 mod organization;
@@ -132,7 +133,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let layered = all
         .into_axum_router()
         .layer(access::AccessLayer::new(contract.clone(), denials.clone()))
-        .layer(StrictLayer::new(contract))
-        .layer(gate::GateLayer::new(store, denials));
+        .layer(StrictLayer::new(contract.clone()))
+        .layer(gate::GateLayer::new(store, denials))
+        .layer(measured::MeasuredLayer::new(contract));
     Routes::from(layered)
 }

@@ -5,10 +5,14 @@
 
 pub mod tally;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use domain::segment::EdgeSlug;
-use metrics::{counter, describe_counter};
+use lifecycle::clock::Clock;
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use payload::writer::Writer;
 use policy::{id::LimitId, usage::Counter};
 use prost::Message;
@@ -40,6 +44,7 @@ const OVER_LIMITS_MAX: usize = 32;
 /// The service.
 pub struct Ingest {
     store: Store,
+    clock: Clock,
 }
 
 /// Why a record can never be stored: the field.
@@ -52,14 +57,28 @@ pub fn describe() {
         "sluice_ingest_record_total",
         "Usage records taken, by what became of them"
     );
+    describe_histogram!(
+        "sluice_ingest_lag_seconds",
+        Unit::Seconds,
+        "From the end of the oldest request of a report to its being stored"
+    );
 }
 
 // === impl Ingest ===
 
 impl Ingest {
-    /// Stores into `store` what edges report.
-    pub const fn new(store: Store) -> Self {
-        Self { store }
+    /// Stores into `store` what edges report, and tells by `clock` how late it comes.
+    pub const fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    /// Notes how long ago the oldest of what is stored now has ended, by the edge's clock and ours.
+    fn note_lag(&self, records: &[UsageRecord]) {
+        let ended = records.iter().map(|it| it.at_ms + it.duration_us / 1_000);
+        if let Some(oldest) = ended.min() {
+            let lag = Duration::from_millis(self.clock.now_ms().saturating_sub(oldest));
+            histogram!("sluice_ingest_lag_seconds").record(lag);
+        }
     }
 }
 
@@ -108,6 +127,7 @@ impl UsageService for Ingest {
         // Sent again when this fails, and then the records are passed over.
         let noted = self.store.note_key_uses(uses).await;
         noted.map_err(status::store)?;
+        self.note_lag(&good);
         for (what, many) in [
             ("stored", stored.stored),
             ("duplicate", stored.duplicates),

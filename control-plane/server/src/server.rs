@@ -16,7 +16,7 @@ use std::{
 };
 
 use lifecycle::{
-    PrometheusHandle,
+    PrometheusHandle, build,
     clock::Clock,
     drain::{Drain, Phase},
     exposition, ops,
@@ -189,6 +189,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 /// Says what is measured, and gives what renders it.
 fn describe() -> PrometheusHandle {
     let metrics = exposition::install();
+    build::describe();
+    api::measured::describe();
     publish::describe();
     publish::enrol::describe();
     ingest::describe();
@@ -276,7 +278,7 @@ impl Tasks {
         parts: Parts,
         encrypted: Option<(Encrypted, Duration)>,
     ) {
-        let usage = Ingest::new(self.store.clone());
+        let usage = Ingest::new(self.store.clone(), parts.clock.clone());
         let door = DoorLayer::new(Arc::clone(&parts.tokens), encrypted.is_some());
         let clock = parts.clock.clone();
         let snapshots = Snapshots::new(Arc::clone(&parts.hub), parts.values.clone());

@@ -43,6 +43,7 @@ pub use upkeep::Upkeep;
 
 /// Describes this crate's metrics to the recorder.
 pub fn describe() {
+    redis::describe();
     link::describe();
     queue::describe();
     local::describe();

@@ -3,8 +3,13 @@
 //! Knows how a call is spelled and what a reply means; knows nothing of what to do when one fails. Every
 //! operation ends within its deadline, and no answer is invented.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use metrics::{Histogram, Unit};
 use policy::id::OrganizationId;
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value,
@@ -33,6 +38,8 @@ const SLOTS_MAX: usize = 500;
 /// How many commands wait for the connection's task.
 // Full: the next one waits, within its deadline.
 const COMMANDS_MAX: usize = 1_024;
+
+const TOOK: &str = "sluice_limits_call_seconds";
 
 /// Where Redis is, and how to call it.
 #[derive(Clone)]
@@ -69,12 +76,23 @@ struct Scripts {
     settle: Text,
     renew: Text,
     slots: Text,
+    /// How long calls that a request waits for take.
+    took: Histogram,
 }
 
 /// A script, and the hash by which Redis knows it once it is loaded.
 struct Text {
     text: &'static str,
     sha1: String,
+}
+
+/// Names what is measured here.
+pub(crate) fn describe() {
+    metrics::describe_histogram!(
+        TOOK,
+        Unit::Seconds,
+        "How long calls of Redis take that a request waits for"
+    );
 }
 
 // === impl Server ===
@@ -288,8 +306,11 @@ impl Connection {
     }
 
     async fn once(&self, command: &Cmd) -> Result<Value, Failure> {
+        let sent = Instant::now();
         // The clone is a handle to the same connection; the client wants it mutable.
-        checked(self.connection.clone().send_packed_command(command).await?)
+        let answer = self.connection.clone().send_packed_command(command).await;
+        self.scripts.took.record(sent.elapsed());
+        checked(answer?)
     }
 
     /// Sends all in one write, again when Redis had lost the scripts. Every script may be run twice.
@@ -355,6 +376,7 @@ impl Scripts {
                 include_str!("lua/bucket.lua"),
                 include_str!("lua/slots.lua")
             )),
+            took: metrics::histogram!(TOOK),
         }
     }
 }

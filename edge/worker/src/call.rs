@@ -212,7 +212,7 @@ impl Call {
             let waits = candidates.peek().is_none();
             let turn = match turns::ask(&self.lanes, (plan, candidate), request, waits) {
                 Ok(turn) => Ok(turn),
-                Err(to_come) => to_come.await.map_err(Failure::from),
+                Err(to_come) => turns::awaited(to_come, entry).await,
             };
             let failure = match turn {
                 Ok(turn) => {
@@ -275,12 +275,13 @@ impl Call {
             }
         }
         entry.attempt_failed(Missed {
-            provider: provider.id,
+            provider,
             provider_model: &candidate.target().provider_model,
             code: failure.code(),
             status: failure.status(),
             sent: failure.was_sent(),
             refused: failure.was_refused(),
+            theirs: failure.is_the_providers(),
         });
     }
 
@@ -325,7 +326,7 @@ impl Call {
         let provider = candidate.provider();
         let origin = self.origin(provider)?;
         // A block, so that nothing of it rides in this future while the provider is waited for.
-        let (message, way, dropped) = {
+        let (mut message, way, dropped) = {
             // What may have to be waited for comes in one box: it is rare beside the requests that carry this future.
             let (to_present, made) = match self.at_hand(provider, arrival) {
                 Ok(at_hand) if provider.mapping.is_none() => (at_hand, None),
@@ -346,6 +347,8 @@ impl Call {
             Some(attempts) => Box::pin(attempts.permit(provider.id)).await?,
             None => None,
         };
+        let to = (provider, &*candidate.target().provider_model);
+        entry.ready(to, message.headers_mut());
         // Where there is no line, the hold is dropped and its room given back.
         let line = self.client.line(&origin).await.map_err(Failure::from)?;
         entry.reached(provider, &candidate.target().provider_model);

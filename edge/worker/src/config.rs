@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use lifecycle::{logs, settings::Secret};
 use serde::Deserialize;
 
-use crate::{accept, admit, call, report};
+use crate::{accept, access_log, admit, call, report};
 
 /// Everything.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -29,6 +29,10 @@ pub struct Config {
     pub state: State,
     /// `[usage]`: records that wait.
     pub usage: report::Config,
+    /// `[traces]`: where spans of requests go.
+    pub traces: spans::Config,
+    /// `[access_log]`: a line for each request.
+    pub access_log: access_log::Config,
     /// `[ops]`: for probes and metrics.
     pub ops: Ops,
     /// `[drain]`: how the process leaves.

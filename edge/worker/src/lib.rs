@@ -18,6 +18,8 @@ pub mod route;
 pub mod elsewhere;
 pub mod transform;
 pub mod tariff;
+pub mod access_log;
+pub mod series;
 pub mod admit;
 pub mod explain;
 pub mod record;

@@ -170,6 +170,8 @@ impl Passage<'_> {
         let opening = Opening {
             caller: &caller,
             model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
+            model_name: way.model_name(),
+            read_after: None,
             version: way.version,
             endpoint: passing.aim.class(),
             streamed: passing.handshake.is_some(),
@@ -327,6 +329,7 @@ impl Passage<'_> {
             .authenticate(&mut message, to, arrival, Upload::bytes)
             .await?;
         let hold = hop.room(attempts).await?;
+        entry.ready((&hop.provider, &hop.model), message.headers_mut());
         let line = self.call.passing().line(&origin).await?;
         entry.reached(&hop.provider, &hop.model);
         entry.holds_there(hold);

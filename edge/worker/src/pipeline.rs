@@ -51,6 +51,7 @@ use crate::{
         endpoint::{Asked, Endpoint},
     },
     route::{self, Plan},
+    series::{Series, Watched},
     signers::Signers,
     tariff::Tariffs,
     transform::{self, Transformer},
@@ -101,6 +102,8 @@ pub struct Ingredients {
     pub guesses: admit::Config,
     /// The keys of issuers; those of all cores.
     pub signers: Signers,
+    /// What is watched; the same for all cores.
+    pub watched: Watched,
     /// What operators ask of limits, where it comes to this core.
     pub questions: Option<mpsc::Receiver<Question>>,
 }
@@ -173,24 +176,20 @@ impl Pipeline {
         // Whoever answers operators fetches keys, too.
         let fetches = of.questions.is_some();
         let discoverer = Discoverer::new(client, in_force.clone(), of.signers.clone(), fetches);
+        let kept = (tariffs, Rc::new(Series::new(of.watched, in_force.clone())));
+        let follows = of.in_force.clone();
         Self {
             discoverer,
             explainer: Explainer::new(in_force, admit.clone(), clock, of.questions),
             identify: Identify::new(of.in_force.clone(), of.clock.clone(), of.signers),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
-            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), tariffs),
+            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), kept),
             cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
             clock: of.clock,
-            call: Call::new(
-                &of.upstream,
-                of.tls,
-                of.in_force.clone(),
-                of.lanes,
-                elsewhere,
-            ),
+            call: Call::new(&of.upstream, of.tls, follows, of.lanes, elsewhere),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
             bounds: of.inference,
@@ -306,6 +305,7 @@ impl Pipeline {
             ControlFlow::Break(told) => return Ok(Reply::Told(told)),
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
+        request.note_read(arrival);
         let (plan, limits) = decide(&rules, caller, &request, arrival)?;
         let weight = || self.admit.guess(&request).total();
         authorize::weigh(plan.grant().caller(), weight)?;
@@ -493,6 +493,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_344, "{bytes} bytes");
+        assert!(bytes <= 3_360, "{bytes} bytes");
     }
 }

@@ -18,10 +18,14 @@ mod outcome;
 mod attempt;
 mod told;
 mod finished;
+pub mod line;
+mod trace;
+mod watch;
 
 use std::{mem, rc::Rc, sync::Arc, time::Duration};
 
 use dialect::Tokens;
+use http::HeaderMap;
 use lifecycle::drain::{Drain, Phase};
 use policy::{
     cost::{self, Cost},
@@ -37,16 +41,17 @@ use crate::{
     cuts::{Cuts, Heard},
     request::{Arrival, Request, endpoint},
     route::Plan,
+    series::Series,
     tariff::{Billed, Tariff, Tariffs},
 };
 
-use self::measures::Measures;
 pub use self::{
     attempt::{Attempt, Missed},
     finished::Record,
     outcome::{Outcome, UsageSource},
     told::{Carried, Opening, Tally},
 };
+use self::{measures::Measures, watch::Watch};
 
 /// How many records may wait to be reported.
 // Full: the record is lost and counted as lost; the limits are settled all the same.
@@ -69,6 +74,7 @@ pub struct Recorder {
     cuts: Rc<Cuts>,
     measures: Rc<Measures>,
     tariffs: Rc<Tariffs>,
+    series: Rc<Series>,
 }
 
 /// The open account of one request.
@@ -100,6 +106,7 @@ struct Open {
     /// What the attempts before were charged, and where the counts come from.
     spent: Tokens,
     spent_source: Option<UsageSource>,
+    watch: Watch,
     recorder: Recorder,
 }
 
@@ -107,12 +114,12 @@ struct Open {
 
 impl Recorder {
     /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us, `cuts` which is to be, and `tariffs`
-    /// what it costs.
+    /// what it costs; counts in `series`.
     pub fn new(
         queue: mpsc::Sender<Record>,
         drain: Drain,
         cuts: Rc<Cuts>,
-        tariffs: Rc<Tariffs>,
+        (tariffs, series): (Rc<Tariffs>, Rc<Series>),
     ) -> Self {
         Self {
             queue,
@@ -120,6 +127,7 @@ impl Recorder {
             cuts,
             measures: Rc::new(Measures::register()),
             tariffs,
+            series,
         }
     }
 
@@ -128,6 +136,8 @@ impl Recorder {
         let opening = Opening {
             caller: plan.grant().caller(),
             model: plan.grant().model().id,
+            model_name: &plan.grant().model().name,
+            read_after: Some(request.read_after()),
             version: plan.version().id,
             endpoint: endpoint::path(request.endpoint()),
             streamed: request.scanned().stream,
@@ -144,38 +154,12 @@ impl Recorder {
         if place.is_none() {
             self.measures.lost();
         }
-        let key = opening.caller.key();
-        let mut record = Record {
-            id: arrival.id.into_bytes(),
-            at_ms: arrival.at_ms,
-            organization: key.organization,
-            project: key.project,
-            key_id: key.key_id.clone(),
-            previous_secret: opening.caller.by_previous_secret(),
-            model: opening.model,
-            version: opening.version,
-            provider: None,
-            provider_model: String::new(),
-            endpoint: opening.endpoint,
-            outcome: Outcome::ClientGone,
-            status: 0,
-            streamed: opening.streamed,
-            usage_source: UsageSource::Partial,
-            tokens: Tokens::default(),
-            over_limits: Vec::new(),
-            revision: opening.revision,
-            duration_us: 0,
-            first_byte_us: 0,
-            attempts: Vec::new(),
-            request_bytes: 0,
-            answer_bytes: 0,
-            missed: Vec::new(),
-            served: None,
-            cost: Cost::Known(0),
-            tags: opening.tags,
-        };
+        let mut record = Record::begun(arrival, &opening);
+        record.tags = opening.tags;
         let (mut hold, input_tokens) = permit.into_hold();
         record.over_limits = hold.take_over().into_vec();
+        let of = (opening.model_name, opening.read_after);
+        let watch = Watch::new(&self.series, (arrival, &record), of);
         let (arrival, recorder) = (*arrival, self.clone());
         let open = Open {
             record,
@@ -192,6 +176,7 @@ impl Recorder {
             tariff: None,
             spent: Tokens::default(),
             spent_source: None,
+            watch,
             recorder,
         };
         // Boxed, because it rides in the future of every request.
@@ -209,6 +194,8 @@ impl Entry {
     /// from now on it may cost.
     pub fn reached(&mut self, provider: &Arc<Provider>, provider_model: &str) {
         if let Some(open) = &mut self.open {
+            let series = &open.recorder.series;
+            open.watch.reached(series, (provider, provider_model));
             let tariffs = &open.recorder.tariffs;
             open.tariff = Some(tariffs.of(provider, open.book.as_ref(), provider_model));
             let record = &mut open.record;
@@ -216,6 +203,22 @@ impl Entry {
             let model = provider_model.to_owned();
             open.before = (provider, mem::replace(&mut record.provider_model, model));
             open.current = Some(Tally::default());
+        }
+    }
+
+    /// It waited so long for a turn at a provider.
+    pub fn waited(&mut self, long: Duration) {
+        if let Some(open) = &mut self.open {
+            open.watch.waited(long);
+        }
+    }
+
+    /// It could be sent to this provider now, if there were a connection. Its headers tell of the trace, if there is one.
+    pub fn ready(&mut self, to: (&Arc<Provider>, &str), headers: &mut HeaderMap) {
+        if let Some(open) = &mut self.open {
+            let since = open.arrival.started.elapsed();
+            open.watch.ready(&open.recorder.measures, since);
+            open.watch.attempt(to, headers);
         }
     }
 
@@ -365,6 +368,7 @@ impl Drop for Entry {
 impl Open {
     fn attempt_failed(&mut self, missed: Missed<'_>) {
         let current = self.current.take();
+        self.watch.missed(&self.recorder.series, &missed);
         if current.is_some() && !missed.sent {
             (self.record.provider, self.record.provider_model) = mem::take(&mut self.before);
         }
@@ -385,7 +389,7 @@ impl Open {
         self.spent_source = self.spent_source.max(source);
         if self.record.attempts.len() < ATTEMPTS_MAX {
             self.record.attempts.push(Attempt {
-                provider: missed.provider,
+                provider: missed.provider.id,
                 provider_model: missed.provider_model.to_owned(),
                 code: missed.code,
                 status: missed.status,
@@ -404,9 +408,7 @@ impl Open {
             _ => Outcome::ClientGone,
         });
         let (tokens, usage_source) = usage(&mut self, outcome);
-        self.recorder.measures.used(&tokens);
         self.record.cost = self.cost(self.record.served.as_ref());
-        self.recorder.measures.cost(self.record.cost);
         let rest = tokens.less(&self.charged);
         if let Some(hold) = self.hold_there.take() {
             let served = self.record.served.as_ref().map(|it| &it.charge);
@@ -419,6 +421,10 @@ impl Open {
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;
         self.record.duration_us = micros(self.arrival.started.elapsed());
+        let Recorder {
+            measures, series, ..
+        } = &self.recorder;
+        self.watch.finished(measures, series, &self.record);
         if let Some(place) = self.place {
             place.send(self.record);
         }

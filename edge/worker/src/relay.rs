@@ -186,6 +186,11 @@ impl Relay {
         Some(bytes)
     }
 
+    /// Whether it comes event by event.
+    pub const fn is_stream(&self) -> bool {
+        !self.exact
+    }
+
     /// From here on, and in what is ready, the client is told what a stream cost.
     pub fn tell_cost(&mut self) {
         if self.gauge.is_stream() {

@@ -83,6 +83,14 @@ pub fn describe() {
         "sluice_usage_unsettled",
         "Records that the control plane has not taken yet"
     );
+    metrics::describe_gauge!(
+        "sluice_record_queued",
+        "Records that wait to be gathered into a report"
+    );
+    metrics::describe_gauge!(
+        "sluice_record_spooled",
+        "Records that wait for the control plane, on disk where there is one"
+    );
 }
 
 // === impl Reporter ===
@@ -280,6 +288,8 @@ impl Work {
     fn gauge(&self, queued: usize) {
         let unsettled = self.spool.records() + self.batch.len() + queued;
         metrics::gauge!("sluice_usage_unsettled").set(unsettled as f64);
+        metrics::gauge!("sluice_record_queued").set(queued as f64);
+        metrics::gauge!("sluice_record_spooled").set(self.spool.records() as f64);
     }
 }
 

@@ -108,6 +108,8 @@ pub struct Request {
     body: Bytes,
     rare: Option<Box<Rare>>,
     tells_cost: bool,
+    // Small, because it rides in the future of every request.
+    read_after_us: u32,
     // Given back when the request is dropped: when a provider has answered, or nobody will.
     share: Share,
 }
@@ -295,6 +297,7 @@ async fn read(
         body,
         rare: rest.rare,
         tells_cost,
+        read_after_us: 0,
         share,
     })
 }
@@ -323,6 +326,17 @@ impl Request {
     /// What is asked for.
     pub const fn endpoint(&self) -> Inference {
         self.endpoint
+    }
+
+    /// Notes that the last byte of its body is here.
+    pub fn note_read(&mut self, arrival: &Arrival) {
+        let after = arrival.started.elapsed().as_micros();
+        self.read_after_us = u32::try_from(after).unwrap_or(u32::MAX);
+    }
+
+    /// How long after its arrival the last byte of its body was here.
+    pub fn read_after(&self) -> Duration {
+        Duration::from_micros(self.read_after_us.into())
     }
 
     /// What the scan of the body said.

@@ -48,7 +48,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-sluice-request-id");
 const MODEL: HeaderName = HeaderName::from_static("x-sluice-model");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-const CODE: HeaderName = HeaderName::from_static("x-sluice-code");
+/// The header that has our code of an error.
+pub const CODE: HeaderName = HeaderName::from_static("x-sluice-code");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Says what this module measures.

@@ -4,6 +4,7 @@
 //! connection is a task of this core alone, and everything that hangs on it ends with it.
 
 pub mod in_flight;
+mod untold;
 
 use std::{
     cell::Cell, convert::Infallible, future::poll_fn, io, net::IpAddr, pin::pin, rc::Rc,
@@ -18,6 +19,7 @@ use lifecycle::{
     clock::Clock,
     drain::{Drain, Phase},
 };
+use spans::context::TRACEPARENT;
 use tls::{door::Door, wire::Wire};
 use tokio::{
     net::TcpStream,
@@ -31,12 +33,13 @@ use crate::{
     accept::{self, Accept, Accepted},
     call, discover,
     passage::Through,
-    pipeline::{Pipeline, Refusal},
+    pipeline::{Pipeline, Refusal, Reply},
     request::{
         Arrival,
-        endpoint::{self, Manner},
+        endpoint::{self, LABELS, Manner},
     },
     respond::{self, farewell::farewell},
+    series::Watched,
     socket::Socket,
 };
 
@@ -60,6 +63,7 @@ struct Core {
     clock: Clock,
     drain: Drain,
     measures: Rc<Measures>,
+    watched: Watched,
 }
 
 /// A socket that takes over its connection, and is in flight until it ends.
@@ -72,6 +76,9 @@ struct Opened {
 pub fn describe() {
     crate::admit::hold::describe();
     crate::record::measures::describe();
+    crate::series::describe();
+    spans::tracer::describe();
+    crate::access_log::describe();
     call::describe();
     discover::describe();
     shaping::describe();
@@ -84,7 +91,7 @@ pub fn describe() {
 pub async fn serve(
     (listener, door): (tokio::net::TcpListener, Option<Door>),
     pipeline: Pipeline,
-    clock: Clock,
+    (clock, watched): (Clock, Watched),
     drain: Drain,
 ) {
     let accept = Accept::new(listener, pipeline.bounds());
@@ -97,6 +104,7 @@ pub async fn serve(
         clock,
         drain,
         measures,
+        watched,
     });
     let beside = Rc::clone(&core);
     select! {
@@ -220,24 +228,34 @@ impl Core {
         (message, peer): (Request<Incoming>, IpAddr),
         socket: &Cell<Option<Opened>>,
     ) -> Response<Counted> {
-        let arrival = Arrival::now(&self.clock, peer);
+        let mut arrival = Arrival::now(&self.clock, peer);
+        let told = || Some(message.headers().get(TRACEPARENT)?.as_bytes());
+        arrival.trace = self.watched.tracer.begin(arrival.id.into_bytes(), told);
         let path = message.uri().path();
         let (label, mut manner) = (endpoint::label(path), endpoint::manner(path));
         if label == endpoint::MODELS {
             manner = Manner::Family(endpoint::listing(path, message.headers()));
         }
-        let in_flight = self.measures.enter(label, arrival.started);
+        let in_flight = self.measures.enter(label, manner, arrival.started);
         let (parts, incoming) = message.into_parts();
         let resource = self.pipeline.bounds().public_url.as_str();
         if matches!(label, endpoint::PASSTHROUGH | endpoint::REALTIME) {
             // Boxed: rare beside the requests that carry this future's size.
             let passed = Box::pin(self.pipeline.pass(&arrival, parts, incoming)).await;
-            return self.passed(passed, (&arrival, in_flight), socket);
+            return self.passed(passed, (&arrival, label, in_flight), socket);
         }
-        let mut response = match self.pipeline.run(&arrival, parts, incoming).await {
-            Ok(reply) => respond::reply(reply, &arrival),
-            Err(refusal) => respond::refusal(refusal, &arrival, (manner, resource)),
+        let (told, mut response) = match self.pipeline.run(&arrival, parts, incoming).await {
+            Ok(reply) => {
+                let told = matches!(reply, Reply::Answer(_));
+                (told, respond::reply(reply, &arrival))
+            }
+            Err(refusal) => {
+                let told = matches!(refusal, Refusal::Call(_));
+                let said = respond::refusal(refusal, &arrival, (manner, resource));
+                (told, said)
+            }
         };
+        self.tell_untold(told, (&arrival, label), &response);
         self.ask_to_leave(&mut response);
         let status = response.status().as_u16();
         response.map(|body| in_flight.answered(status, body))
@@ -247,14 +265,19 @@ impl Core {
     fn passed(
         &self,
         passed: Result<Through, Refusal>,
-        (arrival, in_flight): (&Arrival, InFlight),
+        (arrival, label, in_flight): (&Arrival, usize, InFlight),
         socket: &Cell<Option<Opened>>,
     ) -> Response<Counted> {
         let manner = Manner::Family(Family::Chat);
         let resource = self.pipeline.bounds().public_url.as_str();
         let (mut response, opened) = match passed {
             Ok(through) => respond::through(through, arrival),
-            Err(refusal) => (respond::refusal(refusal, arrival, (manner, resource)), None),
+            Err(refusal) => {
+                let told = matches!(refusal, Refusal::Call(_));
+                let said = respond::refusal(refusal, arrival, (manner, resource));
+                self.tell_untold(told, (arrival, label), &said);
+                (said, None)
+            }
         };
         let status = response.status().as_u16();
         if let Some(opened) = opened {
@@ -268,6 +291,25 @@ impl Core {
         }
         self.ask_to_leave(&mut response);
         response.map(|body| in_flight.answered(status, body))
+    }
+
+    /// Has a request told of whose account tells nothing, because it has none.
+    fn tell_untold<B>(
+        &self,
+        told: bool,
+        (arrival, label): (&Arrival, usize),
+        response: &Response<B>,
+    ) {
+        if told {
+            return;
+        }
+        let endpoint = LABELS.get(label).copied().unwrap_or_default();
+        if let Some(context) = arrival.trace {
+            let span = untold::span(context, arrival, endpoint, response);
+            self.watched.tracer.post(span);
+        }
+        let line = || untold::line(arrival, endpoint, response);
+        self.watched.access_log.write(line);
     }
 
     fn ask_to_leave<B>(&self, response: &mut Response<B>) {

@@ -6,11 +6,13 @@
 pub mod cannot_start;
 pub mod given;
 
-use std::{convert::Infallible, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    convert::Infallible, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration,
+};
 
 use counters::Upkeep;
 use lifecycle::{
-    PrometheusHandle, announce, clock::Clock, drain::Drain, exposition, listen, ops,
+    PrometheusHandle, announce, build, clock::Clock, drain::Drain, exposition, listen, ops,
     ready::Readiness,
 };
 use shaping::Lanes;
@@ -20,11 +22,12 @@ use tokio::{
     runtime,
     sync::{mpsc, oneshot, watch},
     task::{JoinSet, LocalSet},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accept, call,
+    accept, access_log, call,
     config::Config,
     feed::{
         self,
@@ -34,10 +37,14 @@ use crate::{
     pipeline::{Ingredients, Pipeline},
     record::{RECORDS_MAX, Record},
     report::Reporter,
+    series::Watched,
     serve,
     signers::Signers,
     worker::cannot_start::CannotStart,
 };
+
+/// How long the last spans and lines may take on their way.
+const WATCHING_LAST: Duration = Duration::from_secs(2);
 
 /// An edge that runs.
 pub struct Running {
@@ -49,6 +56,7 @@ pub struct Running {
     pub readiness: Readiness,
     serving: Vec<oneshot::Receiver<()>>,
     reporting: oneshot::Receiver<()>,
+    watching: Vec<oneshot::Receiver<()>>,
     keeping: Option<oneshot::Receiver<()>>,
     stop: CancellationToken,
     following: JoinSet<()>,
@@ -67,6 +75,7 @@ struct Shared {
     questions: mpsc::Receiver<Question>,
     door: Option<Door>,
     drain: Drain,
+    watched: Watched,
 }
 
 /// Starts an edge on the caller's runtime and its own threads. Comes back when it listens; whether it has policy
@@ -81,6 +90,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let edge_id = given::edge_id(&config.edge, directory.as_ref())?;
     let (dialer, proof) = given::dialer(&config.control_plane, directory.as_ref(), &edge_id)?;
     let renewal = proof.map(|proof| feed::renewal::run(proof, dialer.clone()));
+    let (watched, watching) = watched(&config, &edge_id)?;
     let (door, reloading) = given::door(&config.inference)?;
     let listeners = accept::listeners(&config.inference, config.inference.cores())?;
     let inference = listeners[0].local_addr()?;
@@ -115,6 +125,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         questions: asked,
         door,
         drain: drain.clone(),
+        watched,
     };
     let serving = cores(&config, listeners, shared)?;
     let last = drain.clone();
@@ -136,6 +147,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         readiness,
         serving,
         reporting,
+        watching,
         keeping,
         stop,
         following,
@@ -146,10 +158,35 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 /// Says what is measured, and gives what renders it.
 fn describe() -> PrometheusHandle {
     let metrics = exposition::install();
+    build::describe();
     serve::describe();
     counters::describe();
     tls::door::describe();
     metrics
+}
+
+/// What is watched of requests, and the threads that bring spans and lines away; they end with the last core.
+fn watched(
+    config: &Config,
+    edge_id: &str,
+) -> Result<(Watched, Vec<oneshot::Receiver<()>>), CannotStart> {
+    let (tracer, export) = spans::export::open(&config.traces, edge_id)?;
+    let (access_log, lines) =
+        access_log::open(&config.access_log).map_err(CannotStart::AccessLog)?;
+    let mut bringing = Vec::new();
+    if let Some(export) = export {
+        let run = move |runtime: &runtime::Runtime| runtime.block_on(export.run());
+        bringing.push(on_a_thread("spans", run)?);
+    }
+    if let Some(lines) = lines {
+        bringing.push(on_a_thread("access-log", move |_| lines.run())?);
+    }
+    let watched = Watched {
+        tracer,
+        access_log,
+        ..Watched::default()
+    };
+    Ok((watched, bringing))
 }
 
 /// Lets others look at this process.
@@ -189,6 +226,7 @@ fn cores(
         questions,
         door,
         drain,
+        watched,
     } = shared;
     // One core answers; a question costs little and there are few.
     let mut questions = Some(questions);
@@ -213,6 +251,7 @@ fn cores(
             lanes: Arc::clone(&lanes),
             guesses: config.limits.guesses(),
             signers: signers.clone(),
+            watched: watched.clone(),
             questions: questions.take(),
         };
         cores.push(core((listener, door.clone()), ingredients, upkeep)?);
@@ -242,6 +281,8 @@ impl Running {
         self.stop.cancel();
         while self.following.join_next().await.is_some() {}
         let kept = all(self.keeping).await;
+        // A collector that does not answer does not keep the process.
+        let _ = timeout(WATCHING_LAST, all(self.watching)).await;
         self.background.shutdown().await;
         reported.and(kept)
     }
@@ -263,6 +304,7 @@ fn core(
 ) -> io::Result<oneshot::Receiver<()>> {
     on_a_thread("serve", move |runtime| {
         let (clock, drain) = (ingredients.clock.clone(), ingredients.drain.clone());
+        let clock = (clock, ingredients.watched.clone());
         LocalSet::new().block_on(runtime, async {
             let listener = match TcpListener::from_std(listener) {
                 Ok(listener) => listener,

@@ -18,3 +18,9 @@ pub fn line() -> String {
         std::env::consts::OS
     )
 }
+
+/// Tells the version in the metrics too: a gauge that is always 1.
+pub fn describe() {
+    metrics::describe_gauge!("sluice_build_info", "Always 1; its label is the version");
+    metrics::gauge!("sluice_build_info", "version" => VERSION).set(1.0);
+}

@@ -1,7 +1,7 @@
 //! The exposition of metrics: the process's recorder, in the text format of Prometheus.
 //!
-//! Knows no metric by name, only that what ends in `_seconds` is a histogram with the buckets below. Each
-//! module describes its own.
+//! Knows no metric by name, only that what ends in `_seconds` is a histogram with the buckets below, finer ones where
+//! it ends in `_call_seconds` or `_overhead_seconds`. Each module describes its own.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -17,8 +17,18 @@ const BUCKETS_SECONDS: [f64; 18] = [
     120.0, 300.0, 600.0,
 ];
 
+/// Upper bounds in seconds of what is mostly far below a millisecond: our own work, and calls in the same network.
+const FINE_SECONDS: [f64; 14] = [
+    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 1.0,
+];
+
+/// Ends of names that get [`FINE_SECONDS`]. Ends are tried in the order of the alphabet, and these come before
+/// `_seconds`; a test looks.
+const FINE: [&str; 2] = ["_call_seconds", "_overhead_seconds"];
+
 /// How often samples are folded into their histograms. Until then each sample is held by itself.
-const UPKEEP: Duration = Duration::from_secs(5);
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// The one static of this crate: the recorder that it reads is the process's too, and cannot be asked for
 /// its handle.
@@ -46,10 +56,14 @@ pub async fn upkeep(handle: PrometheusHandle, drain: Drain) {
 }
 
 fn first() -> PrometheusHandle {
-    let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS_SECONDS)
-        .expect("only an empty list of buckets is refused")
-        .build_recorder();
+    let mut builder = PrometheusBuilder::new();
+    let fine = FINE.map(|end| (end, &FINE_SECONDS[..]));
+    for (end, buckets) in [("_seconds", &BUCKETS_SECONDS[..])].into_iter().chain(fine) {
+        builder = builder
+            .set_buckets_for_metric(Matcher::Suffix(end.to_owned()), buckets)
+            .expect("only an empty list of buckets is refused");
+    }
+    let recorder = builder.build_recorder();
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_err() {
         warn!("another recorder of metrics was there first, so /metrics stays empty");
@@ -66,6 +80,7 @@ mod tests {
         let (one, two) = (install(), install());
         metrics::counter!("sluice_test_calls_total").increment(2);
         metrics::histogram!("sluice_test_wait_seconds").record(0.3);
+        metrics::histogram!("sluice_test_overhead_seconds").record(0.000_07);
         one.run_upkeep();
         let text = two.render();
         assert!(text.contains("sluice_test_calls_total 2"), "{text}");
@@ -77,5 +92,9 @@ mod tests {
             text.contains("sluice_test_wait_seconds_bucket{le=\"0.5\"} 1"),
             "{text}"
         );
+        for line in ["{le=\"0.00005\"} 0", "{le=\"0.0001\"} 1"] {
+            let line = format!("sluice_test_overhead_seconds_bucket{line}");
+            assert!(text.contains(&line), "{line} is missing from {text}");
+        }
     }
 }

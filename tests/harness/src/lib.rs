@@ -16,6 +16,7 @@ pub mod database;
 pub mod redis;
 pub mod relay;
 pub mod provider;
+pub mod collector;
 pub mod client;
 pub mod admin;
 pub mod site;

@@ -13,6 +13,7 @@ pub mod dialects;
 pub mod realtime;
 pub mod richer;
 pub mod sdk;
+pub mod exposition;
 pub mod tokens;
 
 /// How many times longer than usual the tests run whose promise is a number: 1, unless

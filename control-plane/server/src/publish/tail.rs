@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use lifecycle::clock::Clock;
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use store::{Bell, Changes, Store, StoreError};
 use tokio::{sync::watch, time};
 use tracing::{error, info, warn};
@@ -35,6 +38,7 @@ pub struct Tail {
     store: Store,
     hub: Arc<Hub>,
     reloaded: Option<Instant>,
+    clock: Clock,
 }
 
 /// What a scan found wrong.
@@ -57,6 +61,11 @@ pub fn describe() {
     describe_gauge!(
         "sluice_publish_revision",
         "The newest change that this replica can send"
+    );
+    describe_histogram!(
+        "sluice_publish_lag_seconds",
+        Unit::Seconds,
+        "From when a change was logged, by the database's clock, to when this replica can send it"
     );
 }
 
@@ -98,6 +107,7 @@ impl Tail {
             store,
             hub,
             reloaded: None,
+            clock: Clock::system(),
         };
         tail.reload().await?;
         tail.reloaded = None;
@@ -133,9 +143,14 @@ impl Tail {
                 Changes::Rows(rows) => rows,
                 Changes::Cut { oldest } => return Err(gap(oldest)),
             };
+            let newest_at_ms = rows.last().map(|row| row.at_ms);
             known = self
                 .hub
                 .write(|state| state.advance(rows).map(|()| state.revision()))?;
+            if let Some(at_ms) = newest_at_ms {
+                let lag = self.clock.now_ms().saturating_sub(at_ms);
+                histogram!("sluice_publish_lag_seconds").record(Duration::from_millis(lag));
+            }
         }
         self.compare().await
     }

@@ -2,12 +2,15 @@
 //!
 //! Knows which lane a target is of and what an answer means to it; knows nothing of how it is asked.
 
+use std::time::Instant;
+
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use policy::traffic::Traffic;
 use shaping::{Asking, Busy, Entered, Lanes, Turn};
 
 use crate::{
     call::{answer::Answer, failure::Failure, retry_after::used_up},
+    record::Entry,
     request::Request,
     route::{Candidate, Plan},
 };
@@ -35,6 +38,17 @@ pub(crate) fn ask<'a>(
         Entered::Waits(waiting) => Err(waiting.turn().boxed_local()),
         Entered::Busy(busy) => Err(async move { Err(busy) }.boxed_local()),
     }
+}
+
+/// The turn that is waited for, once it has come; its wait is told to the account.
+pub(crate) async fn awaited(
+    to_come: LocalBoxFuture<'_, Result<Turn, Busy>>,
+    entry: &mut Entry,
+) -> Result<Turn, Failure> {
+    let since = Instant::now();
+    let turn = to_come.await;
+    entry.waited(since.elapsed());
+    turn.map_err(Failure::from)
 }
 
 /// What was sent in this turn was answered.

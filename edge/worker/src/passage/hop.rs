@@ -136,12 +136,13 @@ impl Hop {
     /// What its account hears of an answer that is an error, which goes on to the client.
     pub fn refused(&self, status: StatusCode) -> Missed<'_> {
         Missed {
-            provider: self.provider.id,
+            provider: &self.provider,
             provider_model: &self.model,
             code: REFUSED,
             status: status.as_u16(),
             sent: true,
             refused: true,
+            theirs: status.is_server_error(),
         }
     }
 
@@ -156,12 +157,13 @@ impl Hop {
     /// What its account hears where there was no answer.
     pub fn missed(&self, failure: &Failure) -> Missed<'_> {
         Missed {
-            provider: self.provider.id,
+            provider: &self.provider,
             provider_model: &self.model,
             code: failure.code(),
             status: failure.status(),
             sent: failure.was_sent(),
             refused: failure.was_refused(),
+            theirs: failure.is_the_providers(),
         }
     }
 

@@ -69,3 +69,13 @@ pub fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, NoWay> {
         }
     }
 }
+
+// === impl Way ===
+
+impl Way {
+    /// The model's name; empty where none is named.
+    pub fn model_name(&self) -> &str {
+        // No name of a version has an `@` in it.
+        self.label.rsplit_once('@').map_or("", |(model, _)| model)
+    }
+}

@@ -2,8 +2,10 @@
 //!
 //! Knows words for what went wrong; knows nothing of why.
 
+use std::sync::Arc;
+
 use dialect::Tokens;
-use policy::id::ProviderId;
+use policy::{id::ProviderId, provider::Provider};
 
 /// One attempt that gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct Attempt {
 #[derive(Clone, Copy)]
 pub struct Missed<'a> {
     /// Who was asked.
-    pub provider: ProviderId,
+    pub provider: &'a Arc<Provider>,
     /// The provider's name for the model; empty where none was named.
     pub provider_model: &'a str,
     /// See [`Attempt::code`].
@@ -35,4 +37,6 @@ pub struct Missed<'a> {
     pub sent: bool,
     /// Whether the provider answered with an error, and bills nothing unless it says so.
     pub refused: bool,
+    /// Whether something is wrong with the provider, or with what we know of it.
+    pub theirs: bool,
 }

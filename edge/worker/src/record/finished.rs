@@ -13,8 +13,9 @@ use crate::{
     record::{
         attempt::Attempt,
         outcome::{Outcome, UsageSource},
+        told::Opening,
     },
-    request::tags::Tags,
+    request::{Arrival, tags::Tags},
     tariff::Billed,
 };
 
@@ -77,4 +78,43 @@ pub struct Record {
     pub cost: Cost,
     /// What its client said of it.
     pub tags: Option<Box<Tags>>,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Of a request of which no more is known than its beginning. It is cut short unless more is said; its tags are for whoever
+    /// has them.
+    pub fn begun(arrival: &Arrival, opening: &Opening<'_>) -> Self {
+        let key = opening.caller.key();
+        Self {
+            id: arrival.id.into_bytes(),
+            at_ms: arrival.at_ms,
+            organization: key.organization,
+            project: key.project,
+            key_id: key.key_id.clone(),
+            previous_secret: opening.caller.by_previous_secret(),
+            model: opening.model,
+            version: opening.version,
+            provider: None,
+            provider_model: String::new(),
+            endpoint: opening.endpoint,
+            outcome: Outcome::ClientGone,
+            status: 0,
+            streamed: opening.streamed,
+            usage_source: UsageSource::Partial,
+            tokens: Tokens::default(),
+            over_limits: Vec::new(),
+            revision: opening.revision,
+            duration_us: 0,
+            first_byte_us: 0,
+            attempts: Vec::new(),
+            request_bytes: 0,
+            answer_bytes: 0,
+            missed: Vec::new(),
+            served: None,
+            cost: Cost::Known(0),
+            tags: None,
+        }
+    }
 }

@@ -8,17 +8,7 @@ use dialect::Tokens;
 use metrics::{Counter, Histogram, Unit};
 use policy::cost::Cost;
 
-/// The kinds of tokens, in the order in which they are counted.
-const KINDS: [&str; 8] = [
-    "input",
-    "cached_input",
-    "cache_write",
-    "cache_write_hour",
-    "audio_input",
-    "output",
-    "reasoning",
-    "audio_output",
-];
+use crate::series::pair::{KINDS, by_kind};
 
 /// What is measured; handles, so that a request looks nothing up.
 pub struct Measures {
@@ -28,6 +18,7 @@ pub struct Measures {
     cost: Counter,
     unpriced: Counter,
     first_byte: Histogram,
+    overhead: Histogram,
 }
 
 /// Says what this module measures.
@@ -58,6 +49,11 @@ pub fn describe() {
         Unit::Seconds,
         "From a request's arrival to the first byte of its answer's body"
     );
+    metrics::describe_histogram!(
+        "sluice_request_overhead_seconds",
+        Unit::Seconds,
+        "From the last byte of a request's body to when it could be sent to a provider, without waiting for a turn there"
+    );
 }
 
 // === impl Measures ===
@@ -72,6 +68,7 @@ impl Measures {
             cost: metrics::counter!("sluice_cost_nanodollars_total"),
             unpriced: metrics::counter!("sluice_cost_unknown_total"),
             first_byte: metrics::histogram!("sluice_request_first_byte_seconds"),
+            overhead: metrics::histogram!("sluice_request_overhead_seconds"),
         }
     }
 
@@ -90,6 +87,11 @@ impl Measures {
         self.first_byte.record(waited);
     }
 
+    /// So much of the time until a request could be sent was ours.
+    pub fn overhead(&self, ours: Duration) {
+        self.overhead.record(ours);
+    }
+
     /// A request has cost this.
     pub fn cost(&self, cost: Cost) {
         match cost {
@@ -100,17 +102,7 @@ impl Measures {
 
     /// A request has used these.
     pub fn used(&self, tokens: &Tokens) {
-        let counts = [
-            tokens.input,
-            tokens.cached_input,
-            tokens.cache_write,
-            tokens.cache_write_hour,
-            tokens.audio_input,
-            tokens.output,
-            tokens.reasoning,
-            tokens.audio_output,
-        ];
-        for (counter, count) in self.tokens.iter().zip(counts) {
+        for (counter, count) in self.tokens.iter().zip(by_kind(tokens)) {
             if count > 0 {
                 counter.increment(count);
             }

@@ -2,7 +2,7 @@
 //!
 //! Plain facts; what they are charged is decided where the account is kept.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use dialect::Tokens;
 use policy::{
@@ -28,6 +28,10 @@ pub struct Opening<'a> {
     pub caller: &'a Caller,
     /// The public model; zeroes where there is none.
     pub model: ModelId,
+    /// Its name; empty where there is none.
+    pub model_name: &'a str,
+    /// How long after its arrival its body was here, if it was read.
+    pub read_after: Option<Duration>,
     /// Its version.
     pub version: VersionId,
     /// The path, or its class.

@@ -5,6 +5,7 @@
 use std::{net::IpAddr, time::Instant};
 
 use lifecycle::clock::Clock;
+use spans::Context;
 
 /// When a request came, and its id.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,8 @@ pub struct Arrival {
     pub started: Instant,
     /// Who connected.
     pub peer: IpAddr,
+    /// Where it stands in its trace, if it is traced.
+    pub trace: Option<Context>,
 }
 
 // === impl Arrival ===
@@ -33,6 +36,7 @@ impl Arrival {
             at_ms,
             started: Instant::now(),
             peer,
+            trace: None,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Counts the requests of one core from their arrival to their last byte.
 //!
-//! Labels are two closed sets: what was asked for, and the class of the status. Nothing of a request's content,
-//! its key or its model is a label.
+//! Labels are closed sets: what was asked for, in which dialect, and the class of the status. Nothing of a request's
+//! content, its key or its model is a label here.
 
 use std::{
+    cell::OnceCell,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -11,19 +12,34 @@ use std::{
 };
 
 use bytes::Bytes;
+use dialect::neutral::Family;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Either;
 use metrics::{Counter, Gauge, Histogram, Unit};
 
-use crate::{relay::Aborted, request::endpoint::LABELS, respond};
+use crate::{
+    relay::Aborted,
+    request::endpoint::{LABELS, Manner},
+    respond,
+    series::class::{CLASSES, GONE, class},
+};
 
-/// The classes, `gone` being a client that left before the head of its answer.
-const CLASSES: [&str; 4] = ["2xx", "4xx", "5xx", "gone"];
-const GONE: usize = 3;
+/// The dialects that clients speak, by [`dialect_of`]'s numbers.
+const DIALECTS: [&str; 6] = [
+    "openai",
+    "openai_responses",
+    "anthropic",
+    "gemini",
+    "inference",
+    "custom",
+];
 
 /// What is measured; handles, so that a request looks nothing up.
 pub struct Measures {
-    total: [[Counter; CLASSES.len()]; LABELS.len()],
+    // A pair of endpoint and dialect that nobody asks for is not shown.
+    total: [[[OnceCell<Counter>; CLASSES.len()]; DIALECTS.len()]; LABELS.len()],
     in_flight: Gauge,
+    streams: Gauge,
     duration: Histogram,
 }
 
@@ -31,7 +47,9 @@ pub struct Measures {
 pub struct InFlight {
     measures: Rc<Measures>,
     label: usize,
+    dialect: usize,
     class: usize,
+    stream: bool,
     started: Instant,
 }
 
@@ -45,7 +63,11 @@ pub struct Counted {
 pub fn describe() {
     metrics::describe_counter!(
         "sluice_request_total",
-        "Requests, by endpoint and class of status"
+        "Requests, by endpoint, the client's dialect and class of status"
+    );
+    metrics::describe_gauge!(
+        "sluice_stream_open",
+        "Answers that are streamed to clients now, and sockets"
     );
     metrics::describe_gauge!("sluice_request_in_flight", "Requests that have not ended");
     metrics::describe_histogram!(
@@ -55,26 +77,55 @@ pub fn describe() {
     );
 }
 
+/// Which of [`DIALECTS`] a client speaks.
+const fn dialect_of(manner: Manner) -> usize {
+    match manner {
+        // No client speaks the last two; they are providers'.
+        Manner::Family(Family::Chat | Family::Converse | Family::Cohere) => 0,
+        Manner::Family(Family::Responses) => 1,
+        Manner::Family(Family::Messages) => 2,
+        Manner::Family(Family::Gemini) => 3,
+        Manner::Inference => 4,
+        Manner::Custom => 5,
+    }
+}
+
 // === impl Measures ===
 
 impl Measures {
     /// Handles of the recorder that is installed now.
     pub fn register() -> Self {
-        let total = |endpoint, class| metrics::counter!("sluice_request_total", "endpoint" => endpoint, "class" => class);
+        let streams = metrics::gauge!("sluice_stream_open");
+        streams.increment(0.0);
         Self {
-            total: LABELS.map(|endpoint| CLASSES.map(|class| total(endpoint, class))),
+            total: Default::default(),
             in_flight: metrics::gauge!("sluice_request_in_flight"),
+            streams,
             duration: metrics::histogram!("sluice_request_duration_seconds"),
         }
     }
 
+    fn count(&self, (label, dialect): (usize, usize), class: usize) {
+        let row = self.total.get(label).and_then(|row| row.get(dialect));
+        let Some(counter) = row.and_then(|row| row.get(class)) else {
+            return;
+        };
+        let counter = counter.get_or_init(|| {
+            let (endpoint, dialect, class) = (LABELS[label], DIALECTS[dialect], CLASSES[class]);
+            metrics::counter!("sluice_request_total", "endpoint" => endpoint, "dialect" => dialect, "class" => class)
+        });
+        counter.increment(1);
+    }
+
     /// A request has come.
-    pub fn enter(self: &Rc<Self>, label: usize, started: Instant) -> InFlight {
+    pub fn enter(self: &Rc<Self>, label: usize, manner: Manner, started: Instant) -> InFlight {
         self.in_flight.increment(1);
         InFlight {
             measures: Rc::clone(self),
             label,
+            dialect: dialect_of(manner),
             class: GONE,
+            stream: false,
             started,
         }
     }
@@ -85,11 +136,10 @@ impl Measures {
 impl InFlight {
     /// The head of the answer is there, with this status.
     pub fn answered(mut self, status: u16, body: respond::Body) -> Counted {
-        self.class = match status {
-            ..400 => 0,
-            400..500 => 1,
-            _ => 2,
-        };
+        self.class = class(status);
+        if matches!(&body, Either::Right(relay) if relay.is_stream()) {
+            self.streams();
+        }
         Counted {
             body,
             _in_flight: Some(self),
@@ -99,11 +149,17 @@ impl InFlight {
     /// The connection becomes a socket, for which what is given back counts.
     pub fn switched(mut self, body: respond::Body) -> (Counted, Self) {
         self.class = 0;
+        self.streams();
         let counted = Counted {
             body,
             _in_flight: None,
         };
         (counted, self)
+    }
+
+    fn streams(&mut self) {
+        self.stream = true;
+        self.measures.streams.increment(1.0);
     }
 }
 
@@ -111,7 +167,10 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.measures.in_flight.decrement(1);
         self.measures.duration.record(self.started.elapsed());
-        self.measures.total[self.label][self.class].increment(1);
+        if self.stream {
+            self.measures.streams.decrement(1.0);
+        }
+        self.measures.count((self.label, self.dialect), self.class);
     }
 }
 
@@ -126,24 +185,24 @@ impl Body for Counted {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         match &mut self.get_mut().body {
-            http_body_util::Either::Left(body) => Pin::new(body)
+            Either::Left(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|never| match never {}),
-            http_body_util::Either::Right(body) => Pin::new(body).poll_frame(cx),
+            Either::Right(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.body {
-            http_body_util::Either::Left(body) => body.is_end_stream(),
-            http_body_util::Either::Right(body) => body.is_end_stream(),
+            Either::Left(body) => body.is_end_stream(),
+            Either::Right(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.body {
-            http_body_util::Either::Left(body) => body.size_hint(),
-            http_body_util::Either::Right(body) => body.size_hint(),
+            Either::Left(body) => body.size_hint(),
+            Either::Right(body) => body.size_hint(),
         }
     }
 }

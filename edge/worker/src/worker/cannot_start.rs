@@ -23,6 +23,10 @@ pub enum CannotStart {
     StateKey(seal::InvalidKey),
     /// The settings of `[limits]` are refused.
     Limits(counters::config::InvalidConfig),
+    /// The settings of `[traces]` are refused.
+    Traces(spans::export::Unusable),
+    /// The access log cannot be opened.
+    AccessLog(io::Error),
     /// A listener cannot be had.
     Listen(CannotListen),
     /// The certificates of a listener cannot be served.
@@ -46,6 +50,8 @@ impl fmt::Display for CannotStart {
             Self::Address(why) => why.fmt(f),
             Self::StateKey(why) => write!(f, "state.key: {why}"),
             Self::Limits(why) => write!(f, "limits: {why}"),
+            Self::Traces(why) => why.fmt(f),
+            Self::AccessLog(why) => write!(f, "access_log.file: it cannot be opened: {why}"),
             Self::Listen(why) => why.fmt(f),
             Self::Certificates(why) => write!(f, "inference.tls: {why}"),
             Self::Tls(why) => write!(f, "tls cannot be set up: {why}"),
@@ -71,6 +77,12 @@ impl From<InvalidAddress> for CannotStart {
 impl From<counters::config::InvalidConfig> for CannotStart {
     fn from(why: counters::config::InvalidConfig) -> Self {
         Self::Limits(why)
+    }
+}
+
+impl From<spans::export::Unusable> for CannotStart {
+    fn from(why: spans::export::Unusable) -> Self {
+        Self::Traces(why)
     }
 }
 

@@ -172,6 +172,7 @@ impl Setup {
             };
             let (_sender, live_edges) = watch::channel(1);
             let (counters, _upkeep) = counters::open(&config, clock.clone(), live_edges).unwrap();
+            let watched = worker::series::Watched::default();
             let pipeline = Pipeline::new(Ingredients {
                 in_force,
                 clock: clock.clone(),
@@ -184,9 +185,11 @@ impl Setup {
                 lanes: Arc::new(shaping::Lanes::new(self.shaping)),
                 guesses: admit::Config::default(),
                 signers: worker::signers::Signers::default(),
+                watched: watched.clone(),
                 questions: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let clock = (clock, watched);
             serve::serve((listener, None), pipeline, clock, drain).await;
         });
     }

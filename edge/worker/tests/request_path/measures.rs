@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn requests_refusals_and_tokens_are_counted_and_no_label_tells_who() {
+async fn requests_refusals_and_tokens_are_counted_and_no_label_tells_who_or_what_a_client_wrote() {
     let metrics = exposition::install();
     let provider = Provider::start().await;
     let setup = Setup {
@@ -23,6 +23,10 @@ async fn requests_refusals_and_tokens_are_counted_and_no_label_tells_who() {
         provider.answer(json("200 OK", "", used)).await;
         assert_eq!(client.response().await.status, 200);
     }
+    for hostile in 0..200 {
+        let body = format!(r#"{{"model":"hostile-{hostile}\"}} 1\nx"}}"#);
+        assert_eq!(edge.chat(&body).await.response().await.status, 404);
+    }
     let key = PROJECT.as_bytes().to_vec();
     edge.edit_rules(Edit::Delete {
         kind: Kind::Project,
@@ -32,8 +36,16 @@ async fn requests_refusals_and_tokens_are_counted_and_no_label_tells_who() {
     assert_eq!(response.status, 503);
     let text = metrics.render();
     for line in [
-        r#"sluice_request_total{endpoint="chat_completions",class="2xx"}"#,
-        r#"sluice_request_total{endpoint="chat_completions",class="5xx"}"#,
+        r#"sluice_request_total{endpoint="chat_completions",dialect="openai",class="2xx"}"#,
+        r#"sluice_request_total{endpoint="chat_completions",dialect="openai",class="4xx"}"#,
+        r#"sluice_request_total{endpoint="chat_completions",dialect="openai",class="5xx"}"#,
+        r#"sluice_model_request_total{model="chat",provider="provider-0",class="2xx"}"#,
+        r#"sluice_model_tokens_total{model="chat",provider="provider-0",kind="output"}"#,
+        r#"sluice_model_duration_seconds_count{model="chat",provider="provider-0"}"#,
+        r#"sluice_attempt_total{provider="provider-0",outcome="answered"}"#,
+        r#"sluice_organization_request_total{organization="acme",class="2xx"}"#,
+        r#"sluice_organization_tokens_total{organization="acme",direction="input"}"#,
+        "sluice_request_overhead_seconds_count",
         r#"sluice_refusal_total{code="config_dangling_reference"}"#,
         r#"sluice_tokens_total{kind="input"}"#,
         r#"sluice_tokens_total{kind="output"}"#,
@@ -50,7 +62,7 @@ async fn requests_refusals_and_tokens_are_counted_and_no_label_tells_who() {
         let moves = line == "sluice_request_in_flight" || value.parse::<f64>().unwrap() > 0.0;
         assert!(moves, "{line} {value}");
     }
-    for secret in ["chat@v1", &edge.key.key_id, "provider-0"] {
+    for secret in ["chat@v1", &edge.key.key_id, "hostile"] {
         assert!(!text.contains(secret), "{secret} is in\n{text}");
     }
 }

@@ -29,6 +29,7 @@ mod admin;
 mod accounting;
 mod prices;
 mod metrics;
+mod traces;
 mod deploy;
 mod dev;
 mod command_line;

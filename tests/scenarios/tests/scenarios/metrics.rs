@@ -1,5 +1,7 @@
 //! What is promised to be seen is seen to move.
 
+use std::{collections::BTreeMap, net::SocketAddr};
+
 use harness::{
     client,
     provider::Provider,
@@ -8,7 +10,7 @@ use harness::{
     wait,
 };
 use proto::admin::{LimitUnit, LimitWindow, RevokeKeyRequest};
-use scenarios::openai;
+use scenarios::{exposition, openai};
 
 #[tokio::test]
 async fn the_promised_metrics_move() {
@@ -73,4 +75,72 @@ async fn the_promised_metrics_move() {
         (count >= 1.0).then_some(())
     };
     wait::until("the propagation of the revocation was measured", measured).await;
+}
+
+/// What a program shows, read strictly.
+async fn shown(ops: SocketAddr) -> BTreeMap<String, exposition::Family> {
+    let reply = client::get(&format!("http://{ops}"), "", "/metrics").await;
+    let text = reply.bytes().await.expect("the metrics arrive");
+    let text = String::from_utf8(text.to_vec()).expect("they are text");
+    let parsed = exposition::parse(&text);
+    assert!(parsed.is_ok(), "{:?}\n{text}", parsed.err());
+    parsed.expect("it was looked at")
+}
+
+fn count(families: &BTreeMap<String, exposition::Family>) -> usize {
+    families.values().map(|it| it.samples.len()).sum()
+}
+
+#[tokio::test]
+async fn what_is_shown_is_well_formed_and_documented_and_no_client_can_make_series() {
+    let provider = Provider::start(openai::answer).await;
+    let site = Site::start(Plan::default()).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let (_, key) = tenant.key().await;
+    site.propagated().await;
+    let mut client = client::Client::connect(&site.url(0), &key).await;
+    let client = client.as_mut().expect("the edge takes connections");
+    let mut ask = async |body: String| {
+        let reply = client.post("/v1/chat/completions", body).await;
+        let reply = reply.expect("it answers");
+        let status = reply.status.as_u16();
+        reply.bytes().await.expect("the answer arrives");
+        status
+    };
+    assert_eq!(ask(openai::streamed("chat")).await, 200);
+    assert_eq!(ask(openai::whole("chat")).await, 200);
+    assert_eq!(ask(openai::whole("hostile")).await, 404);
+    let ops = site.edges[0].ops;
+    let counted = async || {
+        let all = shown(ops).await;
+        let name = "sluice_model_output_token_seconds";
+        (all.contains_key(name) && all[name].samples.len() > 2).then(|| count(&all))
+    };
+    let (before, _) = wait::until("the streams are counted", counted).await;
+    for number in 0..300 {
+        let hostile = format!("hostile-{number}\"}} 1\nsluice_request_total{{x=\"y");
+        assert_eq!(ask(openai::whole(&hostile)).await, 404);
+    }
+    let edge = shown(ops).await;
+    assert_eq!(count(&edge), before);
+    assert!(!format!("{edge:?}").contains("hostile"));
+    let document = include_str!("../../../../docs/metrics.md");
+    let control_plane = shown(site.control_planes[0].ops).await;
+    assert!(edge.len() > 25 && control_plane.len() > 7);
+    for (name, family) in edge.iter().chain(&control_plane) {
+        let row = format!("| `{name}` | {} |", family.kind);
+        assert!(document.contains(&row), "docs/metrics.md lacks {row}");
+    }
+    let labels = [("model", "chat"), ("provider", "main"), ("kind", "output")];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let tokens = &edge["sluice_model_tokens_total"].samples;
+    let output = tokens
+        .iter()
+        .find(|it| it.labels == BTreeMap::from(labels.clone()));
+    assert_eq!(output.map(|it| it.value), Some(14.0));
+    let calls = &control_plane["sluice_admin_call_total"].samples;
+    let made = calls
+        .iter()
+        .find(|it| it.labels["method"] == "KeyService/CreateKey");
+    assert_eq!(made.map(|it| it.labels["code"].as_str()), Some("ok"));
 }

@@ -32,7 +32,10 @@ use tokio::{
     sync::{mpsc, watch},
 };
 use worker::{
-    admit::{self, Admit, Permit, hold::Guess},
+    admit::{
+        self, Admit, Permit,
+        hold::{Guess, Surety},
+    },
     cuts::Cuts,
     identify::{Caller, Identify},
     in_force::{self, Secrets, Writer},
@@ -186,6 +189,7 @@ impl Bench {
                 input: 10,
                 output: 10,
                 micro_dollars: None,
+                surety: Surety::Guessed,
             };
             let permit = self.admit.unread(limits, key, &arrival, guess);
             let Ok(permit) = self.runtime.block_on(permit) else {

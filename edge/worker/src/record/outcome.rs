@@ -29,3 +29,18 @@ pub enum UsageSource {
     /// The edge counted what had passed when the request was cut short.
     Partial = 3,
 }
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// The word for it in logs, traces and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::ClientGone => "client_gone",
+            Self::ProviderFailed => "provider_failed",
+            Self::Cut => "cut",
+            Self::Ceiling => "ceiling",
+        }
+    }
+}

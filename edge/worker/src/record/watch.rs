@@ -149,8 +149,6 @@ impl Watch {
 const fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Completed => "answered",
-        Outcome::ClientGone => "client_gone",
-        Outcome::ProviderFailed => "provider_failed",
-        Outcome::Cut => "cut",
+        other => other.word(),
     }
 }

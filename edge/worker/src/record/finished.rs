@@ -77,4 +77,6 @@ pub struct Record {
     pub cost: Cost,
     /// What its client said of it.
     pub tags: Option<Box<Tags>>,
+    /// For whom its client asked, as far as a limit wanted to know.
+    pub end_user: Option<Box<str>>,
 }

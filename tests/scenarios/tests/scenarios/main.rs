@@ -26,6 +26,7 @@ mod hanging_up;
 mod admin;
 mod accounting;
 mod prices;
+mod usage;
 mod metrics;
 mod deploy;
 mod dev;

@@ -262,18 +262,21 @@ async fn compare(admin: &Admin, parent: &str, records: &[UsageRecord]) {
         (duration.p99_us - exact[2]).abs() * 64 <= exact[2],
         "{duration:?}"
     );
-    // Page by page it is the same.
+    assert_eq!(paged(admin, parent).await, all);
+}
+
+/// Page by page it is the same.
+async fn paged(admin: &Admin, parent: &str) -> Told {
     let mut request = QueryUsageRequest {
         page_size: 2,
-        ..by(parent, &[D::EndUser])
+        ..by(parent, &[UsageDimension::EndUser])
     };
     let first = query(admin, request.clone()).await.expect("it answers");
     request.page_token = first.next_page_token;
     let second = query(admin, request).await.expect("it answers");
     assert_eq!((first.rows.len(), second.rows.len()), (2, 1));
     assert_eq!(second.next_page_token, "");
-    let rows = [first.rows, second.rows].concat();
-    assert_eq!(told(&rows), all);
+    told(&[first.rows, second.rows].concat())
 }
 
 /// The command line shows the same.

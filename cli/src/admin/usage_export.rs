@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long the next part of an export may take.
-const PART_WITHIN: Duration = Duration::from_secs(60);
+const PART_WITHIN: Duration = Duration::from_mins(1);
 
 /// What to export.
 #[derive(Debug, Clone, Args)]
@@ -110,7 +110,7 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
                 Form::Csv => write(&mut out, &csv(record))?,
             }
         }
-        out.flush().map_err(failed)?;
+        out.flush().map_err(|error| failed(&error))?;
         if let Some(file) = &arguments.cursor_file {
             keep(file, &part.cursor)?;
         }
@@ -126,12 +126,12 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
     Ok(())
 }
 
-fn failed(error: io::Error) -> Failure {
-    Failure::system("write the export", &error)
+fn failed(error: &io::Error) -> Failure {
+    Failure::system("write the export", error)
 }
 
 fn write(out: &mut Box<dyn Write>, line: &str) -> Result<(), Failure> {
-    writeln!(out, "{line}").map_err(failed)
+    writeln!(out, "{line}").map_err(|error| failed(&error))
 }
 
 fn open(arguments: &Arguments) -> Result<Box<dyn Write>, Failure> {

@@ -20,6 +20,10 @@ const PAGE: i32 = 2_000;
 
 /// What to sum.
 #[derive(Debug, Clone, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of flags, each given or not"
+)]
 pub struct Arguments {
     /// By what to group: organization, project, key, model, version, provider, status, and end-user or one tag:KEY
     #[arg(long, value_delimiter = ',', value_name = "DIMENSIONS", value_parser = dimension)]

@@ -3,20 +3,31 @@ WITH piece AS (
     SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::timestamptz[])
         AS it (bucket, grain, from_at, to_at)
 ), line AS (
-    SELECT bucket, facet, organization, label, project, key_id, model, model_version,
-           provider, status, requests, estimated, unpriced, cost_nano, input,
-           cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
-           audio_output, images, served, units, duration, first_byte
-    FROM piece JOIN usage_sum it ON it.organization = ANY($5) AND it.facet = ANY($6)
-        AND it.grain = piece.grain
-        AND it.start >= piece.from_at AND it.start < piece.to_at
+    SELECT bucket, it.* FROM piece CROSS JOIN LATERAL (
+        SELECT facet, organization, label, project, key_id, model, model_version, provider, status, requests, estimated,
+               unpriced, cost_nano, input, cached_input, cache_write, cache_write_hour, audio_input,
+               output, reasoning, audio_output, images, served, units,
+               CASE WHEN $14::boolean THEN duration END AS duration,
+               CASE WHEN $14::boolean THEN first_byte END AS first_byte
+        FROM usage_sum
+        WHERE organization = ANY($5) AND facet = ANY($6) AND grain = piece.grain
+          AND start >= piece.from_at AND start < piece.to_at
+        -- A fence: each piece is a short run of the index, and is to be read as one.
+        OFFSET 0
+    ) AS it
     UNION ALL
-    SELECT bucket, facet, organization, label, project, key_id, model, model_version,
-           provider, status, requests, estimated, unpriced, cost_nano, input,
-           cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
-           audio_output, images, served, units, duration, first_byte
-    FROM piece JOIN usage_delta it ON it.organization = ANY($5) AND it.facet = ANY($6)
-        AND it.start >= piece.from_at AND it.start < piece.to_at
+    SELECT bucket, it.* FROM piece CROSS JOIN LATERAL (
+        SELECT facet, organization, label, project, key_id, model, model_version, provider, status, requests, estimated,
+               unpriced, cost_nano, input, cached_input, cache_write, cache_write_hour, audio_input,
+               output, reasoning, audio_output, images, served, units,
+               CASE WHEN $14::boolean THEN duration END AS duration,
+               CASE WHEN $14::boolean THEN first_byte END AS first_byte
+        FROM usage_delta
+        WHERE organization = ANY($5) AND facet = ANY($6)
+          AND start >= piece.from_at AND start < piece.to_at
+        -- A fence: each piece is a short run of the index, and is to be read as one.
+        OFFSET 0
+    ) AS it
 ), sums AS (
     SELECT bucket, facet, label,
            CASE WHEN $7::boolean THEN organization END AS organization,
@@ -36,8 +47,8 @@ WITH piece AS (
            sum(output) AS output, sum(reasoning) AS reasoning,
            sum(audio_output) AS audio_output, sum(images) AS images,
            sum(served) AS served, sum(units) AS units,
-           string_agg(duration, ''::bytea) FILTER (WHERE $14::boolean) AS duration,
-           string_agg(first_byte, ''::bytea) FILTER (WHERE $14::boolean) AS first_byte
+           string_agg(duration, ''::bytea) AS duration,
+           string_agg(first_byte, ''::bytea) AS first_byte
     FROM line
     WHERE ($15::boolean OR provider IS NOT NULL)
       AND ($16::uuid[] IS NULL OR project = ANY($16))

@@ -161,20 +161,31 @@ pub struct Sum {
 
 /// Answers it.
 pub async fn query(store: &Store, query: &Query) -> Result<Answer, NoAnswer> {
-    let mut connection = store.connection().await?;
+    let mut tx = store.transaction().await?;
+    // Sums lie in short runs of an index, which statistics of a table that grows by the second do not tell; and groups are to be
+    // put together in memory.
+    sqlx::query!(
+        "SELECT set_config('enable_seqscan', 'off', true) AS by_index,
+                set_config('work_mem', '64MB', true) AS in_memory"
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(StoreError::from)?;
+    let connection = &mut *tx;
     let pieces = query.bucketing.pieces(query.range);
     let pieces = pieces.map_err(NoAnswer::Buckets)?;
-    let asked = asked(&mut connection, query, &pieces).await?;
+    let asked = asked(connection, query, &pieces).await?;
     if let Facet::Tag(key) = &query.facet {
-        check_summed(&mut connection, &asked.organizations, key, query.range).await?;
+        check_summed(connection, &asked.organizations, key, query.range).await?;
     }
     let looked_at = asked.percentiles.then_some(SKETCHES_MAX + 1);
     if let Some(max) = looked_at
-        && usage_groups::count(&mut connection, &asked, max).await? > SKETCHES_MAX
+        && usage_groups::count(connection, &asked, max).await? > SKETCHES_MAX
     {
         return Err(NoAnswer::Sketches);
     }
-    let read = usage_groups::read(&mut connection, &asked, ROWS_MAX + 1).await?;
+    let read = usage_groups::read(connection, &asked, ROWS_MAX + 1).await?;
+    tx.rollback().await.map_err(StoreError::from)?;
     let truncated = read.len() > ROWS_MAX;
     let mut groups = split(read, query, truncated);
     groups.truncate(ROWS_MAX);

@@ -184,7 +184,9 @@ mod tests {
         let (one, two) = (&values()[..2_000], &values()[2_000..]);
         let sketch = |values: &[u64]| {
             let mut sketch = Sketch::default();
-            values.iter().for_each(|it| sketch.add(*it));
+            for value in values {
+                sketch.add(*value);
+            }
             sketch
         };
         let mut merged = sketch(one);

@@ -34,6 +34,9 @@ pub mod edge;
 pub mod join_token;
 pub mod operator_key;
 pub mod audit;
+pub mod usage_query;
+pub mod usage_record;
+pub mod usage_export;
 pub mod usage;
 pub mod reprice;
 

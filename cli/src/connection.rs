@@ -11,7 +11,7 @@ use http::{Uri, uri::PathAndQuery};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use tonic::{
-    Request,
+    Request, Streaming,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::{Ascii, MetadataValue},
@@ -65,8 +65,18 @@ pub struct Connection {
     address: String,
 }
 
+/// The longest message that is read.
+const MESSAGE_BYTES_MAX: usize = 16 << 20; // Full: the call fails.
+
 /// Messages as the bytes they are.
 struct Bytes;
+
+/// An answer that comes in parts.
+pub struct Parts {
+    stream: Streaming<Vec<u8>>,
+    address: String,
+    within: Duration,
+}
 
 // === impl Access ===
 
@@ -147,7 +157,7 @@ impl Connection {
         bearer.set_sensitive(true);
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).map_err(Failure::broken)?;
         Ok(Self {
-            grpc: Grpc::new(channel),
+            grpc: Grpc::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX),
             bearer,
             pool,
             address: access.address.clone(),
@@ -205,6 +215,36 @@ impl Connection {
         reply.transcode_to().map_err(Failure::broken)
     }
 
+    /// Calls a method whose answer comes in parts, each of which may take so long.
+    pub async fn stream(
+        &mut self,
+        path: &str,
+        request: &impl Message,
+        within: Duration,
+    ) -> Result<Parts, Failure> {
+        let uri = PathAndQuery::try_from(format!("/{PACKAGE}.{path}")).map_err(Failure::broken)?;
+        let mut request = Request::new(request.encode_to_vec());
+        request
+            .metadata_mut()
+            .insert("authorization", self.bearer.clone());
+        let address = self.address.clone();
+        let answered = async {
+            self.grpc
+                .ready()
+                .await
+                .map_err(|_| Failure::unreachable(&address))?;
+            let answered = self.grpc.server_streaming(request, uri, Bytes).await;
+            answered.map_err(|status| Failure::from_status(&status, &address))
+        };
+        let answered = tokio::time::timeout(within + CONNECT_WITHIN, answered).await;
+        let stream = answered.map_err(|_| Failure::late(&address))??.into_inner();
+        Ok(Parts {
+            stream,
+            address,
+            within,
+        })
+    }
+
     fn reply_of(&self, path: &str) -> Result<MessageDescriptor, Failure> {
         let found = path.split_once('/').and_then(|(service, method)| {
             let service = self
@@ -214,6 +254,19 @@ impl Connection {
         });
         let method = found.ok_or_else(|| Failure::broken(format!("no method {path}")))?;
         Ok(method.output())
+    }
+}
+
+// === impl Parts ===
+
+impl Parts {
+    /// The next part; `None` after the last one.
+    pub async fn next<R: Message + Default>(&mut self) -> Result<Option<R>, Failure> {
+        let part = tokio::time::timeout(self.within, self.stream.message()).await;
+        let part = part.map_err(|_| Failure::late(&self.address))?;
+        let part = part.map_err(|status| Failure::from_status(&status, &self.address))?;
+        let read = part.map(|bytes| R::decode(bytes.as_slice()));
+        read.transpose().map_err(Failure::broken)
     }
 }
 

@@ -204,6 +204,13 @@ impl Session {
         self.show(&message)
     }
 
+    /// A message of the admin API as JSON in one line.
+    pub fn json_of(&self, name: &str, typed: &impl Message) -> Result<String, Failure> {
+        let mut message = self.connection.message(name)?;
+        message.transcode_from(typed).map_err(Failure::broken)?;
+        serde_json::to_string(&message).map_err(Failure::broken)
+    }
+
     /// Shows what a write made or left, and waits for the edges if that was asked.
     pub async fn finish(&mut self, reply: &DynamicMessage, write: &Write) -> Result<(), Failure> {
         self.show(reply)?;

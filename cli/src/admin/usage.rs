@@ -1,10 +1,11 @@
 //! `sluice usage`: what was used.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use policy::money;
 use proto::admin::{QueryUsageRequest, QueryUsageResponse, UsageDimension, UsageRow};
 
 use crate::{
+    admin::{usage_export, usage_query, usage_record},
     connection::ANSWER_WITHIN,
     failure::Failure,
     moment::{Moment, moment},
@@ -12,9 +13,30 @@ use crate::{
     session::Session,
 };
 
+/// What to sum, by days unless told otherwise; or another question.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    sums: Sums,
+}
+
+/// Questions about usage.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Sums, divided, grouped and filtered as asked, with percentiles of durations
+    Query(usage_query::Arguments),
+    /// One request, with its failed attempts and what it cost
+    Get(usage_record::Arguments),
+    /// Every record, as JSON lines or CSV
+    Export(usage_export::Arguments),
+}
+
 /// What to sum.
 #[derive(Debug, Clone, Args)]
-pub struct Arguments {
+struct Sums {
     /// By what to group: day (in UTC), project, key, model, provider, and at most one tag:KEY
     #[arg(long, value_delimiter = ',', default_values = ["day", "project", "model"], value_name = "DIMENSIONS", value_parser = dimension)]
     by: Vec<Dimension>,
@@ -51,8 +73,18 @@ fn dimension(text: &str) -> Result<Dimension, String> {
     })
 }
 
-/// Shows the sums.
+/// Answers.
 pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Failure> {
+    match &arguments.command {
+        None => sums(&arguments.sums, session).await,
+        Some(Command::Query(arguments)) => usage_query::run(arguments, session).await,
+        Some(Command::Get(arguments)) => usage_record::run(arguments, session).await,
+        Some(Command::Export(arguments)) => usage_export::run(arguments, session).await,
+    }
+}
+
+/// Shows the sums.
+async fn sums(arguments: &Sums, session: &mut Session) -> Result<(), Failure> {
     let by = &arguments.by;
     let tags = by.iter().filter_map(Dimension::tag_key);
     let tags: Vec<&str> = tags.collect();
@@ -68,6 +100,7 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
             .filter_map(|it| it.wire().map(Into::into))
             .collect(),
         tag_key: tags.concat(),
+        ..Default::default()
     };
     let path = "UsageService/QueryUsage";
     let reply: QueryUsageResponse = session

@@ -253,6 +253,8 @@ pub const METHODS: &[(&str, Need)] = &{
         ("DiscountService/ListDiscounts", In(P::PricesRead, "parent")),
         ("DiscountService/DeleteDiscount", In(P::PricesWrite, "name")),
         ("UsageService/QueryUsage", In(P::UsageRead, "parent")),
+        ("UsageService/GetUsageRecord", In(P::UsageRead, "parent")),
+        ("UsageService/ExportUsage", In(P::UsageRead, "parent")),
         ("UsageService/RepriceUsage", In(P::PricesWrite, "parent")),
         (
             "OperatorKeyService/CreateOperatorKey",

@@ -24,4 +24,6 @@ pub mod issuer;
 pub mod rotation;
 pub mod limit;
 pub mod price;
+pub mod sketch;
+pub mod grain;
 pub mod access;

@@ -62,6 +62,8 @@ mod join_token;
 mod propagation;
 mod edge;
 mod reprice;
+mod usage_asked;
+mod usage_wire;
 mod usage;
 mod operator_key_wire;
 mod operator_key;

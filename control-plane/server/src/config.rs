@@ -25,6 +25,9 @@ pub struct Config {
     /// `[seal]`: the key under which secrets rest. Required.
     #[serde(default)]
     pub seal: Seal,
+    /// `[usage]`: how long records of requests are kept.
+    #[serde(default)]
+    pub usage: Usage,
     /// `[logs]`: what is logged, and how.
     #[serde(default)]
     pub logs: logs::Config,
@@ -88,6 +91,14 @@ pub struct Seal {
     pub key: Option<Secret>,
     /// `SLUICE_SEAL__KEY_FILE`: a file that holds the same.
     pub key_file: Option<PathBuf>,
+}
+
+/// How long records of requests are kept.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Usage {
+    /// `SLUICE_USAGE__RECORDS_DAYS`: for how many days, 1 to 65535; the sums stay. Default: none, for ever.
+    pub records_days: Option<std::num::NonZeroU16>,
 }
 
 /// How the process leaves.

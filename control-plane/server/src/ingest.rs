@@ -17,14 +17,14 @@ use payload::writer::Writer;
 use policy::{id::LimitId, usage::Counter};
 use prost::Message;
 use proto::usage::{
-    Charge, Charges, Outcome, Record, ReportRequest, ReportResponse, UsageSource,
-    usage_service_server::UsageService,
+    Attempt, Attempts, Charge, Charges, Outcome, Record, ReportRequest, ReportResponse,
+    UsageSource, usage_service_server::UsageService,
 };
 use store::{Store, key_use::Use, usage::UsageRecord};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
-use crate::{publish::door, status};
+use crate::{publish::door, status, vector};
 
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -37,6 +37,12 @@ const TAGS_MAX: usize = 8;
 
 /// The longest key and the longest value of a tag, in bytes.
 const TAG_BYTES_MAX: (usize, usize) = (32, 64);
+
+/// The most attempts of one record that gave no answer.
+const ATTEMPTS_MAX: usize = 16;
+
+/// The longest name of an end user, in bytes.
+const END_USER_BYTES_MAX: usize = 128;
 
 /// The most limits that one record names.
 const OVER_LIMITS_MAX: usize = 32;
@@ -128,13 +134,23 @@ impl UsageService for Ingest {
         let noted = self.store.note_key_uses(uses).await;
         noted.map_err(status::store)?;
         self.note_lag(&good);
+        if stored.too_old > 0 {
+            let (count, edge) = (stored.too_old, &edge_id);
+            warn!(
+                edge.id = edge,
+                count,
+                "Usage records of edge {edge} are of days that were dropped, and are not stored"
+            );
+        }
         for (what, many) in [
             ("stored", stored.stored),
             ("duplicate", stored.duplicates),
+            ("too_old", stored.too_old),
             ("refused", refused),
         ] {
             counter!("sluice_ingest_record_total", "result" => what).increment(many.into());
         }
+        let refused = refused + stored.too_old;
         let (stored, duplicates) = (stored.stored, stored.duplicates);
         Ok(Response::new(ReportResponse {
             stored,
@@ -158,6 +174,19 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         bytes => Some(id(bytes, "provider_id")?),
     };
     let cost_nano = cost(&record)?;
+    let coarse = [
+        number(record.input_tokens, "input_tokens")?,
+        number(record.cached_input_tokens, "cached_input_tokens")?,
+        number(record.output_tokens, "output_tokens")?,
+        number(record.reasoning_tokens, "reasoning_tokens")?,
+    ];
+    let usage = vector::of(&record.charges, coarse);
+    let [
+        input_tokens,
+        cached_input_tokens,
+        output_tokens,
+        reasoning_tokens,
+    ] = coarse;
     Ok(UsageRecord {
         id: record
             .id
@@ -177,10 +206,10 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         status: u16::try_from(record.status).map_err(|_| Malformed("status"))?,
         streamed: record.streamed,
         usage_source,
-        input_tokens: number(record.input_tokens, "input_tokens")?,
-        cached_input_tokens: number(record.cached_input_tokens, "cached_input_tokens")?,
-        output_tokens: number(record.output_tokens, "output_tokens")?,
-        reasoning_tokens: number(record.reasoning_tokens, "reasoning_tokens")?,
+        input_tokens,
+        cached_input_tokens,
+        output_tokens,
+        reasoning_tokens,
         revision: number(record.revision, "revision")?,
         duration_us: number(record.duration_us, "duration_us")?,
         first_byte_us: number(record.first_byte_us, "first_byte_us")?,
@@ -190,7 +219,27 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         cost_nano,
         tags: tags(record.tags)?,
         charges: charges(record.charges)?,
+        end_user: end_user(record.end_user)?,
+        attempts: attempts(record.attempts)?,
+        usage,
     })
+}
+
+fn end_user(name: String) -> Result<String, Malformed> {
+    let fits = name.len() <= END_USER_BYTES_MAX && !name.contains('\0');
+    fits.then_some(name).ok_or(Malformed("end_user"))
+}
+
+/// As they are kept: nothing where there are none.
+fn attempts(attempts: Vec<Attempt>) -> Result<Vec<u8>, Malformed> {
+    let fits = |it: &Attempt| {
+        let texts = [&it.provider_model, &it.code];
+        texts.iter().all(|it| it.len() <= TEXT_BYTES_MAX)
+    };
+    if attempts.len() > ATTEMPTS_MAX || !attempts.iter().all(fits) {
+        return Err(Malformed("attempts"));
+    }
+    Ok(Attempts { attempts }.encode_to_vec())
 }
 
 fn cost(record: &Record) -> Result<Option<u64>, Malformed> {
@@ -311,7 +360,7 @@ mod tests {
 
     #[test]
     fn what_can_never_be_stored_is_refused_by_the_name_of_its_field() {
-        let cases: [(&str, Spoil); 11] = [
+        let cases: [(&str, Spoil); 13] = [
             ("id", |it| it.id.truncate(15)),
             ("at", |it| it.at = None),
             ("organization_id", |it| it.organization_id.clear()),
@@ -324,6 +373,8 @@ mod tests {
                 it.cost_nano = u64::MAX;
             }),
             ("charges", |it| it.charges = vec![Charge::default()]),
+            ("attempts", |it| it.attempts = vec![Attempt::default(); 17]),
+            ("end_user", |it| it.end_user = "u".repeat(129)),
             ("tags", |it| {
                 it.tags.insert("k".repeat(33), String::new());
             }),

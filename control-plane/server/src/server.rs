@@ -39,7 +39,7 @@ use crate::{
     api,
     asking::Asking,
     config::Config,
-    denials,
+    denials, fold,
     ingest::{self, Ingest},
     publish::{
         self,
@@ -137,6 +137,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
+    let days = config.usage.records_days.map(std::num::NonZero::get);
+    tasks.keep("the fold of usage", fold::run(tasks.store.clone(), days));
     tasks.observe(listeners.ops, metrics, reloading);
 
     let replica = id::draw();

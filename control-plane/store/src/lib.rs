@@ -49,8 +49,16 @@ pub mod edge_identity;
 mod sighting;
 pub mod edge;
 pub mod key_use;
-mod usage_groups;
+mod usage_cell;
+mod usage_label;
+mod usage_spread;
+mod usage_batch;
 pub mod usage;
+pub mod usage_fold;
+mod usage_groups;
+pub mod usage_query;
+pub mod usage_read;
+mod usage_days;
 pub mod repricing;
 
 pub use doorbell::{Bell, Doorbell};

@@ -6,7 +6,14 @@ use domain::name::OrganizationName;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{column, error::StoreError, named, store::Store};
+use crate::{
+    column,
+    error::StoreError,
+    named,
+    store::Store,
+    usage_cell::Sums,
+    usage_spread::{self, Spread},
+};
 
 /// The most records of one page.
 pub const PAGE_MAX: i64 = 1_000;
@@ -82,32 +89,69 @@ pub async fn page(
     Ok(rows.collect())
 }
 
-/// Writes what records cost now; all of them or, on an error, none. A record whose price was changed by somebody else
-/// since it was read stays as it is. Says how many were written.
+/// Writes what records cost now, and amends the sums by it; all of them or, on an error, none. A record whose price was
+/// changed by somebody else since it was read stays as it is. Says how many were written.
 pub async fn write(store: &Store, repriced: &[Repriced]) -> Result<u64, StoreError> {
     let days: Vec<Date> = repriced.iter().map(|it| it.of.day).collect();
     let ids: Vec<Uuid> = repriced.iter().map(|it| it.of.id).collect();
     let before: Vec<Vec<u8>> = repriced.iter().map(|it| it.of.charges.clone()).collect();
-    let cost = |it: &Repriced| column::number(it.cost_nano.unwrap_or(0));
-    let costs: Vec<i64> = repriced.iter().map(cost).collect();
+    let nano = |cost: Option<u64>| column::number(cost.unwrap_or(0));
+    let costs_before: Vec<i64> = repriced.iter().map(|it| nano(it.of.cost_nano)).collect();
+    let known_before: Vec<bool> = repriced
+        .iter()
+        .map(|it| it.of.cost_nano.is_some())
+        .collect();
+    let costs: Vec<i64> = repriced.iter().map(|it| nano(it.cost_nano)).collect();
     let known: Vec<bool> = repriced.iter().map(|it| it.cost_nano.is_some()).collect();
     let charges: Vec<Vec<u8>> = repriced.iter().map(|it| it.charges.clone()).collect();
-    let done = sqlx::query!(
+    let mut tx = store.transaction().await?;
+    let written = sqlx::query!(
         r#"UPDATE usage_record SET cost_nano = it.cost, cost_known = it.known, charges = it.charges
            FROM unnest($1::date[], $2::uuid[], $3::bytea[], $4::bigint[], $5::boolean[],
-                       $6::bytea[]) AS it (day, id, before, cost, known, charges)
+                       $6::bytea[], $7::bigint[], $8::boolean[])
+               AS it (day, id, before, cost, known, charges, cost_before, known_before)
            WHERE usage_record.day = it.day AND usage_record.id = it.id
-             AND usage_record.charges = it.before"#,
+             AND usage_record.charges = it.before AND usage_record.cost_nano = it.cost_before
+             AND usage_record.cost_known = it.known_before
+           RETURNING batch, at, organization, project, key_id, model, model_version, provider,
+               status, end_user, tags, it.cost - it.cost_before AS "more!",
+               it.known_before::integer - it.known::integer AS "unpriced!""#,
         &days,
         &ids,
         &before,
         &costs,
         &known,
         &charges,
+        &costs_before,
+        &known_before,
     )
-    .execute(store.pool())
+    .fetch_all(&mut *tx)
     .await?;
-    Ok(done.rows_affected())
+    let count = written.len();
+    // What stands in no sum yet will be added as it costs now.
+    let added = written.into_iter().filter(|row| row.batch.is_some());
+    let spreads: Vec<Spread> = added
+        .map(|row| Spread {
+            at: row.at,
+            organization: row.organization,
+            project: row.project,
+            key_id: row.key_id,
+            model: row.model,
+            version: row.model_version,
+            provider: row.provider,
+            status: row.status,
+            end_user: row.end_user,
+            tags: row.tags,
+            sums: Sums {
+                cost_nano: row.more,
+                unpriced: row.unpriced.into(),
+                ..Sums::default()
+            },
+        })
+        .collect();
+    usage_spread::amend(&mut tx, &spreads).await?;
+    tx.commit().await?;
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 // === impl Priceable ===

@@ -1,27 +1,29 @@
-//! Usage: settled records, each stored once, and their sums.
+//! Usage: settled records, each stored once and added to the sums once.
 //!
-//! Never part of a policy edit. Refers to nothing: usage outlives what was used, and then shows the id where
-//! the name was.
+//! Never part of a policy edit. Refers to nothing: usage outlives what was used. A record and what it adds are written in
+//! one transaction; what is stored already adds nothing.
 
-use domain::name::OrganizationName;
+use std::collections::HashSet;
+
+use domain::sketch::Sketch;
 use policy::{
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     region::Region,
+    usage::Usage,
 };
-use time::Date;
+use sqlx::PgConnection;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
     column,
     error::StoreError,
     id::uuid,
-    named,
     store::Store,
-    usage_groups::{self, Group},
+    usage_batch,
+    usage_cell::Sums,
+    usage_spread::{self, Spread},
 };
-
-/// The most rows of one answer.
-const ROWS_MAX: usize = 10_000;
 
 /// One finished request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,174 +82,80 @@ pub struct UsageRecord {
     pub charges: Vec<u8>,
     /// What its client said of it: a JSON object of texts, or nothing.
     pub tags: String,
+    /// For whom its client asked; empty when it did not say.
+    pub end_user: String,
+    /// The attempts that gave no answer, as the contract has them; opaque here.
+    pub attempts: Vec<u8>,
+    /// All that was used, counter by counter. Not kept with the record: it is summed.
+    pub usage: Usage,
 }
 
 /// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stored {
     /// How many were stored now.
     pub stored: u32,
     /// How many were there already.
     pub duplicates: u32,
+    /// How many are of days whose records were dropped, so that nobody can tell whether they were there.
+    pub too_old: u32,
 }
 
-/// What to sum.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
-    /// The first moment counted, milliseconds since 1970.
-    pub start_ms: u64,
-    /// The first moment not counted.
-    pub end_ms: u64,
-    /// By what to group.
-    pub by: GroupBy,
-    /// By the value of which tag, too; empty means: of none.
-    pub tag_key: String,
-}
-
-/// By what to group; nothing means: one sum over all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a set of dimensions, each there or not"
-)]
-#[expect(missing_docs, reason = "each field is the dimension it is called by")]
-pub struct GroupBy {
-    pub day: bool,
-    pub project: bool,
-    pub key: bool,
-    pub model: bool,
-    pub provider: bool,
-}
-
-/// The sums.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sums {
-    /// One for each group that has usage, in the order of its dimensions.
-    pub rows: Vec<Sum>,
-    /// Whether there were more than 10,000.
-    pub truncated: bool,
-}
-
-/// One group. A dimension that was not asked for is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sum {
-    /// The day, in UTC.
-    pub day: Option<Date>,
-    /// The project's resource name.
-    pub project: Option<String>,
-    /// The key's resource name.
-    pub key: Option<String>,
-    /// The public model.
-    pub model: Option<String>,
-    /// The provider's resource name.
-    pub provider: Option<String>,
-    /// Requests that reached a provider.
-    pub requests: i64,
-    /// Input tokens that were not read from a cache.
-    pub input_tokens: i64,
-    /// Input tokens read from a cache.
-    pub cached_input_tokens: i64,
-    /// Output tokens without reasoning.
-    pub output_tokens: i64,
-    /// Reasoning tokens.
-    pub reasoning_tokens: i64,
-    /// Requests whose counts are ours and not the provider's.
-    pub estimated_requests: i64,
-    /// What those of them cost whose cost is known, nano-dollars.
-    pub cost_nano: i64,
-    /// Requests whose cost is not known.
-    pub unpriced_requests: i64,
-    /// The value of the tag; empty where a request has none.
-    pub tag: Option<String>,
+/// A record whose time and day the database knows.
+struct Dated<'a> {
+    record: &'a UsageRecord,
+    at: OffsetDateTime,
+    day: Date,
 }
 
 // === impl Store ===
 
 impl Store {
-    /// Stores records, passing over those that are stored already. All or, on an error, none.
+    /// Stores records and adds them to the sums, passing over those that are stored already. All or, on an error, none.
     pub async fn insert_usage(
         &self,
         edge_id: &str,
         region: &Region,
         records: &[UsageRecord],
     ) -> Result<Stored, StoreError> {
-        let ats = records
+        if records.is_empty() {
+            return Ok(Stored::default());
+        }
+        let dated: Vec<Dated<'_>> = records.iter().map(Dated::of).collect::<Result<_, _>>()?;
+        self.ensure_partitions(&dated).await?;
+        let mut tx = self.transaction().await?;
+        let horizon = horizon(&mut tx).await?;
+        let all = dated.len();
+        let mut kept: Vec<_> = dated
+            .into_iter()
+            .filter(|it| horizon.is_none_or(|horizon| it.day >= horizon))
+            .collect();
+        // Two batches with the same records wait for each other in one order.
+        kept.sort_by_key(|it| (it.day, it.record.id));
+        let batch = usage_batch::next(&mut tx).await?;
+        let mut new = insert(&mut tx, (edge_id, region), batch, &kept).await?;
+        let spreads: Vec<Spread> = kept
             .iter()
-            .map(|it| column::moment(it.at_ms))
-            .collect::<Result<Vec<_>, _>>()?;
-        let days: Vec<Date> = ats.iter().map(|at| at.date()).collect();
-        self.ensure_partitions(&days).await?;
-        let uuids = |pick: fn(&UsageRecord) -> [u8; 16]| uuids(records, pick);
-        let texts = |pick: fn(&UsageRecord) -> &str| texts(records, pick);
-        let counts = |pick: fn(&UsageRecord) -> u64| counts(records, pick);
-        let numbers = |pick: fn(&UsageRecord) -> u8| -> Vec<i16> {
-            records.iter().map(|it| pick(it).into()).collect()
-        };
-        let statuses: Vec<i32> = records.iter().map(|it| it.status.into()).collect();
-        let streamed: Vec<bool> = records.iter().map(|it| it.streamed).collect();
-        let known: Vec<bool> = records.iter().map(|it| it.cost_nano.is_some()).collect();
-        let charges: Vec<Vec<u8>> = records.iter().map(|it| it.charges.clone()).collect();
-        let done = sqlx::query!(
-            r#"INSERT INTO usage_record (
-                   edge_id, region, day, id, at, organization, project, key_id, model,
-                   model_version, provider, provider_model, endpoint, outcome, status, streamed,
-                   usage_source, input_tokens, cached_input_tokens, output_tokens,
-                   reasoning_tokens, revision, duration_us, first_byte_us,
-                   request_bytes, answer_bytes, over_limits, cost_nano, cost_known, charges,
-                   tags)
-               SELECT $1, $2, it.* FROM unnest(
-                   $3::date[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::text[],
-                   $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::smallint[],
-                   $15::integer[], $16::boolean[], $17::smallint[], $18::bigint[], $19::bigint[],
-                   $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
-                   $25::bigint[], $26::bigint[], $27::bytea[], $28::bigint[], $29::boolean[],
-                   $30::bytea[], $31::text[]) AS it
-               ON CONFLICT DO NOTHING"#,
-            edge_id,
-            region.as_str(),
-            &days,
-            &uuids(|it| it.id),
-            &ats,
-            &uuids(|it| *it.organization.as_bytes()),
-            &uuids(|it| *it.project.as_bytes()),
-            &texts(|it| &it.key_id),
-            &uuids(|it| *it.model.as_bytes()),
-            &uuids(|it| *it.version.as_bytes()),
-            &providers(records) as &[Option<Uuid>],
-            &texts(|it| &it.provider_model),
-            &texts(|it| &it.endpoint),
-            &numbers(|it| it.outcome),
-            &statuses,
-            &streamed,
-            &numbers(|it| it.usage_source),
-            &counts(|it| it.input_tokens),
-            &counts(|it| it.cached_input_tokens),
-            &counts(|it| it.output_tokens),
-            &counts(|it| it.reasoning_tokens),
-            &counts(|it| it.revision),
-            &counts(|it| it.duration_us),
-            &counts(|it| it.first_byte_us),
-            &counts(|it| it.request_bytes),
-            &counts(|it| it.answer_bytes),
-            &joined(records),
-            &counts(|it| it.cost_nano.unwrap_or(0)),
-            &known,
-            &charges,
-            &texts(|it| &it.tags),
-        )
-        .execute(self.pool())
-        .await?;
-        Ok(Stored::of(done.rows_affected(), records.len()))
+            .filter(|it| new.remove(&(it.day, uuid(it.record.id))))
+            .map(Dated::spread)
+            .collect();
+        usage_batch::note(&mut tx, batch, &spreads).await?;
+        usage_spread::add(&mut tx, &spreads).await?;
+        tx.commit().await?;
+        Ok(Stored::of(spreads.len(), kept.len(), all))
     }
 
     /// Makes the partitions of these days. Outside of the last month and tomorrow the default partition takes
     /// the rows, so that an edge with a wrong clock cannot make partitions without end.
-    async fn ensure_partitions(&self, days: &[Date]) -> Result<(), StoreError> {
+    async fn ensure_partitions(&self, records: &[Dated<'_>]) -> Result<(), StoreError> {
+        let days: Vec<Date> = records.iter().map(|it| it.day).collect();
         sqlx::query!(
             r#"SELECT ensure_usage_partition(day)
                FROM (SELECT DISTINCT day FROM unnest($1::date[]) AS it (day)) AS wanted
-               WHERE day BETWEEN current_date - 31 AND current_date + 1 ORDER BY day"#,
-            days,
+               WHERE day BETWEEN current_date - 31 AND current_date + 1
+                 AND day >= coalesce((SELECT max(day) FROM usage_horizon), '-infinity')
+               ORDER BY day"#,
+            &days,
         )
         .execute(self.pool())
         .await?;
@@ -255,103 +163,181 @@ impl Store {
     }
 }
 
-fn uuids(records: &[UsageRecord], pick: fn(&UsageRecord) -> [u8; 16]) -> Vec<Uuid> {
-    records.iter().map(|it| uuid(pick(it))).collect()
+/// The first day of which records are kept, if any was dropped. It stays so until the transaction ends: whoever drops days
+/// waits for it.
+async fn horizon(connection: &mut PgConnection) -> Result<Option<Date>, StoreError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock_shared(hashtext('usage_horizon'), 0)")
+        .execute(&mut *connection)
+        .await?;
+    let horizon = sqlx::query_scalar!("SELECT max(day) FROM usage_horizon");
+    Ok(horizon.fetch_one(connection).await?)
 }
 
-fn texts(records: &[UsageRecord], pick: fn(&UsageRecord) -> &str) -> Vec<String> {
-    records.iter().map(|it| pick(it).to_owned()).collect()
+/// Stores those that are not there yet, and tells which these are.
+async fn insert(
+    connection: &mut PgConnection,
+    (edge_id, region): (&str, &Region),
+    batch: i64,
+    dated: &[Dated<'_>],
+) -> Result<HashSet<(Date, Uuid)>, StoreError> {
+    let records = dated;
+    let days: Vec<Date> = records.iter().map(|it| it.day).collect();
+    let ats: Vec<OffsetDateTime> = records.iter().map(|it| it.at).collect();
+    let uuids = |pick: fn(&UsageRecord) -> [u8; 16]| uuids(records, pick);
+    let texts = |pick: fn(&UsageRecord) -> &str| texts(records, pick);
+    let counts = |pick: fn(&UsageRecord) -> u64| counts(records, pick);
+    let bytes = |pick: fn(&UsageRecord) -> &[u8]| bytes(records, pick);
+    let numbers = |pick: fn(&UsageRecord) -> u8| -> Vec<i16> {
+        records.iter().map(|it| pick(it.record).into()).collect()
+    };
+    let flags = |pick: fn(&UsageRecord) -> bool| -> Vec<bool> {
+        records.iter().map(|it| pick(it.record)).collect()
+    };
+    let statuses: Vec<i32> = records.iter().map(|it| it.record.status.into()).collect();
+    let new = sqlx::query!(
+        r#"INSERT INTO usage_record (
+               edge_id, region, batch, day, id, at, organization, project, key_id, model,
+               model_version, provider, provider_model, endpoint, outcome, status, streamed,
+               usage_source, input_tokens, cached_input_tokens, output_tokens,
+               reasoning_tokens, revision, duration_us, first_byte_us,
+               request_bytes, answer_bytes, over_limits, cost_nano, cost_known, charges,
+               tags, end_user, attempts)
+           SELECT $1, $2, $34, it.* FROM unnest(
+               $3::date[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::text[],
+               $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::smallint[],
+               $15::integer[], $16::boolean[], $17::smallint[], $18::bigint[], $19::bigint[],
+               $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
+               $25::bigint[], $26::bigint[], $27::bytea[], $28::bigint[], $29::boolean[],
+               $30::bytea[], $31::text[], $32::text[], $33::bytea[]) AS it
+           ON CONFLICT DO NOTHING RETURNING day, id"#,
+        edge_id,
+        region.as_str(),
+        &days,
+        &uuids(|it| it.id),
+        &ats,
+        &uuids(|it| *it.organization.as_bytes()),
+        &uuids(|it| *it.project.as_bytes()),
+        &texts(|it| &it.key_id),
+        &uuids(|it| *it.model.as_bytes()),
+        &uuids(|it| *it.version.as_bytes()),
+        &providers(records) as &[Option<Uuid>],
+        &texts(|it| &it.provider_model),
+        &texts(|it| &it.endpoint),
+        &numbers(|it| it.outcome),
+        &statuses,
+        &flags(|it| it.streamed),
+        &numbers(|it| it.usage_source),
+        &counts(|it| it.input_tokens),
+        &counts(|it| it.cached_input_tokens),
+        &counts(|it| it.output_tokens),
+        &counts(|it| it.reasoning_tokens),
+        &counts(|it| it.revision),
+        &counts(|it| it.duration_us),
+        &counts(|it| it.first_byte_us),
+        &counts(|it| it.request_bytes),
+        &counts(|it| it.answer_bytes),
+        &joined(records),
+        &counts(|it| it.cost_nano.unwrap_or(0)),
+        &flags(|it| it.cost_nano.is_some()),
+        &bytes(|it| &it.charges),
+        &texts(|it| &it.tags),
+        &texts(|it| &it.end_user),
+        &bytes(|it| &it.attempts),
+        batch,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(new.into_iter().map(|row| (row.day, row.id)).collect())
 }
 
-fn counts(records: &[UsageRecord], pick: fn(&UsageRecord) -> u64) -> Vec<i64> {
-    records.iter().map(|it| column::number(pick(it))).collect()
+fn uuids(records: &[Dated<'_>], pick: fn(&UsageRecord) -> [u8; 16]) -> Vec<Uuid> {
+    records.iter().map(|it| uuid(pick(it.record))).collect()
 }
 
-fn providers(records: &[UsageRecord]) -> Vec<Option<Uuid>> {
-    let id = |it: &UsageRecord| it.provider.map(|id| uuid(*id.as_bytes()));
-    records.iter().map(id).collect()
+fn texts(records: &[Dated<'_>], pick: fn(&UsageRecord) -> &str) -> Vec<String> {
+    records
+        .iter()
+        .map(|it| pick(it.record).to_owned())
+        .collect()
+}
+
+fn bytes(records: &[Dated<'_>], pick: fn(&UsageRecord) -> &[u8]) -> Vec<Vec<u8>> {
+    records.iter().map(|it| pick(it.record).to_vec()).collect()
+}
+
+fn counts(records: &[Dated<'_>], pick: fn(&UsageRecord) -> u64) -> Vec<i64> {
+    let number = |it: &Dated<'_>| column::number(pick(it.record));
+    records.iter().map(number).collect()
+}
+
+fn provider(record: &UsageRecord) -> Option<Uuid> {
+    record.provider.map(|id| uuid(*id.as_bytes()))
+}
+
+fn providers(records: &[Dated<'_>]) -> Vec<Option<Uuid>> {
+    records.iter().map(|it| provider(it.record)).collect()
 }
 
 /// Of each record, the ids of limits that it names, one behind the other.
-fn joined(records: &[UsageRecord]) -> Vec<Vec<u8>> {
-    let ids = |it: &UsageRecord| {
-        it.over_limits
-            .iter()
-            .flat_map(|id| *id.as_bytes())
-            .collect()
+fn joined(records: &[Dated<'_>]) -> Vec<Vec<u8>> {
+    let ids = |it: &Dated<'_>| {
+        let ids = it.record.over_limits.iter();
+        ids.flat_map(|id| *id.as_bytes()).collect()
     };
     records.iter().map(ids).collect()
-}
-
-/// Sums the usage of an organization.
-pub async fn query(
-    store: &Store,
-    parent: &OrganizationName,
-    query: &Query,
-) -> Result<Sums, StoreError> {
-    let mut connection = store.connection().await?;
-    let organization = named::organization(&mut connection, parent).await?;
-    let span = (
-        column::moment(query.start_ms)?,
-        column::moment(query.end_ms)?,
-    );
-    let GroupBy {
-        day,
-        project,
-        key,
-        model,
-        provider,
-    } = query.by;
-    let by = [day, project || key, key, model, provider];
-    let by = (by, query.tag_key.as_str());
-    let mut groups =
-        usage_groups::read(&mut connection, organization, span, by, ROWS_MAX + 1).await?;
-    let truncated = groups.len() > ROWS_MAX;
-    groups.truncate(ROWS_MAX);
-    let rows = groups
-        .into_iter()
-        .map(|group| group.named(parent, query.by))
-        .collect();
-    Ok(Sums { rows, truncated })
 }
 
 // === impl Stored ===
 
 impl Stored {
-    /// Of a batch of `all` so many were stored now.
-    fn of(stored: u64, all: usize) -> Self {
-        let stored = u32::try_from(stored).unwrap_or(u32::MAX);
-        let all = u32::try_from(all).unwrap_or(u32::MAX);
+    /// Of a batch of `all`, `kept` were young enough, and so many of these were stored now.
+    fn of(stored: usize, kept: usize, all: usize) -> Self {
+        let number = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
         Self {
-            stored,
-            duplicates: all.saturating_sub(stored),
+            stored: number(stored),
+            duplicates: number(kept.saturating_sub(stored)),
+            too_old: number(all.saturating_sub(kept)),
         }
     }
 }
 
-// === impl Group ===
+// === impl Dated ===
 
-impl Group {
-    fn named(self, parent: &OrganizationName, by: GroupBy) -> Sum {
-        let project = self.project.map(|it| format!("{parent}/projects/{it}"));
-        let key = project.as_ref().zip(self.key_id);
-        let key = key.map(|(project, it)| format!("{project}/keys/{it}"));
-        Sum {
-            day: self.day,
-            // A key is named by its project too, whether or not that was asked for.
-            project: project.filter(|_| by.project),
-            key,
-            model: self.model,
-            provider: self.provider.map(|it| format!("{parent}/providers/{it}")),
-            requests: self.requests,
-            input_tokens: self.input_tokens,
-            cached_input_tokens: self.cached_input_tokens,
-            output_tokens: self.output_tokens,
-            reasoning_tokens: self.reasoning_tokens,
-            estimated_requests: self.estimated_requests,
-            cost_nano: self.cost_nano,
-            unpriced_requests: self.unpriced_requests,
-            tag: self.tag,
+impl<'a> Dated<'a> {
+    fn of(record: &'a UsageRecord) -> Result<Self, StoreError> {
+        let at = column::moment(record.at_ms)?;
+        let day = at.date();
+        Ok(Self { record, at, day })
+    }
+
+    /// What it adds to the sums.
+    fn spread(&self) -> Spread {
+        let it = self.record;
+        let mut sums = Sums {
+            requests: 1,
+            estimated: i64::from(it.usage_source != 1),
+            unpriced: i64::from(it.cost_nano.is_none()),
+            cost_nano: column::number(it.cost_nano.unwrap_or(0)),
+            counts: it.usage.counts().map(column::number),
+            duration: Sketch::default(),
+            first_byte: Sketch::default(),
+        };
+        sums.duration.add(it.duration_us);
+        if it.first_byte_us > 0 {
+            sums.first_byte.add(it.first_byte_us);
+        }
+        Spread {
+            at: self.at,
+            organization: uuid(*it.organization.as_bytes()),
+            project: uuid(*it.project.as_bytes()),
+            key_id: it.key_id.clone(),
+            model: uuid(*it.model.as_bytes()),
+            version: uuid(*it.version.as_bytes()),
+            provider: provider(it),
+            status: it.status.into(),
+            end_user: it.end_user.clone(),
+            tags: it.tags.clone(),
+            sums,
         }
     }
 }

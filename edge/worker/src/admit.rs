@@ -59,6 +59,8 @@ pub struct Admit {
 pub struct Limits {
     all: Vec<Applied>,
     at_providers: Box<[AtProvider]>,
+    /// For whom the client asks, where a limit wants to know.
+    end_user: Option<Box<str>>,
 }
 
 /// Proof that room was reserved for one request.
@@ -67,6 +69,7 @@ pub struct Permit {
     room: Room,
     input_tokens: u64,
     attempts: Option<Box<Attempts>>,
+    end_user: Option<Box<str>>,
 }
 
 // === impl Config ===
@@ -194,6 +197,7 @@ impl Admit {
         let mut hold =
             Hold::new(self.counters.clone(), request, limits.all, guess).teaching(lesson);
         let (now_ms, input_tokens) = (arrival.at_ms, guess.input);
+        let end_user = limits.end_user;
         async move {
             let room = hold.reserve(now_ms).await?;
             Ok(Permit {
@@ -201,6 +205,7 @@ impl Admit {
                 room,
                 input_tokens,
                 attempts,
+                end_user,
             })
         }
     }
@@ -372,6 +377,7 @@ fn limits_of(
     Limits {
         all: rules.limits(asking),
         at_providers,
+        end_user: asking.end_user.filter(|it| !it.is_empty()).map(Into::into),
     }
 }
 
@@ -415,6 +421,11 @@ impl Permit {
     /// Takes the permit apart, for whoever settles it: the reservation and the guess of its input tokens.
     pub fn into_hold(self) -> (Hold, u64) {
         (self.hold, self.input_tokens)
+    }
+
+    /// Takes for whom the client asked, as far as a limit wanted to know.
+    pub fn take_end_user(&mut self) -> Option<Box<str>> {
+        self.end_user.take()
     }
 
     /// Takes what reserves room at each provider that is tried; `None` where no limit asks.

@@ -115,6 +115,7 @@ fn record(number: u8) -> Record {
         served: None,
         cost: Cost::Known(0),
         tags: None,
+        end_user: Some("u".repeat(200).into()),
     }
 }
 

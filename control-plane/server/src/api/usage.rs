@@ -1,19 +1,35 @@
-//! `UsageService`: sums of settled usage, and its pricing anew.
+//! `UsageService`: sums of settled usage, single requests, all of them, and their pricing anew.
 
-use domain::{name::OrganizationName, violation::Violations};
+use std::pin::Pin;
+
+use domain::{name::OrganizationName, page, violation::Violations};
+use futures_util::{Stream, stream};
 use lifecycle::clock::Clock;
-use proto::admin::{self, UsageDimension, usage_service_server::UsageService};
-use store::usage::{self, GroupBy, Query, Sum};
+use prost::Message;
+use proto::admin::{self, UsageBucket, usage_service_server::UsageService};
+use sha2::{Digest, Sha256};
+use store::{
+    Store, StoreError,
+    usage_query::{self, NoAnswer, Whose},
+    usage_read,
+};
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use crate::{
     api::{
         desk::{Begun, Call, Desk},
         moment,
-        reprice::Asked,
+        page::List,
+        reprice, usage_asked,
+        usage_asked::Asked,
+        usage_wire::{self, Providers},
     },
     status,
 };
+
+/// The end of what has no end: in the year 9999.
+const NEVER_MS: u64 = 253_402_300_799_000;
 
 /// The service.
 #[derive(Clone)]
@@ -22,11 +38,19 @@ pub(crate) struct Usages {
     clock: Clock,
 }
 
-/// How far back sums go when the caller names no start.
-const RANGE_DEFAULT_MS: u64 = 30 * 24 * 3_600_000;
+/// An export under way.
+struct Export {
+    store: Store,
+    whose: Whose,
+    range: (u64, u64),
+    /// The number of the last batch that was sent.
+    after: i64,
+    /// How many records stand behind it.
+    remaining: i64,
+    providers: Providers,
+}
 
-/// The longest key of a tag, in bytes.
-const TAG_KEY_BYTES_MAX: usize = 32;
+type Chunks = Pin<Box<dyn Stream<Item = Result<admin::ExportUsageResponse, Status>> + Send>>;
 
 // === impl Usages ===
 
@@ -34,6 +58,19 @@ impl Usages {
     /// The service before this desk; `clock` tells until when, where the caller does not.
     pub(crate) fn new(desk: Desk, clock: Clock) -> Self {
         Self { desk, clock }
+    }
+
+    /// Where the page begins; a later one has the range of the first.
+    fn place(&self, list: List<'_>, token: &str, asked: &mut Asked) -> Result<usize, Status> {
+        let after = self.desk.root_page(list, (0, token))?.after;
+        let mut numbers = after.split('-').map(str::parse::<u64>);
+        if let (Some(Ok(from)), Some(Ok(start_ms)), Some(Ok(end_ms))) =
+            (numbers.next(), numbers.next(), numbers.next())
+        {
+            asked.query.range = (start_ms, end_ms);
+            return Ok(usize::try_from(from).unwrap_or(usize::MAX));
+        }
+        Ok(0)
     }
 }
 
@@ -43,15 +80,78 @@ impl UsageService for Usages {
         &self,
         request: Request<admin::QueryUsageRequest>,
     ) -> Result<Response<admin::QueryUsageResponse>, Status> {
-        let asked = read(request.get_ref(), self.clock.now_ms());
-        let (parent, query) = asked.map_err(status::invalid)?;
-        let sums = usage::query(self.desk.store(), &parent, &query)
-            .await
-            .map_err(status::store)?;
+        let wire = request.get_ref();
+        let mut asked = Asked::read(wire, self.clock.now_ms()).map_err(status::invalid)?;
+        let digest = digest(wire);
+        let list = List {
+            method: "QueryUsage",
+            parent: &digest,
+        };
+        let from = self.place(list, &wire.page_token, &mut asked)?;
+        let answer = usage_query::query(self.desk.store(), &asked.query).await;
+        let answer = answer.map_err(refused)?;
+        let (start_ms, end_ms) = asked.query.range;
+        let to = from.saturating_add(asked.size);
+        let next = if answer.rows.len() > to {
+            page::token(&format!("{to}-{start_ms}-{end_ms}"))
+        } else {
+            String::new()
+        };
+        let bucket = wire.bucket != i32::from(UsageBucket::Unspecified);
+        let rows = answer.rows.into_iter().skip(from).take(asked.size);
         Ok(Response::new(admin::QueryUsageResponse {
-            rows: sums.rows.into_iter().map(wire).collect(),
-            truncated: sums.truncated,
+            rows: rows
+                .map(|it| usage_wire::row(it, asked.day, bucket))
+                .collect(),
+            truncated: answer.truncated,
+            next_page_token: self.desk.next(list, &next),
+            start_time: usage_wire::time(start_ms),
+            end_time: usage_wire::time(end_ms),
         }))
+    }
+
+    async fn get_usage_record(
+        &self,
+        request: Request<admin::GetUsageRecordRequest>,
+    ) -> Result<Response<admin::UsageRecord>, Status> {
+        let wire = request.get_ref();
+        let mut violations = Violations::new();
+        let whose = usage_asked::whose(&wire.parent, false, &mut violations);
+        let id = Uuid::try_parse(&wire.record_id);
+        let id = id.map_err(|_| "must be the id that x-sluice-request-id told, a UUID");
+        let id = violations.take("record_id", id);
+        let (Some(whose), Some(id)) = (whose, id) else {
+            return Err(status::invalid(violations));
+        };
+        let store = self.desk.store();
+        let kept = usage_read::get(store, &whose, id.into_bytes()).await;
+        let kept = kept.map_err(status::store)?;
+        let providers = providers(store, &whose).await.map_err(status::store)?;
+        Ok(Response::new(usage_wire::record(kept, &providers)))
+    }
+
+    type ExportUsageStream = Chunks;
+
+    async fn export_usage(
+        &self,
+        request: Request<admin::ExportUsageRequest>,
+    ) -> Result<Response<Chunks>, Status> {
+        let (whose, range, after) = export(request.get_ref()).map_err(status::invalid)?;
+        let store = self.desk.store().clone();
+        let remaining = usage_read::remaining(&store, &whose, after).await;
+        let export = Export {
+            remaining: remaining.map_err(status::store)?,
+            providers: providers(&store, &whose).await.map_err(status::store)?,
+            store,
+            whose,
+            range,
+            after,
+        };
+        let chunks = stream::try_unfold(export, |mut export| async move {
+            let chunk = export.next().await.map_err(status::store)?;
+            Ok(chunk.map(|chunk| (chunk, export)))
+        });
+        Ok(Response::new(Box::pin(chunks)))
     }
 
     async fn reprice_usage(
@@ -59,7 +159,8 @@ impl UsageService for Usages {
         request: Request<admin::RepriceUsageRequest>,
     ) -> Result<Response<admin::RepriceUsageResponse>, Status> {
         let now_ms = self.clock.now_ms();
-        let (call, asked) = Call::open("RepriceUsage", request, |it| Asked::read(&it, now_ms))?;
+        let read = |it: admin::RepriceUsageRequest| reprice::Asked::read(&it, now_ms);
+        let (call, asked) = Call::open("RepriceUsage", request, read)?;
         let draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
@@ -71,125 +172,87 @@ impl UsageService for Usages {
     }
 }
 
-fn read(
-    asked: &admin::QueryUsageRequest,
-    now_ms: u64,
-) -> Result<(OrganizationName, Query), Violations> {
+/// What tells one question from another; a page of the same one has the same.
+fn digest(asked: &admin::QueryUsageRequest) -> String {
+    let asked = admin::QueryUsageRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..asked.clone()
+    };
+    let digest: [u8; 32] = Sha256::digest(asked.encode_to_vec()).into();
+    let half = u128::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
+    format!("{half:032x}")
+}
+
+fn refused(why: NoAnswer) -> Status {
+    match why {
+        NoAnswer::Store(why) => status::store(why),
+        NoAnswer::Buckets(why) => status::invalid_field("bucket", &why.to_string()),
+        NoAnswer::Sketches => status::invalid_field(
+            "percentiles",
+            "would be made of more than 100,000 sums: narrow the range, or take longer buckets",
+        ),
+        NoAnswer::NotSummed => status::invalid_field(
+            "tag_key",
+            "is not summed for all of this range, because 16 other keys of tags came before it: narrow the range, or \
+             export the records",
+        ),
+    }
+}
+
+async fn providers(store: &Store, whose: &Whose) -> Result<Providers, StoreError> {
+    let organization = match whose {
+        Whose::Everybody => return Ok(Providers::new()),
+        Whose::Organization(name) => name.clone(),
+        Whose::Project(name) => OrganizationName {
+            organization: name.organization.clone(),
+        },
+    };
+    let names = usage_read::provider_names(store, &organization).await?;
+    Ok(names.into_iter().collect())
+}
+
+type Wanted = (Whose, (u64, u64), i64);
+
+fn export(asked: &admin::ExportUsageRequest) -> Result<Wanted, Violations> {
     let mut violations = Violations::new();
-    let parent = violations.take("parent", OrganizationName::parse(&asked.parent));
-    let end_ms = asked.end_time.as_ref().map_or(Ok(now_ms), moment::millis);
-    let end_ms = violations.take("end_time", end_ms);
-    let default_ms = end_ms.unwrap_or(now_ms).saturating_sub(RANGE_DEFAULT_MS);
-    let start_ms = asked
-        .start_time
-        .as_ref()
-        .map_or(Ok(default_ms), moment::millis);
-    let start_ms = violations.take("start_time", start_ms);
-    if let (Some(start_ms), Some(end_ms)) = (start_ms, end_ms)
-        && start_ms >= end_ms
-    {
+    let whose = usage_asked::whose(&asked.parent, false, &mut violations);
+    let start = asked.start_time.as_ref().map_or(Ok(0), moment::millis);
+    let start = violations.take("start_time", start);
+    let end = asked.end_time.as_ref().map_or(Ok(NEVER_MS), moment::millis);
+    let end = violations.take("end_time", end);
+    let range = start.zip(end);
+    if range.is_some_and(|(start, end)| start >= end) {
         violations.add("start_time", "must be before `end_time`");
     }
-    let by = group_by(&asked.group_by, &mut violations);
-    if asked.tag_key.len() > TAG_KEY_BYTES_MAX || asked.tag_key.contains('\0') {
-        violations.add("tag_key", "must be at most 32 bytes");
-    }
-    let (Some(parent), Some(start_ms), Some(end_ms), true) =
-        (parent, start_ms, end_ms, violations.is_empty())
-    else {
-        return Err(violations);
+    let after = match asked.cursor.as_str() {
+        "" => Some(0),
+        cursor => cursor.parse().ok().filter(|it| *it >= 0),
     };
-    Ok((
-        parent,
-        Query {
-            start_ms,
-            end_ms,
-            by,
-            tag_key: asked.tag_key.clone(),
-        },
-    ))
+    if after.is_none() {
+        violations.add("cursor", "is not one that an export told");
+    }
+    match (whose, range, after, violations.is_empty()) {
+        (Some(whose), Some(range), Some(after), true) => Ok((whose, range, after)),
+        _ => Err(violations),
+    }
 }
 
-fn group_by(numbers: &[i32], violations: &mut Violations) -> GroupBy {
-    let mut by = GroupBy::default();
-    for (at, number) in numbers.iter().enumerate() {
-        let field = format!("group_by[{at}]");
-        let flag = match UsageDimension::try_from(*number) {
-            Ok(UsageDimension::Day) => &mut by.day,
-            Ok(UsageDimension::Project) => &mut by.project,
-            Ok(UsageDimension::Key) => &mut by.key,
-            Ok(UsageDimension::Model) => &mut by.model,
-            Ok(UsageDimension::Provider) => &mut by.provider,
-            Ok(UsageDimension::Unspecified) | Err(_) => {
-                violations.add(field, "is not a dimension");
-                continue;
-            }
+// === impl Export ===
+
+impl Export {
+    async fn next(&mut self) -> Result<Option<admin::ExportUsageResponse>, StoreError> {
+        let chunk = usage_read::export(&self.store, &self.whose, self.range, self.after).await?;
+        let Some(chunk) = chunk else {
+            return Ok(None);
         };
-        if std::mem::replace(flag, true) {
-            violations.add(field, "stands there twice");
-        }
-    }
-    by
-}
-
-fn wire(sum: Sum) -> admin::UsageRow {
-    admin::UsageRow {
-        // ISO 8601, which is how a date prints.
-        day: sum.day.map(|day| day.to_string()).unwrap_or_default(),
-        project: sum.project.unwrap_or_default(),
-        key: sum.key.unwrap_or_default(),
-        model: sum.model.unwrap_or_default(),
-        provider: sum.provider.unwrap_or_default(),
-        requests: sum.requests,
-        input_tokens: sum.input_tokens,
-        cached_input_tokens: sum.cached_input_tokens,
-        output_tokens: sum.output_tokens,
-        reasoning_tokens: sum.reasoning_tokens,
-        estimated_requests: sum.estimated_requests,
-        cost_nano: sum.cost_nano,
-        unpriced_requests: sum.unpriced_requests,
-        tag: sum.tag.unwrap_or_default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY_MS: u64 = 24 * 3_600_000;
-
-    fn asked(group_by: &[UsageDimension]) -> admin::QueryUsageRequest {
-        admin::QueryUsageRequest {
-            parent: "organizations/acme".into(),
-            group_by: group_by.iter().map(|it| i32::from(*it)).collect(),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn without_times_the_last_thirty_days_are_meant() {
-        let (_, query) = read(&asked(&[]), 100 * DAY_MS).unwrap();
-        assert_eq!((query.start_ms, query.end_ms), (70 * DAY_MS, 100 * DAY_MS));
-    }
-
-    #[test]
-    fn every_violation_is_named() {
-        let dimensions = [
-            UsageDimension::Day,
-            UsageDimension::Unspecified,
-            UsageDimension::Day,
-        ];
-        let mut asked = asked(&dimensions);
-        asked.parent = "acme".into();
-        asked.start_time = Some(prost_types::Timestamp {
-            seconds: 2_000_000_000,
-            nanos: 0,
-        });
-        let violations = read(&asked, DAY_MS).unwrap_err().into_vec();
-        let fields: Vec<_> = violations.into_iter().map(|it| it.field).collect();
-        assert_eq!(
-            fields,
-            ["parent", "start_time", "group_by[1]", "group_by[2]"]
-        );
+        self.after = chunk.number;
+        self.remaining = self.remaining.saturating_sub(chunk.looked_at).max(0);
+        let wire = |it| usage_wire::record(it, &self.providers);
+        Ok(Some(admin::ExportUsageResponse {
+            records: chunk.records.into_iter().map(wire).collect(),
+            cursor: self.after.to_string(),
+            remaining: self.remaining,
+        }))
     }
 }

@@ -1,26 +1,32 @@
 //! Usage: stored once, summed as asked.
 
-use policy::id::{ModelId, OrganizationId, ProviderId, VersionId};
+use domain::grain::{Bucketing, Grain};
+use policy::{
+    calendar::Zone,
+    id::{ModelId, OrganizationId, ProviderId, VersionId},
+    usage::{Counter, Usage},
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
     Stored, UsageRecord,
     id::draw,
     organization,
     repricing::{self, Repriced},
-    usage,
+    usage_query::{self, Facet, Filter, GroupBy, Query, Sum, Whose},
 };
 use time::OffsetDateTime;
-use usage::{GroupBy, Query, Sum};
 
 use crate::world::{World, organization_name, project_name, region};
 
-const DAY_MS: u64 = 86_400_000;
+pub(crate) const DAY_MS: u64 = 86_400_000;
 
-fn now_ms() -> u64 {
-    u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap() * 1_000
+/// A moment of today at which a quarter of an hour begins.
+pub(crate) fn now_ms() -> u64 {
+    let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap() * 1_000;
+    Grain::Quarter.start_of(now)
 }
 
-async fn record(world: &World, at_ms: u64) -> UsageRecord {
+pub(crate) async fn record(world: &World, at_ms: u64) -> UsageRecord {
     let organization = organization::get(&world.store, &organization_name("acme"))
         .await
         .unwrap();
@@ -55,6 +61,13 @@ async fn record(world: &World, at_ms: u64) -> UsageRecord {
         cost_nano: Some(7),
         charges: vec![1, 2],
         tags: String::new(),
+        end_user: String::new(),
+        attempts: Vec::new(),
+        usage: Usage::default()
+            .with(Counter::Input, 10)
+            .with(Counter::CachedInput, 20)
+            .with(Counter::Output, 30)
+            .with(Counter::Reasoning, 40),
     }
 }
 
@@ -78,8 +91,8 @@ async fn a_record_is_stored_once_however_often_it_is_sent() {
     assert_eq!(
         send().await.unwrap(),
         Stored {
-            stored: 0,
-            duplicates: 4
+            duplicates: 4,
+            ..Stored::default()
         }
     );
     assert_eq!(
@@ -88,10 +101,7 @@ async fn a_record_is_stored_once_however_often_it_is_sent() {
             .insert_usage("one", &region("eu"), &[])
             .await
             .unwrap(),
-        Stored {
-            stored: 0,
-            duplicates: 0
-        }
+        Stored::default()
     );
 }
 
@@ -137,17 +147,26 @@ async fn filled(now: u64) -> World {
     world
 }
 
-async fn ask(world: &World, by: GroupBy, start_ms: u64, end_ms: u64) -> Vec<Sum> {
-    let query = Query {
-        start_ms,
-        end_ms,
+/// A question about all of acme.
+pub(crate) fn question(by: GroupBy, start_ms: u64, end_ms: u64) -> Query {
+    Query {
+        whose: Whose::Organization(organization_name("acme")),
+        range: Bucketing::counted(start_ms, end_ms),
+        bucketing: Bucketing::Whole,
         by,
-        tag_key: String::new(),
-    };
-    usage::query(&world.store, &organization_name("acme"), &query)
-        .await
-        .unwrap()
-        .rows
+        facet: Facet::None,
+        filter: Filter::default(),
+        percentiles: false,
+        unreached: false,
+    }
+}
+
+pub(crate) async fn rows(world: &World, query: &Query) -> Vec<Sum> {
+    usage_query::query(&world.store, query).await.unwrap().rows
+}
+
+async fn ask(world: &World, by: GroupBy, start_ms: u64, end_ms: u64) -> Vec<Sum> {
+    rows(world, &question(by, start_ms, end_ms)).await
 }
 
 #[tokio::test]
@@ -161,17 +180,15 @@ async fn sums_are_only_of_what_was_asked() {
         (
             all[0].requests,
             all[0].estimated_requests,
-            all[0].reasoning_tokens
+            all[0].usage.of(Counter::Reasoning)
         ),
         (2, 1, 80)
     );
-    assert_eq!(
-        (&all[0].project, &all[0].key, all[0].day),
-        (&None, &None, None)
-    );
+    assert_eq!((&all[0].project, &all[0].key), (&None, &None));
     assert_eq!(ask(&world, by, now, now + 1).await[0].requests, 1);
     assert_eq!(ask(&world, by, now - 2 * DAY_MS, now).await[0].requests, 1);
-    assert!(ask(&world, by, now + 1, now + 2).await.is_empty());
+    let next = now + Grain::Quarter.length_ms();
+    assert!(ask(&world, by, next, next + 1).await.is_empty());
 }
 
 #[tokio::test]
@@ -189,15 +206,18 @@ async fn sums_are_grouped_as_asked_and_in_order() {
     assert_eq!(named, expected);
     assert!(keys.iter().all(|row| row.project.is_none()));
     let by = GroupBy {
-        day: true,
         project: true,
         model: true,
         provider: true,
-        key: false,
+        ..GroupBy::default()
     };
-    let days = ask(&world, by, now - 2 * DAY_MS, now + 1).await;
+    let days = Query {
+        bucketing: Bucketing::Days(Zone::UTC),
+        ..question(by, now - 2 * DAY_MS, now + 1)
+    };
+    let days = rows(&world, &days).await;
     assert_eq!(days.len(), 2);
-    assert!(days[0].day < days[1].day);
+    assert!(days[0].bucket_ms < days[1].bucket_ms);
     assert_eq!(days[0].project, Some(project.to_string()));
     // What is deleted, or never was, shows its id.
     assert_eq!(days[0].model, Some("01".repeat(16)));
@@ -292,15 +312,15 @@ async fn costs_are_summed_where_they_are_known_and_tags_split_them() {
     let eu = region("eu");
     world.store.insert_usage("one", &eu, &batch).await.unwrap();
     let by = |tag_key: &str| Query {
-        start_ms: now,
-        end_ms: now + 1,
-        by: GroupBy::default(),
-        tag_key: tag_key.to_owned(),
+        facet: match tag_key {
+            "" => Facet::None,
+            key => Facet::Tag(key.to_owned()),
+        },
+        ..question(GroupBy::default(), now, now + 1)
     };
-    let name = organization_name("acme");
     let ask = |query: Query| {
-        let (store, name) = (&world.store, &name);
-        async move { usage::query(store, name, &query).await.unwrap().rows }
+        let world = &world;
+        async move { rows(world, &query).await }
     };
     let all = ask(by("")).await;
     assert_eq!((all[0].cost_nano, all[0].unpriced_requests), (1_320, 1));

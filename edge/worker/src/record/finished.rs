@@ -78,6 +78,8 @@ pub struct Record {
     pub cost: Cost,
     /// What its client said of it.
     pub tags: Option<Box<Tags>>,
+    /// For whom its client asked, as far as a limit wanted to know.
+    pub end_user: Option<Box<str>>,
 }
 
 // === impl Record ===
@@ -115,6 +117,7 @@ impl Record {
             served: None,
             cost: Cost::Known(0),
             tags: None,
+            end_user: None,
         }
     }
 }

@@ -14,6 +14,10 @@ use crate::{
 /// The longest text that the control plane stores, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
 
+/// The longest name of an end user that the control plane stores, in bytes.
+// Full: it is cut.
+const END_USER_BYTES_MAX: usize = 128;
+
 /// The largest number that the control plane stores. Providers name counts, so any number can come.
 const NUMBER_MAX: u64 = 1 << 53;
 
@@ -80,6 +84,10 @@ pub fn record(record: Record) -> usage::Record {
             .flat_map(|tags| tags.iter())
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
+        end_user: cut(
+            record.end_user.map(Into::into).unwrap_or_default(),
+            END_USER_BYTES_MAX,
+        ),
     }
 }
 
@@ -133,9 +141,13 @@ fn attempt(attempt: Attempt) -> usage::Attempt {
     }
 }
 
+fn text(text: String) -> String {
+    cut(text, TEXT_BYTES_MAX)
+}
+
 /// Cut between characters, and without NUL, which the database's texts do not take.
-fn text(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+fn cut(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
     text.retain(|character| character != '\0');
     text
 }

@@ -28,6 +28,7 @@ mod hanging_up;
 mod admin;
 mod accounting;
 mod prices;
+mod usage;
 mod metrics;
 mod traces;
 mod deploy;

@@ -1,0 +1,270 @@
+//! Folds what batches added into the sums, and adds what older code stored without adding it.
+//!
+//! One writer at a time, by a lock that ends with its transaction; whoever does not get it leaves the work to the one who has
+//! it. What is folded goes in the same transaction, so that it counts once. Whether it is folded already changes no answer.
+
+use domain::{grain::Grain, sketch::Sketch};
+use policy::usage::Usage;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    column,
+    error::StoreError,
+    store::Store,
+    usage_batch,
+    usage_cell::{Cell, Columns, Ledger, Line, Sums},
+    usage_spread::{self, Spread},
+};
+
+/// The most additions that are folded at once.
+const FOLDED_MAX: i64 = 4_000; // Full: the others come next.
+
+/// The most records of older code that are added at once.
+const CAUGHT_UP_MAX: i64 = 1_000; // Full: as above.
+
+/// Tells what a record used, from its charges as they are kept and its four counts: input that was not cached, cached
+/// input, output without reasoning, and reasoning.
+pub type Counting = fn(&[u8], [u64; 4]) -> Usage;
+
+/// What a sum is over, and of which grain it is.
+type Place = (i16, Cell);
+
+// === impl Store ===
+
+impl Store {
+    /// Folds a part, and numbers new batches. Says whether there is more.
+    pub async fn fold_usage(&self) -> Result<bool, StoreError> {
+        let mut tx = self.transaction().await?;
+        let free = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_xact_lock(hashtext('usage_sum'), 0) AS "free!""#
+        );
+        if !free.fetch_one(&mut *tx).await? {
+            return Ok(false);
+        }
+        usage_batch::number(&mut tx).await?;
+        let lines = taken(&mut tx).await?;
+        let more = i64::try_from(lines.len()).unwrap_or(i64::MAX) >= FOLDED_MAX;
+        let mut ledger: Ledger<Place> = Ledger::default();
+        for line in lines {
+            let (cell, sums) = line.read()?;
+            for grain in Grain::ALL {
+                let start = grain.start_of(column::milliseconds(cell.start));
+                let start = column::moment(start)?;
+                let cell = Cell {
+                    start,
+                    ..cell.clone()
+                };
+                ledger.add((grain as i16, cell), &sums);
+            }
+        }
+        if !ledger.0.is_empty() {
+            known(&mut tx, &mut ledger).await?;
+            write(&mut tx, &ledger).await?;
+        }
+        tx.commit().await?;
+        Ok(more)
+    }
+
+    /// Adds a part of the records that were stored by code that knew of no sums. Says whether there are more.
+    pub async fn catch_up_usage(&self, counting: Counting) -> Result<bool, StoreError> {
+        let mut tx = self.transaction().await?;
+        let batch = usage_batch::next(&mut tx).await?;
+        let rows = sqlx::query!(
+            r#"UPDATE usage_record SET batch = $1
+               WHERE batch IS NULL AND (day, id) IN (
+                   SELECT day, id FROM usage_record WHERE batch IS NULL LIMIT $2
+                   FOR UPDATE SKIP LOCKED)
+               RETURNING at, organization, project, key_id, model, model_version, provider, status,
+                   end_user, tags, usage_source, cost_nano, cost_known, charges, input_tokens,
+                   cached_input_tokens, output_tokens, reasoning_tokens, duration_us, first_byte_us"#,
+            batch,
+            CAUGHT_UP_MAX,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= CAUGHT_UP_MAX;
+        let spreads: Vec<Spread> = rows
+            .into_iter()
+            .map(|row| {
+                let coarse = [
+                    row.input_tokens,
+                    row.cached_input_tokens,
+                    row.output_tokens,
+                    row.reasoning_tokens,
+                ];
+                let usage = counting(&row.charges, coarse.map(column::count));
+                let mut sums = Sums {
+                    requests: 1,
+                    estimated: i64::from(row.usage_source != 1),
+                    unpriced: i64::from(!row.cost_known),
+                    cost_nano: row.cost_nano,
+                    counts: usage.counts().map(column::number),
+                    duration: Sketch::default(),
+                    first_byte: Sketch::default(),
+                };
+                sums.duration.add(column::count(row.duration_us));
+                if row.first_byte_us > 0 {
+                    sums.first_byte.add(column::count(row.first_byte_us));
+                }
+                Spread {
+                    at: row.at,
+                    organization: row.organization,
+                    project: row.project,
+                    key_id: row.key_id,
+                    model: row.model,
+                    version: row.model_version,
+                    provider: row.provider,
+                    status: row.status,
+                    end_user: row.end_user,
+                    tags: row.tags,
+                    sums,
+                }
+            })
+            .collect();
+        if spreads.is_empty() {
+            return Ok(false);
+        }
+        usage_batch::note(&mut tx, batch, &spreads).await?;
+        usage_spread::add(&mut tx, &spreads).await?;
+        tx.commit().await?;
+        Ok(more)
+    }
+}
+
+/// Takes the oldest additions away.
+async fn taken(connection: &mut PgConnection) -> Result<Vec<Line>, StoreError> {
+    let lines = sqlx::query_as!(
+        Line,
+        r#"DELETE FROM usage_delta
+           WHERE id IN (SELECT id FROM usage_delta ORDER BY id LIMIT $1)
+           RETURNING organization, facet, start, label, project, key_id, model,
+               model_version AS version, provider, status, requests, estimated, unpriced, cost_nano,
+               input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
+               audio_output, images, served, units, duration, first_byte"#,
+        FOLDED_MAX,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(lines)
+}
+
+/// Adds what the sums hold already. Nobody else writes them meanwhile.
+async fn known(
+    connection: &mut PgConnection,
+    ledger: &mut Ledger<Place>,
+) -> Result<(), StoreError> {
+    let it = Columns::of(ledger.0.iter().map(|((_, cell), sums)| (cell, sums)));
+    let (grains, cells) = keys(ledger);
+    let rows = sqlx::query!(
+        r#"SELECT it.grain, it.organization, it.facet, it.start, label, project, key_id, model,
+               model_version, provider, status, requests, estimated, unpriced, cost_nano, input,
+               cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
+               audio_output, images, served, units, duration, first_byte
+           FROM usage_sum it
+           JOIN unnest($1::uuid[], $2::text[], $3::smallint[], $4::timestamptz[], $5::uuid[])
+               AS wanted (organization, facet, grain, start, cell)
+           ON it.organization = wanted.organization AND it.facet = wanted.facet
+              AND it.grain = wanted.grain AND it.start = wanted.start AND it.cell = wanted.cell"#,
+        &it.organization,
+        &it.facet,
+        &grains,
+        &it.start,
+        &cells,
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        let line = Line {
+            organization: row.organization,
+            facet: row.facet,
+            start: row.start,
+            label: row.label,
+            project: row.project,
+            key_id: row.key_id,
+            model: row.model,
+            version: row.model_version,
+            provider: row.provider,
+            status: row.status,
+            requests: row.requests,
+            estimated: row.estimated,
+            unpriced: row.unpriced,
+            cost_nano: row.cost_nano,
+            input: row.input,
+            cached_input: row.cached_input,
+            cache_write: row.cache_write,
+            cache_write_hour: row.cache_write_hour,
+            audio_input: row.audio_input,
+            output: row.output,
+            reasoning: row.reasoning,
+            audio_output: row.audio_output,
+            images: row.images,
+            served: row.served,
+            units: row.units,
+            duration: row.duration,
+            first_byte: row.first_byte,
+        };
+        let (cell, sums) = line.read()?;
+        ledger.add((row.grain, cell), &sums);
+    }
+    Ok(())
+}
+
+async fn write(connection: &mut PgConnection, ledger: &Ledger<Place>) -> Result<(), StoreError> {
+    let it = Columns::of(ledger.0.iter().map(|((_, cell), sums)| (cell, sums)));
+    let (grains, cells) = keys(ledger);
+    let [
+        input,
+        cached_input,
+        cache_write,
+        cache_write_hour,
+        audio_input,
+        output,
+        reasoning,
+        audio_output,
+        images,
+        served,
+        units,
+    ] = &it.counts;
+    sqlx::query_file!(
+        "src/usage_fold.sql",
+        &it.organization,
+        &it.facet,
+        &grains,
+        &it.start,
+        &cells,
+        &it.label as &[Option<String>],
+        &it.project,
+        &it.key_id,
+        &it.model,
+        &it.version,
+        &it.provider as &[Option<Uuid>],
+        &it.status,
+        &it.requests,
+        &it.estimated,
+        &it.unpriced,
+        &it.cost_nano,
+        input,
+        cached_input,
+        cache_write,
+        cache_write_hour,
+        audio_input,
+        output,
+        reasoning,
+        audio_output,
+        images,
+        served,
+        units,
+        &it.duration,
+        &it.first_byte,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The rest of the keys, in the order of the columns.
+fn keys(ledger: &Ledger<Place>) -> (Vec<i16>, Vec<Uuid>) {
+    let keys = ledger.0.keys();
+    keys.map(|(grain, cell)| (*grain, cell.digest())).unzip()
+}

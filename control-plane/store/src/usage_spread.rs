@@ -1,0 +1,212 @@
+//! What one record adds to the sums, over which cells it is spread, and the writing of both beside it.
+//!
+//! A record stands once among all requests, once by its end user, and once by each of its tags. Written in the transaction of
+//! the record, and only there, so that it counts exactly as often as it is stored.
+
+use std::collections::BTreeSet;
+
+use domain::grain::Grain;
+use payload::object::{self, Object};
+use sqlx::PgConnection;
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::{
+    column,
+    error::StoreError,
+    usage_cell::{Cell, Columns, Ledger, Sums},
+    usage_label::{self, Label, Labels},
+};
+
+/// A record, as far as sums go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spread {
+    pub(crate) at: OffsetDateTime,
+    pub(crate) organization: Uuid,
+    pub(crate) project: Uuid,
+    pub(crate) key_id: String,
+    pub(crate) model: Uuid,
+    pub(crate) version: Uuid,
+    pub(crate) provider: Option<Uuid>,
+    pub(crate) status: i32,
+    pub(crate) end_user: String,
+    /// A JSON object of texts, or nothing.
+    pub(crate) tags: String,
+    /// What it adds.
+    pub(crate) sums: Sums,
+}
+
+/// Adds what records add. Labels that are new find room, if there is any.
+pub(crate) async fn add(
+    connection: &mut PgConnection,
+    spreads: &[Spread],
+) -> Result<(), StoreError> {
+    let first = spreads.iter().flat_map(Spread::labels).collect();
+    let mut labels = Labels::settled(connection, &first).await?;
+    let values: BTreeSet<Label> = spreads.iter().flat_map(|it| it.values(&labels)).collect();
+    labels.extend(Labels::settled(connection, &values).await?);
+    write(connection, spreads, &labels).await
+}
+
+/// Adds what is said later of records that were added: where they stand, whatever is new since.
+pub(crate) async fn amend(
+    connection: &mut PgConnection,
+    spreads: &[Spread],
+) -> Result<(), StoreError> {
+    let first = spreads.iter().flat_map(Spread::labels).collect();
+    let mut labels = Labels::known(connection, &first).await?;
+    let values: BTreeSet<Label> = spreads.iter().flat_map(|it| it.values(&labels)).collect();
+    labels.extend(Labels::known(connection, &values).await?);
+    write(connection, spreads, &labels).await
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    spreads: &[Spread],
+    labels: &Labels,
+) -> Result<(), StoreError> {
+    let mut ledger = Ledger::default();
+    for spread in spreads {
+        for cell in spread.cells(labels)? {
+            ledger.add(cell, &spread.sums);
+        }
+    }
+    let it = Columns::of(ledger.0.iter());
+    let [
+        input,
+        cached_input,
+        cache_write,
+        cache_write_hour,
+        audio_input,
+        output,
+        reasoning,
+        audio_output,
+        images,
+        served,
+        units,
+    ] = &it.counts;
+    sqlx::query!(
+        r#"INSERT INTO usage_delta (
+               organization, facet, start, label, project, key_id, model, model_version, provider,
+               status, requests, estimated, unpriced, cost_nano, input, cached_input, cache_write,
+               cache_write_hour, audio_input, output, reasoning, audio_output, images, served, units,
+               duration, first_byte)
+           SELECT * FROM unnest(
+               $1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[],
+               $7::uuid[], $8::uuid[], $9::uuid[], $10::integer[], $11::bigint[], $12::bigint[],
+               $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
+               $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[],
+               $23::bigint[], $24::bigint[], $25::bigint[], $26::bytea[], $27::bytea[])"#,
+        &it.organization,
+        &it.facet,
+        &it.start,
+        &it.label as &[Option<String>],
+        &it.project,
+        &it.key_id,
+        &it.model,
+        &it.version,
+        &it.provider as &[Option<Uuid>],
+        &it.status,
+        &it.requests,
+        &it.estimated,
+        &it.unpriced,
+        &it.cost_nano,
+        input,
+        cached_input,
+        cache_write,
+        cache_write_hour,
+        audio_input,
+        output,
+        reasoning,
+        audio_output,
+        images,
+        served,
+        units,
+        &it.duration,
+        &it.first_byte,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+// === impl Spread ===
+
+impl Spread {
+    /// What may be summed by itself, but for values of tags.
+    fn labels(&self) -> Vec<Label> {
+        let mut labels = Vec::new();
+        if !self.end_user.is_empty() {
+            labels.push(self.label(usage_label::USER, &self.end_user));
+        }
+        // What a token stands for has a colon in it. Keys are made by operators, and need no bound here.
+        if self.key_id.contains(':') {
+            labels.push(self.label(usage_label::TOKEN, &self.key_id));
+        }
+        for (key, _) in self.tags() {
+            labels.push(self.label(usage_label::TAGS, &key));
+        }
+        labels
+    }
+
+    /// The values of those tags that are summed.
+    fn values(&self, known: &Labels) -> Vec<Label> {
+        let tags = self.tags().into_iter();
+        let summed = tags.filter(|(key, _)| known.has(&self.label(usage_label::TAGS, key)));
+        let value = |(key, value): (String, String)| self.label(&usage_label::tag(&key), &value);
+        summed.map(value).collect()
+    }
+
+    fn cells(&self, labels: &Labels) -> Result<Vec<Cell>, StoreError> {
+        let token = self.key_id.contains(':');
+        let apart = !token || labels.has(&self.label(usage_label::TOKEN, &self.key_id));
+        let all = Cell {
+            organization: self.organization,
+            facet: usage_label::ALL.to_owned(),
+            start: column::moment(Grain::Quarter.start_of(column::milliseconds(self.at)))?,
+            label: Some(String::new()),
+            project: self.project,
+            key_id: self.key_id.clone(),
+            model: self.model,
+            version: self.version,
+            provider: self.provider,
+            status: self.status,
+        };
+        let all = Cell {
+            key_id: if apart { all.key_id } else { String::new() },
+            ..all
+        };
+        let by = |label: Label| Cell {
+            label: labels.has(&label).then(|| label.value.clone()),
+            facet: label.facet,
+            ..all.clone()
+        };
+        let mut cells: Vec<Cell> = self.values(labels).into_iter().map(by).collect();
+        if !self.end_user.is_empty() {
+            cells.push(by(self.label(usage_label::USER, &self.end_user)));
+        }
+        cells.push(all);
+        Ok(cells)
+    }
+
+    fn label(&self, facet: &str, value: &str) -> Label {
+        let day = self.at.date();
+        Label {
+            organization: self.organization,
+            month: Date::from_calendar_date(day.year(), day.month(), 1).unwrap_or(day),
+            facet: facet.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    /// None where they cannot be read, which nothing of ours writes.
+    fn tags(&self) -> Vec<(String, String)> {
+        let Ok(object) = Object::parse(&self.tags) else {
+            return Vec::new();
+        };
+        let text = |(key, raw): (std::borrow::Cow<'_, str>, &str)| {
+            Some((key.into_owned(), object::text(raw).ok()?.into_owned()))
+        };
+        object.rest().filter_map(text).collect()
+    }
+}

@@ -17,6 +17,7 @@ use policy::{
     organization::Organization,
     project::Project,
     provider::{Provider, ProviderKind},
+    split::{Arm, Split, Sticky},
     traffic::{Class, Share, Traffic},
 };
 use prost::Message;
@@ -170,6 +171,19 @@ fn model(it: &Model) -> wire::ModelPolicy {
             .map(|id| id.as_bytes().to_vec())
             .unwrap_or_default(),
         created_seconds: it.created_seconds,
+        split: it.split.as_deref().map(split),
+    }
+}
+
+fn split(it: &Split) -> wire::SplitPolicy {
+    let arm = |arm: &Arm| wire::ArmPolicy {
+        version_id: arm.version.as_bytes().to_vec(),
+        basis_points: arm.basis_points.into(),
+    };
+    wire::SplitPolicy {
+        rollout_id: it.rollout.as_bytes().to_vec(),
+        stickiness: it.sticky as u32,
+        arms: it.arms().iter().map(arm).collect(),
     }
 }
 
@@ -285,7 +299,25 @@ fn read_model(it: wire::ModelPolicy) -> Result<Model, InvalidObject> {
         name: it.name,
         stable,
         created_seconds: it.created_seconds,
+        split: it.split.map(read_split).transpose()?,
     })
+}
+
+fn read_split(it: wire::SplitPolicy) -> Result<Box<Split>, InvalidObject> {
+    let sticky = u8::try_from(it.stickiness).ok();
+    let sticky = sticky.and_then(Sticky::from_number);
+    let sticky = sticky.ok_or_else(|| invalid("stickiness is not known"))?;
+    let arm = |arm: wire::ArmPolicy| {
+        Ok(Arm {
+            version: id(&arm.version_id, "version_id")?,
+            basis_points: u16::try_from(arm.basis_points).unwrap_or(u16::MAX),
+        })
+    };
+    let arms = it.arms.into_iter().map(arm);
+    let arms = arms.collect::<Result<_, InvalidObject>>()?;
+    let split = Split::new(id(&it.rollout_id, "rollout_id")?, sticky, arms);
+    let split = split.map_err(|_| invalid("arms have more than all, or there is none"))?;
+    Ok(Box::new(split))
 }
 
 fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {

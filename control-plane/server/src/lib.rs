@@ -13,6 +13,7 @@ pub mod asking;
 pub mod peer;
 pub mod api;
 pub mod publish;
+pub mod reconcile;
 pub mod ingest;
 pub mod sweep;
 pub mod config;

@@ -11,6 +11,7 @@ pub mod address;
 pub mod budget;
 pub mod body;
 pub mod tags;
+pub mod whose;
 pub mod passing;
 pub mod arrival;
 mod refusal;
@@ -40,6 +41,7 @@ use self::{
     key::Key,
     tags::{InvalidTags, Tags},
     tensors::{Tensors, count_rows},
+    whose::Whose,
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -50,8 +52,6 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
     HeaderName::from_static("anthropic-beta"),
 ];
 
-/// The header in which a client may say for whom it asks.
-const END_USER: HeaderName = HeaderName::from_static("x-sluice-end-user");
 /// The header in which a client may ask for a lower class than its project's.
 const PRIORITY: HeaderName = HeaderName::from_static("x-sluice-priority");
 /// Where keys and the like stand. They are never kept.
@@ -72,7 +72,7 @@ pub struct Head {
     forwarded: HeaderMap,
     content_length: Option<u64>,
     // Boxed, as all that only some requests have: every request in flight carries this.
-    end_user: Option<Box<HeaderValue>>,
+    whose: Option<Box<Whose>>,
     spare: Option<Box<HeaderMap>>,
     json_bytes: Option<Box<HeaderValue>>,
     class: Option<Class>,
@@ -82,8 +82,8 @@ pub struct Head {
 /// What of a head is kept only where somebody asks for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keep {
-    /// For whom the client says it asks.
-    pub end_user: bool,
+    /// For whom, and in which session, the client says it asks.
+    pub whose: bool,
     /// What is no key, for the rules of versions.
     pub spare: bool,
 }
@@ -93,7 +93,7 @@ struct Rest {
     forwarded: HeaderMap,
     content_length: Option<u64>,
     class: Option<Class>,
-    end_user: Option<Box<HeaderValue>>,
+    whose: Option<Box<Whose>>,
     spare: Option<Box<HeaderMap>>,
     tags: Option<Box<Tags>>,
     json_bytes: Option<Box<HeaderValue>>,
@@ -109,7 +109,7 @@ pub struct Request {
     class: Option<Class>,
     body: Bytes,
     // Boxed, because it is rare and would ride in the future of every request.
-    end_user: Option<Box<HeaderValue>>,
+    whose: Option<Box<Whose>>,
     spare: Option<Box<HeaderMap>>,
     tags: Option<Box<Tags>>,
     tells_cost: bool,
@@ -177,8 +177,10 @@ impl Head {
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
         let key = Key::take(&mut parts.headers);
-        let end_user = keep.end_user.then(|| parts.headers.remove(END_USER));
-        let end_user = end_user.flatten().map(Box::new);
+        let whose = keep
+            .whose
+            .then(|| Whose::take(&mut parts.headers))
+            .flatten();
         let class = parts.headers.remove(PRIORITY);
         let class = class.map(|it| {
             it.to_str()
@@ -195,7 +197,7 @@ impl Head {
             key,
             forwarded,
             content_length,
-            end_user,
+            whose,
             spare,
             json_bytes,
             class,
@@ -224,7 +226,7 @@ impl Head {
         let Self {
             forwarded,
             content_length,
-            end_user,
+            whose,
             spare,
             json_bytes,
             class,
@@ -235,7 +237,7 @@ impl Head {
             forwarded,
             content_length,
             class,
-            end_user,
+            whose,
             spare,
             tags,
             json_bytes,
@@ -302,7 +304,7 @@ async fn read(
         tensors,
         class: rest.class,
         body,
-        end_user: rest.end_user,
+        whose: rest.whose,
         spare: rest.spare,
         tags: rest.tags,
         tells_cost,
@@ -364,11 +366,16 @@ impl Request {
     /// For whom the client says it asks: in our header, or else in the body; empty when it does not say. Looks through
     /// the body, and so is to be asked only where a limit does.
     pub fn end_user(&self) -> Result<Cow<'_, str>, Refusal> {
-        if let Some(value) = &self.end_user {
+        if let Some(value) = self.whose.as_ref().and_then(|it| it.end_user.as_ref()) {
             return Ok(String::from_utf8_lossy(value.as_bytes()));
         }
         let found = dialect::end_user::of(self.endpoint, &self.body);
         Ok(found.map_err(Refusal::Body)?.unwrap_or_default())
+    }
+
+    /// The session that the client says it belongs to.
+    pub fn session(&self) -> Option<&[u8]> {
+        Some(self.whose.as_ref()?.session.as_ref()?.as_bytes())
     }
 
     /// Takes another body in the place of the one that came, and reads its facts anew. It must ask for the same model.

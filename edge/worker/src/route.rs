@@ -7,15 +7,20 @@ use std::{fmt, sync::Arc};
 
 use payload::transform::Recipe;
 use policy::{
+    id::VersionId,
     key::Key,
     model::{Model, Target, Version},
     price_book::PriceBook,
     provider::Provider,
     revision::Revision,
     rules::Rules,
+    split::Part,
 };
 
-use crate::authorize::Grant;
+use crate::{
+    assign::{self, Asking},
+    authorize::Grant,
+};
 
 /// Where a request may go, the best first.
 #[derive(Debug, Clone)]
@@ -26,6 +31,7 @@ pub struct Plan {
     candidates: Vec<Candidate>,
     revision: Revision,
     book: Option<Arc<PriceBook>>,
+    client: Option<u32>,
 }
 
 /// One target, with its provider.
@@ -46,8 +52,11 @@ pub enum Refusal {
 }
 
 /// The plan for a grant.
-pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
-    let (version, mut candidates) = targets(rules, grant.model())?;
+pub fn plan(rules: &Rules, grant: Grant, asking: Asking<'_>) -> Result<Plan, Refusal> {
+    let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
+    let client = assigned.and_then(|it| it.client);
+    let version = assigned.map(|it| it.version);
+    let (version, mut candidates) = targets(rules, grant.model(), version)?;
     if candidates.len() < version.targets.len() {
         // Nobody is refused for this, so nobody else counts it.
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
@@ -62,12 +71,17 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
         candidates,
         revision: rules.revision(),
         book,
+        client,
     })
 }
 
-/// The version of a model that serves, and those of its targets that are in force; at least one.
-pub fn targets(rules: &Rules, model: &Model) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
-    let version = model.stable.and_then(|id| rules.version(id));
+/// This version of a model, and those of its targets that are in force; at least one.
+pub fn targets(
+    rules: &Rules,
+    model: &Model,
+    version: Option<VersionId>,
+) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
+    let version = version.and_then(|id| rules.version(id));
     let version = version.filter(|version| version.model == model.id);
     let version = version.ok_or(Refusal::Missing("version"))?;
     let candidates: Vec<_> = (0..version.targets.len())
@@ -114,6 +128,15 @@ impl Plan {
     /// The version that serves.
     pub const fn version(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// The rollout that assigned the version, if one did.
+    pub fn rollout(&self) -> Option<Part> {
+        let split = self.grant.model().split.as_deref()?;
+        self.client.map(|client| Part {
+            rollout: split.rollout,
+            client,
+        })
     }
 
     /// The targets; never empty.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use payload::transform::Recipe;
 
-use crate::id::{ModelId, OrganizationId, ProviderId, VersionId};
+use crate::{
+    id::{ModelId, OrganizationId, ProviderId, VersionId},
+    split::Split,
+};
 
 /// A public model name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +22,9 @@ pub struct Model {
     pub stable: Option<VersionId>,
     /// When it was made, seconds since 1970.
     pub created_seconds: u64,
+    /// How its traffic is shared while it is released in steps; `None` means: the stable version serves all. Boxed,
+    /// because few models have one.
+    pub split: Option<Box<Split>>,
 }
 
 /// An immutable revision of a model.

@@ -7,6 +7,7 @@ use policy::{
     cost::Cost,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     revision::Revision,
+    split::Part,
 };
 
 use crate::{
@@ -37,6 +38,8 @@ pub struct Record {
     pub model: ModelId,
     /// Its version.
     pub version: VersionId,
+    /// The rollout that assigned that, if one did.
+    pub rollout: Option<Part>,
     /// The provider that served; `None` when none was reached.
     pub provider: Option<ProviderId>,
     /// The provider's name for the model; empty when none was reached.

@@ -9,6 +9,7 @@ use policy::{
     id::{ModelId, VersionId},
     price_book::PriceBook,
     revision::Revision,
+    split::Part,
 };
 
 use crate::{identify::Caller, request::tags::Tags};
@@ -30,6 +31,8 @@ pub struct Opening<'a> {
     pub model: ModelId,
     /// Its version.
     pub version: VersionId,
+    /// The rollout that assigned that, if one did.
+    pub rollout: Option<Part>,
     /// The path, or its class.
     pub endpoint: &'static str,
     /// Whether it is a stream.

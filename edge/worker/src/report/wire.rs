@@ -80,6 +80,11 @@ pub fn record(record: Record) -> usage::Record {
             .flat_map(|tags| tags.iter())
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
+        rollout_id: record
+            .rollout
+            .map(|it| it.rollout.as_bytes().to_vec())
+            .unwrap_or_default(),
+        rollout_client: record.rollout.map_or(0, |it| it.client),
     }
 }
 

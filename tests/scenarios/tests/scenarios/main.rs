@@ -30,6 +30,8 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod rollouts;
+mod releases;
 mod credentials;
 mod encryption;
 mod membership;

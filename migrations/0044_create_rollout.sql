@@ -69,6 +69,8 @@ CREATE TABLE rollout_outcome (
     revision bigint NOT NULL,
     -- As in usage_record.
     outcome smallint NOT NULL,
+    -- Why the answer ended: 0 not known, 1 whole, 2 truncated, 3 refused.
+    finish smallint NOT NULL,
     duration_us bigint NOT NULL,
     first_byte_us bigint NOT NULL,
     -- Null where it is not known.

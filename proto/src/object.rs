@@ -12,7 +12,7 @@ use policy::{
     credential::{Credential, Pepper},
     id::ProviderId,
     mapping::{Mapping, Method, Programs},
-    model::{Model, Target, Version},
+    model::{Model, Target, Version, WEIGHT_MAX},
     object::{Kind, Object},
     organization::Organization,
     project::Project,
@@ -191,6 +191,7 @@ fn version(it: &Version) -> wire::VersionPolicy {
     let target = |target: &Target| wire::TargetPolicy {
         provider_id: target.provider.as_bytes().to_vec(),
         provider_model: target.provider_model.clone(),
+        weight: target.weight.into(),
     };
     wire::VersionPolicy {
         id: it.id.as_bytes().to_vec(),
@@ -331,9 +332,12 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
     let target = |target: wire::TargetPolicy| {
         filled(&target.provider_model, "provider_model")?;
         let provider: ProviderId = id(&target.provider_id, "provider_id")?;
+        let weight = u16::try_from(target.weight).ok();
+        let weight = weight.filter(|it| *it <= WEIGHT_MAX);
         Ok(Target {
             provider,
             provider_model: target.provider_model,
+            weight: weight.ok_or_else(|| invalid("weight is too large"))?,
         })
     };
     Ok(Version {

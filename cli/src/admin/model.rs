@@ -128,6 +128,7 @@ async fn make(create: verb::Create<New>, session: &mut Session) -> Result<(), Fa
     let target = Target {
         provider,
         provider_model,
+        weight: 0,
     }
     .wire(&session.place)?;
     let version = ModelVersion {

@@ -33,7 +33,8 @@ pub enum Command {
 pub struct Create {
     /// MODEL@VERSION, or its whole name
     name: String,
-    /// Where requests are sent, as PROVIDER=MODEL; may be repeated, in order of preference
+    /// Where requests are sent, as PROVIDER=MODEL; may be repeated, in order of preference; 3*PROVIDER=MODEL has a weight, by
+    /// which requests are shared
     #[arg(long, required = true, value_name = "TARGET")]
     target: Vec<Target>,
     /// Where it came from, as NAME=VALUE, such as `git_sha=1f3c9a`; may be repeated

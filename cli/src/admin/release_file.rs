@@ -42,6 +42,8 @@ struct Written {
 struct WrittenTarget {
     provider: String,
     model: String,
+    #[serde(default)]
+    weight: u16,
 }
 
 /// A version that is to stand.
@@ -79,6 +81,7 @@ pub fn read(path: &Path, place: &Place) -> Result<Wanted, Failure> {
         let target = Target {
             provider: it.provider,
             provider_model: it.model,
+            weight: it.weight.into(),
         };
         target.wire(place)
     });

@@ -85,8 +85,10 @@ impl FromStr for Gate {
             "first-byte-time" => RolloutMetric::FirstByteTime,
             "total-time" => RolloutMetric::TotalTime,
             "cost" => RolloutMetric::Cost,
+            "truncation-rate" => RolloutMetric::TruncationRate,
+            "refusal-rate" => RolloutMetric::RefusalRate,
             _ => {
-                return Err("write error-rate, first-byte-time, total-time or cost".to_owned());
+                return Err("write error-rate, first-byte-time, total-time, cost, truncation-rate or refusal-rate".to_owned());
             }
         };
         let mut next = || parts.next().map_or(Ok(0), basis_points);

@@ -44,6 +44,10 @@ pub enum Metric {
     TotalTime = 3,
     /// What a request cost, dollars.
     Cost = 4,
+    /// Answers that ended because no more tokens were allowed.
+    TruncationRate = 5,
+    /// Answers that were refused or filtered.
+    RefusalRate = 6,
 }
 
 /// What a candidate is held to.
@@ -64,12 +68,25 @@ pub struct Outcome {
     pub is_candidates: bool,
     /// How it ended.
     pub end: End,
+    /// Why its answer ended; `None` where that is not known.
+    pub finish: Option<Finish>,
     /// From arrival to the first byte, microseconds; zero when none came.
     pub first_byte_us: u64,
     /// From arrival to the end, microseconds.
     pub duration_us: u64,
     /// What it cost, nano-dollars; `None` where that is not known.
     pub cost_nano: Option<u64>,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It was whole.
+    Whole,
+    /// No more tokens were allowed.
+    Truncated,
+    /// It was refused or filtered.
+    Refused,
 }
 
 /// How a request ended.
@@ -112,11 +129,13 @@ pub struct Evidence {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::ErrorRate,
         Self::FirstByteTime,
         Self::TotalTime,
         Self::Cost,
+        Self::TruncationRate,
+        Self::RefusalRate,
     ];
 
     /// The one with this number.
@@ -131,17 +150,26 @@ impl Metric {
             Self::FirstByteTime => "time to the first byte",
             Self::TotalTime => "total time",
             Self::Cost => "cost",
+            Self::TruncationRate => "truncation rate",
+            Self::RefusalRate => "refusal rate",
         }
     }
 
     /// Whether it is a rate, of which points are compared and no ratios.
     pub const fn is_rate(self) -> bool {
-        matches!(self, Self::ErrorRate)
+        matches!(
+            self,
+            Self::ErrorRate | Self::TruncationRate | Self::RefusalRate
+        )
     }
 
     /// By how much more than the tolerance the candidate must be shown not to be worse, where nobody says.
     pub const fn margin(self) -> u16 {
-        if self.is_rate() { 200 } else { 2_500 }
+        match self {
+            Self::ErrorRate => 200,
+            Self::TruncationRate | Self::RefusalRate => 500,
+            Self::FirstByteTime | Self::TotalTime | Self::Cost => 2_500,
+        }
     }
 
     /// The value of a request; `None` where it has none.
@@ -154,17 +182,27 @@ impl Metric {
             Self::FirstByteTime => whole.then(|| scaled(of.first_byte_us, 1e6)),
             Self::TotalTime => whole.then(|| scaled(of.duration_us, 1e6)),
             Self::Cost => of.cost_nano.filter(|_| whole).map(|nano| scaled(nano, 1e9)),
+            Self::TruncationRate => ended(whole, of.finish, Finish::Truncated),
+            Self::RefusalRate => ended(whole, of.finish, Finish::Refused),
         }
     }
 
     /// A mean of its values, as people read it.
     pub fn shown(self, mean: f64) -> String {
         match self {
-            Self::ErrorRate => format!("{:.2} %", mean * 100.0),
+            Self::ErrorRate | Self::TruncationRate | Self::RefusalRate => {
+                format!("{:.2} %", mean * 100.0)
+            }
             Self::FirstByteTime | Self::TotalTime => format!("{:.0} ms", mean * 1e3),
             Self::Cost => format!("${mean:.6}"),
         }
     }
+}
+
+/// Whether a whole answer ended so; `None` where it is not known why it ended.
+fn ended(whole: bool, why: Option<Finish>, so: Finish) -> Option<f64> {
+    why.filter(|_| whole)
+        .map(|it| f64::from(u8::from(it == so)))
 }
 
 #[expect(

@@ -25,6 +25,7 @@ fn judged(end: End) -> [Evidence; 1] {
             let outcome = Outcome {
                 is_candidates,
                 end: if is_candidates { end } else { End::Whole },
+                finish: None,
                 first_byte_us: 1,
                 duration_us: 1,
                 cost_nano: None,

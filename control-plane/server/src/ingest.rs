@@ -16,7 +16,7 @@ use policy::{
 };
 use prost::Message;
 use proto::usage::{
-    Charge, Charges, Outcome, Record, ReportRequest, ReportResponse, UsageSource,
+    Charge, Charges, Finish, Outcome, Record, ReportRequest, ReportResponse, UsageSource,
     usage_service_server::UsageService,
 };
 use store::{Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord};
@@ -84,9 +84,10 @@ impl UsageService for Ingest {
         for record in records {
             let previous = record.previous_secret;
             let part = (record.rollout_id.clone(), record.rollout_client);
+            let finish = record.finish();
             match read(record) {
                 Ok(record) => {
-                    outcomes.extend(outcome(&part, &record));
+                    outcomes.extend(outcome(&part, finish, &record));
                     // What a token stands for has a colon in it, and is no key that could be unused.
                     if !record.key_id.contains(':') {
                         uses.push(Use {
@@ -133,7 +134,11 @@ impl UsageService for Ingest {
 }
 
 /// How a request ended that a rollout assigned. An id that is none belongs to no rollout.
-fn outcome((rollout, client): &(Vec<u8>, u32), record: &UsageRecord) -> Option<Noted> {
+fn outcome(
+    (rollout, client): &(Vec<u8>, u32),
+    finish: Finish,
+    record: &UsageRecord,
+) -> Option<Noted> {
     Some(Noted {
         rollout: RolloutId::try_from(rollout.as_slice()).ok()?,
         client: *client,
@@ -142,6 +147,7 @@ fn outcome((rollout, client): &(Vec<u8>, u32), record: &UsageRecord) -> Option<N
         version: record.version,
         revision: record.revision,
         outcome: record.outcome,
+        finish: finish as u8,
         duration_us: record.duration_us,
         first_byte_us: record.first_byte_us,
         cost_nano: record.cost_nano,

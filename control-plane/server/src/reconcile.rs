@@ -28,7 +28,7 @@ use crate::{
 /// Who does it, for the log and the audit trail.
 const ACTOR: &str = "control-plane";
 
-/// How long an outcome rests before it counts, so that what is slow comes with what is quick.
+/// How long an outcome rests at least before it counts, so that what is slow comes with what is quick.
 const REST: Duration = Duration::from_secs(1);
 
 /// How long nobody looks when no bell is heard.

@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use domain::gate::{End, Outcome};
+use domain::gate::{End, Finish, Outcome};
 use policy::id::{RolloutId, VersionId};
 use time::OffsetDateTime;
 
@@ -13,6 +13,12 @@ use crate::{column, error::StoreError, id::uuid, rollout::Row, store::Store, wri
 
 /// The most that are taken at once.
 pub const TAKEN_MAX: usize = 5_000; // Full: the others are taken next time, which comes at once.
+
+/// How many of the latest outcomes say how long the versions take.
+const LATEST: i64 = 400;
+
+/// The longest that an outcome rests.
+const REST_MAX: Duration = Duration::from_mins(1);
 
 /// The most rows that one sweep takes away.
 const SWEEP_ROWS_MAX: i64 = 5_000; // Full: the next sweep takes the rest.
@@ -34,6 +40,8 @@ pub struct Noted {
     pub revision: u64,
     /// How it ended: a number of the usage contract.
     pub outcome: u8,
+    /// Why the answer ended: a number of the usage contract.
+    pub finish: u8,
     /// From arrival to end, microseconds.
     pub duration_us: u64,
     /// From arrival to the first byte, microseconds; zero when none came.
@@ -70,18 +78,20 @@ impl Store {
             noted.iter().map(|it| column::number(pick(it))).collect()
         };
         let outcomes: Vec<i16> = noted.iter().map(|it| it.outcome.into()).collect();
+        let finishes: Vec<i16> = noted.iter().map(|it| it.finish.into()).collect();
         let costs = noted.iter().map(|it| it.cost_nano.map(column::number));
         let costs: Vec<Option<i64>> = costs.collect();
         let done = sqlx::query!(
             r#"INSERT INTO rollout_outcome (rollout, id, at, model_version, client, revision,
-                                            outcome, duration_us, first_byte_us, cost_nano)
+                                            outcome, finish, duration_us, first_byte_us, cost_nano)
                SELECT it.rollout, it.id, least(it.at, now()), it.model_version, it.client,
-                      it.revision, it.outcome, it.duration_us, it.first_byte_us, it.cost_nano
+                      it.revision, it.outcome, it.finish, it.duration_us, it.first_byte_us, it.cost_nano
                FROM unnest(
                    $1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::bigint[],
-                   $6::bigint[], $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[])
-                   AS it (rollout, id, at, model_version, client, revision, outcome, duration_us,
-                          first_byte_us, cost_nano)
+                   $6::bigint[], $7::smallint[], $8::smallint[], $9::bigint[], $10::bigint[],
+                   $11::bigint[])
+                   AS it (rollout, id, at, model_version, client, revision, outcome, finish,
+                          duration_us, first_byte_us, cost_nano)
                JOIN rollout ON rollout.id = it.rollout AND rollout.state < 3
                ON CONFLICT DO NOTHING"#,
             &uuids(|it| *it.rollout.as_bytes()),
@@ -91,6 +101,7 @@ impl Store {
             &numbers(|it| it.client.into()),
             &numbers(|it| it.revision),
             &outcomes,
+            &finishes,
             &numbers(|it| it.duration_us),
             &numbers(|it| it.first_byte_us),
             &costs as &[Option<i64>],
@@ -120,22 +131,36 @@ impl Store {
     }
 }
 
-/// Takes what has come for a rollout that is locked and has rested for `rest`, in the order in which it came, at most
-/// [`TAKEN_MAX`]. What saw an earlier step is taken and left out. The second number is how many were taken.
+/// Takes what has come for a rollout that is locked and has rested, in the order in which it came, at most [`TAKEN_MAX`].
+/// It rests for `rest_min` or for twice the time that the slower version takes, at most a minute, so that what is slow is
+/// judged beside what is quick. What saw an earlier step is taken and left out. The second number is how many were taken.
 pub async fn take(
     write: &mut Write,
     row: &Row,
-    rest: Duration,
+    rest_min: Duration,
 ) -> Result<(Vec<Seen>, usize), StoreError> {
     let rollout = uuid(*row.id.as_bytes());
+    let slower_us = sqlx::query_scalar!(
+        r#"SELECT coalesce(max(mean), 0)::double precision AS "slower!" FROM (
+               SELECT avg(duration_us) AS mean FROM (
+                   SELECT model_version, duration_us FROM rollout_outcome
+                   WHERE rollout = $1 ORDER BY id DESC LIMIT $2) AS latest
+               GROUP BY model_version) AS means"#,
+        rollout,
+        LATEST,
+    )
+    .fetch_one(write.connection())
+    .await?;
+    let rest_s = (2.0 * slower_us / 1e6).min(REST_MAX.as_secs_f64());
+    let rest_s = rest_s.max(rest_min.as_secs_f64());
     let taken = sqlx::query!(
-        r#"SELECT id, model_version, client, revision, outcome, duration_us, first_byte_us,
-                  cost_nano
+        r#"SELECT id, model_version, client, revision, outcome, finish, duration_us,
+                  first_byte_us, cost_nano
            FROM rollout_outcome
            WHERE rollout = $1 AND NOT judged AND at <= now() - make_interval(secs => $2)
            ORDER BY at, id LIMIT $3"#,
         rollout,
-        rest.as_secs_f64(),
+        rest_s,
         column::number(TAKEN_MAX as u64),
     )
     .fetch_all(write.connection())
@@ -163,6 +188,12 @@ pub async fn take(
                 1 => End::Whole,
                 2 => End::ClientGone,
                 _ => End::Failed,
+            },
+            finish: match it.finish {
+                1 => Some(Finish::Whole),
+                2 => Some(Finish::Truncated),
+                3 => Some(Finish::Refused),
+                _ => None,
             },
             first_byte_us: column::count(it.first_byte_us),
             duration_us: column::count(it.duration_us),

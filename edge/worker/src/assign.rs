@@ -24,7 +24,7 @@ pub struct Asking<'a> {
     /// The version that the client names. It gets that one where it serves at all, and is then not part of a rollout.
     pub named: Option<&'a str>,
     /// Which request; `None` where none is to be served.
-    arrival: Option<&'a Arrival>,
+    pub arrival: Option<&'a Arrival>,
     /// What was read of it.
     request: Option<&'a Request>,
 }

@@ -21,7 +21,7 @@ mod finished;
 
 use std::{mem, rc::Rc, sync::Arc, time::Duration};
 
-use dialect::Tokens;
+use dialect::{Finish, Tokens};
 use lifecycle::drain::{Drain, Phase};
 use policy::{
     cost::{self, Cost},
@@ -161,6 +161,7 @@ impl Recorder {
             endpoint: opening.endpoint,
             outcome: Outcome::ClientGone,
             status: 0,
+            finish: Finish::Unseen,
             streamed: opening.streamed,
             usage_source: UsageSource::Partial,
             tokens: Tokens::default(),
@@ -290,6 +291,12 @@ impl Entry {
         if let Some(open) = &mut self.open {
             open.attempt_failed(missed);
         }
+    }
+
+    /// Whether a rollout assigned its version, and asks how it ended.
+    pub fn is_of_rollout(&self) -> bool {
+        let open = self.open.as_deref();
+        open.is_some_and(|it| it.record.rollout.is_some())
     }
 
     /// The client gets this status.
@@ -422,18 +429,16 @@ impl Open {
 
     /// What all attempts are charged, and where the counts come from: the least that is true of any of them.
     fn usage(&mut self, outcome: Outcome, tally: Tally) -> (Tokens, UsageSource) {
-        let (tokens, source) = match self.current.take() {
-            Some(seen) => {
-                let known = Tally {
-                    tokens: tally.tokens.or(seen.tokens),
-                    output_tokens: tally.output_tokens.max(seen.output_tokens),
-                };
-                let (tokens, source) = self.charge(known);
-                self.bill(&tokens);
-                (tokens, source)
-            }
-            None => (Tokens::default(), None),
-        };
+        self.record.finish = tally.finish;
+        let (mut tokens, mut source) = (Tokens::default(), None);
+        if let Some(seen) = self.current.take() {
+            (tokens, source) = self.charge(Tally {
+                tokens: tally.tokens.or(seen.tokens),
+                output_tokens: tally.output_tokens.max(seen.output_tokens),
+                ..tally
+            });
+            self.bill(&tokens);
+        }
         let usage_source = match source.max(self.spent_source) {
             Some(UsageSource::Provider) => UsageSource::Provider,
             _ if outcome == Outcome::Completed => UsageSource::Estimated,

@@ -36,7 +36,7 @@ pub struct Version {
     pub model: ModelId,
     /// The last segment of its name.
     pub name: String,
-    /// Where requests go, in order of preference; never empty.
+    /// Where requests go: first those that have a weight, by that, and then the others in order of preference; never empty.
     pub targets: Vec<Target>,
     /// What is changed in a request before it is judged and sent; `None`: nothing. Never empty.
     pub recipe: Option<Arc<Recipe>>,
@@ -49,4 +49,9 @@ pub struct Target {
     pub provider: ProviderId,
     /// The name by which it knows the model.
     pub provider_model: String,
+    /// Its share among those that have one, at most [`WEIGHT_MAX`]; zero means: none.
+    pub weight: u16,
 }
+
+/// The largest weight of a target.
+pub const WEIGHT_MAX: u16 = 1_000;

@@ -172,7 +172,7 @@ mod tests {
         // In Python: int.from_bytes(sha256(bytes([7] * 16 + [3]) + b"user-1").digest()[:8], "big") % 10000
         assert_eq!(
             number(SALT, Sticky::EndUser, b"user-1"),
-            (3_099, 0x45474657)
+            (3_099, 0x4547_4657)
         );
         assert_ne!(number(SALT, Sticky::Key, b"user-1").0, 3_099);
         let by_itself = split(&[1]).assign(Sticky::Request, b"user-1");

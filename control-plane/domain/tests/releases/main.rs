@@ -20,7 +20,7 @@ struct Case {
     said: &'static str,
 }
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 23] = [
     case(Metric::ErrorRate, 0.0, "none"),
     case(Metric::ErrorRate, 0.02, "+2 points"),
     case(Metric::ErrorRate, 0.04, "+4 points"),
@@ -38,6 +38,12 @@ const CASES: [Case; 17] = [
     case(Metric::Cost, 0.3, "+30 %"),
     case(Metric::Cost, 0.6, "+60 %"),
     case(Metric::Cost, 2.0, "+200 %"),
+    case(Metric::TruncationRate, 0.0, "none"),
+    case(Metric::TruncationRate, 0.1, "+10 points"),
+    case(Metric::TruncationRate, 0.3, "+30 points"),
+    case(Metric::RefusalRate, 0.0, "none"),
+    case(Metric::RefusalRate, 0.05, "+5 points"),
+    case(Metric::RefusalRate, 0.2, "+20 points"),
 ];
 
 const fn case(metric: Metric, effect: f64, said: &'static str) -> Case {
@@ -61,7 +67,7 @@ fn bad_candidates_reach_few_and_good_ones_are_let_through() {
     let scale = scale.and_then(|it| it.parse().ok()).unwrap_or(1);
     let plan = plan();
     println!(
-        "{} releases of each kind, steps of 4, 20 and 50 %, four gates",
+        "{} releases of each kind, steps of 4, 20 and 50 %, six gates",
         RELEASES * scale
     );
     println!(

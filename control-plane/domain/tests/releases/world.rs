@@ -1,7 +1,7 @@
 //! A simulated release: traffic of a service, its stable version and a candidate that is worse by so much in one thing.
 
 use domain::{
-    gate::{End, Evidence, Metric, Outcome},
+    gate::{End, Evidence, Finish, Metric, Outcome},
     rollout::{Next, Plan, Standing},
 };
 
@@ -11,7 +11,7 @@ const REQUESTS_MAX: u64 = 2_000_000;
 
 /// How a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// The candidate serves all.
     Promoted,
     /// It was taken back.
@@ -20,13 +20,13 @@ pub enum Ended {
 
 /// What came of a release.
 #[derive(Debug, Clone, Copy)]
-pub struct Release {
+pub(crate) struct Release {
     /// How it ended.
-    pub ended: Ended,
+    pub(crate) ended: Ended,
     /// Requests from its start to its end.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Those of them that reached the candidate.
-    pub reached: u64,
+    pub(crate) reached: u64,
 }
 
 /// Numbers drawn by chance, the same for the same seed: `SplitMix64`.
@@ -56,7 +56,7 @@ impl Chance {
 
 /// Runs a release of a candidate that is worse in this by so much: points of a rate, parts of a mean. The service fails one
 /// request in a hundred, and ten times as often in one hour of ten; it is slower at times, for both alike.
-pub fn release(plan: &Plan, worse: (Metric, f64), seed: u64) -> Release {
+pub(crate) fn release(plan: &Plan, worse: (Metric, f64), seed: u64) -> Release {
     let mut chance = Chance(seed);
     let (mut requests, mut reached) = (0, 0);
     let mut step = 0;
@@ -132,6 +132,15 @@ fn outcome(
     };
     let base = if incident { 0.1 } else { 0.01 };
     let failed = chance.part() < base + by(Metric::ErrorRate);
+    let (truncated, refused) = (
+        0.05 + by(Metric::TruncationRate),
+        0.02 + by(Metric::RefusalRate),
+    );
+    let finish = match chance.part() {
+        part if part < truncated => Finish::Truncated,
+        part if part < truncated + refused => Finish::Refused,
+        _ => Finish::Whole,
+    };
     let slow = if incident { 2.0 } else { 1.0 };
     let first_byte = chance.around(400_000.0 * slow) * (1.0 + by(Metric::FirstByteTime));
     let total = chance.around(3_000_000.0 * slow) * (1.0 + by(Metric::TotalTime));
@@ -139,6 +148,7 @@ fn outcome(
     Outcome {
         is_candidates,
         end: if failed { End::Failed } else { End::Whole },
+        finish: Some(finish),
         first_byte_us: whole(first_byte),
         duration_us: whole(total),
         cost_nano: Some(whole(cost)),
@@ -161,7 +171,7 @@ const fn whole(number: f64) -> u64 {
     clippy::cast_sign_loss,
     reason = "ranks of a simulation"
 )]
-pub fn percentile(sorted: &[u64], part: f64) -> (u64, u64, u64) {
+pub(crate) fn percentile(sorted: &[u64], part: f64) -> (u64, u64, u64) {
     let many = sorted.len() as f64;
     let around = 1.96 * (many * part * (1.0 - part)).sqrt();
     let at = |rank: f64| sorted[(rank.max(0.0) as usize).min(sorted.len() - 1)];
@@ -171,7 +181,7 @@ pub fn percentile(sorted: &[u64], part: f64) -> (u64, u64, u64) {
 
 /// The 95 % confidence interval of a rate, after Wilson.
 #[expect(clippy::cast_precision_loss, reason = "counts of a simulation")]
-pub fn wilson(hits: usize, many: usize) -> (f64, f64) {
+pub(crate) fn wilson(hits: usize, many: usize) -> (f64, f64) {
     let (hits, many, z) = (hits as f64, many as f64, 1.96_f64);
     let rate = hits / many;
     let center = rate + z * z / (2.0 * many);

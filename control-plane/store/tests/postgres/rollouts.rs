@@ -73,6 +73,7 @@ fn outcome(row: &Row, is_candidates: bool) -> Noted {
         client: 0,
         revision: 1_000_000,
         outcome: 1,
+        finish: 0,
         duration_us: 5,
         first_byte_us: 0,
         cost_nano: None,

@@ -2,7 +2,7 @@
 //!
 //! Knows facts and counts; knows nothing of how they were come by, or of the wire.
 
-use dialect::Tokens;
+use dialect::{Finish, Tokens};
 use policy::{
     cost::Cost,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
@@ -50,6 +50,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// The status that the client got; zero when it was gone.
     pub status: u16,
+    /// Why the answer ended, where that was asked and seen.
+    pub finish: Finish,
     /// Whether it was a stream.
     pub streamed: bool,
     /// Where the counts come from.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use dialect::Tokens;
+use dialect::{Finish, Tokens};
 use policy::{
     id::{ModelId, VersionId},
     price_book::PriceBook,
@@ -21,6 +21,8 @@ pub struct Tally {
     pub tokens: Option<Tokens>,
     /// Output tokens by our own count.
     pub output_tokens: u64,
+    /// Why it ended; asked only of requests whose version a rollout assigned.
+    pub finish: Finish,
 }
 
 /// What is known of a request when its account is opened.

@@ -84,6 +84,7 @@ pub fn record(record: Record) -> usage::Record {
             .rollout
             .map(|it| it.rollout.as_bytes().to_vec())
             .unwrap_or_default(),
+        finish: record.finish as i32,
         rollout_client: record.rollout.map_or(0, |it| it.client),
     }
 }

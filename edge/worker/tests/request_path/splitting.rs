@@ -39,6 +39,7 @@ fn candidate(provider: ProviderId) -> Edit {
         targets: vec![Target {
             provider,
             provider_model: "provider-model".to_owned(),
+            weight: 0,
         }],
         recipe: None,
     }))
@@ -128,4 +129,35 @@ async fn a_version_that_is_not_here_gets_nothing() {
         let record = edge.record().await;
         assert_eq!((record.version, record.rollout), (VERSION, None));
     }
+}
+
+#[tokio::test]
+async fn targets_that_have_a_weight_share_the_requests_by_it_and_go_before_the_others() {
+    let setup = Setup {
+        weights: vec![0, 300, 100],
+        ..Setup::default()
+    };
+    let urls = [
+        "http://127.0.0.1:1/v1",
+        "http://127.0.0.1:2/v1",
+        "http://127.0.0.1:3/v1",
+    ];
+    let mut edge = setup.start(&urls.map(str::to_owned));
+    let mut client = edge.connect().await;
+    let mut first = [0_u32; 3];
+    for _ in 0..200 {
+        client
+            .post("/v1/chat/completions", &edge.key.text, BODY)
+            .await;
+        client.response().await;
+        let asked = edge.record().await.attempts;
+        let at = (0..3_u8).position(|at| asked[0].provider == provider_id(at));
+        first[at.expect("it is one of them")] += 1;
+        if let [_, _, last] = &asked[..] {
+            assert_eq!(last.provider, provider_id(0));
+        }
+    }
+    assert_eq!(first[0], 0);
+    // Five standard deviations at most.
+    assert!(first[1].abs_diff(150) < 31, "{first:?}");
 }

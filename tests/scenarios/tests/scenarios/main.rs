@@ -30,6 +30,7 @@ mod metrics;
 mod deploy;
 mod dev;
 mod command_line;
+mod town;
 mod rollouts;
 mod releases;
 mod credentials;

@@ -10,224 +10,15 @@ use std::{
     time::Duration,
 };
 
-use harness::{
-    admin::Admin,
-    client::Client,
-    provider::{Answer, Asked, Provider},
-    site::{Plan, Site},
-    tenant::{Rules, Tenant},
-    wait,
-};
+use harness::{client::Client, wait};
 use proto::admin::{
-    AbortRolloutRequest, ApproveRolloutRequest, CreateOperatorKeyRequest, GetModelRequest,
-    GetRolloutRequest, ListAuditEntriesRequest, Model, OperatorKey, PauseRolloutRequest,
-    ResumeRolloutRequest, RoleBinding, Rollout, RolloutGate, RolloutMetric, RolloutState,
-    RolloutStep, RolloutStickiness, StartRolloutRequest, UpdateModelRequest,
+    AbortRolloutRequest, ApproveRolloutRequest, Model, PauseRolloutRequest, ResumeRolloutRequest,
+    Rollout, RolloutGate, RolloutMetric, RolloutState, RolloutStep, RolloutStickiness,
+    UpdateModelRequest,
 };
-use scenarios::openai;
-use serde_json::Value;
 use tonic::Code;
 
-const CHAT: &str = "/v1/chat/completions";
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Answers as OpenAI does, and fails what is asked of `broken`.
-fn half_broken(asked: &Asked) -> Answer {
-    let question: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
-    if question["model"] == "broken" {
-        return Answer::json(500, r#"{"error":{"message":"out of order"}}"#);
-    }
-    openai::answer(asked)
-}
-
-/// A step of this share in percent that needs so many requests of the candidate.
-fn step(percent: i32, sample_min: i64) -> RolloutStep {
-    RolloutStep {
-        basis_points: percent * 100,
-        sample_min,
-        ..Default::default()
-    }
-}
-
-/// A gate on errors that is cleared by a few requests.
-fn errors() -> RolloutGate {
-    RolloutGate {
-        metric: RolloutMetric::ErrorRate.into(),
-        margin_basis_points: 4_000,
-        ..Default::default()
-    }
-}
-
-/// A tenant whose model `chat` has a version `v2` that is `known` so at the provider.
-struct Town {
-    site: Site,
-    tenant: Tenant,
-    key: String,
-    _provider: Provider,
-}
-
-impl Town {
-    async fn build(edges: Vec<&'static str>, known: &str) -> Self {
-        Self::build_with(1, edges, known).await
-    }
-
-    async fn build_with(control_planes: usize, edges: Vec<&'static str>, known: &str) -> Self {
-        let provider = Provider::start(half_broken).await;
-        let site = Site::start(Plan {
-            control_planes,
-            edges,
-            ..Plan::default()
-        })
-        .await;
-        let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
-        let made = tenant.version(("chat", "v2"), ("main", known), Rules::default());
-        made.await.expect("a version is made");
-        let (_, key) = tenant.key().await;
-        site.propagated().await;
-        Self {
-            site,
-            tenant,
-            key,
-            _provider: provider,
-        }
-    }
-
-    /// An operator who publishes models.
-    async fn publisher(&self) -> Admin {
-        let request = CreateOperatorKeyRequest {
-            parent: self.tenant.organization.clone(),
-            operator_key: Some(OperatorKey {
-                bindings: vec![RoleBinding {
-                    role: "model-publisher".to_owned(),
-                    scope: self.tenant.organization.clone(),
-                }],
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
-        let root = self.site.admin();
-        let made = root.operator_keys().create_operator_key(request).await;
-        let text = made.expect("an operator is made").into_inner().text;
-        Admin::new(self.site.control_planes[0].admin, &text)
-    }
-
-    fn model(&self) -> String {
-        format!("{}/models/chat", self.tenant.organization)
-    }
-
-    async fn start(&self, rollout: Rollout) -> Result<Rollout, Code> {
-        let request = StartRolloutRequest {
-            parent: self.model(),
-            rollout: Some(Rollout {
-                candidate_version: format!("{}/versions/v2", self.model()),
-                ..rollout
-            }),
-            ..Default::default()
-        };
-        let started = self.site.admin().rollouts().start_rollout(request).await;
-        let started = started.map_err(|why| why.code())?.into_inner();
-        self.site.propagated().await;
-        Ok(started)
-    }
-
-    async fn rollout(&self, name: &str) -> Option<Rollout> {
-        let request = GetRolloutRequest {
-            name: name.to_owned(),
-        };
-        let got = self.site.admin().rollouts().get_rollout(request).await;
-        Some(got.ok()?.into_inner())
-    }
-
-    async fn stable(&self) -> String {
-        let request = GetModelRequest { name: self.model() };
-        let model = self.site.admin().models().get_model(request).await;
-        let model = model.expect("the model is there").into_inner();
-        model
-            .stable_version
-            .rsplit('/')
-            .next()
-            .unwrap_or("")
-            .to_owned()
-    }
-
-    /// The methods of the audit trail that moved rollouts, in order, with the step at which each left it.
-    async fn trail(&self) -> Vec<(String, i64)> {
-        let request = ListAuditEntriesRequest {
-            parent: self.tenant.organization.clone(),
-            page_size: 1_000,
-            ..Default::default()
-        };
-        let listed = self.site.admin().audit().list_audit_entries(request).await;
-        let listed = listed.expect("the trail is told").into_inner();
-        let entries = listed.audit_entries.into_iter();
-        let entries = entries.map(|it| {
-            let entry: Value = serde_json::from_str(&it.entry).expect("an entry is JSON");
-            let step = entry["after"]["step"].as_i64().unwrap_or(0);
-            (entry["method"].as_str().unwrap_or("").to_owned(), step)
-        });
-        entries.filter(|it| it.0.ends_with("Rollout")).collect()
-    }
-}
-
-/// The version that serves a user, asked once.
-async fn version(client: &mut Client, user: &str) -> Option<(u16, String)> {
-    let headers = [
-        ("content-type", "application/json"),
-        ("x-sluice-end-user", user),
-    ];
-    let reply = client
-        .request("POST", CHAT, &headers, openai::whole("chat"))
-        .await
-        .ok()?;
-    let status = reply.status.as_u16();
-    let label = reply.headers.get("x-sluice-model")?.to_str().ok()?;
-    let version = label.rsplit('@').next()?.to_owned();
-    let _ = reply.bytes().await;
-    Some((status, version))
-}
-
-/// Users asking one after the other until told to stop: what each got, in order.
-fn traffic(
-    url: String,
-    key: String,
-    users: u32,
-    stop: Arc<AtomicBool>,
-) -> tokio::task::JoinHandle<HashMap<u32, Vec<(u16, String)>>> {
-    tokio::spawn(async move {
-        let mut got: HashMap<u32, Vec<_>> = HashMap::new();
-        let mut client = Client::connect(&url, &key).await.expect("the edge accepts");
-        for user in (0..users).cycle() {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let answer = version(&mut client, &format!("user-{user}")).await;
-            got.entry(user)
-                .or_default()
-                .push(answer.expect("an edge always answers"));
-        }
-        got
-    })
-}
-
-/// Drives traffic of so many users until the rollout has ended.
-async fn drive(town: &Town, name: &str, users: u32) -> (Rollout, HashMap<u32, Vec<(u16, String)>>) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let task = traffic(town.site.url(0), town.key.clone(), users, Arc::clone(&stop));
-    let ended = wait::until_within(PATIENCE, "the rollout has ended", async || {
-        town.rollout(name).await.filter(|it| it.end_time.is_some())
-    });
-    let (ended, _) = ended.await;
-    stop.store(true, Ordering::Relaxed);
-    (ended, task.await.expect("traffic never fails"))
-}
-
-/// Nobody who met the candidate meets the stable version again.
-fn nobody_went_back(got: &HashMap<u32, Vec<(u16, String)>>) {
-    for (user, answers) in got {
-        let versions: Vec<&str> = answers.iter().map(|it| it.1.as_str()).collect();
-        assert!(versions.is_sorted(), "user {user}: {versions:?}");
-    }
-}
+use crate::town::{PATIENCE, Town, drive, errors, nobody_went_back, step, traffic, version};
 
 #[tokio::test]
 async fn a_good_candidate_is_promoted_through_its_steps() {
@@ -305,6 +96,34 @@ async fn a_bad_candidate_takes_itself_back_and_the_stable_version_serves_all() {
             .name
             .ends_with("/r2")
     );
+}
+
+#[tokio::test]
+async fn a_candidate_that_cuts_its_answers_short_is_taken_back_for_that() {
+    let town = Town::build(vec!["here"], "terse").await;
+    let rollout = Rollout {
+        steps: vec![step(30, 5)],
+        gates: vec![
+            errors(),
+            RolloutGate {
+                metric: RolloutMetric::TruncationRate.into(),
+                ..Default::default()
+            },
+        ],
+        stickiness: RolloutStickiness::Request.into(),
+        ..Default::default()
+    };
+    let started = town.start(rollout).await.expect("it starts");
+    assert_eq!(started.gates[1].margin_basis_points, 500);
+    let (ended, got) = drive(&town, &started.name, 50).await;
+    assert_eq!(ended.state(), RolloutState::RolledBack, "{ended:?}");
+    let why = "the truncation rate is worse: 100.00 %";
+    assert!(ended.reason.starts_with(why), "{}", ended.reason);
+    // Nobody failed, and streams are known as well as answers in one piece.
+    assert!(got.values().flatten().all(|it| it.0 == 200));
+    let known = &ended.evidence[1];
+    assert_eq!(known.candidate_samples, ended.candidate_requests);
+    assert!(known.stable_samples > 0 && known.stable_mean < 1e-9);
 }
 
 #[tokio::test]

@@ -113,18 +113,19 @@ fn table(reply: &DynamicMessage) -> String {
     output::table(&heads, &rows)
 }
 
-/// Only a rate has a burst, and a name is shown by its last segment. Of concurrent requests there is no window, and nobody says
-/// how much is left.
+/// Only a rate has a burst, and a name is shown by its last segment. Concurrent requests have no window and are never reset; an edge
+/// of an earlier version does not tell how many of them are left.
 fn cell(limit: &DynamicMessage, field: &str) -> String {
     let text = wording::field(limit, field);
     let in_money = wording::field(limit, "unit") == "micro-dollars";
     let is_left_told = || !wording::field(limit, "remaining").is_empty();
+    let has_window = || wording::field(limit, "window") != "unspecified";
     match field {
         "limit" | "provider" => text.rsplit('/').next().unwrap_or_default().to_owned(),
         "burst" if text == "0" => String::new(),
         "window" if text == "unspecified" => String::new(),
         "remaining" if text.is_empty() => "untold".to_owned(),
-        "reset" if text.is_empty() && is_left_told() => "never".to_owned(),
+        "reset" if text.is_empty() && is_left_told() && has_window() => "never".to_owned(),
         "unit" if in_money => "money".to_owned(),
         "amount" | "burst" | "remaining" if in_money => dollars(&text),
         _ => text,

@@ -1,8 +1,8 @@
 //! The arithmetic of one limit's bucket, in integers. The bucket of a rate refills all the time; that of a quota is
 //! full again when its period is over, and never before.
 //!
-//! `lua/bucket.lua` is the same arithmetic in doubles, line by line; every intermediate here stays below
-//! 2^53, so that the two agree to the unit. Knows nothing of where a bucket is kept or who asks. A clock that
+//! `lua/bucket.lua` is the same arithmetic in doubles, which keeps level and remainder as one number; every intermediate
+//! here stays below 2^53, so that the two agree to the unit. Knows nothing of where a bucket is kept or who asks. A clock that
 //! steps back never refills and never resets a level.
 //!
 //! What an edge has borrowed ahead of its requests is taken out of the level and keeps its place in the bucket: the

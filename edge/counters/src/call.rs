@@ -2,39 +2,119 @@
 //!
 //! Knows what each place of a call means; knows nothing of connections. What comes back is read by `reply`.
 
+use std::io::Write;
+
 use policy::{applying::Measure, id::OrganizationId};
-use redis::Cmd;
+use redis::{Cmd, RedisWrite};
 
 use crate::{
     keyspace,
     reservation::{Ahead, Claims, Line, Wanted},
 };
 
-/// The keys of the limits of these lines, after those of what is held and due.
-pub(crate) fn limit_keys(call: &mut Cmd, organization: OrganizationId, lines: &[Line]) {
+/// How many keys [`keys`] writes.
+pub(crate) fn keys_of(lines: &[Line]) -> usize {
+    3 + shelves(lines).filter(|it| is_own(it)).count()
+}
+
+/// What is held and due, the hash of all shelves, and the keys of those shelves that have one of their own.
+pub(crate) fn keys(call: &mut Cmd, organization: OrganizationId, lines: &[Line]) {
     call.arg(keyspace::held(organization))
-        .arg(keyspace::due(organization));
-    for line in lines {
-        call.arg(keyspace::count(organization, line.counter));
+        .arg(keyspace::due(organization))
+        .arg(keyspace::shelves(organization));
+    for line in shelves(lines)
+        .filter(|it| is_own(it))
+        .filter_map(<[_]>::first)
+    {
+        call.arg(keyspace::shelf(organization, line.shelf.id));
     }
 }
 
-/// The four numbers of one limit.
-pub(crate) fn limit_numbers(call: &mut Cmd, line: &Line) {
+/// Packed: the amount of each line, their ids, the numbers that each is measured by, and the beginnings of periods of those
+/// that are quotas. Each number is a double, which the scripts read many times faster than text.
+pub(crate) fn lines(call: &mut Cmd, lines: &[Line]) {
+    packed(call, lines.iter().map(|line| double(line.amount)));
+    packed(call, lines.iter().map(|line| *line.counter.as_bytes()));
+    packed(call, lines.iter().flat_map(numbers));
+    packed(call, lines.iter().filter_map(spans).flatten());
+}
+
+/// Of each shelf its field, or nothing where it has a key of its own, and its counts as they are kept there.
+pub(crate) fn shelved(call: &mut Cmd, lines: &[Line]) {
+    for shelf in shelves(lines) {
+        let field = shelf.first().filter(|_| !is_own(shelf));
+        call.arg(field.map_or(&[][..], |line| line.shelf.id.as_bytes()));
+        let mut to = call.writer_for_next_arg();
+        // Limits of one scope are bounded far below, by what an organization may have.
+        let count = u16::try_from(shelf.len()).unwrap_or(u16::MAX);
+        put(&mut to, &count.to_le_bytes());
+        for line in shelf {
+            put(&mut to, line.counter.as_bytes());
+        }
+        for number in shelf.iter().flat_map(numbers) {
+            put(&mut to, &number);
+        }
+    }
+}
+
+/// The lines of each shelf.
+fn shelves(lines: &[Line]) -> impl Iterator<Item = &[Line]> {
+    lines.chunk_by(|line, next| line.shelf.id == next.shelf.id)
+}
+
+fn is_own(shelf: &[Line]) -> bool {
+    shelf.first().is_some_and(|it| it.shelf.is_one_of_many)
+}
+
+/// The three numbers of one limit. Those of a quota are told from those of a rate by their signs.
+fn numbers(line: &Line) -> [[u8; 8]; 3] {
     match line.measure {
-        Measure::Rate(rate) => call
-            .arg(rate.amount())
-            .arg(rate.window_ms())
-            .arg(rate.burst()),
-        Measure::Quota { amount, span } => call
-            .arg(amount)
-            .arg(format!(
-                "{}:{}:{}",
-                span.before_ms, span.from_ms, span.to_ms
-            ))
-            .arg(amount),
+        Measure::Rate(rate) => [
+            double(rate.amount().cast_signed()),
+            double(rate.window_ms().cast_signed()),
+            double(rate.burst().cast_signed()),
+        ],
+        Measure::Quota { amount, span } => [
+            double(-span.length_ms().cast_signed()),
+            double(1),
+            double(amount.cast_signed()),
+        ],
+    }
+}
+
+fn spans(line: &Line) -> Option<[[u8; 8]; 3]> {
+    let Measure::Quota { span, .. } = line.measure else {
+        return None;
     };
-    call.arg(line.amount);
+    let begins = [span.before_ms, span.from_ms, span.to_ms];
+    Some(begins.map(|ms| double(ms.cast_signed())))
+}
+
+fn packed<const N: usize>(call: &mut Cmd, parts: impl Iterator<Item = [u8; N]>) {
+    let mut to = call.writer_for_next_arg();
+    for part in parts {
+        put(&mut to, &part);
+    }
+}
+
+fn put(to: &mut impl Write, bytes: &[u8]) {
+    // What is written to memory is written.
+    let _written = to.write_all(bytes);
+}
+
+/// A number as the scripts read it.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "every number of ours is below 2^53"
+)]
+fn double(number: i64) -> [u8; 8] {
+    (number as f64).to_le_bytes()
+}
+
+/// How much is wanted ahead of each line; nothing where nothing is.
+pub(crate) fn ahead_amounts(call: &mut Cmd, ahead: Option<&Ahead>) {
+    let amounts = ahead.map_or(&[][..], |ahead| &ahead.amounts);
+    packed(call, amounts.iter().map(|amount| double(*amount)));
 }
 
 /// Which loan is wanted, and for how long; nothing where none is.
@@ -49,7 +129,9 @@ pub(crate) fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
 
 /// Who claims, and the numbers of each claim; nothing where there is none.
 pub(crate) fn claim_numbers(call: &mut Cmd, claims: Option<&Claims<'_>>) {
-    let Some(claims) = claims else { return };
+    let Some(claims) = claims.filter(|it| !it.each.is_empty()) else {
+        return;
+    };
     call.arg(keyspace::hex(&claims.owner).as_slice())
         .arg(claims.turn);
     for claim in claims.each {

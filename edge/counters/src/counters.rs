@@ -9,7 +9,7 @@ use std::{
 };
 
 use policy::{
-    applying::Applied,
+    applying::{Applied, Count},
     id::{CounterId, OrganizationId},
 };
 
@@ -17,7 +17,9 @@ use crate::{
     flights::Seats,
     live::By,
     parts::Parts,
-    reservation::{Demand, Line, Request, Reserved, Settlement, signed},
+    reservation::{
+        Claim, Claims, Demand, Line, Request, Reserved, Settlement, Slot, Wanted, signed,
+    },
 };
 
 /// The counters, as one thread asks them. Clones are the same counters.
@@ -71,42 +73,64 @@ impl Counters {
     }
 
     /// What is left of each limit now, in order, for whoever explains limits: by whoever would answer a request. Takes
-    /// nothing, and asks Redis once. What edges have borrowed counts as used. How many slots are left is not told.
+    /// nothing, and asks Redis once. What edges have borrowed counts as used, and so do slots that they keep and do not use.
     pub async fn look(
         &self,
         organization: OrganizationId,
         limits: &[Applied],
     ) -> (Vec<Option<i64>>, Mode) {
-        let line = |applied: &Applied| {
+        let demand = |applied: &Applied| {
             let applied = applied.clone();
-            Demand { applied, amount: 1 }.line()
+            Demand { applied, amount: 1 }
         };
-        let each: Vec<Option<Line>> = limits.iter().map(line).collect();
-        let lines: Vec<Line> = each.iter().flatten().copied().collect();
-        let (levels, mode) = self.levels(organization, &lines).await;
-        let mut levels = levels.into_iter();
-        let level = |line: &Option<Line>| line.and_then(|_| levels.next());
-        (each.iter().map(level).collect(), mode)
+        let demands: Vec<Demand> = limits.iter().map(demand).collect();
+        let lines: Vec<Line> = demands.iter().filter_map(Demand::line).collect();
+        let claims: Vec<Claim> = demands.iter().filter_map(Demand::glance).collect();
+        let (levels, slots, mode) = self.left(organization, &lines, &claims).await;
+        let (mut levels, mut slots) = (levels.into_iter(), slots.into_iter());
+        let left = |demand: &Demand| match demand.applied.count {
+            Count::Level(_) => levels.next(),
+            Count::Slots(_) => slots.next(),
+        };
+        (demands.iter().map(left).collect(), mode)
     }
 
-    async fn levels(&self, organization: OrganizationId, lines: &[Line]) -> (Vec<i64>, Mode) {
-        if lines.is_empty() {
-            return (Vec::new(), self.mode());
-        }
+    async fn left(
+        &self,
+        organization: OrganizationId,
+        lines: &[Line],
+        each: &[Claim],
+    ) -> (Vec<i64>, Vec<i64>, Mode) {
         let parts = &*self.0;
+        if lines.is_empty() && each.is_empty() {
+            return (Vec::new(), Vec::new(), self.mode());
+        }
+        let claims = Claims {
+            owner: parts.flights.owner(),
+            turn: 0,
+            each,
+        };
+        let beside = |slots: &[Slot]| each.iter().zip(slots).map(unused).collect();
         let Some(remote) = &parts.remote else {
-            return (parts.local.levels(organization, lines), Mode::Shared);
+            let (levels, slots) = parts.local.look(organization, lines, &claims);
+            return (levels, beside(&slots), Mode::Shared);
         };
         if let Some(clear) = remote.link.clear(remote.timeout).await {
-            match clear.connection.look(organization, lines, None).await {
-                Ok(levels) => {
+            let wanted = Wanted {
+                claims: Some(&claims),
+                ..Wanted::now(lines)
+            };
+            match clear.connection.look(organization, wanted, None).await {
+                Ok((levels, slots)) => {
                     remote.link.answered();
-                    return (levels, Mode::Shared);
+                    return (levels, beside(&slots), Mode::Shared);
                 }
                 Err(failure) => remote.link.failed(&clear, &failure),
             }
         }
-        (parts.local.levels(organization, lines), Mode::Local)
+        let slots = parts.flights.left_of_share(each, parts.local.edges());
+        let levels = parts.local.levels(organization, lines);
+        (levels, slots, Mode::Local)
     }
 
     /// Gives back what was reserved and not used, or charges what was used beyond it. Counts that `actuals`
@@ -126,12 +150,17 @@ impl Counters {
             return remote.escrow.settle(purse, overuse);
         }
         let whole = held.by == By::Whole;
-        lines.retain_mut(|line| {
+        let mut differs = false;
+        for line in &mut lines {
             let reserved = line.amount;
             line.amount = used(line);
-            // What was used as reserved needs no word, unless Redis may not know of it.
-            !whole || line.amount != reserved
-        });
+            differs |= line.amount != reserved;
+        }
+        // What was used as reserved needs no word, unless Redis may not know of it. Where some was not, all are named: the
+        // counts of one shelf are written together.
+        if whole && !differs {
+            lines.clear();
+        }
         let settlement = Settlement {
             request: *request,
             lines,
@@ -154,6 +183,12 @@ impl Counters {
             _ => Mode::Shared,
         }
     }
+}
+
+/// How many slots nobody has.
+fn unused((claim, slot): (&Claim, &Slot)) -> i64 {
+    let used = slot.others.saturating_add(u64::from(slot.own));
+    signed(claim.amount.saturating_sub(used))
 }
 
 impl Clone for Counters {

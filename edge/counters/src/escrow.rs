@@ -10,7 +10,7 @@ use std::{
 };
 
 use policy::{
-    applying::Measure,
+    applying::{Measure, Shelf},
     id::{CounterId, OrganizationId},
     limit::UNITS_MAX,
 };
@@ -73,6 +73,7 @@ struct Purse {
 #[derive(Debug)]
 struct Note {
     counter: CounterId,
+    shelf: Shelf,
     measure: Measure,
     /// What the loan was, and what is left of it; negative when its requests used more than they reserved.
     lent: i64,
@@ -242,6 +243,7 @@ impl Purse {
     fn new(organization: OrganizationId, lines: &[Line], now: Instant) -> Self {
         let note = |line: &Line| Note {
             counter: line.counter,
+            shelf: line.shelf,
             measure: line.measure,
             lent: 0,
             free: 0,
@@ -413,6 +415,7 @@ impl Note {
         let most = UNITS_MAX.cast_signed();
         Line {
             counter: self.counter,
+            shelf: self.shelf,
             measure: self.measure,
             amount: used.clamp(-most, most),
             soft: false,

@@ -1,6 +1,6 @@
 //! Loans against a keeper that counts: what is admitted, what comes back, and that no interval holds more than it may.
 
-use policy::limit::Rate;
+use policy::{id::ShelfId, limit::Rate};
 
 use super::*;
 use crate::process::Process;
@@ -21,6 +21,10 @@ struct World {
 fn line(limit: u8, rate: (u64, u64, u64), amount: i64) -> Line {
     Line {
         counter: CounterId::from_bytes([limit; 16]),
+        shelf: Shelf {
+            id: ShelfId::from_bytes([limit; 16]),
+            is_one_of_many: false,
+        },
         measure: Measure::Rate(Rate::new(rate.0, rate.1, rate.2).unwrap()),
         soft: false,
         amount,

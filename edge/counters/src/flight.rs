@@ -127,6 +127,11 @@ impl Flight {
         self.seated + self.asking - (1 - claim.more)
     }
 
+    /// How many requests have one.
+    pub(crate) const fn seated(&self) -> u32 {
+        self.seated
+    }
+
     /// How many slots are left for all.
     pub(crate) fn left(&self, amount: u64) -> u64 {
         amount.saturating_sub(self.others + u64::from(self.seated + self.free))

@@ -143,6 +143,22 @@ impl Flights {
         counts.map(left).collect()
     }
 
+    /// Whose slots are this process's, in what is claimed of them.
+    pub(crate) const fn owner(&self) -> [u8; 16] {
+        self.owner
+    }
+
+    /// Of each count, how many slots are left in this edge's part of them.
+    pub(crate) fn left_of_share(&self, claims: &[Claim], edges: u32) -> Vec<i64> {
+        let state = self.state();
+        let left = |claim: &Claim| {
+            let flight = state.flights.get(&claim.counter);
+            let taken = u64::from(flight.map_or(0, Flight::seated));
+            signed(claim.share(edges).saturating_sub(taken))
+        };
+        claims.iter().map(left).collect()
+    }
+
     /// What should be said now: what has changed; with `all`, also what was not said for long. Forgets what nobody uses.
     /// To be followed by [`Flights::said`].
     pub(crate) fn due(&self, all: bool, now: Instant) -> Saying {

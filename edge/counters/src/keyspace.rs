@@ -4,16 +4,16 @@
 //! cluster. Knows nothing of what is kept under a key. A change of what is kept takes a new version here, so
 //! that edges of two builds never read each other's shapes.
 
-use policy::id::{CounterId, OrganizationId};
+use policy::id::{CounterId, OrganizationId, ShelfId};
 
 /// What every key starts with: whose it is, and the version of what is kept.
-pub const PREFIX: &str = "sluice:3:";
+pub const PREFIX: &str = "sluice:4:";
 
 /// Written by a probe, to see that Redis takes writes.
-pub const PROBE: &str = "sluice:3:probe";
+pub const PROBE: &str = "sluice:4:probe";
 
-/// How many characters of a count's key are its id in hex, at the end. The scripts rely on it.
-pub const COUNTER_ID_CHARACTERS: usize = 32;
+/// How many characters an id has in hex.
+const ID_CHARACTERS: usize = 32;
 
 /// The hash of an organization's reservations: request id to what it holds. The scripts rely on its last segment.
 pub fn held(organization: OrganizationId) -> Vec<u8> {
@@ -25,14 +25,20 @@ pub fn due(organization: OrganizationId) -> Vec<u8> {
     spelled(organization, "due", None)
 }
 
-/// The level of one count of a limit.
-pub fn count(organization: OrganizationId, counter: CounterId) -> Vec<u8> {
-    spelled(organization, "limit:", Some(counter))
+/// The hash of an organization's shelves that operators name: by their ids, what is in the counts of each. The scripts rely on
+/// its last segment.
+pub fn shelves(organization: OrganizationId) -> Vec<u8> {
+    spelled(organization, "shelves", None)
+}
+
+/// A shelf of which there is one for each key or each end user, and which so has a key of its own, that expires by itself.
+pub fn shelf(organization: OrganizationId, shelf: ShelfId) -> Vec<u8> {
+    spelled(organization, "shelf:", Some(shelf.as_bytes()))
 }
 
 /// The slots of one count: a hash of how many each owner has.
 pub fn slots(organization: OrganizationId, counter: CounterId) -> Vec<u8> {
-    spelled(organization, "slots:", Some(counter))
+    spelled(organization, "slots:", Some(counter.as_bytes()))
 }
 
 /// Sixteen bytes in hex. A request's id is spelled like this, too.
@@ -46,15 +52,15 @@ pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
     text
 }
 
-fn spelled(organization: OrganizationId, noun: &str, counter: Option<CounterId>) -> Vec<u8> {
-    let mut key = Vec::with_capacity(PREFIX.len() + noun.len() + 2 * COUNTER_ID_CHARACTERS + 3);
+fn spelled(organization: OrganizationId, noun: &str, id: Option<&[u8; 16]>) -> Vec<u8> {
+    let mut key = Vec::with_capacity(PREFIX.len() + noun.len() + 2 * ID_CHARACTERS + 3);
     key.extend_from_slice(PREFIX.as_bytes());
     key.push(b'{');
     key.extend_from_slice(&hex(organization.as_bytes()));
     key.extend_from_slice(b"}:");
     key.extend_from_slice(noun.as_bytes());
-    if let Some(counter) = counter {
-        key.extend_from_slice(&hex(counter.as_bytes()));
+    if let Some(id) = id {
+        key.extend_from_slice(&hex(id));
     }
     key
 }
@@ -69,15 +75,19 @@ mod tests {
         let tag = "{0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a}";
         assert_eq!(
             held(organization),
-            format!("sluice:3:{tag}:held").into_bytes()
+            format!("sluice:4:{tag}:held").into_bytes()
         );
         assert_eq!(
             due(organization),
-            format!("sluice:3:{tag}:due").into_bytes()
+            format!("sluice:4:{tag}:due").into_bytes()
         );
         assert_eq!(
-            count(organization, CounterId::from_bytes([0xf1; 16])),
-            format!("sluice:3:{tag}:limit:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
+            shelves(organization),
+            format!("sluice:4:{tag}:shelves").into_bytes()
+        );
+        assert_eq!(
+            shelf(organization, ShelfId::from_bytes([0xf1; 16])),
+            format!("sluice:4:{tag}:shelf:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
         );
         assert_eq!(PROBE, format!("{PREFIX}probe"));
     }

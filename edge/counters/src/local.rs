@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::{
     flights::Pending,
     process::Process,
-    reservation::{Demand, Line, Request, Reserved, Settlement, Wanted, signed},
+    reservation::{Claims, Demand, Line, Request, Reserved, Settlement, Slot, Wanted, signed},
 };
 
 const EXPIRED: &str = "sluice_limits_reservation_expired_total";
@@ -66,6 +66,17 @@ impl Local {
         let reply = self.twin().reserve(request, wanted, self.lease_ms, now_ms);
         expired(reply.expired);
         reply.value
+    }
+
+    /// What is left of each line's limit, and what there is of each claim, where this process is all there is. Takes nothing.
+    pub(crate) fn look(
+        &self,
+        organization: OrganizationId,
+        lines: &[Line],
+        claims: &Claims<'_>,
+    ) -> (Vec<i64>, Vec<Slot>) {
+        let slots = self.twin().slots(organization, claims, self.clock.now_ms());
+        (self.levels(organization, lines), slots)
     }
 
     /// What is left of this process's part of each line's limit. Takes nothing.

@@ -1,4 +1,4 @@
-//! The twin: the counters in this process, with the semantics of the scripts, line by line.
+//! The twin: the counters in this process, with the semantics of the scripts.
 //!
 //! Stands in for Redis where one process is all there is, and keeps an edge's share while Redis is away.
 //! Knows nothing of Redis, of clocks or of tasks: time is passed in. It answers as the scripts do, to the
@@ -14,8 +14,8 @@ use policy::{
 use crate::{
     bucket::Bucket,
     reservation::{
-        CHARGED_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Saying, Settled, Settlement,
-        Slot, Wanted, signed,
+        CHARGED_KEEP_MS, Claims, Line, REAP_MAX, Reply, Request, Reserved, Saying, Settled,
+        Settlement, Slot, Wanted, signed,
     },
     slots::Slots,
 };
@@ -133,6 +133,19 @@ impl Process {
             owned.extend(counts.slots.hear(saying, said, now_ms));
         }
         owned
+    }
+
+    /// What there is of each claim now. Takes nothing.
+    pub(crate) fn slots(
+        &self,
+        organization: OrganizationId,
+        claims: &Claims<'_>,
+        now_ms: u64,
+    ) -> Vec<Slot> {
+        let none = Slots::default();
+        let counts = self.organizations.get(&organization);
+        let slots = counts.map_or(&none, |counts| &counts.slots);
+        slots.offered(Some(claims), now_ms)
     }
 
     /// What is left of each line's limit. Takes nothing.

@@ -1,6 +1,6 @@
 //! What the twin forgets and what it does not.
 
-use policy::limit::Rate;
+use policy::{applying::Shelf, id::ShelfId, limit::Rate};
 
 use super::*;
 
@@ -10,6 +10,10 @@ fn line(limit: u8, amount: i64) -> Line {
     let rate = Rate::new(10, 1_000, 10).unwrap();
     Line {
         counter: CounterId::from_bytes([limit; 16]),
+        shelf: Shelf {
+            id: ShelfId::from_bytes([limit; 16]),
+            is_one_of_many: false,
+        },
         measure: Measure::Rate(rate),
         amount,
         soft: false,

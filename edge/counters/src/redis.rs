@@ -12,11 +12,13 @@ use redis::{
 };
 
 use crate::{
-    call::{borrow, claim_numbers, limit_keys, limit_numbers, soft_places, time},
+    call::{
+        ahead_amounts, borrow, claim_numbers, keys, keys_of, lines, shelved, soft_places, time,
+    },
     keyspace,
     place::{Invalid, Lost, Place},
     reply::{owned, reserved, settled},
-    reservation::{Line, Reply, Request, Reserved, Saying, Settled, Settlement, Term, Wanted},
+    reservation::{Reply, Request, Reserved, Saying, Settled, Settlement, Slot, Term, Wanted},
 };
 
 /// How long a dial may take, names and TLS and all. No request waits for one.
@@ -133,27 +135,33 @@ impl Connection {
         reserved(&integers(answer)?, counts).ok_or(Failure::Garbled)
     }
 
-    /// What is left of every line's limit. Takes nothing: it is what [`Connection::reserve`] asks, for no request, so that
-    /// the same script answers. There must be a line.
+    /// What is left of every line's limit, and what there is of each claim. Takes nothing: it is what
+    /// [`Connection::reserve`] asks, for no request, so that the same script answers. There must be a line or a claim.
     pub async fn look(
         &self,
         organization: OrganizationId,
-        lines: &[Line],
+        wanted: Wanted<'_>,
         now_ms: Option<u64>,
-    ) -> Result<Vec<i64>, Failure> {
+    ) -> Result<(Vec<i64>, Vec<Slot>), Failure> {
         let term = Term {
             lease_ms: 0,
             now_ms,
         };
-        let call = self.reserving((organization, &[]), Wanted::now(lines), term);
+        let call = self.reserving((organization, &[]), wanted, term);
         let answer = match self.once(&call).await {
             Err(Failure::NoScript) => self.again(&call).await?,
             answer => answer?,
         };
-        match reserved(&integers(answer)?, (lines.len(), 0)).map(|reply| reply.value) {
-            Some(Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) => {
-                Ok(remaining)
-            }
+        let counts = (wanted.lines.len(), wanted.claimed().len());
+        match reserved(&integers(answer)?, counts).map(|reply| reply.value) {
+            Some(
+                Reserved::Granted {
+                    remaining, slots, ..
+                }
+                | Reserved::Denied {
+                    remaining, slots, ..
+                },
+            ) => Ok((remaining, slots)),
             Some(Reserved::Unknown { .. }) | None => Err(Failure::Garbled),
         }
     }
@@ -164,28 +172,22 @@ impl Connection {
         wanted: Wanted<'_>,
         term: Term,
     ) -> Cmd {
-        let Wanted {
-            lines,
-            ahead,
-            claims,
-        } = wanted;
         let claimed = wanted.claimed().len();
-        let mut call = evalsha(&self.scripts.reserve, 2 + lines.len() + claimed);
-        limit_keys(&mut call, organization, lines);
+        let number = keys_of(wanted.lines) + claimed;
+        let mut call = evalsha(&self.scripts.reserve, number, wanted.lines.len());
+        keys(&mut call, organization, wanted.lines);
         for claim in wanted.claimed() {
             call.arg(keyspace::slots(organization, claim.counter));
         }
         time(&mut call, term.now_ms);
         call.arg(id).arg(term.lease_ms);
-        borrow(&mut call, ahead);
+        borrow(&mut call, wanted.ahead);
         soft_places(&mut call, wanted);
         call.arg(claimed);
-        for (place, line) in lines.iter().enumerate() {
-            limit_numbers(&mut call, line);
-            let amount = ahead.and_then(|ahead| ahead.amounts.get(place));
-            call.arg(amount.copied().unwrap_or(0));
-        }
-        claim_numbers(&mut call, claims);
+        lines(&mut call, wanted.lines);
+        ahead_amounts(&mut call, wanted.ahead);
+        claim_numbers(&mut call, wanted.claims);
+        shelved(&mut call, wanted.lines);
         call
     }
 
@@ -198,18 +200,14 @@ impl Connection {
     ) -> Result<Vec<Result<Reply<Settled>, Failure>>, Failure> {
         let mut calls = Pipeline::new();
         for settlement in settlements {
-            let mut call = evalsha(&self.scripts.settle, 2 + settlement.lines.len());
-            limit_keys(
-                &mut call,
-                settlement.request.organization,
-                &settlement.lines,
-            );
+            let (of, all) = (settlement.request.organization, &settlement.lines);
+            let mut call = evalsha(&self.scripts.settle, keys_of(all), all.len());
+            keys(&mut call, of, all);
             time(&mut call, now_ms);
             call.arg(keyspace::hex(&settlement.request.id).as_slice());
             call.arg(u8::from(settlement.charge_if_absent));
-            for line in &settlement.lines {
-                limit_numbers(&mut call, line);
-            }
+            lines(&mut call, all);
+            shelved(&mut call, all);
             calls.add_command(call);
         }
         let answers = self.all(&calls).await?.into_iter();
@@ -226,7 +224,7 @@ impl Connection {
         let mut calls = Pipeline::new();
         for (organization, ids) in held {
             for ids in ids.chunks(RENEW_IDS_MAX) {
-                let mut call = evalsha(&self.scripts.renew, 2);
+                let mut call = evalsha(&self.scripts.renew, 2, ids.len());
                 call.arg(keyspace::held(*organization))
                     .arg(keyspace::due(*organization));
                 time(&mut call, term.now_ms);
@@ -267,7 +265,7 @@ impl Connection {
         let (mut calls, mut counts) = (Pipeline::new(), Vec::new());
         for (organization, said) in &saying.of {
             for said in said.chunks(SLOTS_MAX) {
-                let mut call = evalsha(&self.scripts.slots, said.len());
+                let mut call = evalsha(&self.scripts.slots, said.len(), 0);
                 for it in said {
                     call.arg(keyspace::slots(*organization, it.counter));
                 }
@@ -372,9 +370,9 @@ impl Text {
     }
 }
 
-fn evalsha(script: &Text, keys: usize) -> Cmd {
-    // A guess at the size of a call over four limits, so that it grows once at most.
-    let mut call = Cmd::with_capacity(6 + 5 * keys, 128 * keys + 128);
+fn evalsha(script: &Text, keys: usize, lines: usize) -> Cmd {
+    // Enough for any call without claims: 88 bytes are each count's, 24 more each quota's, 18 each shelf's; so it does not grow.
+    let mut call = Cmd::with_capacity(18 + keys + 2 * lines, 96 * keys + 132 * lines + 256);
     call.arg("EVALSHA").arg(&script.sha1).arg(keys);
     call
 }
@@ -390,14 +388,33 @@ fn checked(answer: Value) -> Result<Value, Failure> {
 }
 
 fn integers(answer: Value) -> Result<Vec<i64>, Failure> {
-    let Value::Array(values) = answer else {
-        return Err(Failure::Garbled);
+    let values = match answer {
+        Value::Array(values) => values,
+        Value::BulkString(packed) => return Ok(doubles(&packed)),
+        _ => return Err(Failure::Garbled),
     };
     let integer = |value| match value {
         Value::Int(integer) => Ok(integer),
         _ => Err(Failure::Garbled),
     };
     values.into_iter().map(integer).collect()
+}
+
+/// What a script packed. Whatever is not of ours is too few or too many numbers for whoever reads them.
+fn doubles(packed: &[u8]) -> Vec<i64> {
+    let (numbers, _) = packed.as_chunks::<8>();
+    numbers
+        .iter()
+        .map(|it| integer(f64::from_le_bytes(*it)))
+        .collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "every number of ours is an integer below 2^53, and the cast of others saturates"
+)]
+fn integer(number: f64) -> i64 {
+    number as i64
 }
 
 // === impl Failure ===

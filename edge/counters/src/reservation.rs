@@ -3,7 +3,7 @@
 //! Knows nothing of where counts are kept. A reservation is settled at most once, whoever keeps it.
 
 use policy::{
-    applying::{Applied, Count, Measure},
+    applying::{Applied, Count, Measure, Shelf},
     id::{CounterId, OrganizationId},
     limit::{Mode, Rate, UNITS_MAX},
 };
@@ -147,6 +147,8 @@ pub struct Saying {
 pub struct Line {
     /// Which count.
     pub counter: CounterId,
+    /// Where it stands. Lines of one shelf follow each other.
+    pub shelf: Shelf,
     /// What decides how it refills and where it ends. Of a quota, with the period in which this was asked for.
     pub measure: Measure,
     /// What is asked for, which is not negative; or what was used, which is where more came back than went out. At most
@@ -231,6 +233,7 @@ impl Demand {
         };
         Some(Line {
             counter: self.applied.counter,
+            shelf: self.applied.shelf,
             measure,
             amount: signed(self.amount),
             soft: self.is_soft(),
@@ -252,6 +255,11 @@ impl Demand {
             retry_ms: 1,
             soft: self.is_soft(),
         })
+    }
+
+    /// The same as a claim of nothing more, which tells how many there are.
+    pub(crate) fn glance(&self) -> Option<Claim> {
+        self.claim().map(|claim| Claim { more: 0, ..claim })
     }
 
     /// Whether it only warns or watches.
@@ -332,6 +340,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use policy::id::ShelfId;
+
     use super::*;
 
     #[test]
@@ -359,6 +369,10 @@ mod tests {
             let rate = Rate::new(amount, 60_000, burst).unwrap();
             let line = Line {
                 counter: CounterId::from_bytes([1; 16]),
+                shelf: Shelf {
+                    id: ShelfId::from_bytes([1; 16]),
+                    is_one_of_many: false,
+                },
                 measure: Measure::Rate(rate),
                 amount: 1,
                 soft: false,

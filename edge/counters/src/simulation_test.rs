@@ -13,9 +13,9 @@ use std::{
 };
 
 use policy::{
-    applying::Measure,
+    applying::{Measure, Shelf},
     calendar::Span,
-    id::{CounterId, OrganizationId},
+    id::{CounterId, OrganizationId, ShelfId},
     limit::Rate,
 };
 
@@ -64,6 +64,10 @@ fn lines(now_ms: u64, amount: i64) -> Vec<Line> {
     measures
         .map(|(counter, measure)| Line {
             counter: CounterId::from_bytes([counter; 16]),
+            shelf: Shelf {
+                id: ShelfId::from_bytes([1; 16]),
+                is_one_of_many: false,
+            },
             measure,
             amount,
             soft: false,

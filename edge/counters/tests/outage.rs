@@ -436,14 +436,20 @@ fn remaining(reserved: &Reserved) -> Option<i64> {
 
 /// What is left of a limit, as Redis has it written.
 fn level(server: &RedisServer, demand: &Demand) -> i64 {
-    let key = keyspace::count(ORGANIZATION, demand.applied.counter);
+    let key = keyspace::shelf(ORGANIZATION, demand.applied.shelf.id);
     let key = String::from_utf8(key).expect("a key is text");
-    let answer = server.ask(&format!("GET {key}")).unwrap_or_default();
-    let text = answer.lines().nth(1).unwrap_or_default();
-    text.split(' ')
-        .next()
-        .and_then(|level| level.parse().ok())
-        .unwrap_or(i64::MIN)
+    let found = server.texts(&format!("GET {key}"));
+    let shelf = found.first().map_or(&[][..], Vec::as_slice);
+    // Until when it is kept, how many counts, their ids, then three numbers of each and three of what is in it.
+    let number = |at: usize| {
+        let bytes = shelf.get(26 + 8 * at..34 + 8 * at)?;
+        Some(f64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let (Some(window_ms), Some(burst), Some(missing)) = (number(1), number(2), number(3)) else {
+        return i64::MIN;
+    };
+    let level = burst - (missing / window_ms).ceil();
+    format!("{level:.0}").parse().expect("a whole number")
 }
 
 async fn level_becomes(server: &RedisServer, demand: &Demand, expected: i64) {
@@ -461,9 +467,9 @@ async fn level_becomes(server: &RedisServer, demand: &Demand, expected: i64) {
 /// How many reservations Redis holds. What only remembers a charge is none.
 fn held(server: &RedisServer) -> i64 {
     let key = String::from_utf8(keyspace::held(ORGANIZATION)).expect("a key is text");
-    let answer = server.ask(&format!("HVALS {key}")).unwrap_or_default();
-    let values = answer.lines().filter(|line| line.contains(' '));
-    values.count().try_into().expect("a few")
+    let values = server.texts(&format!("HVALS {key}"));
+    let held = values.iter().filter(|value| !value.is_empty());
+    held.count().try_into().expect("a few")
 }
 
 /// When the first lease ends.

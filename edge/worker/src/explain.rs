@@ -146,7 +146,7 @@ impl Explainer {
     }
 }
 
-/// One limit, of which so much is left. Of what is counted at once nobody has looked how much.
+/// One limit, of which so much is left.
 fn told(
     applied: &Applied,
     provider: String,

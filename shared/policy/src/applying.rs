@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     calendar::{Span, Zone},
-    id::{CounterId, ModelId, OrganizationId, ProjectId, ProviderId},
-    limit::{Allowance, Limit, Member, Of, Rate},
+    id::{CounterId, ModelId, OrganizationId, ProjectId, ProviderId, ShelfId},
+    limit::{Allowance, Limit, Member, Of, Rate, Scope},
 };
 
 /// What of a request decides which limits concern it.
@@ -38,8 +38,27 @@ pub struct Applied {
     pub limit: Arc<Limit>,
     /// Which of its counts.
     pub counter: CounterId,
+    /// Where the count stands. Those of one shelf follow each other in what concerns a request.
+    pub shelf: Shelf,
     /// What the count is.
     pub count: Count,
+}
+
+/// The counts of all limits of the same scope, which concern the same requests; so whoever keeps counts may read and write
+/// them as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shelf {
+    /// Which.
+    pub id: ShelfId,
+    /// Whether there is one for each key or for each end user, and so any number of them.
+    pub is_one_of_many: bool,
+}
+
+/// A limit, and what its scope is known by.
+#[derive(Debug, Clone)]
+struct Placed {
+    limit: Arc<Limit>,
+    scope: [u8; 16],
 }
 
 /// What a count is.
@@ -65,12 +84,12 @@ pub enum Measure {
     },
 }
 
-/// All limits, by whose requests they count.
+/// All limits, by whose requests they count; those of the same scope follow each other.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    of_organization: HashMap<OrganizationId, Vec<Arc<Limit>>>,
-    of_project: HashMap<ProjectId, Vec<Arc<Limit>>>,
-    of_key: HashMap<String, Vec<Arc<Limit>>>,
+    of_organization: HashMap<OrganizationId, Vec<Placed>>,
+    of_project: HashMap<ProjectId, Vec<Placed>>,
+    of_key: HashMap<String, Vec<Placed>>,
     /// How many limits of each organization ask for whom a request is.
     asking_end_user: HashMap<OrganizationId, usize>,
     /// How many limits of each organization ask who serves it.
@@ -88,14 +107,15 @@ impl Index {
         if limit.scope.asks_provider() {
             *self.asking_provider.entry(organization).or_default() += 1;
         }
-        match &limit.scope.of {
-            Of::Organization(id) => self.of_organization.entry(*id).or_default().push(limit),
-            Of::Project(id) => self.of_project.entry(*id).or_default().push(limit),
-            Of::Key(key_id) => {
-                let limits = self.of_key.entry(key_id.clone()).or_default();
-                limits.push(limit);
-            }
-        }
+        let limits = match &limit.scope.of {
+            Of::Organization(id) => self.of_organization.entry(*id).or_default(),
+            Of::Project(id) => self.of_project.entry(*id).or_default(),
+            Of::Key(key_id) => self.of_key.entry(key_id.clone()).or_default(),
+        };
+        let scope = digest_of(&limit.scope);
+        let last = limits.iter().rposition(|it| it.scope == scope);
+        let place = last.map_or(limits.len(), |last| last + 1);
+        limits.insert(place, Placed { limit, scope });
     }
 
     pub(crate) fn remove(&mut self, limit: &Limit) {
@@ -138,9 +158,18 @@ impl Index {
             self.of_organization.get(&asking.organization),
         ];
         let found = found.into_iter().flatten().flatten();
+        // One digest for all counts of a shelf.
+        let mut last = None;
         found
-            .filter(|limit| concerns(limit, asking, provider))
-            .map(|limit| Applied::new(limit, asking, provider, zone))
+            .filter(|it| concerns(&it.limit, asking, provider))
+            .map(|it| {
+                let on = match last {
+                    Some((scope, on)) if scope == it.scope => on,
+                    _ => shelf(it, asking, provider),
+                };
+                last = Some((it.scope, on));
+                Applied::new(&it.limit, on, asking, zone)
+            })
             .collect()
     }
 }
@@ -167,13 +196,9 @@ fn one_less(counts: &mut HashMap<OrganizationId, usize>, organization: Organizat
     }
 }
 
-fn take_out<K: std::hash::Hash + Eq>(
-    from: &mut HashMap<K, Vec<Arc<Limit>>>,
-    key: &K,
-    limit: &Limit,
-) {
+fn take_out<K: std::hash::Hash + Eq>(from: &mut HashMap<K, Vec<Placed>>, key: &K, limit: &Limit) {
     if let Some(limits) = from.get_mut(key) {
-        limits.retain(|it| it.id != limit.id);
+        limits.retain(|it| it.limit.id != limit.id);
         if limits.is_empty() {
             from.remove(key);
         }
@@ -183,12 +208,7 @@ fn take_out<K: std::hash::Hash + Eq>(
 // === impl Applied ===
 
 impl Applied {
-    fn new(
-        limit: &Arc<Limit>,
-        asking: &Asking<'_>,
-        provider: Option<ProviderId>,
-        zone: Option<&Zone>,
-    ) -> Self {
+    fn new(limit: &Arc<Limit>, shelf: Shelf, asking: &Asking<'_>, zone: Option<&Zone>) -> Self {
         let allowance = limit.allowance_of(
             asking.key_id,
             asking.end_user.unwrap_or_default(),
@@ -205,7 +225,8 @@ impl Applied {
             Allowance::AtOnce(most) => Count::Slots(most.most()),
         };
         Self {
-            counter: counter(limit, asking, provider),
+            counter: counter(limit, shelf.id),
+            shelf,
             limit: Arc::clone(limit),
             count,
         }
@@ -214,19 +235,34 @@ impl Applied {
 
 /// A limit without members counts under its own id. A count of a member is found by a digest, so that what clients
 /// choose is kept nowhere and cannot be aimed at another count.
-fn counter(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) -> CounterId {
+fn counter(limit: &Limit, shelf: ShelfId) -> CounterId {
     let is_quota = matches!(limit.allowance, Allowance::Quota(_));
     let mut id = *limit.id.as_bytes();
     if is_quota {
         // A rate that becomes a quota, or the other way round, begins from rest.
         id[15] ^= 0xff;
     }
-    if limit.scope.each.is_empty() {
-        return CounterId::from_bytes(id);
+    if !limit.scope.each.is_empty() {
+        for (byte, digested) in id.iter_mut().zip(shelf.as_bytes()) {
+            *byte ^= digested;
+        }
+    }
+    CounterId::from_bytes(id)
+}
+
+/// The shelf of a limit's count for whoever asks.
+fn shelf(placed: &Placed, asking: &Asking<'_>, provider: Option<ProviderId>) -> Shelf {
+    let each = placed.limit.scope.each;
+    let is_one_of_many = each.has(Member::Key) || each.has(Member::EndUser);
+    if each.is_empty() {
+        return Shelf {
+            id: ShelfId::from_bytes(placed.scope),
+            is_one_of_many,
+        };
     }
     let mut digest = Sha256::new();
-    digest.update(id);
-    for member in limit.scope.each.iter() {
+    digest.update(placed.scope);
+    for member in each.iter() {
         let which: &[u8] = match member {
             Member::Project => asking.project.as_bytes(),
             Member::Key => asking.key_id.as_bytes(),
@@ -234,14 +270,46 @@ fn counter(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) -> 
             Member::Model => asking.model.as_ref().map_or(&[], |it| it.as_bytes()),
             Member::Provider => provider.as_ref().map_or(&[], |it| it.as_bytes()),
         };
-        digest.update([member as u8]);
-        digest.update((which.len() as u64).to_be_bytes());
-        digest.update(which);
+        part(&mut digest, member as u8, which);
     }
+    Shelf {
+        id: ShelfId::from_bytes(half(digest)),
+        is_one_of_many,
+    }
+}
+
+/// What a scope is known by: the same for all limits that have it.
+fn digest_of(scope: &Scope) -> [u8; 16] {
+    let mut digest = Sha256::new();
+    match &scope.of {
+        Of::Organization(id) => part(&mut digest, 0, id.as_bytes()),
+        Of::Project(id) => part(&mut digest, 1, id.as_bytes()),
+        Of::Key(key_id) => part(&mut digest, 2, key_id.as_bytes()),
+    }
+    if let Some(model) = &scope.model {
+        part(&mut digest, 3, model.as_bytes());
+    }
+    if let Some(provider) = &scope.provider {
+        part(&mut digest, 4, provider.as_bytes());
+    }
+    if let Some(end_user) = &scope.end_user {
+        part(&mut digest, 5, end_user.as_bytes());
+    }
+    part(&mut digest, 6, &scope.each.bits().to_be_bytes());
+    half(digest)
+}
+
+fn part(digest: &mut Sha256, what: u8, which: &[u8]) {
+    digest.update([what]);
+    digest.update((which.len() as u64).to_be_bytes());
+    digest.update(which);
+}
+
+fn half(digest: Sha256) -> [u8; 16] {
     let whole: [u8; 32] = digest.finalize().into();
     let mut half = [0; 16];
     half.copy_from_slice(&whole[..16]);
-    CounterId::from_bytes(half)
+    half
 }
 
 // === impl Count ===

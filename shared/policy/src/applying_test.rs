@@ -193,10 +193,8 @@ fn a_quota_is_counted_apart_from_the_rate_it_was() {
     let rate = limit(each(Member::Key));
     let mut quota = Limit::clone(&rate);
     quota.allowance = Allowance::Quota(Quota::new(5, Period::Day).unwrap());
-    assert_ne!(
-        counter(&rate, &asking(), None),
-        counter(&quota, &asking(), None)
-    );
+    let shelf = ShelfId::from_bytes([5; 16]);
+    assert_ne!(counter(&rate, shelf), counter(&quota, shelf));
 }
 
 #[test]
@@ -239,4 +237,48 @@ fn an_override_is_for_its_key_or_its_time_and_the_first_that_fits_speaks() {
     index.add(Arc::new(limit));
     let found = index.concerning(&asking(), None, None);
     assert_eq!(found[0].count.amount(), 20);
+}
+
+#[test]
+fn counts_of_one_scope_stand_on_one_shelf_and_follow_each_other() {
+    let narrow = Scope {
+        model: Some(MODEL),
+        ..Scope::all(Of::Project(PROJECT))
+    };
+    let mut index = Index::default();
+    let scopes = [
+        each(Member::EndUser),
+        narrow.clone(),
+        each(Member::EndUser),
+        Scope::all(Of::Project(PROJECT)),
+        narrow,
+    ];
+    for (number, scope) in scopes.into_iter().enumerate() {
+        let mut limit = Limit::clone(&limit(scope));
+        limit.id = LimitId::from_bytes([u8::try_from(number).unwrap(); 16]);
+        index.add(Arc::new(limit));
+    }
+    let shelves = |end_user: &str| {
+        let asking = Asking {
+            end_user: Some(end_user),
+            ..asking()
+        };
+        let found = index.concerning(&asking, None, None);
+        let mut counters: Vec<_> = found.iter().map(|it| it.counter).collect();
+        counters.sort_unstable();
+        counters.dedup();
+        assert_eq!(counters.len(), 5);
+        let shelves: Vec<Shelf> = found.iter().map(|it| it.shelf).collect();
+        shelves
+    };
+    let (ann, bob) = (shelves("ann"), shelves("bob"));
+    let sizes = |shelves: &[Shelf]| -> Vec<usize> {
+        shelves
+            .chunk_by(|one, next| one == next)
+            .map(<[_]>::len)
+            .collect()
+    };
+    assert_eq!((sizes(&ann), sizes(&bob)), (vec![2, 1, 2], vec![2, 1, 2]));
+    assert!(!ann[0].is_one_of_many && ann[..3] == bob[..3]);
+    assert!(ann[4].is_one_of_many && ann[4] != bob[4]);
 }

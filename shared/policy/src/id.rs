@@ -79,4 +79,6 @@ ids! {
     DiscountId;
     /// Which count of a limit: of a limit that counts each member by itself, one for each member.
     CounterId;
+    /// Which counts always concern the same requests, and so stand together.
+    ShelfId;
 }

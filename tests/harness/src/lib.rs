@@ -14,6 +14,7 @@ pub mod binaries;
 pub mod process;
 pub mod database;
 pub mod redis;
+pub mod relay;
 pub mod provider;
 pub mod client;
 pub mod admin;

@@ -36,6 +36,11 @@ impl Redis {
         redis
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
     /// Starts it again on the same port, empty.
     pub async fn restart(&mut self) {
         self.process = None;
@@ -59,7 +64,7 @@ impl Redis {
         ];
         let process = Process::start(&self.folder, "redis", &program, &arguments, &variables);
         self.process = Some(process);
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let address = self.address();
         let answers = || async move { TcpStream::connect(address).ok() };
         wait::until("Redis answers", answers).await;
     }

@@ -6,13 +6,13 @@
 use std::net::SocketAddr;
 
 use harness::{
+    admin::Admin,
     binaries, client,
     process::Process,
     site::{Plan as SitePlan, Site},
     tenant::{CREDENTIAL, Tenant},
 };
-use proto::admin::{GetLimitRequest, LimitUnit, LimitWindow, ProviderKind};
-use redis::aio::MultiplexedConnection;
+use proto::admin::{ExplainLimitsRequest, LimitUnit, LimitWindow, ProviderKind};
 use sqlx::PgConnection;
 
 use crate::{
@@ -41,8 +41,9 @@ pub struct Installation {
     bare: (Process, SocketAddr),
     mock: (Process, SocketAddr),
     key: String,
-    limits: [String; 2],
-    redis: MultiplexedConnection,
+    key_name: String,
+    model_name: String,
+    admin: Admin,
     ledger: PgConnection,
     events: Events,
     site: Site,
@@ -75,10 +76,6 @@ impl Target {
 
 impl Installation {
     /// Starts everything and waits until it serves.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "a run that cannot start its parts has failed"
-    )]
     pub async fn start(plan: &Plan) -> Self {
         let cores = plan.cores.to_string();
         let settings = vec![("SLUICE_INFERENCE__THREADS", cores.clone())];
@@ -114,19 +111,14 @@ impl Installation {
             .limit("tokens", &tenant.project, LimitUnit::Tokens, rate)
             .await;
         site.propagated().await;
-        let mut limits = [String::new(), String::new()];
-        for (limit, id) in limits.iter_mut().zip(["requests", "tokens"]) {
-            let name = format!("{}/limits/{id}", tenant.organization);
-            let got = admin.limits().get_limit(GetLimitRequest { name }).await;
-            *limit = got.expect("the limit stands").into_inner().uid;
-        }
-        let (redis, ledger) = (site.redis.connect().await, site.database.connect().await);
+        let ledger = site.database.connect().await;
         Self {
             bare,
             mock,
             key,
-            limits,
-            redis,
+            key_name: name,
+            model_name: format!("{}/models/{}", tenant.organization, script::MODEL),
+            admin,
             ledger,
             events: Events::default(),
             site,
@@ -197,38 +189,36 @@ impl Installation {
         let said = client::get(&url, "", COUNTS_PATH).await.json().await;
         let count = |name: &str| said[name].as_u64().unwrap_or(u64::MAX);
         let (ledger, ledger_tokens) = self.ledger().await;
+        let [redis, redis_tokens] = self.used().await;
         Counts {
             provider: count("with_credential"),
             provider_bare: count("without"),
             refused: count("refused"),
-            redis: self.used(0).await,
-            redis_tokens: self.used(1).await,
+            redis,
+            redis_tokens,
             ledger,
             ledger_tokens,
             ..Counts::default()
         }
     }
 
-    /// What a limit was charged for, as Redis has it: what is missing from a full one.
-    async fn used(&mut self, limit: usize) -> u64 {
-        let pattern = format!("sluice:*:limit:{}", self.limits[limit]);
-        let keys = redis::cmd("KEYS")
-            .arg(pattern)
-            .query_async(&mut self.redis)
-            .await;
-        let keys: Vec<String> = keys.expect("Redis answers");
-        let Some(key) = keys.first() else { return 0 };
-        let level = redis::cmd("GET")
-            .arg(key)
-            .query_async(&mut self.redis)
-            .await;
-        let level: String = level.expect("Redis answers");
-        let level = level
-            .split(' ')
-            .next()
-            .and_then(|it| it.parse::<i64>().ok());
-        level.map_or(u64::MAX, |level| {
-            u64::try_from(ROOM - level).unwrap_or(u64::MAX)
+    /// What the limits on requests and on tokens were charged for, as Redis has it: what is missing from full ones.
+    async fn used(&self) -> [u64; 2] {
+        let request = ExplainLimitsRequest {
+            key: self.key_name.clone(),
+            model: self.model_name.clone(),
+            ..ExplainLimitsRequest::default()
+        };
+        let told = self.admin.limits().explain_limits(request).await;
+        let told = told.expect("an edge tells its limits").into_inner();
+        let limits = told.regions.into_iter().flat_map(|it| it.limits);
+        let limits: Vec<_> = limits.collect();
+        [LimitUnit::Requests, LimitUnit::Tokens].map(|unit| {
+            let mut of_unit = limits.iter().filter(|it| it.unit() == unit);
+            let left = of_unit.next().and_then(|it| it.remaining);
+            left.map_or(u64::MAX, |left| {
+                u64::try_from(ROOM - left).unwrap_or(u64::MAX)
+            })
         })
     }
 

@@ -1,14 +1,19 @@
--- The arithmetic of a bucket and the keeping of reservations; stands before each of the other scripts.
+-- The arithmetic of a bucket, how buckets are kept, and the keeping of reservations; stands before each of the other scripts.
 --
--- The same as bucket.rs and process.rs, line by line, in doubles that hold integers: every intermediate is
--- below 2^53. Divisions take the exact remainder first (math.fmod), since a quotient may round up to the next
--- integer. Numbers are written with %d, since Lua writes large ones with an exponent.
+-- The same as bucket.rs and process.rs, in doubles that hold integers: every intermediate is below 2^53, or is compared with
+-- what is. A quotient of two such is never rounded up to the next integer, so that its floor is exact. What is missing in a
+-- bucket is kept in units x milliseconds of the window, as one number, so that no division is needed to refill it; of a quota
+-- the window is one. Numbers are written with %d where they become text, since Lua writes large ones with an exponent.
 --
--- A bucket is `level rem at lent`; of a quota, rem is the amount and at is when its period began. What is held under a
--- request's id is, in the hash `held`: for each count `id amount remaining` for a reservation, of a quota with `@` and
--- when the period began behind it; `L` and then for each count `id amount rate window burst` for a loan, whose
--- rate is needed when nobody comes to end it; nothing for a remembered charge. A count of slots is a hash: of each owner
--- `number until turn`.
+-- Counts that always concern the same requests stand on one shelf, which is one value: until when it must be kept; its counts;
+-- and behind them, as more of the same, counts that the last who reserved did not name. Counts are their number in two bytes,
+-- their ids of 16 bytes, three numbers for each that say what it is measured by (`amount window burst`; of a quota minus the
+-- length of its period, one, and its amount), and three for what is in it (`missing at lent`; of a quota, `at` is when its
+-- period began). All but the last are the edge's own bytes, so that where nothing has changed they are compared, and not read.
+--
+-- What is held under a request's id is, in the hash `held`: `R`, the number of counts, their ids, and for each what was
+-- taken, what was left and when the period began; `L` and what `end_loan` needs for a loan, which it reads when nobody comes
+-- to end it; nothing for a remembered charge. A count of slots is a hash: of each owner `number until turn`.
 
 local UNITS_MAX = 1000000000
 local QUOTA_MAX = 1000000000000000
@@ -17,17 +22,28 @@ local RESERVATIONS_KEEP_MS = 3600000
 local REAP_MAX = 32
 local SLOTS_TERM_MS = 15000
 
+-- How many counts a shelf keeps behind its own.
+-- Full: those that came last are forgotten. So many limits must have been taken away while the shelf was in use.
+local BEHIND_MAX = 128
+
+-- How much longer than needed the hash of all shelves is kept, so that this is written seldom, and what is in it, so that it
+-- does not matter here whose clock is off.
+local SHELVES_KEEP_MS = 3600000
+
+-- How many shelves of the hash are looked at when it is cleaned: at each sixteenth reservation. New ones come when limits,
+-- projects and models are made, and so far more seldom.
+local CLEANED = 8
+
+local unpack, sub, floor = unpack, string.sub, math.floor
+local read, written = struct.unpack, struct.pack
+
 local function whole(number)
   return string.format('%d', number)
 end
 
-local function divide(number, by)
-  local rest = math.fmod(number, by)
-  return (number - rest) / by, rest
-end
-
-local function divide_up(number, by)
-  return (divide(number + by - 1, by))
+-- The format of so many numbers.
+local function doubles(count)
+  return '<' .. string.rep('d', count)
 end
 
 -- The time passed in, or Redis's own, in milliseconds.
@@ -36,153 +52,264 @@ local function clock(passed)
     return tonumber(passed)
   end
   local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + (divide(tonumber(time[2]), 1000))
+  return tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
 end
 
--- What a count is measured by. The window of a quota is `before:from:to`, the beginnings of three periods.
-local function measure(amount, window, burst)
-  local it = { amount = tonumber(amount), window = window, window_ms = tonumber(window), burst = tonumber(burst) }
-  if not it.window_ms then
-    local before, from, to = string.match(window, '^(%d+):(%d+):(%d+)$')
-    it.before, it.from, it.to = tonumber(before), tonumber(from), tonumber(to)
+-- The first moment of the period of a quota that holds `now`. Of three beginnings of periods from spans[s] on.
+local function period(spans, s, now)
+  if now < spans[s + 1] then
+    return spans[s]
+  elseif now < spans[s + 2] then
+    return spans[s + 1]
   end
-  return it
+  return spans[s + 2]
 end
 
--- From ARGV[first]: amount, window in ms or of a quota, burst, and what is asked or was used.
-local function line(first)
-  local it = measure(ARGV[first], ARGV[first + 1], ARGV[first + 2])
-  it.asked = tonumber(ARGV[first + 3])
-  return it
-end
-
--- How high the level may be: what is lent keeps its place.
-local function cap(bucket, rate)
-  return math.max(rate.burst - bucket.lent, 0)
-end
-
--- How long from bucket.at until the level is `target`.
-local function until_ms(bucket, rate, target)
-  if target <= bucket.level then
-    return 0
-  end
-  return divide_up((target - bucket.level) * rate.window_ms - bucket.rem, rate.amount)
-end
-
--- The first moment of the period of a quota that holds `now`.
-local function period(rate, now)
-  if now < rate.from then
-    return rate.before
-  elseif now < rate.to then
-    return rate.from
-  end
-  return rate.to
-end
-
--- A quota's bucket at `now`: a period that began is not taken back, save by a clock that was more than one ahead.
-local function restarted(bucket, rate, now)
-  bucket.level = math.max(bucket.level + rate.burst - bucket.rem, -QUOTA_MAX)
-  bucket.rem = rate.burst
-  local from, most = period(rate, now), cap(bucket, rate)
-  if bucket.at < from then
-    bucket.at = from
-    bucket.level = most
-  elseif bucket.at > rate.to and bucket.at > now then
-    bucket.at = from
-  end
-  bucket.level = math.min(bucket.level, most)
-  return bucket
-end
-
--- The bucket that `text` spells, or a full one, at `now` under `rate`.
-local function refilled(text, rate, now)
-  if not text then
-    if rate.from then
-      return { level = rate.burst, rem = rate.burst, at = period(rate, now), lent = 0 }
+-- What is missing at `now` in a count, and when that is true. A clock that stepped back is waited for, or followed where it was
+-- more than a window; neither gives anything. A period that began is not taken back, save by a clock that was more than one
+-- ahead. What is lent keeps its place.
+local function refilled(missing, at, lent, amount, window, burst, now, spans, s)
+  local least = (lent < burst and lent or burst) * window
+  if amount > 0 then
+    if now >= at then
+      missing = missing - (now - at) * amount
+      at = now
+    elseif at - now > window then
+      at = now
     end
-    return { level = rate.burst, rem = 0, at = now, lent = 0 }
-  end
-  local level, rem, at, lent = string.match(text, '^(%-?%d+) (%d+) (%d+) (%d+)$')
-  local bucket = { level = tonumber(level), rem = tonumber(rem), at = tonumber(at), lent = tonumber(lent) }
-  if rate.from then
-    return restarted(bucket, rate, now)
-  end
-  local most = cap(bucket, rate)
-  if bucket.level >= most then
-    bucket.level = most
-    bucket.rem = 0
-  elseif bucket.rem >= rate.window_ms then
-    bucket.rem = 0
-  end
-  if now < bucket.at then
-    if bucket.at - now > rate.window_ms then
-      bucket.at = now
-    end
-    return bucket
-  end
-  local elapsed_ms = now - bucket.at
-  bucket.at = now
-  if elapsed_ms >= until_ms(bucket, rate, most) then
-    bucket.level = most
-    bucket.rem = 0
   else
-    local added, rest = divide(elapsed_ms * rate.amount + bucket.rem, rate.window_ms)
-    bucket.level = bucket.level + added
-    bucket.rem = rest
-  end
-  return bucket
-end
-
-local function wait_ms(bucket, rate, now)
-  if rate.from then
-    if bucket.level >= rate.asked then
-      return 0
-    end
-    local ends = bucket.at + rate.to - rate.from
-    if bucket.at < rate.from then
-      ends = rate.from
-    elseif bucket.at < rate.to then
-      ends = rate.to
-    end
-    return math.max(ends - now, 1)
-  end
-  local wait = until_ms(bucket, rate, math.min(rate.asked, rate.burst))
-  if wait == 0 then
-    return 0
-  end
-  return wait + math.max(bucket.at - now, 0)
-end
-
--- The bucket with `change` more or less in it.
-local function changed(bucket, rate, change)
-  bucket.level = math.max(bucket.level + change, rate.from and -QUOTA_MAX or -UNITS_MAX)
-  local most = cap(bucket, rate)
-  if bucket.level >= most then
-    bucket.level = most
-    if not rate.from then
-      bucket.rem = 0
+    local from = period(spans, s, now)
+    if at < from then
+      at = from
+      missing = least
+    elseif at > spans[s + 2] and at > now then
+      at = from
     end
   end
+  if missing < least then
+    missing = least
+  end
+  return missing, at
 end
 
--- Writes the bucket. It may vanish once it is full, and not before.
-local function keep(key, bucket, rate, now)
-  local text = string.format('%d %d %d %d', bucket.level, bucket.rem, bucket.at, bucket.lent)
-  local full = rate.from and bucket.at + 2 * (rate.to - rate.from) or bucket.at + until_ms(bucket, rate, rate.burst)
-  redis.call('SET', key, text, 'PX', whole(math.max(full - now, 0) + KEEP_MS))
+-- What is missing after `change` more or less is in it: what is lent at least, the deepest debt at most.
+local function changed(missing, lent, amount, window, burst, change)
+  local after = missing - change * window
+  local deepest = burst + (amount > 0 and UNITS_MAX or QUOTA_MAX)
+  if after > deepest * window then
+    -- The part of a unit that has accrued stays.
+    return deepest * window - -missing % window
+  end
+  local least = (lent < burst and lent or burst) * window
+  return after < least and least or after
 end
 
--- Gives a loan's places in its buckets free, and tells its amounts by limit. The refill up to now knows of the loan
--- still.
+-- From when on a count is as good as full. The period that began may be longer than the one that whoever asks sees.
+local function full_at(missing, at, amount)
+  if amount > 0 then
+    return at + (missing + -missing % amount) / amount
+  end
+  return at - 2 * amount
+end
+
+-- What is missing under these numbers, when it was `missing` under those: the level is kept and cut to what may be there; of
+-- a quota, what was used is.
+local function measured_anew(missing, lent, then_window, then_burst, amount, window, burst)
+  if amount < 0 then
+    return math.min(missing, burst + QUOTA_MAX)
+  elseif then_window == window and then_burst == burst then
+    return missing
+  end
+  local part, most = -missing % then_window, math.max(burst - lent, 0)
+  local units = then_burst - (missing + part) / then_window
+  if units >= most then
+    units, part = most, 0
+  elseif part >= window then
+    part = 0
+  end
+  return (burst - units) * window - part
+end
+
+-- The counts of `text`, by id, and their ids in order.
+local function counts_of(text)
+  local counts, order, at = {}, {}, 9
+  while at < #text do
+    local count = read('<H', text, at)
+    local numbers = at + 2 + 16 * count
+    local body = numbers + 24 * count
+    for i = 0, count - 1 do
+      local id = sub(text, at + 2 + 16 * i, at + 17 + 16 * i)
+      counts[id] = { numbers = sub(text, numbers + 24 * i, numbers + 24 * i + 23), body = sub(text, body + 24 * i, body + 24 * i + 23) }
+      order[#order + 1] = id
+    end
+    at = body + 24 * count
+  end
+  return counts, order
+end
+
+-- The counts of a shelf that are not those of `text`, or not with the same numbers: what is in them, how they were before
+-- where they were there, and what stands behind them. A count that is not there is full.
+local function arranged(head, text, now)
+  local counts, order = {}, {}
+  if text then
+    counts, order = counts_of(text)
+  end
+  local count = read('<H', head)
+  local body, before = {}, {}
+  for i = 1, count do
+    local id = sub(head, 16 * i - 13, 16 * i + 2)
+    local it, missing, at, lent = counts[id], 0, 0, 0
+    if it then
+      local amount, window, burst = read('<ddd', head, 24 * i + 16 * count - 21)
+      local _, then_window, then_burst = read('<ddd', it.numbers)
+      missing, at, lent = read('<ddd', it.body)
+      missing = measured_anew(missing, lent, then_window, then_burst, amount, window, burst)
+      before[i], counts[id] = it, nil
+    end
+    body[i] = written('<ddd', missing, at, lent)
+  end
+  local ids, numbers, bodies = {}, {}, {}
+  for _, id in ipairs(order) do
+    local it = counts[id]
+    if it and #ids < BEHIND_MAX then
+      local missing, at = read('<ddd', it.body)
+      if full_at(missing, at, (read('<ddd', it.numbers))) + SHELVES_KEEP_MS > now then
+        ids[#ids + 1] = id
+        numbers[#ids], bodies[#ids] = it.numbers, it.body
+      end
+    end
+  end
+  local behind = ''
+  if #ids > 0 then
+    behind = written('<H', #ids) .. table.concat(ids) .. table.concat(numbers) .. table.concat(bodies)
+  end
+  return table.concat(body), before, behind
+end
+
+-- The shelves that a call names, from ARGV[first] on two for each: its field of the hash, or nothing where it has a key of
+-- its own, which are next among KEYS then; and its counts, as they are kept. With them until when the hash is kept, and what
+-- is in their counts, three numbers for each.
+local function shelves_of(first, now)
+  local last, fields, keys = #ARGV, { 'until' }, {}
+  local texts, own
+  for i = first, last, 2 do
+    if ARGV[i] == '' then
+      keys[#keys + 1] = KEYS[4 + #keys]
+    else
+      fields[#fields + 1] = ARGV[i]
+    end
+  end
+  if fields[2] then
+    texts = redis.call('HMGET', KEYS[3], unpack(fields))
+  end
+  if keys[1] then
+    own = redis.call('MGET', unpack(keys))
+  end
+  local shelves, bodies, f, k = { kept = texts and tonumber(texts[1] or 0) }, {}, 1, 0
+  for i = first, last, 2 do
+    local head, text, shelf = ARGV[i + 1], nil, nil
+    if ARGV[i] == '' then
+      k = k + 1
+      text = own[k]
+      shelf = { head = head, key = keys[k], keep = 0, behind = '' }
+    else
+      f = f + 1
+      text = texts[f]
+      shelf = { head = head, field = fields[f], keep = 0, behind = '' }
+    end
+    local length, at = #head, #shelves + 1
+    shelf.count = (length - 2) / 40
+    if text and sub(text, 9, 8 + length) == head then
+      -- Of the head 40 bytes are each count's, of the body 24.
+      local ends = 8 + length + 24 * shelf.count
+      bodies[at] = sub(text, 9 + length, ends)
+      if #text > ends then
+        shelf.behind = sub(text, ends + 1)
+      end
+    else
+      bodies[at], shelf.before, shelf.behind = arranged(head, text, now)
+    end
+    if text and (shelf.before or shelf.behind ~= '') then
+      shelf.keep = read('<d', text)
+    end
+    shelves[at] = shelf
+  end
+  return shelves, table.concat(bodies)
+end
+
+-- Writes those shelves that have to be kept until some `full`, with what is in all counts now, in text. A shelf may vanish
+-- once all that is in it is full, and not before.
+local function put(hash, shelves, body, now)
+  local fields, latest, at = {}, 0, 1
+  for place = 1, #shelves do
+    local shelf = shelves[place]
+    local keep, size = shelf.full, 24 * shelf.count
+    if keep then
+      keep = keep + KEEP_MS
+      if shelf.keep > keep then
+        keep = shelf.keep
+      end
+      local text = written('<d', keep) .. shelf.head .. sub(body, at, at + size - 1) .. shelf.behind
+      if shelf.key then
+        redis.call('SET', shelf.key, text, 'PX', whole(math.max(keep - now, KEEP_MS)))
+      else
+        fields[#fields + 1] = shelf.field
+        fields[#fields + 1] = text
+        if keep > latest then
+          latest = keep
+        end
+      end
+    end
+    at = at + size
+  end
+  if latest > 0 then
+    local longer = latest > shelves.kept
+    if longer then
+      fields[#fields + 1] = 'until'
+      fields[#fields + 1] = whole(latest + SHELVES_KEEP_MS)
+    end
+    redis.call('HSET', hash, unpack(fields))
+    if longer then
+      redis.call('PEXPIRE', hash, whole(math.max(latest - now, KEEP_MS) + SHELVES_KEEP_MS))
+    end
+  end
+end
+
+-- Forgets shelves of the hash that need not be kept any more, of some that are looked at.
+local function clean(hash, now)
+  local found = redis.call('HRANDFIELD', hash, CLEANED, 'WITHVALUES')
+  for i = 1, #found, 2 do
+    if found[i] ~= 'until' and read('<d', found[i + 1]) + SHELVES_KEEP_MS <= now then
+      redis.call('HDEL', hash, found[i])
+    end
+  end
+end
+
+-- Gives a loan's places in its buckets free, and tells its amounts by id. The refill up to now knows of the loan still.
 local function end_loan(held, loan, now)
-  local prefix, amounts = string.sub(held, 1, -5) .. 'limit:', {}
-  for limit, amount, rate, window, burst in string.gmatch(loan, '(%x+) (%d+) (%d+) ([%d:]+) (%d+)') do
-    local key = prefix .. limit
-    rate = measure(rate, window, burst)
-    amounts[limit] = tonumber(amount)
-    local bucket = refilled(redis.call('GET', key), rate, now)
-    bucket.lent = math.max(bucket.lent - amounts[limit], 0)
-    keep(key, bucket, rate, now)
+  local kept, lent, spans = unpack(cmsgpack.unpack(sub(loan, 2)))
+  local hash, amounts, place, s = sub(held, 1, -5) .. 'shelves', {}, 0, 1
+  local ends = tonumber(redis.call('HGET', hash, 'until') or 0)
+  for _, it in ipairs(kept) do
+    local field, key, head = it[1] ~= '' and it[1], it[2], it[3]
+    local text = field and redis.call('HGET', hash, field) or not field and redis.call('GET', key)
+    local found, _, behind = arranged(head, text, now)
+    local shelf = { field = field, key = not field and key, head = head, behind = behind, keep = text and read('<d', text) or 0 }
+    local body, count, full = {}, read('<H', head), 0
+    for i = 1, count do
+      local amount, window, burst = read('<ddd', head, 24 * i + 16 * count - 21)
+      local missing, at, now_lent = read('<ddd', found, 24 * i - 23)
+      missing, at = refilled(missing, at, now_lent, amount, window, burst, now, spans, s)
+      place = place + 1
+      body[i] = written('<ddd', missing, at, math.max(now_lent - lent[place], 0))
+      full = math.max(full, full_at(missing, at, amount))
+      amounts[sub(head, 16 * i - 13, 16 * i + 2)] = lent[place]
+      if amount < 0 then
+        s = s + 3
+      end
+    end
+    shelf.full, shelf.count = full, count
+    put(hash, { shelf, kept = ends }, table.concat(body), now)
   end
   return amounts
 end

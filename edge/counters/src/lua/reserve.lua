@@ -1,29 +1,32 @@
 -- Holds room in every limit and a slot for every claim, or nothing: two passes, and a denial writes nothing at all. Lends what is wanted ahead, of
 -- every limit or of none.
 --
--- KEYS: held, due, then one for each limit, which ends in the count's id, then one for each claim of slots.
+-- KEYS: held, due, shelves, then one for each shelf that has a key of its own, then one for each claim of slots.
 -- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, a digit for each limit and claim, 1
--- for those that only warn, or '', how many claims there are, then five for each limit: those of `line`, and how much to
--- borrow. With claims the owner and its turn, then seven for each: how many slots there are, how many its owner said last
--- that it has and in which turn, how many it has at least, needs more and would like beyond that, and when to ask again in
--- ms. Without a request id it only looks, and writes nothing.
--- Replies {1, expired, remaining..., slots..., lent...}; {2, expired, remaining..., slots..., over...} with the places of
+-- for those that only warn, or '', how many claims there are, then packed: what is asked of each limit; their ids; the three
+-- numbers of each; three beginnings of periods for each that is a quota; and how much to borrow of each, or ''. With claims
+-- the owner and its turn, then seven for each: how many slots there are, how many its owner said last that it has and in
+-- which turn, how many it has at least, needs more and would like beyond that, and when to ask again in ms. Last two for each
+-- shelf (see `shelves_of`). Without a request id it only looks, and writes nothing.
+-- Replies, packed, {1, expired, remaining..., slots..., lent...}; {2, expired, remaining..., slots..., over...} with the places of
 -- those that only warn and had no room; or {0, 0, tightest, retry_after_ms, remaining..., slots...}. Slots are three for
 -- each claim: 0 when there was no room, otherwise one more than it got beyond its need; how many are its owner's; and how
 -- many are others'.
 
-local HEAD = 7
+local HEAD = 12
 
 local held, due, id = KEYS[1], KEYS[2], ARGV[2]
 local now = clock(ARGV[1])
 
-local claims = tonumber(ARGV[7])
-local lines = #KEYS - 2 - claims
-local slots = {}
+local claims, slots, shelved = tonumber(ARGV[7]), {}, HEAD + 1
+local slot_keys = #KEYS - claims
+if claims > 0 then
+  shelved = HEAD + 3 + 7 * claims
+end
 for j = 1, claims do
-  local first = HEAD + 5 * lines + 2 + 7 * j - 6
-  local owner, most, base = ARGV[HEAD + 5 * lines + 1], tonumber(ARGV[first]), tonumber(ARGV[first + 3])
-  local owners = owners_of(KEYS[2 + lines + j])
+  local first = HEAD + 2 + 7 * j - 6
+  local owner, most, base = ARGV[HEAD + 1], tonumber(ARGV[first]), tonumber(ARGV[first + 3])
+  local owners = owners_of(KEYS[slot_keys + j])
   local has, others = owned(owners, owner, now)
   if (owners[owner] and owners[owner].turn or 0) < tonumber(ARGV[first + 2]) then
     has = math.min(has, tonumber(ARGV[first + 1]))
@@ -46,31 +49,92 @@ local function tell_slots(reply)
   return reply
 end
 
-local before = redis.call('HGET', held, id)
-if before and before ~= '' and string.sub(before, 1, 1) ~= 'L' then
-  local reply = { 1, 0 }
-  for remaining in string.gmatch(before, '%x+ %d+ (%-?%d+)@?%d*') do
-    reply[#reply + 1] = tonumber(remaining)
-  end
-  return tell_slots(reply)
+local function told(reply)
+  return written(doubles(#reply), unpack(reply))
 end
 
-local texts = {}
-if lines > 0 then
-  texts = redis.call('MGET', unpack(KEYS, 3, 2 + lines))
+local before = redis.call('HGET', held, id)
+if before and sub(before, 1, 1) == 'R' then
+  local count = read('<H', before, 2)
+  local reply = { 1, 0, read(doubles(count), before, 4 + 24 * count) }
+  reply[#reply] = nil
+  return told(tell_slots(reply))
 end
-local rates, buckets, tightest, longest_ms = {}, {}, 0, 0
-local soft, over = ARGV[6], {}
-for i = 1, lines do
-  rates[i] = line(HEAD + 5 * i - 4)
-  buckets[i] = refilled(texts[i], rates[i], now)
-  local wait = wait_ms(buckets[i], rates[i], now)
-  if wait > 0 and string.byte(soft, i) == 49 then
-    over[#over + 1] = i - 1
-    rates[i].asked = 0
-  elseif wait > longest_ms then
-    tightest, longest_ms = i, wait
+
+local lines = #ARGV[8] / 8
+local ones, threes = doubles(lines), doubles(3 * lines)
+local asked, numbers = { read(ones, ARGV[8]) }, { read(threes, ARGV[10]) }
+-- What is left of each; as long as it will be, so that it need not grow.
+local left = { read(ones, ARGV[8]) }
+local spans = ARGV[11] ~= '' and { read(doubles(#ARGV[11] / 8), ARGV[11]) }
+local shelves, text = {}, ''
+if lines > 0 then
+  shelves, text = shelves_of(shelved, now)
+end
+local body = { read(threes, text) }
+local tightest, longest_ms, soft, over, s, i, j = 0, 0, ARGV[6], {}, 1, 0, 0
+
+-- How long until there is room in it for what is asked.
+local function wait_ms(missing, at)
+  local amount, window, burst = numbers[j - 2], numbers[j - 1], numbers[j]
+  if amount > 0 then
+    local more = missing - math.max(burst - asked[i], 0) * window
+    return (more + -more % amount) / amount + math.max(at - now, 0)
   end
+  local ends = at + spans[s + 2] - spans[s + 1]
+  if at < spans[s + 1] then
+    ends = spans[s + 1]
+  elseif at < spans[s + 2] then
+    ends = spans[s + 2]
+  end
+  return math.max(ends - now, 1)
+end
+
+-- What there is of each, and what there would be without what is asked: that is forgotten again where one has no room.
+for place = 1, #shelves do
+  local full = 0
+  for _ = 1, shelves[place].count do
+    i, j = i + 1, j + 3
+    local amount, window, burst, wants = numbers[j - 2], numbers[j - 1], numbers[j], asked[i]
+    local missing, at, lent = body[j - 2], body[j - 1], body[j]
+    -- The plain cases of `refilled`, here because a call costs as much as they do.
+    if lent > 0 or now < at or amount < 0 and (at ~= spans[s + 1] or now >= spans[s + 2]) then
+      missing, at = refilled(missing, at, lent, amount, window, burst, now, spans, s)
+    elseif amount > 0 then
+      missing = missing - (now - at) * amount
+      at = now
+      if missing < 0 then
+        missing = 0
+      end
+    end
+    local after = missing + wants * window
+    if after > burst * window then
+      -- The full bucket of a rate admits any amount.
+      if amount < 0 or wants <= burst or missing > 0 then
+        local wait = wait_ms(missing, at)
+        if string.byte(soft, i) == 49 then
+          over[#over + 1] = i - 1
+          asked[i], wants = 0, 0
+        elseif wait > longest_ms then
+          tightest, longest_ms = i, wait
+        end
+      end
+      after = changed(missing, lent, amount, window, burst, -wants)
+    end
+    body[j - 2], body[j - 1] = after, at
+    left[i] = burst - (after + -after % window) / window
+    local ends
+    if amount > 0 then
+      ends = at + after / amount + 1
+    else
+      ends = at - 2 * amount
+      s = s + 3
+    end
+    if ends > full then
+      full = ends
+    end
+  end
+  shelves[place].full = full
 end
 
 for j = 1, claims do
@@ -83,66 +147,81 @@ for j = 1, claims do
   end
 end
 
-local reply = { 1, 0 }
-if longest_ms > 0 and not before then
-  reply = { 0, 0, tightest - 1, longest_ms }
-end
 if longest_ms > 0 or before or id == '' then
-  for i = 1, #buckets do
-    reply[#reply + 1] = buckets[i].level
+  local reply = { 1, 0 }
+  if longest_ms > 0 and not before then
+    reply = { 0, 0, tightest - 1, longest_ms }
   end
-  return tell_slots(reply)
+  body, s = { read(threes, text) }, 1
+  for k = 3, 3 * lines, 3 do
+    local amount, window, burst = numbers[k - 2], numbers[k - 1], numbers[k]
+    local missing = refilled(body[k - 2], body[k - 1], body[k], amount, window, burst, now, spans, s)
+    reply[#reply + 1] = burst - (missing + -missing % window) / window
+    if amount < 0 then
+      s = s + 3
+    end
+  end
+  return told(tell_slots(reply))
 end
 
 -- Half of what is left at most, and another such request must fit everywhere.
 local lent, some = {}, false
-for i = 1, #buckets do
-  local half = math.floor((buckets[i].level - rates[i].asked) / 2)
-  lent[i] = math.max(math.min(tonumber(ARGV[HEAD + 5 * i]), half), 0)
-  some = some or lent[i] > 0
+if ARGV[4] ~= '' and #over == 0 and claims == 0 then
+  lent = { read(ones, ARGV[12]) }
+  lent[lines + 1] = nil
+  for k = 1, lines do
+    lent[k] = math.max(math.min(lent[k], floor(left[k] / 2)), 0)
+    some = some or lent[k] > 0
+  end
+  for k = 1, lines do
+    some = some and lent[k] >= asked[k]
+  end
+  i, j = 0, 0
+  for place = 1, some and #shelves or 0 do
+    for _ = 1, shelves[place].count do
+      i, j = i + 1, j + 3
+      body[j - 2] = body[j - 2] + lent[i] * numbers[j - 1]
+      body[j] = body[j] + lent[i]
+      left[i] = left[i] - lent[i]
+      shelves[place].full = math.max(shelves[place].full, full_at(body[j - 2], body[j - 1], numbers[j - 2]))
+    end
+  end
 end
-for i = 1, #buckets do
-  some = some and lent[i] >= rates[i].asked
-end
-some = some and ARGV[4] ~= '' and #over == 0 and claims == 0
 
-local holds, loans = {}, {}
-for i = 1, #buckets do
-  local bucket, rate, limit = buckets[i], rates[i], string.sub(KEYS[i + 2], -32)
-  changed(bucket, rate, -rate.asked)
-  if some then
-    bucket.level = bucket.level - lent[i]
-    bucket.lent = bucket.lent + lent[i]
-    loans[i] = string.format('%s %d %d %s %d', limit, lent[i], rate.amount, rate.window, rate.burst)
-  end
-  keep(KEYS[i + 2], bucket, rate, now)
-  reply[#reply + 1] = bucket.level
-  holds[i] = string.format('%s %d %d', limit, rate.asked, bucket.level)
-  if rate.from then
-    holds[i] = string.format('%s@%d', holds[i], bucket.at)
-  end
+if lines > 0 then
+  text = written(threes, unpack(body, 1, 3 * lines))
+  put(KEYS[3], shelves, text, now)
 end
 for j = 1, claims do
   if slots[j].granted > 0 then
-    local first = HEAD + 5 * lines + 1
-    own(KEYS[2 + lines + j], slots[j].owners, ARGV[first], slots[j].own, tonumber(ARGV[first + 1]), now)
+    own(KEYS[slot_keys + j], slots[j].owners, ARGV[HEAD + 1], slots[j].own, tonumber(ARGV[HEAD + 2]), now)
   end
 end
-tell_slots(reply)
+local remaining = written(ones, unpack(left, 1, lines))
 if lines > 0 then
-  hold(held, due, id, table.concat(holds, ' '), now + tonumber(ARGV[3]))
+  local taken = ARGV[8]
+  if #over > 0 then
+    taken = written(ones, unpack(asked, 1, lines))
+  end
+  local record = 'R' .. written('<H', lines) .. ARGV[9] .. taken .. remaining .. (spans and text or '')
+  hold(held, due, id, record, now + tonumber(ARGV[3]))
 end
+local rest = tell_slots({})
 if some then
-  hold(held, due, ARGV[4], 'L ' .. table.concat(loans, ' '), now + tonumber(ARGV[5]))
-  for i = 1, #lent do
-    reply[#reply + 1] = lent[i]
+  local kept = {}
+  for place, shelf in ipairs(shelves) do
+    kept[place] = { shelf.field or '', shelf.key or '', shelf.head }
+  end
+  hold(held, due, ARGV[4], 'L' .. cmsgpack.pack({ kept, lent, spans or {} }), now + tonumber(ARGV[5]))
+  for k = 1, #lent do
+    rest[#rest + 1] = lent[k]
   end
 end
-if #over > 0 then
-  reply[1] = 2
-  for i = 1, #over do
-    reply[#reply + 1] = over[i]
-  end
+for k = 1, #over do
+  rest[#rest + 1] = over[k]
 end
-reply[2] = reap(held, due, now)
-return reply
+if lines > 0 and string.byte(id, -1) == 48 then
+  clean(KEYS[3], now)
+end
+local expired = reap(held, due, now)
+return written('<dd', #over > 0 and 2 or 1, expired) .. remaining .. (rest[1] and told(rest) or '')

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use counters::Demand;
 use policy::{
-    applying::{Applied, Count, Measure},
-    id::{CounterId, LimitId, OrganizationId},
+    applying::{Applied, Count, Measure, Shelf},
+    id::{CounterId, LimitId, OrganizationId, ShelfId},
     limit::{Allowance, AtOnce, Limit, Of, Rate, Scope, Terms, Unit},
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn hourly(burst: u64, amount: u64) -> Demand {
     let applied = Applied {
         limit: Arc::new(limit),
         counter: CounterId::from_bytes([6; 16]),
+        shelf: shelf(6),
         count: Count::Level(Measure::Rate(rate)),
     };
     Demand { applied, amount }
@@ -49,7 +50,16 @@ pub(crate) fn slot(amount: u64) -> Demand {
     let applied = Applied {
         limit: Arc::new(limit),
         counter: CounterId::from_bytes([8; 16]),
+        shelf: shelf(8),
         count: Count::Slots(amount),
     };
     Demand { applied, amount: 1 }
+}
+
+/// One with a key of its own.
+fn shelf(number: u8) -> Shelf {
+    Shelf {
+        id: ShelfId::from_bytes([number; 16]),
+        is_one_of_many: true,
+    }
 }

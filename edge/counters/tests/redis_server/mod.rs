@@ -49,6 +49,23 @@ impl RedisServer {
         ask(self.port, command)
     }
 
+    /// The strings that the answer holds, whatever bytes they are.
+    #[allow(dead_code, reason = "not every test reads what is no text")]
+    pub(crate) fn texts(&self, command: &str) -> Vec<Vec<u8>> {
+        let answer = ask_bytes(self.port, command).unwrap_or_default();
+        let (mut rest, mut found) = (answer.as_slice(), Vec::new());
+        while let Some(ends) = rest.windows(2).position(|it| it == b"\r\n") {
+            let (line, behind) = rest.split_at(ends);
+            rest = &behind[2..];
+            let length = line.strip_prefix(b"$").map(String::from_utf8_lossy);
+            if let Some(length) = length.and_then(|it| it.parse::<usize>().ok()) {
+                found.push(rest[..length].to_vec());
+                rest = &rest[length + 2..];
+            }
+        }
+        found
+    }
+
     /// Waits until it answers, and not another on its port. Says no when it has ended.
     pub(crate) fn answers(&mut self) -> bool {
         let ours = format!("process_id:{}\r", self.child.id());
@@ -75,13 +92,18 @@ impl Drop for RedisServer {
 
 /// The answer of whoever listens there to one command without spaces in its words.
 pub(crate) fn ask(port: u16, command: &str) -> std::io::Result<String> {
+    let answer = ask_bytes(port, command)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn ask_bytes(port: u16, command: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     stream.write_all(format!("{command}\r\n").as_bytes())?;
     let mut answer = vec![0; 65_536];
     let length = stream.read(&mut answer)?;
     answer.truncate(length);
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    Ok(answer)
 }
 
 /// Starts the process.

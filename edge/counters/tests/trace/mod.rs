@@ -4,9 +4,9 @@
 
 use counters::reservation::{Ahead, CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement};
 use policy::{
-    applying::Measure,
+    applying::{Measure, Shelf},
     calendar::Span,
-    id::{CounterId, OrganizationId},
+    id::{CounterId, OrganizationId, ShelfId},
     limit::{QUOTA_MAX, Rate, UNITS_MAX, WINDOW_MS_MAX},
 };
 
@@ -85,7 +85,13 @@ impl Trace {
         };
         let mut limits: Vec<usize> = (0..LIMITS).collect();
         self.random.shuffle(&mut limits);
-        limits.truncate(self.random.usize(1..=3));
+        let most = if self.random.u32(0..4) == 0 {
+            LIMITS
+        } else {
+            2
+        };
+        limits.truncate(self.random.usize(1..=most));
+        self.order(&mut limits, |limit| *limit);
         let lines: Vec<Line> = limits
             .into_iter()
             .map(|limit| self.line(organization, limit))
@@ -148,7 +154,10 @@ impl Trace {
             request.id = id(self.ids);
         }
         self.random.shuffle(&mut lines);
-        lines.truncate(self.random.usize(0..=lines.len()));
+        if self.random.bool() {
+            lines.truncate(self.random.usize(0..=lines.len()));
+        }
+        self.order(&mut lines, |line| usize::from(line.counter.as_bytes()[0]));
         let most = UNITS_MAX.cast_signed();
         for line in &mut lines {
             if self.random.bool() {
@@ -184,6 +193,14 @@ impl Trace {
         }
     }
 
+    /// As the lines of one call stand: those of one shelf together, and mostly in the same order.
+    fn order<T>(&mut self, lines: &mut [T], limit: impl Fn(&T) -> usize) {
+        if self.random.u32(0..4) > 0 {
+            lines.sort_by_key(&limit);
+        }
+        lines.sort_by_key(|line| shelf(limit(line)).id);
+    }
+
     fn lately(&mut self) -> (Request, Vec<Line>, u64) {
         // Mostly one of the last, whose lease has not ended.
         let count = self.asked.len();
@@ -215,6 +232,7 @@ impl Trace {
         };
         Line {
             counter: counter_id(limit),
+            shelf: shelf(limit),
             measure,
             amount: amount.cast_signed(),
             soft: self.random.u32(0..8) == 0,
@@ -286,15 +304,6 @@ pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
         organization,
         id: id(number),
     };
-    let line = |limit: usize, rate: (u64, u64, u64), amount: u64| {
-        let rate = Rate::new(rate.0, rate.1, rate.2).expect("a rate");
-        Line {
-            counter: counter_id(limit),
-            measure: Measure::Rate(rate),
-            amount: amount.cast_signed(),
-            soft: false,
-        }
-    };
     let reserve = |number, line| Operation::Reserve {
         request: request(number),
         lines: vec![line],
@@ -358,6 +367,17 @@ pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
     operations.into_iter()
 }
 
+fn line(limit: usize, rate: (u64, u64, u64), amount: u64) -> Line {
+    let rate = Rate::new(rate.0, rate.1, rate.2).expect("a rate");
+    Line {
+        counter: counter_id(limit),
+        shelf: shelf(limit),
+        measure: Measure::Rate(rate),
+        amount: amount.cast_signed(),
+        soft: false,
+    }
+}
+
 impl Numbers {
     fn draw(random: &mut fastrand::Rng, limit: usize) -> Self {
         if limit < 4 {
@@ -388,6 +408,15 @@ fn organization_id(number: usize) -> OrganizationId {
 
 fn counter_id(number: usize) -> CounterId {
     CounterId::from_bytes([u8::try_from(number).expect("a few"); 16])
+}
+
+/// Three shelves, the second of which has a key of its own.
+fn shelf(limit: usize) -> Shelf {
+    let number = u8::try_from(limit % 3).expect("a few");
+    Shelf {
+        id: ShelfId::from_bytes([number + 1; 16]),
+        is_one_of_many: number == 1,
+    }
 }
 
 fn id(number: u64) -> [u8; 16] {

@@ -1,15 +1,15 @@
 //! An operator sees which limits concern a request and how much of each is left, as the edges see it that hold them.
 
 use harness::{
-    client::{self, Reply},
-    provider::Provider,
+    client::{self, Client, Reply},
+    provider::{Answer, Provider, Step},
     site::{Plan, Site},
     tenant::Tenant,
     wait,
 };
 use proto::admin::{
-    ExplainLimitsRequest, Limit, LimitMember, LimitMode, LimitOverride, LimitProblem, LimitUnit,
-    LimitWindow, RegionLimits, RevokeKeyRequest,
+    CreateKeyRequest, ExplainLimitsRequest, Key, Limit, LimitMember, LimitMode, LimitOverride,
+    LimitProblem, LimitUnit, LimitWindow, RegionLimits, RevokeKeyRequest,
 };
 use scenarios::openai;
 
@@ -134,7 +134,7 @@ async fn what_is_explained_is_what_requests_are_held_to_and_nothing_is_taken() {
     assert_eq!(regions, ["here", "there"]);
     let whole = [
         ("at-main", Some(9)),
-        ("at-once", None),
+        ("at-once", Some(4)),
         ("each-user", Some(20_000)),
         ("project", Some(5)),
         ("watched", Some(1_000)),
@@ -157,7 +157,7 @@ async fn what_is_explained_is_what_requests_are_held_to_and_nothing_is_taken() {
     // Both edges ask one Redis here, and say the same once the requests are settled.
     let used = [
         ("at-main", Some(7)),
-        ("at-once", None),
+        ("at-once", Some(4)),
         ("each-user", Some(20_000 - 2 * 18)),
         ("project", Some(3)),
         ("watched", Some(1_000 - 2 * 11)),
@@ -192,6 +192,76 @@ async fn what_is_explained_is_what_requests_are_held_to_and_nothing_is_taken() {
         said.iter().all(revoked).then_some(())
     };
     wait::until("it is revoked everywhere", gone).await;
+}
+
+/// A provider that begins an answer and never ends it.
+async fn endless() -> Provider {
+    Provider::start(|_| {
+        let begins = openai::events(true).into_iter().take(3);
+        let mut steps: Vec<Step> = begins.map(Step::Send).collect();
+        steps.push(Step::Never);
+        Answer::events(steps)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn requests_under_way_are_told_and_a_key_that_may_not_ask_has_no_limits_to_show() {
+    let provider = endless().await;
+    let site = two_regions().await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    tenant.model("other", "main", "provider-other").await;
+    let (name, key) = tenant.key().await;
+    let at_once = Limit {
+        unit: LimitUnit::ConcurrentRequests.into(),
+        amount: 4,
+        ..Limit::default()
+    };
+    tenant.limit_like("at-once", at_once).await;
+    let held = Key {
+        models: vec![format!("{}/models/other", tenant.organization)],
+        ..Key::default()
+    };
+    let request = CreateKeyRequest {
+        parent: tenant.project.clone(),
+        key: Some(held),
+        ..CreateKeyRequest::default()
+    };
+    let held = site.admin().keys().create_key(request).await;
+    let held = held.expect("a key is made").into_inner().key;
+    let held = held.expect("it is told").name;
+    site.propagated().await;
+
+    let left_are = async |slots: i64| {
+        let said = async || {
+            let said = explained(&site, &tenant, &name).await;
+            let told = |region: &RegionLimits| left(region) == [("at-once", Some(slots))];
+            (said.len() == 2 && said.iter().all(told)).then_some(())
+        };
+        wait::until(&format!("{slots} slots are left"), said).await;
+    };
+    left_are(4).await;
+    let mut streams = Vec::new();
+    for edge in [0, 1, 0] {
+        let mut client = Client::connect(&site.url(edge), &key)
+            .await
+            .expect("it is there");
+        let asked = client
+            .post("/v1/chat/completions", openai::streamed("chat"))
+            .await;
+        let mut reply = asked.expect("the edge answers");
+        assert_eq!(reply.status, 200);
+        reply.next().await.expect("something comes").expect("whole");
+        streams.push((client, reply));
+    }
+    left_are(1).await;
+    drop(streams);
+    left_are(4).await;
+
+    for region in explained(&site, &tenant, &held).await {
+        assert_eq!(region.problem(), LimitProblem::KeyForbidden, "{region:?}");
+        assert!(region.limits.is_empty());
+    }
 }
 
 /// How often Redis was written to.

@@ -89,16 +89,40 @@ async fn level(site: &Site, tenant: &Tenant, limit: &str) -> Option<i64> {
     let limit = site.admin().limits().get_limit(request).await;
     let uid = limit.expect("it stands there").into_inner().uid;
     let mut redis = site.redis.connect().await;
-    let keys: Vec<String> = redis.keys(format!("sluice:3:*:limit:{uid}")).await.ok()?;
-    let bucket: String = redis.get(keys.first()?).await.ok()?;
-    bucket.split(' ').next()?.parse().ok()
+    let id: Vec<u8> = (0..uid.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&uid[at..at + 2], 16).expect("hex"))
+        .collect();
+    let hashes: Vec<String> = redis.keys("sluice:4:*:shelves").await.ok()?;
+    for hash in hashes {
+        let shelves: Vec<Vec<u8>> = redis.hvals(hash).await.ok()?;
+        if let Some(level) = shelves.iter().find_map(|shelf| on_shelf(shelf, &id)) {
+            return Some(level);
+        }
+    }
+    None
+}
+
+/// What is left in the count of this id: a shelf is until when it is kept, and then how many counts, their ids, three numbers
+/// that each is measured by, and three of what is in it.
+fn on_shelf(shelf: &[u8], id: &[u8]) -> Option<i64> {
+    let count = usize::from(u16::from_le_bytes(shelf.get(8..10)?.try_into().ok()?));
+    let place = (0..count).find(|it| shelf.get(10 + 16 * it..26 + 16 * it) == Some(id))?;
+    let number = |at: usize| {
+        let bytes = shelf.get(10 + 16 * count + 8 * at..18 + 16 * count + 8 * at)?;
+        Some(f64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let (window_ms, burst) = (number(3 * place + 1)?, number(3 * place + 2)?);
+    let missing = number(3 * (count + place))?;
+    let level = burst - (missing / window_ms).ceil();
+    format!("{level:.0}").parse().ok()
 }
 
 /// Waits until Redis holds this of each limit, and no more than so many reservations.
 async fn levels(site: &Site, tenant: &Tenant, expected: &[(&str, i64)], reservations: usize) {
     let there = async || {
         let mut redis = site.redis.connect().await;
-        let held: Vec<String> = redis.keys("sluice:3:*:held").await.ok()?;
+        let held: Vec<String> = redis.keys("sluice:4:*:held").await.ok()?;
         let count: usize = match held.first() {
             Some(held) => redis.hlen(held).await.ok()?,
             None => 0,

@@ -17,6 +17,7 @@ mod roles;
 mod audit;
 mod outage;
 mod limits;
+mod faults;
 mod limit_kinds;
 mod concurrency;
 mod limit_places;

@@ -37,10 +37,11 @@ const SCAN_EVERY: Duration = Duration::from_secs(1);
 /// How long after a look the next one comes at the earliest.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// How long an outcome is kept after it came, so that a report which comes late counts once.
-const KEPT: Duration = Duration::from_hours(7 * 24);
+/// How long an outcome is kept after it came, so that a report which comes twice counts once, and a client that sticks is
+/// known again.
+const KEPT: Duration = Duration::from_hours(48);
 
-/// How many looks lie between two sweeps of old outcomes.
+/// How many looks lie between two sweeps of old outcomes, where the first one found nothing.
 const SWEEP_EVERY: u32 = 600;
 
 /// Looks after rollouts.
@@ -81,7 +82,7 @@ impl Reconciler {
         let mut rollouts = bells.rollouts.subscribe();
         let mut revision = bells.revision.subscribe();
         drop(bells);
-        let mut looks: u32 = 0;
+        let mut sweep_in: u32 = 0;
         loop {
             let busy = match self.look().await {
                 Ok(busy) => busy,
@@ -90,17 +91,27 @@ impl Reconciler {
                     false
                 }
             };
-            if looks.is_multiple_of(SWEEP_EVERY)
-                && let Err(error) = self.store.sweep_rollout_outcomes(KEPT).await
-            {
-                warn!(%error, "Old outcomes of rollouts cannot be swept, trying again later");
-            }
-            looks = looks.wrapping_add(1);
+            sweep_in = match sweep_in {
+                0 => self.sweep().await,
+                more => more - 1,
+            };
             time::sleep(GATHER).await;
             if !busy {
                 let rung = heard(&mut rollouts, &mut revision);
                 // A look comes without the bells too.
                 let _ = time::timeout(SCAN_EVERY, rung).await;
+            }
+        }
+    }
+
+    /// Takes old outcomes away, and says after how many looks to do it again.
+    async fn sweep(&self) -> u32 {
+        match self.store.sweep_rollout_outcomes(KEPT).await {
+            Ok(0) => SWEEP_EVERY,
+            Ok(_) => 0,
+            Err(error) => {
+                warn!(%error, "Old outcomes of rollouts cannot be swept, trying again later");
+                SWEEP_EVERY
             }
         }
     }

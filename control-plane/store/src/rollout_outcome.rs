@@ -1,6 +1,6 @@
 //! How the requests of rollouts ended: noted once as reports come in, taken once as a rollout is judged.
 //!
-//! A row stays for a week after that, so that a report which comes twice counts once. Knows numbers; what they mean for a
+//! A row stays for two days, so that a report which comes twice counts once. Knows numbers; what they mean for a
 //! rollout is judged elsewhere.
 
 use std::{collections::HashSet, time::Duration};

@@ -1,3 +1,5 @@
+//! Evidence grows where there is harm, and only there.
+
 use super::*;
 
 const ERRORS: Gate = Gate {

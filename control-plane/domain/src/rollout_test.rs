@@ -1,3 +1,5 @@
+//! What becomes of a rollout, by what is known of it.
+
 use super::*;
 use crate::gate::{End, Outcome};
 

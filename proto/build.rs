@@ -3,12 +3,13 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
     "sluice/admin/v1/model.proto",
     "sluice/admin/v1/model_version.proto",
+    "sluice/admin/v1/rollout.proto",
     "sluice/admin/v1/key.proto",
     "sluice/admin/v1/limit.proto",
     "sluice/admin/v1/price.proto",

@@ -16,7 +16,10 @@ pub mod provider;
 pub mod target;
 pub mod recipe;
 pub mod model_version;
+pub mod release_file;
 pub mod model;
+pub mod rollout_spec;
+pub mod rollout;
 pub mod minted;
 pub mod key_rotation;
 pub mod key_scope;
@@ -60,6 +63,9 @@ pub enum Command {
     /// Versions: immutable revisions of a model
     #[command(subcommand, visible_alias = "version")]
     Versions(model_version::Command),
+    /// Rollouts: moving a model's traffic to another version in steps, and back if need be
+    #[command(subcommand, visible_alias = "rollout")]
+    Rollouts(rollout::Command),
     /// Keys: what a client presents
     #[command(subcommand, visible_alias = "key")]
     Keys(key::Command),
@@ -103,6 +109,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Limits(command) => limit::run(command, session).await,
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,
+        Command::Rollouts(command) => rollout::run(command, session).await,
         Command::Keys(command) => key::run(command, session).await,
         Command::Prices(command) => price::run(command, session).await,
         Command::Discounts(command) => discount::run(command, session).await,

@@ -26,6 +26,10 @@ pub enum Exit {
     Unavailable = 6,
     /// Time ran out, or edges are behind.
     Behind = 7,
+    /// A rollout was taken back by a gate.
+    TakenBack = 8,
+    /// A rollout was aborted by an operator.
+    Aborted = 9,
 }
 
 /// What the codes mean, for the help.
@@ -38,7 +42,9 @@ Exit codes:
   4  refused: an invalid value, a precondition, a stale etag, a name that is taken
   5  no operator's key, or not one that may do this
   6  the control plane or its database cannot be reached
-  7  time ran out, or edges are behind";
+  7  time ran out, or edges are behind
+  8  the rollout was taken back by a gate
+  9  the rollout was aborted by an operator";
 
 /// Why a command did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

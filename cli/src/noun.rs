@@ -83,6 +83,23 @@ pub const MODEL_VERSION: Noun = Noun {
     ],
 };
 
+/// Rollouts of models.
+pub const ROLLOUT: Noun = Noun {
+    message: "Rollout",
+    service: "RolloutService",
+    field: "rollout",
+    collections: &["organizations", "models", "rollouts"],
+    columns: &[
+        ("NAME", "name"),
+        ("STATE", "state"),
+        ("STEP", "step"),
+        ("CANDIDATE", "candidate_version"),
+        ("WAITS FOR", "waits_for"),
+        ("REASON", "reason"),
+        ("STARTED", "create_time"),
+    ],
+};
+
 /// Keys of clients.
 pub const KEY: Noun = Noun {
     message: "Key",
@@ -234,6 +251,7 @@ mod tests {
             (PROVIDER, "Create Get Update Delete"),
             (MODEL, "Create Get Update Delete"),
             (MODEL_VERSION, "Create Get Delete"),
+            (ROLLOUT, "Start Get Pause Resume Approve Promote Abort"),
             (KEY, "Create Get Update Delete Revoke"),
             (LIMIT, "Create Get Update Delete"),
             (ISSUER, "Create Get Update Delete"),

@@ -32,11 +32,11 @@ impl Place {
         if text.contains('/') {
             return whole(collections, text);
         }
-        if let (["organizations", "models", "versions"], Some((model, version))) =
+        if let (["organizations", "models", within], Some((model, id))) =
             (collections, text.split_once('@'))
         {
             let model = self.name(&collections[..2], model)?;
-            return Ok(format!("{model}/versions/{version}"));
+            return Ok(format!("{model}/{within}/{id}"));
         }
         let collection = collections.last().unwrap_or(&"");
         match self.parent(collections)? {
@@ -54,7 +54,7 @@ impl Place {
                 self.name(&collections[..collections.len() - 1], project)
             }
             [.., "models", _] => Err(Failure::usage(
-                "which model? write the version as MODEL@VERSION",
+                "which model? write a version as MODEL@VERSION, a rollout as MODEL@ROLLOUT",
             )),
             _ => Ok(String::new()),
         }

@@ -112,8 +112,12 @@ fn nested(message: &DynamicMessage) -> String {
         "google.protobuf.Duration" => moment::roughly(number("seconds")),
         // As they are given to `--target`.
         "sluice.admin.v1.Target" => {
+            let weight = match field(message, "weight").as_str() {
+                "0" | "" => String::new(),
+                weight => format!("{weight}*"),
+            };
             format!(
-                "{}={}",
+                "{weight}{}={}",
                 field(message, "provider"),
                 field(message, "provider_model")
             )
@@ -214,6 +218,7 @@ mod tests {
         let target = admin::Target {
             provider: "p".to_owned(),
             provider_model: "m".to_owned(),
+            weight: 0,
         };
         let version = admin::ModelVersion {
             targets: vec![target],

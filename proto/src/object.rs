@@ -12,11 +12,12 @@ use policy::{
     credential::{Credential, Pepper},
     id::ProviderId,
     mapping::{Mapping, Method, Programs},
-    model::{Model, Target, Version},
+    model::{Model, Target, Version, WEIGHT_MAX},
     object::{Kind, Object},
     organization::Organization,
     project::Project,
     provider::{Provider, ProviderKind},
+    split::{Arm, Split, Sticky},
     traffic::{Class, Share, Traffic},
 };
 use prost::Message;
@@ -170,6 +171,19 @@ fn model(it: &Model) -> wire::ModelPolicy {
             .map(|id| id.as_bytes().to_vec())
             .unwrap_or_default(),
         created_seconds: it.created_seconds,
+        split: it.split.as_deref().map(split),
+    }
+}
+
+fn split(it: &Split) -> wire::SplitPolicy {
+    let arm = |arm: &Arm| wire::ArmPolicy {
+        version_id: arm.version.as_bytes().to_vec(),
+        basis_points: arm.basis_points.into(),
+    };
+    wire::SplitPolicy {
+        rollout_id: it.rollout.as_bytes().to_vec(),
+        stickiness: it.sticky as u32,
+        arms: it.arms().iter().map(arm).collect(),
     }
 }
 
@@ -177,6 +191,7 @@ fn version(it: &Version) -> wire::VersionPolicy {
     let target = |target: &Target| wire::TargetPolicy {
         provider_id: target.provider.as_bytes().to_vec(),
         provider_model: target.provider_model.clone(),
+        weight: target.weight.into(),
     };
     wire::VersionPolicy {
         id: it.id.as_bytes().to_vec(),
@@ -285,7 +300,25 @@ fn read_model(it: wire::ModelPolicy) -> Result<Model, InvalidObject> {
         name: it.name,
         stable,
         created_seconds: it.created_seconds,
+        split: it.split.map(read_split).transpose()?,
     })
+}
+
+fn read_split(it: wire::SplitPolicy) -> Result<Box<Split>, InvalidObject> {
+    let sticky = u8::try_from(it.stickiness).ok();
+    let sticky = sticky.and_then(Sticky::from_number);
+    let sticky = sticky.ok_or_else(|| invalid("stickiness is not known"))?;
+    let arm = |arm: wire::ArmPolicy| {
+        Ok(Arm {
+            version: id(&arm.version_id, "version_id")?,
+            basis_points: u16::try_from(arm.basis_points).unwrap_or(u16::MAX),
+        })
+    };
+    let arms = it.arms.into_iter().map(arm);
+    let arms = arms.collect::<Result<_, InvalidObject>>()?;
+    let split = Split::new(id(&it.rollout_id, "rollout_id")?, sticky, arms);
+    let split = split.map_err(|_| invalid("arms have more than all, or there is none"))?;
+    Ok(Box::new(split))
 }
 
 fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
@@ -299,9 +332,12 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
     let target = |target: wire::TargetPolicy| {
         filled(&target.provider_model, "provider_model")?;
         let provider: ProviderId = id(&target.provider_id, "provider_id")?;
+        let weight = u16::try_from(target.weight).ok();
+        let weight = weight.filter(|it| *it <= WEIGHT_MAX);
         Ok(Target {
             provider,
             provider_model: target.provider_model,
+            weight: weight.ok_or_else(|| invalid("weight is too large"))?,
         })
     };
     Ok(Version {

@@ -3,17 +3,20 @@
 //! With `--provider` a model, its first version and its release are made in one go: three calls, of which a
 //! later one may fail; then the message says what stands and how to go on.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use proto::admin::{Model, ModelVersion};
 
 use crate::{
     admin::{
         field::{self, Change, Mask, Which},
-        model_version,
+        model_version, release_file,
         target::Target,
     },
     failure::Failure,
     noun,
+    output::{self, Format},
     session::Session,
     verb::{self, Delete, Get, List, Update, Write},
 };
@@ -23,6 +26,8 @@ use crate::{
 pub enum Command {
     /// Make one; with --provider, one that serves at once
     Create(verb::Create<New>),
+    /// Make the version that a file says, unless it stands, and print its name
+    Push(Push),
     /// Change what is named of one
     Update(Update<Edit>),
     /// Show one
@@ -60,6 +65,19 @@ pub struct New {
     version_id: String,
 }
 
+/// A version to make.
+#[derive(Debug, Clone, Args)]
+pub struct Push {
+    /// The file, TOML: `model`, `[[target]]` with `provider` and `model`, and `[provenance]`
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    /// Where it came from, as NAME=VALUE, such as `git_sha=1f3c9a`; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = model_version::pair)]
+    provenance: Vec<(String, String)>,
+    #[command(flatten)]
+    write: Write,
+}
+
 /// A change of one.
 #[derive(Debug, Clone, Args)]
 pub struct Edit {
@@ -78,6 +96,7 @@ pub struct Edit {
 pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
     match command {
         Command::Create(create) => make(create, session).await,
+        Command::Push(push) => make_of_file(push, session).await,
         Command::Update(update) => field::update(&noun::MODEL, &update, session).await,
         Command::Get(get) => session.get(&noun::MODEL, &get.name).await,
         Command::Delete(delete) => session.delete(&noun::MODEL, &delete).await,
@@ -109,6 +128,7 @@ async fn make(create: verb::Create<New>, session: &mut Session) -> Result<(), Fa
     let target = Target {
         provider,
         provider_model,
+        weight: 0,
     }
     .wire(&session.place)?;
     let version = ModelVersion {
@@ -127,6 +147,32 @@ async fn make(create: verb::Create<New>, session: &mut Session) -> Result<(), Fa
     })?;
     let served = model_version::serve(&version_name, &steps[1], session).await?;
     session.finish(&served, &write).await
+}
+
+/// Makes the version that a file says. Its name hangs on what it is, so one that has it already is the same.
+async fn make_of_file(push: Push, session: &mut Session) -> Result<(), Failure> {
+    let wanted = release_file::read(&push.file, &session.place)?;
+    let model = session.place.name(noun::MODEL.collections, &wanted.model)?;
+    let name = format!("{model}/versions/{}", wanted.id);
+    let mut version = wanted.version;
+    version.provenance.extend(push.provenance);
+    let made = session
+        .create(&noun::MODEL_VERSION, &name, &version, &push.write)
+        .await;
+    let reply = match made {
+        Err(failure) if failure.is_taken() => {
+            output::remark(format_args!("{name} stands already"));
+            session
+                .call_by_name(&noun::MODEL_VERSION, "Get", &name)
+                .await?
+        }
+        made => made?,
+    };
+    match session.format {
+        Format::Json => session.show(&reply)?,
+        Format::Table => output::line(&name)?,
+    }
+    session.settle(&reply, &push.write).await
 }
 
 impl Change for Edit {

@@ -33,7 +33,8 @@ pub enum Command {
 pub struct Create {
     /// MODEL@VERSION, or its whole name
     name: String,
-    /// Where requests are sent, as PROVIDER=MODEL; may be repeated, in order of preference
+    /// Where requests are sent, as PROVIDER=MODEL; may be repeated, in order of preference; 3*PROVIDER=MODEL has a weight, by
+    /// which requests are shared
     #[arg(long, required = true, value_name = "TARGET")]
     target: Vec<Target>,
     /// Where it came from, as NAME=VALUE, such as `git_sha=1f3c9a`; may be repeated
@@ -118,7 +119,8 @@ pub async fn serve(
     Ok(served)
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// Reads `NAME=VALUE`.
+pub fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),

@@ -52,6 +52,23 @@ pub struct Recipe {
 // === impl Recipe ===
 
 impl Recipe {
+    /// What these files say, in the notation of the options.
+    pub const fn of_files(
+        transform_file: Option<PathBuf>,
+        header_file: Option<PathBuf>,
+        sample_file: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            transform_file,
+            set: Vec::new(),
+            default: Vec::new(),
+            prepend_system: None,
+            append_system: None,
+            header_file,
+            sample_file,
+        }
+    }
+
     /// A version that has these rules and nothing else.
     pub fn version(self) -> Result<ModelVersion, Failure> {
         let mut rules = match &self.transform_file {

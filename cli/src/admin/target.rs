@@ -1,4 +1,4 @@
-//! `PROVIDER=MODEL`: where a version sends requests.
+//! `PROVIDER=MODEL` or `WEIGHT*PROVIDER=MODEL`: where a version sends requests.
 
 use std::str::FromStr;
 
@@ -13,6 +13,8 @@ pub struct Target {
     pub provider: String,
     /// The name by which it knows the model.
     pub provider_model: String,
+    /// Its share among those that have one; zero means: none.
+    pub weight: i32,
 }
 
 impl FromStr for Target {
@@ -20,13 +22,21 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         // A model's name may hold `=`, a provider's cannot.
-        match text.split_once('=') {
-            Some((provider, model)) if !provider.is_empty() && !model.is_empty() => Ok(Self {
-                provider: provider.to_owned(),
-                provider_model: model.to_owned(),
-            }),
-            _ => Err("write PROVIDER=MODEL, such as openai=gpt-4o".to_owned()),
+        let wrong =
+            "write PROVIDER=MODEL, such as openai=gpt-4o, or 3*PROVIDER=MODEL with its weight";
+        let (provider, model) = text.split_once('=').ok_or(wrong)?;
+        let (weight, provider) = match provider.split_once('*') {
+            Some((weight, provider)) => (weight.parse::<u16>().map_err(|_| wrong)?, provider),
+            None => (0, provider),
+        };
+        if provider.is_empty() || model.is_empty() {
+            return Err(wrong.to_owned());
         }
+        Ok(Self {
+            provider: provider.to_owned(),
+            provider_model: model.to_owned(),
+            weight: weight.into(),
+        })
     }
 }
 
@@ -37,6 +47,7 @@ impl Target {
         Ok(admin::Target {
             provider,
             provider_model: self.provider_model,
+            weight: self.weight,
         })
     }
 }
@@ -52,7 +63,17 @@ mod tests {
             (target.provider.as_str(), target.provider_model.as_str()),
             ("openai", "ft:gpt=1")
         );
-        for wrong in ["openai", "=gpt", "openai=", ""] {
+        let weighed: Target = "70*openai=gpt-4o".parse().unwrap();
+        assert_eq!((weighed.provider.as_str(), weighed.weight), ("openai", 70));
+        for wrong in [
+            "openai",
+            "=gpt",
+            "openai=",
+            "",
+            "3*=gpt",
+            "x*openai=gpt",
+            "-1*a=b",
+        ] {
             assert!(wrong.parse::<Target>().is_err(), "{wrong}");
         }
     }

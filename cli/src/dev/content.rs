@@ -184,6 +184,7 @@ impl Maker<'_> {
         let target = Target {
             provider: PROVIDER.to_owned(),
             provider_model: name.to_owned(),
+            weight: 0,
         };
         let request = CreateModelVersionRequest {
             parent: model.clone(),

@@ -51,7 +51,7 @@ words! {
         ProvidersWrite = "providers.write",
         /// See models and their versions.
         ModelsRead = "models.read",
-        /// Make models and versions, and choose which serves.
+        /// Make models and versions, choose which serves, and run rollouts.
         ModelsPublish = "models.publish",
         /// See keys, never their texts.
         KeysRead = "keys.read",
@@ -215,6 +215,23 @@ pub const METHODS: &[(&str, Need)] = &{
             "ModelVersionService/DeleteModelVersion",
             In(P::ModelsPublish, "name"),
         ),
+        (
+            "RolloutService/StartRollout",
+            In(P::ModelsPublish, "parent"),
+        ),
+        ("RolloutService/GetRollout", In(P::ModelsRead, "name")),
+        ("RolloutService/ListRollouts", In(P::ModelsRead, "parent")),
+        ("RolloutService/PauseRollout", In(P::ModelsPublish, "name")),
+        ("RolloutService/ResumeRollout", In(P::ModelsPublish, "name")),
+        (
+            "RolloutService/ApproveRollout",
+            In(P::ModelsPublish, "name"),
+        ),
+        (
+            "RolloutService/PromoteRollout",
+            In(P::ModelsPublish, "name"),
+        ),
+        ("RolloutService/AbortRollout", In(P::ModelsPublish, "name")),
         ("KeyService/CreateKey", In(P::KeysIssue, "parent")),
         ("KeyService/ImportKey", In(P::KeysIssue, "parent")),
         ("KeyService/GetKey", In(P::KeysRead, "name")),

@@ -18,6 +18,8 @@ pub mod provider;
 pub mod model;
 pub mod recipe;
 pub mod version;
+pub mod gate;
+pub mod rollout;
 pub mod key;
 pub mod key_scope;
 pub mod issuer;

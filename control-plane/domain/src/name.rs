@@ -84,6 +84,12 @@ names! {
         "models" model: ModelSlug,
         "versions" version: Slug,
     }
+    /// A rollout of a model.
+    RolloutName = "organizations/{organization}/models/{model}/rollouts/{rollout}" {
+        "organizations" organization: Slug,
+        "models" model: ModelSlug,
+        "rollouts" rollout: Slug,
+    }
     /// A key of a project.
     KeyName = "organizations/{organization}/projects/{project}/keys/{key}" {
         "organizations" organization: Slug,
@@ -168,6 +174,18 @@ impl KeyName {
 // === impl VersionName ===
 
 impl VersionName {
+    /// The model it is of.
+    pub fn parent(&self) -> ModelName {
+        ModelName {
+            organization: self.organization.clone(),
+            model: self.model.clone(),
+        }
+    }
+}
+
+// === impl RolloutName ===
+
+impl RolloutName {
     /// The model it is of.
     pub fn parent(&self) -> ModelName {
         ModelName {

@@ -1,5 +1,7 @@
 //! What must be true of a version of a model.
 
+use policy::model::WEIGHT_MAX;
+
 use crate::{name::ProviderName, segment::Slug, text, violation::Violations};
 
 /// The most targets of a version.
@@ -21,7 +23,12 @@ pub struct Target {
     pub provider: ProviderName,
     /// The name by which it knows the model.
     pub provider_model: String,
+    /// Its share among those that have one; zero means: none.
+    pub weight: u16,
 }
+
+/// A target as an operator writes it: provider, that provider's name for the model, weight.
+pub type Asked<'a> = (&'a str, &'a str, i32);
 
 /// A version as it may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +39,11 @@ pub struct Checked {
     pub provenance: Vec<(String, String)>,
 }
 
-/// Checks the targets, each a provider's name and that provider's name for the model, and the provenance of a
+/// Checks the targets and the provenance of a
 /// version that is to be made in `organization`.
 pub fn check<'a>(
     organization: &Slug,
-    targets: &[(&str, &str)],
+    targets: &[Asked<'_>],
     provenance: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<Checked, Violations> {
     let mut violations = Violations::new();
@@ -51,7 +58,7 @@ pub fn check<'a>(
 
 fn check_targets(
     organization: &Slug,
-    targets: &[(&str, &str)],
+    targets: &[Asked<'_>],
     violations: &mut Violations,
 ) -> Vec<Target> {
     if !(1..=TARGETS_MAX).contains(&targets.len()) {
@@ -62,7 +69,7 @@ fn check_targets(
         return Vec::new();
     }
     let mut checked = Vec::with_capacity(targets.len());
-    for (at, (provider, provider_model)) in targets.iter().enumerate() {
+    for (at, (provider, provider_model, weight)) in targets.iter().enumerate() {
         let field = format!("model_version.targets[{at}].provider");
         let provider = violations.take(&field, ProviderName::parse(provider));
         if provider
@@ -73,10 +80,19 @@ fn check_targets(
         }
         let field = format!("model_version.targets[{at}].provider_model");
         let provider_model = violations.take(&field, text::provider_model(provider_model));
-        if let (Some(provider), Some(provider_model)) = (provider, provider_model) {
+        let weight = u16::try_from(*weight).ok();
+        let weight = weight.filter(|it| *it <= WEIGHT_MAX);
+        if weight.is_none() {
+            let field = format!("model_version.targets[{at}].weight");
+            violations.add(field, format!("must be 0 to {WEIGHT_MAX}"));
+        }
+        if let (Some(provider), Some(provider_model), Some(weight)) =
+            (provider, provider_model, weight)
+        {
             checked.push(Target {
                 provider,
                 provider_model,
+                weight,
             });
         }
     }
@@ -107,7 +123,7 @@ fn check_provenance<'a>(
 mod tests {
     use super::*;
 
-    fn fields(targets: &[(&str, &str)], provenance: &[(&str, &str)]) -> Vec<String> {
+    fn fields(targets: &[Asked<'_>], provenance: &[(&str, &str)]) -> Vec<String> {
         let acme = Slug::parse("acme").unwrap();
         let violations = check(&acme, targets, provenance.iter().copied()).unwrap_err();
         violations
@@ -122,28 +138,29 @@ mod tests {
         let own = "organizations/acme/providers/openai";
         let found = fields(
             &[
-                (own, "gpt-4o"),
-                ("openai", "m"),
-                ("organizations/evil/providers/openai", ""),
+                (own, "gpt-4o", 1_001),
+                ("openai", "m", 0),
+                ("organizations/evil/providers/openai", "", 1_000),
             ],
             &[],
         );
         assert_eq!(
             found,
             [
+                "model_version.targets[0].weight",
                 "model_version.targets[1].provider",
                 "model_version.targets[2].provider",
                 "model_version.targets[2].provider_model",
             ]
         );
         assert_eq!(fields(&[], &[]), ["model_version.targets"]);
-        assert_eq!(fields(&[(own, "m"); 17], &[]), ["model_version.targets"]);
+        assert_eq!(fields(&[(own, "m", 0); 17], &[]), ["model_version.targets"]);
     }
 
     #[test]
     fn provenance_is_bounded_and_sorted() {
         let acme = Slug::parse("acme").unwrap();
-        let target = [("organizations/acme/providers/openai", "gpt-4o")];
+        let target = [("organizations/acme/providers/openai", "gpt-4o", 0)];
         let entries = [("git_sha", "abc"), ("ci_run", "7")];
         let checked = check(&acme, &target, entries.into_iter()).unwrap();
         assert_eq!(checked.provenance[0].0, "ci_run");

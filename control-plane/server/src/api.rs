@@ -16,7 +16,8 @@ use proto::{
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
         price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
-        provider_service_server::ProviderServiceServer, usage_service_server::UsageServiceServer,
+        provider_service_server::ProviderServiceServer,
+        rollout_service_server::RolloutServiceServer, usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
 };
@@ -48,6 +49,8 @@ mod provider;
 mod model;
 mod recipe_wire;
 mod model_version;
+pub(crate) mod rollout_wire;
+mod rollout;
 mod key;
 mod limit_terms;
 mod limit_wire;
@@ -107,6 +110,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let providers = provider::Providers::new(desk.clone());
     let models = model::Models::new(desk.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
+    let rollouts = rollout::Rollouts::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone(), asking);
     let issuers = issuer::Issuers::new(desk.clone());
@@ -122,6 +126,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ProviderServiceServer::new(providers))
         .add_service(ModelServiceServer::new(models))
         .add_service(ModelVersionServiceServer::new(versions))
+        .add_service(RolloutServiceServer::new(rollouts))
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
         .add_service(IssuerServiceServer::new(issuers))

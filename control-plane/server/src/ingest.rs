@@ -14,13 +14,16 @@ use domain::segment::EdgeSlug;
 use lifecycle::clock::Clock;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use payload::writer::Writer;
-use policy::{id::LimitId, usage::Counter};
+use policy::{
+    id::{LimitId, RolloutId},
+    usage::Counter,
+};
 use prost::Message;
 use proto::usage::{
-    Attempt, Attempts, Charge, Charges, Outcome, Record, ReportRequest, ReportResponse,
+    Attempt, Attempts, Charge, Charges, Finish, Outcome, Record, ReportRequest, ReportResponse,
     UsageSource, usage_service_server::UsageService,
 };
-use store::{Store, key_use::Use, usage::UsageRecord};
+use store::{Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
@@ -102,10 +105,14 @@ impl UsageService for Ingest {
         door::calls_itself(&badge, &edge_id)?;
         let (mut good, mut refused) = (Vec::with_capacity(records.len()), 0);
         let mut uses = Vec::with_capacity(records.len());
+        let mut outcomes = Vec::new();
         for record in records {
             let previous = record.previous_secret;
+            let part = (record.rollout_id.clone(), record.rollout_client);
+            let finish = record.finish();
             match read(record) {
                 Ok(record) => {
+                    outcomes.extend(outcome(&part, finish, &record));
                     // What a token stands for has a colon in it, and is no key that could be unused.
                     if !record.key_id.contains(':') {
                         uses.push(Use {
@@ -133,6 +140,8 @@ impl UsageService for Ingest {
         // Sent again when this fails, and then the records are passed over.
         let noted = self.store.note_key_uses(uses).await;
         noted.map_err(status::store)?;
+        let noted = self.store.note_rollout_outcomes(&outcomes).await;
+        noted.map_err(status::store)?;
         self.note_lag(&good);
         if stored.too_old > 0 {
             let (count, edge) = (stored.too_old, &edge_id);
@@ -158,6 +167,27 @@ impl UsageService for Ingest {
             refused,
         }))
     }
+}
+
+/// How a request ended that a rollout assigned. An id that is none belongs to no rollout.
+fn outcome(
+    (rollout, client): &(Vec<u8>, u32),
+    finish: Finish,
+    record: &UsageRecord,
+) -> Option<Noted> {
+    Some(Noted {
+        rollout: RolloutId::try_from(rollout.as_slice()).ok()?,
+        client: *client,
+        id: record.id,
+        at_ms: record.at_ms,
+        version: record.version,
+        revision: record.revision,
+        outcome: record.outcome,
+        finish: finish as u8,
+        duration_us: record.duration_us,
+        first_byte_us: record.first_byte_us,
+        cost_nano: record.cost_nano,
+    })
 }
 
 fn read(record: Record) -> Result<UsageRecord, Malformed> {

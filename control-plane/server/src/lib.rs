@@ -14,6 +14,7 @@ pub mod peer;
 pub mod vector;
 pub mod api;
 pub mod publish;
+pub mod reconcile;
 pub mod ingest;
 pub mod sweep;
 pub mod fold;

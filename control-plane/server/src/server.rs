@@ -52,6 +52,7 @@ use crate::{
         sync::Sync,
         tail::{self, Bells, Tail},
     },
+    reconcile::{self, Reconciler},
     server::{
         cannot_start::{CannotStart, Stopped},
         encrypted::Encrypted,
@@ -144,6 +145,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let replica = id::draw();
     let (denials, denied) = denials::queue(&replica);
     tasks.keep("the audit of denials", denied.run(store.clone()));
+    let reconciler = Reconciler::new(store.clone(), contract.clone());
+    tasks.keep("the reconciler of rollouts", reconciler.run(bells.clone()));
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -196,6 +199,7 @@ fn describe() -> PrometheusHandle {
     publish::describe();
     publish::enrol::describe();
     ingest::describe();
+    reconcile::describe();
     tls::door::describe();
     metrics
 }

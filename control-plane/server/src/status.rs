@@ -360,6 +360,7 @@ fn resource_type(name: &str) -> &'static str {
         Some("providers") => "sluice.admin.v1.Provider",
         Some("models") => "sluice.admin.v1.Model",
         Some("versions") => "sluice.admin.v1.ModelVersion",
+        Some("rollouts") => "sluice.admin.v1.Rollout",
         Some("keys") => "sluice.admin.v1.Key",
         Some("limits") => "sluice.admin.v1.Limit",
         Some("prices") => "sluice.admin.v1.Price",

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 20] = [
+const OBSTACLES: [(&str, Obstacle); 22] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -28,6 +28,8 @@ const OBSTACLES: [(&str, Obstacle); 20] = [
     ("key_model_model_fkey", Obstacle::IsNamedByKey),
     ("key_provider_provider_fkey", Obstacle::IsNamedByKey),
     ("model_stable_fkey", Obstacle::IsStable),
+    ("rollout_candidate_fkey", Obstacle::IsInRollout),
+    ("rollout_stable_fkey", Obstacle::IsInRollout),
 ];
 
 /// What it means that `name` could not be made in `parent`.

@@ -17,6 +17,9 @@ const REVISION: &str = "sluice_revision";
 /// The channel on which edges are rung.
 const EDGES: &str = "sluice_edges";
 
+/// The channel on which outcomes of rollouts are rung.
+const ROLLOUT: &str = "sluice_rollout";
+
 /// How long a listener may be silent before it is asked whether it lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -33,9 +36,11 @@ pub enum Bell {
     Revision,
     /// An edge came, went or got further, or a join token was revoked.
     Edges,
+    /// Requests of a rollout have ended.
+    Rollouts,
 }
 
-/// A connection that listens. Rings both bells whenever it may have missed one.
+/// A connection that listens. Rings every bell whenever it may have missed one.
 pub struct Doorbell {
     url: String,
     listener: Option<PgListener>,
@@ -76,14 +81,14 @@ impl Doorbell {
             match timeout_at(self.heartbeat_due, listener.try_recv()).await {
                 Ok(Ok(Some(notification))) => {
                     self.heartbeat_due = Instant::now() + HEARTBEAT;
-                    return if notification.channel() == EDGES {
-                        Bell::Edges
-                    } else {
-                        Bell::Revision
+                    return match notification.channel() {
+                        EDGES => Bell::Edges,
+                        ROLLOUT => Bell::Rollouts,
+                        _ => Bell::Revision,
                     };
                 }
                 // It was away, and somebody may have rung.
-                Ok(Ok(None)) => self.owe_both(),
+                Ok(Ok(None)) => self.owe_all(),
                 Ok(Err(why)) => {
                     warn!(error = %why, "The doorbell broke, listening again");
                     self.listener = None;
@@ -110,20 +115,20 @@ impl Doorbell {
         if let Ok(Ok(listener)) = timeout(DEADLINE, listen(&self.url)).await {
             self.listener = Some(listener);
             self.heartbeat_due = Instant::now() + HEARTBEAT;
-            self.owe_both();
+            self.owe_all();
         } else {
             sleep(RETRY).await;
         }
     }
 
-    fn owe_both(&mut self) {
-        // At most these two, however often it breaks.
-        self.owed = vec![Bell::Edges, Bell::Revision];
+    fn owe_all(&mut self) {
+        // At most these, however often it breaks.
+        self.owed = vec![Bell::Rollouts, Bell::Edges, Bell::Revision];
     }
 }
 
 async fn listen(url: &str) -> Result<PgListener, StoreError> {
     let mut listener = PgListener::connect(url).await?;
-    listener.listen_all([REVISION, EDGES]).await?;
+    listener.listen_all([REVISION, EDGES, ROLLOUT]).await?;
     Ok(listener)
 }

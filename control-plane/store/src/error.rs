@@ -77,6 +77,18 @@ pub enum Obstacle {
     IsNamedByIssuer,
     /// A version is the stable one of its model.
     IsStable,
+    /// A version is the candidate or the stable one of a rollout that is under way.
+    IsInRollout,
+    /// A model has a rollout that is under way.
+    HasRollout,
+    /// A model has no stable version.
+    HasNoStable,
+    /// A rollout has ended, and never changes again.
+    HasEnded,
+    /// A rollout is not paused.
+    IsNotPaused,
+    /// A rollout is paused.
+    IsPaused,
     /// A key is revoked, and never changes again.
     IsRevoked,
     /// A key is not revoked.
@@ -111,6 +123,12 @@ impl Obstacle {
             Self::IsNamedByKey => "IS_NAMED_BY_KEY",
             Self::IsNamedByIssuer => "IS_NAMED_BY_ISSUER",
             Self::IsStable => "IS_STABLE",
+            Self::IsInRollout => "IS_IN_ROLLOUT",
+            Self::HasRollout => "HAS_ROLLOUT",
+            Self::HasNoStable => "HAS_NO_STABLE_VERSION",
+            Self::HasEnded => "HAS_ENDED",
+            Self::IsNotPaused => "IS_NOT_PAUSED",
+            Self::IsPaused => "IS_PAUSED",
             Self::IsRevoked => "IS_REVOKED",
             Self::IsNotRevoked => "IS_NOT_REVOKED",
             Self::IsConnected => "IS_CONNECTED",
@@ -139,6 +157,12 @@ impl fmt::Display for Obstacle {
             Self::IsNamedByKey => "a key names it: change or delete that key first",
             Self::IsNamedByIssuer => "an issuer names it: change or delete that issuer first",
             Self::IsStable => "it is the stable version: choose another one first",
+            Self::IsInRollout => "a rollout that is under way has it: promote or abort that first",
+            Self::HasRollout => "it has a rollout under way: promote or abort that first",
+            Self::HasNoStable => "it has no stable version to compare with: choose one first",
+            Self::HasEnded => "it has ended: start another one",
+            Self::IsNotPaused => "it is not paused",
+            Self::IsPaused => "it is paused: resume it first",
             Self::IsRevoked => "it is revoked: make another one",
             Self::IsNotRevoked => "it is not revoked: revoke it first",
             Self::IsConnected => "it is connected: stop it first",

@@ -7,11 +7,12 @@ use domain::{
     segment::{ModelSlug, Slug},
 };
 use policy::{
-    id::{ModelId, OrganizationId, VersionId},
+    id::{ModelId, OrganizationId, RolloutId, VersionId},
     model::Model,
     object::{Kind, Object},
     region::Audience,
     revision::Revision,
+    split::{Arm, Split, Sticky},
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -171,6 +172,18 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default();
+    let blocked = sqlx::query_scalar!(
+        r#"SELECT it.stable IS DISTINCT FROM $2
+                  AND EXISTS (SELECT FROM rollout WHERE model = it.id AND state < 3) AS "blocked!"
+           FROM model it WHERE it.id = $1"#,
+        id,
+        stable,
+    )
+    .fetch_one(write.connection())
+    .await?;
+    if blocked {
+        return Err(conflict::blocked(&row.name, Obstacle::HasRollout));
+    }
     sqlx::query!(
         r#"UPDATE model SET display_name = $2, stable = $3, version = version + 1, updated_at = now()
            WHERE id = $1"#,
@@ -188,6 +201,15 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
 pub async fn delete(write: &mut Write, name: &ModelName, etag: &str) -> Result<(), StoreError> {
     let row = lock(write, name, etag).await?;
     let id = uuid(*row.id.as_bytes());
+    let rolled = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM rollout WHERE model = $1 AND state < 3) AS "rolled!""#,
+        id,
+    )
+    .fetch_one(write.connection())
+    .await?;
+    if rolled {
+        return Err(conflict::blocked(name, Obstacle::HasRollout));
+    }
     sqlx::query!("UPDATE model SET stable = NULL WHERE id = $1", id)
         .execute(write.connection())
         .await?;
@@ -241,6 +263,33 @@ async fn read(connection: &mut PgConnection, name: &ModelName) -> Result<Row, St
     columns.row(&name.parent())
 }
 
+/// Publishes a model as it is now, after its rollout has changed.
+pub(crate) async fn publish(write: &mut Write, name: &ModelName) -> Result<(), StoreError> {
+    written(write, name).await.map(drop)
+}
+
+/// How the model's traffic is shared while it has a rollout under way.
+async fn split(connection: &mut PgConnection, id: Uuid) -> Result<Option<Box<Split>>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT id, candidate, stickiness, shares[step + 1] AS "share!"
+           FROM rollout WHERE model = $1 AND state < 3"#,
+        id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let sticky = u8::try_from(row.stickiness).ok();
+    let sticky = sticky.and_then(Sticky::from_number);
+    let arm = Arm {
+        version: VersionId::from_bytes(row.candidate.into_bytes()),
+        basis_points: column::read(u16::try_from(row.share), "rollout.shares")?,
+    };
+    let rollout = RolloutId::from_bytes(row.id.into_bytes());
+    let sticky = column::known(sticky, "rollout.stickiness")?;
+    let split = column::read(Split::new(rollout, sticky, vec![arm]), "rollout.shares")?;
+    Ok(Some(Box::new(split)))
+}
+
 /// Publishes the row as it is now.
 async fn written(write: &mut Write, name: &ModelName) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
@@ -254,6 +303,7 @@ async fn written(write: &mut Write, name: &ModelName) -> Result<Row, StoreError>
         name: row.name.model.to_string(),
         stable: stable.map(|id| VersionId::from_bytes(id.into_bytes())),
         created_seconds: column::count(row.created_at.unix_timestamp()),
+        split: split(write.connection(), id).await?,
     };
     write.put(Object::Model(object), Audience::everywhere());
     Ok(row)

@@ -85,6 +85,7 @@ struct Columns {
     provenance_values: Vec<String>,
     providers: Vec<String>,
     provider_models: Vec<String>,
+    weights: Vec<i16>,
     transform_rules: String,
     header_rules: String,
     samples: String,
@@ -114,6 +115,8 @@ pub async fn list(
                         WHERE target.model_version = it.id ORDER BY target.place) AS "providers!",
                   ARRAY(SELECT target.provider_model FROM target
                         WHERE target.model_version = it.id ORDER BY target.place) AS "provider_models!",
+                  ARRAY(SELECT target.weight FROM target
+                        WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
                   '[]' AS "transform_rules!", '[]' AS "header_rules!", '[]' AS "samples!",
                   it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
@@ -202,12 +205,13 @@ async fn add_target(
     let provider = named::provider(connection, &target.provider).await?;
     let provider = provider.ok_or_else(|| conflict::dangling(&field, &target.provider))?;
     sqlx::query!(
-        r#"INSERT INTO target (model_version, place, provider, provider_model)
-           VALUES ($1, $2, $3, $4)"#,
+        r#"INSERT INTO target (model_version, place, provider, provider_model, weight)
+           VALUES ($1, $2, $3, $4, $5)"#,
         uuid(*version.as_bytes()),
         place,
         uuid(*provider.as_bytes()),
         target.provider_model,
+        column::read(i16::try_from(target.weight), "target.weight")?,
     )
     .execute(connection)
     .await
@@ -215,6 +219,7 @@ async fn add_target(
     Ok(policy_model::Target {
         provider,
         provider_model: target.provider_model.clone(),
+        weight: target.weight,
     })
 }
 
@@ -227,6 +232,8 @@ async fn read(connection: &mut PgConnection, name: &VersionName) -> Result<Row, 
                         WHERE target.model_version = it.id ORDER BY target.place) AS "providers!",
                   ARRAY(SELECT target.provider_model FROM target
                         WHERE target.model_version = it.id ORDER BY target.place) AS "provider_models!",
+                  ARRAY(SELECT target.weight FROM target
+                        WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
                   it.transform_rules, it.header_rules, it.samples,
                   it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
@@ -261,7 +268,7 @@ impl Columns {
             organization,
             model,
         } = parent.clone();
-        let target = |(provider, provider_model): (String, String)| {
+        let target = |((provider, provider_model), weight): ((String, String), i16)| {
             let provider = column::read(Slug::parse(&provider), "provider.name")?;
             // A target is in the organization of its version; whoever made it saw to that.
             let provider = ProviderName {
@@ -271,12 +278,14 @@ impl Columns {
             Ok(Target {
                 provider,
                 provider_model,
+                weight: column::read(u16::try_from(weight), "target.weight")?,
             })
         };
         let targets = self
             .providers
             .into_iter()
             .zip(self.provider_models)
+            .zip(self.weights)
             .map(target);
         let targets = targets.collect::<Result<Vec<_>, StoreError>>()?;
         let version = column::read(Slug::parse(&self.name), "model_version.name")?;

@@ -22,7 +22,7 @@ use memchr::memmem;
 use payload::object::Misfit;
 
 use crate::{
-    Tokens,
+    Finish, Tokens,
     chat::{self, client::Client},
     cohere,
     converse::{self, names::Originals},
@@ -131,6 +131,8 @@ pub struct Whole {
     pub tokens: Option<Tokens>,
     /// How many bytes of it were generated, roughly; none of vectors.
     pub generated_bytes: u64,
+    /// Why it ended.
+    pub finish: Finish,
 }
 
 /// Writes a client's request for a provider's model.
@@ -359,6 +361,7 @@ impl Back {
                     body,
                     tokens: vectors.tokens,
                     generated_bytes: 0,
+                    finish: Finish::Unseen,
                 });
             }
             What::Count => {
@@ -368,6 +371,7 @@ impl Back {
                     // Providers count for nothing.
                     tokens: Some(Tokens::default()),
                     generated_bytes: 0,
+                    finish: Finish::Unseen,
                 });
             }
         }
@@ -378,12 +382,13 @@ impl Back {
             proof::leave_in_answer(maker, &mut answer);
         }
         messages::answer::check(&answer)?;
-        let tokens = answer.tokens;
+        let (tokens, finish) = (answer.tokens, answer.finish());
         let body = self.write_answer(&answer);
         Ok(Whole {
             generated_bytes: body.len() as u64,
             body,
             tokens,
+            finish,
         })
     }
 
@@ -400,6 +405,7 @@ impl Back {
             answer.model.clone_from(&self.wishes.model);
         }
         let (tokens, generated_bytes) = (answer.tokens, body.len() as u64);
+        let finish = answer.finish();
         let body = if stream {
             let mut encoder = Encoder::new(self.client, &self.seed, &self.wishes);
             let mut said = Vec::new();
@@ -414,6 +420,7 @@ impl Back {
             body,
             tokens,
             generated_bytes,
+            finish,
         })
     }
 

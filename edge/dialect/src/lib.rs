@@ -4,6 +4,7 @@
 //! them. Must never know sockets, policy or time. What it is not asked to change, it gives back byte for byte.
 
 mod tokens;
+mod finish;
 pub mod base64;
 pub mod estimate;
 pub mod sse;
@@ -28,4 +29,5 @@ pub mod converse;
 pub mod crossing;
 pub mod listing;
 
+pub use finish::Finish;
 pub use tokens::{Tier, Tokens};

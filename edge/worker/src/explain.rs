@@ -112,7 +112,8 @@ impl Explainer {
         if !key.takes_model(model) {
             return Err(ExplainProblem::Forbidden);
         }
-        let (_, mut targets) = route::targets(rules, model).map_err(|_| ExplainProblem::Model)?;
+        let (_, mut targets) =
+            route::targets(rules, model, model.stable).map_err(|_| ExplainProblem::Model)?;
         route::hold_to(&key, &mut targets).map_err(|_| ExplainProblem::Forbidden)?;
         let now_ms = self.clock.now_ms();
         let whose = (&*key, model.id, asked.end_user.as_str());

@@ -14,6 +14,7 @@ pub mod accept;
 pub mod request;
 pub mod identify;
 pub mod authorize;
+pub mod assign;
 pub mod route;
 pub mod elsewhere;
 pub mod transform;

@@ -29,6 +29,7 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     accept,
     admit::{self, Admit, Limits, hold, room::Room},
+    assign::Asking,
     authorize,
     call::{
         self, Call,
@@ -260,7 +261,7 @@ impl Pipeline {
     ) -> Entering<'a> {
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let keep = Keep {
-            end_user: rules.any_asks_end_user(),
+            whose: rules.any_asks_whose(),
             spare: rules.copies_headers(),
         };
         let head = match Head::read(parts, keep) {
@@ -374,7 +375,7 @@ fn admitted(
         // It was told before anybody was identified.
         Endpoint::TokenIssuers => return Err(request::Refusal::UnknownPath.into()),
         Endpoint::Ready { model, version } => {
-            served(rules, caller, model, version.as_deref())?;
+            served(rules, caller, model, Asking::named(version.as_deref()))?;
             server::model_ready(model)
         }
     };
@@ -397,7 +398,8 @@ fn decide(
     request: &Request,
     arrival: &Arrival,
 ) -> Result<(Plan, Limits), Refusal> {
-    let plan = served(rules, caller, &request.scanned().model, request.version())?;
+    let asking = Asking::of(request, arrival);
+    let plan = served(rules, caller, &request.scanned().model, asking)?;
     let caller = plan.grant().caller();
     let organization = caller.key().organization;
     let end_user = if rules.asks_end_user(organization) {
@@ -413,15 +415,13 @@ fn decide(
 }
 
 /// Where a request for a model goes, and for a version where one is named.
-fn served(
-    rules: &Rules,
-    caller: Caller,
-    model: &str,
-    version: Option<&str>,
-) -> Result<Plan, Refusal> {
+fn served(rules: &Rules, caller: Caller, model: &str, asking: Asking<'_>) -> Result<Plan, Refusal> {
     let grant = authorize::grant(rules, caller, model)?;
-    let plan = route::plan(rules, grant)?;
-    if version.is_some_and(|version| version != plan.version().name) {
+    let plan = route::plan(rules, grant, asking)?;
+    if asking
+        .named
+        .is_some_and(|named| named != plan.version().name)
+    {
         return Err(Refusal::Version);
     }
     Ok(plan)

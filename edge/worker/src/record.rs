@@ -139,6 +139,7 @@ impl Recorder {
             model_name: &plan.grant().model().name,
             read_after: Some(request.read_after()),
             version: plan.version().id,
+            rollout: plan.rollout(),
             endpoint: endpoint::path(request.endpoint()),
             streamed: request.scanned().stream,
             revision: plan.revision(),
@@ -305,6 +306,12 @@ impl Entry {
         open.is_some_and(|open| open.spent.total() > 0)
     }
 
+    /// Whether a rollout assigned its version, and asks how it ended.
+    pub fn is_of_rollout(&self) -> bool {
+        let open = self.open.as_deref();
+        open.is_some_and(|it| it.record.rollout.is_some())
+    }
+
     /// The client gets this status.
     pub fn answered(&mut self, status: u16) {
         if let Some(open) = &mut self.open {
@@ -438,18 +445,16 @@ impl Open {
 
     /// What all attempts are charged, and where the counts come from: the least that is true of any of them.
     fn usage(&mut self, outcome: Outcome, tally: Tally) -> (Tokens, UsageSource) {
-        let (tokens, source) = match self.current.take() {
-            Some(seen) => {
-                let known = Tally {
-                    tokens: tally.tokens.or(seen.tokens),
-                    output_tokens: tally.output_tokens.max(seen.output_tokens),
-                };
-                let (tokens, source) = self.charge(known);
-                self.bill(&tokens);
-                (tokens, source)
-            }
-            None => (Tokens::default(), None),
-        };
+        self.record.finish = tally.finish;
+        let (mut tokens, mut source) = (Tokens::default(), None);
+        if let Some(seen) = self.current.take() {
+            (tokens, source) = self.charge(Tally {
+                tokens: tally.tokens.or(seen.tokens),
+                output_tokens: tally.output_tokens.max(seen.output_tokens),
+                ..tally
+            });
+            self.bill(&tokens);
+        }
         let usage_source = match source.max(self.spent_source) {
             Some(UsageSource::Provider) => UsageSource::Provider,
             _ if outcome == Outcome::Completed => UsageSource::Estimated,

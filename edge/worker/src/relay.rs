@@ -282,7 +282,8 @@ impl Relay {
             } else {
                 Outcome::Completed
             };
-            entry.close(outcome, self.gauge.tally());
+            let tally = self.gauge.last_tally(entry.is_of_rollout());
+            entry.close(outcome, tally);
         }
     }
 

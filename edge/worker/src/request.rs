@@ -11,6 +11,7 @@ pub mod address;
 pub mod budget;
 pub mod body;
 pub mod tags;
+pub mod whose;
 pub mod passing;
 pub mod arrival;
 mod refusal;
@@ -43,6 +44,7 @@ use self::{
     rare::Rare,
     tags::{InvalidTags, Tags},
     tensors::{Tensors, count_rows},
+    whose::Whose,
 };
 
 /// The request headers that reach a provider as the client sent them. All others stay here.
@@ -53,8 +55,6 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
     HeaderName::from_static("anthropic-beta"),
 ];
 
-/// The header in which a client may say for whom it asks.
-const END_USER: HeaderName = HeaderName::from_static("x-sluice-end-user");
 /// The header in which a client may ask for a lower class than its project's.
 const PRIORITY: HeaderName = HeaderName::from_static("x-sluice-priority");
 /// Where keys and the like stand. They are never kept.
@@ -82,8 +82,8 @@ pub struct Head {
 /// What of a head is kept only where somebody asks for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keep {
-    /// For whom the client says it asks.
-    pub end_user: bool,
+    /// For whom, and in which session, the client says it asks.
+    pub whose: bool,
     /// What is no key, for the rules of versions.
     pub spare: bool,
 }
@@ -174,7 +174,10 @@ impl Head {
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
         let key = Key::take(&mut parts.headers);
-        let end_user = keep.end_user.then(|| parts.headers.remove(END_USER));
+        let whose = keep
+            .whose
+            .then(|| Whose::take(&mut parts.headers))
+            .flatten();
         let class = parts.headers.remove(PRIORITY);
         let class = class.map(|it| {
             it.to_str()
@@ -184,7 +187,7 @@ impl Head {
         });
         let class = class.transpose()?;
         let rare = Rare {
-            end_user: end_user.flatten(),
+            whose,
             spare: keep.spare.then(|| spare(parts.headers, &forwarded)),
             tags,
             held: None,
@@ -367,12 +370,18 @@ impl Request {
     /// For whom the client says it asks: in our header, or else in the body; empty when it does not say. Looks through
     /// the body, and so is to be asked only where a limit does.
     pub fn end_user(&self) -> Result<Cow<'_, str>, Refusal> {
-        let rare = self.rare.as_ref();
-        if let Some(value) = rare.and_then(|it| it.end_user.as_ref()) {
+        let whose = self.rare.as_ref().and_then(|it| it.whose.as_ref());
+        if let Some(value) = whose.and_then(|it| it.end_user.as_ref()) {
             return Ok(String::from_utf8_lossy(value.as_bytes()));
         }
         let found = dialect::end_user::of(self.endpoint, &self.body);
         Ok(found.map_err(Refusal::Body)?.unwrap_or_default())
+    }
+
+    /// The session that the client says it belongs to.
+    pub fn session(&self) -> Option<&[u8]> {
+        let whose = self.rare.as_ref()?.whose.as_ref()?;
+        Some(whose.session.as_ref()?.as_bytes())
     }
 
     /// Takes another body in the place of the one that came, and reads its facts anew. It must ask for the same model.

@@ -1,21 +1,27 @@
 //! Decides where a request goes: a [`Grant`] becomes a [`Plan`], ordered targets of one version.
 //!
-//! Pure, given the rules; does no I/O and knows nothing of how targets fare. A target whose provider is not in
+//! Pure, given the rules and the request's id; does no I/O and knows nothing of how targets fare. A target whose provider is not in
 //! force, or is another organization's, is left out; a plan without targets is refused.
 
 use std::{fmt, sync::Arc};
 
 use payload::transform::Recipe;
 use policy::{
+    id::VersionId,
     key::Key,
     model::{Model, Target, Version},
     price_book::PriceBook,
     provider::Provider,
     revision::Revision,
     rules::Rules,
+    split::Part,
 };
 
-use crate::authorize::Grant;
+use crate::{
+    assign::{self, Asking},
+    authorize::Grant,
+    request::Arrival,
+};
 
 /// Where a request may go, the best first.
 #[derive(Debug, Clone)]
@@ -26,6 +32,7 @@ pub struct Plan {
     candidates: Vec<Candidate>,
     revision: Revision,
     book: Option<Arc<PriceBook>>,
+    client: Option<u32>,
 }
 
 /// One target, with its provider.
@@ -46,13 +53,19 @@ pub enum Refusal {
 }
 
 /// The plan for a grant.
-pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
-    let (version, mut candidates) = targets(rules, grant.model())?;
+pub fn plan(rules: &Rules, grant: Grant, asking: Asking<'_>) -> Result<Plan, Refusal> {
+    let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
+    let client = assigned.and_then(|it| it.client);
+    let version = assigned.map(|it| it.version);
+    let (version, mut candidates) = targets(rules, grant.model(), version)?;
     if candidates.len() < version.targets.len() {
         // Nobody is refused for this, so nobody else counts it.
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     hold_to(grant.caller().key(), &mut candidates)?;
+    if let Some(arrival) = asking.arrival {
+        draw(&mut candidates, arrival);
+    }
     let label = format!("{}@{}", grant.model().name, version.name);
     let book = rules.price_book(grant.model().organization).cloned();
     Ok(Plan {
@@ -62,12 +75,17 @@ pub fn plan(rules: &Rules, grant: Grant) -> Result<Plan, Refusal> {
         candidates,
         revision: rules.revision(),
         book,
+        client,
     })
 }
 
-/// The version of a model that serves, and those of its targets that are in force; at least one.
-pub fn targets(rules: &Rules, model: &Model) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
-    let version = model.stable.and_then(|id| rules.version(id));
+/// This version of a model, and those of its targets that are in force; at least one.
+pub fn targets(
+    rules: &Rules,
+    model: &Model,
+    version: Option<VersionId>,
+) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
+    let version = version.and_then(|id| rules.version(id));
     let version = version.filter(|version| version.model == model.id);
     let version = version.ok_or(Refusal::Missing("version"))?;
     let candidates: Vec<_> = (0..version.targets.len())
@@ -84,6 +102,48 @@ pub fn targets(rules: &Rules, model: &Model) -> Result<(Arc<Version>, Vec<Candid
         return Err(Refusal::Missing("provider"));
     }
     Ok((Arc::clone(version), candidates))
+}
+
+/// Puts targets that have a weight first, drawn one after the other by their weights, so that the others of them are asked
+/// in turn where the first does not answer. Those without one stay behind them in their order. Plain versions, of which
+/// none has a weight, are left alone.
+fn draw(candidates: &mut [Candidate], arrival: &Arrival) {
+    if candidates.len() < 2 || candidates.iter().all(|it| it.target().weight == 0) {
+        return;
+    }
+    // Stable, and so few that nothing is allocated.
+    candidates.sort_by_key(|it| it.target().weight == 0);
+    let mut chance = fastrand::Rng::with_seed(seed(arrival));
+    let mut left = &mut *candidates;
+    loop {
+        let weights = left.iter().map(|it| u64::from(it.target().weight));
+        let sum: u64 = weights.clone().sum();
+        if sum == 0 {
+            return;
+        }
+        let mut drawn = chance.u64(0..sum);
+        let mut weights = weights;
+        let at = weights.position(|weight| match drawn.checked_sub(weight) {
+            None => true,
+            Some(beyond) => {
+                drawn = beyond;
+                false
+            }
+        });
+        let Some(first) = left.get_mut(..=at.unwrap_or(0)) else {
+            return;
+        };
+        first.rotate_right(1);
+        let Some((_, rest)) = left.split_first_mut() else {
+            return;
+        };
+        left = rest;
+    }
+}
+
+/// The end of a request's id, which is drawn by chance.
+fn seed(arrival: &Arrival) -> u64 {
+    u64::try_from(arrival.id.as_u128() & u128::from(u64::MAX)).unwrap_or(0)
 }
 
 /// Leaves out what the key is not to be used with; at least one is left.
@@ -114,6 +174,15 @@ impl Plan {
     /// The version that serves.
     pub const fn version(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// The rollout that assigned the version, if one did.
+    pub fn rollout(&self) -> Option<Part> {
+        let split = self.grant.model().split.as_deref()?;
+        self.client.map(|client| Part {
+            rollout: split.rollout,
+            client,
+        })
     }
 
     /// The targets; never empty.

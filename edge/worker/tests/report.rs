@@ -92,6 +92,8 @@ fn record(number: u8) -> Record {
         key_id: "key".to_owned(),
         previous_secret: false,
         model: ModelId::from_bytes([3; 16]),
+        rollout: None,
+        finish: dialect::Finish::Unseen,
         version: VersionId::from_bytes([4; 16]),
         provider: None,
         provider_model: String::new(),

@@ -67,6 +67,8 @@ ids! {
     ModelId;
     /// Which version of a model.
     VersionId;
+    /// Which rollout of a model.
+    RolloutId;
     /// Which limit.
     LimitId;
     /// Which issuer of clients' tokens.

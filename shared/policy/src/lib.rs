@@ -12,6 +12,7 @@ pub mod organization;
 pub mod project;
 pub mod mapping;
 pub mod provider;
+pub mod split;
 pub mod model;
 pub mod limit;
 pub mod glob;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use payload::transform::Recipe;
 
-use crate::id::{ModelId, OrganizationId, ProviderId, VersionId};
+use crate::{
+    id::{ModelId, OrganizationId, ProviderId, VersionId},
+    split::Split,
+};
 
 /// A public model name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +22,9 @@ pub struct Model {
     pub stable: Option<VersionId>,
     /// When it was made, seconds since 1970.
     pub created_seconds: u64,
+    /// How its traffic is shared while it is released in steps; `None` means: the stable version serves all. Boxed,
+    /// because few models have one.
+    pub split: Option<Box<Split>>,
 }
 
 /// An immutable revision of a model.
@@ -30,7 +36,7 @@ pub struct Version {
     pub model: ModelId,
     /// The last segment of its name.
     pub name: String,
-    /// Where requests go, in order of preference; never empty.
+    /// Where requests go: first those that have a weight, by that, and then the others in order of preference; never empty.
     pub targets: Vec<Target>,
     /// What is changed in a request before it is judged and sent; `None`: nothing. Never empty.
     pub recipe: Option<Arc<Recipe>>,
@@ -43,4 +49,9 @@ pub struct Target {
     pub provider: ProviderId,
     /// The name by which it knows the model.
     pub provider_model: String,
+    /// Its share among those that have one, at most [`WEIGHT_MAX`]; zero means: none.
+    pub weight: u16,
 }
+
+/// The largest weight of a target.
+pub const WEIGHT_MAX: u16 = 1_000;

@@ -24,6 +24,7 @@ use crate::{
     project::Project,
     provider::Provider,
     revision::Revision,
+    split::Sticky,
 };
 
 /// The whole configuration at one revision.
@@ -45,6 +46,8 @@ pub struct Rules {
     closed: HashMap<LimitId, OrganizationId>,
     /// How many versions send headers on that a client sent.
     copying: usize,
+    /// How many models share their traffic by whose a request is.
+    sticking: usize,
 }
 
 // === impl Rules ===
@@ -198,9 +201,9 @@ impl Rules {
         self.index.asks_end_user(organization)
     }
 
-    /// Whether any limit asks for which end user a request is.
-    pub fn any_asks_end_user(&self) -> bool {
-        self.index.any_asks_end_user()
+    /// Whether any limit or model asks whose a request is: its end user, or its session.
+    pub fn any_asks_whose(&self) -> bool {
+        self.sticking > 0 || self.index.any_asks_end_user()
     }
 
     /// Whether a limit of the organization asks which provider serves a request.
@@ -224,6 +227,7 @@ impl Rules {
             }
             Object::Model(it) => {
                 self.remove_model(it.id);
+                self.sticking += usize::from(sticks(&it));
                 let it = Arc::new(it);
                 let names = self.models_by_name.entry(it.organization).or_default();
                 names.insert(it.name.clone(), Arc::clone(&it));
@@ -301,6 +305,7 @@ impl Rules {
         let Some(old) = self.models.remove(&id) else {
             return;
         };
+        self.sticking = self.sticking.saturating_sub(usize::from(sticks(&old)));
         if let Some(names) = self.models_by_name.get_mut(&old.organization) {
             names.remove(&old.name);
             if names.is_empty() {
@@ -326,6 +331,11 @@ impl Rules {
         };
         self.index.remove(&old);
     }
+}
+
+fn sticks(model: &Model) -> bool {
+    let split = model.split.as_ref();
+    split.is_some_and(|it| matches!(it.sticky, Sticky::EndUser | Sticky::Session))
 }
 
 fn copies(version: &Version) -> bool {

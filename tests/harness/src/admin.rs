@@ -9,7 +9,8 @@ use proto::admin::{
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
     price_service_client::PriceServiceClient, project_service_client::ProjectServiceClient,
-    provider_service_client::ProviderServiceClient, usage_service_client::UsageServiceClient,
+    provider_service_client::ProviderServiceClient, rollout_service_client::RolloutServiceClient,
+    usage_service_client::UsageServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -90,6 +91,11 @@ impl Admin {
     /// Limits.
     pub fn limits(&self) -> LimitServiceClient<Authorized> {
         LimitServiceClient::new(self.channel())
+    }
+
+    /// Rollouts.
+    pub fn rollouts(&self) -> RolloutServiceClient<Authorized> {
+        RolloutServiceClient::new(self.channel())
     }
 
     /// Issuers.

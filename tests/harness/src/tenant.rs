@@ -122,6 +122,7 @@ impl Tenant {
         let target = Target {
             provider: format!("{}/providers/{provider}", self.organization),
             provider_model: provider_model.to_owned(),
+            weight: 0,
         };
         let request = CreateModelVersionRequest {
             parent: model.clone(),
@@ -175,6 +176,7 @@ impl Tenant {
                 targets: vec![Target {
                     provider: format!("{}/providers/{provider}", self.organization),
                     provider_model: provider_model.to_owned(),
+                    weight: 0,
                 }],
                 transform_rules: transform_rules.into_iter().map(rule_wire).collect(),
                 header_rules: header_rules.into_iter().map(header_rule_wire).collect(),

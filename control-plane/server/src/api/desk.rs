@@ -108,6 +108,8 @@ asked! {
     CreateProviderRequest UpdateProviderRequest DeleteProviderRequest
     CreateModelRequest UpdateModelRequest DeleteModelRequest
     DeleteModelVersionRequest
+    StartRolloutRequest PauseRolloutRequest ResumeRolloutRequest
+    ApproveRolloutRequest PromoteRolloutRequest AbortRolloutRequest
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest

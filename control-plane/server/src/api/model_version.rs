@@ -169,7 +169,7 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
     let targets = given
         .targets
         .iter()
-        .map(|it| (it.provider.as_str(), it.provider_model.as_str()));
+        .map(|it| (it.provider.as_str(), it.provider_model.as_str(), it.weight));
     let targets: Vec<_> = targets.collect();
     let entries = given
         .provenance
@@ -222,6 +222,7 @@ fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersio
     let target = |target: version::Target| admin::Target {
         provider: target.provider.to_string(),
         provider_model: target.provider_model,
+        weight: target.weight.into(),
     };
     let mut becomes = becomes.into_iter();
     let samples = row.samples.into_iter();

@@ -70,13 +70,15 @@ pub fn describe() {
 }
 
 /// The bells of this replica: each changes whenever the store's doorbell says that there may be news of its kind.
-/// Two, so that the heartbeats of edges do not wake who follows policy.
+/// Several, so that the heartbeats of edges do not wake who follows policy.
 #[derive(Debug, Clone, Default)]
 pub struct Bells {
     /// The change log has grown.
     pub revision: watch::Sender<u64>,
     /// An edge came, went or got further, or a join token was revoked.
     pub edges: watch::Sender<u64>,
+    /// Requests of a rollout have ended.
+    pub rollouts: watch::Sender<u64>,
 }
 
 /// Rings `bells` for everything that the store's doorbell says.
@@ -87,6 +89,7 @@ pub async fn listen(store: Store, bells: Bells) -> Infallible {
                 let bell = match doorbell.rung().await {
                     Bell::Revision => &bells.revision,
                     Bell::Edges => &bells.edges,
+                    Bell::Rollouts => &bells.rollouts,
                 };
                 bell.send_modify(|count| *count = count.wrapping_add(1));
             },

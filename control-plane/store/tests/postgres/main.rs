@@ -13,6 +13,7 @@ mod races;
 mod organizations;
 mod providers;
 mod models;
+mod rollouts;
 mod credentials;
 mod limits;
 mod prices;

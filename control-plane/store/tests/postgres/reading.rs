@@ -51,9 +51,13 @@ async fn a_doorbell_that_was_cut_off_rings_for_what_it_may_have_missed() {
              WHERE datname = current_database() AND query LIKE 'LISTEN%'",
         )
         .await;
-    let mut both = [rung(&mut doorbell).await, rung(&mut doorbell).await];
-    both.sort_by_key(|bell| *bell == Bell::Edges);
-    assert_eq!(both, [Bell::Revision, Bell::Edges]);
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.push(rung(&mut doorbell).await);
+    }
+    for bell in [Bell::Revision, Bell::Edges, Bell::Rollouts] {
+        assert!(all.contains(&bell), "{all:?}");
+    }
     world.organization("acme").await;
     assert_eq!(rung(&mut doorbell).await, Bell::Revision);
 }

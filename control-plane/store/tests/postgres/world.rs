@@ -134,6 +134,7 @@ pub(crate) fn new_version(model: &str, slug: &str, providers: &[&str]) -> versio
     let target = |name: &&str| Target {
         provider: provider_name(name),
         provider_model: format!("{name}-model"),
+        weight: 0,
     };
     version::New {
         id: VersionId::from_bytes(draw()),

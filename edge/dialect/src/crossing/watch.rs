@@ -5,8 +5,8 @@
 use payload::object::Object;
 
 use crate::{
-    Tokens, chat, cohere, converse, estimate, gemini, messages,
-    neutral::{Delta, Event, Extra, Family, Kind},
+    Finish, Tokens, chat, cohere, converse, estimate, gemini, messages,
+    neutral::{Delta, Event, Extra, Family, Kind, Seed},
     responses,
     tokens::Tier,
 };
@@ -15,6 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Watch {
     tokens: Option<Tokens>,
+    finish: Finish,
     output_bytes: u64,
     begun: bool,
     ended: bool,
@@ -54,12 +55,33 @@ pub fn tokens_of_answer(family: Family, body: &[u8]) -> Option<Tokens> {
     }
 }
 
+/// Why a whole answer of a family ended. Reads it once more, for whoever compares versions.
+pub fn finish_of_answer(family: Family, body: &[u8]) -> Finish {
+    let Ok(body) = str::from_utf8(body) else {
+        return Finish::Unseen;
+    };
+    let seed = Seed {
+        request_id: String::new(),
+        now_seconds: 0,
+    };
+    let answer = match family {
+        Family::Chat => chat::answer::decode(body, &seed),
+        Family::Responses => responses::answer::decode(body, &seed),
+        Family::Messages => messages::answer::decode(body, &seed),
+        Family::Gemini => gemini::answer::decode(body, &seed),
+        Family::Converse => converse::answer::decode(body, &seed),
+        Family::Cohere => cohere::answer::decode(body, &seed),
+    };
+    answer.map_or(Finish::Unseen, |it| it.finish())
+}
+
 // === impl Watch ===
 
 impl Watch {
     /// Nothing was seen.
     pub const NEW: Self = Self {
         tokens: None,
+        finish: Finish::Unseen,
         output_bytes: 0,
         begun: false,
         ended: false,
@@ -81,6 +103,7 @@ impl Watch {
             }
             Event::Open { kind, .. } => self.begun |= matches!(kind, Kind::ToolCall { .. }),
             Event::Extra(extra) => self.begun |= is_part(extra),
+            Event::Stop { stop, .. } => self.finish = self.finish.max(stop.finish()),
             Event::End => self.ended = true,
             Event::Error(error) => {
                 self.failed = Some(if error.is_unreadable() {
@@ -96,6 +119,11 @@ impl Watch {
     /// What the provider last said was used.
     pub const fn tokens(&self) -> Option<Tokens> {
         self.tokens
+    }
+
+    /// Why the stream ended, as far as it is known.
+    pub const fn finish(&self) -> Finish {
+        self.finish
     }
 
     /// Output tokens guessed from the bytes that passed, for a provider that says nothing.

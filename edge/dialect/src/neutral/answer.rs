@@ -1,7 +1,7 @@
 //! A whole answer.
 
 use crate::{
-    Tokens,
+    Finish, Tokens,
     neutral::{Extra, Part},
 };
 
@@ -54,4 +54,28 @@ pub enum Stop {
     ContextFull,
     /// It broke: a malformed call, or another failure that the provider reports as an end.
     Failed(String),
+}
+
+// === impl Stop ===
+
+impl Stop {
+    /// What it is to whoever compares versions.
+    pub const fn finish(&self) -> Finish {
+        match self {
+            Self::End | Self::Sequence(_) | Self::ToolCalls => Finish::Whole,
+            Self::Length | Self::ContextFull => Finish::Truncated,
+            Self::Filtered | Self::Refused(_) => Finish::Refused,
+            Self::Paused | Self::Failed(_) => Finish::Unseen,
+        }
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// Why it ended: the worst of its choices.
+    pub fn finish(&self) -> Finish {
+        let stops = self.choices.iter().filter_map(|it| it.stop.as_ref());
+        stops.map(Stop::finish).max().unwrap_or_default()
+    }
 }

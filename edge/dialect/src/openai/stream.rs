@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 
 use crate::{
-    Tokens, estimate,
+    Finish, Tokens, estimate,
     openai::{
         delta::Deltas,
         usage::{self, Said},
@@ -39,6 +39,7 @@ struct Reader {
     usage_key: Finder<'static>,
     deltas: Deltas,
     tokens: Option<Tokens>,
+    finish: Finish,
     output_bytes: u64,
     first_delta: bool,
     done: bool,
@@ -140,6 +141,11 @@ impl Meter {
         self.reader.first_delta
     }
 
+    /// Why the answer ended, where a chunk says it that generates nothing.
+    pub const fn finish_seen(&self) -> Finish {
+        self.reader.finish
+    }
+
     /// Whether `[DONE]` has passed.
     pub const fn done_seen(&self) -> bool {
         self.reader.done
@@ -222,6 +228,7 @@ impl Reader {
             usage_key: Finder::new("\"usage\""),
             deltas: Deltas::default(),
             tokens: None,
+            finish: Finish::Unseen,
             output_bytes: 0,
             first_delta: false,
             done: false,
@@ -255,6 +262,7 @@ impl Reader {
             tokens,
             usage_only,
             error,
+            finish,
         } = usage::said(data).unwrap_or_else(|| {
             if !data.is_empty() {
                 self.fault = self.fault.or(Some(Fault::Unreadable));
@@ -262,6 +270,7 @@ impl Reader {
             Said::default()
         });
         self.tokens = tokens.or(self.tokens);
+        self.finish = self.finish.max(finish);
         if error {
             self.fault = Some(Fault::Said);
         }

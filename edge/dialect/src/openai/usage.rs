@@ -5,12 +5,13 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
 use payload::{
     json::{self, Fault},
     scalar,
 };
 
-use crate::{Tokens, tokens::Tier};
+use crate::{Finish, Tokens, tokens::Tier};
 
 /// What the outermost object of an answer or a chunk says about itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +22,13 @@ pub struct Said {
     pub usage_only: bool,
     /// It reports an error.
     pub error: bool,
+    /// Why the first choice ended; only of chunks, whose choices are short.
+    pub finish: Finish,
 }
+
+/// The longest choices of a chunk that says why they ended and generates nothing.
+// Full: it is not looked into, and nobody knows why the answer ended.
+const CHUNK_BYTES_MAX: usize = 1_024;
 
 /// Reads the outermost object of an answer or a chunk. `None` if it is not one.
 pub fn said(text: &str) -> Option<Said> {
@@ -34,7 +41,12 @@ pub fn said(text: &str) -> Option<Said> {
             Some("usage") if raw.starts_with('{') => usage = Some(raw),
             Some("x_groq") => groq_usage = member(raw, "usage").map(|place| &raw[place]),
             Some("service_tier") => tier = Tier::read(raw),
-            Some("choices") => no_choices = is_empty_array(raw),
+            Some("choices") => {
+                no_choices = is_empty_array(raw);
+                if raw.len() <= CHUNK_BYTES_MAX {
+                    said.finish = finish(raw);
+                }
+            }
             Some("error") => said.error = !matches!(raw, "null" | "false" | "\"\"" | "{}"),
             Some("object") => said.error |= raw == "\"error\"",
             _ => {}
@@ -48,6 +60,26 @@ pub fn said(text: &str) -> Option<Said> {
         .or_else(|| groq_usage.and_then(tokens));
     said.tokens = tokens.map(|it| it.served(tier));
     Some(said)
+}
+
+/// Why choices say that they ended. It stands behind what was said, so the last such member is looked for; in words its
+/// quotes would have a backslash before them.
+fn finish(choices: &str) -> Finish {
+    const NAME: &[u8] = b"\"finish_reason\"";
+    let Some(at) = memmem::rfind(choices.as_bytes(), NAME) else {
+        return Finish::Unseen;
+    };
+    let value = choices.get(at + NAME.len()..).unwrap_or_default();
+    let value = value.trim_start().strip_prefix(':').unwrap_or_default();
+    let word = value.trim_start().strip_prefix('"');
+    match word.and_then(|it| it.split('"').next()) {
+        Some("length" | "max_tokens" | "MAX_TOKENS" | "model_length") => Finish::Truncated,
+        Some("content_filter" | "SAFETY" | "refusal") => Finish::Refused,
+        None | Some("error" | "abort" | "insufficient_system_resource" | "pause_turn") => {
+            Finish::Unseen
+        }
+        Some(_) => Finish::Whole,
+    }
 }
 
 /// Reads a usage object. Cached tokens, those that a cache took and those of sound are among `prompt_tokens`; sound

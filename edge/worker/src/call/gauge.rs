@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use dialect::{
-    Tokens,
+    Finish, Tokens,
     crossing::{
         self, Back,
         stream::{Stream, Unframed},
@@ -101,7 +101,7 @@ impl Gauge {
         if endpoint.counts() {
             return Self::Known(Tally {
                 tokens: Some(Tokens::default()),
-                output_tokens: 0,
+                ..Tally::default()
             });
         }
         // Tensors have no tokens: the rows that went in are counted, which the entry knows.
@@ -286,20 +286,41 @@ impl Gauge {
         }
     }
 
+    /// What a complete answer used, and, where a rollout asks, why it ended.
+    pub fn last_tally(&self, of_rollout: bool) -> Tally {
+        let finish = match self {
+            _ if !of_rollout => Finish::Unseen,
+            Self::Stream(meter) => meter.finish_seen(),
+            Self::Aside(passing) => passing.aside.watch().finish(),
+            Self::Unframed(stream) => stream.watch().finish(),
+            Self::Across(stream) => stream.watch().finish(),
+            Self::Whole(kept) => kept.finish(),
+            Self::Known(tally) => tally.finish,
+            Self::Unread(..) | Self::Passed(_) => Finish::Unseen,
+        };
+        Tally {
+            finish,
+            ..self.tally()
+        }
+    }
+
     /// What an answer that was cut short has used so far.
     pub fn partial_tally(&self) -> Tally {
         match self {
             Self::Stream(meter) => Tally {
                 tokens: meter.tokens(),
                 output_tokens: meter.output_estimate(),
+                ..Tally::default()
             },
             Self::Whole(kept) => Tally {
                 tokens: None,
                 output_tokens: kept.output_tokens(),
+                ..Tally::default()
             },
             Self::Unread(endpoint, passed_bytes) => Tally {
                 tokens: None,
                 output_tokens: output_tokens_of(*endpoint, *passed_bytes),
+                ..Tally::default()
             },
             Self::Aside(passing) => watched(passing.aside.watch()),
             Self::Unframed(stream) => watched(stream.watch()),
@@ -413,6 +434,7 @@ fn ended_at(stream: &Stream) -> Option<Tally> {
     Some(Tally {
         tokens: told,
         output_tokens: most,
+        finish: Finish::Truncated,
     })
 }
 
@@ -429,6 +451,7 @@ const fn watched(watch: &Watch) -> Tally {
     Tally {
         tokens: watch.tokens(),
         output_tokens: watch.output_estimate(),
+        finish: Finish::Unseen,
     }
 }
 
@@ -476,6 +499,7 @@ impl Passed {
         Tally {
             tokens: tokens.max_by_key(Tokens::output_total),
             output_tokens: self.request.output_tokens,
+            finish: Finish::Unseen,
         }
     }
 

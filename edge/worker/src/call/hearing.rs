@@ -154,6 +154,7 @@ async fn remade(mut body: Body, way: Way, by: Instant) -> Result<Content, Failur
             let tally = Tally {
                 tokens: answer.tokens,
                 output_tokens: estimate::output_tokens(answer.generated_bytes),
+                finish: answer.finish,
             };
             (answer.body, tally)
         }

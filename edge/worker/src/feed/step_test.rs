@@ -76,6 +76,7 @@ fn a_version_whose_rules_cannot_be_used_is_refused_whole() {
             targets: vec![wire::TargetPolicy {
                 provider_id: vec![9; 16],
                 provider_model: "m".to_owned(),
+                weight: 0,
             }],
             transform_rules: transform_rules.to_owned(),
             header_rules: header_rules.to_owned(),

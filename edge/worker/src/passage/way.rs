@@ -5,9 +5,17 @@
 use policy::{
     id::{ModelId, VersionId},
     rules::Rules,
+    split::Part,
 };
 
-use crate::{authorize, identify::Caller, passage::hop::Hop, request::passing::Aim, route};
+use crate::{
+    assign::Asking,
+    authorize,
+    identify::Caller,
+    passage::hop::Hop,
+    request::{Arrival, passing::Aim},
+    route,
+};
 
 /// Where a request may go.
 pub struct Way {
@@ -17,6 +25,8 @@ pub struct Way {
     pub model: Option<ModelId>,
     /// Its version; zeroes where there is none.
     pub version: VersionId,
+    /// The rollout that assigned that, if one did.
+    pub rollout: Option<Part>,
     /// `model@version`, where there is one.
     pub label: String,
 }
@@ -34,7 +44,7 @@ pub enum NoWay {
 }
 
 /// The way to what is aimed at.
-pub fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, NoWay> {
+pub fn way(rules: &Rules, caller: &Caller, aim: &Aim, arrival: &Arrival) -> Result<Way, NoWay> {
     match aim {
         Aim::Provider { name, target, .. } => {
             let provider = authorize::passage(rules, caller, name).map_err(NoWay::Closed)?;
@@ -46,12 +56,14 @@ pub fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, NoWay> {
                 }],
                 model: None,
                 version: VersionId::from_bytes([0; 16]),
+                rollout: None,
                 label: String::new(),
             })
         }
         Aim::Realtime { model, rest } => {
             let grant = authorize::grant(rules, caller.clone(), model);
-            let plan = route::plan(rules, grant.map_err(NoWay::Authorize)?);
+            let asking = Asking::unread(arrival);
+            let plan = route::plan(rules, grant.map_err(NoWay::Authorize)?, asking);
             let plan = plan.map_err(NoWay::Route)?;
             let candidates = plan.candidates().iter();
             let hops: Vec<_> = candidates
@@ -64,6 +76,7 @@ pub fn way(rules: &Rules, caller: &Caller, aim: &Aim) -> Result<Way, NoWay> {
                 hops,
                 model: Some(plan.grant().model().id),
                 version: plan.version().id,
+                rollout: plan.rollout(),
                 label: plan.into_label(),
             })
         }

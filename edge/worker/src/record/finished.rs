@@ -2,11 +2,12 @@
 //!
 //! Knows facts and counts; knows nothing of how they were come by, or of the wire.
 
-use dialect::Tokens;
+use dialect::{Finish, Tokens};
 use policy::{
     cost::Cost,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     revision::Revision,
+    split::Part,
 };
 
 use crate::{
@@ -38,6 +39,8 @@ pub struct Record {
     pub model: ModelId,
     /// Its version.
     pub version: VersionId,
+    /// The rollout that assigned that, if one did.
+    pub rollout: Option<Part>,
     /// The provider that served; `None` when none was reached.
     pub provider: Option<ProviderId>,
     /// The provider's name for the model; empty when none was reached.
@@ -48,6 +51,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// The status that the client got; zero when it was gone.
     pub status: u16,
+    /// Why the answer ended, where that was asked and seen.
+    pub finish: Finish,
     /// Whether it was a stream.
     pub streamed: bool,
     /// Where the counts come from.
@@ -98,11 +103,13 @@ impl Record {
             previous_secret: opening.caller.by_previous_secret(),
             model: opening.model,
             version: opening.version,
+            rollout: opening.rollout,
             provider: None,
             provider_model: String::new(),
             endpoint: opening.endpoint,
             outcome: Outcome::ClientGone,
             status: 0,
+            finish: Finish::Unseen,
             streamed: opening.streamed,
             usage_source: UsageSource::Partial,
             tokens: Tokens::default(),

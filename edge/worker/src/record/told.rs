@@ -4,11 +4,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dialect::Tokens;
+use dialect::{Finish, Tokens};
 use policy::{
     id::{ModelId, VersionId},
     price_book::PriceBook,
     revision::Revision,
+    split::Part,
 };
 
 use crate::{identify::Caller, request::tags::Tags};
@@ -20,6 +21,8 @@ pub struct Tally {
     pub tokens: Option<Tokens>,
     /// Output tokens by our own count.
     pub output_tokens: u64,
+    /// Why it ended; asked only of requests whose version a rollout assigned.
+    pub finish: Finish,
 }
 
 /// What is known of a request when its account is opened.
@@ -34,6 +37,8 @@ pub struct Opening<'a> {
     pub read_after: Option<Duration>,
     /// Its version.
     pub version: VersionId,
+    /// The rollout that assigned that, if one did.
+    pub rollout: Option<Part>,
     /// The path, or its class.
     pub endpoint: &'static str,
     /// Whether it is a stream.

@@ -88,6 +88,12 @@ pub fn record(record: Record) -> usage::Record {
             record.end_user.map(Into::into).unwrap_or_default(),
             END_USER_BYTES_MAX,
         ),
+        rollout_id: record
+            .rollout
+            .map(|it| it.rollout.as_bytes().to_vec())
+            .unwrap_or_default(),
+        finish: record.finish as i32,
+        rollout_client: record.rollout.map_or(0, |it| it.client),
     }
 }
 

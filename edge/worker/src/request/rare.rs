@@ -2,15 +2,15 @@
 //!
 //! Knows what there may be; knows nothing of what it is for.
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 
-use crate::request::{held::Held, tags::Tags};
+use crate::request::{held::Held, tags::Tags, whose::Whose};
 
 /// What only some requests have.
 #[derive(Default)]
 pub(super) struct Rare {
-    /// For whom the client says it asks.
-    pub(super) end_user: Option<HeaderValue>,
+    /// Whose it is, as its headers say.
+    pub(super) whose: Option<Box<Whose>>,
     /// Headers that are no key, for the rules of versions.
     pub(super) spare: Option<HeaderMap>,
     /// What the client marks it with.
@@ -24,6 +24,6 @@ pub(super) struct Rare {
 impl Rare {
     /// Whether there is anything in a head's.
     pub(super) const fn is_any(&self) -> bool {
-        self.end_user.is_some() || self.spare.is_some() || self.tags.is_some()
+        self.whose.is_some() || self.spare.is_some() || self.tags.is_some()
     }
 }

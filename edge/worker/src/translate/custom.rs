@@ -154,6 +154,7 @@ impl Mapped {
         let tally = Tally {
             tokens,
             output_tokens: estimate::output_tokens(body.len() as u64),
+            ..Tally::default()
         };
         let made = programs.response(body).map_err(Unanswerable::Program)?;
         let Some(back) = &self.back else {
@@ -164,6 +165,7 @@ impl Mapped {
         let tally = Tally {
             tokens: told.tokens,
             output_tokens: estimate::output_tokens(told.generated_bytes),
+            finish: told.finish,
         };
         Ok((told.body, tally))
     }

@@ -60,6 +60,8 @@ pub struct Setup {
     pub limits: Vec<Limit>,
     /// What kinds the providers are of, in order; those that are not named speak `OpenAI`'s API.
     pub kinds: Vec<ProviderKind>,
+    /// The weights of the targets, in order; those that are not named have none.
+    pub weights: Vec<u16>,
     /// What the providers call the model.
     pub provider_model: &'static str,
     /// How custom providers are asked.
@@ -103,6 +105,7 @@ impl Default for Setup {
             tls: call::dial::tls().unwrap(),
             limits: Vec::new(),
             kinds: Vec::new(),
+            weights: Vec::new(),
             provider_model: "provider-model",
             mapping: None,
         }
@@ -220,6 +223,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
         targets.push(Target {
             provider,
             provider_model: setup.provider_model.to_owned(),
+            weight: setup.weights.get(usize::from(number)).copied().unwrap_or(0),
         });
         objects.push(Object::Provider(Provider {
             id: provider,
@@ -258,6 +262,7 @@ pub fn model(name: &str, id: ModelId, stable: Option<VersionId>) -> Object {
         name: name.to_owned(),
         stable,
         created_seconds: 1_700_000_000,
+        split: None,
     })
 }
 

@@ -38,4 +38,5 @@ mod passing;
 mod sockets;
 mod shaping;
 mod scopes;
+mod splitting;
 mod cutting;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use dialect::{
-    Tokens, crossing::watch, estimate, neutral::Family, openai::answer, request::Endpoint,
+    Finish, Tokens, crossing::watch, estimate, neutral::Family, openai::answer, request::Endpoint,
 };
 use memchr::memmem;
 
@@ -77,6 +77,16 @@ impl Kept {
                 self.tokens_at_end(text)
             }
         };
+        self.read(read)
+    }
+
+    /// Why it ended. An answer without its beginning does not say.
+    pub fn finish(&self) -> Finish {
+        let family = self.endpoint.family().unwrap_or(Family::Chat);
+        self.read(|text| watch::finish_of_answer(family, text))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
         if !self.only.is_empty() {
             return read(&self.only);
         }

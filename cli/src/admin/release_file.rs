@@ -1,0 +1,148 @@
+//! A version as a file says it, for CI: what it is, and a name that hangs on that and on nothing else.
+//!
+//! TOML. Whoever writes another provenance gets the same version; whoever changes anything that a request could notice
+//! gets another one.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use prost::Message;
+use proto::admin::ModelVersion;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    admin::{recipe::Recipe, target::Target},
+    failure::Failure,
+    place::Place,
+};
+
+/// The longest file that is read.
+// Full: it is refused, since no version needs so much.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What a file says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    model: String,
+    target: Vec<WrittenTarget>,
+    #[serde(default)]
+    provenance: std::collections::HashMap<String, String>,
+    transform_file: Option<PathBuf>,
+    header_file: Option<PathBuf>,
+    sample_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTarget {
+    provider: String,
+    model: String,
+    #[serde(default)]
+    weight: u16,
+}
+
+/// A version that is to stand.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The model, as the file names it.
+    pub model: String,
+    /// The id of the version: `v` and the first twelve digits of its digest.
+    pub id: String,
+    /// The version.
+    pub version: ModelVersion,
+}
+
+/// Reads a file. What it names stands beside it.
+pub fn read(path: &Path, place: &Place) -> Result<Wanted, Failure> {
+    let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+    let unreadable = |error| Failure::system(format!("read {}", path.display()), &error);
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
+    if read.map_err(unreadable)? as u64 > FILE_BYTES_MAX {
+        return Err(wrong("is longer than 1 MiB".to_owned()));
+    }
+    let written: Written = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
+    let beside = |file: Option<PathBuf>| {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        file.map(|it| folder.join(it))
+    };
+    let recipe = Recipe::of_files(
+        beside(written.transform_file),
+        beside(written.header_file),
+        beside(written.sample_file),
+    );
+    let targets = written.target.into_iter().map(|it| {
+        let target = Target {
+            provider: it.provider,
+            provider_model: it.model,
+            weight: it.weight.into(),
+        };
+        target.wire(place)
+    });
+    let version = ModelVersion {
+        targets: targets.collect::<Result<_, _>>()?,
+        ..recipe.version()?
+    };
+    let id = id(&version);
+    Ok(Wanted {
+        model: written.model,
+        id,
+        version: ModelVersion {
+            provenance: written.provenance,
+            ..version
+        },
+    })
+}
+
+/// Hangs on all that the version holds. No map is in it, so that its bytes are always the same.
+fn id(version: &ModelVersion) -> String {
+    let digest = Sha256::digest(version.encode_to_vec());
+    let digits = digest.iter().take(6).map(|byte| format!("{byte:02x}"));
+    format!("v{}", digits.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> Result<Wanted, Failure> {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("chat.toml");
+        std::fs::write(&path, text).expect("a file can be written");
+        let place = Place {
+            organization: Some("acme".to_owned()),
+            project: None,
+        };
+        read(&path, &place)
+    }
+
+    const FILE: &str = "model = 'chat'\n[[target]]\nprovider = 'openai'\nmodel = 'gpt-4o'\n";
+
+    #[test]
+    fn the_same_version_has_the_same_name_wherever_it_comes_from() {
+        let one = written(FILE).unwrap();
+        let other = written(&format!("{FILE}[provenance]\ngit_sha = 'abc'\n")).unwrap();
+        assert_eq!(one.id, other.id);
+        assert_eq!(one.id.len(), 13);
+        assert_eq!(other.version.provenance["git_sha"], "abc");
+        let another = written(&FILE.replace("gpt-4o", "gpt-4.1")).unwrap();
+        assert_ne!(one.id, another.id);
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_is_refused() {
+        for wrong in [
+            FILE.replace("provider", "provder"),
+            format!("wieght = 1\n{FILE}"),
+            "model = 'chat'".to_owned(),
+        ] {
+            assert!(written(&wrong).is_err(), "{wrong}");
+        }
+    }
+}

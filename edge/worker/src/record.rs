@@ -291,6 +291,12 @@ impl Entry {
         }
     }
 
+    /// Whether an attempt that failed was charged.
+    pub fn has_spent(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.spent.total() > 0)
+    }
+
     /// The client gets this status.
     pub fn answered(&mut self, status: u16) {
         if let Some(open) = &mut self.open {

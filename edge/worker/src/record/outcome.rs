@@ -14,6 +14,8 @@ pub enum Outcome {
     ProviderFailed = 3,
     /// The edge ended it: a deadline or a shutdown.
     Cut = 4,
+    /// The edge ended a stream that brought more than a strict limit lets it.
+    Ceiling = 5,
 }
 
 /// Where counts come from. The numbers are those of the wire.

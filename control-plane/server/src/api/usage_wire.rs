@@ -199,6 +199,7 @@ fn outcome(number: u8) -> &'static str {
         Ok(Outcome::ClientGone) => "client_gone",
         Ok(Outcome::ProviderFailed) => "provider_failed",
         Ok(Outcome::Cut) => "cut",
+        Ok(Outcome::Ceiling) => "ceiling",
         Ok(Outcome::Unspecified) | Err(_) => "",
     }
 }

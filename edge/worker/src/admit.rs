@@ -418,14 +418,10 @@ impl Permit {
         std::mem::take(&mut self.room)
     }
 
-    /// Takes the permit apart, for whoever settles it: the reservation and the guess of its input tokens.
-    pub fn into_hold(self) -> (Hold, u64) {
-        (self.hold, self.input_tokens)
-    }
-
-    /// Takes for whom the client asked, as far as a limit wanted to know.
-    pub fn take_end_user(&mut self) -> Option<Box<str>> {
-        self.end_user.take()
+    /// Takes the permit apart, for whoever settles it: the reservation, the guess of its input tokens, and for whom the
+    /// client asked, as far as a limit wanted to know.
+    pub fn into_hold(self) -> (Hold, u64, Option<Box<str>>) {
+        (self.hold, self.input_tokens, self.end_user)
     }
 
     /// Takes what reserves room at each provider that is tried; `None` where no limit asks.

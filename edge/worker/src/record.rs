@@ -150,21 +150,15 @@ impl Recorder {
     }
 
     /// Opens the account of a request that was not read.
-    pub fn open_unread(
-        &self,
-        arrival: &Arrival,
-        mut permit: Permit,
-        opening: Opening<'_>,
-    ) -> Entry {
+    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, opening: Opening<'_>) -> Entry {
         let place = self.queue.clone().try_reserve_owned().ok();
         if place.is_none() {
             self.measures.lost();
         }
         let mut record = Record::begun(arrival, &opening);
         record.tags = opening.tags;
-        record.end_user = permit.take_end_user();
-        let (mut hold, input_tokens) = permit.into_hold();
-        record.over_limits = hold.take_over().into_vec();
+        let (mut hold, input_tokens, end_user) = permit.into_hold();
+        (record.over_limits, record.end_user) = (hold.take_over().into_vec(), end_user);
         let of = (opening.model_name, opening.read_after);
         let watch = Watch::new(&self.series, (arrival, &record), of);
         let (arrival, recorder) = (*arrival, self.clone());

@@ -62,6 +62,7 @@ async fn two_targets(site: &Site, tenant: &Tenant, other: &str) {
     let target = |provider: &str| Target {
         provider: format!("{}/providers/{provider}", tenant.organization),
         provider_model: format!("{provider}-chat"),
+        ..Target::default()
     };
     let request = CreateModelVersionRequest {
         parent: format!("{}/models/chat", tenant.organization),

@@ -40,6 +40,7 @@ async fn site() -> (Site, Tenant, String, [Provider; 2]) {
     let target = |provider: &str, model: &str| Target {
         provider: format!("{}/providers/{provider}", tenant.organization),
         provider_model: model.to_owned(),
+        ..Target::default()
     };
     let request = CreateModelVersionRequest {
         parent: format!("{}/models/chat", tenant.organization),

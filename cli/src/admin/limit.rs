@@ -176,6 +176,8 @@ enum Mode {
     Soft,
     /// It is served, and only the records and metrics tell
     Shadow,
+    /// It is refused, and what fits is held to what was reserved for it
+    Strict,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -336,6 +338,7 @@ impl Mode {
             Self::Hard => LimitMode::Hard,
             Self::Soft => LimitMode::Soft,
             Self::Shadow => LimitMode::Shadow,
+            Self::Strict => LimitMode::Strict,
         }
         .into()
     }

@@ -5,7 +5,7 @@
 use policy::{
     applying::{Applied, Count, Measure, Shelf},
     id::{CounterId, OrganizationId},
-    limit::{Mode, Rate, UNITS_MAX},
+    limit::{Rate, UNITS_MAX},
 };
 
 /// The most reservations whose lease has ended that one call clears away. They are charged already; clearing
@@ -264,7 +264,7 @@ impl Demand {
 
     /// Whether it only warns or watches.
     pub(crate) fn is_soft(&self) -> bool {
-        self.applied.limit.terms.mode != Mode::Hard
+        !self.applied.limit.terms.mode.refuses()
     }
 }
 

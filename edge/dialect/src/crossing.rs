@@ -13,6 +13,7 @@ mod counting;
 mod mapped;
 mod errors;
 pub mod watch;
+pub mod ceiling;
 pub mod stream;
 
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::{
 };
 
 use self::{
+    ceiling::Ceiling,
     encoder::{Encoder, Wishes},
     proof::Maker,
     stream::Stream,
@@ -56,6 +58,8 @@ pub struct Asked<'a> {
     pub events: bool,
     /// How many tokens the request probably has, for clients that are told before anybody knows.
     pub input_tokens_estimate: u64,
+    /// How much may be generated, where the request is held to that.
+    pub ceiling: Option<Ceiling>,
 }
 
 /// A request on its way, and what brings its answer back.
@@ -90,6 +94,8 @@ pub struct Back {
     by_tool: bool,
     originals: Originals,
     asked: What,
+    /// The most that a stream may bring.
+    most: Option<u64>,
 }
 
 /// What is asked for.
@@ -145,7 +151,7 @@ pub fn cross_whole(
     model: &str,
     seed: Seed,
 ) -> Result<Crossed, Refused> {
-    if asked.family != Family::Chat {
+    if asked.family != Family::Chat || asked.ceiling.is_some() {
         let target = Target::Chat(chat::target::Target::compatible(model));
         return crossed(asked, body, &target, seed, false);
     }
@@ -167,6 +173,7 @@ pub fn cross_whole(
             by_tool: false,
             originals: Originals::default(),
             asked: What::Answer,
+            most: None,
         },
     })
 }
@@ -181,6 +188,7 @@ fn crossed(
     let mut request = read(asked, body).map_err(Refused::Misfit)?;
     absent::in_request(&mut request);
     let check = match asked.family {
+        family if family == target.family() => Ok(()),
         Family::Chat => chat::crossing::check(&request),
         Family::Responses => responses::crossing::check(&request),
         _ => Ok(()),
@@ -196,6 +204,9 @@ fn crossed(
         events: asked.events,
         input_tokens_estimate: asked.input_tokens_estimate,
     };
+    if let Some(ceiling) = asked.ceiling {
+        request.output_tokens_max.get_or_insert(ceiling.each);
+    }
     let stream = request.stream;
     request.stream = stream && streams;
     // Without it nobody knows what a stream used.
@@ -224,6 +235,7 @@ fn crossed(
         by_tool,
         originals,
         asked: What::Answer,
+        most: asked.ceiling.map(|it| it.all),
     };
     Ok(Crossed {
         body,
@@ -254,6 +266,7 @@ pub fn cross_vectors(
         by_tool: false,
         originals: Originals::default(),
         asked: What::Vectors(written.back),
+        most: None,
     };
     Ok(CrossedVectors {
         body,
@@ -288,6 +301,7 @@ pub fn cross_count(
         by_tool: false,
         originals: Originals::default(),
         asked: What::Count,
+        most: None,
     };
     Ok(Some(Crossed {
         body,
@@ -407,7 +421,7 @@ impl Back {
     pub fn stream(&self) -> Stream {
         let decoder = Decoder::new(self.provider, &self.seed, self.by_tool);
         let encoder = Encoder::new(self.client, &self.seed, &self.wishes);
-        Stream::new(decoder, self.originals.clone(), self.leaves(), encoder)
+        Stream::new(decoder, self.originals.clone(), self.leaves(), encoder).beneath(self.most)
     }
 
     /// Whose proofs leave their family on this way.

@@ -5,10 +5,11 @@
 
 pub mod room;
 pub mod words;
+pub mod learned;
 pub mod hold;
 pub mod attempts;
 
-use std::{rc::Rc, sync::Arc};
+use std::{mem, rc::Rc, sync::Arc};
 
 use counters::Counters;
 use dialect::{Tokens, request::Endpoint};
@@ -25,14 +26,15 @@ use policy::{
 use serde::Deserialize;
 
 use crate::{
-    request::{Arrival, Request},
+    request::{Arrival, Held, Request},
     route::Plan,
     tariff::{self, Tariffs},
 };
 
 use self::{
     attempts::{AtProvider, Attempts},
-    hold::{Guess, Hold, Refusal},
+    hold::{Guess, Hold, Refusal, Surety},
+    learned::{Learned, Lesson},
     room::Room,
 };
 
@@ -50,6 +52,7 @@ pub struct Admit {
     counters: Counters,
     config: Config,
     tariffs: Rc<Tariffs>,
+    learned: Rc<Learned>,
 }
 
 /// The limits that concern one request.
@@ -80,8 +83,9 @@ impl Default for Config {
 
 impl Admit {
     /// Reserves in `counters`; asks `tariffs` what a request will cost.
-    pub const fn new(counters: Counters, config: Config, tariffs: Rc<Tariffs>) -> Self {
+    pub fn new(counters: Counters, config: Config, tariffs: Rc<Tariffs>) -> Self {
         Self {
+            learned: Rc::new(Learned::new(config.output_tokens_default)),
             counters,
             config,
             tariffs,
@@ -98,13 +102,18 @@ impl Admit {
         request: &Request,
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
         let mut guess = self.guess(request);
+        let lesson = if limits.count_output() {
+            self.learned(plan, request, &mut guess)
+        } else {
+            None
+        };
         if limits.count_money() {
             let candidates = plan.candidates().iter();
             let targets = candidates.map(|it| (it.provider(), &*it.target().provider_model));
             guess = self.priced(guess, targets, plan.price_book(), arrival.at_ms);
         }
         let key = plan.grant().caller().key();
-        self.reserve(limits, key, arrival, guess)
+        self.reserve(limits, key, arrival, (guess, lesson))
     }
 
     /// Reserves for what is not read before it is sent, by a guess of its tokens.
@@ -115,7 +124,7 @@ impl Admit {
         arrival: &Arrival,
         guess: Guess,
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
-        self.reserve(limits, key, arrival, guess)
+        self.reserve(limits, key, arrival, (guess, None))
     }
 
     /// Reserves once more for what goes on, in limits on tokens and money alone: it is still one request.
@@ -138,6 +147,15 @@ impl Admit {
         Ok(hold)
     }
 
+    /// Holds a request to what will be reserved for it, where one of its limits is strict. Takes the limits and gives them back,
+    /// because the future of a request would keep what it lends.
+    pub fn hold(&self, limits: Limits, request: &mut Request) -> Limits {
+        if limits.are_strict() {
+            request.hold(self.config.output_tokens_default);
+        }
+        limits
+    }
+
     /// What is left of these limits, in order, where that is told, and who says so. Takes nothing.
     pub async fn look(
         &self,
@@ -158,7 +176,7 @@ impl Admit {
         limits: Limits,
         key: &Key,
         arrival: &Arrival,
-        guess: Guess,
+        (guess, lesson): (Guess, Option<Box<Lesson>>),
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
         let request = counters::Request {
             organization: key.organization,
@@ -173,7 +191,8 @@ impl Admit {
                 guess,
             ))
         });
-        let mut hold = Hold::new(self.counters.clone(), request, limits.all, guess);
+        let mut hold =
+            Hold::new(self.counters.clone(), request, limits.all, guess).teaching(lesson);
         let (now_ms, input_tokens) = (arrival.at_ms, guess.input);
         async move {
             let room = hold.reserve(now_ms).await?;
@@ -188,14 +207,39 @@ impl Admit {
 
     /// What the request will probably use.
     pub fn guess(&self, request: &Request) -> Guess {
-        Guess {
+        let guessed = Guess {
             input: request.input_tokens_estimate(),
             output: self.output_tokens(request),
             micro_dollars: None,
+            surety: Surety::Guessed,
+        };
+        match request.held() {
+            Some(Held::To(ceiling)) => Guess {
+                input: request.input_tokens_most(),
+                output: ceiling.all,
+                surety: Surety::Most,
+                ..guessed
+            },
+            Some(Held::Unbounded) | None => guessed,
         }
     }
 
-    /// The guess with what it costs at the dearest of these targets, as uncached input and at the usual tier.
+    /// Guesses the output of a request that says nothing of it by what those before it had, and tells who learns from this one.
+    fn learned(&self, plan: &Plan, request: &Request, guess: &mut Guess) -> Option<Box<Lesson>> {
+        let scanned = request.scanned();
+        let says = scanned.output_tokens_max.is_some() || request.held().is_some();
+        if says || guess.output == 0 {
+            return None;
+        }
+        let (key, model) = (plan.grant().caller().key(), plan.grant().model().id);
+        let choices = scanned.choices.max(1);
+        let (each, lesson) = self.learned.guess(&key.key_id, model, choices);
+        guess.output = each.saturating_mul(choices);
+        Some(Box::new(lesson))
+    }
+
+    /// The guess with what it costs at the dearest of these targets, at the usual tier: as uncached input, and of a request that is
+    /// held to it as the dearest kind of input.
     pub fn priced<'a>(
         &self,
         guess: Guess,
@@ -203,12 +247,27 @@ impl Admit {
         book: Option<&Arc<PriceBook>>,
         at_ms: u64,
     ) -> Guess {
-        let tokens = Tokens {
+        let mut tokens = Tokens {
             input: guess.input,
             output: guess.output,
             ..Tokens::default()
         };
-        let nano = tariff::dearest(&self.tariffs, targets, book, (&tokens, at_ms));
+        let input = mem::take(&mut tokens.input);
+        let uncached = Tokens { input, ..tokens };
+        let kept = Tokens {
+            cache_write: input,
+            ..tokens
+        };
+        let kept_long = Tokens {
+            cache_write_hour: input,
+            ..tokens
+        };
+        let all = [uncached, kept, kept_long];
+        let kinds = match guess.surety {
+            Surety::Guessed => &all[..1],
+            Surety::Most => &all,
+        };
+        let nano = tariff::dearest(&self.tariffs, targets, book, (kinds, at_ms));
         let cost = nano.map_or(Cost::Unknown, Cost::Known);
         Guess {
             micro_dollars: hold::micro_dollars(cost),
@@ -323,6 +382,18 @@ impl Limits {
     pub fn count_money(&self) -> bool {
         self.each()
             .any(|(_, applied)| applied.limit.unit == Unit::MicroDollars)
+    }
+
+    /// Whether one of them counts what is generated.
+    fn count_output(&self) -> bool {
+        let counts = |unit| matches!(unit, Unit::Tokens | Unit::OutputTokens | Unit::MicroDollars);
+        self.each().any(|(_, applied)| counts(applied.limit.unit))
+    }
+
+    /// Whether one of them holds requests to what was reserved.
+    pub fn are_strict(&self) -> bool {
+        self.each()
+            .any(|(_, applied)| hold::is_strict(&applied.limit))
     }
 
     /// All of them; those that ask who serves with each provider that may.

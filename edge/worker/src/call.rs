@@ -236,7 +236,9 @@ impl Call {
             };
             self.note(&failure, candidate, tried, entry);
             tried |= failure.was_tried();
-            let over = !failure.may_move_on();
+            // What was reserved is for one answer: a second may not be had on top of what the first has cost.
+            let spent = request.held().is_some() && entry.has_spent();
+            let over = spent || !failure.may_move_on();
             // Who was asked speaks before who was not.
             if failure.was_sent() || last.as_ref().is_none_or(|last| !last.was_sent()) {
                 last = Some(failure);

@@ -246,11 +246,7 @@ impl Passage<'_> {
         } else {
             0
         };
-        Guess {
-            input,
-            output,
-            micro_dollars: None,
-        }
+        Guess::unread(input, output)
     }
 
     async fn answer(

@@ -149,17 +149,15 @@ impl Recorder {
     }
 
     /// Opens the account of a request that was not read.
-    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, opening: Opening<'_>) -> Entry {
+    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, mut known: Opening<'_>) -> Entry {
         let place = self.queue.clone().try_reserve_owned().ok();
         if place.is_none() {
             self.measures.lost();
         }
-        let mut record = Record::begun(arrival, &opening);
-        record.tags = opening.tags;
+        let mut record = Record::begun(arrival, &mut known);
         let (mut hold, input_tokens) = permit.into_hold();
         record.over_limits = hold.take_over().into_vec();
-        let of = (opening.model_name, opening.read_after);
-        let watch = Watch::new(&self.series, (arrival, &record), of);
+        let watch = Watch::new(&self.series, (arrival, &record), &known);
         let (arrival, recorder) = (*arrival, self.clone());
         let open = Open {
             record,
@@ -172,7 +170,7 @@ impl Recorder {
             charged_nano: 0,
             current: None,
             before: (None, String::new()),
-            book: opening.book,
+            book: known.book,
             tariff: None,
             spent: Tokens::default(),
             spent_source: None,
@@ -194,10 +192,9 @@ impl Entry {
     /// from now on it may cost.
     pub fn reached(&mut self, provider: &Arc<Provider>, provider_model: &str) {
         if let Some(open) = &mut self.open {
-            let series = &open.recorder.series;
-            open.watch.reached(series, (provider, provider_model));
-            let tariffs = &open.recorder.tariffs;
-            open.tariff = Some(tariffs.of(provider, open.book.as_ref(), provider_model));
+            let of = &open.recorder;
+            open.watch.reached(&of.series, (provider, provider_model));
+            open.tariff = Some(of.tariffs.of(provider, open.book.as_ref(), provider_model));
             let record = &mut open.record;
             let provider = record.provider.replace(provider.id);
             let model = provider_model.to_owned();
@@ -291,6 +288,12 @@ impl Entry {
         if let Some(open) = &mut self.open {
             open.attempt_failed(missed);
         }
+    }
+
+    /// Whether an attempt that failed was charged.
+    pub fn has_spent(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.spent.total() > 0)
     }
 
     /// The client gets this status.
@@ -415,10 +418,8 @@ impl Open {
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;
         self.record.duration_us = micros(self.arrival.started.elapsed());
-        let Recorder {
-            measures, series, ..
-        } = &self.recorder;
-        self.watch.finished(measures, series, &self.record);
+        let of = &self.recorder;
+        self.watch.finished(&of.measures, &of.series, &self.record);
         if let Some(place) = self.place {
             place.send(self.record);
         }

@@ -165,7 +165,7 @@ pub fn relay(
         relay.note_beginning();
     }
     // An empty body is dropped unread, and nobody would hear of its end.
-    if relay.upstream.is_finished() {
+    if relay.upstream.is_finished() || relay.gauge.is_at_ceiling() {
         relay.complete();
     }
     let mut headers = kept(headers);
@@ -248,7 +248,7 @@ impl Relay {
         // A body of known length is dropped with its last byte, and nobody asks whether there is more. Nor does anything
         // follow an error that is told in an event of its own.
         let over = self.gauge.passes_whole_events() && self.gauge.error_seen();
-        if over || self.upstream.is_finished() {
+        if over || self.gauge.is_at_ceiling() || self.upstream.is_finished() {
             self.complete();
         }
     }
@@ -275,7 +275,9 @@ impl Relay {
         }
         self.state = State::Ended;
         if let Some(entry) = self.take_entry() {
-            let outcome = if !self.good || self.gauge.error_seen() {
+            let outcome = if self.gauge.is_at_ceiling() {
+                Outcome::Ceiling
+            } else if !self.good || self.gauge.error_seen() {
                 Outcome::ProviderFailed
             } else {
                 Outcome::Completed

@@ -16,6 +16,8 @@ pub mod arrival;
 mod refusal;
 pub mod content;
 pub mod tensors;
+mod held;
+mod rare;
 
 use std::{borrow::Cow, rc::Rc, time::Duration};
 
@@ -31,13 +33,14 @@ use policy::traffic::Class;
 
 use crate::accept;
 
-pub use self::{arrival::Arrival, refusal::Refusal};
+pub use self::{arrival::Arrival, held::Held, refusal::Refusal};
 
 use self::{
     body::NoBody,
     budget::{Budget, Share},
     endpoint::{Asked, Endpoint},
     key::Key,
+    rare::Rare,
     tags::{InvalidTags, Tags},
     tensors::{Tensors, count_rows},
 };
@@ -71,12 +74,9 @@ pub struct Head {
     key: Option<Key>,
     forwarded: HeaderMap,
     content_length: Option<u64>,
-    // Boxed, as all that only some requests have: every request in flight carries this.
-    end_user: Option<Box<HeaderValue>>,
-    spare: Option<Box<HeaderMap>>,
     json_bytes: Option<Box<HeaderValue>>,
     class: Option<Class>,
-    tags: Option<Box<Tags>>,
+    rare: Option<Box<Rare>>,
 }
 
 /// What of a head is kept only where somebody asks for it.
@@ -93,9 +93,7 @@ struct Rest {
     forwarded: HeaderMap,
     content_length: Option<u64>,
     class: Option<Class>,
-    end_user: Option<Box<HeaderValue>>,
-    spare: Option<Box<HeaderMap>>,
-    tags: Option<Box<Tags>>,
+    rare: Option<Box<Rare>>,
     json_bytes: Option<Box<HeaderValue>>,
 }
 
@@ -108,10 +106,7 @@ pub struct Request {
     tensors: Option<Box<Tensors>>,
     class: Option<Class>,
     body: Bytes,
-    // Boxed, because it is rare and would ride in the future of every request.
-    end_user: Option<Box<HeaderValue>>,
-    spare: Option<Box<HeaderMap>>,
-    tags: Option<Box<Tags>>,
+    rare: Option<Box<Rare>>,
     tells_cost: bool,
     // Small, because it rides in the future of every request.
     read_after_us: u32,
@@ -180,7 +175,6 @@ impl Head {
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
         let key = Key::take(&mut parts.headers);
         let end_user = keep.end_user.then(|| parts.headers.remove(END_USER));
-        let end_user = end_user.flatten().map(Box::new);
         let class = parts.headers.remove(PRIORITY);
         let class = class.map(|it| {
             it.to_str()
@@ -189,19 +183,20 @@ impl Head {
                 .ok_or(Refusal::Priority)
         });
         let class = class.transpose()?;
-        let spare = keep
-            .spare
-            .then(|| Box::new(spare(parts.headers, &forwarded)));
+        let rare = Rare {
+            end_user: end_user.flatten(),
+            spare: keep.spare.then(|| spare(parts.headers, &forwarded)),
+            tags,
+            held: None,
+        };
         Ok(Self {
             endpoint,
             key,
             forwarded,
             content_length,
-            end_user,
-            spare,
             json_bytes,
             class,
-            tags,
+            rare: rare.is_any().then(|| Box::new(rare)),
         })
     }
 
@@ -226,20 +221,16 @@ impl Head {
         let Self {
             forwarded,
             content_length,
-            end_user,
-            spare,
             json_bytes,
             class,
-            tags,
+            rare,
             ..
         } = self;
         let rest = Rest {
             forwarded,
             content_length,
             class,
-            end_user,
-            spare,
-            tags,
+            rare,
             json_bytes,
         };
         read(rest, asked, incoming, bounds)
@@ -304,9 +295,7 @@ async fn read(
         tensors,
         class: rest.class,
         body,
-        end_user: rest.end_user,
-        spare: rest.spare,
-        tags: rest.tags,
+        rare: rest.rare,
         tells_cost,
         read_after_us: 0,
         share,
@@ -372,13 +361,14 @@ impl Request {
 
     /// What the client says of it.
     pub fn tags(&self) -> Option<&Tags> {
-        self.tags.as_deref()
+        self.rare.as_ref()?.tags.as_deref()
     }
 
     /// For whom the client says it asks: in our header, or else in the body; empty when it does not say. Looks through
     /// the body, and so is to be asked only where a limit does.
     pub fn end_user(&self) -> Result<Cow<'_, str>, Refusal> {
-        if let Some(value) = &self.end_user {
+        let rare = self.rare.as_ref();
+        if let Some(value) = rare.and_then(|it| it.end_user.as_ref()) {
             return Ok(String::from_utf8_lossy(value.as_bytes()));
         }
         let found = dialect::end_user::of(self.endpoint, &self.body);
@@ -411,12 +401,14 @@ impl Request {
 
     /// What the client sent under a name in small letters, among what is kept for the version's rules.
     pub fn spare_header(&self, name: &str) -> Option<&str> {
-        self.spare.as_ref()?.get(name)?.to_str().ok()
+        self.rare.as_ref()?.spare.as_ref()?.get(name)?.to_str().ok()
     }
 
     /// Lets go of what no rule asks for.
     pub fn forget_spare_headers(&mut self) {
-        self.spare = None;
+        if let Some(rare) = &mut self.rare {
+            rare.spare = None;
+        }
     }
 
     /// The version that the path names.
@@ -427,6 +419,23 @@ impl Request {
     /// Where the JSON of the body ends, in the client's own words, where tensors stand behind it.
     pub fn json_bytes(&self) -> Option<&HeaderValue> {
         self.tensors.as_ref()?.json_bytes.as_deref()
+    }
+
+    /// Holds it to what it says itself that it may generate, and to `each` in each answer where it says nothing.
+    pub fn hold(&mut self, each: u64) {
+        let held = held::held(self.endpoint, &self.scanned, each);
+        self.rare.get_or_insert_default().held = Some(held);
+    }
+
+    /// How far it is held to what is reserved for it, where it is.
+    pub fn held(&self) -> Option<Held> {
+        self.rare.as_ref()?.held
+    }
+
+    /// The most tokens that can go in: one for each byte; of tensors their rows.
+    pub fn input_tokens_most(&self) -> u64 {
+        let bytes = || self.body.len() as u64;
+        self.tensors.as_ref().map_or_else(bytes, |it| it.rows)
     }
 
     /// How many tokens probably go in: of tensors, which have none, their rows.
@@ -444,6 +453,7 @@ impl Request {
             stream: scanned.stream,
             events: self.events,
             input_tokens_estimate: self.input_tokens_estimate(),
+            ceiling: self.held().and_then(Held::ceiling),
         })
     }
 

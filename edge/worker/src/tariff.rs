@@ -158,17 +158,22 @@ impl Tariff {
     }
 }
 
-/// What these tokens would cost at the dearest of some targets, each a provider with its name for the model: nano-dollars, or
-/// `None` where one of them has no price, or there is none.
+/// What the dearest of these tokens would cost at the dearest of some targets, each a provider with its name for the model:
+/// nano-dollars, or `None` where the first of them has no price at one of the targets, or there is none.
 pub fn dearest<'a>(
     tariffs: &Tariffs,
     targets: impl IntoIterator<Item = (&'a Arc<Provider>, &'a str)>,
     book: Option<&Arc<PriceBook>>,
-    (tokens, at_ms): (&Tokens, u64),
+    (kinds, at_ms): (&[Tokens], u64),
 ) -> Option<u64> {
     let costs = targets.into_iter().map(|(provider, model)| {
-        let billed = tariffs.of(provider, book, model).bill(tokens, at_ms);
-        cost::cost(billed.as_ref().map(|it| &it.charge)).nano()
+        let tariff = tariffs.of(provider, book, model);
+        let mut costs = kinds.iter().map(|tokens| {
+            let billed = tariff.bill(tokens, at_ms);
+            cost::cost(billed.as_ref().map(|it| &it.charge)).nano()
+        });
+        let first = costs.next()??;
+        Some(costs.flatten().fold(first, u64::max))
     });
     let mut dearest = None;
     for nano in costs {

@@ -115,11 +115,23 @@ pub fn outgoing(
     let model = door.name(model);
     match (door, door.same(endpoint)) {
         // A conversation that another family's model had a part in holds proofs that this one must not see.
-        (_, Some(_)) if foreign() => across(request, provider, (door.across(), model), arrival),
+        // Nor may one pass as it is that is to be held to what was reserved for it.
+        (_, Some(_)) if is_written_anew(request) || foreign() => {
+            across(request, provider, (door.across(endpoint), model), arrival)
+        }
         (Door::VertexMessages | Door::BedrockMessages, Some(_)) => enclosed(request, door, model),
         (_, Some(family)) => Ok(spliced(request, provider, (door, model), family)),
         (_, None) => across(request, provider, (door, model), arrival),
     }
+}
+
+/// Whether a body is written anew within its family, because it is held to more than it says, or may have to be ended.
+fn is_written_anew(request: &Request) -> bool {
+    let (endpoint, scanned) = (request.endpoint(), request.scanned());
+    let generates = endpoint.family().is_some() && !endpoint.counts();
+    let says_all = scanned.output_tokens_max.is_some() && !scanned.stream;
+    let is_held = || request.held().is_some_and(|it| it.ceiling().is_some());
+    generates && !says_all && is_held()
 }
 
 fn spliced(

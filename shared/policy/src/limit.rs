@@ -66,6 +66,8 @@ pub enum Mode {
     Soft = 2,
     /// It is served and not counted, and only the operator hears of it.
     Shadow = 3,
+    /// It is refused, and one that fits is held to what was reserved for it.
+    Strict = 4,
 }
 
 /// What happens while the shared counts cannot be asked. The numbers are those of the wire and of the database.
@@ -218,9 +220,14 @@ impl Limit {
 impl Mode {
     /// The mode with this number.
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Hard, Self::Soft, Self::Shadow]
+        [Self::Hard, Self::Soft, Self::Shadow, Self::Strict]
             .into_iter()
             .find(|mode| *mode as u32 == number)
+    }
+
+    /// Whether a request that does not fit is refused.
+    pub const fn refuses(self) -> bool {
+        matches!(self, Self::Hard | Self::Strict)
     }
 
     /// The word for it.
@@ -229,6 +236,7 @@ impl Mode {
             Self::Hard => "hard",
             Self::Soft => "soft",
             Self::Shadow => "shadow",
+            Self::Strict => "strict",
         }
     }
 }

@@ -34,6 +34,7 @@ pub const fn asked(family: Family, how: u8) -> Asked<'static> {
         stream: how & 1 == 0,
         events: how & 2 == 0,
         input_tokens_estimate: 5,
+        ceiling: None,
     }
 }
 

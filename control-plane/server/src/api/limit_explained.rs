@@ -155,6 +155,7 @@ fn mode(number: u32) -> LimitMode {
         Some(Mode::Hard) => LimitMode::Hard,
         Some(Mode::Soft) => LimitMode::Soft,
         Some(Mode::Shadow) => LimitMode::Shadow,
+        Some(Mode::Strict) => LimitMode::Strict,
         None => LimitMode::Unspecified,
     }
 }

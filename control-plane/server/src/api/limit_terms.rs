@@ -18,6 +18,7 @@ pub(crate) fn mode(number: i32) -> Result<Mode, &'static str> {
         Ok(LimitMode::Unspecified | LimitMode::Hard) => Ok(Mode::Hard),
         Ok(LimitMode::Soft) => Ok(Mode::Soft),
         Ok(LimitMode::Shadow) => Ok(Mode::Shadow),
+        Ok(LimitMode::Strict) => Ok(Mode::Strict),
         Err(_) => Err("is not known"),
     }
 }
@@ -28,6 +29,7 @@ pub(crate) const fn mode_shown(mode: Mode) -> LimitMode {
         Mode::Hard => LimitMode::Hard,
         Mode::Soft => LimitMode::Soft,
         Mode::Shadow => LimitMode::Shadow,
+        Mode::Strict => LimitMode::Strict,
     }
 }
 

@@ -217,6 +217,7 @@ pub(crate) fn back(client: Family, provider: Family) -> Back {
         stream: true,
         events: true,
         input_tokens_estimate: 5,
+        ceiling: None,
     };
     let target = match provider {
         Family::Chat => Target::Chat(dialect::chat::target::Target::new("m")),

@@ -7,6 +7,7 @@ use crate::{
     converse::names::Originals,
     crossing::{
         absent,
+        ceiling::Beneath,
         decoder::Decoder,
         encoder::Encoder,
         proof::{self, Maker},
@@ -26,6 +27,7 @@ pub struct Stream {
     encoder: Encoder,
     watch: Watch,
     error: Option<Box<Error>>,
+    beneath: Option<Box<Beneath>>,
     // Emptied with every push; as long as what one read gives.
     events: Vec<Event>,
 }
@@ -63,8 +65,21 @@ impl Stream {
             encoder,
             watch: Watch::NEW,
             error: None,
+            beneath: None,
             events: Vec::new(),
         }
+    }
+
+    /// Ends where more than this many tokens are generated.
+    pub(crate) fn beneath(mut self, most: Option<u64>) -> Self {
+        self.beneath = most.map(|most| Box::new(Beneath::new(most)));
+        self
+    }
+
+    /// How many tokens it may bring, if it was ended because it brought more.
+    pub fn ended_at(&self) -> Option<u64> {
+        let beneath = self.beneath.as_ref().filter(|it| it.is_reached());
+        beneath.map(|it| it.most())
     }
 
     /// Takes what the provider sent and appends what the client gets.
@@ -98,6 +113,10 @@ impl Stream {
     }
 
     fn write(&mut self, out: &mut Vec<u8>) {
+        let ended = self.ended_at().is_some();
+        if self.beneath.is_some() {
+            self.end_at_ceiling(ended);
+        }
         for mut event in self.events.drain(..) {
             if absent::is_said_by(&event) {
                 continue;
@@ -112,6 +131,17 @@ impl Stream {
                 self.encoder.push(&event, out);
             }
             keep(&mut self.error, event);
+        }
+    }
+
+    /// Leaves of the events those that may pass, and the end in the place of the others.
+    fn end_at_ceiling(&mut self, ended: bool) {
+        let Some(beneath) = &mut self.beneath else {
+            return;
+        };
+        self.events.retain(|event| beneath.lets_pass(event));
+        if beneath.is_reached() && !ended {
+            self.events.extend(beneath.ending());
         }
     }
 }

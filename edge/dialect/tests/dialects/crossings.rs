@@ -60,6 +60,7 @@ fn asked(family: Family) -> Asked<'static> {
         stream: false,
         events: true,
         input_tokens_estimate: 5,
+        ceiling: None,
     }
 }
 

@@ -133,6 +133,7 @@ fn ask(client: Family, body: &str, to: Family) -> (String, Back) {
         stream: false,
         events: true,
         input_tokens_estimate: 3,
+        ceiling: None,
     };
     let crossed = cross(&asked, body, &target(to), seed())
         .unwrap_or_else(|why| panic!("{client} to {to}: {why}"));

@@ -17,6 +17,7 @@ fn crossed(family: Family, body: &str, stream: bool) -> Crossed {
         stream,
         events: true,
         input_tokens_estimate: 3,
+        ceiling: None,
     };
     let seed = Seed {
         request_id: "00000000-0000-7000-8000-000000000000".to_owned(),

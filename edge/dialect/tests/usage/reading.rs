@@ -93,6 +93,7 @@ fn back(client: Family, provider: Family) -> crossing::Back {
         stream: true,
         events: true,
         input_tokens_estimate: 5,
+        ceiling: None,
     };
     crossing::cross(&asked, body, &target(provider), seed())
         .expect("a greeting crosses")

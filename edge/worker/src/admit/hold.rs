@@ -16,6 +16,7 @@ use policy::{
 };
 
 use crate::admit::{
+    learned::Lesson,
     room::{self, Room},
     words::Words,
 };
@@ -29,6 +30,17 @@ pub struct Guess {
     pub output: u64,
     /// Millionths of a dollar; `None` where some target has no price, and where nobody asked.
     pub micro_dollars: Option<u64>,
+    /// How sure it is.
+    pub surety: Surety,
+}
+
+/// How sure a guess is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surety {
+    /// A request may use more.
+    Guessed,
+    /// It is held to this.
+    Most,
 }
 
 /// A reservation that somebody must settle.
@@ -43,6 +55,8 @@ pub struct Hold {
     settled: bool,
     /// The limits that warn or only watch and had no room. Boxed, because it rides in the future of every request.
     over: Box<[LimitId]>,
+    /// Who learns from what was generated, where it was guessed.
+    lesson: Option<Box<Lesson>>,
 }
 
 /// A limit is used up.
@@ -67,7 +81,12 @@ pub enum Why {
     Unknown,
     /// It counts money, and nobody knows what the request costs.
     Unpriced,
+    /// It is strict, and the request cannot be held to what is reserved for it.
+    Unbounded,
 }
+
+/// What stands for an amount that nobody can bound.
+const UNBOUNDED: u64 = u64::MAX;
 
 const OVER: &str = "sluice_limits_over_total";
 
@@ -85,6 +104,20 @@ pub fn describe() {
 // === impl Guess ===
 
 impl Guess {
+    /// Of what is not read before it is sent: so many tokens in and out. What uses nothing is sure.
+    pub const fn unread(input: u64, output: u64) -> Self {
+        let surety = match (input, output) {
+            (0, 0) => Surety::Most,
+            _ => Surety::Guessed,
+        };
+        Self {
+            input,
+            output,
+            micro_dollars: None,
+            surety,
+        }
+    }
+
     /// All tokens.
     pub const fn total(&self) -> u64 {
         self.input.saturating_add(self.output)
@@ -122,7 +155,10 @@ impl Hold {
             limits.sort_by_key(|it| it.count.is_slots());
         }
         let demand = |applied: Applied| Demand {
-            amount: guess.of(applied.limit.unit),
+            amount: match guess.surety {
+                Surety::Guessed if is_strict(&applied.limit) => UNBOUNDED,
+                _ => guess.of(applied.limit.unit),
+            },
             applied,
         };
         Self {
@@ -133,7 +169,14 @@ impl Hold {
             of_attempt: false,
             settled: false,
             over: Box::default(),
+            lesson: None,
         }
+    }
+
+    /// The same, from which is learned what a request generates.
+    pub fn teaching(mut self, lesson: Option<Box<Lesson>>) -> Self {
+        self.lesson = lesson;
+        self
     }
 
     /// The same for one attempt of a request: what is not sent is given back whole.
@@ -150,6 +193,7 @@ impl Hold {
         if self.demands.is_empty() {
             return Ok(Room::default());
         }
+        self.insist_on_bounds()?;
         self.insist_on_prices()?;
         let (reserved, seats) = self.counters.admit(&self.request, &self.demands).await;
         self.seats = seats;
@@ -198,10 +242,25 @@ impl Hold {
         }
     }
 
+    /// What can use more than is reserved for it is refused by a strict limit.
+    fn insist_on_bounds(&mut self) -> Result<(), Refusal> {
+        let unbounded = self.demands.iter().find(|it| it.amount == UNBOUNDED);
+        let Some(demand) = unbounded else {
+            return Ok(());
+        };
+        self.settled = true;
+        Err(Refusal {
+            limit: Arc::clone(&demand.applied.limit),
+            why: Why::Unbounded,
+            retry_after_ms: None,
+            room: Room::default(),
+        })
+    }
+
     /// What has no price is refused by a limit that counts money, and asks for the least of one that only warns or watches.
     fn insist_on_prices(&mut self) -> Result<(), Refusal> {
         for demand in self.demands.iter_mut().filter(|it| it.amount == 0) {
-            if demand.applied.limit.terms.mode == Mode::Hard {
+            if demand.applied.limit.terms.mode.refuses() {
                 self.settled = true;
                 return Err(Refusal {
                     limit: Arc::clone(&demand.applied.limit),
@@ -234,6 +293,10 @@ impl Hold {
     /// Applies what was really used: one request, these tokens, and what they cost. Of a cost that nobody knows what was
     /// reserved stays charged.
     pub fn settle(mut self, tokens: &Tokens, cost: Cost) {
+        let lesson = self.lesson.take();
+        if let (Some(lesson), 1..) = (lesson, tokens.output_total()) {
+            lesson.learn(tokens.output_total());
+        }
         self.apply(1, tokens, cost);
     }
 
@@ -273,6 +336,12 @@ impl Hold {
     }
 }
 
+/// Whether a limit holds requests to what was reserved for them: only where they can use more or less.
+pub fn is_strict(limit: &Limit) -> bool {
+    let varies = !matches!(limit.unit, Unit::Requests | Unit::ConcurrentRequests);
+    limit.terms.mode == Mode::Strict && varies
+}
+
 /// A cost as limits count it; `None` where nobody knows it.
 pub fn micro_dollars(cost: Cost) -> Option<u64> {
     cost.nano().map(money::micro_up)
@@ -296,6 +365,7 @@ impl Refusal {
             Why::UsedUp => "rate_limit_exceeded",
             Why::Unknown => "limit_unknown",
             Why::Unpriced => "price_unknown",
+            Why::Unbounded => "output_unbounded",
         }
     }
 
@@ -317,6 +387,14 @@ impl fmt::Display for Refusal {
                 f,
                 "what the request costs is not known, because its model or its path has no price here, and {} counts money; \
                  an operator may give it a price, zero too",
+                Words(&self.limit)
+            );
+        }
+        if self.why == Why::Unbounded {
+            return write!(
+                f,
+                "{} is strict, and how much this request may generate cannot be told to its provider: say it in the request \
+                 where its endpoint has a member for it, or ask at another endpoint",
                 Words(&self.limit)
             );
         }

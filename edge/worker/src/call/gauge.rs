@@ -303,10 +303,15 @@ impl Gauge {
             },
             Self::Aside(passing) => watched(passing.aside.watch()),
             Self::Unframed(stream) => watched(stream.watch()),
-            Self::Across(stream) => watched(stream.watch()),
+            Self::Across(stream) => ended_at(stream).unwrap_or_else(|| watched(stream.watch())),
             Self::Known(tally) => *tally,
             Self::Passed(passed) => passed.tally(Self::partial_tally),
         }
+    }
+
+    /// Whether the stream was ended because it brought more than it may.
+    pub fn is_at_ceiling(&self) -> bool {
+        matches!(self, Self::Across(stream) if stream.ended_at().is_some())
     }
 
     /// Whether the provider said that the stream is done.
@@ -394,6 +399,21 @@ impl Gauge {
             _ => false,
         }
     }
+}
+
+/// What a stream used that was ended because it brought more than it may, if it was: all that it may bring, whatever its
+/// provider said before the end.
+fn ended_at(stream: &Stream) -> Option<Tally> {
+    let most = stream.ended_at()?;
+    let tokens = stream.watch().tokens();
+    let told = tokens.map(|told| Tokens {
+        output: most.saturating_sub(told.reasoning.saturating_add(told.audio_output)),
+        ..told
+    });
+    Some(Tally {
+        tokens: told,
+        output_tokens: most,
+    })
 }
 
 /// Lets something be written, and gives it on if it is anything.

@@ -7,7 +7,7 @@ use policy::cost::Cost;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    record::{finished::Record, outcome::Outcome},
+    record::finished::Record,
     series::pair::{KINDS, by_kind},
 };
 
@@ -34,12 +34,7 @@ pub(super) fn line(record: &Record, model: &str) -> Vec<u8> {
     writer.key("provider_model").text(&record.provider_model);
     writer.key("endpoint").text(record.endpoint);
     writer.key("status").number(record.status.into());
-    writer.key("outcome").text(match record.outcome {
-        Outcome::Completed => "completed",
-        Outcome::ClientGone => "client_gone",
-        Outcome::ProviderFailed => "provider_failed",
-        Outcome::Cut => "cut",
-    });
+    writer.key("outcome").text(record.outcome.word());
     writer.key("streamed").flag(record.streamed);
     writer.key("duration_us").number(record.duration_us);
     writer.key("first_byte_us").number(record.first_byte_us);

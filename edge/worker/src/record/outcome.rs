@@ -14,6 +14,8 @@ pub enum Outcome {
     ProviderFailed = 3,
     /// The edge ended it: a deadline or a shutdown.
     Cut = 4,
+    /// The edge ended a stream that brought more than a strict limit lets it.
+    Ceiling = 5,
 }
 
 /// Where counts come from. The numbers are those of the wire.
@@ -26,4 +28,19 @@ pub enum UsageSource {
     Estimated = 2,
     /// The edge counted what had passed when the request was cut short.
     Partial = 3,
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// Its word in labels, spans and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::ClientGone => "client_gone",
+            Self::ProviderFailed => "provider_failed",
+            Self::Cut => "cut",
+            Self::Ceiling => "ceiling",
+        }
+    }
 }

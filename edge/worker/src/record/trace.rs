@@ -100,15 +100,6 @@ fn failed(record: &Record) -> Option<&'static str> {
     }
 }
 
-const fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Completed => "completed",
-        Outcome::ClientGone => "client_gone",
-        Outcome::ProviderFailed => "provider_failed",
-        Outcome::Cut => "cut",
-    }
-}
-
 // === impl Trace ===
 
 impl Trace {
@@ -254,7 +245,7 @@ impl Trace {
             ),
             ("sluice.project.id", record.project.to_string().into()),
             ("sluice.key.id", record.key_id.clone().into()),
-            ("sluice.outcome", outcome(record.outcome).into()),
+            ("sluice.outcome", record.outcome.word().into()),
             ("sluice.usage.source", source.into()),
             ("sluice.attempts", self.attempts.into()),
             ("sluice.revision", record.revision.0.into()),

@@ -176,9 +176,8 @@ impl Ask {
         drop(rules);
         let output = used.output_total().max(self.admit.output_tokens_default());
         let guess = Guess {
-            input: used.input_total(),
-            output,
             micro_dollars: hold::micro_dollars(cost),
+            ..Guess::unread(used.input_total(), output)
         };
         self.admit.more(limits, key, now_ms, guess).await
     }

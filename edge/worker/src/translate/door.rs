@@ -16,6 +16,8 @@ pub(super) enum Door {
         /// Whether it has `/responses`.
         responses: bool,
     },
+    /// `OpenAI`'s Responses, for what is asked in them and written anew.
+    Responses,
     /// Anthropic's Messages.
     Messages,
     /// Anthropic's Messages in Vertex's envelope.
@@ -121,10 +123,11 @@ impl Door {
 
     /// The door for an answer that must be translated although this one speaks the client's dialect: what Bedrock wraps in
     /// frames is taken out of them, and not translated.
-    pub(super) const fn across(self) -> Self {
-        match self {
-            Self::BedrockMessages => Self::Converse,
-            door => door,
+    pub(super) const fn across(self, endpoint: Endpoint) -> Self {
+        match (self, endpoint) {
+            (Self::BedrockMessages, _) => Self::Converse,
+            (Self::OpenAi { responses: true }, Endpoint::Responses) => Self::Responses,
+            (door, _) => door,
         }
     }
 
@@ -132,6 +135,7 @@ impl Door {
     pub(super) fn answer(self, model: &str, stream: bool, events: bool) -> Cow<'static, str> {
         match self {
             Self::OpenAi { .. } => "/chat/completions".into(),
+            Self::Responses => "/responses".into(),
             Self::Messages => "/messages".into(),
             Self::Cohere => "/chat".into(),
             Self::Gemini | Self::VertexGemini => self.of_model(

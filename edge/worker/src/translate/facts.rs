@@ -8,6 +8,7 @@ use dialect::{
     crossing::{Target, VectorMaker},
     gemini,
     messages::{target as messages, version},
+    responses,
 };
 use policy::provider::{Provider, ProviderKind};
 
@@ -50,6 +51,8 @@ pub(super) const BETAS_OF_VERTEX: [&str; 12] = [
 pub(super) fn target<'a>(provider: &Provider, door: Door, model: &'a str) -> Option<Target<'a>> {
     Some(match door {
         Door::OpenAi { .. } => Target::Chat(chat(provider, model)),
+        // From its own family, with what the client says of the model.
+        Door::Responses => Target::Responses(responses::Target::new(model)),
         Door::Messages | Door::VertexMessages | Door::BedrockMessages => {
             Target::Messages(messages::Target {
                 hosting: hosting(door),

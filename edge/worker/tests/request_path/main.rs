@@ -19,6 +19,7 @@ mod answers;
 mod refusals;
 mod failures;
 mod stream;
+mod strict;
 mod commit;
 mod hosted;
 mod mapped;

@@ -23,6 +23,7 @@ mod concurrency;
 mod limit_places;
 mod limit_explain;
 mod budgets;
+mod strict;
 mod hanging_up;
 mod admin;
 mod accounting;

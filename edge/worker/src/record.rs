@@ -150,17 +150,15 @@ impl Recorder {
     }
 
     /// Opens the account of a request that was not read.
-    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, opening: Opening<'_>) -> Entry {
+    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, mut known: Opening<'_>) -> Entry {
         let place = self.queue.clone().try_reserve_owned().ok();
         if place.is_none() {
             self.measures.lost();
         }
-        let mut record = Record::begun(arrival, &opening);
-        record.tags = opening.tags;
+        let mut record = Record::begun(arrival, &mut known);
         let (mut hold, input_tokens, end_user) = permit.into_hold();
         (record.over_limits, record.end_user) = (hold.take_over().into_vec(), end_user);
-        let of = (opening.model_name, opening.read_after);
-        let watch = Watch::new(&self.series, (arrival, &record), of);
+        let watch = Watch::new(&self.series, (arrival, &record), &known);
         let (arrival, recorder) = (*arrival, self.clone());
         let open = Open {
             record,
@@ -173,7 +171,7 @@ impl Recorder {
             charged_nano: 0,
             current: None,
             before: (None, String::new()),
-            book: opening.book,
+            book: known.book,
             tariff: None,
             spent: Tokens::default(),
             spent_source: None,
@@ -195,10 +193,9 @@ impl Entry {
     /// from now on it may cost.
     pub fn reached(&mut self, provider: &Arc<Provider>, provider_model: &str) {
         if let Some(open) = &mut self.open {
-            let series = &open.recorder.series;
-            open.watch.reached(series, (provider, provider_model));
-            let tariffs = &open.recorder.tariffs;
-            open.tariff = Some(tariffs.of(provider, open.book.as_ref(), provider_model));
+            let of = &open.recorder;
+            open.watch.reached(&of.series, (provider, provider_model));
+            open.tariff = Some(of.tariffs.of(provider, open.book.as_ref(), provider_model));
             let record = &mut open.record;
             let provider = record.provider.replace(provider.id);
             let model = provider_model.to_owned();
@@ -428,10 +425,8 @@ impl Open {
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;
         self.record.duration_us = micros(self.arrival.started.elapsed());
-        let Recorder {
-            measures, series, ..
-        } = &self.recorder;
-        self.watch.finished(measures, series, &self.record);
+        let of = &self.recorder;
+        self.watch.finished(&of.measures, &of.series, &self.record);
         if let Some(place) = self.place {
             place.send(self.record);
         }

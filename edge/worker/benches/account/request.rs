@@ -209,6 +209,7 @@ impl Bench {
                 model_name: "chat",
                 read_after: Some(Duration::ZERO),
                 version: VersionId::from_bytes([4; 16]),
+                rollout: None,
                 endpoint: "/v1/chat/completions",
                 streamed: true,
                 revision: Revision(1),
@@ -228,6 +229,7 @@ impl Bench {
             let tally = Tally {
                 tokens: Some(tokens),
                 output_tokens: 7,
+                ..Tally::default()
             };
             entry.close(Outcome::Completed, tally);
         }

@@ -90,9 +90,9 @@ pub struct Record {
 // === impl Record ===
 
 impl Record {
-    /// Of a request of which no more is known than its beginning. It is cut short unless more is said; its tags are for whoever
-    /// has them.
-    pub fn begun(arrival: &Arrival, opening: &Opening<'_>) -> Self {
+    /// Of a request of which no more is known than its beginning, of which it takes the tags. It is cut short unless more is
+    /// said.
+    pub fn begun(arrival: &Arrival, opening: &mut Opening<'_>) -> Self {
         let key = opening.caller.key();
         Self {
             id: arrival.id.into_bytes(),
@@ -123,7 +123,7 @@ impl Record {
             missed: Vec::new(),
             served: None,
             cost: Cost::Known(0),
-            tags: None,
+            tags: opening.tags.take(),
             end_user: None,
         }
     }

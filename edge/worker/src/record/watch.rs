@@ -11,7 +11,7 @@ use policy::{cost::Cost, id::ProviderId, provider::Provider};
 use crate::{
     record::{
         attempt::Missed, finished::Record, line::line, measures::Measures, outcome::Outcome,
-        trace::Trace,
+        told::Opening, trace::Trace,
     },
     request::Arrival,
     series::{ModelSeries, OrganizationSeries, ProviderSeries, Series, class::class},
@@ -38,21 +38,21 @@ pub(super) struct Watch {
 // === impl Watch ===
 
 impl Watch {
-    /// Begins to watch; the model's name, and when the body was read if it was.
+    /// Begins to watch what was opened so.
     pub(super) fn new(
         series: &Series,
         (arrival, record): (&Arrival, &Record),
-        (name, read_after): (&str, Option<Duration>),
+        opening: &Opening<'_>,
     ) -> Self {
         Self {
-            model: series.model(record.model, name),
+            model: series.model(record.model, opening.model_name),
             organization: series.organization(record.organization),
             provider: None,
             asks: false,
             missed: false,
-            read_after,
+            read_after: opening.read_after,
             waited: Duration::ZERO,
-            trace: Trace::begin(&series.tracer, arrival, record, name),
+            trace: Trace::begin(&series.tracer, arrival, record, opening.model_name),
         }
     }
 

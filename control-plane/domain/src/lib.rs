@@ -23,5 +23,6 @@ pub mod key_scope;
 pub mod issuer;
 pub mod rotation;
 pub mod limit;
+pub mod division;
 pub mod price;
 pub mod access;

@@ -47,6 +47,7 @@ use crate::{
         edges::Edges,
         enrol::Enrolment,
         join::Tokens,
+        lessor::Lessor,
         session::Parts,
         snapshot::Snapshots,
         sync::Sync,
@@ -142,6 +143,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let replica = id::draw();
     let (denials, denied) = denials::queue(&replica);
     tasks.keep("the audit of denials", denied.run(store.clone()));
+    let lessor = Arc::new(Lessor::new(store.clone(), clock.clone(), replica));
+    tasks.keep("the division of limits", Arc::clone(&lessor).run());
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -159,6 +162,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tokens,
         edges,
         asking,
+        lessor,
         values,
         clock,
         drain: streams,

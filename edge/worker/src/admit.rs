@@ -5,6 +5,7 @@
 
 pub mod room;
 pub mod words;
+pub mod division;
 pub mod hold;
 pub mod attempts;
 
@@ -25,6 +26,7 @@ use policy::{
 use serde::Deserialize;
 
 use crate::{
+    in_force::shares::Shares,
     request::{Arrival, Request},
     route::Plan,
     tariff::{self, Tariffs},
@@ -48,6 +50,7 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Admit {
     counters: Counters,
+    shares: Arc<Shares>,
     config: Config,
     tariffs: Rc<Tariffs>,
 }
@@ -79,10 +82,15 @@ impl Default for Config {
 // === impl Admit ===
 
 impl Admit {
-    /// Reserves in `counters`; asks `tariffs` what a request will cost.
-    pub const fn new(counters: Counters, config: Config, tariffs: Rc<Tariffs>) -> Self {
+    /// Reserves in `counters`, of limits that regions hold together what `shares` say; asks `tariffs` what a request will cost.
+    pub fn new(
+        (counters, shares): (Counters, Arc<Shares>),
+        config: Config,
+        tariffs: Rc<Tariffs>,
+    ) -> Self {
         Self {
             counters,
+            shares,
             config,
             tariffs,
         }
@@ -133,7 +141,8 @@ impl Admit {
             organization: key.organization,
             id: id.into_bytes(),
         };
-        let mut hold = Hold::new(self.counters.clone(), request, limits, guess);
+        let of = (self.counters.clone(), &self.shares);
+        let mut hold = Hold::new(of, request, limits, guess);
         hold.reserve(now_ms).await?;
         Ok(hold)
     }
@@ -145,6 +154,17 @@ impl Admit {
         limits: &[Applied],
     ) -> (Vec<Option<i64>>, counters::Mode) {
         self.counters.look(organization, limits).await
+    }
+
+    /// This region's share of a limit that regions hold together, in millionths, which is put in the place of its amount; `None`
+    /// where each region holds it by itself.
+    pub fn share(&self, applied: &mut Applied, now_ms: u64) -> Option<u32> {
+        let part = self.shares.part(applied, now_ms)?;
+        let Some(count) = part.count else {
+            return Some(0);
+        };
+        applied.count = count;
+        Some(part.millionths)
     }
 
     /// Output tokens to reserve where nothing says how many there may be.
@@ -167,13 +187,14 @@ impl Admit {
         let attempts = (!limits.at_providers.is_empty()).then(|| {
             let at_providers = limits.at_providers;
             Box::new(Attempts::new(
-                self.counters.clone(),
+                (self.counters.clone(), Arc::clone(&self.shares)),
                 (key.organization, arrival.at_ms),
                 at_providers,
                 guess,
             ))
         });
-        let mut hold = Hold::new(self.counters.clone(), request, limits.all, guess);
+        let of = (self.counters.clone(), &self.shares);
+        let mut hold = Hold::new(of, request, limits.all, guess);
         let (now_ms, input_tokens) = (arrival.at_ms, guess.input);
         async move {
             let room = hold.reserve(now_ms).await?;

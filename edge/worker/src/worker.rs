@@ -100,6 +100,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edge_id: edge_id.clone(),
         in_flight: in_flight(&records),
         live_edges,
+        region: given::region(directory.as_ref()),
         questions,
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };

@@ -29,4 +29,5 @@ pub mod object;
 pub mod hash;
 pub mod change;
 pub mod applying;
+pub mod share;
 pub mod rules;

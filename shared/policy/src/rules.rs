@@ -45,6 +45,8 @@ pub struct Rules {
     closed: HashMap<LimitId, OrganizationId>,
     /// How many versions send headers on that a client sent.
     copying: usize,
+    /// How many limits regions hold together.
+    shared: usize,
 }
 
 // === impl Rules ===
@@ -87,7 +89,9 @@ impl Rules {
             }
             Kind::Model => Object::Model(whole(self.models.get(&ModelId::from_bytes(id))?)),
             Kind::Version => Object::Version(whole(self.versions.get(&VersionId::from_bytes(id))?)),
-            Kind::Limit => Object::Limit(whole(self.limits.get(&LimitId::from_bytes(id))?)),
+            Kind::Limit => {
+                Object::Limit(Box::new(whole(self.limits.get(&LimitId::from_bytes(id))?)))
+            }
             Kind::Issuer => {
                 let it = self.issuers.get(&IssuerId::from_bytes(id))?;
                 Object::Issuer(Box::new(whole(it)))
@@ -208,6 +212,11 @@ impl Rules {
         self.index.asks_provider(organization)
     }
 
+    /// Whether regions hold any limit together.
+    pub const fn any_is_shared(&self) -> bool {
+        self.shared > 0
+    }
+
     fn zone(&self, organization: OrganizationId) -> Option<&Zone> {
         self.organizations.get(&organization).map(|it| &it.zone)
     }
@@ -231,7 +240,8 @@ impl Rules {
             }
             Object::Limit(it) => {
                 self.remove_limit(it.id);
-                let it = Arc::new(it);
+                let it: Arc<Limit> = Arc::from(it);
+                self.shared += usize::from(it.is_shared());
                 self.index.add(Arc::clone(&it));
                 self.limits.insert(it.id, it);
             }
@@ -324,6 +334,7 @@ impl Rules {
         let Some(old) = self.limits.remove(&id) else {
             return;
         };
+        self.shared = self.shared.saturating_sub(usize::from(old.is_shared()));
         self.index.remove(&old);
     }
 }

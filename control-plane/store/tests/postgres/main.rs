@@ -15,6 +15,7 @@ mod providers;
 mod models;
 mod credentials;
 mod limits;
+mod shares;
 mod prices;
 mod fleet;
 mod usage;

@@ -182,6 +182,7 @@ fn of_admit(refusal: &hold::Refusal) -> Said {
             hold::Why::UsedUp => errors::RATE_LIMITED,
             hold::Why::Unknown => errors::LIMIT_UNKNOWN,
             hold::Why::Unpriced => errors::PRICE_UNKNOWN,
+            hold::Why::Elsewhere => errors::LIMIT_ELSEWHERE,
         },
         message: sentence(refusal),
         param: None,

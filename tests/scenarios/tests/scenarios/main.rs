@@ -27,6 +27,7 @@ mod hanging_up;
 mod admin;
 mod accounting;
 mod prices;
+mod regions;
 mod metrics;
 mod deploy;
 mod dev;

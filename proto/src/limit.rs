@@ -6,9 +6,10 @@ use policy::{
     calendar::Period,
     id::{ModelId, OrganizationId, ProjectId, ProviderId},
     limit::{
-        Allowance, AtOnce, Limit, Members, Mode, Of, OnStoreLoss, Override, Quota, Rate, Scope,
-        Terms, Unit,
+        Allowance, AtOnce, Limit, Members, Mode, Of, OnStoreLoss, Override, Quota, REGIONS_MAX,
+        Rate, Scope, Terms, Unit,
     },
+    region::Region,
 };
 
 use crate::{
@@ -48,6 +49,7 @@ pub(crate) fn policy(it: &Limit) -> LimitPolicy {
         mode: it.terms.mode as u32,
         on_store_loss: it.terms.on_store_loss as u32,
         overrides: it.terms.overrides.iter().map(override_policy).collect(),
+        regions: it.terms.regions.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -125,7 +127,18 @@ fn terms(it: &LimitPolicy) -> Result<Terms, InvalidObject> {
         mode: mode.ok_or_else(|| invalid("mode is not known"))?,
         on_store_loss: on_store_loss.ok_or_else(|| invalid("on_store_loss is not known"))?,
         overrides: it.overrides.iter().map(other).collect::<Result<_, _>>()?,
+        regions: regions(&it.regions)?,
     })
+}
+
+/// Too many are refused: shares are made by how many there are.
+fn regions(texts: &[String]) -> Result<Vec<Region>, InvalidObject> {
+    if texts.len() > REGIONS_MAX {
+        return Err(invalid("regions has too many"));
+    }
+    let read = |text: &String| Region::try_from(text.as_str());
+    let regions: Result<Vec<_>, _> = texts.iter().map(read).collect();
+    regions.map_err(|_| invalid("regions has what is no region"))
 }
 
 /// These numbers in the window or period of the limit; of one on what is under way at once, which has neither.
@@ -178,6 +191,7 @@ mod tests {
                     allowance: Allowance::Quota(Quota::new(9, Period::Week).unwrap()),
                     until_ms: Some(5),
                 }],
+                regions: ["eu", "us"].map(|it| Region::try_from(it).unwrap()).into(),
             },
         }
     }
@@ -218,7 +232,15 @@ mod tests {
             mode: 4,
             ..policy(&limit())
         };
-        for wrong in [each, period, none, unit, mode] {
+        let region = LimitPolicy {
+            regions: vec!["EU".to_owned()],
+            ..policy(&limit())
+        };
+        let crowd = LimitPolicy {
+            regions: vec!["eu".to_owned(); 17],
+            ..policy(&limit())
+        };
+        for wrong in [each, period, none, unit, mode, region, crowd] {
             assert!(read(wrong.clone()).is_err(), "{wrong:?}");
         }
     }

@@ -82,7 +82,7 @@ pub fn decode(kind: Kind, value: &[u8]) -> Result<Object, InvalidObject> {
         Kind::Provider => Object::Provider(read_provider(parse(value)?)?),
         Kind::Model => Object::Model(read_model(parse(value)?)?),
         Kind::Version => Object::Version(read_version(parse(value)?)?),
-        Kind::Limit => Object::Limit(limit::read(parse(value)?)?),
+        Kind::Limit => Object::Limit(Box::new(limit::read(parse(value)?)?)),
         Kind::Price => Object::Price(price::read(parse(value)?)?),
         Kind::Discount => Object::Discount(price::read_discount(parse(value)?)?),
         Kind::Key => Object::Key(key_object::decode(&parse(value)?)?),

@@ -39,11 +39,12 @@ pub struct Explain {
 }
 
 /// The columns: a head, and the field of a limit that stands below it.
-const COLUMNS: [(&str, &str); 9] = [
+const COLUMNS: [(&str, &str); 10] = [
     ("LIMIT", "limit"),
     ("AT PROVIDER", "provider"),
     ("UNIT", "unit"),
     ("AMOUNT", "amount"),
+    ("SHARE", "share_millionths"),
     ("WINDOW", "window"),
     ("BURST", "burst"),
     ("LEFT", "remaining"),
@@ -128,8 +129,18 @@ fn cell(limit: &DynamicMessage, field: &str) -> String {
         "reset" if text.is_empty() && is_left_told() && has_window() => "never".to_owned(),
         "unit" if in_money => "money".to_owned(),
         "amount" | "burst" | "remaining" if in_money => dollars(&text),
+        "share_millionths" => percent(&text),
         _ => text,
     }
+}
+
+/// Millionths as percent; what is no number stays.
+fn percent(millionths: &str) -> String {
+    let number = millionths.parse::<u32>();
+    number.map_or_else(
+        |_| millionths.to_owned(),
+        |it| format!("{}.{}%", it / 10_000, it / 1_000 % 10),
+    )
 }
 
 /// Millionths of a dollar in dollars; what is no number stays.
@@ -170,6 +181,7 @@ mod tests {
             provider: "organizations/acme/providers/main".to_owned(),
             unit: LimitUnit::Requests.into(),
             mode: LimitMode::Soft.into(),
+            share_millionths: Some(612_500),
             amount: 60,
             window: LimitWindow::Minute.into(),
             burst: 6,
@@ -223,7 +235,7 @@ mod tests {
         assert_eq!(
             lines[2],
             [
-                "here", "rpm", "main", "requests", "60", "minute", "6", "5", "1s", "soft"
+                "here", "rpm", "main", "requests", "60", "61.2%", "minute", "6", "5", "1s", "soft"
             ]
         );
         assert_eq!(

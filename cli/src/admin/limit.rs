@@ -96,6 +96,9 @@ pub struct New {
     /// Give each of these a count of its own, such as each key of the project
     #[arg(long, value_delimiter = ',', value_name = "MEMBER")]
     each: Vec<Member>,
+    /// Let these regions hold it together, so that all of them admit no more than the amount; each by itself unless given
+    #[arg(long, value_delimiter = ',', value_name = "REGION")]
+    regions: Vec<String>,
     /// What is counted
     #[arg(long)]
     unit: Unit,
@@ -246,6 +249,7 @@ impl Wanted for New {
             provider: named(noun::PROVIDER.collections, self.provider)?,
             end_user: self.end_user.unwrap_or_default(),
             each: self.each.into_iter().map(Member::wire).collect(),
+            regions: self.regions,
             scope: session.place.scope(&self.scope)?,
             unit: unit.into(),
             amount: self.dollars.or(self.amount).unwrap_or_default(),

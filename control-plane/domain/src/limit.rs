@@ -2,11 +2,16 @@
 
 use policy::{
     calendar::Period,
-    limit::{Allowance, AtOnce, Member, Members, Mode, OnStoreLoss, Quota, Rate, UNITS_MAX},
+    limit::{
+        Allowance, AtOnce, Member, Members, Mode, OnStoreLoss, Quota, REGIONS_MAX, Rate, UNITS_MAX,
+    },
+    region::Region,
+    share,
 };
 
 use crate::{
     name::{KeyName, ModelName, ProviderName, ScopeName},
+    region,
     segment::Slug,
     text,
     violation::Violations,
@@ -52,6 +57,8 @@ pub struct Terms {
     pub on_store_loss: OnStoreLoss,
     /// Other numbers; the first that fits.
     pub overrides: Vec<Override>,
+    /// The regions that hold it together; none means that each holds it by itself.
+    pub regions: Vec<Region>,
 }
 
 /// Other numbers, for some or for a time.
@@ -201,6 +208,36 @@ pub fn members(
         );
     }
     (before == violations.is_empty()).then_some((key, end_user))
+}
+
+/// Reads the regions that hold a limit together.
+pub fn regions(texts: &[String], violations: &mut Violations) -> Vec<Region> {
+    let field = "limit.regions";
+    if texts.len() > REGIONS_MAX {
+        violations.add(field, format!("must hold at most {REGIONS_MAX}"));
+        return Vec::new();
+    }
+    region::list(texts, field, violations)
+}
+
+/// Checks that something is left of these numbers, which stand at this path, when so many regions hold them together, each of
+/// which has a part that is never lent.
+pub fn divisible(path: &str, allowance: &Allowance, regions: usize, violations: &mut Violations) {
+    if regions == 0 {
+        return;
+    }
+    let least = u64::from(share::WHOLE).div_ceil(u64::from(share::floor(regions).max(1)));
+    if allowance.amount() < least {
+        let why = format!("must be at least {least}, so that each of {regions} regions has some");
+        violations.add(format!("{path}.amount"), why);
+    }
+    let each = u64::try_from(regions).unwrap_or(u64::MAX);
+    if let Allowance::Rate(rate) = allowance
+        && rate.burst() < each
+    {
+        let why = format!("must be at least {each}, so that each of {regions} regions has some");
+        violations.add(format!("{path}.burst"), why);
+    }
 }
 
 /// Whether a scope can hold more than one of these.

@@ -23,6 +23,7 @@ pub mod door;
 pub mod edges;
 pub mod snapshot;
 pub mod connected;
+pub mod lessor;
 pub mod session;
 pub mod sync;
 

@@ -12,7 +12,8 @@ mod incoming;
 mod listeners;
 
 use std::{
-    convert::Infallible, future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration,
+    convert::Infallible, future::Future, net::SocketAddr, num::NonZero, path::Path, sync::Arc,
+    time::Duration,
 };
 
 use lifecycle::{
@@ -38,7 +39,7 @@ use zeroize::Zeroizing;
 use crate::{
     api,
     asking::Asking,
-    config::Config,
+    config::{self, Config},
     denials, fold,
     ingest::{self, Ingest},
     publish::{
@@ -47,6 +48,7 @@ use crate::{
         edges::Edges,
         enrol::Enrolment,
         join::Tokens,
+        lessor::Lessor,
         session::Parts,
         snapshot::Snapshots,
         sync::Sync,
@@ -138,15 +140,15 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
-    let days = config.usage.records_days.map(std::num::NonZero::get);
-    tasks.keep("the fold of usage", fold::run(tasks.store.clone(), days));
+    tasks.fold_usage(&config.usage);
     tasks.observe(listeners.ops, metrics, reloading);
 
     let replica = id::draw();
     let (denials, denied) = denials::queue(&replica);
     tasks.keep("the audit of denials", denied.run(store.clone()));
-    let reconciler = Reconciler::new(store.clone(), contract.clone());
-    tasks.keep("the reconciler of rollouts", reconciler.run(bells.clone()));
+    tasks.reconcile(&contract, &bells);
+    let lessor = Arc::new(Lessor::new(store.clone(), clock.clone(), replica));
+    tasks.keep("the division of limits", Arc::clone(&lessor).run());
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -164,6 +166,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tokens,
         edges,
         asking,
+        lessor,
         values,
         clock,
         drain: streams,
@@ -259,6 +262,18 @@ impl Tasks {
             "the count of edges",
             edges.count(store, bells.edges.subscribe()),
         );
+    }
+
+    /// Runs what adds up usage, and drops what is kept no longer.
+    fn fold_usage(&mut self, config: &config::Usage) {
+        let days = config.records_days.map(NonZero::get);
+        self.keep("the fold of usage", fold::run(self.store.clone(), days));
+    }
+
+    /// Runs what moves rollouts on.
+    fn reconcile(&mut self, contract: &Contract, bells: &Bells) {
+        let reconciler = Reconciler::new(self.store.clone(), contract.clone());
+        self.keep("the reconciler of rollouts", reconciler.run(bells.clone()));
     }
 
     /// Runs what lets others look at this process, and what looks at its certificates.

@@ -40,6 +40,7 @@ pub mod key_report;
 mod limit_scope;
 mod limit_terms;
 pub mod limit;
+pub mod limit_share;
 mod issuer_columns;
 mod issuer_object;
 pub mod issuer;

@@ -113,6 +113,7 @@ struct Columns {
     period: i32,
     mode: i32,
     on_store_loss: i32,
+    regions: Vec<String>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -139,7 +140,7 @@ pub async fn list(
                   project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
                   model.name AS "model?", it.scope_provider, provider.name AS "provider?",
                   it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
-                  it.period, it.mode, it.on_store_loss, it.version, it.created_at, it.updated_at,
+                  it.period, it.mode, it.on_store_loss, it.regions, it.version, it.created_at, it.updated_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            LEFT JOIN key ON key.id = it.scope_key
@@ -177,8 +178,9 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"INSERT INTO rate_limit (id, organization, name, display_name, scope_project, scope_key,
                                    scope_model, scope_provider, scope_end_user, scope_each, unit,
-                                   amount, window_ms, burst, period, mode, on_store_loss)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"#,
+                                   amount, window_ms, burst, period, mode, on_store_loss, regions)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                   $18)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.limit.as_str(),
@@ -199,6 +201,7 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         numbers.period,
         i32::from(new.terms.mode as u8),
         i32::from(new.terms.on_store_loss as u8),
+        &column::texts(&new.terms.regions),
     )
     .execute(write.connection())
     .await
@@ -280,7 +283,7 @@ async fn read(connection: &mut PgConnection, name: &LimitName) -> Result<Row, St
                   project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
                   model.name AS "model?", it.scope_provider, provider.name AS "provider?",
                   it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
-                  it.period, it.mode, it.on_store_loss, it.version, it.created_at, it.updated_at,
+                  it.period, it.mode, it.on_store_loss, it.regions, it.version, it.created_at, it.updated_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            JOIN organization ON organization.id = it.organization
@@ -325,7 +328,7 @@ async fn written(write: &mut Write, name: &LimitName) -> Result<Row, StoreError>
         allowance: row.allowance,
         terms: limit_terms::policy(&row.terms),
     };
-    write.put(Object::Limit(object), Audience::everywhere());
+    write.put(Object::Limit(Box::new(object)), Audience::everywhere());
     Ok(row)
 }
 
@@ -412,7 +415,7 @@ impl Columns {
             period: self.period,
         };
         let allowance = numbers.read(unit)?;
-        let held = (self.mode, self.on_store_loss);
+        let held = (self.mode, self.on_store_loss, &*self.regions);
         let terms = limit_terms::read(parent, &allowance, held, overrides)?;
         let names = (self.model.as_deref(), self.provider.as_deref());
         let counted = (self.scope_end_user, self.scope_each);

@@ -102,7 +102,7 @@ pub(crate) async fn overrides(
 pub(crate) fn read(
     parent: &OrganizationName,
     allowance: &Allowance,
-    (mode, on_store_loss): (i32, i32),
+    (mode, on_store_loss, regions): (i32, i32, &[String]),
     overrides: Vec<OverrideColumns>,
 ) -> Result<Terms, StoreError> {
     let mode = u32::try_from(mode).ok().and_then(Mode::from_number);
@@ -113,6 +113,7 @@ pub(crate) fn read(
         mode: column::known(mode, "rate_limit.mode")?,
         on_store_loss: column::known(loss, "rate_limit.on_store_loss")?,
         overrides: overrides.collect::<Result<_, _>>()?,
+        regions: column::regions(regions)?,
     })
 }
 
@@ -128,6 +129,7 @@ pub(crate) fn policy(terms: &Terms) -> limit::Terms {
         mode: terms.mode,
         on_store_loss: terms.on_store_loss,
         overrides: terms.overrides.iter().map(other).collect(),
+        regions: terms.regions.clone(),
     }
 }
 

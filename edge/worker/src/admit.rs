@@ -6,6 +6,7 @@
 pub mod room;
 pub mod words;
 pub mod learned;
+pub mod division;
 pub mod hold;
 pub mod attempts;
 
@@ -26,6 +27,7 @@ use policy::{
 use serde::Deserialize;
 
 use crate::{
+    in_force::shares::Shares,
     request::{Arrival, Held, Request},
     route::Plan,
     tariff::{self, Tariffs},
@@ -50,6 +52,7 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Admit {
     counters: Counters,
+    shares: Arc<Shares>,
     config: Config,
     tariffs: Rc<Tariffs>,
     learned: Rc<Learned>,
@@ -85,11 +88,16 @@ impl Default for Config {
 // === impl Admit ===
 
 impl Admit {
-    /// Reserves in `counters`; asks `tariffs` what a request will cost.
-    pub fn new(counters: Counters, config: Config, tariffs: Rc<Tariffs>) -> Self {
+    /// Reserves in `counters`, of limits that regions hold together what `shares` say; asks `tariffs` what a request will cost.
+    pub fn new(
+        (counters, shares): (Counters, Arc<Shares>),
+        config: Config,
+        tariffs: Rc<Tariffs>,
+    ) -> Self {
         Self {
             learned: Rc::new(Learned::new(config.output_tokens_default)),
             counters,
+            shares,
             config,
             tariffs,
         }
@@ -145,7 +153,8 @@ impl Admit {
             organization: key.organization,
             id: id.into_bytes(),
         };
-        let mut hold = Hold::new(self.counters.clone(), request, limits, guess);
+        let of = (self.counters.clone(), &self.shares);
+        let mut hold = Hold::new(of, request, limits, guess);
         hold.reserve(now_ms).await?;
         Ok(hold)
     }
@@ -168,6 +177,17 @@ impl Admit {
         self.counters.look(organization, limits).await
     }
 
+    /// This region's share of a limit that regions hold together, in millionths, which is put in the place of its amount; `None`
+    /// where each region holds it by itself.
+    pub fn share(&self, applied: &mut Applied, now_ms: u64) -> Option<u32> {
+        let part = self.shares.part(applied, now_ms)?;
+        let Some(count) = part.count else {
+            return Some(0);
+        };
+        applied.count = count;
+        Some(part.millionths)
+    }
+
     /// Output tokens to reserve where nothing says how many there may be.
     pub const fn output_tokens_default(&self) -> u64 {
         self.config.output_tokens_default
@@ -179,7 +199,7 @@ impl Admit {
         limits: Limits,
         key: &Key,
         arrival: &Arrival,
-        (guess, lesson): (Guess, Option<Box<Lesson>>),
+        (guess, lesson): (Guess, Option<Lesson>),
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
         let request = counters::Request {
             organization: key.organization,
@@ -188,14 +208,14 @@ impl Admit {
         let attempts = (!limits.at_providers.is_empty()).then(|| {
             let at_providers = limits.at_providers;
             Box::new(Attempts::new(
-                self.counters.clone(),
+                (self.counters.clone(), Arc::clone(&self.shares)),
                 (key.organization, arrival.at_ms),
                 at_providers,
                 guess,
             ))
         });
-        let mut hold =
-            Hold::new(self.counters.clone(), request, limits.all, guess).teaching(lesson);
+        let of = (self.counters.clone(), &self.shares);
+        let mut hold = Hold::new(of, request, limits.all, guess).teaching(lesson);
         let (now_ms, input_tokens) = (arrival.at_ms, guess.input);
         let end_user = limits.end_user;
         async move {
@@ -230,7 +250,7 @@ impl Admit {
     }
 
     /// Guesses the output of a request that says nothing of it by what those before it had, and tells who learns from this one.
-    fn learned(&self, plan: &Plan, request: &Request, guess: &mut Guess) -> Option<Box<Lesson>> {
+    fn learned(&self, plan: &Plan, request: &Request, guess: &mut Guess) -> Option<Lesson> {
         let scanned = request.scanned();
         let says = scanned.output_tokens_max.is_some() || request.held().is_some();
         if says || guess.output == 0 {
@@ -240,7 +260,7 @@ impl Admit {
         let choices = scanned.choices.max(1);
         let (each, lesson) = self.learned.guess(&key.key_id, model, choices);
         guess.output = each.saturating_mul(choices);
-        Some(Box::new(lesson))
+        Some(lesson)
     }
 
     /// The guess with what it costs at the dearest of these targets, at the usual tier: as uncached input, and of a request that is

@@ -43,6 +43,8 @@ struct Found {
     limits: Vec<Applied>,
     /// Of each, the provider that would serve, where it asks.
     providers: Vec<String>,
+    /// Of each that regions hold together, this region's share in millionths.
+    shares: Vec<Option<u32>>,
     more: bool,
 }
 
@@ -88,11 +90,12 @@ impl Explainer {
             }
         };
         let (levels, mode) = self.admit.look(found.organization, &found.limits).await;
-        let each = found.limits.iter().zip(found.providers).zip(levels);
+        let names = found.providers.into_iter().zip(found.shares);
+        let each = found.limits.iter().zip(names).zip(levels);
         Explained {
             revision: found.revision,
             limits: each
-                .map(|((applied, provider), level)| told(applied, provider, level, found.now_ms))
+                .map(|((applied, named), level)| told(applied, named, level, found.now_ms))
                 .collect(),
             more: found.more,
             local_share: mode == Mode::Local,
@@ -131,6 +134,7 @@ impl Explainer {
             now_ms,
             limits: Vec::new(),
             providers: Vec::new(),
+            shares: Vec::new(),
             more: false,
         };
         for (provider, applied) in limits.each() {
@@ -138,7 +142,9 @@ impl Explainer {
                 found.more = true;
                 break;
             }
-            found.limits.push(applied.clone());
+            let mut applied = applied.clone();
+            found.shares.push(self.admit.share(&mut applied, now_ms));
+            found.limits.push(applied);
             let provider = provider.and_then(name);
             found.providers.push(provider.unwrap_or_default());
         }
@@ -149,7 +155,7 @@ impl Explainer {
 /// One limit, of which so much is left.
 fn told(
     applied: &Applied,
-    provider: String,
+    (provider, share): (String, Option<u32>),
     remaining: Option<i64>,
     now_ms: u64,
 ) -> ExplainedLimit {
@@ -162,6 +168,8 @@ fn told(
         Allowance::Rate(_) | Allowance::AtOnce(_) => 0,
         Allowance::Quota(quota) => quota.period() as u32,
     };
+    // Of what other regions have nothing is left here, whatever is counted.
+    let remaining = if share == Some(0) { Some(0) } else { remaining };
     let state = |level| room::State::of(applied, level, now_ms);
     ExplainedLimit {
         name: limit.name.clone(),
@@ -174,5 +182,6 @@ fn told(
         period,
         remaining,
         reset_ms: remaining.and_then(|level| state(level).reset_ms),
+        share,
     }
 }

@@ -17,6 +17,7 @@ pub mod batch;
 pub mod gauges;
 pub mod keeping;
 pub mod boot;
+pub mod sharing;
 pub mod follower;
 pub mod membership;
 pub mod dial;
@@ -33,7 +34,7 @@ use std::{
 
 use futures_util::FutureExt;
 use lifecycle::ready::Readiness;
-use policy::object::Lane;
+use policy::{object::Lane, region::Region};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -53,6 +54,7 @@ use crate::{
         keeping::Keeping,
         question::Question,
         session::{Ended, Identity, InFlight},
+        sharing::Sharing,
     },
     in_force::Writer,
 };
@@ -71,6 +73,8 @@ pub struct Parts {
     pub in_flight: InFlight,
     /// Where the number of living edges of the region goes.
     pub live_edges: watch::Sender<u32>,
+    /// The region, as the last process here was told.
+    pub region: Option<Region>,
     /// Where questions about limits go, of [`question::QUESTIONS_MAX`].
     pub questions: mpsc::Sender<Question>,
     /// The largest snapshot, in bytes.
@@ -115,6 +119,7 @@ pub fn open(parts: Parts, readiness: &Readiness) -> (Feed, Option<Keeper>) {
     let mut keeping = Keeping::new(orders);
     keeping.revoked(unkept);
     let follower = Follower {
+        sharing: Sharing::new(writer.reader().shares(), parts.region),
         writer,
         lanes,
         keeping,

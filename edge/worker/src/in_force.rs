@@ -6,6 +6,7 @@
 pub mod keys;
 pub mod mappings;
 pub mod issuers;
+pub mod shares;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -18,6 +19,7 @@ use crate::in_force::{
     issuers::Issuers,
     keys::{KeySet, KeysInForce, Revoked},
     mappings::{Custom, Mappings},
+    shares::Shares,
 };
 
 /// A read handle; cheap to clone. What it returns is that of the moment of the call.
@@ -69,6 +71,7 @@ struct State {
     secrets: ArcSwap<Secrets>,
     keys: KeysInForce,
     cuts: watch::Sender<u64>,
+    shares: Arc<Shares>,
 }
 
 /// One writer and the first read handle, with nothing in force.
@@ -81,6 +84,7 @@ pub fn new() -> (Writer, InForce) {
         secrets: ArcSwap::default(),
         keys: KeysInForce::default(),
         cuts: watch::Sender::new(0),
+        shares: Arc::default(),
     });
     (
         Writer {
@@ -129,6 +133,11 @@ impl InForce {
     /// How often anything was to be cut, and news of it.
     pub fn cuts(&self) -> watch::Receiver<u64> {
         self.state.cuts.subscribe()
+    }
+
+    /// The shares of limits that regions hold together.
+    pub fn shares(&self) -> Arc<Shares> {
+        Arc::clone(&self.state.shares)
     }
 
     /// The pepper of this version.

@@ -171,7 +171,8 @@ impl Pipeline {
         let cuts = Cuts::new(of.in_force.clone());
         let elsewhere = Elsewhere::default();
         let tariffs = Rc::<Tariffs>::default();
-        let admit = Admit::new(of.counters, of.guesses, Rc::clone(&tariffs));
+        let limits = (of.counters, of.in_force.shares());
+        let admit = Admit::new(limits, of.guesses, Rc::clone(&tariffs));
         let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
         let client = call::client(&of.upstream, Arc::clone(&of.tls));
         // Whoever answers operators fetches keys, too.

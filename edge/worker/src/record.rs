@@ -293,13 +293,12 @@ impl Entry {
 
     /// Whether an attempt that failed was charged.
     pub fn has_spent(&self) -> bool {
-        let open = self.open.as_ref();
-        open.is_some_and(|open| open.spent.total() > 0)
+        self.open.as_ref().is_some_and(|it| it.spent.total() > 0)
     }
 
     /// Whether a rollout assigned its version, and asks how it ended.
     pub fn is_of_rollout(&self) -> bool {
-        let open = self.open.as_deref();
+        let open = self.open.as_ref();
         open.is_some_and(|it| it.record.rollout.is_some())
     }
 

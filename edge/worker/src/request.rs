@@ -41,7 +41,7 @@ use self::{
     budget::{Budget, Share},
     endpoint::{Asked, Endpoint},
     key::Key,
-    rare::Rare,
+    rare::{Rare, spare},
     tags::{InvalidTags, Tags},
     tensors::{Tensors, count_rows},
     whose::Whose,
@@ -57,14 +57,6 @@ const FORWARDED_TO_MESSAGES: [HeaderName; 2] = [
 
 /// The header in which a client may ask for a lower class than its project's.
 const PRIORITY: HeaderName = HeaderName::from_static("x-sluice-priority");
-/// Where keys and the like stand. They are never kept.
-const KEYS: [&str; 5] = [
-    "authorization",
-    "x-api-key",
-    "x-goog-api-key",
-    "proxy-authorization",
-    "cookie",
-];
 /// Where the JSON of a request ends, and tensors begin behind it.
 pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
 
@@ -495,15 +487,4 @@ impl Request {
             HeaderValue::from_static("identity"),
         );
     }
-}
-
-/// What a version may send on: all but the keys. What is forwarded anyway may be named, too.
-fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
-    for name in KEYS {
-        rest.remove(name);
-    }
-    for (name, value) in forwarded {
-        rest.insert(name.clone(), value.clone());
-    }
-    rest
 }

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accept, access_log, call,
-    config::Config,
+    config::{self, Config},
     feed::{
         self,
         question::{QUESTIONS_MAX, Question},
@@ -94,9 +94,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let (door, reloading) = given::door(&config.inference)?;
     let listeners = accept::listeners(&config.inference, config.inference.cores())?;
     let inference = listeners[0].local_addr()?;
-    let probes = listen::bind(config.ops.address, config.ops.plaintext_beyond_loopback)?;
-    let probes = TcpListener::from_std(probes)?;
-    let ops = probes.local_addr()?;
+    let (probes, ops) = probes(&config.ops)?;
 
     let (writer, in_force) = in_force::new();
     let (live_edges, live_edges_seen) = watch::channel(given::live_edges(directory.as_ref()));
@@ -110,6 +108,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edge_id: edge_id.clone(),
         in_flight: in_flight(&records),
         live_edges,
+        region: given::region(directory.as_ref()),
         questions,
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
@@ -153,6 +152,14 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         following,
         background,
     })
+}
+
+/// Where others look at this process.
+fn probes(config: &config::Ops) -> Result<(TcpListener, SocketAddr), CannotStart> {
+    let probes = listen::bind(config.address, config.plaintext_beyond_loopback)?;
+    let probes = TcpListener::from_std(probes)?;
+    let address = probes.local_addr()?;
+    Ok((probes, address))
 }
 
 /// Says what is measured, and gives what renders it.

@@ -30,4 +30,5 @@ pub mod object;
 pub mod hash;
 pub mod change;
 pub mod applying;
+pub mod share;
 pub mod rules;

@@ -8,6 +8,7 @@ mod unit;
 use crate::{
     calendar::Period,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId},
+    region::Region,
 };
 
 pub use self::unit::Unit;
@@ -24,6 +25,9 @@ pub const AT_ONCE_MAX: u64 = 1_000_000;
 
 /// The longest window: an hour, in milliseconds.
 pub const WINDOW_MS_MAX: u64 = 3_600_000;
+
+/// The most regions that hold one limit together.
+pub const REGIONS_MAX: usize = 16;
 
 /// A limit, as edges know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub struct Terms {
     pub on_store_loss: OnStoreLoss,
     /// Other numbers for some, or for a time; the first that fits.
     pub overrides: Vec<Override>,
+    /// The regions that hold it together, at most [`REGIONS_MAX`]; none means that each holds it by itself.
+    pub regions: Vec<Region>,
 }
 
 /// What happens to a request that does not fit. The numbers are those of the wire and of the database.
@@ -199,6 +205,11 @@ impl Limit {
     pub fn asks_end_user(&self) -> bool {
         let mut overrides = self.terms.overrides.iter();
         self.scope.asks_end_user() || overrides.any(|it| it.end_user.is_some())
+    }
+
+    /// Whether regions hold it together, so that each has a share of it.
+    pub const fn is_shared(&self) -> bool {
+        !self.terms.regions.is_empty()
     }
 
     /// The numbers for this key and end user now.

@@ -63,7 +63,7 @@ pub enum Object {
     Provider(Provider),
     Model(Model),
     Version(Version),
-    Limit(Limit),
+    Limit(Box<Limit>),
     Key(Key),
     Credential(Credential),
     Pepper(Pepper),

@@ -48,6 +48,8 @@ pub struct Rules {
     copying: usize,
     /// How many models share their traffic by whose a request is.
     sticking: usize,
+    /// How many limits regions hold together.
+    shared: usize,
 }
 
 // === impl Rules ===
@@ -90,7 +92,9 @@ impl Rules {
             }
             Kind::Model => Object::Model(whole(self.models.get(&ModelId::from_bytes(id))?)),
             Kind::Version => Object::Version(whole(self.versions.get(&VersionId::from_bytes(id))?)),
-            Kind::Limit => Object::Limit(whole(self.limits.get(&LimitId::from_bytes(id))?)),
+            Kind::Limit => {
+                Object::Limit(Box::new(whole(self.limits.get(&LimitId::from_bytes(id))?)))
+            }
             Kind::Issuer => {
                 let it = self.issuers.get(&IssuerId::from_bytes(id))?;
                 Object::Issuer(Box::new(whole(it)))
@@ -211,6 +215,11 @@ impl Rules {
         self.index.asks_provider(organization)
     }
 
+    /// Whether regions hold any limit together.
+    pub const fn any_is_shared(&self) -> bool {
+        self.shared > 0
+    }
+
     fn zone(&self, organization: OrganizationId) -> Option<&Zone> {
         self.organizations.get(&organization).map(|it| &it.zone)
     }
@@ -235,7 +244,8 @@ impl Rules {
             }
             Object::Limit(it) => {
                 self.remove_limit(it.id);
-                let it = Arc::new(it);
+                let it: Arc<Limit> = Arc::from(it);
+                self.shared += usize::from(it.is_shared());
                 self.index.add(Arc::clone(&it));
                 self.limits.insert(it.id, it);
             }
@@ -329,6 +339,7 @@ impl Rules {
         let Some(old) = self.limits.remove(&id) else {
             return;
         };
+        self.shared = self.shared.saturating_sub(usize::from(old.is_shared()));
         self.index.remove(&old);
     }
 }

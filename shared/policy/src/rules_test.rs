@@ -9,7 +9,7 @@ use crate::{
 };
 
 fn limit(of: Of) -> Object {
-    Object::Limit(Limit {
+    Object::Limit(Box::new(Limit {
         id: LimitId::from_bytes([1; 16]),
         organization: OrganizationId::from_bytes([2; 16]),
         name: "rpm".to_owned(),
@@ -17,7 +17,7 @@ fn limit(of: Of) -> Object {
         unit: Unit::Requests,
         allowance: Allowance::Rate(Rate::new(10, 1_000, 1).unwrap()),
         terms: Terms::default(),
-    })
+    }))
 }
 
 fn asking(project: u8, key_id: &str) -> Asking<'_> {

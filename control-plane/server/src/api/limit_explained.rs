@@ -128,6 +128,7 @@ impl Asked {
             burst: number(it.burst),
             remaining: it.remaining,
             reset: it.reset_ms.map(duration),
+            share_millionths: it.share.and_then(|share| i32::try_from(share).ok()),
         })
     }
 }

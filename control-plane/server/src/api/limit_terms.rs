@@ -3,7 +3,7 @@
 //! Knows nothing of what the limit counts.
 
 use domain::{
-    limit::{self, OVERRIDES_MAX, Override, Window},
+    limit::{self, OVERRIDES_MAX, Override, Terms, Window},
     name::ScopeName,
     violation::Violations,
 };
@@ -83,6 +83,16 @@ pub(crate) fn overrides(
         }
     }
     (overrides.len() == given.len()).then_some(overrides)
+}
+
+/// Checks that each region has some of the numbers, where regions hold the limit together, and of those of its overrides.
+pub(crate) fn divisible(allowance: &Allowance, terms: &Terms, violations: &mut Violations) {
+    let regions = terms.regions.len();
+    limit::divisible("limit", allowance, regions, violations);
+    for (place, it) in terms.overrides.iter().enumerate() {
+        let path = format!("limit.overrides[{place}]");
+        limit::divisible(&path, &it.allowance, regions, violations);
+    }
 }
 
 /// The override as it is shown.

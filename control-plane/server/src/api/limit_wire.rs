@@ -74,6 +74,9 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
     let of = scope.as_ref().zip(narrowing.as_ref());
     let of = of.map(|(scope, narrowing)| (scope, narrowing.each));
     let terms = terms(&given, of, window, &mut violations);
+    if let (Some(allowance), Some(terms)) = (&allowance, &terms) {
+        limit_terms::divisible(allowance, terms, &mut violations);
+    }
     let (Some(parent), Some(limit), Some(display_name), true) =
         (parent, slug, display_name, violations.is_empty())
     else {
@@ -145,6 +148,7 @@ fn fixed(row: &Row) -> admin::Limit {
             .iter()
             .map(|it| member_shown(it).into())
             .collect(),
+        regions: row.terms.regions.iter().map(ToString::to_string).collect(),
         ..Default::default()
     }
 }
@@ -183,12 +187,14 @@ fn terms(
     let mode = violations.take(MODE, limit_terms::mode(given.mode));
     let loss = limit_terms::on_store_loss(given.on_store_loss);
     let loss = violations.take(LOSS, loss);
+    let regions = limit::regions(&given.regions, violations);
     let (of, window) = of.zip(window)?;
     let overrides = limit_terms::overrides(&given.overrides, of, window, violations);
     Some(Terms {
         mode: mode?,
         on_store_loss: loss?,
         overrides: overrides?,
+        regions,
     })
 }
 
@@ -285,6 +291,7 @@ impl Change {
             Field::fixed("provider"),
             Field::fixed("end_user"),
             Field::fixed("each"),
+            Field::fixed("regions"),
             Field::changes("mode", given.mode != 0),
             Field::changes("on_store_loss", given.on_store_loss != 0),
             Field::changes("overrides", !given.overrides.is_empty()),
@@ -343,11 +350,18 @@ impl Change {
         if !given.each.is_empty() && given.each != stands.each {
             violations.add("limit.each", "cannot change");
         }
+        if !given.regions.is_empty() && given.regions != stands.regions {
+            violations.add("limit.regions", "cannot change");
+        }
         let amount = self.amount.or(units(row.allowance.amount()));
         let window = self.window.or(Window::of(&row.allowance));
         let has_none = row.unit == Unit::ConcurrentRequests;
         if has_none != (window == Some(Window::None)) {
             let why = if has_none { NO_WINDOW } else { "is required" };
+            violations.add(WINDOW, why);
+        }
+        if !row.terms.regions.is_empty() && window != Window::of(&row.allowance) {
+            let why = "cannot change where regions hold the limit together: make another limit";
             violations.add(WINDOW, why);
         }
         // A quota has no burst, and a rate that was one begins with the usual.
@@ -378,6 +392,10 @@ impl Change {
         };
         row.allowance = allowance;
         row.terms.overrides = overrides;
+        limit_terms::divisible(&row.allowance, &row.terms, &mut violations);
+        if !violations.is_empty() {
+            return Err(violations);
+        }
         row.terms.mode = self.mode.or(row.terms.mode);
         row.terms.on_store_loss = self.on_store_loss.or(row.terms.on_store_loss);
         row.display_name = self.display_name.or(mem::take(&mut row.display_name));

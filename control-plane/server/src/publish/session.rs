@@ -22,6 +22,7 @@ use crate::{
         edges::{Edges, Taken},
         hub::{Hub, Moved},
         join::{Badge, Tokens},
+        lessor::{Lessor, Question, Told},
         values::Values,
         wire::{self, Nonsense},
     },
@@ -47,6 +48,8 @@ pub struct Parts {
     pub edges: Arc<Edges>,
     /// The questions to edges.
     pub asking: Arc<Asking>,
+    /// The shares of limits that regions hold together.
+    pub lessor: Arc<Lessor>,
     /// Opens what is sealed.
     pub values: Values,
     /// What time it is.
@@ -64,6 +67,9 @@ pub struct Session {
     heard: Streaming<SyncRequest>,
     moved: watch::Receiver<Moved>,
     checked: watch::Receiver<u64>,
+    told: watch::Receiver<Arc<Told>>,
+    /// The beat that waits for shares. While one does, later ones wait for no others.
+    question: Option<Question>,
     second: Interval,
     seconds: u32,
     /// At most what one look at the state gives: revocations, and a message of each lane.
@@ -79,6 +85,7 @@ enum Event {
     Heard(Option<SyncRequest>),
     Asked(sync::Explain),
     Moved,
+    Told,
     Checked,
     Second,
     Leaving,
@@ -94,6 +101,8 @@ impl Session {
         Self {
             moved: parts.hub.follow(),
             checked: parts.tokens.follow(),
+            told: parts.lessor.follow(),
+            question: None,
             parts,
             badge,
             heard,
@@ -148,6 +157,10 @@ impl Session {
                 Ok(())
             }
             Event::Moved => Ok(()),
+            Event::Told => {
+                self.answer();
+                Ok(())
+            }
             Event::Checked => self.check_badge(),
             Event::Second => self.tick(),
             Event::Leaving => {
@@ -206,8 +219,9 @@ impl Session {
         Ok(tokio::select! {
             message = self.heard.message() => Event::Heard(message?),
             question = next_of(&mut self.questions) => Event::Asked(question),
-            // The hub and the tokens outlive every stream.
+            // The hub, the lessor and the tokens outlive every stream.
             _ = self.moved.changed() => Event::Moved,
+            _ = self.told.changed(), if self.question.is_some() => Event::Told,
             _ = self.checked.changed() => Event::Checked,
             _ = self.second.tick() => Event::Second,
             () = self.parts.drain.draining() => Event::Leaving,
@@ -231,11 +245,28 @@ impl Session {
                 }
             }
             Some(Heard::Hello(_)) => return Err(status::edge_nonsense(&"Hello came twice")),
-            // A beat says only that the edge lives, and a newer edge may say more than is known here.
-            Some(Heard::Beat(_)) | None => {}
+            Some(Heard::Beat(beat)) => {
+                let question = self.parts.lessor.hear(&self.badge.region, beat);
+                self.question = self.question.or(question);
+            }
+            // A newer edge may say more than is known here.
+            None => {}
         }
         edge.tell();
         Ok(())
+    }
+
+    /// Says the shares, where a beat waits for them and they were read since.
+    fn answer(&mut self) {
+        let told = Arc::clone(&self.told.borrow_and_update());
+        let Some(question) = self.question else {
+            return;
+        };
+        if let Some(shares) = question.answer(&told, &self.badge.region) {
+            self.question = None;
+            let shares = sync_response::Message::Shares(shares);
+            self.outbox.push_back(wire::said(shares));
+        }
     }
 
     fn tick(&mut self) -> Result<(), Status> {

@@ -7,6 +7,7 @@ use domain::{
 use policy::{
     calendar::Period,
     limit::{Allowance, Member, Members, Mode, OnStoreLoss, Quota, Rate},
+    region::Region,
     revision::Revision,
 };
 use store::{Obstacle, StoreError, key, limit, provider};
@@ -167,6 +168,7 @@ async fn overrides_stand_in_their_order_and_go_with_their_key() {
             other(Some(key.name.clone()), 9, Some(1_900_000_000_000)),
             other(None, 7, None),
         ],
+        regions: ["eu", "us"].map(|it| Region::try_from(it).unwrap()).into(),
     };
     let mut new = new_limit("rpm", "organizations/acme");
     new.narrowing.each = Members::NONE.with(Member::Key);

@@ -16,6 +16,7 @@ mod models;
 mod rollouts;
 mod credentials;
 mod limits;
+mod shares;
 mod prices;
 mod fleet;
 mod usage;

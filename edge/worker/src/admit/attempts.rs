@@ -3,6 +3,8 @@
 //! Knows the limits that ask who serves a request; knows nothing of connections. Each attempt has a reservation of its
 //! own, beside that of the request.
 
+use std::sync::Arc;
+
 use counters::Counters;
 use policy::{
     applying::{Applied, Asking},
@@ -10,7 +12,10 @@ use policy::{
     rules::Rules,
 };
 
-use crate::admit::hold::{Guess, Hold, Refusal};
+use crate::{
+    admit::hold::{Guess, Hold, Refusal},
+    in_force::shares::Shares,
+};
 
 /// The limits of one target of a plan, in the order of its targets.
 #[derive(Debug, Clone)]
@@ -22,6 +27,7 @@ pub struct AtProvider {
 /// What reserves room for the attempts of one request.
 pub struct Attempts {
     counters: Counters,
+    shares: Arc<Shares>,
     organization: OrganizationId,
     now_ms: u64,
     at_providers: Box<[AtProvider]>,
@@ -59,15 +65,16 @@ impl AtProvider {
 // === impl Attempts ===
 
 impl Attempts {
-    /// Reserves in `counters`, for an organization and a request that came at a time.
-    pub const fn new(
-        counters: Counters,
+    /// Reserves in these counters by these shares, for an organization and a request that came at a time.
+    pub fn new(
+        (counters, shares): (Counters, Arc<Shares>),
         (organization, now_ms): (OrganizationId, u64),
         at_providers: Box<[AtProvider]>,
         guess: Guess,
     ) -> Self {
         Self {
             counters,
+            shares,
             organization,
             now_ms,
             at_providers,
@@ -88,8 +95,8 @@ impl Attempts {
             organization: self.organization,
             id,
         };
-        let counters = self.counters.clone();
-        let hold = Hold::new(counters, request, at.limits.clone(), self.guess);
+        let of = (self.counters.clone(), &self.shares);
+        let hold = Hold::new(of, request, at.limits.clone(), self.guess);
         let mut hold = hold.of_attempt();
         hold.reserve(self.now_ms).await?;
         Ok(Some(Box::new(hold)))

@@ -15,10 +15,14 @@ use policy::{
     money,
 };
 
-use crate::admit::{
-    learned::Lesson,
-    room::{self, Room},
-    words::Words,
+use crate::{
+    admit::{
+        division::Division,
+        learned::Lesson,
+        room::{self, Room},
+        words::Words,
+    },
+    in_force::shares::Shares,
 };
 
 /// What a request will probably use.
@@ -50,13 +54,22 @@ pub struct Hold {
     demands: Vec<Demand>,
     /// The slots of what limits requests that are under way.
     seats: Seats,
+    /// Boxed, because it rides in the future of every request.
+    rare: Option<Box<Rare>>,
     /// Whether it is for one attempt only, so that a request that is not sent is none.
     of_attempt: bool,
     settled: bool,
-    /// The limits that warn or only watch and had no room. Boxed, because it rides in the future of every request.
+}
+
+/// What few requests meet.
+#[derive(Default)]
+struct Rare {
+    /// This region's shares, where one of the limits is held by regions together.
+    division: Option<Division>,
+    /// The limits that warn or only watch and had no room.
     over: Box<[LimitId]>,
     /// Who learns from what was generated, where it was guessed.
-    lesson: Option<Box<Lesson>>,
+    lesson: Option<Lesson>,
 }
 
 /// A limit is used up.
@@ -83,6 +96,8 @@ pub enum Why {
     Unpriced,
     /// It is strict, and the request cannot be held to what is reserved for it.
     Unbounded,
+    /// It is divided between other regions.
+    Elsewhere,
 }
 
 /// What stands for an amount that nobody can bound.
@@ -145,7 +160,7 @@ impl Guess {
 impl Hold {
     /// Of nothing yet.
     pub fn new(
-        counters: Counters,
+        (counters, shares): (Counters, &Arc<Shares>),
         request: counters::Request,
         mut limits: Vec<Applied>,
         guess: Guess,
@@ -154,6 +169,7 @@ impl Hold {
             // What is counted otherwise stands in front.
             limits.sort_by_key(|it| it.count.is_slots());
         }
+        let divides = limits.iter().any(|it| it.limit.is_shared());
         let demand = |applied: Applied| Demand {
             amount: match guess.surety {
                 Surety::Guessed if is_strict(&applied.limit) => UNBOUNDED,
@@ -166,16 +182,22 @@ impl Hold {
             request,
             demands: limits.into_iter().map(demand).collect(),
             seats: Seats::default(),
+            rare: divides.then(|| {
+                Box::new(Rare {
+                    division: Some(Division::new(Arc::clone(shares))),
+                    ..Rare::default()
+                })
+            }),
             of_attempt: false,
             settled: false,
-            over: Box::default(),
-            lesson: None,
         }
     }
 
     /// The same, from which is learned what a request generates.
-    pub fn teaching(mut self, lesson: Option<Box<Lesson>>) -> Self {
-        self.lesson = lesson;
+    pub fn teaching(mut self, lesson: Option<Lesson>) -> Self {
+        if lesson.is_some() {
+            self.rare.get_or_insert_default().lesson = lesson;
+        }
         self
     }
 
@@ -195,8 +217,10 @@ impl Hold {
         }
         self.insist_on_bounds()?;
         self.insist_on_prices()?;
+        self.divide(now_ms)?;
         let (reserved, seats) = self.counters.admit(&self.request, &self.demands).await;
         self.seats = seats;
+        self.note_asked(&reserved);
         match reserved {
             Reserved::Granted {
                 remaining, over, ..
@@ -274,6 +298,40 @@ impl Hold {
         Ok(())
     }
 
+    /// Takes of limits that regions hold together this region's share: the one place where a share is used.
+    fn divide(&mut self, now_ms: u64) -> Result<(), Refusal> {
+        let rare = self.rare.as_mut();
+        let Some(division) = rare.and_then(|rare| rare.division.as_mut()) else {
+            return Ok(());
+        };
+        let Some(limit) = division.divide(&mut self.demands, now_ms) else {
+            return Ok(());
+        };
+        self.settled = true;
+        Err(Refusal {
+            limit,
+            why: Why::Elsewhere,
+            retry_after_ms: None,
+            room: Room::default(),
+        })
+    }
+
+    fn note_asked(&self, reserved: &Reserved) {
+        let rare = self.rare.as_ref();
+        let Some(division) = rare.and_then(|rare| rare.division.as_ref()) else {
+            return;
+        };
+        match reserved {
+            Reserved::Granted {
+                remaining, over, ..
+            } => division.note(&self.demands, remaining, (false, over)),
+            Reserved::Denied { remaining, .. } => {
+                division.note(&self.demands, remaining, (true, &[]));
+            }
+            Reserved::Unknown { .. } => {}
+        }
+    }
+
     /// Notes which limits had no room, for the record and for the operator.
     fn note(&mut self, over: &[usize]) {
         let limits = over.iter().filter_map(|place| self.demands.get(*place));
@@ -282,18 +340,20 @@ impl Hold {
             metrics::counter!(OVER, "mode" => limit.terms.mode.word()).increment(1);
             limit.id
         });
-        self.over = limits.collect();
+        let over = limits.collect();
+        self.rare.get_or_insert_default().over = over;
     }
 
     /// Takes which limits that warn or only watch had no room.
     pub fn take_over(&mut self) -> Box<[LimitId]> {
-        std::mem::take(&mut self.over)
+        let rare = self.rare.as_mut();
+        rare.map_or_else(Box::default, |rare| std::mem::take(&mut rare.over))
     }
 
     /// Applies what was really used: one request, these tokens, and what they cost. Of a cost that nobody knows what was
     /// reserved stays charged.
     pub fn settle(mut self, tokens: &Tokens, cost: Cost) {
-        let lesson = self.lesson.take();
+        let lesson = self.rare.as_mut().and_then(|it| it.lesson.take());
         if let (Some(lesson), 1..) = (lesson, tokens.output_total()) {
             lesson.learn(tokens.output_total());
         }
@@ -366,6 +426,7 @@ impl Refusal {
             Why::Unknown => "limit_unknown",
             Why::Unpriced => "price_unknown",
             Why::Unbounded => "output_unbounded",
+            Why::Elsewhere => "limit_elsewhere",
         }
     }
 
@@ -402,6 +463,13 @@ impl fmt::Display for Refusal {
             return write!(
                 f,
                 "what is left of {} is not known now, and it admits nothing then",
+                Words(&self.limit)
+            );
+        }
+        if self.why == Why::Elsewhere {
+            return write!(
+                f,
+                "{} is held by other regions together, and this one has no share of it; ask in one of them",
                 Words(&self.limit)
             );
         }

@@ -50,6 +50,8 @@ pub enum Note {
     EdgeId,
     /// How many edges of the region lived, in decimal.
     LiveEdges,
+    /// The region, by its name.
+    Region,
     /// The edge's key and certificate, and by which invitation they came.
     Membership,
 }
@@ -160,6 +162,7 @@ impl Note {
             Self::EdgeId => "edge-id",
             Self::Membership => "membership",
             Self::LiveEdges => "live-edges",
+            Self::Region => "region",
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
         keeping::Keeping,
         lane::{self, HASH, Joins, LaneState},
         revocation::{self, Revocation},
+        sharing::Sharing,
     },
     in_force::Writer,
 };
@@ -44,6 +45,8 @@ pub struct Follower {
     pub blockers: HashMap<Lane, Blocker>,
     /// How many edges of the region live.
     pub live_edges: watch::Sender<u32>,
+    /// The shares of limits that regions hold together.
+    pub sharing: Sharing,
     /// The largest snapshot, in bytes.
     pub snapshot_bytes_max: usize,
     /// What is to be said, in order: for each lane one Ack, the latest, and at most `NACKS_MAX` Nacks. Taken by
@@ -76,12 +79,19 @@ impl Follower {
     pub fn begin(&mut self, now: Instant) {
         self.says.clear();
         self.told.clear();
+        self.sharing.begin();
         for lane in &mut self.lanes {
             lane.cut();
             if lane.place.is_none() {
                 lane.load(now, "there is nothing");
             }
         }
+    }
+
+    /// The beat that asks for shares, where regions hold any limit together.
+    pub fn asking(&mut self) -> Option<wire::Beat> {
+        let shared = self.writer.reader().rules().any_is_shared();
+        shared.then(|| self.sharing.ask())
     }
 
     /// Where the lanes are, for `Hello`.
@@ -94,6 +104,9 @@ impl Follower {
         match message {
             Heard::Welcome(welcome) => {
                 tracing::info!(region = welcome.region, "following the control plane");
+                if let Some(region) = self.sharing.stand(&welcome.region) {
+                    self.keeping.region(region);
+                }
                 self.kept();
             }
             Heard::Batch(batch) => self.batch(batch, now),
@@ -104,6 +117,7 @@ impl Follower {
             }
             Heard::Head(head) => self.head(&head, now),
             Heard::Revocations(message) => self.revoke(revocation::told(message)),
+            Heard::Shares(shares) => self.sharing.told(shares),
             Heard::Drain(wire::Drain {}) => return Next::Leave,
             // A question is no policy, and goes to those who can answer it before it comes here.
             Heard::Explain(_) => {}

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use policy::{object::Lane, revision::Revision};
+use policy::{object::Lane, region::Region, revision::Revision};
 use proto::sync as wire;
 
 use crate::feed::disk::{
@@ -30,6 +30,8 @@ pub struct Keeping {
     empty: HashMap<Lane, wire::Batch>,
     /// How many edges live, where that was not taken yet.
     live_edges: Option<u32>,
+    /// The region, where that was not taken yet.
+    region: Option<Region>,
     lost_since: Option<Instant>,
 }
 
@@ -43,6 +45,7 @@ impl Keeping {
             unkept: Vec::new(),
             empty: HashMap::new(),
             live_edges: None,
+            region: None,
             lost_since: None,
         }
     }
@@ -78,6 +81,9 @@ impl Keeping {
         if let Some(live_edges) = self.live_edges {
             self.live_edges(live_edges);
         }
+        if let Some(region) = self.region.take() {
+            self.region(region);
+        }
     }
 
     /// Keeps how many edges of the region live; what finds no room is tried again at the next tick.
@@ -85,6 +91,12 @@ impl Keeping {
         let Some(orders) = &self.orders else { return };
         let taken = orders.live_edges(live_edges).is_ok();
         self.live_edges = (!taken).then_some(live_edges);
+    }
+
+    /// Keeps which region this is; what finds no room is tried again at the next tick.
+    pub fn region(&mut self, region: Region) {
+        let Some(orders) = &self.orders else { return };
+        self.region = orders.region(region.clone()).is_err().then_some(region);
     }
 
     fn order(&self, lane: Lane, batch: wire::Batch) {

@@ -184,9 +184,9 @@ impl Session<'_> {
                 biased;
                 word = heard.next() => { last_word = Instant::now(); self.hear(word) }
                 () = self.follower.keeping.changed() => { self.follower.kept(); self.flush() }
-                _ = tick.tick() => self.tick(last_word),
+                _ = tick.tick() => self.tick(last_word).and_then(|()| self.ask(in_flight)),
                 _ = beat.tick() => {
-                    self.say(Say::Beat(wire::Beat { in_flight: in_flight() }))
+                    self.say(Say::Beat(wire::Beat { in_flight: in_flight(), ..Default::default() }))
                 }
                 () = sleep_until(due.into()) => { self.fetch(); Ok(()) }
                 () = stop.cancelled() => return self.leave(heard).await,
@@ -267,6 +267,17 @@ impl Session<'_> {
             Err(Ended::Silent)
         } else {
             Ok(())
+        }
+    }
+
+    /// Asks for shares, where there are limits that regions hold together.
+    fn ask(&mut self, in_flight: &InFlight) -> Result<(), Ended> {
+        match self.follower.asking() {
+            Some(asking) => self.say(Say::Beat(wire::Beat {
+                in_flight: in_flight(),
+                ..asking
+            })),
+            None => Ok(()),
         }
     }
 

@@ -120,7 +120,7 @@ fn an_unknown_kind_is_passed_over_unless_it_must_be_understood() {
 
 #[test]
 fn a_limit_that_cannot_be_read_names_the_organization_it_would_have_limited() {
-    let limit = Object::Limit(Limit {
+    let limit = Object::Limit(Box::new(Limit {
         id: LimitId::from_bytes([1; 16]),
         organization: OrganizationId::from_bytes([2; 16]),
         name: "rpm".to_owned(),
@@ -128,7 +128,7 @@ fn a_limit_that_cannot_be_read_names_the_organization_it_would_have_limited() {
         unit: Unit::Requests,
         allowance: Allowance::Rate(Rate::new(1, 1, 1).unwrap()),
         terms: Terms::default(),
-    });
+    }));
     let mut strange = change(&limit);
     let mut read: wire::LimitPolicy = message::decode(&strange.value).unwrap();
     read.unit = 99;

@@ -6,6 +6,15 @@ use http::HeaderMap;
 
 use crate::request::{held::Held, tags::Tags, whose::Whose};
 
+/// Where keys and the like stand. They are never kept.
+const KEYS: [&str; 5] = [
+    "authorization",
+    "x-api-key",
+    "x-goog-api-key",
+    "proxy-authorization",
+    "cookie",
+];
+
 /// What only some requests have.
 #[derive(Default)]
 pub(super) struct Rare {
@@ -17,6 +26,17 @@ pub(super) struct Rare {
     pub(super) tags: Option<Box<Tags>>,
     /// How far it is held to what is reserved for it.
     pub(super) held: Option<Held>,
+}
+
+/// What a version may send on: all but the keys. What is forwarded anyway may be named, too.
+pub(super) fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
+    for name in KEYS {
+        rest.remove(name);
+    }
+    for (name, value) in forwarded {
+        rest.insert(name.clone(), value.clone());
+    }
+    rest
 }
 
 // === impl Rare ===

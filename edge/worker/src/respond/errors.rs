@@ -99,6 +99,7 @@ errors! {
     BUDGET_USED_UP = "budget_exceeded" 429 LIMIT Caller true;
     PRICE_UNKNOWN = "price_unknown" 403 INVALID Operator false;
     OUTPUT_UNBOUNDED = "output_unbounded" 400 INVALID Caller false;
+    LIMIT_ELSEWHERE = "limit_elsewhere" 403 INVALID Operator false;
     LIMIT_UNKNOWN = "limit_unknown" 503 API Operator true;
     DANGLING = "config_dangling_reference" 503 API Operator true;
     TRANSFORM_FAILED = "transform_failed" 500 API Operator false;

@@ -183,6 +183,7 @@ fn of_admit(refusal: &hold::Refusal) -> Said {
             hold::Why::Unknown => errors::LIMIT_UNKNOWN,
             hold::Why::Unpriced => errors::PRICE_UNKNOWN,
             hold::Why::Unbounded => errors::OUTPUT_UNBOUNDED,
+            hold::Why::Elsewhere => errors::LIMIT_ELSEWHERE,
         },
         message: sentence(refusal),
         param: None,

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use lifecycle::{clock::Clock, settings};
+use policy::region::Region;
 use seal::SealingKey;
 use tls::{
     door::Door,
@@ -50,6 +51,12 @@ pub fn live_edges(directory: Option<&Directory>) -> u32 {
     noted
         .and_then(|text| text.parse().ok())
         .map_or(1, |live: u32| live.max(1))
+}
+
+/// The region, as the last process here was told.
+pub fn region(directory: Option<&Directory>) -> Option<Region> {
+    let noted = directory.and_then(|directory| directory.note(Note::Region));
+    noted.and_then(|text| Region::try_from(text.as_str()).ok())
 }
 
 fn drawn() -> String {

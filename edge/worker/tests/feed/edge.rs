@@ -62,6 +62,7 @@ impl Edge {
             edge_id: "edge".to_owned(),
             in_flight: Arc::new(|| 0),
             live_edges: live,
+            region: None,
             questions,
             snapshot_bytes_max: 1 << 20,
         };

@@ -13,7 +13,7 @@ use policy::object::Lane;
 use proto::{message, sync as wire};
 use tokio::sync::watch;
 use worker::{
-    feed::{follower::Follower, keeping::Keeping, lane::LaneState},
+    feed::{follower::Follower, keeping::Keeping, lane::LaneState, sharing::Sharing},
     in_force::{self, InForce, Standing},
 };
 
@@ -68,6 +68,7 @@ fn follower() -> (Follower, InForce) {
     writer.revoke("one", false);
     let now = Instant::now();
     let follower = Follower {
+        sharing: Sharing::new(in_force.shares(), None),
         writer,
         lanes: Lane::ALL.map(|lane| LaneState::new(lane, now)),
         keeping: Keeping::new(None),

@@ -248,7 +248,13 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
         targets,
         recipe: None,
     }));
-    objects.extend(setup.limits.iter().cloned().map(Object::Limit));
+    objects.extend(
+        setup
+            .limits
+            .iter()
+            .cloned()
+            .map(|it| Object::Limit(Box::new(it))),
+    );
     for object in objects {
         rules.apply(Edit::Upsert(object));
     }

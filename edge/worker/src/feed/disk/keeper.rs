@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, fs, io};
 
-use policy::object::Lane;
+use policy::{object::Lane, region::Region};
 use seal::{
     file,
     journal::{AppendError, Journal},
@@ -82,6 +82,7 @@ impl Keeper {
                     }
                 }
                 Order::LiveEdges(live_edges) => self.note_edges(live_edges),
+                Order::Region(region) => self.note_region(&region),
             }
         }
     }
@@ -90,6 +91,12 @@ impl Keeper {
         let text = live_edges.to_string();
         if let Err(why) = self.directory.write_note(Note::LiveEdges, &text) {
             tracing::warn!(%why, "the number of living edges cannot be kept on disk");
+        }
+    }
+
+    fn note_region(&self, region: &Region) {
+        if let Err(why) = self.directory.write_note(Note::Region, region.as_str()) {
+            tracing::warn!(%why, "the region cannot be kept on disk");
         }
     }
 

@@ -12,6 +12,7 @@ use std::{
 
 use policy::{
     object::Lane,
+    region::Region,
     revision::{Epoch, Revision},
 };
 use proto::{message, sync as wire};
@@ -79,6 +80,8 @@ pub enum Order {
     Revoked(Vec<String>),
     /// How many edges of the region live.
     LiveEdges(u32),
+    /// Which region this is.
+    Region(Region),
 }
 
 /// From where to where a batch goes.
@@ -158,13 +161,20 @@ impl Orders {
         self.order(Order::LiveEdges(live_edges))
     }
 
+    /// Keeps which region this is.
+    pub fn region(&self, region: Region) -> Result<(), Full> {
+        self.order(Order::Region(region))
+    }
+
     /// Keeps revocations. Gives back what was not taken.
     pub fn revoked(&self, key_ids: Vec<String>) -> Result<(), Vec<String>> {
         self.queue
             .try_send(Order::Revoked(key_ids))
             .map_err(|refused| match refused.into_inner() {
                 Order::Revoked(key_ids) => key_ids,
-                Order::Batch(..) | Order::Whole(..) | Order::LiveEdges(_) => Vec::new(),
+                Order::Batch(..) | Order::Whole(..) | Order::LiveEdges(_) | Order::Region(_) => {
+                    Vec::new()
+                }
             })
     }
 
@@ -195,7 +205,7 @@ impl Taken {
         match &order {
             Order::Batch(_, bytes, _) => self.waiting.batch_left(bytes.len()),
             Order::Whole(lane, ..) => self.waiting.whole_left(*lane),
-            Order::Revoked(_) | Order::LiveEdges(_) => {}
+            Order::Revoked(_) | Order::LiveEdges(_) | Order::Region(_) => {}
         }
         Some(order)
     }

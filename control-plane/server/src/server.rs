@@ -160,7 +160,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
         asking: Arc::clone(&asking),
     };
-    let streams = drain.clone();
     let parts = Parts {
         hub,
         tokens,
@@ -169,7 +168,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         lessor,
         values,
         clock,
-        drain: streams,
+        drain: drain.clone(),
         replica,
     };
     tasks.serve(

@@ -153,7 +153,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, message: Message) {
+    fn send(&mut self, message: &Message) {
         let longest = if self.random.u32(0..10) == 0 {
             60_000
         } else {
@@ -220,7 +220,7 @@ impl World {
         let edge = &mut self.edges[at];
         let number = edge.lessee.ask(edge.at_ms(self.now_ms));
         let (edge, boot) = (at, edge.boot);
-        self.send(Message::Beat {
+        self.send(&Message::Beat {
             replica,
             edge,
             boot,
@@ -312,7 +312,7 @@ impl World {
                 (*limit, Share { millionths, period })
             };
             let shares = rows.iter().map(share).collect();
-            self.send(Message::Shares {
+            self.send(&Message::Shares {
                 edge,
                 boot,
                 number,

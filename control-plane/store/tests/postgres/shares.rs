@@ -95,11 +95,11 @@ async fn a_turn_that_another_has_is_not_waited_for_and_changes_nothing() {
     let store = &world.store;
     let (begun, end) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
     let long = {
-        let (store, began, over) = (store.clone(), begun.0, end.1);
+        let (store, starts, over) = (store.clone(), begun.0, end.1);
         tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Handle::current();
             runtime.block_on(limit_share::turn(&store, b"one", &[], move |shared| {
-                began.send(()).unwrap();
+                starts.send(()).unwrap();
                 over.recv().unwrap();
                 at_once(shared);
             }))

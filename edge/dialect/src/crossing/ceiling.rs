@@ -1,7 +1,7 @@
 //! The most that a stream may generate: counts what passes, and ends the stream in its client's own words where that is reached.
 //!
 //! Knows events and counts; knows nothing of who set the ceiling. While a stream goes on nobody knows how many tokens it has:
-//! each piece that came has at least one, and hardly a token has more than [`TOKEN_BYTES`].
+//! each piece that came has at least one, and hardly a token has more than `TOKEN_BYTES`.
 
 use crate::neutral::{Delta, Event, Stop};
 

@@ -127,7 +127,11 @@ impl Bench {
         };
         let tariffs = Rc::<Tariffs>::default();
         let counters = runtime.block_on(async { counters(&clock) });
-        let admit = Admit::new(counters, admit::Config::default(), Rc::clone(&tariffs));
+        let admit = Admit::new(
+            (counters, in_force.shares()),
+            admit::Config::default(),
+            Rc::clone(&tariffs),
+        );
         let series = Rc::new(Series::new(watched.clone(), in_force.clone()));
         let cuts = Cuts::new(in_force);
         let provider = rules.provider(ProviderId::from_bytes([100; 16]));

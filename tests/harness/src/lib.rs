@@ -18,6 +18,7 @@ pub mod relay;
 pub mod provider;
 pub mod collector;
 pub mod client;
+pub mod prometheus;
 pub mod admin;
 pub mod site;
 pub mod tenant;

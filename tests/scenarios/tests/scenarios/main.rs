@@ -31,6 +31,7 @@ mod prices;
 mod usage;
 mod regions;
 mod metrics;
+mod prometheus;
 mod traces;
 mod deploy;
 mod dev;

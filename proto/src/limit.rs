@@ -229,7 +229,7 @@ mod tests {
         };
         let unit = LimitPolicy { unit: 99, ..good };
         let mode = LimitPolicy {
-            mode: 4,
+            mode: 5,
             ..policy(&limit())
         };
         let region = LimitPolicy {

@@ -51,7 +51,7 @@ pub use self::{
     outcome::{Outcome, UsageSource},
     told::{Carried, Opening, Tally},
 };
-use self::{measures::Measures, watch::Watch};
+use self::{measures::Measures, told::micros, watch::Watch};
 
 /// How many records may wait to be reported.
 // Full: the record is lost and counted as lost; the limits are settled all the same.
@@ -495,8 +495,4 @@ impl Open {
         }
         tokens
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -5,6 +5,7 @@
 pub mod kept;
 pub mod media;
 pub mod passing;
+mod counted;
 
 use std::rc::Rc;
 
@@ -14,7 +15,6 @@ use dialect::{
     crossing::{
         self, Back,
         stream::{Stream, Unframed},
-        watch::Watch,
     },
     estimate,
     neutral::{Class, Error, Family},
@@ -31,6 +31,7 @@ use crate::{
 };
 
 use self::{
+    counted::{ended_at, give, watched},
     kept::{Kept, output_tokens_of},
     passing::{Framing, Passing, onlooker, reread},
 };
@@ -419,39 +420,6 @@ impl Gauge {
             Self::Passed(passed) => passed.failed,
             _ => false,
         }
-    }
-}
-
-/// What a stream used that was ended because it brought more than it may, if it was: all that it may bring, whatever its
-/// provider said before the end.
-fn ended_at(stream: &Stream) -> Option<Tally> {
-    let most = stream.ended_at()?;
-    let tokens = stream.watch().tokens();
-    let told = tokens.map(|told| Tokens {
-        output: most.saturating_sub(told.reasoning.saturating_add(told.audio_output)),
-        ..told
-    });
-    Some(Tally {
-        tokens: told,
-        output_tokens: most,
-        finish: Finish::Truncated,
-    })
-}
-
-/// Lets something be written, and gives it on if it is anything.
-fn give(out: &mut Vec<Bytes>, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut said = Vec::new();
-    write(&mut said);
-    if !said.is_empty() {
-        out.push(said.into());
-    }
-}
-
-const fn watched(watch: &Watch) -> Tally {
-    Tally {
-        tokens: watch.tokens(),
-        output_tokens: watch.output_estimate(),
-        finish: Finish::Unseen,
     }
 }
 

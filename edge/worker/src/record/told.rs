@@ -61,3 +61,8 @@ pub struct Carried {
     /// Input tokens by our own count, if the guess of before can be mended.
     pub input_tokens: Option<u64>,
 }
+
+/// A duration as records tell it, in whole microseconds.
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -10,7 +10,7 @@ pub mod division;
 pub mod hold;
 pub mod attempts;
 
-use std::{mem, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use counters::Counters;
 use dialect::{Tokens, request::Endpoint};
@@ -161,9 +161,9 @@ impl Admit {
 
     /// Holds a request to what will be reserved for it, where one of its limits is strict. Takes the limits and gives them back,
     /// because the future of a request would keep what it lends.
-    pub fn hold(&self, limits: Limits, request: &mut Request) -> Limits {
+    pub fn bind(&self, limits: Limits, request: &mut Request) -> Limits {
         if limits.are_strict() {
-            request.hold(self.config.output_tokens_default);
+            request.bind(self.config.output_tokens_default);
         }
         limits
     }
@@ -272,20 +272,19 @@ impl Admit {
         book: Option<&Arc<PriceBook>>,
         at_ms: u64,
     ) -> Guess {
-        let mut tokens = Tokens {
-            input: guess.input,
+        let input = guess.input;
+        let rest = Tokens {
             output: guess.output,
             ..Tokens::default()
         };
-        let input = mem::take(&mut tokens.input);
-        let uncached = Tokens { input, ..tokens };
+        let uncached = Tokens { input, ..rest };
         let kept = Tokens {
             cache_write: input,
-            ..tokens
+            ..rest
         };
         let kept_long = Tokens {
             cache_write_hour: input,
-            ..tokens
+            ..rest
         };
         let all = [uncached, kept, kept_long];
         let kinds = match guess.surety {

@@ -317,7 +317,7 @@ impl Pipeline {
             // Boxed: rare beside the requests that carry this future's size.
             Box::pin(self.transformer.apply(&plan, &mut request)).await?;
         }
-        let limits = self.admit.hold(limits, &mut request);
+        let limits = self.admit.bind(limits, &mut request);
         let permit = self.admit.permit(limits, &plan, arrival, &request);
         let mut permit = permit.await?;
         let room = permit.take_room();

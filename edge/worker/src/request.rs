@@ -423,7 +423,7 @@ impl Request {
     }
 
     /// Holds it to what it says itself that it may generate, and to `each` in each answer where it says nothing.
-    pub fn hold(&mut self, each: u64) {
+    pub fn bind(&mut self, each: u64) {
         let held = held::held(self.endpoint, &self.scanned, each);
         self.rare.get_or_insert_default().held = Some(held);
     }

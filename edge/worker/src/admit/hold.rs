@@ -272,30 +272,31 @@ impl Hold {
         let Some(demand) = unbounded else {
             return Ok(());
         };
-        self.settled = true;
-        Err(Refusal {
-            limit: Arc::clone(&demand.applied.limit),
-            why: Why::Unbounded,
-            retry_after_ms: None,
-            room: Room::default(),
-        })
+        let limit = Arc::clone(&demand.applied.limit);
+        Err(self.refused(limit, Why::Unbounded))
     }
 
     /// What has no price is refused by a limit that counts money, and asks for the least of one that only warns or watches.
     fn insist_on_prices(&mut self) -> Result<(), Refusal> {
         for demand in self.demands.iter_mut().filter(|it| it.amount == 0) {
             if demand.applied.limit.terms.mode.refuses() {
-                self.settled = true;
-                return Err(Refusal {
-                    limit: Arc::clone(&demand.applied.limit),
-                    why: Why::Unpriced,
-                    retry_after_ms: None,
-                    room: Room::default(),
-                });
+                let limit = Arc::clone(&demand.applied.limit);
+                return Err(self.refused(limit, Why::Unpriced));
             }
             demand.amount = 1;
         }
         Ok(())
+    }
+
+    /// Nobody is asked for room: this limit refuses what no waiting would change, and so nothing is held and nothing to settle.
+    fn refused(&mut self, limit: Arc<Limit>, why: Why) -> Refusal {
+        self.settled = true;
+        Refusal {
+            limit,
+            why,
+            retry_after_ms: None,
+            room: Room::default(),
+        }
     }
 
     /// Takes of limits that regions hold together this region's share: the one place where a share is used.
@@ -307,13 +308,7 @@ impl Hold {
         let Some(limit) = division.divide(&mut self.demands, now_ms) else {
             return Ok(());
         };
-        self.settled = true;
-        Err(Refusal {
-            limit,
-            why: Why::Elsewhere,
-            retry_after_ms: None,
-            room: Room::default(),
-        })
+        Err(self.refused(limit, Why::Elsewhere))
     }
 
     fn note_asked(&self, reserved: &Reserved) {

@@ -11,12 +11,12 @@ use std::{
 
 use policy::{
     applying::{Measure, Shelf},
+    by_id::ById,
     id::{CounterId, OrganizationId},
     limit::UNITS_MAX,
 };
 
 use crate::{
-    by_id::ById,
     pace::Pace,
     reservation::{Ahead, Line, Request, Reserved, Settlement, Wanted},
 };

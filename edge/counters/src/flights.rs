@@ -12,11 +12,13 @@ use std::{
     time::Instant,
 };
 
-use policy::id::{CounterId, OrganizationId};
+use policy::{
+    by_id::ById,
+    id::{CounterId, OrganizationId},
+};
 use tokio::sync::Notify;
 
 use crate::{
-    by_id::ById,
     flight::Flight,
     reservation::{Claim, Claims, Said, Saying, Slot},
 };

@@ -15,7 +15,6 @@ pub mod redis;
 mod breaker;
 mod queue;
 mod link;
-mod by_id;
 mod pace;
 mod escrow;
 mod live;

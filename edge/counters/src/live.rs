@@ -8,10 +8,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use policy::id::OrganizationId;
+use policy::{by_id::ById, id::OrganizationId};
 
 use crate::{
-    by_id::ById,
     escrow::PurseId,
     reservation::{Line, Request},
 };

@@ -16,9 +16,9 @@ pub mod watch;
 pub mod ceiling;
 pub mod stream;
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use payload::object::Misfit;
 
 use crate::{
@@ -313,9 +313,12 @@ pub fn cross_count(
     }))
 }
 
+/// Made once: this is looked for in every body.
+static PROOF: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(proof::MARK));
+
 /// Whether a body may hold a proof of reasoning that another family's model has made: it must not pass as it is.
 pub fn holds_foreign_proof(body: &[u8]) -> bool {
-    memmem::find(body, proof::MARK.as_bytes()).is_some()
+    PROOF.find(body).is_some()
 }
 
 /// Reads a client's request.

@@ -27,16 +27,13 @@ mod presenting;
 pub mod hearing;
 pub mod telling;
 
-use std::{
-    cell::RefCell, collections::HashMap, convert::Infallible, rc::Rc, sync::Arc, task::Context,
-    time::Duration,
-};
+use std::{cell::RefCell, convert::Infallible, rc::Rc, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
 use dialect::neutral::Dropped;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use http_body_util::Full;
-use policy::{id::ProviderId, provider::Provider};
+use policy::{by_id::ById, id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use shaping::Lanes;
 use tokio::time::Instant;
@@ -92,7 +89,7 @@ pub struct Call {
     in_force: InForce,
     elsewhere: Elsewhere,
     // Borrowed for one look-up, never over an await.
-    origins: RefCell<HashMap<ProviderId, Known>>,
+    origins: RefCell<ById<ProviderId, Known>>,
 }
 
 /// A provider as it was when its base URL was taken apart.

@@ -11,7 +11,7 @@ pub mod shares;
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use policy::{id::ProviderId, key::Key, provider::Provider, rules::Rules};
+use policy::{by_id::ById, id::ProviderId, key::Key, provider::Provider, rules::Rules};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -60,7 +60,7 @@ pub struct Secrets {
     /// By version.
     pub peppers: HashMap<u32, Zeroizing<[u8; 32]>>,
     /// By provider.
-    pub credentials: HashMap<ProviderId, Arc<Credential>>,
+    pub credentials: ById<ProviderId, Arc<Credential>>,
 }
 
 struct State {

@@ -177,7 +177,7 @@ impl Work {
 
     /// Sends what was gathered, or lets it wait while the control plane is away.
     async fn bring(&mut self, records: &mut mpsc::Receiver<Record>) {
-        for batch in batches(std::mem::take(&mut self.batch), &self.edge_id) {
+        for batch in batches(self.batch.drain(..), &self.edge_id) {
             let waits = Instant::now() < self.try_at || is_crowded(records);
             if waits || self.send(batch.clone(), records).await.is_err() {
                 self.put_aside(batch);
@@ -207,7 +207,7 @@ impl Work {
         {
             gathered.push(record);
         }
-        for batch in batches(gathered, &self.edge_id) {
+        for batch in batches(gathered.into_iter(), &self.edge_id) {
             self.put_aside(batch);
         }
     }
@@ -316,11 +316,11 @@ async fn gather(records: &mut mpsc::Receiver<Record>, batch: &mut Vec<Record>) -
 }
 
 /// The batches of these records, each within the protocol's bounds.
-fn batches(records: Vec<Record>, edge_id: &str) -> Vec<ReportRequest> {
-    let mut records = records.into_iter().map(wire::record).peekable();
+fn batches(records: impl ExactSizeIterator<Item = Record>, edge_id: &str) -> Vec<ReportRequest> {
+    let mut records = records.map(wire::record).peekable();
     let mut batches = Vec::new();
     while records.peek().is_some() {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let (mut batch, mut bytes) = (Vec::with_capacity(records.len()), 0);
         while let Some(record) = records.next_if(|it| {
             bytes += bytes_of(it) + RECORD_FRAME_BYTES;
             batch.is_empty() || bytes <= BATCH_BYTES_MAX

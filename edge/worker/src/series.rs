@@ -9,13 +9,13 @@ pub mod pair;
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::HashMap,
     rc::Rc,
     sync::Arc,
 };
 
 use metrics::Counter;
 use policy::{
+    by_id::ById,
     id::{ModelId, OrganizationId, ProviderId},
     provider::Provider,
 };
@@ -54,9 +54,9 @@ pub struct Series {
     names: Names,
     in_force: InForce,
     // Each borrowed for one look-up, never over an await.
-    models: RefCell<HashMap<ModelId, Rc<ModelSeries>>>,
-    providers: RefCell<HashMap<ProviderId, Rc<ProviderSeries>>>,
-    organizations: RefCell<HashMap<OrganizationId, Rc<OrganizationSeries>>>,
+    models: RefCell<ById<ModelId, Rc<ModelSeries>>>,
+    providers: RefCell<ById<ProviderId, Rc<ProviderSeries>>>,
+    organizations: RefCell<ById<OrganizationId, Rc<OrganizationSeries>>>,
 }
 
 /// What is counted of one model, by who serves it.
@@ -180,7 +180,7 @@ impl Series {
 }
 
 fn kept<K: Eq + std::hash::Hash, V>(
-    all: &RefCell<HashMap<K, Rc<V>>>,
+    all: &RefCell<ById<K, Rc<V>>>,
     key: K,
     make: impl FnOnce() -> V,
 ) -> Rc<V> {

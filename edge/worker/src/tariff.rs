@@ -3,10 +3,11 @@
 //! Knows books and targets; what is computed with a price is `policy::cost`. A request that finds its target among those
 //! that are kept allocates nothing.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use dialect::{Tier as Told, Tokens};
 use policy::{
+    by_id::ById,
     cost::{self, Charge},
     id::ProviderId,
     price::Tier,
@@ -27,7 +28,7 @@ const MODELS_MAX: usize = 64;
 #[derive(Default)]
 pub struct Tariffs {
     // Borrowed for one look-up, never over an await.
-    known: RefCell<HashMap<ProviderId, Known>>,
+    known: RefCell<ById<ProviderId, Known>>,
 }
 
 /// A provider and its organization's book as they were when its prices were looked up.

@@ -38,8 +38,11 @@ pub struct Embedded {
 /// How far into a string a `data:` URL may come to its payload: its media type stands before it.
 const MEDIA_TYPE_BYTES_MAX: usize = 128;
 
-/// How many bytes of a string are looked at one by one.
-const SHORT: usize = 24;
+/// How many words of a string are looked at one by one.
+const SHORT_WORDS: usize = 4;
+
+/// How many bytes a word has.
+const WORD_BYTES: usize = size_of::<u64>();
 
 /// Walks a text whose outermost value is one object. `each` gets every key, its quotes included, and where
 /// its value stands. The result is the place of the closing brace.
@@ -220,7 +223,7 @@ impl<'a> Reader<'a> {
         self.take(b'"')?;
         let start = self.at;
         // Most strings are short, and end before a search over many bytes at once has begun.
-        let mut ended = self.plain_within(SHORT)?;
+        let mut ended = self.plain_within(SHORT_WORDS)?;
         loop {
             if !ended {
                 self.plain()?;
@@ -247,10 +250,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Steps over at most so many bytes that stand for themselves in a string. Whether it came onto the quote or
-    /// backslash behind them.
-    fn plain_within(&mut self, bytes: usize) -> Result<bool, Fault> {
-        for _ in 0..bytes {
+    /// Steps over at most so many words of bytes that stand for themselves in a string. Whether it came onto the quote
+    /// or backslash behind them.
+    fn plain_within(&mut self, words: usize) -> Result<bool, Fault> {
+        for _ in 0..words {
+            let Some(word) = self.text[self.at..].first_chunk() else {
+                break;
+            };
+            let plain = plain_bytes(u64::from_le_bytes(*word));
+            self.at += plain;
+            if plain < WORD_BYTES {
+                return if matches!(self.peek(), Some(b'"' | b'\\')) {
+                    Ok(true)
+                } else {
+                    self.malformed()
+                };
+            }
+        }
+        self.plain_in_rest()
+    }
+
+    /// The same of the last bytes of the text, which make no word. Of a string that goes on it steps over a word more.
+    fn plain_in_rest(&mut self) -> Result<bool, Fault> {
+        for _ in 0..WORD_BYTES {
             match self.peek() {
                 Some(b'"' | b'\\') => return Ok(true),
                 Some(0x20..) => self.at += 1,
@@ -371,6 +393,17 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// How many bytes of a word, from its first, are neither quotes nor backslashes nor below a space.
+fn plain_bytes(word: u64) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; WORD_BYTES]);
+    const HIGHS: u64 = ONES << 7;
+    // A byte below `than` borrows from its own highest bit. What is borrowed further up marks bytes behind it alone.
+    let below = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let marks = (below(word, 0x20) | is(b'"') | is(b'\\')) & HIGHS;
+    (marks.trailing_zeros() / u8::BITS) as usize
+}
 
 #[cfg(test)]
 mod tests {

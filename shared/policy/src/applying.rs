@@ -4,11 +4,16 @@
 //! is for the end user without a name, so that leaving the name out opens nothing. What is passed through is not read: limits
 //! that ask for a model or an end user do not concern it where none is known.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hash},
+    sync::Arc,
+};
 
 use sha2::{Digest, Sha256};
 
 use crate::{
+    by_id::ById,
     calendar::{Span, Zone},
     id::{CounterId, ModelId, OrganizationId, ProjectId, ProviderId, ShelfId},
     limit::{Allowance, Limit, Member, Of, Rate, Scope},
@@ -87,13 +92,13 @@ pub enum Measure {
 /// All limits, by whose requests they count; those of the same scope follow each other.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    of_organization: HashMap<OrganizationId, Vec<Placed>>,
-    of_project: HashMap<ProjectId, Vec<Placed>>,
+    of_organization: ById<OrganizationId, Vec<Placed>>,
+    of_project: ById<ProjectId, Vec<Placed>>,
     of_key: HashMap<String, Vec<Placed>>,
     /// How many limits of each organization ask for whom a request is.
-    asking_end_user: HashMap<OrganizationId, usize>,
+    asking_end_user: ById<OrganizationId, usize>,
     /// How many limits of each organization ask who serves it.
-    asking_provider: HashMap<OrganizationId, usize>,
+    asking_provider: ById<OrganizationId, usize>,
 }
 
 // === impl Index ===
@@ -187,7 +192,7 @@ fn concerns(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) ->
         && (asking.end_user.is_some() || !scope.each.has(Member::EndUser))
 }
 
-fn one_less(counts: &mut HashMap<OrganizationId, usize>, organization: OrganizationId) {
+fn one_less(counts: &mut ById<OrganizationId, usize>, organization: OrganizationId) {
     if let Some(count) = counts.get_mut(&organization) {
         *count = count.saturating_sub(1);
         if *count == 0 {
@@ -196,7 +201,11 @@ fn one_less(counts: &mut HashMap<OrganizationId, usize>, organization: Organizat
     }
 }
 
-fn take_out<K: std::hash::Hash + Eq>(from: &mut HashMap<K, Vec<Placed>>, key: &K, limit: &Limit) {
+fn take_out<K: Hash + Eq, S: BuildHasher>(
+    from: &mut HashMap<K, Vec<Placed>, S>,
+    key: &K,
+    limit: &Limit,
+) {
     if let Some(limits) = from.get_mut(key) {
         limits.retain(|it| it.limit.id != limit.id);
         if limits.is_empty() {

@@ -4,6 +4,7 @@
 //! protobuf, SQL, HTTP or Redis: each of those meets these nouns at its own wall.
 
 pub mod id;
+pub mod by_id;
 pub mod revision;
 pub mod region;
 pub mod calendar;

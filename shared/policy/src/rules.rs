@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     applying::{Applied, Asking, Index},
+    by_id::ById,
     calendar::Zone,
     change::Edit,
     id::{
@@ -31,19 +32,19 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     revision: Revision,
-    organizations: HashMap<OrganizationId, Arc<Organization>>,
-    projects: HashMap<ProjectId, Arc<Project>>,
-    providers: HashMap<ProviderId, Arc<Provider>>,
-    models: HashMap<ModelId, Arc<Model>>,
-    models_by_name: HashMap<OrganizationId, HashMap<String, Arc<Model>>>,
-    versions: HashMap<VersionId, Arc<Version>>,
-    limits: HashMap<LimitId, Arc<Limit>>,
-    issuers: HashMap<IssuerId, Arc<Issuer>>,
+    organizations: ById<OrganizationId, Arc<Organization>>,
+    projects: ById<ProjectId, Arc<Project>>,
+    providers: ById<ProviderId, Arc<Provider>>,
+    models: ById<ModelId, Arc<Model>>,
+    models_by_name: ById<OrganizationId, HashMap<String, Arc<Model>>>,
+    versions: ById<VersionId, Arc<Version>>,
+    limits: ById<LimitId, Arc<Limit>>,
+    issuers: ById<IssuerId, Arc<Issuer>>,
     index: Index,
-    prices: HashMap<PriceId, Arc<Price>>,
-    discounts: HashMap<DiscountId, Arc<Discount>>,
-    books: HashMap<OrganizationId, Arc<PriceBook>>,
-    closed: HashMap<LimitId, OrganizationId>,
+    prices: ById<PriceId, Arc<Price>>,
+    discounts: ById<DiscountId, Arc<Discount>>,
+    books: ById<OrganizationId, Arc<PriceBook>>,
+    closed: ById<LimitId, OrganizationId>,
     /// How many versions send headers on that a client sent.
     copying: usize,
     /// How many models share their traffic by whose a request is.

@@ -3,14 +3,19 @@
 //! Knows nothing of its content, which goes to the client as it came. An answer that does not say what it
 //! used gives `None`, and the caller estimates.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::{Tokens, openai::usage, request::Endpoint};
+
+/// Made once: a search for seven bytes is shorter than its making.
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
 /// What an answer used, as the provider says.
 pub fn tokens(endpoint: Endpoint, body: &[u8]) -> Option<Tokens> {
     // Vectors are long and some servers of them are silent: a search is cheaper than reading them.
-    memmem::find(body, b"\"usage\"")?;
+    USAGE.find(body)?;
     let tokens = usage::said(str::from_utf8(body).ok()?)?.tokens?;
     Some(match endpoint {
         // Nothing is generated: whatever is counted beside the prompt was read, too.

@@ -13,7 +13,6 @@ mod entra;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     convert::Infallible,
     rc::Rc,
     sync::Arc,
@@ -27,7 +26,7 @@ use futures_util::{
     future::{LocalBoxFuture, Shared},
     stream::FuturesUnordered,
 };
-use policy::{id::ProviderId, provider::Provider};
+use policy::{by_id::ById, id::ProviderId, provider::Provider};
 use tokio::{
     select,
     sync::Notify,
@@ -58,7 +57,7 @@ pub struct Exchange {
     issuer: Rc<Issuer>,
     time_max: Duration,
     // Borrowed for one look-up, never over an await.
-    slots: RefCell<HashMap<ProviderId, Rc<Slot>>>,
+    slots: RefCell<ById<ProviderId, Rc<Slot>>>,
     // Exchanges that have begun and that nobody drives yet: at most one for each slot.
     begun: RefCell<Vec<Flight>>,
     called: Notify,

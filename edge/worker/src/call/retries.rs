@@ -3,9 +3,9 @@
 //! Knows counts and providers; knows nothing of requests. A second attempt that succeeds costs nothing, so that a
 //! provider which is well may take over all that another lets fall.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
-use policy::id::ProviderId;
+use policy::{by_id::ById, id::ProviderId};
 use tokio::time::Instant;
 
 /// How many second attempts a provider may fail before the budget asks how often it is asked at all.
@@ -25,7 +25,7 @@ const PROVIDERS_MAX: usize = 4_096;
 #[derive(Debug, Default)]
 pub struct Retries {
     // Borrowed for one look-up, never over an await.
-    budgets: RefCell<HashMap<ProviderId, Budget>>,
+    budgets: RefCell<ById<ProviderId, Budget>>,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use time::{PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -17,15 +17,15 @@ const DATE: &[BorrowedFormatItem<'_>] = format_description!(
 const WAIT_MS_MAX: u64 = 86_400_000;
 
 /// What is left, of how much, and when all is there again.
-const REQUESTS: [&str; 3] = [
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-reset-requests",
+const REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
 ];
-const TOKENS: [&str; 3] = [
-    "x-ratelimit-remaining-tokens",
-    "x-ratelimit-limit-tokens",
-    "x-ratelimit-reset-tokens",
+const TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
 ];
 
 /// How long to wait from `now_ms`, which is since 1970, in milliseconds.
@@ -37,11 +37,11 @@ pub fn retry_after_ms(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
         let seconds = text.parse::<f64>().ok()? / 1_000.0;
         milliseconds(seconds)
     });
-    let used_up = ["requests", "tokens"].into_iter().filter_map(|unit| {
-        let left = text(&format!("x-ratelimit-remaining-{unit}"))?;
-        let reset = text(&format!("x-ratelimit-reset-{unit}"))?;
-        (left == "0").then(|| duration(reset))?
-    });
+    let used_up = [REQUESTS, TOKENS]
+        .into_iter()
+        .filter_map(|[left, _, reset]| {
+            (text(left.as_str())? == "0").then(|| duration(text(reset.as_str())?))?
+        });
     let said = said.max(fine).or_else(|| used_up.max());
     said.map(|ms| ms.min(WAIT_MS_MAX))
 }
@@ -49,8 +49,8 @@ pub fn retry_after_ms(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
 /// For how long nothing more should be sent to a provider which says with its answer that what it allows is used up: what
 /// it takes until there is room for one more request like this one, of so many tokens. It names when all is there again.
 pub fn used_up(headers: &HeaderMap, tokens: u64) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let wait = |[left, most, reset]: [&str; 3], cost: u64| {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    let wait = |[left, most, reset]: [HeaderName; 3], cost: u64| {
         if text(left)? != "0" {
             return None;
         }
@@ -104,8 +104,6 @@ fn duration(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
-
     use super::*;
 
     #[test]

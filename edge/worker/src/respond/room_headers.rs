@@ -3,7 +3,6 @@
 //!
 //! Knows names and notation; knows nothing of limits.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use policy::limit::Unit;
@@ -33,14 +32,11 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
     if states.is_empty() {
         return;
     }
-    let (mut policy, mut left) = (
-        String::with_capacity(BYTES_EACH * states.len()),
-        String::with_capacity(BYTES_EACH * states.len()),
-    );
+    // One text after the other, each copied to the length that it has.
+    let mut text = String::with_capacity(BYTES_EACH * states.len());
     let (mut requests, mut tokens): (Option<&State>, Option<&State>) = (None, None);
     for state in states {
-        add_policy(&mut policy, state);
-        add_left(&mut left, state);
+        add_policy(&mut text, state);
         let tightest = match state.limit.unit {
             Unit::Requests => &mut requests,
             Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &mut tokens,
@@ -51,15 +47,17 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
             *tightest = Some(state);
         }
     }
-    if states.iter().any(|state| state.over) {
-        let mut names = String::with_capacity(BYTES_EACH);
-        for state in states.iter().filter(|state| state.over) {
-            named(&mut names, state);
-        }
-        insert(headers, WARNING, names);
+    insert(headers, POLICY, &mut text);
+    for state in states {
+        add_left(&mut text, state);
     }
-    insert(headers, POLICY, policy);
-    insert(headers, LEFT, left);
+    insert(headers, LEFT, &mut text);
+    if states.iter().any(|state| state.over) {
+        for state in states.iter().filter(|state| state.over) {
+            named(&mut text, state);
+        }
+        insert(headers, WARNING, &mut text);
+    }
     for (state, names) in [(requests, REQUESTS), (tokens, TOKENS)] {
         let Some(state) = state else {
             continue;
@@ -68,16 +66,18 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
         headers.insert(limit_name, state.amount.into());
         headers.insert(remaining_name, state.remaining.into());
         if let Some(reset_ms) = state.reset_ms {
-            insert(headers, reset_name, duration(reset_ms));
+            add_duration(&mut text, reset_ms);
+            insert(headers, reset_name, &mut text);
         }
     }
 }
 
-/// Inserts a text, whose buffer becomes the header's own.
-fn insert(headers: &mut HeaderMap, name: HeaderName, text: String) {
-    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
+/// Inserts a text and empties its buffer.
+fn insert(headers: &mut HeaderMap, name: HeaderName, text: &mut String) {
+    if let Ok(value) = HeaderValue::from_str(text) {
         headers.insert(name, value);
     }
+    text.clear();
 }
 
 /// `"rpm";q=60;w=60;qu="requests"`.
@@ -121,36 +121,31 @@ fn named(text: &mut String, state: &State) {
 }
 
 /// A duration as `OpenAI` writes it: `12ms`, `1.5s`, `6m0s`.
-fn duration(ms: u64) -> String {
+fn add_duration(text: &mut String, ms: u64) {
     let (minutes, seconds, rest) = (ms / 60_000, ms / 1_000 % 60, ms % 1_000);
-    let mut text = String::with_capacity(24);
     if minutes > 0 {
-        whole(&mut text, minutes);
+        whole(text, minutes);
         text.push('m');
     }
     if minutes == 0 && seconds == 0 {
-        whole(&mut text, rest);
+        whole(text, rest);
         text.push_str("ms");
-        return text;
+        return;
     }
-    whole(&mut text, seconds);
+    whole(text, seconds);
     if rest > 0 {
         text.push('.');
         for digit in [rest / 100, rest / 10 % 10, rest % 10] {
-            whole(&mut text, digit);
+            whole(text, digit);
         }
         text.truncate(text.trim_end_matches('0').len());
     }
     text.push('s');
-    text
 }
 
 /// A whole number, without the machinery that formats anything: this runs for every answer.
 fn whole(text: &mut String, number: u64) {
-    if number >= 10 {
-        whole(text, number / 10);
-    }
-    text.push(char::from(b'0' + u8::try_from(number % 10).unwrap_or(0)));
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 #[cfg(test)]
@@ -159,7 +154,11 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_clients_read_them() {
-        let texts = [0, 12, 1_000, 1_500, 17_399, 60_000, 366_040].map(duration);
+        let texts = [0, 12, 1_000, 1_500, 17_399, 60_000, 366_040].map(|ms| {
+            let mut text = String::new();
+            add_duration(&mut text, ms);
+            text
+        });
         assert_eq!(
             texts,
             ["0ms", "12ms", "1s", "1.5s", "17.399s", "1m0s", "6m6.04s"]

@@ -1,6 +1,6 @@
 //! Maps by ids that are random already: nobody outside chooses them, so that nothing needs to be hashed.
 //!
-//! Knows nothing of what the ids stand for.
+//! Knows nothing of what the ids stand for. Not for what clients choose: names, texts and their hashes.
 
 use std::{
     collections::HashMap,
@@ -8,11 +8,14 @@ use std::{
 };
 
 /// A map whose keys are random.
-pub(crate) type ById<K, V> = HashMap<K, V, BuildHasherDefault<Random>>;
+pub type ById<K, V> = HashMap<K, V, BuildHasherDefault<Random>>;
+
+/// An odd number of which half of the bits are set: 2^64 divided by the golden ratio.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Takes the last bytes of an id for its hash.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 // === impl Random ===
 
@@ -22,9 +25,10 @@ impl Hasher for Random {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // A time stands first in most ids.
+        // A time stands first in most ids, and two bits of the ninth byte are alike in all UUIDs: multiplying spreads
+        // what is random over those bits, too, of which a map takes the highest.
         if let Some(last) = bytes.last_chunk() {
-            self.0 ^= u64::from_le_bytes(*last);
+            self.0 ^= u64::from_be_bytes(*last).wrapping_mul(SPREAD);
         }
     }
 

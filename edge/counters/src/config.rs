@@ -21,7 +21,7 @@ pub struct Config {
     /// `SLUICE_LIMITS__STORE`: where counts are kept. Default `redis`.
     pub store: Store,
     /// `SLUICE_LIMITS__REDIS_URL`: which Redis; `rediss://` for TLS, `redis+sentinel://HOST:PORT,…/NAME` for the primary of that
-    /// name by the word of its sentinels. Default `redis://127.0.0.1:6379/`. May hold a password, so it is not shown.
+    /// name by the word of its sentinels, `redis+cluster://HOST:PORT,…` for a cluster. Default `redis://127.0.0.1:6379/`. May hold a password, so it is not shown.
     pub redis_url: Secret,
     /// `SLUICE_LIMITS__REDIS_CA_FILE`: the certificates, in PEM, of the authority that signs Redis's. Default: those that the
     /// system trusts.
@@ -97,8 +97,8 @@ impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::RedisUrl => {
-                "limits.redis_url must be the URL of a redis, such as redis://127.0.0.1:6379/0 or \
-                 redis+sentinel://one:26379,two:26379/NAME"
+                "limits.redis_url must be the URL of a redis, such as redis://127.0.0.1:6379/0, \
+                 redis+sentinel://one:26379,two:26379/NAME or redis+cluster://one:6379,two:6379"
             }
             Self::RedisCa => "limits.redis_ca_file must be readable and hold certificates in PEM",
             Self::Timeout => "limits.timeout_ms must be 1 to 5,000",

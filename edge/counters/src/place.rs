@@ -1,4 +1,4 @@
-//! Where Redis is: at a fixed address, or wherever its sentinels say that the primary is now.
+//! Where Redis is: at a fixed address, wherever its sentinels say that the primary is now, or spread over a cluster.
 //!
 //! Knows URLs, certificates and what sentinels are asked; knows nothing of counters. A sentinel is asked anew at every dial,
 //! so that an edge follows a failover by dialling as it does after any other loss. No text that may hold a password is in an
@@ -15,14 +15,19 @@ use std::{
 
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError,
-    TlsCertificates, io::tcp::TcpSettings,
+    TlsCertificates, cluster::ClusterClient, io::tcp::TcpSettings,
 };
+
+use crate::cluster;
 
 /// How many sentinels can be named.
 const SENTINELS_MAX: usize = 9;
 
 /// How long one sentinel may take to be reached, and to answer.
 const SENTINEL_TIME_MAX: Duration = Duration::from_millis(250);
+
+/// How long a dial may take, and a call.
+pub(crate) type Times = (Duration, Duration);
 
 /// Where sentinels listen unless somebody says otherwise.
 const SENTINEL_PORT: u16 = 26_379;
@@ -34,6 +39,16 @@ pub(crate) enum Place {
     Fixed(Arc<Client>),
     /// Where sentinels say.
     Watched(Arc<Watched>),
+    /// Each organization at the server that has its slot.
+    Spread(Arc<ClusterClient>),
+}
+
+/// Who is to be dialled.
+pub(crate) enum Now {
+    /// One server.
+    Server(Arc<Client>),
+    /// A cluster, which finds the servers itself.
+    Cluster(Arc<ClusterClient>),
 }
 
 /// A primary that sentinels watch.
@@ -69,7 +84,22 @@ pub(crate) enum Lost {
 impl Place {
     /// Reads `url`. `certificates` are those of the authority that signs the server's, in PEM; without them the system's own
     /// are trusted. Touches no network.
-    pub(crate) fn read(url: &str, certificates: Option<&[u8]>) -> Result<Self, Invalid> {
+    pub(crate) fn read(
+        url: &str,
+        certificates: Option<&[u8]>,
+        times: Times,
+    ) -> Result<Self, Invalid> {
+        for (prefix, scheme) in [
+            ("redis+cluster://", "redis"),
+            ("rediss+cluster://", "rediss"),
+        ] {
+            if let Some(rest) = url.strip_prefix(prefix) {
+                let certificates = trusted(scheme == "rediss", certificates)?;
+                let client = cluster::read(scheme, rest, certificates, times);
+                let spread = |client| Self::Spread(Arc::new(client));
+                return client.map(spread).ok_or(Invalid::Url);
+            }
+        }
         let open = |url: &str| client(url, certificates);
         if let Some(rest) = url.strip_prefix("redis+sentinel://") {
             return Watched::read("redis", rest, open).map(|it| Self::Watched(Arc::new(it)));
@@ -81,11 +111,12 @@ impl Place {
     }
 
     /// Where it is now.
-    pub(crate) async fn now(&self) -> Result<Client, Lost> {
-        match self {
-            Self::Fixed(client) => Ok((**client).clone()),
-            Self::Watched(watched) => watched.primary().await,
-        }
+    pub(crate) async fn now(&self) -> Result<Now, Lost> {
+        Ok(match self {
+            Self::Fixed(client) => Now::Server(Arc::clone(client)),
+            Self::Watched(watched) => Now::Server(Arc::new(watched.primary().await?)),
+            Self::Spread(cluster) => Now::Cluster(Arc::clone(cluster)),
+        })
     }
 }
 
@@ -94,14 +125,8 @@ fn client(url: &str, certificates: Option<&[u8]>) -> Result<Client, Invalid> {
     // Without it a small command waits for the acknowledgement of the one before, up to 40 ms.
     let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
     let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-    if is_tls {
-        // Whoever was first to choose one has chosen the same.
-        let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    }
-    match certificates.filter(|_| is_tls) {
+    match trusted(is_tls, certificates)? {
         None => Client::open(info).map_err(|_| Invalid::Url),
-        // Trusting nobody would be told apart from nobody being there by no one.
-        Some(pem) if !holds_a_certificate(pem) => Err(Invalid::Certificates),
         Some(pem) => {
             let certificates = TlsCertificates {
                 client_tls: None,
@@ -109,6 +134,19 @@ fn client(url: &str, certificates: Option<&[u8]>) -> Result<Client, Invalid> {
             };
             Client::build_with_tls(info, certificates).map_err(|_| Invalid::Certificates)
         }
+    }
+}
+
+/// Who is trusted where there is TLS, if anybody was named.
+fn trusted(is_tls: bool, certificates: Option<&[u8]>) -> Result<Option<&[u8]>, Invalid> {
+    if is_tls {
+        // Whoever was first to choose one has chosen the same.
+        let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    }
+    match certificates.filter(|_| is_tls) {
+        // Trusting nobody would be told apart from nobody being there by no one.
+        Some(pem) if !holds_a_certificate(pem) => Err(Invalid::Certificates),
+        trusted => Ok(trusted),
     }
 }
 
@@ -237,8 +275,8 @@ impl fmt::Display for Invalid {
         f.write_str(match self {
             // Without the text, which may hold a password.
             Self::Url => {
-                "not the URL of a redis, such as redis://127.0.0.1:6379/0 or \
-                 redis+sentinel://one:26379,two:26379/NAME"
+                "not the URL of a redis, such as redis://127.0.0.1:6379/0, \
+                 redis+sentinel://one:26379,two:26379/NAME or redis+cluster://one:6379,two:6379"
             }
             Self::Certificates => "holds no certificates in PEM that can be trusted",
         })
@@ -251,8 +289,10 @@ impl std::error::Error for Invalid {}
 mod tests {
     use super::*;
 
+    const TIMES: Times = (Duration::from_secs(1), Duration::from_millis(50));
+
     fn watched(url: &str) -> Arc<Watched> {
-        match Place::read(url, None) {
+        match Place::read(url, None, TIMES) {
             Ok(Place::Watched(watched)) => watched,
             _ => panic!("{url}"),
         }
@@ -299,13 +339,33 @@ mod tests {
             "redis+sentinel://one:port/main",
             "redis+sentinel://one/main?password=x",
             "redis+sentinel://1,2,3,4,5,6,7,8,9,10/main",
+            "redis+cluster://",
+            "redis+cluster://one,,two",
+            "redis+cluster://one/1",
+            "redis+cluster://one:port",
+            "redis+cluster://1,2,3,4,5,6,7,8,9,10",
         ] {
-            assert!(matches!(Place::read(url, None), Err(Invalid::Url)), "{url}");
+            assert!(
+                matches!(Place::read(url, None, TIMES), Err(Invalid::Url)),
+                "{url}"
+            );
         }
         let pem = Some(&b"no certificate"[..]);
-        assert!(matches!(
-            Place::read("rediss://one/", pem),
-            Err(Invalid::Certificates)
-        ));
+        for url in ["rediss://one/", "rediss+cluster://one"] {
+            let read = Place::read(url, pem, TIMES);
+            assert!(matches!(read, Err(Invalid::Certificates)), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_read_with_its_servers() {
+        for url in [
+            "redis+cluster://one",
+            "redis+cluster://user:p%2Fq@one:7000,[::1]:7001/",
+            "rediss+cluster://one:7000,two",
+        ] {
+            let read = Place::read(url, None, TIMES);
+            assert!(matches!(read, Ok(Place::Spread(_))), "{url}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The counters in Redis: four scripts, called over one pipelined connection.
+//! The counters in Redis: four scripts, called over one pipelined connection to each server.
 //!
 //! Knows how a call is spelled and what a reply means; knows nothing of what to do when one fails. Every
 //! operation ends within its deadline, and no answer is invented.
@@ -13,13 +13,13 @@ use metrics::{Histogram, Unit};
 use policy::id::OrganizationId;
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value,
-    aio::MultiplexedConnection,
 };
 
 use crate::{
     call::{
         ahead_amounts, borrow, claim_numbers, keys, keys_of, lines, shelved, soft_places, time,
     },
+    channel::{Answer, Channel},
     keyspace,
     place::{Invalid, Lost, Place},
     reply::{owned, reserved, settled},
@@ -49,10 +49,10 @@ pub struct Server {
     scripts: Arc<Scripts>,
 }
 
-/// One connection, shared by all calls of a thread. Cloning it copies pointers.
+/// One way to Redis, shared by all calls of a thread. Cloning it copies pointers.
 #[derive(Clone)]
 pub struct Connection {
-    connection: MultiplexedConnection,
+    channel: Channel,
     scripts: Arc<Scripts>,
 }
 
@@ -101,9 +101,10 @@ impl Server {
     /// A Redis at `url`, of which each call may take `timeout`. `certificates` are those of the authority that signs the
     /// server's, in PEM; without them the system's own are trusted. Touches no network.
     pub fn new(url: &str, certificates: Option<&[u8]>, timeout: Duration) -> Result<Self, Invalid> {
-        let place = Place::read(url, certificates)?;
+        let dial = Duration::from_millis(DIAL_MS_MAX);
+        let place = Place::read(url, certificates, (dial, timeout))?;
         let connection = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_millis(DIAL_MS_MAX)))
+            .set_connection_timeout(Some(dial))
             .set_response_timeout(Some(timeout))
             .set_pipeline_buffer_size(COMMANDS_MAX);
         Ok(Self {
@@ -115,12 +116,10 @@ impl Server {
 
     /// Connects, loads the scripts and sees that Redis takes writes.
     pub async fn dial(&self) -> Result<Connection, Failure> {
-        let client = self.place.now().await?;
-        let connection = client
-            .get_multiplexed_async_connection_with_config(&self.connection)
-            .await?;
+        let dial = Duration::from_millis(DIAL_MS_MAX);
+        let now = self.place.now().await?;
         let connection = Connection {
-            connection,
+            channel: Channel::dial(now, &self.connection, dial).await?,
             scripts: Arc::clone(&self.scripts),
         };
         connection.load().await?;
@@ -307,10 +306,9 @@ impl Connection {
 
     async fn once(&self, command: &Cmd) -> Result<Value, Failure> {
         let sent = Instant::now();
-        // The clone is a handle to the same connection; the client wants it mutable.
-        let answer = self.connection.clone().send_packed_command(command).await;
+        let answer = self.channel.send(command).await;
         self.scripts.took.record(sent.elapsed());
-        checked(answer?)
+        checked(answer)
     }
 
     /// Sends all in one write, again when Redis had lost the scripts. Every script may be run twice.
@@ -327,11 +325,7 @@ impl Connection {
     }
 
     async fn all_once(&self, calls: &Pipeline) -> Result<Vec<Result<Value, Failure>>, Failure> {
-        let answers = self
-            .connection
-            .clone()
-            .send_packed_commands(calls, 0, calls.len())
-            .await?;
+        let answers = self.channel.send_all(calls).await?;
         if answers.len() != calls.len() {
             return Err(Failure::Garbled);
         }
@@ -348,10 +342,7 @@ impl Connection {
         ] {
             calls.cmd("SCRIPT").arg("LOAD").arg(script.text);
         }
-        self.all_once(&calls)
-            .await?
-            .into_iter()
-            .try_for_each(|answer| answer.map(drop))
+        Ok(self.channel.send_everywhere(&calls).await?)
     }
 }
 
@@ -399,8 +390,8 @@ fn evalsha(script: &Text, keys: usize, lines: usize) -> Cmd {
     call
 }
 
-fn checked(answer: Value) -> Result<Value, Failure> {
-    match answer {
+fn checked(answer: Answer) -> Result<Value, Failure> {
+    match answer? {
         Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript) => {
             Err(Failure::NoScript)
         }

@@ -17,6 +17,7 @@ use std::{
 use counters::{Config, Counters, Mode, Request, Reserved, config::InvalidConfig, open};
 use demands::{ORGANIZATION, hourly};
 use lifecycle::{clock::Clock, drain};
+use policy::id::OrganizationId;
 use redis_server::{RedisServer, ask, spawn_with};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -59,11 +60,13 @@ impl Edge {
     }
 
     /// Asks for so many of a hundred; what is left, if there was room.
-    async fn take(&self, id: u8, amount: u64) -> Option<i64> {
-        let request = Request {
-            organization: ORGANIZATION,
-            id: [id; 16],
-        };
+    async fn take(&self, id: u32, amount: u64) -> Option<i64> {
+        self.take_of(ORGANIZATION, id, amount).await
+    }
+
+    /// The same for another organization.
+    async fn take_of(&self, organization: OrganizationId, id: u32, amount: u64) -> Option<i64> {
+        let request = request(organization, id);
         match self
             .counters
             .reserve(&request, &[hourly(100, amount)])
@@ -107,6 +110,123 @@ impl Drop for Ended {
     }
 }
 
+/// Three servers that share all slots, and a fourth that follows the one which has ours.
+struct Cluster {
+    servers: Vec<RedisServer>,
+    /// Which of them has our organization's slot.
+    ours: usize,
+}
+
+/// The last slots of the first two servers, and of all.
+const LAST_SLOTS: [u32; 3] = [5_460, 10_922, 16_383];
+
+impl Cluster {
+    async fn start() -> Self {
+        let started: Vec<_> = (0..4).map(|_| Self::server()).collect();
+        let (servers, buses): (Vec<_>, Vec<_>) = started.into_iter().unzip();
+        let mut first_slot = 0;
+        for (server, last) in servers.iter().zip(LAST_SLOTS) {
+            agreed(
+                server,
+                &format!("CLUSTER ADDSLOTSRANGE {first_slot} {last}"),
+            );
+            first_slot = last + 1;
+        }
+        for (server, bus) in servers.iter().zip(buses).skip(1) {
+            let meet = format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port);
+            agreed(&servers[0], &meet);
+        }
+        let slot = servers[0].ask(&format!("CLUSTER KEYSLOT {{{ORGANIZATION}}}"));
+        let slot: u32 = slot.expect("it answers")[1..].trim().parse().expect("one");
+        let ours = LAST_SLOTS.iter().position(|last| slot <= *last);
+        let ours = ours.expect("one has it");
+        let id = servers[ours].texts("CLUSTER MYID").remove(0);
+        let id = String::from_utf8(id).expect("hex");
+        until("the fourth knows whom to follow", || {
+            let follow = servers[3].ask(&format!("CLUSTER REPLICATE {id}"));
+            follow.is_ok_and(|it| it.starts_with("+OK"))
+        })
+        .await;
+        until("all agree on the cluster", || {
+            servers.iter().all(|server| {
+                let said = server.ask("CLUSTER INFO").unwrap_or_default();
+                said.contains("cluster_state:ok") && said.contains("cluster_known_nodes:4")
+            })
+        })
+        .await;
+        until("the replica follows", || is_following(&servers[3])).await;
+        Self { servers, ours }
+    }
+
+    /// Kills the server that has our organization's slot, when the fourth has all of it, and waits until that one has it.
+    async fn lose_ours(&mut self) {
+        let ours = self.ours;
+        until("the replica has the count", || {
+            let there = offset(&self.servers[ours]);
+            there.is_some() && there == offset(&self.servers[3])
+        })
+        .await;
+        let child = &mut self.servers[ours].child;
+        child.kill().expect("our own process");
+        child.wait().expect("our own process");
+        until("the replica has the slots", || {
+            let role = self.servers[3].ask("ROLE");
+            role.is_ok_and(|it| it.contains("master"))
+        })
+        .await;
+    }
+
+    /// One that is alone yet, and where it speaks with others of its cluster.
+    fn server() -> (RedisServer, u16) {
+        loop {
+            let (port, bus) = (free_port(), free_port());
+            let directory = tempfile::tempdir().expect("a folder");
+            let (port_text, bus_text) = (port.to_string(), bus.to_string());
+            let options = [
+                ["--port", &port_text],
+                ["--bind", "127.0.0.1"],
+                ["--cluster-enabled", "yes"],
+                ["--cluster-port", &bus_text],
+                ["--cluster-node-timeout", "500"],
+            ];
+            let mut server = RedisServer {
+                child: spawn_with(options.as_flattened(), &directory),
+                port,
+                directory,
+            };
+            // Another test may have taken a port.
+            if server.answers() {
+                return (server, bus);
+            }
+        }
+    }
+}
+
+fn agreed(server: &RedisServer, command: &str) {
+    let said = server.ask(command).expect("it answers");
+    assert!(said.starts_with("+OK"), "{command}: {said}");
+}
+
+fn is_following(replica: &RedisServer) -> bool {
+    let said = replica.ask("INFO replication");
+    said.is_ok_and(|it| it.contains("master_link_status:up"))
+}
+
+fn offset(server: &RedisServer) -> Option<String> {
+    let said = server.ask("INFO replication").unwrap_or_default();
+    let line = said
+        .lines()
+        .find(|it| it.starts_with("master_repl_offset:"));
+    line.map(str::to_owned)
+}
+
+fn request(organization: OrganizationId, id: u32) -> Request {
+    Request {
+        organization,
+        id: u128::from(id).to_be_bytes(),
+    }
+}
+
 fn free_port() -> u16 {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     free.local_addr().expect("a bound address").port()
@@ -136,12 +256,7 @@ async fn an_edge_follows_its_sentinels_to_the_next_primary_with_the_counts_that_
     let replica = RedisServer::start();
     let answer = replica.ask(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
     assert!(answer.expect("it answers").starts_with("+OK"));
-    until("the replica follows", || {
-        replica
-            .ask("INFO replication")
-            .is_ok_and(|it| it.contains("master_link_status:up"))
-    })
-    .await;
+    until("the replica follows", || is_following(&replica)).await;
     let sentinel = Sentinel::start(&primary);
     until("the sentinel is there", || {
         sentinel.says("PING").starts_with("+PONG")
@@ -155,13 +270,6 @@ async fn an_edge_follows_its_sentinels_to_the_next_primary_with_the_counts_that_
     let edge = Edge::start(url, None);
     until("redis is found", || edge.counters.mode() == Mode::Shared).await;
     assert_eq!(edge.take(1, 60).await, Some(40));
-    let offset = |server: &RedisServer| {
-        let said = server.ask("INFO replication").unwrap_or_default();
-        let line = said
-            .lines()
-            .find(|it| it.starts_with("master_repl_offset:"));
-        line.map(str::to_owned)
-    };
     until("the replica has the count", || {
         offset(&primary).is_some() && offset(&primary) == offset(&replica)
     })
@@ -186,6 +294,66 @@ async fn an_edge_follows_its_sentinels_to_the_next_primary_with_the_counts_that_
     // What was used of the limit is still used.
     assert_eq!(edge.take(2, 60).await, None);
     assert!(edge.take(3, 30).await.is_some());
+}
+
+#[tokio::test]
+async fn organizations_of_a_cluster_are_counted_where_their_slots_are_and_where_these_go() {
+    let mut cluster = Cluster::start().await;
+    // The first one that is named is not there.
+    let url = format!(
+        "redis+cluster://127.0.0.1:1,127.0.0.1:{}",
+        cluster.servers[0].port
+    );
+    let edge = Edge::start(url, None);
+    until("redis is found", || edge.counters.mode() == Mode::Shared).await;
+    assert_eq!(edge.take(1, 60).await, Some(40));
+    let others: Vec<_> = (10_u8..26)
+        .map(|byte| (u32::from(byte), OrganizationId::from_bytes([byte; 16])))
+        .collect();
+    for (id, other) in &others {
+        assert_eq!(edge.take_of(*other, *id, 60).await, Some(40), "{other}");
+    }
+    let keys = |server: &RedisServer| server.ask("DBSIZE").unwrap_or_default();
+    for server in &cluster.servers[..3] {
+        assert_ne!(
+            keys(server).trim(),
+            ":0",
+            "sixteen organizations, three servers"
+        );
+    }
+    // What they did not use comes back in one go, to all servers.
+    for (id, other) in &others {
+        let counter = hourly(100, 60).applied.counter;
+        edge.counters
+            .settle(&request(*other, *id), &[(counter, 10)]);
+    }
+    for (id, other) in &others {
+        let deadline = Instant::now() + PATIENCE;
+        let mut ids = 100..;
+        while edge
+            .take_of(*other, ids.next().expect("more"), 90)
+            .await
+            .is_none()
+        {
+            assert!(
+                Instant::now() < deadline,
+                "{other} got nothing back of {id}"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    cluster.lose_ours().await;
+    // Whether the slot's new place is found within a call or by dialling again, what was used is still used. Until then it
+    // is answered from the edge's own share, of which more is left.
+    let deadline = Instant::now() + PATIENCE;
+    let mut ids = 1_000..;
+    let shared = |left: Option<i64>| left.is_some_and(|left| left < 40);
+    while !shared(edge.take(ids.next().expect("more"), 1).await) {
+        assert!(Instant::now() < deadline, "the count is gone");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(edge.take(2, 60).await, None);
+    assert!(edge.take(3, 20).await.is_some());
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@
 
 use std::{fmt, ops::Range};
 
-use memchr::{memchr2, memmem};
+use memchr::memmem;
+
+use crate::word;
 
 /// How deep objects and arrays may stand in one another, the outermost counted. Also what fits the bits of
 /// the reader's stack. Full: the text is refused.
@@ -37,12 +39,6 @@ pub struct Embedded {
 
 /// How far into a string a `data:` URL may come to its payload: its media type stands before it.
 const MEDIA_TYPE_BYTES_MAX: usize = 128;
-
-/// How many words of a string are looked at one by one.
-const SHORT_WORDS: usize = 4;
-
-/// How many bytes a word has.
-const WORD_BYTES: usize = size_of::<u64>();
 
 /// Walks a text whose outermost value is one object. `each` gets every key, its quotes included, and where
 /// its value stands. The result is the place of the closing brace.
@@ -222,13 +218,8 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Result<(), Fault> {
         self.take(b'"')?;
         let start = self.at;
-        // Most strings are short, and end before a search over many bytes at once has begun.
-        let mut ended = self.plain_within(SHORT_WORDS)?;
         loop {
-            if !ended {
-                self.plain()?;
-            }
-            ended = false;
+            self.plain()?;
             self.at += 1;
             if self.text[self.at - 1] == b'"' {
                 self.embedded.take(&self.text[start..self.at - 1]);
@@ -250,54 +241,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Steps over at most so many words of bytes that stand for themselves in a string. Whether it came onto the quote
-    /// or backslash behind them.
-    fn plain_within(&mut self, words: usize) -> Result<bool, Fault> {
-        for _ in 0..words {
-            let Some(word) = self.text[self.at..].first_chunk() else {
-                break;
-            };
-            let plain = plain_bytes(u64::from_le_bytes(*word));
-            self.at += plain;
-            if plain < WORD_BYTES {
-                return if matches!(self.peek(), Some(b'"' | b'\\')) {
-                    Ok(true)
-                } else {
-                    self.malformed()
-                };
-            }
-        }
-        self.plain_in_rest()
-    }
-
-    /// The same of the last bytes of the text, which make no word. Of a string that goes on it steps over a word more.
-    fn plain_in_rest(&mut self) -> Result<bool, Fault> {
-        for _ in 0..WORD_BYTES {
-            match self.peek() {
-                Some(b'"' | b'\\') => return Ok(true),
-                Some(0x20..) => self.at += 1,
-                _ => return self.malformed(),
-            }
-        }
-        Ok(false)
-    }
-
     /// Steps over all that stands for itself in a string, onto the quote or backslash behind it.
     fn plain(&mut self) -> Result<(), Fault> {
-        let rest = &self.text[self.at..];
-        let Some(len) = memchr2(b'"', b'\\', rest) else {
-            self.at = self.text.len();
-            return self.malformed();
-        };
-        // Looks at every byte and stops at none, so that the compiler can look at many at once.
-        let least = rest[..len]
-            .iter()
-            .fold(u8::MAX, |least, byte| least.min(*byte));
-        if least < 0x20 {
-            return self.malformed();
+        let stands = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+        loop {
+            let rest = &self.text[self.at..];
+            let Some(word) = rest.first_chunk() else {
+                // The last bytes of the text make no word.
+                self.at += rest.iter().take_while(|byte| stands(**byte)).count();
+                break;
+            };
+            let plain = word::plain(*word);
+            self.at += plain;
+            if plain < word::BYTES {
+                break;
+            }
         }
-        self.at += len;
-        Ok(())
+        match self.peek() {
+            Some(b'"' | b'\\') => Ok(()),
+            _ => self.malformed(),
+        }
     }
 
     fn number(&mut self) -> Result<(), Fault> {
@@ -393,17 +356,6 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-
-/// How many bytes of a word, from its first, are neither quotes nor backslashes nor below a space.
-fn plain_bytes(word: u64) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; WORD_BYTES]);
-    const HIGHS: u64 = ONES << 7;
-    // A byte below `than` borrows from its own highest bit. What is borrowed further up marks bytes behind it alone.
-    let below = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word;
-    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    let marks = (below(word, 0x20) | is(b'"') | is(b'\\')) & HIGHS;
-    (marks.trailing_zeros() / u8::BITS) as usize
-}
 
 #[cfg(test)]
 mod tests {

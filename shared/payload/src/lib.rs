@@ -4,6 +4,7 @@
 //! never know what an API means by a member, nor sockets, policy or time.
 
 pub mod scalar;
+mod word;
 pub mod json;
 pub mod cursor;
 pub mod object;

@@ -3,9 +3,9 @@
 //! Owns the arithmetic from overlapping counts to disjoint ones. Must never guess: what does not say how much
 //! was used is no usage, because a usage of nothing would be free.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
-use memchr::memmem;
+use memchr::memmem::FinderRev;
 use payload::{
     json::{self, Fault},
     scalar,
@@ -29,6 +29,10 @@ pub struct Said {
 /// The longest choices of a chunk that says why they ended and generates nothing.
 // Full: it is not looked into, and nobody knows why the answer ended.
 const CHUNK_BYTES_MAX: usize = 1_024;
+
+/// Made once: this is looked for in every chunk.
+static FINISH_REASON: LazyLock<FinderRev<'static>> =
+    LazyLock::new(|| FinderRev::new("\"finish_reason\""));
 
 /// Reads the outermost object of an answer or a chunk. `None` if it is not one.
 pub fn said(text: &str) -> Option<Said> {
@@ -65,11 +69,12 @@ pub fn said(text: &str) -> Option<Said> {
 /// Why choices say that they ended. It stands behind what was said, so the last such member is looked for; in words its
 /// quotes would have a backslash before them.
 fn finish(choices: &str) -> Finish {
-    const NAME: &[u8] = b"\"finish_reason\"";
-    let Some(at) = memmem::rfind(choices.as_bytes(), NAME) else {
+    let Some(at) = FINISH_REASON.rfind(choices) else {
         return Finish::Unseen;
     };
-    let value = choices.get(at + NAME.len()..).unwrap_or_default();
+    let value = choices
+        .get(at + FINISH_REASON.needle().len()..)
+        .unwrap_or_default();
     let value = value.trim_start().strip_prefix(':').unwrap_or_default();
     let word = value.trim_start().strip_prefix('"');
     match word.and_then(|it| it.split('"').next()) {

@@ -1,6 +1,6 @@
 -- Records leave for buckets and databases of others. How far each way out has come is remembered here, and what is under way:
 -- whoever goes on after a failure sends the same batches again, under the same name.
--- Old code can run against it: it adds a table only.
+-- Old code can run against it: it adds a table and an index only. While the index is made, usage waits at edges.
 
 CREATE TABLE usage_sink (
     -- As the settings call it.
@@ -17,3 +17,6 @@ CREATE TABLE usage_sink (
     caught_up_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT usage_sink_pkey PRIMARY KEY (name)
 );
+
+-- Batches of all organizations are read in the order of their numbers.
+CREATE INDEX usage_batch_all_idx ON usage_batch (number);

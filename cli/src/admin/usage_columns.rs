@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
@@ -29,6 +29,10 @@ impl Columns {
     /// Begins a file, or what goes to standard output.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else {
+            if io::stdout().is_terminal() {
+                let why = io::Error::other("columns are no text: name a FILE");
+                return Err(Failure::system("write the export", &why));
+            }
             let out = Box::new(BufWriter::new(io::stdout()));
             return Ok(Self {
                 writer: Writer::new(out as Bytes).map_err(broken)?,

@@ -9,7 +9,6 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use metrics::Counter;
 use tokio::sync::mpsc;
 use tracing::{
     Metadata, Subscriber,
@@ -86,7 +85,6 @@ pub type Tapped = mpsc::Receiver<Event>;
 pub struct Tap {
     events: mpsc::Sender<Event>,
     clock: Clock,
-    dropped: Counter,
 }
 
 /// A tap for [`crate::logs::init`]. What comes out of it is [`taken`] once.
@@ -97,7 +95,6 @@ pub fn open() -> Tap {
     Tap {
         events,
         clock: Clock::system(),
-        dropped: metrics::counter!("sluice_telemetry_dropped_total", "signal" => "logs", "why" => "queue_full"),
     }
 }
 
@@ -115,7 +112,9 @@ impl<S: Subscriber> Layer<S> for Tap {
             return;
         }
         let Ok(place) = self.events.try_reserve() else {
-            return self.dropped.increment(1);
+            // Looked up each time: a tap is there before the recorder is.
+            let labels = [("signal", "logs"), ("why", "queue_full")];
+            return metrics::counter!("sluice_telemetry_dropped_total", &labels).increment(1);
         };
         let mut tapped = self.event(about);
         event.record(&mut tapped);

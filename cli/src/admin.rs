@@ -39,6 +39,7 @@ pub mod operator_key;
 pub mod audit;
 pub mod usage_query;
 pub mod usage_record;
+mod usage_columns;
 pub mod usage_export;
 pub mod usage;
 pub mod reprice;

@@ -55,7 +55,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         filter: filter.to_owned(),
         ..Default::default()
     };
-    logs::init(&logs).map_err(Failure::broken)?;
+    logs::init(&logs, None).map_err(Failure::broken)?;
     let folder = Folder::open(arguments.data_dir.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -30,7 +30,7 @@ pub enum Command {
     Query(usage_query::Arguments),
     /// One request, with its failed attempts and what it cost
     Get(usage_record::Arguments),
-    /// Every record, as JSON lines or CSV
+    /// Every record, as JSON lines, CSV or Parquet
     Export(usage_export::Arguments),
 }
 

@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use proto::admin::{ExportUsageRequest, ExportUsageResponse, UsageRecord};
 
 use crate::{
+    admin::usage_columns::Columns,
     failure::Failure,
     moment::{Moment, moment, written},
     output,
@@ -42,7 +43,7 @@ pub struct Arguments {
     /// Go on behind this cursor, which an earlier export told
     #[arg(long, value_name = "CURSOR", conflicts_with = "cursor_file")]
     after: Option<String>,
-    /// Go on behind the cursor in this file if there is one, and keep the new one there; appends to FILE
+    /// Go on behind the cursor in this file if there is one, and keep the new one there; appends to FILE, except Parquet
     #[arg(long, value_name = "FILE")]
     cursor_file: Option<PathBuf>,
 }
@@ -53,6 +54,14 @@ enum Form {
     Jsonl,
     /// One line for each record, and one of heads before them
     Csv,
+    /// A file of columns for databases and data frames; a new one each time
+    Parquet,
+}
+
+/// Where records go.
+enum Out {
+    Lines(Box<dyn Write>),
+    Columns(Box<Columns>),
 }
 
 const HEADS: [&str; 24] = [
@@ -92,9 +101,9 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
         end_time: arguments.until.map(|it| it.past(session.now)),
         cursor: cursor.clone(),
     };
-    let mut out = open(arguments)?;
+    let mut out = Out::open(arguments)?;
     if arguments.format == Form::Csv && cursor.is_empty() {
-        write(&mut out, &HEADS.join(","))?;
+        out.line(&HEADS.join(","))?;
     }
     let bar = bar(arguments);
     let path = "UsageService/ExportUsage";
@@ -105,19 +114,26 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
     let (mut cursor, mut count) = (cursor, 0_u64);
     while let Some(part) = parts.next::<ExportUsageResponse>().await? {
         for record in &part.records {
-            match arguments.format {
-                Form::Jsonl => write(&mut out, &session.json_of("UsageRecord", record)?)?,
-                Form::Csv => write(&mut out, &csv(record))?,
+            match (arguments.format, &mut out) {
+                (_, Out::Columns(columns)) => columns.push(record)?,
+                (Form::Csv, out) => out.line(&csv(record))?,
+                (_, out) => out.line(&session.json_of("UsageRecord", record)?)?,
             }
         }
-        out.flush().map_err(|error| failed(&error))?;
-        if let Some(file) = &arguments.cursor_file {
-            keep(file, &part.cursor)?;
-        }
+        let is_kept = out.flush()?;
         cursor = part.cursor;
+        if let Some(file) = arguments.cursor_file.as_deref().filter(|_| is_kept) {
+            keep(file, &cursor)?;
+        }
         count += part.records.len() as u64;
         bar.set_length(count + u64::try_from(part.remaining).unwrap_or(0));
         bar.set_position(count);
+    }
+    if let Out::Columns(columns) = out {
+        columns.finish()?;
+        if let Some(file) = &arguments.cursor_file {
+            keep(file, &cursor)?;
+        }
     }
     bar.finish_and_clear();
     output::remark(format!(
@@ -126,28 +142,48 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
     Ok(())
 }
 
+// === impl Out ===
+
+impl Out {
+    fn open(arguments: &Arguments) -> Result<Self, Failure> {
+        let file = arguments.file.as_deref();
+        let file = file.filter(|it| *it != Path::new("-"));
+        if arguments.format == Form::Parquet {
+            return Ok(Self::Columns(Box::new(Columns::open(file)?)));
+        }
+        let Some(path) = file else {
+            return Ok(Self::Lines(Box::new(BufWriter::new(io::stdout()))));
+        };
+        let mut options = OpenOptions::new();
+        // What an earlier export wrote stands before the cursor.
+        match arguments.cursor_file {
+            Some(_) => options.append(true).create(true),
+            None => options.write(true).create_new(true),
+        };
+        let file = options.open(path);
+        let file =
+            file.map_err(|error| Failure::system(format!("write {}", path.display()), &error))?;
+        Ok(Self::Lines(Box::new(BufWriter::new(file))))
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), Failure> {
+        let Self::Lines(out) = self else {
+            return Ok(());
+        };
+        writeln!(out, "{line}").map_err(|error| failed(&error))
+    }
+
+    /// Whether all that was written is kept now; columns are only once they are finished.
+    fn flush(&mut self) -> Result<bool, Failure> {
+        match self {
+            Self::Lines(out) => out.flush().map(|()| true).map_err(|error| failed(&error)),
+            Self::Columns(_) => Ok(false),
+        }
+    }
+}
+
 fn failed(error: &io::Error) -> Failure {
     Failure::system("write the export", error)
-}
-
-fn write(out: &mut Box<dyn Write>, line: &str) -> Result<(), Failure> {
-    writeln!(out, "{line}").map_err(|error| failed(&error))
-}
-
-fn open(arguments: &Arguments) -> Result<Box<dyn Write>, Failure> {
-    let Some(path) = arguments.file.as_deref().filter(|it| *it != Path::new("-")) else {
-        return Ok(Box::new(BufWriter::new(io::stdout())));
-    };
-    let mut options = OpenOptions::new();
-    // What an earlier export wrote stands before the cursor.
-    match arguments.cursor_file {
-        Some(_) => options.append(true).create(true),
-        None => options.write(true).create_new(true),
-    };
-    let file = options.open(path);
-    let file =
-        file.map_err(|error| Failure::system(format!("write {}", path.display()), &error))?;
-    Ok(Box::new(BufWriter::new(file)))
 }
 
 /// The cursor in a file; none where there is no file yet.

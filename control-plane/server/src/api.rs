@@ -66,7 +66,7 @@ mod propagation;
 mod edge;
 mod reprice;
 mod usage_asked;
-mod usage_wire;
+pub(crate) mod usage_wire;
 mod usage;
 mod operator_key_wire;
 mod operator_key;

@@ -2,7 +2,7 @@
 //!
 //! Named only by `server` and the main; the parts get what they need of it. Prints with every secret left out.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use lifecycle::{logs, settings::Secret};
 use serde::Deserialize;
@@ -28,6 +28,12 @@ pub struct Config {
     /// `[usage]`: how long records of requests are kept.
     #[serde(default)]
     pub usage: Usage,
+    /// `[sinks.NAME]`: where records go besides, see [`sinks::Config`]. Default: nowhere.
+    #[serde(default)]
+    pub sinks: BTreeMap<String, sinks::Config>,
+    /// `[telemetry]`: where metrics and logs go besides, see [`telemetry::Config`].
+    #[serde(default)]
+    pub telemetry: telemetry::Config,
     /// `[logs]`: what is logged, and how.
     #[serde(default)]
     pub logs: logs::Config,

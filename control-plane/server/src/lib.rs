@@ -18,5 +18,6 @@ pub mod reconcile;
 pub mod ingest;
 pub mod sweep;
 pub mod fold;
+pub mod forward;
 pub mod config;
 pub mod server;

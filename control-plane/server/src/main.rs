@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use lifecycle::{build, drain, logs, settings};
+use lifecycle::{build, drain, logs, settings, tap};
 use server::{
     config::Config,
     server::{cannot_start::CannotStart, migrate, operator_key, start},
@@ -70,7 +70,8 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Exit> {
     let config: Config = settings::load(cli.config.as_deref(), settings::vars())
         .map_err(|why| complain(&why, Exit::Settings))?;
-    logs::init(&config.logs).map_err(|why| complain(&why, Exit::Settings))?;
+    let tap = config.telemetry.wants_logs().then(tap::open);
+    logs::init(&config.logs, tap).map_err(|why| complain(&why, Exit::Settings))?;
     info!(build = build::line(), ?config, "starting");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -127,7 +128,9 @@ fn refuse(why: &CannotStart) -> Exit {
         CannotStart::Seal(_)
         | CannotStart::NoSealingKey
         | CannotStart::InvalidSealingKey
-        | CannotStart::Certificates(_) => Exit::Settings,
+        | CannotStart::Certificates(_)
+        | CannotStart::Sink(_)
+        | CannotStart::Telemetry(_) => Exit::Settings,
         _ => Exit::CannotStart,
     };
     complain(why, exit)

@@ -24,7 +24,9 @@ use lifecycle::{
     ready::Readiness,
 };
 use proto::unknown::Contract;
+use sinks::Sink;
 use store::{Store, id};
+use telemetry::Telling;
 use tls::{
     door::Door,
     reload::{self, Reload},
@@ -34,13 +36,17 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
     api,
     asking::Asking,
     config::{self, Config},
-    denials, fold,
+    denials::{self, Denials},
+    fold,
+    forward::{self, Forwarder},
     ingest::{self, Ingest},
     publish::{
         self,
@@ -87,6 +93,9 @@ struct Tasks {
     serving: JoinSet<Ended>,
     /// What goes on until all of that has finished.
     behind: JoinSet<Ended>,
+    /// What tells a collector, until it is stopped and has said its last.
+    telling: JoinSet<()>,
+    stop: CancellationToken,
     known_edges: Arc<Edges>,
     store: Store,
     drain: Drain,
@@ -144,11 +153,11 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.observe(listeners.ops, metrics, reloading);
 
     let replica = id::draw();
-    let (denials, denied) = denials::queue(&replica);
-    tasks.keep("the audit of denials", denied.run(store.clone()));
+    let denials = tasks.audit_denials(&replica);
+    tasks.tell(&config, &replica)?;
     tasks.reconcile(&contract, &bells);
-    let lessor = Arc::new(Lessor::new(store.clone(), clock.clone(), replica));
-    tasks.keep("the division of limits", Arc::clone(&lessor).run());
+    tasks.forward(&config, replica)?;
+    let lessor = tasks.divide_limits(&clock, replica);
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -202,7 +211,9 @@ fn describe() -> PrometheusHandle {
     publish::enrol::describe();
     ingest::describe();
     reconcile::describe();
+    forward::describe();
     tls::door::describe();
+    telemetry::telling::describe();
     metrics
 }
 
@@ -234,6 +245,8 @@ impl Tasks {
         Self {
             serving,
             behind,
+            telling: JoinSet::new(),
+            stop: CancellationToken::new(),
             known_edges,
             store,
             drain,
@@ -267,6 +280,42 @@ impl Tasks {
     fn fold_usage(&mut self, config: &config::Usage) {
         let days = config.records_days.map(NonZero::get);
         self.keep("the fold of usage", fold::run(self.store.clone(), days));
+    }
+
+    /// Runs what sends records to sinks.
+    fn forward(&mut self, config: &Config, replica: [u8; 16]) -> Result<(), CannotStart> {
+        for (name, config) in &config.sinks {
+            let sink = Sink::open(name, config).map_err(CannotStart::Sink)?;
+            let forwarder = Forwarder::new(self.store.clone(), sink, replica);
+            self.keep("the way of records to a sink", forwarder.run());
+        }
+        Ok(())
+    }
+
+    /// Runs what writes denials into the audit trail, and gives where they are told.
+    fn audit_denials(&mut self, replica: &[u8; 16]) -> Denials {
+        let (denials, denied) = denials::queue(replica);
+        self.keep("the audit of denials", denied.run(self.store.clone()));
+        denials
+    }
+
+    /// Runs what tells a collector.
+    fn tell(&mut self, config: &Config, replica: &[u8; 16]) -> Result<(), CannotStart> {
+        let instance = Uuid::from_bytes(*replica).to_string();
+        let telling = Telling::open(&config.telemetry, "sluice-control-plane", &instance);
+        if let Some(telling) = telling.map_err(CannotStart::Telemetry)? {
+            let run = telling.run(exposition::install(), self.stop.clone());
+            self.telling.spawn(run);
+        }
+        Ok(())
+    }
+
+    /// Runs what divides limits among regions.
+    fn divide_limits(&mut self, clock: &Clock, replica: [u8; 16]) -> Arc<Lessor> {
+        let lessor = Lessor::new(self.store.clone(), clock.clone(), replica);
+        let lessor = Arc::new(lessor);
+        self.keep("the division of limits", Arc::clone(&lessor).run());
+        lessor
     }
 
     /// Runs what moves rollouts on.
@@ -350,6 +399,8 @@ impl Tasks {
             self.known_edges.flush(&self.store).await;
             self.behind.shutdown().await;
             self.store.close().await;
+            self.stop.cancel();
+            while self.telling.join_next().await.is_some() {}
         };
         // A database that does not answer does not keep the process.
         let _ = timeout(GOODBYE_MAX, goodbye).await;

@@ -63,6 +63,7 @@ pub mod usage_fold;
 mod usage_groups;
 pub mod usage_query;
 pub mod usage_read;
+pub mod usage_sink;
 mod usage_days;
 pub mod repricing;
 

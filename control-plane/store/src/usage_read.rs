@@ -210,7 +210,8 @@ pub async fn provider_names(
     Ok(names)
 }
 
-async fn records(
+/// The records with these ids, in this order. Each comes with its day.
+pub(crate) async fn records(
     connection: &mut PgConnection,
     days: &[Date],
     ids: &[Uuid],

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lifecycle::settings::Secret;
 use serde::Deserialize;
+use telemetry::Address;
 
 /// `[traces]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +33,19 @@ pub struct Config {
 }
 
 // === impl Config ===
+
+impl Config {
+    pub(crate) fn address(&self) -> Address<'_> {
+        Address {
+            section: "traces",
+            endpoint: &self.endpoint,
+            plaintext_beyond_loopback: self.plaintext_beyond_loopback,
+            ca_file: self.ca_file.as_deref(),
+            authorization: &self.authorization,
+            authorization_file: &self.authorization_file,
+        }
+    }
+}
 
 impl Default for Config {
     fn default() -> Self {

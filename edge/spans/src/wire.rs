@@ -4,38 +4,24 @@
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
+    common::v1::{KeyValue, any_value},
     resource::v1::Resource,
     trace::v1::{
         ResourceSpans, ScopeSpans, Span as Wire, Status, span::SpanKind, status::StatusCode as Said,
     },
 };
 
+use telemetry::wire;
+
 use crate::span::{Kind, Span, Value};
 
 /// The flag of a trace that is recorded, as `traceparent` has it.
 const SAMPLED: u32 = 1;
 
-/// Who we say that we are.
-pub(crate) fn resource(attributes: Vec<(&'static str, String)>) -> Resource {
-    let attributes = attributes.into_iter();
-    Resource {
-        attributes: attributes
-            .map(|(key, text)| attribute(key, text.into()))
-            .collect(),
-        ..Resource::default()
-    }
-}
-
 /// One export of these spans.
 pub(crate) fn request(resource: Resource, spans: Vec<Span>) -> ExportTraceServiceRequest {
-    let scope = InstrumentationScope {
-        name: "sluice".to_owned(),
-        version: lifecycle::build::VERSION.to_owned(),
-        ..InstrumentationScope::default()
-    };
     let scope_spans = ScopeSpans {
-        scope: Some(scope),
+        scope: Some(wire::scope()),
         spans: spans.into_iter().map(span).collect(),
         schema_url: String::new(),
     };
@@ -87,9 +73,5 @@ fn attribute(key: &'static str, value: Value) -> KeyValue {
         Value::Number(number) => any_value::Value::DoubleValue(number),
         Value::Flag(flag) => any_value::Value::BoolValue(flag),
     };
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue { value: Some(value) }),
-        ..KeyValue::default()
-    }
+    wire::attribute(key, value)
 }

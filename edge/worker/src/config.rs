@@ -31,6 +31,8 @@ pub struct Config {
     pub usage: report::Config,
     /// `[traces]`: where spans of requests go.
     pub traces: spans::Config,
+    /// `[telemetry]`: where metrics and logs go besides.
+    pub telemetry: telemetry::Config,
     /// `[access_log]`: a line for each request.
     pub access_log: access_log::Config,
     /// `[ops]`: for probes and metrics.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use lifecycle::{build, drain, logs, settings};
+use lifecycle::{build, drain, logs, settings, tap};
 use worker::{CannotStart, Config, worker::Stopped};
 
 #[global_allocator]
@@ -58,7 +58,8 @@ fn main() -> ExitCode {
 fn serve(file: Option<&Path>) -> Result<(), Exit> {
     let config: Config =
         settings::load(file, settings::vars()).map_err(|why| complain(&why, Exit::Settings))?;
-    logs::init(&config.logs).map_err(|why| complain(&why, Exit::Settings))?;
+    let tap = config.telemetry.wants_logs().then(tap::open);
+    logs::init(&config.logs, tap).map_err(|why| complain(&why, Exit::Settings))?;
     tracing::info!(build = build::line(), ?config, "starting");
     // One thread: the cores have their own, and what is left is the feed and the probes.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -16,6 +16,7 @@ use lifecycle::{
     ready::Readiness,
 };
 use shaping::Lanes;
+use telemetry::Telling;
 use tls::{door::Door, reload::Reload};
 use tokio::{
     net::TcpListener,
@@ -90,7 +91,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let edge_id = given::edge_id(&config.edge, directory.as_ref())?;
     let (dialer, proof) = given::dialer(&config.control_plane, directory.as_ref(), &edge_id)?;
     let renewal = proof.map(|proof| feed::renewal::run(proof, dialer.clone()));
-    let (watched, watching) = watched(&config, &edge_id)?;
+    let stop = CancellationToken::new();
+    let (watched, watching) = watched(&config, &edge_id, (&metrics, &stop))?;
     let (door, reloading) = given::door(&config.inference)?;
     let listeners = accept::listeners(&config.inference, config.inference.cores())?;
     let inference = listeners[0].local_addr()?;
@@ -114,7 +116,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     };
     let (feed, keeper) = feed::open(parts, &readiness);
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
-    let stop = CancellationToken::new();
     let mut following = JoinSet::new();
     // The cores get the only sender, so that the queue closes with the last of them.
     let shared = Shared {
@@ -168,14 +169,16 @@ fn describe() -> PrometheusHandle {
     build::describe();
     serve::describe();
     counters::describe();
+    telemetry::telling::describe();
     tls::door::describe();
     metrics
 }
 
-/// What is watched of requests, and the threads that bring spans and lines away; they end with the last core.
+/// What is watched of requests, and the threads that bring away what is seen; they end with the last core or when stopped.
 fn watched(
     config: &Config,
     edge_id: &str,
+    (metrics, stop): (&PrometheusHandle, &CancellationToken),
 ) -> Result<(Watched, Vec<oneshot::Receiver<()>>), CannotStart> {
     let (tracer, export) = spans::export::open(&config.traces, edge_id)?;
     let (access_log, lines) =
@@ -184,6 +187,10 @@ fn watched(
     if let Some(export) = export {
         let run = move |runtime: &runtime::Runtime| runtime.block_on(export.run());
         bringing.push(on_a_thread("spans", run)?);
+    }
+    if let Some(telling) = Telling::open(&config.telemetry, "sluice-edge", edge_id)? {
+        let run = telling.run(metrics.clone(), stop.clone());
+        bringing.push(on_a_thread("telemetry", move |it| it.block_on(run))?);
     }
     if let Some(lines) = lines {
         bringing.push(on_a_thread("access-log", move |_| lines.run())?);

@@ -8,6 +8,7 @@ pub mod clock;
 mod variable;
 mod layers;
 pub mod settings;
+pub mod tap;
 pub mod logs;
 pub mod build;
 pub mod ready;

@@ -8,7 +8,11 @@ use std::{
 };
 
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, fmt::layer as lines, layer::SubscriberExt, registry, util::SubscriberInitExt,
+};
+
+use crate::tap::Tap;
 
 /// `[logs]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -35,19 +39,20 @@ pub enum Format {
 #[derive(Debug)]
 pub struct InvalidFilter(String);
 
-/// Sends events to standard error from here on. Where a test or another part of the process did so before,
-/// that stays.
-pub fn init(config: &Config) -> Result<(), InvalidFilter> {
+/// Sends events to standard error from here on, and to a tap if there is one. Where a test or another part of the process did
+/// so before, that stays.
+pub fn init(config: &Config, tap: Option<Tap>) -> Result<(), InvalidFilter> {
     let filter = EnvFilter::builder()
         .parse(&config.filter)
         .map_err(|error| InvalidFilter(error.to_string()))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr);
+    let passed = registry().with(filter).with(tap);
+    let lines = lines().with_writer(stderr);
     // The only error is that there is a subscriber already, and the first one has the say.
     let _ = match config.format {
-        Format::Text => lines.with_ansi(stderr().is_terminal()).try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
+        Format::Text => passed
+            .with(lines.with_ansi(stderr().is_terminal()))
+            .try_init(),
+        Format::Json => passed.with(lines.json().flatten_event(true)).try_init(),
     };
     Ok(())
 }
@@ -87,18 +92,18 @@ mod tests {
             filter: "info,worker=loud".to_owned(),
             ..Config::default()
         };
-        let error = init(&config).unwrap_err().to_string();
+        let error = init(&config, None).unwrap_err().to_string();
         assert!(error.starts_with("logs.filter: "), "{error}");
     }
 
     #[test]
     fn a_second_init_is_no_error() {
         for format in [Format::Text, Format::Json] {
-            init(&Config {
+            let config = Config {
                 format,
                 filter: "off".to_owned(),
-            })
-            .unwrap();
+            };
+            init(&config, None).unwrap();
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod binaries;
 pub mod process;
 pub mod database;
 pub mod redis;
+pub mod bucket;
 pub mod relay;
 pub mod provider;
 pub mod collector;

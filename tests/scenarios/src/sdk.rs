@@ -117,6 +117,11 @@ pub async fn foreign(url: &str, key: &str, more: &[&str]) -> Value {
     python("foreign/ask.py", &[&[url, key, "tiny"], more].concat()).await
 }
 
+/// What is in a file of records, or in an endpoint's bucket of them, as a database reads it.
+pub async fn records(place: &[&str]) -> Value {
+    python("sdk/records.py", place).await
+}
+
 /// What a program of Python's prints.
 async fn python(file: &str, arguments: &[&str]) -> Value {
     printed(named("SLUICE_TEST_PYTHON"), file, arguments).await

@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 27] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
@@ -18,12 +18,14 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
     ("credential", &["policy"]),
     ("seal", &[]),
     ("lifecycle", &[]),
+    ("telemetry", &["lifecycle"]),
     ("tls", &[]),
     ("proto", &["payload", "policy"]),
+    ("columns", &["proto"]),
     ("dialect", &["payload"]),
     ("counters", &["policy", "lifecycle"]),
     ("shaping", &["policy"]),
-    ("spans", &["lifecycle"]),
+    ("spans", &["lifecycle", "telemetry"]),
     (
         "worker",
         &[
@@ -34,6 +36,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
             "credential",
             "seal",
             "lifecycle",
+            "telemetry",
             "tls",
             "proto",
             "dialect",
@@ -47,6 +50,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
         &["policy", "payload", "keys", "claims", "credential"],
     ),
     ("store", &["policy", "payload", "domain"]),
+    ("sinks", &["lifecycle", "proto", "columns"]),
     (
         "server",
         &[
@@ -55,10 +59,12 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
             "keys",
             "seal",
             "lifecycle",
+            "telemetry",
             "tls",
             "proto",
             "domain",
             "store",
+            "sinks",
         ],
     ),
     ("private-postgres", &[]),
@@ -71,6 +77,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
             "seal",
             "lifecycle",
             "proto",
+            "columns",
             "worker",
             "server",
             "private-postgres",
@@ -94,7 +101,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
 ];
 
 /// Which crates may know an outside crate that is a wall. Development dependencies are free.
-const WALLS: [(&str, &[&str]); 13] = [
+const WALLS: [(&str, &[&str]); 15] = [
     ("redis", &["counters", "harness", "scenarios", "load"]),
     ("sqlx", &["store", "harness", "scenarios", "load"]),
     ("prost", &["proto", "server", "cli"]),
@@ -109,8 +116,13 @@ const WALLS: [(&str, &[&str]); 13] = [
     ("jaq-core", &["payload"]),
     ("jaq-std", &["payload"]),
     ("metrics-exporter-prometheus", &["lifecycle"]),
-    ("opentelemetry-proto", &["spans", "harness"]),
+    (
+        "opentelemetry-proto",
+        &["telemetry", "spans", "harness", "scenarios"],
+    ),
     ("tracing-subscriber", &["lifecycle"]),
+    ("parquet", &["columns"]),
+    ("object_store", &["sinks"]),
 ];
 
 /// Crates that must not be in the graph at all.

@@ -33,6 +33,10 @@ pub enum CannotStart {
     WrongSealingKey,
     /// The certificates of the admin listener cannot be served.
     Certificates(tls::files::Unusable),
+    /// A way out for records cannot be used.
+    Sink(sinks::Unusable),
+    /// The collector of metrics and logs cannot be used.
+    Telemetry(telemetry::Unusable),
     /// There is no authority of edges, and none can be made.
     NoAuthority(NoAuthority),
     /// A listener, by the name of its section.
@@ -85,6 +89,8 @@ impl fmt::Display for CannotStart {
                 "seal.key does not open what rests in this database; set the key with which it was sealed",
             ),
             Self::Certificates(error) => write!(f, "admin.tls: {error}"),
+            Self::Sink(error) => error.fmt(f),
+            Self::Telemetry(error) => error.fmt(f),
             Self::NoAuthority(error) => write!(f, "edges.tls: {error}"),
             Self::Listen(section, error) => write!(f, "{section}.address: {error}"),
             Self::Broken(what) => write!(f, "this build is broken: {what}"),

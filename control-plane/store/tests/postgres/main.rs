@@ -23,6 +23,7 @@ mod usage;
 mod usage_sums;
 mod usage_bounds;
 mod usage_export;
+mod usage_sinks;
 mod usage_load;
 mod bulk;
 mod keeping;

@@ -25,6 +25,8 @@ pub enum CannotStart {
     Limits(counters::config::InvalidConfig),
     /// The settings of `[traces]` are refused.
     Traces(spans::export::Unusable),
+    /// The settings of `[telemetry]` are refused.
+    Telemetry(telemetry::Unusable),
     /// The access log cannot be opened.
     AccessLog(io::Error),
     /// A listener cannot be had.
@@ -51,6 +53,7 @@ impl fmt::Display for CannotStart {
             Self::StateKey(why) => write!(f, "state.key: {why}"),
             Self::Limits(why) => write!(f, "limits: {why}"),
             Self::Traces(why) => why.fmt(f),
+            Self::Telemetry(why) => why.fmt(f),
             Self::AccessLog(why) => write!(f, "access_log.file: it cannot be opened: {why}"),
             Self::Listen(why) => why.fmt(f),
             Self::Certificates(why) => write!(f, "inference.tls: {why}"),
@@ -83,6 +86,12 @@ impl From<counters::config::InvalidConfig> for CannotStart {
 impl From<spans::export::Unusable> for CannotStart {
     fn from(why: spans::export::Unusable) -> Self {
         Self::Traces(why)
+    }
+}
+
+impl From<telemetry::Unusable> for CannotStart {
+    fn from(why: telemetry::Unusable) -> Self {
+        Self::Telemetry(why)
     }
 }
 

@@ -1,0 +1,165 @@
+//! How a server of others is asked: HTTP/1.1 by hyper, with TLS by the one provider of cryptography.
+//!
+//! Knows whom to trust, how long to wait and how much to read. Knows nothing of what is asked.
+
+use std::{fs, io, net::IpAddr, path::Path, sync::Arc, time::Duration};
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as Hyper, connect::HttpConnector as Tcp},
+    rt::{TokioExecutor, TokioTimer},
+};
+use object_store::{
+    ClientOptions,
+    client::{
+        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
+        HttpResponse, HttpService,
+    },
+};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use tokio::time::timeout;
+
+/// How long a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How long an answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// How long a connection is kept that nobody uses.
+const IDLE_MAX: Duration = Duration::from_mins(1);
+
+/// The longest answer that is read, in bytes. Full: it is an error.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// The largest file of authorities, in bytes. Full: it is refused.
+const CA_BYTES_MAX: u64 = 1 << 20;
+
+/// Asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Client(Hyper<HttpsConnector<Tcp>, HttpRequestBody>);
+
+/// Whether an address may be asked as it is: encrypted, on this machine, or when told so.
+pub(crate) fn may_ask(address: &str, is_told: bool) -> Result<(), &'static str> {
+    let invalid = "is not such as `https://minio.example:9000`";
+    let uri: Uri = address.parse().map_err(|_| invalid)?;
+    let host = uri.host().ok_or(invalid)?;
+    let near = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_near = near.map_or(host == "localhost", |it| it.is_loopback());
+    match uri.scheme_str() {
+        Some("https") => Ok(()),
+        Some("http") if is_told || is_near => Ok(()),
+        Some("http") => Err(
+            "would carry records in plaintext beyond this machine; use https, or set plaintext_beyond_loopback where the \
+             network itself is private",
+        ),
+        _ => Err(invalid),
+    }
+}
+
+fn trust(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            if fs::metadata(path)?.len() > CA_BYTES_MAX {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            let pem = fs::read(path)?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                let certificate = certificate.map_err(io::Error::other)?;
+                roots.add(certificate).map_err(io::Error::other)?;
+            }
+            if roots.is_empty() {
+                return Err(io::Error::other("it holds no certificate"));
+            }
+        }
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+// === impl Client ===
+
+impl Client {
+    /// One that trusts the authorities in a file, or else the public ones.
+    pub(crate) fn open(ca_file: Option<&Path>) -> io::Result<Self> {
+        let mut tcp = Tcp::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_MAX));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(trust(ca_file)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let hyper = Hyper::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_MAX)
+            // One thing is sent after another.
+            .pool_max_idle_per_host(1)
+            .build(connector);
+        Ok(Self(hyper))
+    }
+}
+
+impl HttpConnector for Client {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+#[tonic::async_trait]
+impl HttpService for Client {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let asked = async {
+            let answer = self.0.request(request).await.map_err(|why| {
+                let kind = if why.is_connect() {
+                    HttpErrorKind::Connect
+                } else {
+                    HttpErrorKind::Request
+                };
+                HttpError::new(kind, why)
+            })?;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|why| {
+                let kind = if why.is::<LengthLimitError>() {
+                    HttpErrorKind::Decode
+                } else {
+                    HttpErrorKind::Interrupted
+                };
+                HttpError::new_boxed(kind, why)
+            })?;
+            Ok(HttpResponse::from_parts(head, body.to_bytes().into()))
+        };
+        let silent = |why| HttpError::new(HttpErrorKind::Timeout, why);
+        timeout(ANSWER_MAX, asked).await.map_err(silent)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_leave_the_machine_in_plaintext_only_when_told() {
+        for (address, told, may) in [
+            ("https://s3.example", false, true),
+            ("http://127.0.0.1:9000", false, true),
+            ("http://[::1]:9000", false, true),
+            ("http://minio:9000", false, false),
+            ("http://minio:9000", true, true),
+            ("ftp://minio", true, false),
+            ("minio:9000", true, false),
+            ("", true, false),
+        ] {
+            assert_eq!(may_ask(address, told).is_ok(), may, "{address}");
+        }
+    }
+}

@@ -48,6 +48,7 @@ use crate::{
         edges::Edges,
         enrol::Enrolment,
         join::Tokens,
+        ledger::Ledger,
         lessor::Lessor,
         session::Parts,
         snapshot::Snapshots,
@@ -149,6 +150,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.reconcile(&contract, &bells);
     let lessor = Arc::new(Lessor::new(store.clone(), clock.clone(), replica));
     tasks.keep("the division of limits", Arc::clone(&lessor).run());
+    let ledger = Ledger::new(store.clone(), clock.clone());
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -166,6 +168,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edges,
         asking,
         lessor,
+        ledger,
         values,
         clock,
         drain: drain.clone(),

@@ -7,10 +7,14 @@
 use policy::id::{CounterId, OrganizationId, ShelfId};
 
 /// What every key starts with: whose it is, and the version of what is kept.
-pub const PREFIX: &str = "sluice:4:";
+pub const PREFIX: &str = "sluice:5:";
 
 /// Written by a probe, to see that Redis takes writes.
-pub const PROBE: &str = "sluice:4:probe";
+pub const PROBE: &str = "sluice:5:probe";
+
+/// Since when Redis has forgotten nothing, in its own milliseconds. The one key that is no organization's; the scripts find it by
+/// what every key starts with.
+pub const WHOLE: &str = "sluice:5:whole";
 
 /// How many characters an id has in hex.
 const ID_CHARACTERS: usize = 32;
@@ -75,21 +79,23 @@ mod tests {
         let tag = "{0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a}";
         assert_eq!(
             held(organization),
-            format!("sluice:4:{tag}:held").into_bytes()
+            format!("sluice:5:{tag}:held").into_bytes()
         );
         assert_eq!(
             due(organization),
-            format!("sluice:4:{tag}:due").into_bytes()
+            format!("sluice:5:{tag}:due").into_bytes()
         );
         assert_eq!(
             shelves(organization),
-            format!("sluice:4:{tag}:shelves").into_bytes()
+            format!("sluice:5:{tag}:shelves").into_bytes()
         );
         assert_eq!(
             shelf(organization, ShelfId::from_bytes([0xf1; 16])),
-            format!("sluice:4:{tag}:shelf:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
+            format!("sluice:5:{tag}:shelf:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
         );
         assert_eq!(PROBE, format!("{PREFIX}probe"));
+        assert_eq!(WHOLE, format!("{PREFIX}whole"));
+        assert_eq!(PREFIX.len(), 9, "as the scripts cut it");
     }
 
     #[test]

@@ -7,10 +7,12 @@ pub mod keyspace;
 pub mod bucket;
 pub mod reservation;
 mod slots;
+mod held;
 pub mod process;
 pub mod place;
 mod call;
 mod reply;
+mod scripts;
 pub mod redis;
 mod breaker;
 mod queue;
@@ -22,7 +24,9 @@ mod live;
 mod flight;
 mod flights;
 mod local;
+mod recall;
 mod parts;
+mod restoring;
 mod asking;
 pub mod config;
 pub mod counters;
@@ -38,12 +42,13 @@ pub use config::Config;
 pub use counters::{Counters, Mode};
 pub use flights::Seats;
 pub use open::{open, open_each};
+pub use recall::{Before, Noted, Told};
 pub use reservation::{Demand, Request, Reserved};
 pub use upkeep::Upkeep;
 
 /// Describes this crate's metrics to the recorder.
 pub fn describe() {
-    redis::describe();
+    scripts::describe();
     link::describe();
     queue::describe();
     local::describe();

@@ -70,7 +70,7 @@ impl Edge {
             .await
         {
             Reserved::Granted { remaining, .. } => remaining.first().copied(),
-            Reserved::Denied { .. } | Reserved::Unknown { .. } => None,
+            _ => None,
         }
     }
 }

@@ -30,6 +30,7 @@ mod accounting;
 mod prices;
 mod usage;
 mod regions;
+mod forgotten;
 mod metrics;
 mod prometheus;
 mod traces;

@@ -147,7 +147,7 @@ for place = 1, #shelves do
   shelves[place].full = full
 end
 
-if lacking and id ~= '' then
+if lacking and not before and id ~= '' then
   return told({ 3, unpack(lacking) })
 end
 

@@ -50,6 +50,7 @@ pub(crate) fn policy(it: &Limit) -> LimitPolicy {
         on_store_loss: it.terms.on_store_loss as u32,
         overrides: it.terms.overrides.iter().map(override_policy).collect(),
         regions: it.terms.regions.iter().map(ToString::to_string).collect(),
+        counted_from_ms: it.counted_from_ms,
     }
 }
 
@@ -76,6 +77,7 @@ pub(crate) fn read(it: LimitPolicy) -> Result<Limit, InvalidObject> {
         allowance: allowance(&it, it.amount, it.burst)?,
         terms: terms(&it)?,
         scope: scope(&it)?,
+        counted_from_ms: it.counted_from_ms,
         name: it.name,
     })
 }
@@ -193,6 +195,7 @@ mod tests {
                 }],
                 regions: ["eu", "us"].map(|it| Region::try_from(it).unwrap()).into(),
             },
+            counted_from_ms: 1_790_000_000_000,
         }
     }
 

@@ -24,6 +24,7 @@ pub mod edges;
 pub mod snapshot;
 pub mod connected;
 pub mod lessor;
+pub mod ledger;
 pub mod session;
 pub mod sync;
 

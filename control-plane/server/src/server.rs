@@ -54,6 +54,7 @@ use crate::{
         edges::Edges,
         enrol::Enrolment,
         join::Tokens,
+        ledger::Ledger,
         lessor::Lessor,
         session::Parts,
         snapshot::Snapshots,
@@ -158,6 +159,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.reconcile(&contract, &bells);
     tasks.forward(&config, replica)?;
     let lessor = tasks.divide_limits(&clock, replica);
+    let ledger = Ledger::new(store.clone(), clock.clone());
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -175,6 +177,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edges,
         asking,
         lessor,
+        ledger,
         values,
         clock,
         drain: drain.clone(),

@@ -79,6 +79,8 @@ pub struct Row {
     pub created_at: OffsetDateTime,
     /// When it was last changed.
     pub updated_at: OffsetDateTime,
+    /// Of a quota, from when on use is counted.
+    pub counted_from: OffsetDateTime,
     /// The revision of its last committed write; zero when there is none.
     pub revision: Revision,
     ids: Ids,
@@ -117,6 +119,7 @@ struct Columns {
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    counted_from: OffsetDateTime,
     revision: i64,
 }
 
@@ -140,7 +143,7 @@ pub async fn list(
                   project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
                   model.name AS "model?", it.scope_provider, provider.name AS "provider?",
                   it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
-                  it.period, it.mode, it.on_store_loss, it.regions, it.version, it.created_at, it.updated_at,
+                  it.period, it.mode, it.on_store_loss, it.regions, it.version, it.created_at, it.updated_at, it.counted_from,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            LEFT JOIN key ON key.id = it.scope_key
@@ -243,6 +246,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     let numbers = Numbers::of(&row.allowance)?;
     sqlx::query!(
         r#"UPDATE rate_limit SET display_name = $2, amount = $3, window_ms = $4, burst = $5,
+               counted_from = CASE WHEN period = 0 AND $6 > 0 THEN now() ELSE counted_from END,
                period = $6, mode = $7, on_store_loss = $8, version = version + 1,
                updated_at = now()
            WHERE id = $1"#,
@@ -283,7 +287,7 @@ async fn read(connection: &mut PgConnection, name: &LimitName) -> Result<Row, St
                   project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
                   model.name AS "model?", it.scope_provider, provider.name AS "provider?",
                   it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
-                  it.period, it.mode, it.on_store_loss, it.regions, it.version, it.created_at, it.updated_at,
+                  it.period, it.mode, it.on_store_loss, it.regions, it.version, it.created_at, it.updated_at, it.counted_from,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            JOIN organization ON organization.id = it.organization
@@ -327,6 +331,7 @@ async fn written(write: &mut Write, name: &LimitName) -> Result<Row, StoreError>
         unit: row.unit,
         allowance: row.allowance,
         terms: limit_terms::policy(&row.terms),
+        counted_from_ms: column::milliseconds(row.counted_from),
     };
     write.put(Object::Limit(Box::new(object)), Audience::everywhere());
     Ok(row)
@@ -438,6 +443,7 @@ impl Columns {
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
+            counted_from: self.counted_from,
             revision: column::revision(self.revision),
             ids: Ids {
                 project: self.scope_project.map(project),

@@ -113,7 +113,7 @@ pub async fn write(store: &Store, repriced: &[Repriced]) -> Result<u64, StoreErr
            WHERE usage_record.day = it.day AND usage_record.id = it.id
              AND usage_record.charges = it.before AND usage_record.cost_nano = it.cost_before
              AND usage_record.cost_known = it.known_before
-           RETURNING batch, at, organization, project, key_id, model, model_version, provider,
+           RETURNING batch, at, region, organization, project, key_id, model, model_version, provider,
                status, end_user, tags, it.cost - it.cost_before AS "more!",
                it.known_before::integer - it.known::integer AS "unpriced!""#,
         &days,
@@ -133,6 +133,7 @@ pub async fn write(store: &Store, repriced: &[Repriced]) -> Result<u64, StoreErr
     let spreads: Vec<Spread> = added
         .map(|row| Spread {
             at: row.at,
+            region: row.region,
             organization: row.organization,
             project: row.project,
             key_id: row.key_id,

@@ -137,7 +137,7 @@ impl Store {
         let spreads: Vec<Spread> = kept
             .iter()
             .filter(|it| new.remove(&(it.day, uuid(it.record.id))))
-            .map(Dated::spread)
+            .map(|it| it.spread(region))
             .collect();
         usage_batch::note(&mut tx, batch, &spreads).await?;
         usage_spread::add(&mut tx, &spreads).await?;
@@ -311,7 +311,7 @@ impl<'a> Dated<'a> {
     }
 
     /// What it adds to the sums.
-    fn spread(&self) -> Spread {
+    fn spread(&self, region: &Region) -> Spread {
         let it = self.record;
         let mut sums = Sums {
             requests: 1,
@@ -328,6 +328,7 @@ impl<'a> Dated<'a> {
         }
         Spread {
             at: self.at,
+            region: region.to_string(),
             organization: uuid(*it.organization.as_bytes()),
             project: uuid(*it.project.as_bytes()),
             key_id: it.key_id.clone(),

@@ -75,7 +75,7 @@ impl Store {
                WHERE batch IS NULL AND (day, id) IN (
                    SELECT day, id FROM usage_record WHERE batch IS NULL LIMIT $2
                    FOR UPDATE SKIP LOCKED)
-               RETURNING at, organization, project, key_id, model, model_version, provider, status,
+               RETURNING at, region, organization, project, key_id, model, model_version, provider, status,
                    end_user, tags, usage_source, cost_nano, cost_known, charges, input_tokens,
                    cached_input_tokens, output_tokens, reasoning_tokens, duration_us, first_byte_us"#,
             batch,
@@ -109,6 +109,7 @@ impl Store {
                 }
                 Spread {
                     at: row.at,
+                    region: row.region,
                     organization: row.organization,
                     project: row.project,
                     key_id: row.key_id,

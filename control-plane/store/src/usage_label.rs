@@ -24,10 +24,10 @@ pub(crate) const TAGS: &str = "tags";
 pub(crate) const TOKEN: &str = "token";
 
 /// The most end users of an organization that are summed by themselves in a month.
-const USERS_MAX: usize = 1_000; // Full: all others are summed together.
+pub(crate) const USERS_MAX: usize = 1_000; // Full: all others are summed together.
 
 /// The most tokens.
-const TOKENS_MAX: usize = 1_000; // Full: as above.
+pub(crate) const TOKENS_MAX: usize = 1_000; // Full: as above.
 
 /// The most keys of tags.
 const TAGS_MAX: usize = 16; // Full: other tags are not summed, and a question for one says so.

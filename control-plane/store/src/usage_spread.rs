@@ -16,12 +16,15 @@ use crate::{
     error::StoreError,
     usage_cell::{Cell, Columns, Ledger, Sums},
     usage_label::{self, Label, Labels},
+    usage_region::{self, Regions},
 };
 
 /// A record, as far as sums go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spread {
     pub(crate) at: OffsetDateTime,
+    /// Where it was served.
+    pub(crate) region: String,
     pub(crate) organization: Uuid,
     pub(crate) project: Uuid,
     pub(crate) key_id: String,
@@ -45,7 +48,9 @@ pub(crate) async fn add(
     let mut labels = Labels::settled(connection, &first).await?;
     let values: BTreeSet<Label> = spreads.iter().flat_map(|it| it.values(&labels)).collect();
     labels.extend(Labels::settled(connection, &values).await?);
-    write(connection, spreads, &labels).await
+    let wanted = spreads.iter().map(|it| it.region.as_str()).collect();
+    let regions = Regions::settled(connection, &wanted).await?;
+    write(connection, spreads, (&labels, &regions)).await
 }
 
 /// Adds what is said later of records that were added: where they stand, whatever is new since.
@@ -57,17 +62,18 @@ pub(crate) async fn amend(
     let mut labels = Labels::known(connection, &first).await?;
     let values: BTreeSet<Label> = spreads.iter().flat_map(|it| it.values(&labels)).collect();
     labels.extend(Labels::known(connection, &values).await?);
-    write(connection, spreads, &labels).await
+    let regions = Regions::known(connection).await?;
+    write(connection, spreads, (&labels, &regions)).await
 }
 
 async fn write(
     connection: &mut PgConnection,
     spreads: &[Spread],
-    labels: &Labels,
+    (labels, regions): (&Labels, &Regions),
 ) -> Result<(), StoreError> {
     let mut ledger = Ledger::default();
     for spread in spreads {
-        for cell in spread.cells(labels)? {
+        for cell in spread.cells(labels, regions)? {
             ledger.add(cell, &spread.sums);
         }
     }
@@ -157,7 +163,7 @@ impl Spread {
         summed.map(value).collect()
     }
 
-    fn cells(&self, labels: &Labels) -> Result<Vec<Cell>, StoreError> {
+    fn cells(&self, labels: &Labels, regions: &Regions) -> Result<Vec<Cell>, StoreError> {
         let token = self.key_id.contains(':');
         let apart = !token || labels.has(&self.label(usage_label::TOKEN, &self.key_id));
         let all = Cell {
@@ -182,8 +188,22 @@ impl Spread {
             ..all.clone()
         };
         let mut cells: Vec<Cell> = self.values(labels).into_iter().map(by).collect();
+        let apart = regions.are_apart(&self.region);
         if !self.end_user.is_empty() {
-            cells.push(by(self.label(usage_label::USER, &self.end_user)));
+            let user = by(self.label(usage_label::USER, &self.end_user));
+            let facet = usage_region::user_facet(&self.region);
+            let there = Cell {
+                facet,
+                ..user.clone()
+            };
+            cells.extend(apart.then_some(there).into_iter().chain([user]));
+        }
+        if apart {
+            let facet = usage_region::facet(&self.region);
+            cells.push(Cell {
+                facet,
+                ..all.clone()
+            });
         }
         cells.push(all);
         Ok(cells)

@@ -5,11 +5,14 @@
 
 use std::{future::Future, pin::Pin, time::Instant};
 
+use policy::id::OrganizationId;
+
 use crate::{
     escrow::{PurseId, Said},
     flights::{Pending, Seats},
     link::Clear,
     live::By,
+    local::denies_on_loss,
     parts::{Asked, Parts, Remote, heard},
     redis::Failure,
     reservation::{Claim, Demand, Line, Reply, Request, Reserved, Slot, Wanted, signed},
@@ -33,7 +36,7 @@ impl Parts {
         let mut lines: Vec<Line> = Vec::with_capacity(demands.len());
         lines.extend(demands.iter().filter_map(Demand::line));
         let Some(remote) = &self.remote else {
-            let reserved = self.local.reserve(request, Wanted::now(&lines));
+            let reserved = self.whole(request, demands, Wanted::now(&lines));
             self.keep(request, &reserved, lines, By::Whole);
             return (reserved, Seats::default());
         };
@@ -81,7 +84,11 @@ impl Parts {
         asked: Asked<'_>,
     ) -> Reserved {
         let request = asked.request;
-        if let Some(reply) = heard(asked.remote, clear, answer) {
+        if let Some(reply) = self.told(
+            request.organization,
+            demands,
+            heard(asked.remote, clear, answer),
+        ) {
             let lines = asked.answered(Some(&reply));
             self.keep(&request, &reply, lines, By::Whole);
             return reply;
@@ -92,6 +99,32 @@ impl Parts {
             self.keep(&request, &reserved, asked.answered(None), By::Share);
         }
         reserved
+    }
+
+    /// What this process says, where it is all there is. Where it does not know enough, each limit's own word holds.
+    fn whole(&self, request: &Request, demands: &[Demand], wanted: Wanted<'_>) -> Reserved {
+        let reserved = self.local.reserve(request, wanted);
+        if !self.lacks(request.organization, demands, &reserved) {
+            return reserved;
+        }
+        if let Some(place) = demands.iter().position(denies_on_loss) {
+            return Reserved::Unknown { place };
+        }
+        let alone = Wanted {
+            alone: true,
+            ..wanted
+        };
+        self.local.reserve(request, alone)
+    }
+
+    /// What Redis said; `None` where it said nothing, or does not know enough.
+    fn told(
+        &self,
+        organization: OrganizationId,
+        demands: &[Demand],
+        reply: Option<Reserved>,
+    ) -> Option<Reserved> {
+        reply.filter(|reply| !self.lacks(organization, demands, reply))
     }
 
     /// The same where slots are demanded.
@@ -120,7 +153,7 @@ impl Parts {
                     claims: Some(&claims),
                     ..Wanted::now(&lines)
                 };
-                let reserved = self.local.reserve(request, wanted);
+                let reserved = self.whole(request, demands, wanted);
                 self.seated(request, (demands, lines), (reserved, By::Whole), pending)
             }
             (Some(_), None) => {
@@ -168,7 +201,7 @@ impl Parts {
                 remaining.extend(left);
                 (reserved, Seats::default())
             }
-            Reserved::Unknown { .. } => (reserved, Seats::default()),
+            Reserved::Unknown { .. } | Reserved::Lacking { .. } => (reserved, Seats::default()),
         }
     }
 
@@ -188,7 +221,8 @@ impl Parts {
         };
         let term = self.term();
         let answer = clear.connection.reserve(&request, wanted, term).await;
-        if let Some(reply) = heard(remote, clear, answer) {
+        if let Some(reply) = self.told(request.organization, demands, heard(remote, clear, answer))
+        {
             let lines = asked.answered(Some(&reply));
             return self.seated(&request, (demands, lines), (reply, By::Whole), pending);
         }
@@ -242,7 +276,7 @@ impl Parts {
                 }
                 Seats::default()
             }
-            Reserved::Unknown { .. } => Seats::default(),
+            Reserved::Unknown { .. } | Reserved::Lacking { .. } => Seats::default(),
         };
         if !lines.is_empty() {
             self.keep(request, &reserved, lines, by);

@@ -117,6 +117,24 @@ pub(crate) fn ahead_amounts(call: &mut Cmd, ahead: Option<&Ahead>) {
     packed(call, amounts.iter().map(|amount| double(*amount)));
 }
 
+/// From when on each quota counts; nothing where all do from the beginnings of their periods.
+pub(crate) fn counted_from(call: &mut Cmd, lines: &[Line]) {
+    if lines.iter().all(|line| line.counted_from_ms == 0) {
+        call.arg("");
+        return;
+    }
+    let quotas = lines.iter().filter(|line| spans(line).is_some());
+    packed(
+        call,
+        quotas.map(|line| double(line.counted_from_ms.cast_signed())),
+    );
+}
+
+/// What was used of each line at least.
+pub(crate) fn least(call: &mut Cmd, least: &[i64]) {
+    packed(call, least.iter().map(|least| double(*least)));
+}
+
 /// Which loan is wanted, and for how long; nothing where none is.
 pub(crate) fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
     match ahead {

@@ -17,6 +17,7 @@ use crate::{
     flights::Seats,
     live::By,
     parts::Parts,
+    recall::{Before, Noted, Told},
     reservation::{
         Claim, Claims, Demand, Line, Request, Reserved, Settlement, Slot, Wanted, signed,
     },
@@ -174,6 +175,38 @@ impl Counters {
         }
         remote.queue.push(settlement);
         remote.link.bell.notify_one();
+    }
+
+    /// Since when whoever keeps the counts has forgotten nothing of an organization, in milliseconds of its clock; `None` where
+    /// it cannot be asked.
+    pub async fn stands_since(&self, organization: OrganizationId) -> Option<u64> {
+        self.0.stands_since(organization).await
+    }
+
+    /// Ends when there is a quota of which nobody knows what was used, or at once where one was noted since it ended last.
+    pub async fn lacking(&self) {
+        self.0.recall.bell.notified().await;
+    }
+
+    /// Takes the quotas of which nobody knows what was used; one that still lacks is noted when it is asked for again.
+    pub fn take_lacking(&self) -> Vec<Noted> {
+        self.0.recall.take_lacking()
+    }
+
+    /// Takes the quotas that were in use since this was asked last.
+    pub fn take_seen(&self) -> Vec<Noted> {
+        self.0.recall.take_seen()
+    }
+
+    /// Tells whoever keeps the counts, as long as it has stood since then, what was used of these at least. Sorts them, and gives
+    /// for each what had been counted. What is told twice is told once.
+    pub async fn restore(
+        &self,
+        organization: OrganizationId,
+        since_ms: u64,
+        told: &mut [Told],
+    ) -> Vec<Before> {
+        self.0.restore(organization, since_ms, told).await
     }
 
     /// Who answers now.

@@ -419,6 +419,7 @@ impl Note {
             measure: self.measure,
             amount: used.clamp(-most, most),
             soft: false,
+            counted_from_ms: 0,
         }
     }
 }

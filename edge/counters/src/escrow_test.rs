@@ -28,6 +28,7 @@ fn line(limit: u8, rate: (u64, u64, u64), amount: i64) -> Line {
         measure: Measure::Rate(Rate::new(rate.0, rate.1, rate.2).unwrap()),
         soft: false,
         amount,
+        counted_from_ms: 0,
     }
 }
 
@@ -64,7 +65,7 @@ impl World {
                 self.escrows[edge].settle(purse, over);
                 return Some(true);
             }
-            Said::Reserved(Reserved::Denied { .. } | Reserved::Unknown { .. }) => return None,
+            Said::Reserved(_) => return None,
             Said::Ask(ahead) => ahead,
         };
         self.asked += 1;
@@ -72,6 +73,7 @@ impl World {
             lines,
             ahead: ahead.as_ref(),
             claims: None,
+            alone: false,
         };
         let reply = self.keeper.reserve(&request, wanted, 30_000, self.now_ms);
         let before = self.escrows[edge].asked(purse, wanted, Some(&reply.value), now);
@@ -119,7 +121,9 @@ impl World {
             Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. } => {
                 remaining[0]
             }
-            Reserved::Unknown { .. } => panic!("the keeper can always tell"),
+            Reserved::Unknown { .. } | Reserved::Lacking { .. } => {
+                panic!("the keeper can always tell")
+            }
         }
     }
 }

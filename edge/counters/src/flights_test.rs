@@ -78,7 +78,7 @@ impl Table {
                 pending.denied(&slots);
                 None
             }
-            Reserved::Unknown { .. } => panic!("the keeper can tell"),
+            Reserved::Unknown { .. } | Reserved::Lacking { .. } => panic!("the keeper can tell"),
         }
     }
 

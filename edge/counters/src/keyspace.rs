@@ -7,10 +7,10 @@
 use policy::id::{CounterId, OrganizationId, ShelfId};
 
 /// What every key starts with: whose it is, and the version of what is kept.
-pub const PREFIX: &str = "sluice:4:";
+pub const PREFIX: &str = "sluice:5:";
 
 /// Written by a probe, to see that Redis takes writes.
-pub const PROBE: &str = "sluice:4:probe";
+pub const PROBE: &str = "sluice:5:probe";
 
 /// How many characters an id has in hex.
 const ID_CHARACTERS: usize = 32;
@@ -34,6 +34,12 @@ pub fn shelves(organization: OrganizationId) -> Vec<u8> {
 /// A shelf of which there is one for each key or each end user, and which so has a key of its own, that expires by itself.
 pub fn shelf(organization: OrganizationId, shelf: ShelfId) -> Vec<u8> {
     spelled(organization, "shelf:", Some(shelf.as_bytes()))
+}
+
+/// Since when Redis has forgotten nothing of an organization, in its own milliseconds. The scripts find it by what all keys of
+/// the organization start with: on a cluster one server may forget and another not.
+pub fn whole(organization: OrganizationId) -> Vec<u8> {
+    spelled(organization, "whole", None)
 }
 
 /// The slots of one count: a hash of how many each owner has.
@@ -75,21 +81,24 @@ mod tests {
         let tag = "{0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a}";
         assert_eq!(
             held(organization),
-            format!("sluice:4:{tag}:held").into_bytes()
+            format!("sluice:5:{tag}:held").into_bytes()
         );
         assert_eq!(
             due(organization),
-            format!("sluice:4:{tag}:due").into_bytes()
+            format!("sluice:5:{tag}:due").into_bytes()
         );
         assert_eq!(
             shelves(organization),
-            format!("sluice:4:{tag}:shelves").into_bytes()
+            format!("sluice:5:{tag}:shelves").into_bytes()
         );
         assert_eq!(
             shelf(organization, ShelfId::from_bytes([0xf1; 16])),
-            format!("sluice:4:{tag}:shelf:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
+            format!("sluice:5:{tag}:shelf:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
         );
         assert_eq!(PROBE, format!("{PREFIX}probe"));
+        let whole = format!("{PREFIX}{tag}:whole");
+        assert_eq!(whole.len() - "whole".len(), 44, "as the scripts cut it");
+        assert_eq!(super::whole(organization), whole.into_bytes());
     }
 
     #[test]

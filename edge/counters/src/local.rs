@@ -97,8 +97,7 @@ impl Local {
         if pending.is_none() && demands.iter().all(is_shared) {
             return self.reserve(request, Wanted::now(lines));
         }
-        let denies = |demand: &Demand| on_loss(demand) == OnStoreLoss::Deny && !demand.is_soft();
-        if let Some(place) = demands.iter().position(denies) {
+        if let Some(place) = demands.iter().position(denies_on_loss) {
             return Reserved::Unknown { place };
         }
         let full = match self.full(demands, lines.len(), pending) {
@@ -194,7 +193,7 @@ impl Local {
                 remaining: tell(remaining),
                 slots: Vec::new(),
             },
-            unknown @ Reserved::Unknown { .. } => unknown,
+            unknown @ (Reserved::Unknown { .. } | Reserved::Lacking { .. }) => unknown,
         }
     }
 
@@ -213,6 +212,11 @@ impl Local {
 
 fn on_loss(demand: &Demand) -> OnStoreLoss {
     demand.applied.limit.terms.on_store_loss
+}
+
+/// Whether it refuses while nobody can tell how much is left.
+pub(crate) fn denies_on_loss(demand: &Demand) -> bool {
+    on_loss(demand) == OnStoreLoss::Deny && !demand.is_soft()
 }
 
 fn is_shared(demand: &Demand) -> bool {

@@ -25,12 +25,13 @@ use crate::{
     place::Invalid,
     process::Process,
     queue::Queue,
+    recall::Recall,
     redis::Server,
     upkeep::Upkeep,
 };
 
 /// What the threads of a process share.
-type Both = (Arc<Mutex<Process>>, Arc<Flights>);
+type Both = (Arc<Mutex<Process>>, Arc<Flights>, Arc<Recall>);
 
 /// The counters of a process with one thread. See [`open_each`].
 pub fn open(
@@ -38,7 +39,7 @@ pub fn open(
     clock: Clock,
     live_edges: watch::Receiver<u32>,
 ) -> Result<(Counters, Upkeep), InvalidConfig> {
-    let both = (Arc::default(), Arc::new(Flights::new()));
+    let both = both(config, &clock);
     open_one(config, clock, live_edges, both)
 }
 
@@ -53,9 +54,19 @@ pub fn open_each(
     live_edges: &watch::Receiver<u32>,
     threads: NonZeroUsize,
 ) -> Result<Vec<(Counters, Upkeep)>, InvalidConfig> {
-    let both: Both = (Arc::default(), Arc::new(Flights::new()));
+    let both = both(config, clock);
     let each = |_| open_one(config, clock.clone(), live_edges.clone(), both.clone());
     (0..threads.get()).map(each).collect()
+}
+
+/// A process that is all there is must be told what was used before it began; one that stands in for Redis holds shares only.
+fn both(config: &Config, clock: &Clock) -> Both {
+    let twin = match config.store {
+        Store::Process => Process::remembering(clock.now_ms()),
+        Store::Redis => Process::new(),
+    };
+    let flights = Arc::new(Flights::new());
+    (Arc::new(Mutex::new(twin)), flights, Arc::default())
 }
 
 fn open_one(
@@ -84,6 +95,7 @@ fn open_one(
     let parts = Arc::new(Parts {
         remote,
         local,
+        recall: both.2,
         live: Live::default(),
         flights: both.1,
         lease_ms: config.lease_ms,

@@ -17,6 +17,7 @@ use crate::{
     live::{By, Live},
     local::{Local, expired},
     queue::Queue,
+    recall::Recall,
     redis::Failure,
     reservation::{Ahead, Line, Reply, Request, Reserved, Settlement, Term, Wanted},
 };
@@ -26,6 +27,8 @@ pub(crate) struct Parts {
     /// Redis and what is on its way there; `None` where this process is all there is.
     pub(crate) remote: Option<Remote>,
     pub(crate) local: Local,
+    /// What the ledger is to be asked, noted by all threads of this process.
+    pub(crate) recall: Arc<Recall>,
     pub(crate) live: Live,
     /// What is under way, in all threads of this process.
     pub(crate) flights: Arc<Flights>,

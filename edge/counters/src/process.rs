@@ -13,6 +13,7 @@ use policy::{
 
 use crate::{
     bucket::Bucket,
+    held::{Held, Hold, What, change},
     reservation::{
         CHARGED_KEEP_MS, Claims, Line, REAP_MAX, Reply, Request, Reserved, Saying, Settled,
         Settlement, Slot, Wanted, signed,
@@ -28,6 +29,8 @@ const BUCKETS_BEFORE_SWEEP: usize = 4_096;
 #[derive(Debug)]
 pub struct Process {
     organizations: HashMap<OrganizationId, Counts>,
+    /// Since when it has forgotten nothing; zero where it need not know what was used before.
+    since_ms: u64,
     buckets: usize,
     sweep_at: usize,
 }
@@ -35,36 +38,16 @@ pub struct Process {
 /// One organization's counters. What Redis keeps under one hash tag.
 #[derive(Debug, Default)]
 struct Counts {
+    /// As in [`Process`].
+    since_ms: u64,
+    /// Of quotas of which was told what was used before that, the beginnings of those periods.
+    told: HashMap<CounterId, u64>,
     /// Each with what it was last measured by, which tells when it is full again.
     buckets: HashMap<CounterId, (Bucket, Measure)>,
     slots: Slots,
     held: HashMap<[u8; 16], Held>,
     /// Reservations and remembered charges by when they end, like `held`.
     due: BTreeSet<(u64, [u8; 16])>,
-}
-
-#[derive(Debug)]
-struct Held {
-    until_ms: u64,
-    what: What,
-}
-
-/// What is held under an id.
-#[derive(Debug)]
-enum What {
-    Reservation(Vec<Hold>),
-    Loan(Vec<Line>),
-    /// Nothing: it remembers a charge.
-    Charge,
-}
-
-#[derive(Debug)]
-struct Hold {
-    counter: CounterId,
-    amount: i64,
-    remaining: i64,
-    /// When the period began of which this was taken; zero for a rate.
-    since_ms: u64,
 }
 
 // === impl Process ===
@@ -74,9 +57,57 @@ impl Process {
     pub fn new() -> Self {
         Self {
             organizations: HashMap::new(),
+            since_ms: 0,
             buckets: 0,
             sweep_at: BUCKETS_BEFORE_SWEEP,
         }
+    }
+
+    /// The same for a process that is all there is, from now on: what was used of quotas before, it must be told.
+    pub fn remembering(since_ms: u64) -> Self {
+        Self {
+            since_ms,
+            ..Self::new()
+        }
+    }
+
+    /// Since when it has forgotten nothing; `None` where it need not know.
+    pub(crate) const fn since_ms(&self) -> Option<u64> {
+        match self.since_ms {
+            0 => None,
+            since_ms => Some(since_ms),
+        }
+    }
+
+    /// Tells it, as long as it has stood since then, what was used of quotas: of each line its amount, where nobody knows, and
+    /// `at_least` where that is known. Gives for each what had been counted; -1 where nobody knew, -2 where nothing was told.
+    pub fn restore(
+        &mut self,
+        (organization, since_ms): (OrganizationId, u64),
+        lines: &[Line],
+        at_least: &[i64],
+        now_ms: u64,
+    ) -> Vec<i64> {
+        if since_ms != self.since_ms {
+            return vec![-2; lines.len()];
+        }
+        let counts = self.counts(organization);
+        let before = counts.kept();
+        let each = lines.iter().zip(at_least);
+        let told = each.map(|(line, least)| counts.restore(line, *least, now_ms));
+        let told = told.collect();
+        let more = counts.kept().saturating_sub(before);
+        self.buckets += more;
+        told
+    }
+
+    fn counts(&mut self, organization: OrganizationId) -> &mut Counts {
+        let since_ms = self.since_ms;
+        let counts = self.organizations.entry(organization);
+        counts.or_insert_with(|| Counts {
+            since_ms,
+            ..Counts::default()
+        })
     }
 
     /// Holds room in every line's limit until `now_ms + lease_ms` and takes a slot for every claim, or nothing. Lends what
@@ -89,23 +120,22 @@ impl Process {
         now_ms: u64,
     ) -> Reply<Reserved> {
         self.sweep(now_ms);
-        let counts = self.organizations.entry(request.organization).or_default();
+        let counts = self.counts(request.organization);
         let before = counts.kept();
         let reply = counts.reserve(request.id, wanted, lease_ms, now_ms);
-        self.buckets += counts.kept().saturating_sub(before);
+        let more = counts.kept().saturating_sub(before);
+        self.buckets += more;
         reply
     }
 
     /// Gives back what was reserved and not used, or charges what was used beyond it. Once.
     pub fn settle(&mut self, settlement: &Settlement, now_ms: u64) -> Reply<Settled> {
         self.sweep(now_ms);
-        let counts = self
-            .organizations
-            .entry(settlement.request.organization)
-            .or_default();
+        let counts = self.counts(settlement.request.organization);
         let before = counts.buckets.len();
         let reply = counts.settle(settlement, now_ms);
-        self.buckets += counts.buckets.len() - before;
+        let more = counts.buckets.len() - before;
+        self.buckets += more;
         reply
     }
 
@@ -129,7 +159,7 @@ impl Process {
     pub fn hold_slots(&mut self, saying: &Saying, now_ms: u64) -> Vec<u32> {
         let mut owned = Vec::new();
         for (organization, said) in &saying.of {
-            let counts = self.organizations.entry(*organization).or_default();
+            let counts = self.counts(*organization);
             owned.extend(counts.slots.hear(saying, said, now_ms));
         }
         owned
@@ -202,6 +232,7 @@ impl Counts {
             lines,
             ahead,
             claims,
+            alone,
         } = wanted;
         let slots = self.slots.offered(claims, now_ms);
         if let Some(What::Reservation(hold)) = self.held.get(&id).map(|held| &held.what) {
@@ -210,6 +241,15 @@ impl Counts {
         let found: Vec<Bucket> = lines.iter().map(|line| self.bucket(line, now_ms)).collect();
         if self.held.contains_key(&id) {
             return granted(levels(&found), slots);
+        }
+        let places = if alone {
+            Vec::new()
+        } else {
+            self.lacking(lines, now_ms)
+        };
+        if !places.is_empty() {
+            let value = Reserved::Lacking { places };
+            return Reply { value, expired: 0 };
         }
         let over = match fit(wanted, (&found, &slots), now_ms) {
             Ok(over) => over,
@@ -290,6 +330,42 @@ impl Counts {
         }
     }
 
+    /// The places of those of which nobody knows what was used before it began.
+    fn lacking(&self, lines: &[Line], now_ms: u64) -> Vec<usize> {
+        let lacks = |line: &Line| self.period_that_lacks(line, now_ms).is_some();
+        let places = lines.iter().enumerate().filter(|(_, line)| lacks(line));
+        places.map(|(place, _)| place).collect()
+    }
+
+    fn period_that_lacks(&self, line: &Line, now_ms: u64) -> Option<u64> {
+        let Measure::Quota { span, .. } = line.measure else {
+            return None;
+        };
+        let from_ms = span.at(now_ms);
+        let lacks = self.since_ms > from_ms.max(line.counted_from_ms);
+        (lacks && self.told.get(&line.counter) != Some(&from_ms)).then_some(from_ms)
+    }
+
+    fn restore(&mut self, line: &Line, least: i64, now_ms: u64) -> i64 {
+        let Measure::Quota { amount, span } = line.measure else {
+            return -2;
+        };
+        let bucket = self.bucket(line, now_ms);
+        if bucket.since_ms(&line.measure) != span.from_ms {
+            return -2;
+        }
+        let used = signed_most(amount) - bucket.level();
+        let lacked = self.period_that_lacks(line, now_ms);
+        let wanted = if lacked.is_some() { line.amount } else { least };
+        let more = (wanted - used).max(0);
+        self.keep(line, bucket.changed(&line.measure, -more));
+        if let Some(from_ms) = lacked {
+            self.told.insert(line.counter, from_ms);
+            return -1;
+        }
+        used
+    }
+
     /// Gives a loan's places in its buckets free. The refill up to now knows of the loan still.
     fn end_loan(&mut self, loan: &[Line], now_ms: u64) {
         for line in loan {
@@ -357,49 +433,7 @@ impl Counts {
     }
 }
 
-// === impl What ===
-
-impl What {
-    /// How much of this count, and in which period it was taken.
-    fn taken(&self, counter: CounterId) -> Option<(i64, u64)> {
-        match self {
-            Self::Reservation(hold) => {
-                let mut holds = hold.iter().filter(|hold| hold.counter == counter);
-                holds.next().map(|hold| (hold.amount, hold.since_ms))
-            }
-            Self::Loan(_) | Self::Charge => None,
-        }
-    }
-
-    /// How much of this count was lent.
-    fn lent(&self, counter: CounterId) -> Option<i64> {
-        match self {
-            Self::Loan(loan) => {
-                let mut lines = loan.iter().filter(|line| line.counter == counter);
-                lines.next().map(|line| line.amount)
-            }
-            Self::Reservation(_) | Self::Charge => None,
-        }
-    }
-}
-
-/// What a settled line changes. What was taken of a period that is over is not given back to the next one; what is lent
-/// keeps its place there, and so it is.
-fn change(what: Option<&What>, line: &Line, bucket: &Bucket) -> i64 {
-    let believed_ms = match line.measure {
-        Measure::Rate(_) => 0,
-        Measure::Quota { span, .. } => span.from_ms,
-    };
-    let taken = what.and_then(|what| what.taken(line.counter));
-    let lent = what.and_then(|what| what.lent(line.counter));
-    let (taken, since_ms) = taken.unwrap_or((0, believed_ms));
-    let change = taken + lent.unwrap_or(0) - line.amount;
-    if bucket.since_ms(&line.measure) == since_ms {
-        change
-    } else {
-        change.min(lent.unwrap_or(0))
-    }
-}
+// === what is asked ===
 
 /// What of `ahead` is lent: some of every limit, or nothing.
 fn lent(wanted: Wanted<'_>, found: &[Bucket]) -> Vec<i64> {
@@ -465,6 +499,10 @@ fn fit(
         remaining: levels(found),
         slots: slots.to_vec(),
     })
+}
+
+fn signed_most(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
 fn levels(buckets: &[Bucket]) -> Vec<i64> {

@@ -17,6 +17,7 @@ fn line(limit: u8, amount: i64) -> Line {
         measure: Measure::Rate(rate),
         amount,
         soft: false,
+        counted_from_ms: 0,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The counters in Redis: four scripts, called over one pipelined connection to each server.
+//! The counters in Redis: six scripts, called over one pipelined connection to each server.
 //!
 //! Knows how a call is spelled and what a reply means; knows nothing of what to do when one fails. Every
 //! operation ends within its deadline, and no answer is invented.
@@ -9,21 +9,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use metrics::{Histogram, Unit};
 use policy::id::OrganizationId;
-use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value,
-};
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 
 use crate::{
     call::{
-        ahead_amounts, borrow, claim_numbers, keys, keys_of, lines, shelved, soft_places, time,
+        ahead_amounts, borrow, claim_numbers, counted_from, keys, keys_of, least, lines, shelved,
+        soft_places, time,
     },
     channel::{Answer, Channel},
     keyspace,
     place::{Invalid, Lost, Place},
     reply::{owned, reserved, settled},
-    reservation::{Reply, Request, Reserved, Saying, Settled, Settlement, Slot, Term, Wanted},
+    reservation::{
+        Line, Reply, Request, Reserved, Saying, Settled, Settlement, Slot, Term, Wanted,
+    },
+    scripts::{Scripts, evalsha},
 };
 
 /// How long a dial may take, names and TLS and all. No request waits for one.
@@ -38,8 +39,6 @@ const SLOTS_MAX: usize = 500;
 /// How many commands wait for the connection's task.
 // Full: the next one waits, within its deadline.
 const COMMANDS_MAX: usize = 1_024;
-
-const TOOK: &str = "sluice_limits_call_seconds";
 
 /// Where Redis is, and how to call it.
 #[derive(Clone)]
@@ -69,30 +68,6 @@ pub enum Failure {
     Refused(String),
     /// The answer was not one of ours.
     Garbled,
-}
-
-struct Scripts {
-    reserve: Text,
-    settle: Text,
-    renew: Text,
-    slots: Text,
-    /// How long calls that a request waits for take.
-    took: Histogram,
-}
-
-/// A script, and the hash by which Redis knows it once it is loaded.
-struct Text {
-    text: &'static str,
-    sha1: String,
-}
-
-/// Names what is measured here.
-pub(crate) fn describe() {
-    metrics::describe_histogram!(
-        TOOK,
-        Unit::Seconds,
-        "How long calls of Redis take that a request waits for"
-    );
 }
 
 // === impl Server ===
@@ -179,7 +154,9 @@ impl Connection {
                     remaining, slots, ..
                 },
             ) => Ok((remaining, slots)),
-            Some(Reserved::Unknown { .. }) | None => Err(Failure::Garbled),
+            Some(Reserved::Unknown { .. } | Reserved::Lacking { .. }) | None => {
+                Err(Failure::Garbled)
+            }
         }
     }
 
@@ -203,6 +180,7 @@ impl Connection {
         call.arg(claimed);
         lines(&mut call, wanted.lines);
         ahead_amounts(&mut call, wanted.ahead);
+        counted_from(&mut call, wanted.lines);
         claim_numbers(&mut call, wanted.claims);
         shelved(&mut call, wanted.lines);
         call
@@ -260,6 +238,49 @@ impl Connection {
             renewed += u64::try_from(count).map_err(|_| Failure::Garbled)?;
         }
         Ok(renewed)
+    }
+
+    /// Since when Redis has forgotten nothing of an organization, in milliseconds of its clock; since now, where it does not
+    /// know.
+    pub async fn mark(
+        &self,
+        organization: OrganizationId,
+        now_ms: Option<u64>,
+    ) -> Result<u64, Failure> {
+        let mut call = evalsha(&self.scripts.mark, 1, 0);
+        call.arg(keyspace::whole(organization));
+        time(&mut call, now_ms);
+        match self.once_or_again(&call).await? {
+            Value::Int(since_ms) => u64::try_from(since_ms).map_err(|_| Failure::Garbled),
+            _ => Err(Failure::Garbled),
+        }
+    }
+
+    /// Tells what was used of quotas, as long as Redis has stood since then: of each line its amount, where nobody knows, and
+    /// `at_least` where that is known. Gives for each what had been counted; -1 where nobody knew, -2 where nothing was told.
+    pub async fn restore(
+        &self,
+        (organization, since_ms): (OrganizationId, u64),
+        (all, at_least): (&[Line], &[i64]),
+        now_ms: Option<u64>,
+    ) -> Result<Vec<i64>, Failure> {
+        let mut call = evalsha(&self.scripts.restore, keys_of(all), all.len());
+        keys(&mut call, organization, all);
+        time(&mut call, now_ms);
+        call.arg(since_ms);
+        lines(&mut call, all);
+        least(&mut call, at_least);
+        shelved(&mut call, all);
+        let before = integers(self.once_or_again(&call).await?)?;
+        let whole = before.len() == all.len();
+        whole.then_some(before).ok_or(Failure::Garbled)
+    }
+
+    async fn once_or_again(&self, call: &Cmd) -> Result<Value, Failure> {
+        match self.once(call).await {
+            Err(Failure::NoScript) => self.again(call).await,
+            answer => answer,
+        }
     }
 
     /// Says how many slots are whose, in one round trip; tells how many are then, of each that was said.
@@ -339,6 +360,8 @@ impl Connection {
             &self.scripts.settle,
             &self.scripts.renew,
             &self.scripts.slots,
+            &self.scripts.restore,
+            &self.scripts.mark,
         ] {
             calls.cmd("SCRIPT").arg("LOAD").arg(script.text);
         }
@@ -346,49 +369,7 @@ impl Connection {
     }
 }
 
-// === impl Scripts ===
-
-impl Scripts {
-    fn new() -> Self {
-        Self {
-            reserve: Text::new(concat!(
-                include_str!("lua/bucket.lua"),
-                include_str!("lua/reserve.lua")
-            )),
-            settle: Text::new(concat!(
-                include_str!("lua/bucket.lua"),
-                include_str!("lua/settle.lua")
-            )),
-            renew: Text::new(concat!(
-                include_str!("lua/bucket.lua"),
-                include_str!("lua/renew.lua")
-            )),
-            slots: Text::new(concat!(
-                include_str!("lua/bucket.lua"),
-                include_str!("lua/slots.lua")
-            )),
-            took: metrics::histogram!(TOOK),
-        }
-    }
-}
-
-// === impl Text ===
-
-impl Text {
-    fn new(text: &'static str) -> Self {
-        Self {
-            text,
-            sha1: Script::new(text).get_hash().to_owned(),
-        }
-    }
-}
-
-fn evalsha(script: &Text, keys: usize, lines: usize) -> Cmd {
-    // Enough for any call without claims: 88 bytes are each count's, 24 more each quota's, 18 each shelf's; so it does not grow.
-    let mut call = Cmd::with_capacity(18 + keys + 2 * lines, 96 * keys + 132 * lines + 256);
-    call.arg("EVALSHA").arg(&script.sha1).arg(keys);
-    call
-}
+// === what comes back ===
 
 fn checked(answer: Answer) -> Result<Value, Failure> {
     match answer? {

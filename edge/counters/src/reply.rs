@@ -33,6 +33,12 @@ pub(crate) fn reserved(reply: &[i64], (lines, claims): (usize, usize)) -> Option
             };
             (granted, *expired)
         }
+        [3, places @ ..] => {
+            let places = places.iter().map(|place| usize::try_from(*place).ok());
+            let places = places.collect::<Option<Vec<_>>>()?;
+            let named = places.iter().all(|place| *place < lines);
+            (named.then_some(Reserved::Lacking { places })?, 0)
+        }
         [0, expired, tightest, retry_after_ms, levels @ ..] => {
             let (remaining, slots, _) = part(levels)?;
             let denied = Reserved::Denied {

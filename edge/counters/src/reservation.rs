@@ -56,6 +56,12 @@ pub enum Reserved {
         /// What became of each claim, in order.
         slots: Vec<Slot>,
     },
+    /// Nobody knows what was used of some of the quotas in their periods, because the keeper began later than they count and was
+    /// not told. Nothing was written. Only a keeper says so, and whoever asked it answers then.
+    Lacking {
+        /// Which demands, by their places.
+        places: Vec<usize>,
+    },
     /// Nobody can tell, and one of the limits admits nothing then. Nothing was written.
     Unknown {
         /// Which demand, by its place.
@@ -156,6 +162,8 @@ pub struct Line {
     pub amount: i64,
     /// Whether it only warns: where it does not fit, nothing is taken of it and nobody refused.
     pub soft: bool,
+    /// From when on a quota counts, milliseconds since 1970; zero where that is before its period.
+    pub counted_from_ms: u64,
 }
 
 /// What an edge would like to borrow together with a reservation, to admit later requests by itself. A loan is settled
@@ -180,6 +188,8 @@ pub struct Wanted<'a> {
     pub ahead: Option<&'a Ahead>,
     /// Of slots.
     pub claims: Option<&'a Claims<'a>>,
+    /// Whether a keeper in this process answers although it does not know what was used of quotas before it began.
+    pub alone: bool,
 }
 
 /// How a call is timed.
@@ -237,7 +247,17 @@ impl Demand {
             measure,
             amount: signed(self.amount),
             soft: self.is_soft(),
+            counted_from_ms: match measure {
+                Measure::Quota { span, .. } => self.counted_from_ms(span.from_ms),
+                Measure::Rate(_) => 0,
+            },
         })
+    }
+
+    /// From when on it counts, where that is later than its period.
+    fn counted_from_ms(&self, period_from_ms: u64) -> u64 {
+        let from_ms = self.applied.limit.counted_from_ms;
+        if from_ms > period_from_ms { from_ms } else { 0 }
     }
 
     /// The same as a claim of one slot, by whom has none yet; `None` when it is for something else.
@@ -282,6 +302,7 @@ impl<'a> Wanted<'a> {
             lines,
             ahead: None,
             claims: None,
+            alone: false,
         }
     }
 }
@@ -376,6 +397,7 @@ mod tests {
                 measure: Measure::Rate(rate),
                 amount: 1,
                 soft: false,
+                counted_from_ms: 0,
             };
             let Measure::Rate(share) = line.share_of(edges).measure else {
                 panic!("a rate")

@@ -71,6 +71,7 @@ fn lines(now_ms: u64, amount: i64) -> Vec<Line> {
             measure,
             amount,
             soft: false,
+            counted_from_ms: 0,
         })
         .into()
 }
@@ -230,6 +231,7 @@ impl World {
             lines: &lines,
             ahead: ahead.as_ref(),
             claims: None,
+            alone: false,
         };
         let fate = self.random.u32(0..20);
         let mut answer = (fate > 0).then(|| self.keeper_reserves(&request, wanted));
@@ -372,6 +374,7 @@ impl World {
             lines: &wanted.lines[..skipped],
             ahead: amounts.as_ref(),
             claims: None,
+            alone: false,
         };
         let reply = self.keeper.reserve(request, asked, LEASE_MS, self.now_ms);
         let (mut value, mut reaps) = (reply.value, false);

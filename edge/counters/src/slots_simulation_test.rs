@@ -280,7 +280,7 @@ impl World {
                     }
                     Reserved::Granted { slots, .. } => Reply::Claim(id, true, slots),
                     Reserved::Denied { slots, .. } => Reply::Claim(id, false, slots),
-                    Reserved::Unknown { .. } => return,
+                    Reserved::Unknown { .. } | Reserved::Lacking { .. } => return,
                 }
             }
             What::Say(mut saying, at) => {

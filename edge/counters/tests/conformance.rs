@@ -329,7 +329,7 @@ impl Seen {
                         self.lent += u64::from(!lent.is_empty());
                     }
                     Reserved::Denied { .. } => self.denied += 1,
-                    Reserved::Unknown { .. } => {}
+                    Reserved::Unknown { .. } | Reserved::Lacking { .. } => {}
                 }
                 reply.expired
             }
@@ -353,7 +353,10 @@ impl Seen {
 
 async fn dial(server: &RedisServer) -> Connection {
     let server = Server::new(&server.url(), None, Duration::from_secs(5)).expect("a URL");
-    server.dial().await.expect("a redis that answers")
+    let redis = server.dial().await.expect("a redis that answers");
+    // Time is passed in, and begins long before this Redis did.
+    assert_eq!(redis.mark(ORGANIZATION, Some(0)).await, Ok(0));
+    redis
 }
 
 async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> Replied {
@@ -441,7 +444,7 @@ fn wanted<'a>(lines: &'a [Line], ahead: Option<&'a Ahead>) -> Wanted<'a> {
 fn granted(reply: &Reply<Reserved>) -> Option<Vec<i64>> {
     match &reply.value {
         Reserved::Granted { remaining, .. } => Some(remaining.clone()),
-        Reserved::Denied { .. } | Reserved::Unknown { .. } => None,
+        _ => None,
     }
 }
 
@@ -475,6 +478,7 @@ fn line(limit: u8, amount: u64, window_ms: u64, burst: u64, asked: u64) -> Line 
         measure: Measure::Rate(rate),
         amount: asked,
         soft: false,
+        counted_from_ms: 0,
     }
 }
 

@@ -430,7 +430,7 @@ fn request(id: i64) -> Request {
 fn remaining(reserved: &Reserved) -> Option<i64> {
     match reserved {
         Reserved::Granted { remaining, .. } => Some(remaining[0]),
-        Reserved::Denied { .. } | Reserved::Unknown { .. } => None,
+        _ => None,
     }
 }
 

@@ -73,7 +73,7 @@ impl Edge {
             .await
         {
             Reserved::Granted { remaining, .. } => remaining.first().copied(),
-            Reserved::Denied { .. } | Reserved::Unknown { .. } => None,
+            _ => None,
         }
     }
 }

@@ -82,6 +82,7 @@ fn line(limit: u8, amount: u64, window_ms: u64, burst: u64, asked: u64) -> Line 
         measure: Measure::Rate(rate),
         amount: asked,
         soft: false,
+        counted_from_ms: 0,
     }
 }
 

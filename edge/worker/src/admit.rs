@@ -10,7 +10,7 @@ pub mod division;
 pub mod hold;
 pub mod attempts;
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use counters::Counters;
 use dialect::{Tokens, request::Endpoint};
@@ -27,7 +27,9 @@ use policy::{
 use serde::Deserialize;
 
 use crate::{
+    feed::dial::Dialer,
     in_force::shares::Shares,
+    recount::Recounter,
     request::{Arrival, Held, Request},
     route::Plan,
     tariff::{self, Tariffs},
@@ -175,6 +177,11 @@ impl Admit {
         limits: &[Applied],
     ) -> (Vec<Option<i64>>, counters::Mode) {
         self.counters.look(organization, limits).await
+    }
+
+    /// What reads back from the ledger what these counters have forgotten.
+    pub fn recounter(&self, dialer: Dialer, every: Duration) -> Recounter {
+        Recounter::new(self.counters.clone(), dialer, every)
     }
 
     /// This region's share of a limit that regions hold together, in millionths, which is put in the place of its amount; `None`

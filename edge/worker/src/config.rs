@@ -70,7 +70,14 @@ pub struct Limits {
     pub ahead_ms: u64,
     /// See [`admit::Config`].
     pub output_tokens_default: u64,
+    /// `SLUICE_LIMITS__LEDGER_EVERY_MS`: how often counts of quotas are compared with the ledger, 1,000 to 3,600,000. Default
+    /// 30,000.
+    pub ledger_every_ms: u64,
 }
+
+/// `limits.ledger_every_ms` is out of range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidLedgerEvery;
 
 /// Where policy comes from and usage goes.
 #[derive(Debug, Clone, Deserialize)]
@@ -148,6 +155,14 @@ impl Limits {
         }
     }
 
+    /// How often counts are compared with the ledger.
+    pub fn ledger_every(&self) -> Result<Duration, InvalidLedgerEvery> {
+        let every_ms = self.ledger_every_ms;
+        let fits = (1_000..=3_600_000).contains(&every_ms);
+        fits.then(|| Duration::from_millis(every_ms))
+            .ok_or(InvalidLedgerEvery)
+    }
+
     /// The guesses.
     pub const fn guesses(&self) -> admit::Config {
         admit::Config {
@@ -177,6 +192,7 @@ impl Default for Limits {
             lease_ms,
             ahead_ms,
             output_tokens_default,
+            ledger_every_ms: 30_000,
         }
     }
 }

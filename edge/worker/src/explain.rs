@@ -3,7 +3,7 @@
 //! Goes the way that a request goes: `route` says who may serve, `admit` which limits there are, and the script by which
 //! room is reserved what is left. Takes nothing of them, and knows no key's text. One question is answered at a time.
 
-use std::{cell::Cell, convert::Infallible, future::pending};
+use std::{cell::Cell, convert::Infallible, future::pending, time::Duration};
 
 use counters::Mode;
 use lifecycle::clock::Clock;
@@ -18,8 +18,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     admit::{self, Admit, room},
-    feed::question::Question,
+    feed::{dial::Dialer, question::Question},
     in_force::{InForce, Standing},
+    recount::Recounter,
     route,
 };
 
@@ -27,12 +28,23 @@ use crate::{
 // Full: the others are not named, and the answer says that there are more.
 const LIMITS_MAX: usize = 100;
 
-/// Explains limits.
+/// What comes to the one core that does for all what is beside requests.
+pub struct Beside {
+    /// What operators ask of limits.
+    pub questions: mpsc::Receiver<Question>,
+    /// The way to control planes, whose ledger is read.
+    pub dialer: Dialer,
+    /// How often counts are compared with it.
+    pub ledger_every: Duration,
+}
+
+/// Explains limits, and has what was forgotten of them read back.
 pub struct Explainer {
     in_force: InForce,
     admit: Admit,
     clock: Clock,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
+    recounter: Option<Recounter>,
 }
 
 /// The limits of one question, before anybody has looked what is left.
@@ -51,14 +63,13 @@ struct Found {
 // === impl Explainer ===
 
 impl Explainer {
-    /// Answers what comes in `questions`; nothing where this core gets none.
-    pub const fn new(
-        in_force: InForce,
-        admit: Admit,
-        clock: Clock,
-        questions: Option<mpsc::Receiver<Question>>,
-    ) -> Self {
+    /// Does what comes to this core; nothing where that is another.
+    pub fn new(in_force: InForce, admit: Admit, clock: Clock, beside: Option<Beside>) -> Self {
+        let (questions, ledger) = beside
+            .map(|it| (it.questions, (it.dialer, it.ledger_every)))
+            .unzip();
         Self {
+            recounter: ledger.map(|(dialer, every)| admit.recounter(dialer, every)),
             in_force,
             admit,
             clock,
@@ -66,8 +77,18 @@ impl Explainer {
         }
     }
 
-    /// Answers. Never ends.
+    /// Answers, and reads the ledger. Never ends.
     pub async fn run(&self) -> Infallible {
+        let Some(recounter) = &self.recounter else {
+            return self.answer().await;
+        };
+        tokio::select! {
+            never = self.answer() => never,
+            never = recounter.run() => never,
+        }
+    }
+
+    async fn answer(&self) -> Infallible {
         if let Some(mut questions) = self.questions.take() {
             while let Some(question) = questions.recv().await {
                 let explained = self.explain(question.asked()).await;

@@ -21,6 +21,7 @@ pub mod transform;
 pub mod tariff;
 pub mod access_log;
 pub mod series;
+pub mod recount;
 pub mod admit;
 pub mod explain;
 pub mod record;

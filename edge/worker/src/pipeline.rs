@@ -40,8 +40,7 @@ use crate::{
     cuts::Cuts,
     discover::Discoverer,
     elsewhere::Elsewhere,
-    explain::Explainer,
-    feed::question::Question,
+    explain::{Beside, Explainer},
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
@@ -105,8 +104,8 @@ pub struct Ingredients {
     pub signers: Signers,
     /// What is watched; the same for all cores.
     pub watched: Watched,
-    /// What operators ask of limits, where it comes to this core.
-    pub questions: Option<mpsc::Receiver<Question>>,
+    /// What is done beside requests, where that comes to this core.
+    pub beside: Option<Beside>,
 }
 
 /// What a client gets.
@@ -176,13 +175,13 @@ impl Pipeline {
         let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
         let client = call::client(&of.upstream, Arc::clone(&of.tls));
         // Whoever answers operators fetches keys, too.
-        let fetches = of.questions.is_some();
+        let fetches = of.beside.is_some();
         let discoverer = Discoverer::new(client, in_force.clone(), of.signers.clone(), fetches);
         let kept = (tariffs, Rc::new(Series::new(of.watched, in_force.clone())));
         let follows = of.in_force.clone();
         Self {
             discoverer,
-            explainer: Explainer::new(in_force, admit.clone(), clock, of.questions),
+            explainer: Explainer::new(in_force, admit.clone(), clock, of.beside),
             identify: Identify::new(of.in_force.clone(), of.clock.clone(), of.signers),
             transformer: Transformer::new(elsewhere.clone()),
             admit,

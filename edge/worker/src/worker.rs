@@ -30,10 +30,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accept, access_log, call,
     config::{self, Config},
-    feed::{
-        self,
-        question::{QUESTIONS_MAX, Question},
-    },
+    explain::Beside,
+    feed::{self, question::QUESTIONS_MAX},
     in_force::{self, InForce},
     pipeline::{Ingredients, Pipeline},
     record::{RECORDS_MAX, Record},
@@ -73,7 +71,7 @@ struct Shared {
     in_force: InForce,
     live_edges: watch::Receiver<u32>,
     records: mpsc::Sender<Record>,
-    questions: mpsc::Receiver<Question>,
+    beside: Beside,
     door: Option<Door>,
     drain: Drain,
     watched: Watched,
@@ -115,6 +113,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
+    let ledger = dialer.clone();
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let mut following = JoinSet::new();
     // The cores get the only sender, so that the queue closes with the last of them.
@@ -122,7 +121,11 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         in_force,
         live_edges: live_edges_seen,
         records,
-        questions: asked,
+        beside: Beside {
+            questions: asked,
+            dialer: ledger,
+            ledger_every: config.limits.ledger_every()?,
+        },
         door,
         drain: drain.clone(),
         watched,
@@ -237,13 +240,13 @@ fn cores(
         in_force,
         live_edges,
         records,
-        questions,
+        beside,
         door,
         drain,
         watched,
     } = shared;
     // One core answers; a question costs little and there are few.
-    let mut questions = Some(questions);
+    let mut beside = Some(beside);
     let clock = Clock::system();
     let threads = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
     let limits = config.limits.counters();
@@ -266,7 +269,7 @@ fn cores(
             guesses: config.limits.guesses(),
             signers: signers.clone(),
             watched: watched.clone(),
-            questions: questions.take(),
+            beside: beside.take(),
         };
         cores.push(core((listener, door.clone()), ingredients, upkeep)?);
     }

@@ -47,6 +47,23 @@ pub struct Applied {
     pub shelf: Shelf,
     /// What the count is.
     pub count: Count,
+    /// Of a quota with members, whose count it is.
+    pub whose: Option<Arc<Whose>>,
+}
+
+/// Which of the members of a limit a count belongs to: of each, the one that asks, whether or not the limit tells them apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Whose {
+    /// In which project.
+    pub project: ProjectId,
+    /// With which key.
+    pub key_id: String,
+    /// For which model, where one is named.
+    pub model: Option<ModelId>,
+    /// For whom, empty where nobody is named.
+    pub end_user: String,
+    /// At which provider, where the limit asks.
+    pub provider: Option<ProviderId>,
 }
 
 /// The counts of all limits of the same scope, which concern the same requests; so whoever keeps counts may read and write
@@ -173,7 +190,7 @@ impl Index {
                     _ => shelf(it, asking, provider),
                 };
                 last = Some((it.scope, on));
-                Applied::new(&it.limit, on, asking, zone)
+                Applied::new(&it.limit, on, (asking, provider), zone)
             })
             .collect()
     }
@@ -217,7 +234,12 @@ fn take_out<K: Hash + Eq, S: BuildHasher>(
 // === impl Applied ===
 
 impl Applied {
-    fn new(limit: &Arc<Limit>, shelf: Shelf, asking: &Asking<'_>, zone: Option<&Zone>) -> Self {
+    fn new(
+        limit: &Arc<Limit>,
+        shelf: Shelf,
+        (asking, provider): (&Asking<'_>, Option<ProviderId>),
+        zone: Option<&Zone>,
+    ) -> Self {
         let allowance = limit.allowance_of(
             asking.key_id,
             asking.end_user.unwrap_or_default(),
@@ -236,10 +258,25 @@ impl Applied {
         Self {
             counter: counter(limit, shelf.id),
             shelf,
+            whose: whose(limit, asking, provider),
             limit: Arc::clone(limit),
             count,
         }
     }
+}
+
+/// Whose count it is, where a limit has many and somebody may have to tell what was used of one.
+fn whose(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) -> Option<Arc<Whose>> {
+    let many = !limit.scope.each.is_empty() && matches!(limit.allowance, Allowance::Quota(_));
+    many.then(|| {
+        Arc::new(Whose {
+            project: asking.project,
+            key_id: asking.key_id.to_owned(),
+            model: asking.model,
+            end_user: asking.end_user.unwrap_or_default().to_owned(),
+            provider,
+        })
+    })
 }
 
 /// A limit without members counts under its own id. A count of a member is found by a digest, so that what clients

@@ -21,6 +21,7 @@ fn limit(scope: Scope) -> Arc<Limit> {
         unit: Unit::Requests,
         allowance: Allowance::Rate(Rate::new(10, 1_000, 1).unwrap()),
         terms: Terms::default(),
+        counted_from_ms: 0,
     })
 }
 

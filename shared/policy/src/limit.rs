@@ -46,6 +46,9 @@ pub struct Limit {
     pub allowance: Allowance,
     /// How it is held.
     pub terms: Terms,
+    /// Of a quota, from when on use is counted, milliseconds since 1970: what was used before it was one is not. Zero where that
+    /// is not told.
+    pub counted_from_ms: u64,
 }
 
 /// How a limit is held.

@@ -17,6 +17,7 @@ fn limit(of: Of) -> Object {
         unit: Unit::Requests,
         allowance: Allowance::Rate(Rate::new(10, 1_000, 1).unwrap()),
         terms: Terms::default(),
+        counted_from_ms: 0,
     }))
 }
 

@@ -22,6 +22,7 @@ use crate::{
         edges::{Edges, Taken},
         hub::{Hub, Moved},
         join::{Badge, Tokens},
+        ledger::Ledger,
         lessor::{Lessor, Question, Told},
         values::Values,
         wire::{self, Nonsense},
@@ -50,6 +51,8 @@ pub struct Parts {
     pub asking: Arc<Asking>,
     /// The shares of limits that regions hold together.
     pub lessor: Arc<Lessor>,
+    /// What was used of quotas.
+    pub ledger: Ledger,
     /// Opens what is sealed.
     pub values: Values,
     /// What time it is.

@@ -9,8 +9,8 @@ use std::{
 
 use futures_util::{Stream, StreamExt, stream};
 use proto::sync::{
-    FetchSnapshotRequest, FetchSnapshotResponse, SyncRequest, SyncResponse,
-    sync_service_server::SyncService,
+    FetchSnapshotRequest, FetchSnapshotResponse, ReadLedgerRequest, ReadLedgerResponse,
+    SyncRequest, SyncResponse, sync_service_server::SyncService,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -18,6 +18,7 @@ use crate::{
     publish::{
         door,
         join::{Badge, Tokens},
+        ledger::Untold,
         session::{Parts, Session},
         snapshot::{SENT_WITHIN, Slot, Snapshot, Snapshots},
         wire,
@@ -104,6 +105,21 @@ impl SyncService for Sync {
             chunk.map(|answer| (answer, sending))
         });
         Ok(Response::new(answers.boxed()))
+    }
+
+    async fn read_ledger(
+        &self,
+        request: Request<ReadLedgerRequest>,
+    ) -> Result<Response<ReadLedgerResponse>, Status> {
+        let badge = door::shown(request.extensions())?;
+        let stands = self.parts.tokens.stands(&badge);
+        stands.map_err(|why| status::edge_not_joined(&why))?;
+        let read = self.parts.ledger.read(&badge.region, request.into_inner());
+        let read = read.await.map_err(|why| match why {
+            Untold::Nonsense(why) => status::edge_nonsense(&why),
+            Untold::Store(why) => status::store(why),
+        });
+        read.map(Response::new)
     }
 }
 

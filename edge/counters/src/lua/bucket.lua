@@ -55,6 +55,18 @@ local function clock(passed)
   return tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
 end
 
+-- Since when Redis has forgotten nothing of this organization, whose keys all begin alike: far ahead where it does not know itself.
+local stood
+local function stands_since()
+  if not stood then
+    stood = tonumber(redis.call('GET', sub(KEYS[1], 1, 44) .. 'whole') or nil) or math.huge
+  end
+  return stood
+end
+
+-- From when on each quota counts, where that is later than its period; only the script that reserves knows.
+local counted
+
 -- The first moment of the period of a quota that holds `now`. Of three beginnings of periods from spans[s] on.
 local function period(spans, s, now)
   if now < spans[s + 1] then
@@ -79,7 +91,11 @@ local function refilled(missing, at, lent, amount, window, burst, now, spans, s)
     end
   else
     local from = period(spans, s, now)
-    if at < from then
+    if at < 0 then
+      missing = at == -1 - from and missing or 0
+      local first = counted and counted[(s + 2) / 3] or 0
+      at = stands_since() <= math.max(from, first) and from or -1 - from
+    elseif at < from then
       at = from
       missing = least
     elseif at > spans[s + 2] and at > now then
@@ -109,7 +125,7 @@ local function full_at(missing, at, amount)
   if amount > 0 then
     return at + (missing + -missing % amount) / amount
   end
-  return at - 2 * amount
+  return (at < 0 and -1 - at or at) - 2 * amount
 end
 
 -- What is missing under these numbers, when it was `missing` under those: the level is kept and cut to what may be there; of
@@ -148,7 +164,7 @@ local function counts_of(text)
 end
 
 -- The counts of a shelf that are not those of `text`, or not with the same numbers: what is in them, how they were before
--- where they were there, and what stands behind them. A count that is not there is full.
+-- where they were there, and what stands behind them. A count that is not there is full, as far as anybody knows.
 local function arranged(head, text, now)
   local counts, order = {}, {}
   if text then
@@ -159,8 +175,11 @@ local function arranged(head, text, now)
   for i = 1, count do
     local id = sub(head, 16 * i - 13, 16 * i + 2)
     local it, missing, at, lent = counts[id], 0, 0, 0
+    local amount, window, burst = read('<ddd', head, 24 * i + 16 * count - 21)
+    if amount < 0 then
+      at = -1
+    end
     if it then
-      local amount, window, burst = read('<ddd', head, 24 * i + 16 * count - 21)
       local _, then_window, then_burst = read('<ddd', it.numbers)
       missing, at, lent = read('<ddd', it.body)
       missing = measured_anew(missing, lent, then_window, then_burst, amount, window, burst)

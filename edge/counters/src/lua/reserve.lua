@@ -4,16 +4,18 @@
 -- KEYS: held, due, shelves, then one for each shelf that has a key of its own, then one for each claim of slots.
 -- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, a digit for each limit and claim, 1
 -- for those that only warn, or '', how many claims there are, then packed: what is asked of each limit; their ids; the three
--- numbers of each; three beginnings of periods for each that is a quota; and how much to borrow of each, or ''. With claims
+-- numbers of each; three beginnings of periods for each that is a quota; how much to borrow of each, or ''; and from when on
+-- each quota counts, or '' where all do from the beginnings of their periods. With claims
 -- the owner and its turn, then seven for each: how many slots there are, how many its owner said last that it has and in
 -- which turn, how many it has at least, needs more and would like beyond that, and when to ask again in ms. Last two for each
 -- shelf (see `shelves_of`). Without a request id it only looks, and writes nothing.
 -- Replies, packed, {1, expired, remaining..., slots..., lent...}; {2, expired, remaining..., slots..., over...} with the places of
--- those that only warn and had no room; or {0, 0, tightest, retry_after_ms, remaining..., slots...}. Slots are three for
+-- those that only warn and had no room; {0, 0, tightest, retry_after_ms, remaining..., slots...}; or {3, places...} with
+-- those of which nobody knows what was used before Redis began, and nothing is written. Slots are three for
 -- each claim: 0 when there was no room, otherwise one more than it got beyond its need; how many are its owner's; and how
 -- many are others'.
 
-local HEAD = 12
+local HEAD = 13
 
 local held, due, id = KEYS[1], KEYS[2], ARGV[2]
 local now = clock(ARGV[1])
@@ -67,12 +69,16 @@ local asked, numbers = { read(ones, ARGV[8]) }, { read(threes, ARGV[10]) }
 -- What is left of each; as long as it will be, so that it need not grow.
 local left = { read(ones, ARGV[8]) }
 local spans = ARGV[11] ~= '' and { read(doubles(#ARGV[11] / 8), ARGV[11]) }
+if ARGV[13] ~= '' then
+  counted = { read(doubles(#ARGV[13] / 8), ARGV[13]) }
+end
 local shelves, text = {}, ''
 if lines > 0 then
   shelves, text = shelves_of(shelved, now)
 end
 local body = { read(threes, text) }
 local tightest, longest_ms, soft, over, s, i, j = 0, 0, ARGV[6], {}, 1, 0, 0
+local lacking
 
 -- How long until there is room in it for what is asked.
 local function wait_ms(missing, at)
@@ -100,6 +106,10 @@ for place = 1, #shelves do
     -- The plain cases of `refilled`, here because a call costs as much as they do.
     if lent > 0 or now < at or amount < 0 and (at ~= spans[s + 1] or now >= spans[s + 2]) then
       missing, at = refilled(missing, at, lent, amount, window, burst, now, spans, s)
+      if at < 0 then
+        lacking = lacking or {}
+        lacking[#lacking + 1] = i - 1
+      end
     elseif amount > 0 then
       missing = missing - (now - at) * amount
       at = now
@@ -135,6 +145,10 @@ for place = 1, #shelves do
     end
   end
   shelves[place].full = full
+end
+
+if lacking and not before and id ~= '' then
+  return told({ 3, unpack(lacking) })
 end
 
 for j = 1, claims do

@@ -25,12 +25,14 @@ pub(crate) fn hourly(burst: u64, amount: u64) -> Demand {
         unit: Unit::Tokens,
         allowance: Allowance::Rate(rate),
         terms: Terms::default(),
+        counted_from_ms: 0,
     };
     let applied = Applied {
         limit: Arc::new(limit),
         counter: CounterId::from_bytes([6; 16]),
         shelf: shelf(6),
         count: Count::Level(Measure::Rate(rate)),
+        whose: None,
     };
     Demand { applied, amount }
 }
@@ -46,12 +48,14 @@ pub(crate) fn slot(amount: u64) -> Demand {
         unit: Unit::ConcurrentRequests,
         allowance: Allowance::AtOnce(AtOnce::new(amount).expect("a number")),
         terms: Terms::default(),
+        counted_from_ms: 0,
     };
     let applied = Applied {
         limit: Arc::new(limit),
         counter: CounterId::from_bytes([8; 16]),
         shelf: shelf(8),
         count: Count::Slots(amount),
+        whose: None,
     };
     Demand { applied, amount: 1 }
 }

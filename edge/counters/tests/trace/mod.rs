@@ -236,6 +236,7 @@ impl Trace {
             measure,
             amount: amount.cast_signed(),
             soft: self.random.u32(0..8) == 0,
+            counted_from_ms: 0,
         }
     }
 
@@ -375,6 +376,7 @@ fn line(limit: usize, rate: (u64, u64, u64), amount: u64) -> Line {
         measure: Measure::Rate(rate),
         amount: amount.cast_signed(),
         soft: false,
+        counted_from_ms: 0,
     }
 }
 

@@ -230,18 +230,9 @@ impl Hold {
                 }
                 Ok(Room::of(&self.demands, (&remaining, &over), now_ms))
             }
-            Reserved::Unknown { place } => {
-                self.settled = true;
-                let Some(demand) = self.demands.get(place) else {
-                    return Ok(Room::default());
-                };
-                Err(Refusal {
-                    limit: Arc::clone(&demand.applied.limit),
-                    why: Why::Unknown,
-                    retry_after_ms: Some(UNKNOWN_RETRY_MS),
-                    room: Room::default(),
-                })
-            }
+            Reserved::Unknown { place } => self.unknown(place),
+            // Whoever asks a keeper answers for it.
+            Reserved::Lacking { .. } => self.unknown(0),
             Reserved::Denied {
                 tightest,
                 retry_after_ms,
@@ -288,6 +279,19 @@ impl Hold {
         Ok(())
     }
 
+    /// Nobody can tell how much is left of this demand's limit; nothing is held.
+    fn unknown(&mut self, place: usize) -> Result<Room, Refusal> {
+        self.settled = true;
+        let Some(demand) = self.demands.get(place) else {
+            return Ok(Room::default());
+        };
+        let limit = Arc::clone(&demand.applied.limit);
+        Err(Refusal {
+            retry_after_ms: Some(UNKNOWN_RETRY_MS),
+            ..self.refused(limit, Why::Unknown)
+        })
+    }
+
     /// Nobody is asked for room: this limit refuses what no waiting would change, and so nothing is held and nothing to settle.
     fn refused(&mut self, limit: Arc<Limit>, why: Why) -> Refusal {
         self.settled = true;
@@ -323,7 +327,7 @@ impl Hold {
             Reserved::Denied { remaining, .. } => {
                 division.note(&self.demands, remaining, (true, &[]));
             }
-            Reserved::Unknown { .. } => {}
+            Reserved::Unknown { .. } | Reserved::Lacking { .. } => {}
         }
     }
 

@@ -79,6 +79,7 @@ mod tests {
             unit: Unit::Requests,
             allowance: Allowance::Rate(Rate::new(60, 60_000, 6).unwrap()),
             terms: Terms::default(),
+            counted_from_ms: 0,
         };
         assert_eq!(
             Words(&limit).to_string(),

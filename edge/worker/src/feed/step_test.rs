@@ -128,6 +128,7 @@ fn a_limit_that_cannot_be_read_names_the_organization_it_would_have_limited() {
         unit: Unit::Requests,
         allowance: Allowance::Rate(Rate::new(1, 1, 1).unwrap()),
         terms: Terms::default(),
+        counted_from_ms: 0,
     }));
     let mut strange = change(&limit);
     let mut read: wire::LimitPolicy = message::decode(&strange.value).unwrap();

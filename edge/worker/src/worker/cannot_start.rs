@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use lifecycle::{listen::CannotListen, settings::InvalidSettings};
 
-use crate::feed::dial::InvalidAddress;
+use crate::{config::InvalidLedgerEvery, feed::dial::InvalidAddress};
 
 /// Why an edge does not start.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub enum CannotStart {
     StateKey(seal::InvalidKey),
     /// The settings of `[limits]` are refused.
     Limits(counters::config::InvalidConfig),
+    /// How often the ledger is read is refused.
+    LedgerEvery,
     /// The settings of `[traces]` are refused.
     Traces(spans::export::Unusable),
     /// The settings of `[telemetry]` are refused.
@@ -52,6 +54,7 @@ impl fmt::Display for CannotStart {
             Self::Address(why) => why.fmt(f),
             Self::StateKey(why) => write!(f, "state.key: {why}"),
             Self::Limits(why) => write!(f, "limits: {why}"),
+            Self::LedgerEvery => f.write_str("limits.ledger_every_ms must be 1,000 to 3,600,000"),
             Self::Traces(why) => why.fmt(f),
             Self::Telemetry(why) => why.fmt(f),
             Self::AccessLog(why) => write!(f, "access_log.file: it cannot be opened: {why}"),
@@ -80,6 +83,12 @@ impl From<InvalidAddress> for CannotStart {
 impl From<counters::config::InvalidConfig> for CannotStart {
     fn from(why: counters::config::InvalidConfig) -> Self {
         Self::Limits(why)
+    }
+}
+
+impl From<InvalidLedgerEvery> for CannotStart {
+    fn from(_: InvalidLedgerEvery) -> Self {
+        Self::LedgerEvery
     }
 }
 

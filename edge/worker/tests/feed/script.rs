@@ -244,4 +244,11 @@ impl SyncService for Service {
             .unwrap();
         Ok(Response::new(Box::pin(ReceiverStream::new(fetched))))
     }
+
+    async fn read_ledger(
+        &self,
+        _: Request<wire::ReadLedgerRequest>,
+    ) -> Result<Response<wire::ReadLedgerResponse>, Status> {
+        Err(Status::unimplemented("no edge here has quotas"))
+    }
 }

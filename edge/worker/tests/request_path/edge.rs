@@ -125,6 +125,7 @@ pub fn limit(unit: Unit, amount: u64, burst: u64) -> Limit {
         unit,
         allowance: Allowance::Rate(Rate::new(amount, 60_000, burst).unwrap()),
         terms: Terms::default(),
+        counted_from_ms: 0,
     }
 }
 
@@ -189,7 +190,7 @@ impl Setup {
                 guesses: admit::Config::default(),
                 signers: worker::signers::Signers::default(),
                 watched: watched.clone(),
-                questions: None,
+                beside: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let clock = (clock, watched);

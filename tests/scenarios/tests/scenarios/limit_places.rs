@@ -93,7 +93,7 @@ async fn level(site: &Site, tenant: &Tenant, limit: &str) -> Option<i64> {
         .step_by(2)
         .map(|at| u8::from_str_radix(&uid[at..at + 2], 16).expect("hex"))
         .collect();
-    let hashes: Vec<String> = redis.keys("sluice:4:*:shelves").await.ok()?;
+    let hashes: Vec<String> = redis.keys("sluice:5:*:shelves").await.ok()?;
     for hash in hashes {
         let shelves: Vec<Vec<u8>> = redis.hvals(hash).await.ok()?;
         if let Some(level) = shelves.iter().find_map(|shelf| on_shelf(shelf, &id)) {
@@ -122,7 +122,7 @@ fn on_shelf(shelf: &[u8], id: &[u8]) -> Option<i64> {
 async fn levels(site: &Site, tenant: &Tenant, expected: &[(&str, i64)], reservations: usize) {
     let there = async || {
         let mut redis = site.redis.connect().await;
-        let held: Vec<String> = redis.keys("sluice:4:*:held").await.ok()?;
+        let held: Vec<String> = redis.keys("sluice:5:*:held").await.ok()?;
         let count: usize = match held.first() {
             Some(held) => redis.hlen(held).await.ok()?,
             None => 0,

@@ -153,7 +153,7 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
 }
 
 async fn count_reservations(redis: &mut redis::aio::MultiplexedConnection) -> usize {
-    let keys: Vec<String> = redis.keys("sluice:4:*:due").await.expect("Redis answers");
+    let keys: Vec<String> = redis.keys("sluice:5:*:due").await.expect("Redis answers");
     let mut held = 0;
     for key in keys {
         held += redis.zcard::<_, usize>(key).await.expect("Redis answers");

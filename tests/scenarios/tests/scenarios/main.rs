@@ -31,6 +31,7 @@ mod prices;
 mod usage;
 mod records;
 mod regions;
+mod forgotten;
 mod metrics;
 mod prometheus;
 mod traces;

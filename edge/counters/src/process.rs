@@ -13,7 +13,7 @@ use policy::{
 
 use crate::{
     bucket::Bucket,
-    held::{Held, Hold, What, change},
+    held::{Held, Hold, What, change, granted, lent},
     reservation::{
         CHARGED_KEEP_MS, Claims, Line, REAP_MAX, Reply, Request, Reserved, Saying, Settled,
         Settlement, Slot, Wanted, signed,
@@ -434,34 +434,6 @@ impl Counts {
 }
 
 // === what is asked ===
-
-/// What of `ahead` is lent: some of every limit, or nothing.
-fn lent(wanted: Wanted<'_>, found: &[Bucket]) -> Vec<i64> {
-    let Some(ahead) = wanted.ahead else {
-        return Vec::new();
-    };
-    let lines = wanted.lines;
-    let each = lines.iter().zip(found).zip(&ahead.amounts);
-    let lent: Vec<i64> = each
-        .map(|((line, bucket), amount)| bucket.lendable(line.amount, *amount))
-        .collect();
-    let another = lines.iter().zip(&lent).all(|(line, it)| *it >= line.amount);
-    if another && lent.iter().any(|it| *it > 0) {
-        lent
-    } else {
-        Vec::new()
-    }
-}
-
-fn granted(remaining: Vec<i64>, slots: Vec<Slot>) -> Reply<Reserved> {
-    let value = Reserved::Granted {
-        remaining,
-        lent: Vec::new(),
-        over: Vec::new(),
-        slots,
-    };
-    Reply { value, expired: 0 }
-}
 
 /// Which of the soft lines and claims have no room; a denial when one of the others has none.
 fn fit(

@@ -232,7 +232,7 @@ impl Counts {
             lines,
             ahead,
             claims,
-            alone,
+            ..
         } = wanted;
         let slots = self.slots.offered(claims, now_ms);
         if let Some(What::Reservation(hold)) = self.held.get(&id).map(|held| &held.what) {
@@ -242,14 +242,8 @@ impl Counts {
         if self.held.contains_key(&id) {
             return granted(levels(&found), slots);
         }
-        let places = if alone {
-            Vec::new()
-        } else {
-            self.lacking(lines, now_ms)
-        };
-        if !places.is_empty() {
-            let value = Reserved::Lacking { places };
-            return Reply { value, expired: 0 };
+        if let Some(reply) = self.lacks(wanted, now_ms) {
+            return reply;
         }
         let over = match fit(wanted, (&found, &slots), now_ms) {
             Ok(over) => over,
@@ -330,11 +324,16 @@ impl Counts {
         }
     }
 
-    /// The places of those of which nobody knows what was used before it began.
-    fn lacking(&self, lines: &[Line], now_ms: u64) -> Vec<usize> {
+    /// The places of those of which nobody knows what was used before it began, where there are any that matter.
+    fn lacks(&self, wanted: Wanted<'_>, now_ms: u64) -> Option<Reply<Reserved>> {
         let lacks = |line: &Line| self.period_that_lacks(line, now_ms).is_some();
-        let places = lines.iter().enumerate().filter(|(_, line)| lacks(line));
-        places.map(|(place, _)| place).collect()
+        let lines = wanted.lines.iter().enumerate();
+        let places = lines.filter(|(_, line)| !wanted.alone && lacks(line));
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        (!places.is_empty()).then(|| Reply {
+            value: Reserved::Lacking { places },
+            expired: 0,
+        })
     }
 
     fn period_that_lacks(&self, line: &Line, now_ms: u64) -> Option<u64> {

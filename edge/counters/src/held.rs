@@ -1,10 +1,13 @@
-//! What the twin holds under an id, and what settling it changes.
+//! What the twin holds under an id or lends, and what settling it changes.
 //!
 //! Knows amounts and periods; knows nothing of where buckets are kept.
 
 use policy::{applying::Measure, id::CounterId};
 
-use crate::{bucket::Bucket, reservation::Line};
+use crate::{
+    bucket::Bucket,
+    reservation::{Line, Reply, Reserved, Slot, Wanted},
+};
 
 /// What is held, and until when.
 #[derive(Debug)]
@@ -74,4 +77,33 @@ pub(crate) fn change(what: Option<&What>, line: &Line, bucket: &Bucket) -> i64 {
     } else {
         change.min(lent.unwrap_or(0))
     }
+}
+
+/// What of `ahead` is lent: some of every limit, or nothing.
+pub(crate) fn lent(wanted: Wanted<'_>, found: &[Bucket]) -> Vec<i64> {
+    let Some(ahead) = wanted.ahead else {
+        return Vec::new();
+    };
+    let lines = wanted.lines;
+    let each = lines.iter().zip(found).zip(&ahead.amounts);
+    let lent: Vec<i64> = each
+        .map(|((line, bucket), amount)| bucket.lendable(line.amount, *amount))
+        .collect();
+    let another = lines.iter().zip(&lent).all(|(line, it)| *it >= line.amount);
+    if another && lent.iter().any(|it| *it > 0) {
+        lent
+    } else {
+        Vec::new()
+    }
+}
+
+/// The reply to what is held already.
+pub(crate) fn granted(remaining: Vec<i64>, slots: Vec<Slot>) -> Reply<Reserved> {
+    let value = Reserved::Granted {
+        remaining,
+        lent: Vec::new(),
+        over: Vec::new(),
+        slots,
+    };
+    Reply { value, expired: 0 }
 }

@@ -13,7 +13,7 @@ use policy::{
 
 use crate::{
     bucket::Bucket,
-    held::{Held, Hold, What, change},
+    held::{Held, Hold, What, change, granted, lent},
     reservation::{
         CHARGED_KEEP_MS, Claims, Line, REAP_MAX, Reply, Request, Reserved, Saying, Settled,
         Settlement, Slot, Wanted, signed,
@@ -232,7 +232,7 @@ impl Counts {
             lines,
             ahead,
             claims,
-            alone,
+            ..
         } = wanted;
         let slots = self.slots.offered(claims, now_ms);
         if let Some(What::Reservation(hold)) = self.held.get(&id).map(|held| &held.what) {
@@ -242,14 +242,8 @@ impl Counts {
         if self.held.contains_key(&id) {
             return granted(levels(&found), slots);
         }
-        let places = if alone {
-            Vec::new()
-        } else {
-            self.lacking(lines, now_ms)
-        };
-        if !places.is_empty() {
-            let value = Reserved::Lacking { places };
-            return Reply { value, expired: 0 };
+        if let Some(reply) = self.lacks(wanted, now_ms) {
+            return reply;
         }
         let over = match fit(wanted, (&found, &slots), now_ms) {
             Ok(over) => over,
@@ -330,11 +324,16 @@ impl Counts {
         }
     }
 
-    /// The places of those of which nobody knows what was used before it began.
-    fn lacking(&self, lines: &[Line], now_ms: u64) -> Vec<usize> {
+    /// The places of those of which nobody knows what was used before it began, where there are any that matter.
+    fn lacks(&self, wanted: Wanted<'_>, now_ms: u64) -> Option<Reply<Reserved>> {
         let lacks = |line: &Line| self.period_that_lacks(line, now_ms).is_some();
-        let places = lines.iter().enumerate().filter(|(_, line)| lacks(line));
-        places.map(|(place, _)| place).collect()
+        let lines = wanted.lines.iter().enumerate();
+        let places = lines.filter(|(_, line)| !wanted.alone && lacks(line));
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        (!places.is_empty()).then(|| Reply {
+            value: Reserved::Lacking { places },
+            expired: 0,
+        })
     }
 
     fn period_that_lacks(&self, line: &Line, now_ms: u64) -> Option<u64> {
@@ -434,34 +433,6 @@ impl Counts {
 }
 
 // === what is asked ===
-
-/// What of `ahead` is lent: some of every limit, or nothing.
-fn lent(wanted: Wanted<'_>, found: &[Bucket]) -> Vec<i64> {
-    let Some(ahead) = wanted.ahead else {
-        return Vec::new();
-    };
-    let lines = wanted.lines;
-    let each = lines.iter().zip(found).zip(&ahead.amounts);
-    let lent: Vec<i64> = each
-        .map(|((line, bucket), amount)| bucket.lendable(line.amount, *amount))
-        .collect();
-    let another = lines.iter().zip(&lent).all(|(line, it)| *it >= line.amount);
-    if another && lent.iter().any(|it| *it > 0) {
-        lent
-    } else {
-        Vec::new()
-    }
-}
-
-fn granted(remaining: Vec<i64>, slots: Vec<Slot>) -> Reply<Reserved> {
-    let value = Reserved::Granted {
-        remaining,
-        lent: Vec::new(),
-        over: Vec::new(),
-        slots,
-    };
-    Reply { value, expired: 0 }
-}
 
 /// Which of the soft lines and claims have no room; a denial when one of the others has none.
 fn fit(

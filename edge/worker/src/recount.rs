@@ -56,7 +56,7 @@ pub struct Recounter {
     // None is held over an await.
     dialer: RefCell<Dialer>,
     said: RefCell<HashMap<CounterId, Said>>,
-    /// Of which the ledger was ahead, and which are so compared again whether or not they are used.
+    /// Of which the ledger was ahead or which were forgotten, and which are so compared whether or not they are used.
     // Full: at most as many as are compared at once.
     behind: RefCell<Vec<Noted>>,
 }
@@ -176,6 +176,10 @@ impl Recounter {
                 metrics::counter!(RESTORED, "known" => known).increment(1);
             }
             self.tell(&since, levels, |_, level| (level.used, 0)).await;
+            // What was admitted meanwhile comes to the ledger a little later.
+            let mut behind = self.behind.borrow_mut();
+            behind.extend(asked);
+            behind.truncate(COMPARED_MAX);
         }
         waiting
     }
@@ -193,6 +197,7 @@ impl Recounter {
         drop(seen.splice(0..0, behind));
         seen.truncate(COMPARED_MAX);
         let Some(since) = self.stand_since(&seen).await else {
+            self.behind.replace(seen);
             return;
         };
         let Some(levels) = self.ask(&seen).await else {

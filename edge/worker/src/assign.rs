@@ -12,21 +12,44 @@ use policy::{
     rules::Rules,
     split::{Split, Sticky},
 };
+use shaping::Lanes;
 
 use crate::{
     identify::Caller,
     request::{Arrival, Request},
 };
 
-/// What an assignment hangs on.
+/// What a decision hangs on.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
+    /// How targets fare; `None` where nobody is to be asked.
+    pub lanes: Option<&'a Lanes>,
     /// The version that the client names. It gets that one where it serves at all, and is then not part of a rollout.
     pub named: Option<&'a str>,
     /// Which request; `None` where none is to be served.
     pub arrival: Option<&'a Arrival>,
+    /// What it says.
+    said: Said<'a>,
+}
+
+/// What is known of what a request says.
+#[derive(Clone, Copy)]
+enum Said<'a> {
+    /// Nothing.
+    Nothing,
     /// What was read of it.
-    request: Option<&'a Request>,
+    Read(&'a Request),
+    /// What an operator supposes.
+    Supposed(&'a Supposed),
+}
+
+/// A request that an operator supposes.
+#[derive(Debug, Clone, Default)]
+pub struct Supposed {
+    /// For whom it asks; empty where it does not say.
+    pub end_user: String,
+    /// Its session; empty where it does not say.
+    pub session: String,
 }
 
 /// The version that serves.
@@ -41,30 +64,67 @@ pub struct Assigned {
 // === impl Asking ===
 
 impl<'a> Asking<'a> {
-    /// Of a request.
-    pub fn of(request: &'a Request, arrival: &'a Arrival) -> Self {
+    /// Of a request, whose targets may go by these lanes.
+    pub fn of(request: &'a Request, arrival: &'a Arrival, lanes: &'a Lanes) -> Self {
         Self {
+            lanes: Some(lanes),
             named: request.version(),
             arrival: Some(arrival),
-            request: Some(request),
+            said: Said::Read(request),
         }
     }
 
     /// Of one that is not read.
-    pub const fn unread(arrival: &'a Arrival) -> Self {
+    pub const fn unread(arrival: &'a Arrival, lanes: &'a Lanes) -> Self {
         Self {
+            lanes: Some(lanes),
             named: None,
             arrival: Some(arrival),
-            request: None,
+            said: Said::Nothing,
         }
     }
 
     /// About a version, or about the stable one.
     pub const fn named(named: Option<&'a str>) -> Self {
         Self {
+            lanes: None,
             named,
             arrival: None,
-            request: None,
+            said: Said::Nothing,
+        }
+    }
+
+    /// Of one that is supposed.
+    pub const fn supposed(supposed: &'a Supposed, lanes: &'a Lanes) -> Self {
+        Self {
+            lanes: Some(lanes),
+            named: None,
+            arrival: None,
+            said: Said::Supposed(supposed),
+        }
+    }
+
+    /// Whether what is decided is to be told in a trace.
+    pub fn is_traced(&self) -> bool {
+        self.arrival.is_some_and(|it| it.trace.is_some())
+    }
+
+    /// For whom the client says that it asks; `None` where that is not read.
+    fn end_user(&self) -> Option<Cow<'a, str>> {
+        match self.said {
+            Said::Nothing => None,
+            // A body that cannot be read is for others to judge.
+            Said::Read(request) => request.end_user().ok(),
+            Said::Supposed(supposed) => Some(Cow::Borrowed(&supposed.end_user)),
+        }
+    }
+
+    /// The session that the client says it belongs to.
+    fn session(&self) -> Option<&'a [u8]> {
+        match self.said {
+            Said::Nothing => None,
+            Said::Read(request) => request.session(),
+            Said::Supposed(supposed) => Some(supposed.session.as_bytes()),
         }
     }
 }
@@ -87,13 +147,11 @@ pub fn assign(
         let version = named(rules, split, name).unwrap_or(stable.version);
         return Some(Assigned { version, ..stable });
     }
-    let Some(arrival) = asking.arrival else {
-        return Some(stable);
-    };
-    let said = subject(split.sticky, caller, asking.request);
-    let place = match said.as_deref() {
-        Some(subject) if !subject.is_empty() => split.assign(split.sticky, subject),
-        _ => split.assign(Sticky::Request, arrival.id.as_bytes()),
+    let said = subject(split.sticky, caller, asking);
+    let place = match (said.as_deref(), asking.arrival) {
+        (Some(subject), _) if !subject.is_empty() => split.assign(split.sticky, subject),
+        (_, Some(arrival)) => split.assign(Sticky::Request, arrival.id.as_bytes()),
+        (_, None) => return Some(stable),
     };
     let version = place.version.unwrap_or(stable.version);
     if rules.version(version).is_none() {
@@ -114,22 +172,17 @@ fn named(rules: &Rules, split: &Split, name: &str) -> Option<VersionId> {
 }
 
 /// Who asks, by what a split is sticky to, as far as that is said.
-fn subject<'a>(
-    sticky: Sticky,
-    caller: &'a Caller,
-    request: Option<&'a Request>,
-) -> Option<Cow<'a, [u8]>> {
+fn subject<'a>(sticky: Sticky, caller: &'a Caller, asking: Asking<'a>) -> Option<Cow<'a, [u8]>> {
     match sticky {
         Sticky::Request => None,
         Sticky::Key => Some(Cow::Borrowed(caller.key().key_id.as_bytes())),
         Sticky::EndUser => match caller.end_user() {
             Some(said) => Some(Cow::Borrowed(said.as_bytes())),
-            // A body that cannot be read is for others to judge.
-            None => match request?.end_user().ok()? {
+            None => match asking.end_user()? {
                 Cow::Borrowed(text) => Some(Cow::Borrowed(text.as_bytes())),
                 Cow::Owned(text) => Some(Cow::Owned(text.into_bytes())),
             },
         },
-        Sticky::Session => request?.session().map(Cow::Borrowed),
+        Sticky::Session => asking.session().map(Cow::Borrowed),
     }
 }

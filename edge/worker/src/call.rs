@@ -200,17 +200,19 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let mut last: Option<Failure> = None;
         let mut tried = false;
-        let mut candidates = plan.candidates().iter().peekable();
-        while let Some(candidate) = candidates.next() {
+        // No more than a place rides in this future.
+        for (place, candidate) in plan.candidates().iter().enumerate() {
             let provider = candidate.provider().id;
             if !tried {
                 self.retries.first(provider);
             } else if !self.may_ask_again(provider, arrival) {
                 continue;
             }
-            // One waits only where there is nowhere else to go.
-            let waits = candidates.peek().is_none();
-            let turn = match turns::ask(&self.lanes, (plan, candidate), request, waits) {
+            let has_others = place + 1 < plan.candidates().len();
+            // One waits only where there is nowhere else to go, or nowhere better.
+            let waits = !has_others || place + 1 == plan.well();
+            let patience = turns::Patience { waits, has_others };
+            let turn = match turns::ask(&self.lanes, (plan, candidate), request, patience) {
                 Ok(turn) => Ok(turn),
                 Err(to_come) => turns::awaited(to_come, entry).await,
             };
@@ -302,6 +304,11 @@ impl Call {
     /// Has tokens renewed before they end. Never ends.
     pub async fn renew(&self) -> Infallible {
         self.exchange.renew().await
+    }
+
+    /// How targets fare.
+    pub fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// Connections for what is passed through, which are kept apart.

@@ -1,26 +1,31 @@
-//! Says which limits concern a request and how much of each is left, to an operator who asks by way of the control plane.
+//! Says which limits concern a request and how much of each is left, or where it would go, to an operator who asks by way of
+//! the control plane.
 //!
 //! Goes the way that a request goes: `route` says who may serve, `admit` which limits there are, and the script by which
 //! room is reserved what is left. Takes nothing of them, and knows no key's text. One question is answered at a time.
 
-use std::{cell::Cell, convert::Infallible, future::pending};
+mod routed;
+
+use std::{cell::Cell, convert::Infallible, future::pending, sync::Arc};
 
 use counters::Mode;
 use lifecycle::clock::Clock;
 use policy::{
     applying::{Applied, Count, Measure},
     id::OrganizationId,
+    key::Key,
     limit::Allowance,
     rules::Rules,
 };
 use proto::sync::{Explain, ExplainProblem, Explained, ExplainedLimit};
+use shaping::Lanes;
 use tokio::sync::mpsc;
 
 use crate::{
     admit::{self, Admit, room},
     feed::question::Question,
     in_force::{InForce, Standing},
-    route,
+    route::{self, notes::Notes},
 };
 
 /// The most limits that an answer names.
@@ -31,6 +36,7 @@ const LIMITS_MAX: usize = 100;
 pub struct Explainer {
     in_force: InForce,
     admit: Admit,
+    lanes: Arc<Lanes>,
     clock: Clock,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
 }
@@ -52,15 +58,16 @@ struct Found {
 
 impl Explainer {
     /// Answers what comes in `questions`; nothing where this core gets none.
-    pub const fn new(
+    pub fn new(
         in_force: InForce,
-        admit: Admit,
+        (admit, lanes): (Admit, Arc<Lanes>),
         clock: Clock,
         questions: Option<mpsc::Receiver<Question>>,
     ) -> Self {
         Self {
             in_force,
             admit,
+            lanes,
             clock,
             questions: Cell::new(questions),
         }
@@ -79,15 +86,17 @@ impl Explainer {
 
     /// The answer to one question.
     pub async fn explain(&self, asked: &Explain) -> Explained {
-        let found = self.found(&self.in_force.rules(), asked);
+        let rules = self.in_force.rules();
+        if let Some(question) = &asked.route {
+            return self.key(asked).map_or_else(problem, |key| {
+                let told = routed::told(&rules, key, (asked, question), &self.lanes);
+                told.unwrap_or_else(problem)
+            });
+        }
+        let found = self.found(&rules, asked);
         let found = match found {
             Ok(found) => found,
-            Err(problem) => {
-                return Explained {
-                    problem: problem.into(),
-                    ..Explained::default()
-                };
-            }
+            Err(why) => return problem(why),
         };
         let (levels, mode) = self.admit.look(found.organization, &found.limits).await;
         let names = found.providers.into_iter().zip(found.shares);
@@ -103,21 +112,26 @@ impl Explainer {
         }
     }
 
+    fn key(&self, asked: &Explain) -> Result<Arc<Key>, ExplainProblem> {
+        match self.in_force.standing(&asked.key_id) {
+            Some(Standing::Active(key)) => Ok(key),
+            Some(Standing::Revoked) => Err(ExplainProblem::Revoked),
+            None => Err(ExplainProblem::Key),
+        }
+    }
+
     fn found(&self, rules: &Rules, asked: &Explain) -> Result<Found, ExplainProblem> {
-        let key = match self.in_force.standing(&asked.key_id) {
-            Some(Standing::Active(key)) => key,
-            Some(Standing::Revoked) => return Err(ExplainProblem::Revoked),
-            None => return Err(ExplainProblem::Key),
-        };
+        let key = self.key(asked)?;
         let organization = key.organization;
         let model = rules.model(organization, &asked.model);
         let model = model.ok_or(ExplainProblem::Model)?;
         if !key.takes_model(model) {
             return Err(ExplainProblem::Forbidden);
         }
+        let notes = &mut Notes::default();
         let (_, mut targets) =
-            route::targets(rules, model, model.stable).map_err(|_| ExplainProblem::Model)?;
-        route::hold_to(&key, &mut targets).map_err(|_| ExplainProblem::Forbidden)?;
+            route::targets(rules, model, model.stable, notes).map_err(|_| ExplainProblem::Model)?;
+        route::hold_to(&key, &mut targets, notes).map_err(|_| ExplainProblem::Forbidden)?;
         let now_ms = self.clock.now_ms();
         let whose = (&*key, model.id, asked.end_user.as_str());
         let providers = targets.iter().map(|target| target.provider().id);
@@ -149,6 +163,14 @@ impl Explainer {
             found.providers.push(provider.unwrap_or_default());
         }
         Ok(found)
+    }
+}
+
+/// There is no answer.
+fn problem(why: ExplainProblem) -> Explained {
+    Explained {
+        problem: why.into(),
+        ..Explained::default()
     }
 }
 

@@ -179,10 +179,10 @@ impl Pipeline {
         let fetches = of.questions.is_some();
         let discoverer = Discoverer::new(client, in_force.clone(), of.signers.clone(), fetches);
         let kept = (tariffs, Rc::new(Series::new(of.watched, in_force.clone())));
-        let follows = of.in_force.clone();
+        let (follows, lanes) = (of.in_force.clone(), Arc::clone(&of.lanes));
         Self {
             discoverer,
-            explainer: Explainer::new(in_force, admit.clone(), clock, of.questions),
+            explainer: Explainer::new(in_force, (admit.clone(), lanes), clock, of.questions),
             identify: Identify::new(of.in_force.clone(), of.clock.clone(), of.signers),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
@@ -308,7 +308,7 @@ impl Pipeline {
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
         request.note_read(arrival);
-        let (plan, limits) = decide(&rules, caller, &request, arrival)?;
+        let (plan, limits) = decide(&rules, caller, &request, (arrival, self.call.lanes()))?;
         let weight = || self.admit.guess(&request).total();
         authorize::weigh(plan.grant().caller(), weight)?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
@@ -397,9 +397,9 @@ fn decide(
     rules: &Rules,
     caller: Caller,
     request: &Request,
-    arrival: &Arrival,
+    (arrival, lanes): (&Arrival, &Lanes),
 ) -> Result<(Plan, Limits), Refusal> {
-    let asking = Asking::of(request, arrival);
+    let asking = Asking::of(request, arrival, lanes);
     let plan = served(rules, caller, &request.scanned().model, asking)?;
     let caller = plan.grant().caller();
     let organization = caller.key().organization;

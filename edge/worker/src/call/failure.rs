@@ -141,6 +141,24 @@ impl Failure {
         full.then(|| said.retry_after_ms.map(Duration::from_millis))
     }
 
+    /// Whether it says that the provider is not well. What it has no room for says nothing of that, nor does what hangs on the
+    /// request or on our own settings.
+    pub fn is_unwell(&self) -> bool {
+        match self {
+            Self::Unreachable(why) => !matches!(why, CannotDial::Forbidden),
+            Self::Reported(said) => matches!(
+                said.error.class,
+                Class::Overloaded | Class::QuotaExhausted | Class::Timeout | Class::Provider
+            ),
+            Self::Broken
+            | Self::Slow
+            | Self::CredentialRefused(_)
+            | Self::Unexpected(_)
+            | Self::Unreadable => true,
+            _ => false,
+        }
+    }
+
     /// How a request ends that nobody else answers.
     pub const fn outcome(&self) -> Outcome {
         match self {

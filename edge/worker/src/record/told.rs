@@ -49,6 +49,8 @@ pub struct Opening<'a> {
     pub book: Option<Arc<PriceBook>>,
     /// What its client said of it.
     pub tags: Option<Box<Tags>>,
+    /// Why it goes where it goes, for its trace.
+    pub decision: Option<&'a str>,
 }
 
 /// How much has passed of what is passed through.

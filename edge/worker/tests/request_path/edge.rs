@@ -96,6 +96,7 @@ impl Default for Setup {
             // What most tests are about is not to hang on what a provider said in the one before.
             shaping: shaping::Config {
                 park_ms_max: 0,
+                aside_ms: 0,
                 ..shaping::Config::default()
             },
             grace: Duration::ZERO,

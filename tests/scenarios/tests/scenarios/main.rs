@@ -45,3 +45,4 @@ mod membership;
 mod foreign;
 mod passthrough;
 mod shaping;
+mod routes;

@@ -15,6 +15,7 @@ pub mod mapping;
 pub mod provider;
 pub mod target;
 pub mod recipe;
+pub mod balance;
 pub mod model_version;
 pub mod release_file;
 pub mod model;

@@ -53,12 +53,14 @@ pub struct Explain {
 }
 
 /// The columns behind that of the region: a head, and the field of a target that stands below it.
-const COLUMNS: [(&str, &str); 6] = [
+const COLUMNS: [(&str, &str); 8] = [
     ("ASKED", "place"),
     ("PROVIDER", "provider"),
     ("ITS MODEL", "provider_model"),
     ("WEIGHT", "weight"),
     ("UNDER WAY", "under_way"),
+    ("BEGINS IN", "first_byte"),
+    ("TOKENS/S", "tokens_per_second"),
     ("WHY", "notes"),
 ];
 

@@ -24,6 +24,7 @@ use crate::{
     health::{Health, Standing, Terms},
     pace::Pace,
     queue::{Place, Queue, Ticket},
+    speed::{self, Speed},
 };
 
 /// What a lane is held to.
@@ -55,6 +56,7 @@ struct State {
     under_way: u32,
     pace: Pace,
     health: Health,
+    speed: Speed,
     drained: Drained,
     queue: Queue<oneshot::Sender<Turn>>,
 }
@@ -115,6 +117,8 @@ pub struct Condition {
     pub parked: Option<Duration>,
     /// How many requests are under way.
     pub under_way: u32,
+    /// How fast it answers.
+    pub speed: speed::Pace,
 }
 
 /// Says what this module measures.
@@ -159,6 +163,7 @@ impl Lane {
                 under_way: 0,
                 pace: Pace::new(ceiling, now),
                 health: Health::new(now),
+                speed: Speed::new(now),
                 drained: Drained::new(now),
                 queue: Queue::new(bounds.waiting_max),
             }),
@@ -227,6 +232,7 @@ impl Lane {
             standing: state.health.standing(now),
             parked: parked.map(|until| until.saturating_duration_since(now)),
             under_way: state.under_way,
+            speed: state.speed.pace(now),
         }
     }
 
@@ -380,6 +386,8 @@ impl Turn {
         let (under_way, now) = (state.under_way, now());
         state.pace.taken(under_way, now);
         let is_well = state.health.answered(now);
+        let after = now.saturating_duration_since(self.sent());
+        state.speed.began(after, now);
         drop(state);
         self.answered.store(true, Ordering::Relaxed);
         if is_well {
@@ -391,10 +399,22 @@ impl Turn {
     pub fn failed(&self) {
         let terms = &self.lane.bounds.terms;
         let broke = self.answered.load(Ordering::Relaxed);
-        let is_aside = self.lane.state().health.failed(broke, terms, now());
+        let now = now();
+        let mut state = self.lane.state();
+        let is_aside = state.health.failed(broke, terms, now);
+        let after = now.saturating_duration_since(self.sent());
+        state.speed.failed(after, now);
+        drop(state);
         if is_aside {
             self.lane.tell(true);
         }
+    }
+
+    /// Its answer has come to its end, with so many tokens that were generated.
+    pub fn ended(&self, tokens: u64) {
+        let now = now();
+        let after = now.saturating_duration_since(self.sent());
+        self.lane.state().speed.ended(tokens, after, now);
     }
 
     /// The provider had no room for it, and wants nothing for so long, if it said.

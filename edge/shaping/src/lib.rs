@@ -8,6 +8,7 @@ mod pace;
 mod queue;
 mod drained;
 pub mod health;
+pub mod speed;
 pub mod busy;
 pub mod lane;
 pub mod lanes;
@@ -19,6 +20,7 @@ pub use busy::Busy;
 pub use health::Standing;
 pub use lane::{Asking, Condition, Entered, Lane, Turn, Waiting};
 pub use lanes::{Config, Lanes};
+pub use speed::Pace as Speed;
 
 /// Describes this crate's metrics to the recorder.
 pub fn describe() {

@@ -12,9 +12,9 @@ use policy::{
     rules::Rules,
     split::{Split, Sticky},
 };
-use shaping::Lanes;
 
 use crate::{
+    fares::Fares,
     identify::Caller,
     request::{Arrival, Request},
 };
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
     /// How targets fare; `None` where nobody is to be asked.
-    pub lanes: Option<&'a Lanes>,
+    pub fares: Option<&'a Fares>,
     /// The version that the client names. It gets that one where it serves at all, and is then not part of a rollout.
     pub named: Option<&'a str>,
     /// Which request; `None` where none is to be served.
@@ -52,6 +52,9 @@ pub struct Supposed {
     pub session: String,
 }
 
+/// The tokens of a request that is not read.
+const SUPPOSED_TOKENS: (u64, u64) = (1_000, 250);
+
 /// The version that serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assigned {
@@ -64,10 +67,10 @@ pub struct Assigned {
 // === impl Asking ===
 
 impl<'a> Asking<'a> {
-    /// Of a request, whose targets may go by these lanes.
-    pub fn of(request: &'a Request, arrival: &'a Arrival, lanes: &'a Lanes) -> Self {
+    /// Of a request, whose targets fare so.
+    pub fn of(request: &'a Request, arrival: &'a Arrival, fares: &'a Fares) -> Self {
         Self {
-            lanes: Some(lanes),
+            fares: Some(fares),
             named: request.version(),
             arrival: Some(arrival),
             said: Said::Read(request),
@@ -75,9 +78,9 @@ impl<'a> Asking<'a> {
     }
 
     /// Of one that is not read.
-    pub const fn unread(arrival: &'a Arrival, lanes: &'a Lanes) -> Self {
+    pub const fn unread(arrival: &'a Arrival, fares: &'a Fares) -> Self {
         Self {
-            lanes: Some(lanes),
+            fares: Some(fares),
             named: None,
             arrival: Some(arrival),
             said: Said::Nothing,
@@ -87,7 +90,7 @@ impl<'a> Asking<'a> {
     /// About a version, or about the stable one.
     pub const fn named(named: Option<&'a str>) -> Self {
         Self {
-            lanes: None,
+            fares: None,
             named,
             arrival: None,
             said: Said::Nothing,
@@ -95,13 +98,18 @@ impl<'a> Asking<'a> {
     }
 
     /// Of one that is supposed.
-    pub const fn supposed(supposed: &'a Supposed, lanes: &'a Lanes) -> Self {
+    pub const fn supposed(supposed: &'a Supposed, fares: &'a Fares) -> Self {
         Self {
-            lanes: Some(lanes),
+            fares: Some(fares),
             named: None,
             arrival: None,
             said: Said::Supposed(supposed),
         }
+    }
+
+    /// When it arrived, in milliseconds since 1970; zero where it has not.
+    pub fn at_ms(&self) -> u64 {
+        self.arrival.map_or(0, |it| it.at_ms)
     }
 
     /// Whether what is decided is to be told in a trace.
@@ -109,8 +117,26 @@ impl<'a> Asking<'a> {
         self.arrival.is_some_and(|it| it.trace.is_some())
     }
 
+    /// How many tokens go in and may come out, as far as that can be guessed.
+    pub fn tokens(&self) -> (u64, u64) {
+        let Said::Read(request) = self.said else {
+            return SUPPOSED_TOKENS;
+        };
+        let input = request.input_tokens_estimate();
+        let output = request.scanned().output_tokens_max;
+        (input, output.unwrap_or(input / 4))
+    }
+
+    /// How its conversation begins.
+    pub fn prefix(&self) -> Option<&'a [u8]> {
+        match self.said {
+            Said::Read(request) => request.prefix(),
+            Said::Nothing | Said::Supposed(_) => None,
+        }
+    }
+
     /// For whom the client says that it asks; `None` where that is not read.
-    fn end_user(&self) -> Option<Cow<'a, str>> {
+    pub fn end_user(&self) -> Option<Cow<'a, str>> {
         match self.said {
             Said::Nothing => None,
             // A body that cannot be read is for others to judge.
@@ -120,7 +146,7 @@ impl<'a> Asking<'a> {
     }
 
     /// The session that the client says it belongs to.
-    fn session(&self) -> Option<&'a [u8]> {
+    pub fn session(&self) -> Option<&'a [u8]> {
         match self.said {
             Said::Nothing => None,
             Said::Read(request) => request.session(),

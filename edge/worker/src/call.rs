@@ -38,13 +38,13 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use http_body_util::Full;
 use policy::{id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
-use shaping::Lanes;
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
     admit::attempts::Attempts,
     elsewhere::Elsewhere,
+    fares::Fares,
     in_force::{InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
@@ -88,7 +88,7 @@ pub struct Call {
     idle_max: Duration,
     answer_max: Duration,
     retries: Retries,
-    lanes: Arc<Lanes>,
+    fares: Fares,
     in_force: InForce,
     elsewhere: Elsewhere,
     // Borrowed for one look-up, never over an await.
@@ -162,7 +162,7 @@ impl Call {
         config: &Config,
         tls: Arc<ClientConfig>,
         in_force: InForce,
-        lanes: Arc<Lanes>,
+        fares: Fares,
         elsewhere: Elsewhere,
     ) -> Self {
         let metadata = terms(config, Guard::google_metadata());
@@ -183,7 +183,7 @@ impl Call {
             idle_max: Duration::from_millis(config.idle_timeout_ms),
             answer_max: Duration::from_millis(config.total_timeout_ms),
             retries: Retries::default(),
-            lanes,
+            fares,
             in_force,
             elsewhere,
             origins: RefCell::default(),
@@ -212,7 +212,7 @@ impl Call {
             // One waits only where there is nowhere else to go, or nowhere better.
             let waits = !has_others || place + 1 == plan.well();
             let patience = turns::Patience { waits, has_others };
-            let turn = match turns::ask(&self.lanes, (plan, candidate), request, patience) {
+            let turn = match turns::ask(&self.fares.lanes, (plan, candidate), request, patience) {
                 Ok(turn) => Ok(turn),
                 Err(to_come) => turns::awaited(to_come, entry).await,
             };
@@ -240,7 +240,7 @@ impl Call {
             tried |= failure.was_tried();
             // What was reserved is for one answer: a second may not be had on top of what the first has cost.
             let spent = request.held().is_some() && entry.has_spent();
-            let over = spent || !failure.may_move_on();
+            let over = spent || !failure.moves_on(&plan.version().routing);
             // Who was asked speaks before who was not.
             if failure.was_sent() || last.as_ref().is_none_or(|last| !last.was_sent()) {
                 last = Some(failure);
@@ -307,8 +307,8 @@ impl Call {
     }
 
     /// How targets fare.
-    pub fn lanes(&self) -> &Lanes {
-        &self.lanes
+    pub const fn fares(&self) -> &Fares {
+        &self.fares
     }
 
     /// Connections for what is passed through, which are kept apart.

@@ -18,11 +18,11 @@ use policy::{
     rules::Rules,
 };
 use proto::sync::{Explain, ExplainProblem, Explained, ExplainedLimit};
-use shaping::Lanes;
 use tokio::sync::mpsc;
 
 use crate::{
     admit::{self, Admit, room},
+    fares::Fares,
     feed::question::Question,
     in_force::{InForce, Standing},
     route::{self, notes::Notes},
@@ -36,7 +36,7 @@ const LIMITS_MAX: usize = 100;
 pub struct Explainer {
     in_force: InForce,
     admit: Admit,
-    lanes: Arc<Lanes>,
+    fares: Fares,
     clock: Clock,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
 }
@@ -60,14 +60,14 @@ impl Explainer {
     /// Answers what comes in `questions`; nothing where this core gets none.
     pub fn new(
         in_force: InForce,
-        (admit, lanes): (Admit, Arc<Lanes>),
+        (admit, fares): (Admit, Fares),
         clock: Clock,
         questions: Option<mpsc::Receiver<Question>>,
     ) -> Self {
         Self {
             in_force,
             admit,
-            lanes,
+            fares,
             clock,
             questions: Cell::new(questions),
         }
@@ -89,7 +89,7 @@ impl Explainer {
         let rules = self.in_force.rules();
         if let Some(question) = &asked.route {
             return self.key(asked).map_or_else(problem, |key| {
-                let told = routed::told(&rules, key, (asked, question), &self.lanes);
+                let told = routed::told(&rules, key, (asked, question), &self.fares);
                 told.unwrap_or_else(problem)
             });
         }

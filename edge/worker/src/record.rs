@@ -355,8 +355,8 @@ impl Entry {
 
     fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
         if let Some(open) = self.open.take() {
-            if let (Some(Outcome::ProviderFailed), Some(turn)) = (outcome, &self.turn) {
-                turn.failed();
+            if let (Some(outcome), Some(turn)) = (outcome, &self.turn) {
+                tally.tell(turn, outcome);
             }
             open.finish(outcome, |open, outcome| open.usage(outcome, tally));
         }

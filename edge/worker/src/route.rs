@@ -7,6 +7,7 @@
 mod candidate;
 pub mod notes;
 mod order;
+mod balance;
 
 use std::{fmt, sync::Arc};
 
@@ -26,7 +27,10 @@ use policy::{
 
 pub use self::candidate::Candidate;
 
-use self::notes::{Notes, Told, Why};
+use self::{
+    balance::{Choosing, by_balance},
+    notes::{Notes, Told, Why},
+};
 
 /// Where a request may go, the best first.
 #[derive(Debug, Clone)]
@@ -78,12 +82,18 @@ pub fn plan_noted(
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     hold_to(grant.caller().key(), &mut candidates, notes)?;
-    order::by_weight(&mut candidates, asking.arrival);
-    if let Some(lanes) = asking.lanes {
-        order::by_health(&mut candidates, lanes, notes);
+    let book = rules.price_book(grant.model().organization).cloned();
+    let choosing = Choosing {
+        balance: version.routing.balance,
+        caller: grant.caller(),
+        asking,
+        book: book.as_ref(),
+    };
+    by_balance(&mut candidates, choosing, notes);
+    if let Some(fares) = asking.fares {
+        order::by_health(&mut candidates, &fares.lanes, notes);
     }
     let label = format!("{}@{}", grant.model().name, version.name);
-    let book = rules.price_book(grant.model().organization).cloned();
     Ok(Plan {
         grant,
         label,

@@ -127,6 +127,8 @@ impl Asked {
             place: if it.asked { place } else { 0 },
             notes: it.notes.iter().take(NOTES_MAX).map(note).collect(),
             under_way: it.under_way.into(),
+            first_byte: it.first_ms.map(duration),
+            tokens_per_second: it.tokens_per_second.and_then(|it| i64::try_from(it).ok()),
         }
     }
 }

@@ -8,12 +8,12 @@ use policy::{key::Key, rules::Rules};
 use proto::sync::{
     Explain, ExplainProblem, Explained, ExplainedTarget, RouteExplained, RouteQuestion, TargetNote,
 };
-use shaping::Lanes;
 use tokio::time::Instant;
 
 use crate::{
     assign::{self, Asking, Supposed},
     authorize,
+    fares::Fares,
     identify::Caller,
     route::{self, Candidate, notes::Notes},
 };
@@ -28,7 +28,7 @@ pub(crate) fn told(
     rules: &Rules,
     key: Arc<Key>,
     (asked, question): (&Explain, &RouteQuestion),
-    lanes: &Lanes,
+    fares: &Fares,
 ) -> Result<Explained, ExplainProblem> {
     let caller = Caller::supposed(rules, key).map_err(|_| ExplainProblem::Key)?;
     if rules
@@ -44,7 +44,7 @@ pub(crate) fn told(
         end_user: asked.end_user.clone(),
         session: question.session.clone(),
     };
-    let asking = Asking::supposed(&supposed, lanes);
+    let asking = Asking::supposed(&supposed, fares);
     let mut notes = Notes::taken(true);
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
     let version = assigned.and_then(|it| rules.version(it.version)).cloned();
@@ -61,7 +61,8 @@ pub(crate) fn told(
         let provider = rules.provider(target.provider);
         let provider = provider.filter(|it| it.organization == organization);
         let account = *target.provider.as_bytes();
-        let condition = lanes.condition(account, &target.provider_model, now);
+        let condition = fares.lanes.condition(account, &target.provider_model, now);
+        let first = condition.and_then(|it| it.speed.first_median);
         let of_it = notes.all().iter().filter(|it| it.position == position);
         let note = |it: &route::notes::Note| TargetNote {
             rule: it.why.number(),
@@ -77,6 +78,8 @@ pub(crate) fn told(
             asked: is_asked(&position),
             notes: of_it.map(note).take(NOTES_MAX).collect(),
             under_way: condition.map_or(0, |it| it.under_way),
+            first_ms: first.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+            tokens_per_second: condition.and_then(|it| it.speed.tokens_median),
         })
     };
     let targets = asked_in_turn.chain(left_out).take(TARGETS_MAX);

@@ -7,11 +7,11 @@ use policy::{
     rules::Rules,
     split::Part,
 };
-use shaping::Lanes;
 
 use crate::{
     assign::Asking,
     authorize,
+    fares::Fares,
     identify::Caller,
     passage::hop::Hop,
     request::{Arrival, passing::Aim},
@@ -49,7 +49,7 @@ pub fn way(
     rules: &Rules,
     caller: &Caller,
     aim: &Aim,
-    (arrival, lanes): (&Arrival, &Lanes),
+    (arrival, fares): (&Arrival, &Fares),
 ) -> Result<Way, NoWay> {
     match aim {
         Aim::Provider { name, target, .. } => {
@@ -68,7 +68,7 @@ pub fn way(
         }
         Aim::Realtime { model, rest } => {
             let grant = authorize::grant(rules, caller.clone(), model);
-            let asking = Asking::unread(arrival, lanes);
+            let asking = Asking::unread(arrival, fares);
             let plan = route::plan(rules, grant.map_err(NoWay::Authorize)?, asking);
             let plan = plan.map_err(NoWay::Route)?;
             let candidates = plan.candidates().iter();

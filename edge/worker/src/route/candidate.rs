@@ -16,6 +16,8 @@ pub struct Candidate {
     position: usize,
     /// For how long it is set aside; zero where it is not.
     pub(crate) aside: Duration,
+    /// Before whom it is asked: the least first.
+    pub(crate) rank: f64,
 }
 
 // === impl Candidate ===
@@ -32,6 +34,7 @@ impl Candidate {
             version,
             position,
             aside: Duration::ZERO,
+            rank: 0.0,
         }
     }
 

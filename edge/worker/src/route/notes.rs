@@ -42,6 +42,10 @@ pub enum Why {
     OnTrial,
     /// Its provider wants nothing for so long.
     Parked(Duration),
+    /// It belongs there, and has too much to do.
+    Full,
+    /// What it costs is not known, and it is to cost little.
+    Unpriced,
 }
 
 // === impl Notes ===
@@ -125,6 +129,8 @@ impl Why {
             Self::Aside(_) => 4,
             Self::OnTrial => 5,
             Self::Parked(_) => 6,
+            Self::Full => 7,
+            Self::Unpriced => 8,
         }
     }
 
@@ -137,6 +143,8 @@ impl Why {
             Self::Aside(_) => "set-aside",
             Self::OnTrial => "on-trial",
             Self::Parked(_) => "parked",
+            Self::Full => "full",
+            Self::Unpriced => "unpriced",
         }
     }
 }

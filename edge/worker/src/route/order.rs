@@ -56,7 +56,7 @@ pub(crate) fn by_weight(candidates: &mut [Candidate], arrival: Option<&Arrival>)
 }
 
 /// The end of a request's id, which is drawn by chance.
-fn seed(arrival: &Arrival) -> u64 {
+pub(crate) fn seed(arrival: &Arrival) -> u64 {
     u64::try_from(arrival.id.as_u128() & u128::from(u64::MAX)).unwrap_or(0)
 }
 

@@ -10,6 +10,7 @@ mod richer;
 mod custom;
 mod tensors;
 mod streaming;
+mod stream_faults;
 mod revocation;
 mod rotation;
 mod scopes;

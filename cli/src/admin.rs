@@ -15,11 +15,13 @@ pub mod mapping;
 pub mod provider;
 pub mod target;
 pub mod recipe;
+pub mod balance;
 pub mod model_version;
 pub mod release_file;
 pub mod model;
 pub mod rollout_spec;
 pub mod rollout;
+pub mod route;
 pub mod minted;
 pub mod key_rotation;
 pub mod key_scope;
@@ -67,6 +69,9 @@ pub enum Command {
     /// Rollouts: moving a model's traffic to another version in steps, and back if need be
     #[command(subcommand, visible_alias = "rollout")]
     Rollouts(rollout::Command),
+    /// Routes: where requests go, and why
+    #[command(subcommand, visible_alias = "routes")]
+    Route(route::Command),
     /// Keys: what a client presents
     #[command(subcommand, visible_alias = "key")]
     Keys(key::Command),
@@ -111,6 +116,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,
         Command::Rollouts(command) => rollout::run(command, session).await,
+        Command::Route(command) => route::run(command, session).await,
         Command::Keys(command) => key::run(command, session).await,
         Command::Prices(command) => price::run(command, session).await,
         Command::Discounts(command) => discount::run(command, session).await,

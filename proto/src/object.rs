@@ -17,6 +17,7 @@ use policy::{
     organization::Organization,
     project::Project,
     provider::{Provider, ProviderKind},
+    routing::{Balance, FailureClasses, Routing},
     split::{Arm, Split, Sticky},
     traffic::{Class, Share, Traffic},
 };
@@ -200,6 +201,9 @@ fn version(it: &Version) -> wire::VersionPolicy {
         targets: it.targets.iter().map(target).collect(),
         transform_rules: text(it.recipe.as_deref(), Recipe::rules),
         header_rules: text(it.recipe.as_deref(), Recipe::header_rules),
+        balance: it.routing.balance as u32,
+        fallback_on: it.routing.fallback_on.bits().into(),
+        no_fallback_on: it.routing.no_fallback_on.bits().into(),
     }
 }
 
@@ -340,7 +344,18 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
             weight: weight.ok_or_else(|| invalid("weight is too large"))?,
         })
     };
+    let balance = Balance::from_number(it.balance);
+    let classes = |bits| {
+        let classes = FailureClasses::from_bits(bits);
+        classes.ok_or_else(|| invalid("a class of failures is not known"))
+    };
+    let routing = Routing {
+        balance: balance.ok_or_else(|| invalid("balance is not known"))?,
+        fallback_on: classes(it.fallback_on)?,
+        no_fallback_on: classes(it.no_fallback_on)?,
+    };
     Ok(Version {
+        routing,
         id: id(&it.id, "id")?,
         model: id(&it.model_id, "model_id")?,
         name: it.name,

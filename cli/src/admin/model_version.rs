@@ -7,7 +7,7 @@ use prost_reflect::DynamicMessage;
 use proto::admin::{Model, ModelVersion};
 
 use crate::{
-    admin::{recipe::Recipe, target::Target},
+    admin::{balance::Routing, recipe::Recipe, target::Target},
     failure::Failure,
     noun, output,
     place::split,
@@ -40,6 +40,8 @@ pub struct Create {
     /// Where it came from, as NAME=VALUE, such as `git_sha=1f3c9a`; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     provenance: Vec<(String, String)>,
+    #[command(flatten)]
+    routing: Routing,
     #[command(flatten)]
     recipe: Recipe,
     /// Make it the version that serves
@@ -82,7 +84,7 @@ async fn make(create: Create, session: &mut Session) -> Result<(), Failure> {
     let version = ModelVersion {
         targets: targets.collect::<Result<_, _>>()?,
         provenance: create.provenance.into_iter().collect(),
-        ..create.recipe.version()?
+        ..create.routing.of(create.recipe.version()?)
     };
     let reply = session
         .create(&noun::MODEL_VERSION, &name, &version, &create.write)

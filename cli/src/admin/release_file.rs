@@ -15,7 +15,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    admin::{recipe::Recipe, target::Target},
+    admin::{balance::Routing, recipe::Recipe, target::Target},
     failure::Failure,
     place::Place,
 };
@@ -30,6 +30,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 struct Written {
     model: String,
     target: Vec<WrittenTarget>,
+    #[serde(default)]
+    routing: Routing,
     #[serde(default)]
     provenance: std::collections::HashMap<String, String>,
     transform_file: Option<PathBuf>,
@@ -87,7 +89,7 @@ pub fn read(path: &Path, place: &Place) -> Result<Wanted, Failure> {
     });
     let version = ModelVersion {
         targets: targets.collect::<Result<_, _>>()?,
-        ..recipe.version()?
+        ..written.routing.of(recipe.version()?)
     };
     let id = id(&version);
     Ok(Wanted {

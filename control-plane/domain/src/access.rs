@@ -199,6 +199,7 @@ pub const METHODS: &[(&str, Need)] = &{
             In(P::ModelsPublish, "model.name"),
         ),
         ("ModelService/DeleteModel", In(P::ModelsPublish, "name")),
+        ("ModelService/ExplainRoute", In(P::ModelsRead, "key")),
         (
             "ModelVersionService/CreateModelVersion",
             In(P::ModelsPublish, "parent"),

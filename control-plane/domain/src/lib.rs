@@ -17,6 +17,7 @@ pub mod mapping;
 pub mod provider;
 pub mod model;
 pub mod recipe;
+pub mod routing;
 pub mod version;
 pub mod gate;
 pub mod rollout;

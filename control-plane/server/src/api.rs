@@ -46,6 +46,7 @@ mod project;
 mod mapping_wire;
 mod provider_wire;
 mod provider;
+mod route_explained;
 mod model;
 mod recipe_wire;
 mod model_version;
@@ -108,7 +109,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let organizations = organization::Organizations::new(desk.clone());
     let projects = project::Projects::new(desk.clone());
     let providers = provider::Providers::new(desk.clone());
-    let models = model::Models::new(desk.clone());
+    let models = model::Models::new(desk.clone(), Arc::clone(&asking));
     let versions = model_version::ModelVersions::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());

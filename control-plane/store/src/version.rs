@@ -20,6 +20,7 @@ use policy::{
     object::{Kind, Object},
     region::Audience,
     revision::Revision,
+    routing::{Balance, FailureClasses, Routing},
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -53,6 +54,8 @@ pub struct New {
     pub recipe: Option<Arc<Recipe>>,
     /// What that was tried with.
     pub samples: Vec<Tried>,
+    /// How its targets are chosen.
+    pub routing: Routing,
 }
 
 /// A version as it stands.
@@ -72,6 +75,8 @@ pub struct Row {
     pub header_rules: Vec<HeaderRule>,
     /// What the rules were tried with. Not read for lists.
     pub samples: Vec<Tried>,
+    /// How its targets are chosen.
+    pub routing: Routing,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// The revision at which it was made; zero before that is committed.
@@ -89,6 +94,9 @@ struct Columns {
     transform_rules: String,
     header_rules: String,
     samples: String,
+    balance: i16,
+    fallback_on: i16,
+    no_fallback_on: i16,
     created_at: OffsetDateTime,
     revision: i64,
 }
@@ -118,6 +126,7 @@ pub async fn list(
                   ARRAY(SELECT target.weight FROM target
                         WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
                   '[]' AS "transform_rules!", '[]' AS "header_rules!", '[]' AS "samples!",
+                  it.balance, it.fallback_on, it.no_fallback_on,
                   it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            LEFT JOIN object o ON o.kind = 5 AND o.key = uuid_send(it.id)
@@ -146,8 +155,9 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let samples = Sample::write_all(&samples);
     sqlx::query!(
         r#"INSERT INTO model_version (id, model, name, provenance_names, provenance_values,
-                                      transform_rules, header_rules, samples)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"#,
+                                      transform_rules, header_rules, samples,
+                                      balance, fallback_on, no_fallback_on)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
         uuid(*new.id.as_bytes()),
         uuid(*model.as_bytes()),
         new.name.version.as_str(),
@@ -156,6 +166,9 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         recipe.map_or(NONE, Recipe::rules),
         recipe.map_or(NONE, Recipe::header_rules),
         samples,
+        new.routing.balance as i16,
+        bits(new.routing.fallback_on)?,
+        bits(new.routing.no_fallback_on)?,
     )
     .execute(write.connection())
     .await
@@ -170,6 +183,7 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         name: new.name.version.to_string(),
         targets,
         recipe: new.recipe,
+        routing: new.routing,
     };
     write.put(Object::Version(version), Audience::everywhere());
     read(write.connection(), &new.name).await
@@ -235,6 +249,7 @@ async fn read(connection: &mut PgConnection, name: &VersionName) -> Result<Row, 
                   ARRAY(SELECT target.weight FROM target
                         WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
                   it.transform_rules, it.header_rules, it.samples,
+                  it.balance, it.fallback_on, it.no_fallback_on,
                   it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            JOIN model ON model.id = it.model
@@ -295,6 +310,11 @@ impl Columns {
             transform_rules: column::read(transform_rules, "model_version.transform_rules")?,
             header_rules: column::read(header_rules, "model_version.header_rules")?,
             samples: column::read(samples(&self.samples), "model_version.samples")?,
+            routing: Routing {
+                balance: balance(self.balance)?,
+                fallback_on: classes(self.fallback_on, "model_version.fallback_on")?,
+                no_fallback_on: classes(self.no_fallback_on, "model_version.no_fallback_on")?,
+            },
             id: VersionId::from_bytes(self.id.into_bytes()),
             name: VersionName {
                 organization,
@@ -321,4 +341,19 @@ fn samples(text: &str) -> Result<Vec<Tried>, Misfit> {
         expected: sample.becomes.map(str::to_owned),
     });
     Ok(tried.collect())
+}
+
+fn bits(of: FailureClasses) -> Result<i16, StoreError> {
+    column::read(i16::try_from(of.bits()), "model_version.fallback_on")
+}
+
+fn balance(number: i16) -> Result<Balance, StoreError> {
+    let balance = u32::try_from(number).ok().and_then(Balance::from_number);
+    column::known(balance, "model_version.balance")
+}
+
+fn classes(bits: i16, column: &'static str) -> Result<FailureClasses, StoreError> {
+    let classes = u32::try_from(bits).ok();
+    let classes = classes.and_then(FailureClasses::from_bits);
+    column::known(classes, column)
 }

@@ -30,6 +30,8 @@ pub enum Why {
     Late,
     /// One of a higher class took its place.
     Outranked,
+    /// It has failed too often lately, and there is another.
+    Aside,
 }
 
 // === impl Busy ===
@@ -59,6 +61,7 @@ impl Why {
             Self::Full => "full",
             Self::Late => "late",
             Self::Outranked => "outranked",
+            Self::Aside => "aside",
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for Busy {
             Why::Full => "the provider takes no more requests now, and too many wait",
             Why::Late => "the provider takes no more requests now, and the wait was too long",
             Why::Outranked => "the provider takes no more requests now, and others go first",
+            Why::Aside => "the provider has failed too often lately",
         })
     }
 }

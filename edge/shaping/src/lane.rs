@@ -5,7 +5,10 @@
 //! Knows nothing of what is sent.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,8 +21,10 @@ use tokio::{
 use crate::{
     busy::{Busy, Why},
     drained::Drained,
+    health::{Health, Standing, Terms},
     pace::Pace,
     queue::{Place, Queue, Ticket},
+    speed::{self, Speed},
 };
 
 /// What a lane is held to.
@@ -30,12 +35,18 @@ pub(crate) struct Bounds {
     pub(crate) waiting_max: usize,
     /// For how long a provider may say that it wants nothing.
     pub(crate) park_max: Duration,
+    /// When it is set aside.
+    pub(crate) terms: Terms,
 }
 
 /// A lane.
 #[derive(Debug)]
 pub struct Lane {
     bounds: Bounds,
+    /// When it was made: what its turns count from.
+    since: Instant,
+    /// How many lanes are not well.
+    unwell: Arc<AtomicUsize>,
     // Held for one look or change, in which nothing waits.
     state: Mutex<State>,
 }
@@ -44,6 +55,8 @@ pub struct Lane {
 struct State {
     under_way: u32,
     pace: Pace,
+    health: Health,
+    speed: Speed,
     drained: Drained,
     queue: Queue<oneshot::Sender<Turn>>,
 }
@@ -59,6 +72,8 @@ pub struct Asking {
     pub cost: u64,
     /// Until when it waits; a moment that has passed says that it does not.
     pub until: Instant,
+    /// Whether there is somebody else to ask, so that one who fails too often need not be.
+    pub has_others: bool,
 }
 
 /// What comes of asking.
@@ -86,7 +101,24 @@ pub struct Waiting {
 #[derive(Debug)]
 pub struct Turn {
     lane: Arc<Lane>,
-    sent: Instant,
+    // Nanoseconds since the lane was made: it rides in the future of every request, and a moment is twice as large.
+    sent: u64,
+    trial: bool,
+    // Whether it was answered.
+    answered: AtomicBool,
+}
+
+/// How a lane is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether it answers.
+    pub standing: Standing,
+    /// For how long the provider still wants nothing, because it has named a time.
+    pub parked: Option<Duration>,
+    /// How many requests are under way.
+    pub under_way: u32,
+    /// How fast it answers.
+    pub speed: speed::Pace,
 }
 
 /// Says what this module measures.
@@ -104,17 +136,34 @@ pub(crate) fn describe() {
         "sluice_shaping_refused_total",
         "Requests that got no turn at a provider, by class and why"
     );
+    metrics::describe_counter!(
+        "sluice_shaping_set_aside_total",
+        "How often a provider's model was set aside because it failed too often"
+    );
+    metrics::describe_gauge!(
+        "sluice_shaping_unwell",
+        "Models of providers that are set aside or on trial"
+    );
 }
 
 // === impl Lane ===
 
 impl Lane {
-    pub(crate) fn new(ceiling: u32, bounds: Bounds, now: Instant) -> Self {
+    pub(crate) fn new(
+        ceiling: u32,
+        bounds: Bounds,
+        unwell: Arc<AtomicUsize>,
+        now: Instant,
+    ) -> Self {
         Self {
             bounds,
+            since: now,
+            unwell,
             state: Mutex::new(State {
                 under_way: 0,
                 pace: Pace::new(ceiling, now),
+                health: Health::new(now),
+                speed: Speed::new(now),
                 drained: Drained::new(now),
                 queue: Queue::new(bounds.waiting_max),
             }),
@@ -130,10 +179,19 @@ impl Lane {
     /// Asks for a turn.
     pub fn enter(self: &Arc<Self>, asking: Asking, now: Instant) -> Entered {
         let mut state = self.state();
-        if state.queue.len() == 0 && state.has_room(now) {
-            state.begin();
+        if asking.has_others && !state.health.admits(now) {
+            let left = match state.health.standing(now) {
+                Standing::Aside(left) => Some(left),
+                _ => None,
+            };
             drop(state);
-            return Entered::Turn(self.turn(now));
+            let busy = Busy::after(left, Why::Aside);
+            return Entered::Busy(busy.counted(asking.traffic.class));
+        }
+        if state.queue.len() == 0 && state.has_room(now) {
+            let trial = state.begin();
+            drop(state);
+            return Entered::Turn(self.turn(trial, now));
         }
         match state.wait(&asking, now) {
             Err(busy) => {
@@ -157,11 +215,38 @@ impl Lane {
         }
     }
 
-    fn turn(self: &Arc<Self>, now: Instant) -> Turn {
+    fn turn(self: &Arc<Self>, trial: bool, now: Instant) -> Turn {
         Turn {
             lane: Arc::clone(self),
-            sent: now,
+            sent: nanoseconds(now.saturating_duration_since(self.since)),
+            trial,
+            answered: AtomicBool::new(false),
         }
+    }
+
+    /// How it is, and for how long its provider still wants nothing.
+    pub(crate) fn condition(&self, now: Instant) -> Condition {
+        let state = self.state();
+        let parked = state.pace.parked(now);
+        Condition {
+            standing: state.health.standing(now),
+            parked: parked.map(|until| until.saturating_duration_since(now)),
+            under_way: state.under_way,
+            speed: state.speed.pace(now),
+        }
+    }
+
+    /// One more is unwell, or one less.
+    fn tell(&self, unwell: bool) {
+        let before = if unwell {
+            metrics::counter!("sluice_shaping_set_aside_total").increment(1);
+            metrics::gauge!("sluice_shaping_unwell").increment(1.0);
+            self.unwell.fetch_add(1, Ordering::Relaxed)
+        } else {
+            metrics::gauge!("sluice_shaping_unwell").decrement(1.0);
+            self.unwell.fetch_sub(1, Ordering::Relaxed)
+        };
+        debug_assert!(unwell || before > 0, "each is counted once");
     }
 
     /// Lets go whoever may.
@@ -177,15 +262,24 @@ impl Lane {
             if next.is_closed() {
                 continue;
             }
-            state.begin();
+            let trial = state.begin();
             drop(state);
             // One that left meanwhile gives its turn back at once.
-            drop(next.send(self.turn(now)));
+            drop(next.send(self.turn(trial, now)));
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let now = now();
+        if self.condition(now).standing != Standing::Well {
+            self.tell(false);
+        }
     }
 }
 
@@ -203,9 +297,11 @@ impl State {
         self.under_way < self.pace.most() && self.pace.parked(now).is_none()
     }
 
-    fn begin(&mut self) {
+    /// One goes; says whether that is a trial.
+    fn begin(&mut self) -> bool {
         self.under_way = self.under_way.saturating_add(1);
         self.pace.under_way(self.under_way);
+        self.health.goes()
     }
 
     fn wait(&mut self, asking: &Asking, now: Instant) -> Result<Joined, Busy> {
@@ -249,7 +345,7 @@ impl Waiting {
             let look_at = parked.map_or(self.asking.until, |it| it.min(self.asking.until));
             match timeout_at(look_at.into(), &mut self.turn).await {
                 Ok(Ok(turn)) => {
-                    let waited = turn.sent.saturating_duration_since(self.since);
+                    let waited = turn.sent().saturating_duration_since(self.since);
                     metrics::histogram!("sluice_shaping_wait_seconds").record(waited);
                     return Ok(turn);
                 }
@@ -280,18 +376,52 @@ impl Drop for Waiting {
 // === impl Turn ===
 
 impl Turn {
-    /// The provider has taken the request.
+    fn sent(&self) -> Instant {
+        self.lane.since + Duration::from_nanos(self.sent)
+    }
+
+    /// The provider has taken the request, and its answer has begun.
     pub fn taken(&self) {
         let mut state = self.lane.state();
-        let under_way = state.under_way;
-        state.pace.taken(under_way, now());
+        let (under_way, now) = (state.under_way, now());
+        state.pace.taken(under_way, now);
+        let is_well = state.health.answered(now);
+        let after = now.saturating_duration_since(self.sent());
+        state.speed.began(after, now);
+        drop(state);
+        self.answered.store(true, Ordering::Relaxed);
+        if is_well {
+            self.lane.tell(false);
+        }
+    }
+
+    /// The provider has failed, before its answer began or after.
+    pub fn failed(&self) {
+        let terms = &self.lane.bounds.terms;
+        let broke = self.answered.load(Ordering::Relaxed);
+        let now = now();
+        let mut state = self.lane.state();
+        let is_aside = state.health.failed(broke, terms, now);
+        let after = now.saturating_duration_since(self.sent());
+        state.speed.failed(after, now);
+        drop(state);
+        if is_aside {
+            self.lane.tell(true);
+        }
+    }
+
+    /// Its answer has come to its end, with so many tokens that were generated.
+    pub fn ended(&self, tokens: u64) {
+        let now = now();
+        let after = now.saturating_duration_since(self.sent());
+        self.lane.state().speed.ended(tokens, after, now);
     }
 
     /// The provider had no room for it, and wants nothing for so long, if it said.
     pub fn overloaded(&self, wait: Option<Duration>) {
         let mut state = self.lane.state();
         let (under_way, now) = (state.under_way, now());
-        state.pace.overloaded(self.sent, under_way, now);
+        state.pace.overloaded(self.sent(), under_way, now);
         drop(state);
         if let Some(wait) = wait {
             self.used_up(wait);
@@ -310,10 +440,17 @@ impl Drop for Turn {
         let now = now();
         let mut state = self.lane.state();
         state.under_way = state.under_way.saturating_sub(1);
+        if self.trial {
+            state.health.ended();
+        }
         state.drained.left(now);
         drop(state);
         self.lane.call_next(now);
     }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// By the runtime's clock, which tests may hold.
@@ -322,120 +459,5 @@ fn now() -> Instant {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-    use policy::traffic::Class;
-
-    use crate::busy::COME_BACK_MIN;
-
-    use super::*;
-
-    const BOUNDS: Bounds = Bounds {
-        waiting_max: 4,
-        park_max: Duration::from_mins(1),
-    };
-
-    fn asking(patience: Duration) -> Asking {
-        Asking {
-            traffic: Traffic::default(),
-            tenant: [1; 16],
-            cost: 100,
-            until: now() + patience,
-        }
-    }
-
-    fn goes(lane: &Arc<Lane>) -> Turn {
-        match lane.enter(asking(Duration::ZERO), now()) {
-            Entered::Turn(turn) => turn,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn waits(lane: &Arc<Lane>, patience: Duration) -> Waiting {
-        match lane.enter(asking(patience), now()) {
-            Entered::Waits(waiting) => waiting,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn busy(lane: &Arc<Lane>, patience: Duration) -> Busy {
-        match lane.enter(asking(patience), now()) {
-            Entered::Busy(busy) => busy,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_turn_that_is_given_back_is_the_next_ones() {
-        let lane = Arc::new(Lane::new(2, BOUNDS, now()));
-        let (one, _two) = (goes(&lane), goes(&lane));
-        assert_eq!(busy(&lane, Duration::ZERO).why, Why::Late);
-        let mut turn = Box::pin(waits(&lane, Duration::from_secs(5)).turn());
-        assert!((&mut turn).now_or_never().is_none());
-        drop(one);
-        assert!(turn.await.is_ok());
-        assert_eq!(lane.state().under_way, 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_leaves_takes_no_turn() {
-        let lane = Arc::new(Lane::new(1, BOUNDS, now()));
-        let one = goes(&lane);
-        let gone = waits(&lane, Duration::from_secs(5));
-        let called = waits(&lane, Duration::from_secs(5));
-        drop(gone);
-        drop(one);
-        // Called, and gone before it knew.
-        drop(called);
-        assert!(lane.rests());
-        drop(goes(&lane));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn patience_ends_with_a_time_to_come_back() {
-        let lane = Arc::new(Lane::new(1, BOUNDS, now()));
-        let _one = goes(&lane);
-        let waited = waits(&lane, Duration::from_secs(5)).turn().await;
-        let busy = waited.unwrap_err();
-        assert_eq!((busy.why, busy.retry_after), (Why::Late, COME_BACK_MIN));
-        assert_eq!(lane.state().queue.len(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_provider_that_names_a_time_is_left_alone_until_then() {
-        let lane = Arc::new(Lane::new(100, BOUNDS, now()));
-        goes(&lane).overloaded(Some(Duration::from_secs(20)));
-        let busy = busy(&lane, Duration::from_secs(10));
-        assert_eq!(
-            (busy.why, busy.retry_after),
-            (Why::Parked, Duration::from_secs(20))
-        );
-        let began = now();
-        let turn = waits(&lane, Duration::from_secs(30)).turn().await.unwrap();
-        assert_eq!(now() - began, Duration::from_secs(20));
-        turn.taken();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_queue_turns_the_lowest_away() {
-        let lane = Arc::new(Lane::new(1, BOUNDS, now()));
-        let _one = goes(&lane);
-        let patience = Duration::from_secs(5);
-        let mut turns: Vec<_> = (0..4)
-            .map(|_| Box::pin(waits(&lane, patience).turn()))
-            .collect();
-        assert_eq!(busy(&lane, patience).why, Why::Full);
-        let critical = Asking {
-            traffic: Traffic {
-                class: Class::Critical,
-                ..Traffic::default()
-            },
-            ..asking(patience)
-        };
-        let Entered::Waits(_critical) = lane.enter(critical, now()) else {
-            panic!("it takes the last one's place");
-        };
-        let last = turns.pop().unwrap().await;
-        assert_eq!(last.unwrap_err().why, Why::Outranked);
-    }
-}
+#[path = "lane_test.rs"]
+mod tests;

@@ -4,13 +4,19 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use serde::Deserialize;
 
-use crate::lane::{Bounds, Lane};
+use crate::{
+    health::Terms,
+    lane::{Bounds, Condition, Lane},
+};
 
 /// How many lanes are kept of one provider, and of how many providers.
 // Full: those that rest are forgotten, with what they have learned; while all are busy, a new one is kept by nobody and
@@ -32,6 +38,17 @@ pub struct Config {
     /// For how long a provider is left alone that says it wants nothing for a while, in milliseconds. Default 60,000; at 0
     /// what it says is passed on and not heeded.
     pub park_ms_max: u64,
+    /// After how many failures in a row a provider's model is set aside. Default 5.
+    pub failures_in_a_row_max: u32,
+    /// Of how many of a hundred failures it is set aside. Default 50.
+    pub failures_percent_max: u32,
+    /// Of how many requests at least, in ten to twenty seconds, that part is told. Default 20.
+    pub failures_sample_min: u32,
+    /// For how long it is set aside the first time, in milliseconds; each time that it fails its trials, for so much longer, up
+    /// to ten times. Default 30,000; at 0 none ever is.
+    pub aside_ms: u64,
+    /// How many of a hundred targets of a version are set aside at most: one may always be, and never all. Default 70.
+    pub aside_percent_max: u32,
 }
 
 /// A provider's account.
@@ -41,6 +58,8 @@ pub type Account = [u8; 16];
 #[derive(Debug)]
 pub struct Lanes {
     config: Config,
+    /// How many lanes are not well.
+    unwell: Arc<AtomicUsize>,
     // Held for one look or change, in which nothing waits.
     accounts: Mutex<HashMap<Account, Models>>,
 }
@@ -57,6 +76,11 @@ impl Default for Config {
             waiting_max: 1_024,
             wait_ms_max: 10_000,
             park_ms_max: 60_000,
+            failures_in_a_row_max: 5,
+            failures_percent_max: 50,
+            failures_sample_min: 20,
+            aside_ms: 30_000,
+            aside_percent_max: 70,
         }
     }
 }
@@ -68,6 +92,7 @@ impl Lanes {
     pub fn new(config: Config) -> Self {
         Self {
             config,
+            unwell: Arc::default(),
             accounts: Mutex::default(),
         }
     }
@@ -75,6 +100,27 @@ impl Lanes {
     /// How long a request waits for its turn.
     pub const fn wait_max(&self) -> Duration {
         Duration::from_millis(self.config.wait_ms_max)
+    }
+
+    /// Whether any lane is not well. One look at a number.
+    pub fn any_unwell(&self) -> bool {
+        self.unwell.load(Ordering::Relaxed) > 0
+    }
+
+    /// How many of so many targets may be set aside.
+    pub fn aside_max(&self, targets: usize) -> usize {
+        let part = targets * self.config.aside_percent_max.min(100) as usize / 100;
+        part.max(1).min(targets.saturating_sub(1))
+    }
+
+    /// How the lane of a provider's model is; `None` where nothing has gone there.
+    pub fn condition(&self, account: Account, model: &str, now: Instant) -> Option<Condition> {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let lanes = accounts.get(&account)?;
+        let (_, lane) = lanes.iter().find(|(known, _)| **known == *model)?;
+        let lane = Arc::clone(lane);
+        drop(accounts);
+        Some(lane.condition(now))
     }
 
     /// The lane of a provider's model.
@@ -88,8 +134,15 @@ impl Lanes {
         let bounds = Bounds {
             waiting_max: self.config.waiting_max,
             park_max: Duration::from_millis(self.config.park_ms_max),
+            terms: Terms {
+                in_a_row: self.config.failures_in_a_row_max.max(1),
+                percent: self.config.failures_percent_max.max(1),
+                sample_min: self.config.failures_sample_min.max(1),
+                aside: Duration::from_millis(self.config.aside_ms),
+            },
         };
-        let lane = Arc::new(Lane::new(self.config.under_way_max, bounds, now));
+        let unwell = Arc::clone(&self.unwell);
+        let lane = Arc::new(Lane::new(self.config.under_way_max, bounds, unwell, now));
         if accounts.len() >= ACCOUNTS_MAX && !accounts.contains_key(&account) {
             accounts.retain(|_, lanes| lanes.iter().any(|(_, lane)| !lane.rests()));
             if accounts.len() >= ACCOUNTS_MAX {

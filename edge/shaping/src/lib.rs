@@ -1,12 +1,14 @@
 //! Who goes next where a provider takes no more: lanes that learn how much is let through, and queues before them.
 //!
 //! Keeps out what a request is. Whoever wants to go says its class, whose it is, how large it is and for how long it
-//! waits; it gets a [`Turn`], a place to wait for one, or a no with a time to come back. Knows no HTTP and no store: an
-//! edge shapes what it sends by itself, by what it is answered.
+//! waits; it gets a [`Turn`], a place to wait for one, or a no with a time to come back. Sets aside who fails too often.
+//! Knows no HTTP and no store: an edge shapes what it sends by itself, by what it is answered.
 
 mod pace;
 mod queue;
 mod drained;
+pub mod health;
+pub mod speed;
 pub mod busy;
 pub mod lane;
 pub mod lanes;
@@ -15,8 +17,10 @@ pub mod lanes;
 mod overload_test;
 
 pub use busy::Busy;
-pub use lane::{Asking, Entered, Lane, Turn, Waiting};
+pub use health::Standing;
+pub use lane::{Asking, Condition, Entered, Lane, Turn, Waiting};
 pub use lanes::{Config, Lanes};
+pub use speed::Pace as Speed;
 
 /// Describes this crate's metrics to the recorder.
 pub fn describe() {

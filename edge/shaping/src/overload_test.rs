@@ -65,6 +65,7 @@ async fn request(
         tenant: [u8::try_from(tenant).unwrap(); 16],
         cost: 100,
         until: (Instant::now() + Duration::from_secs(2)).into_std(),
+        has_others: false,
     };
     let turn = match lane.enter(asking, Instant::now().into_std()) {
         Entered::Turn(turn) => turn,

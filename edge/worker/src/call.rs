@@ -35,13 +35,13 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use http_body_util::Full;
 use policy::{by_id::ById, id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
-use shaping::Lanes;
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
     admit::attempts::Attempts,
     elsewhere::Elsewhere,
+    fares::Fares,
     in_force::{InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
@@ -85,7 +85,7 @@ pub struct Call {
     idle_max: Duration,
     answer_max: Duration,
     retries: Retries,
-    lanes: Arc<Lanes>,
+    fares: Fares,
     in_force: InForce,
     elsewhere: Elsewhere,
     // Borrowed for one look-up, never over an await.
@@ -159,7 +159,7 @@ impl Call {
         config: &Config,
         tls: Arc<ClientConfig>,
         in_force: InForce,
-        lanes: Arc<Lanes>,
+        fares: Fares,
         elsewhere: Elsewhere,
     ) -> Self {
         let metadata = terms(config, Guard::google_metadata());
@@ -180,7 +180,7 @@ impl Call {
             idle_max: Duration::from_millis(config.idle_timeout_ms),
             answer_max: Duration::from_millis(config.total_timeout_ms),
             retries: Retries::default(),
-            lanes,
+            fares,
             in_force,
             elsewhere,
             origins: RefCell::default(),
@@ -197,17 +197,19 @@ impl Call {
     ) -> Result<Answer, Failure> {
         let mut last: Option<Failure> = None;
         let mut tried = false;
-        let mut candidates = plan.candidates().iter().peekable();
-        while let Some(candidate) = candidates.next() {
+        // No more than a place rides in this future.
+        for (place, candidate) in plan.candidates().iter().enumerate() {
             let provider = candidate.provider().id;
             if !tried {
                 self.retries.first(provider);
             } else if !self.may_ask_again(provider, arrival) {
                 continue;
             }
-            // One waits only where there is nowhere else to go.
-            let waits = candidates.peek().is_none();
-            let turn = match turns::ask(&self.lanes, (plan, candidate), request, waits) {
+            let has_others = place + 1 < plan.candidates().len();
+            // One waits only where there is nowhere else to go, or nowhere better.
+            let waits = !has_others || place + 1 == plan.well();
+            let patience = turns::Patience { waits, has_others };
+            let turn = match turns::ask(&self.fares.lanes, (plan, candidate), request, patience) {
                 Ok(turn) => Ok(turn),
                 Err(to_come) => turns::awaited(to_come, entry).await,
             };
@@ -235,7 +237,7 @@ impl Call {
             tried |= failure.was_tried();
             // What was reserved is for one answer: a second may not be had on top of what the first has cost.
             let spent = request.held().is_some() && entry.has_spent();
-            let over = spent || !failure.may_move_on();
+            let over = spent || !failure.moves_on(&plan.version().routing);
             // Who was asked speaks before who was not.
             if failure.was_sent() || last.as_ref().is_none_or(|last| !last.was_sent()) {
                 last = Some(failure);
@@ -299,6 +301,11 @@ impl Call {
     /// Has tokens renewed before they end. Never ends.
     pub async fn renew(&self) -> Infallible {
         self.exchange.renew().await
+    }
+
+    /// How targets fare.
+    pub const fn fares(&self) -> &Fares {
+        &self.fares
     }
 
     /// Connections for what is passed through, which are kept apart.

@@ -1,15 +1,19 @@
-//! Says which limits concern a request and how much of each is left, to an operator who asks by way of the control plane.
+//! Says which limits concern a request and how much of each is left, or where it would go, to an operator who asks by way of
+//! the control plane.
 //!
 //! Goes the way that a request goes: `route` says who may serve, `admit` which limits there are, and the script by which
 //! room is reserved what is left. Takes nothing of them, and knows no key's text. One question is answered at a time.
 
-use std::{cell::Cell, convert::Infallible, future::pending, time::Duration};
+mod routed;
+
+use std::{cell::Cell, convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use counters::Mode;
 use lifecycle::clock::Clock;
 use policy::{
     applying::{Applied, Count, Measure},
     id::OrganizationId,
+    key::Key,
     limit::Allowance,
     rules::Rules,
 };
@@ -18,10 +22,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     admit::{self, Admit, room},
+    fares::Fares,
     feed::{dial::Dialer, question::Question},
     in_force::{InForce, Standing},
     recount::Recounter,
-    route,
+    route::{self, notes::Notes},
 };
 
 /// The most limits that an answer names.
@@ -42,6 +47,7 @@ pub struct Beside {
 pub struct Explainer {
     in_force: InForce,
     admit: Admit,
+    fares: Fares,
     clock: Clock,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
     recounter: Option<Recounter>,
@@ -64,7 +70,12 @@ struct Found {
 
 impl Explainer {
     /// Does what comes to this core; nothing where that is another.
-    pub fn new(in_force: InForce, admit: Admit, clock: Clock, beside: Option<Beside>) -> Self {
+    pub fn new(
+        in_force: InForce,
+        (admit, fares): (Admit, Fares),
+        clock: Clock,
+        beside: Option<Beside>,
+    ) -> Self {
         let (questions, ledger) = beside
             .map(|it| (it.questions, (it.dialer, it.ledger_every)))
             .unzip();
@@ -72,6 +83,7 @@ impl Explainer {
             recounter: ledger.map(|(dialer, every)| admit.recounter(dialer, every)),
             in_force,
             admit,
+            fares,
             clock,
             questions: Cell::new(questions),
         }
@@ -100,15 +112,17 @@ impl Explainer {
 
     /// The answer to one question.
     pub async fn explain(&self, asked: &Explain) -> Explained {
-        let found = self.found(&self.in_force.rules(), asked);
+        let rules = self.in_force.rules();
+        if let Some(question) = &asked.route {
+            return self.key(asked).map_or_else(problem, |key| {
+                let told = routed::told(&rules, key, (asked, question), &self.fares);
+                told.unwrap_or_else(problem)
+            });
+        }
+        let found = self.found(&rules, asked);
         let found = match found {
             Ok(found) => found,
-            Err(problem) => {
-                return Explained {
-                    problem: problem.into(),
-                    ..Explained::default()
-                };
-            }
+            Err(why) => return problem(why),
         };
         let (levels, mode) = self.admit.look(found.organization, &found.limits).await;
         let names = found.providers.into_iter().zip(found.shares);
@@ -124,21 +138,26 @@ impl Explainer {
         }
     }
 
+    fn key(&self, asked: &Explain) -> Result<Arc<Key>, ExplainProblem> {
+        match self.in_force.standing(&asked.key_id) {
+            Some(Standing::Active(key)) => Ok(key),
+            Some(Standing::Revoked) => Err(ExplainProblem::Revoked),
+            None => Err(ExplainProblem::Key),
+        }
+    }
+
     fn found(&self, rules: &Rules, asked: &Explain) -> Result<Found, ExplainProblem> {
-        let key = match self.in_force.standing(&asked.key_id) {
-            Some(Standing::Active(key)) => key,
-            Some(Standing::Revoked) => return Err(ExplainProblem::Revoked),
-            None => return Err(ExplainProblem::Key),
-        };
+        let key = self.key(asked)?;
         let organization = key.organization;
         let model = rules.model(organization, &asked.model);
         let model = model.ok_or(ExplainProblem::Model)?;
         if !key.takes_model(model) {
             return Err(ExplainProblem::Forbidden);
         }
+        let notes = &mut Notes::default();
         let (_, mut targets) =
-            route::targets(rules, model, model.stable).map_err(|_| ExplainProblem::Model)?;
-        route::hold_to(&key, &mut targets).map_err(|_| ExplainProblem::Forbidden)?;
+            route::targets(rules, model, model.stable, notes).map_err(|_| ExplainProblem::Model)?;
+        route::hold_to(&key, &mut targets, notes).map_err(|_| ExplainProblem::Forbidden)?;
         let now_ms = self.clock.now_ms();
         let whose = (&*key, model.id, asked.end_user.as_str());
         let providers = targets.iter().map(|target| target.provider().id);
@@ -170,6 +189,14 @@ impl Explainer {
             found.providers.push(provider.unwrap_or_default());
         }
         Ok(found)
+    }
+}
+
+/// There is no answer.
+fn problem(why: ExplainProblem) -> Explained {
+    Explained {
+        problem: why.into(),
+        ..Explained::default()
     }
 }
 

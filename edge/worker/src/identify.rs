@@ -286,6 +286,18 @@ impl<'a> Shown<'a> {
 // === impl Caller ===
 
 impl Caller {
+    /// Who would have proved this key, for what an operator asks: it opens nothing.
+    pub(crate) fn supposed(rules: &Rules, key: Arc<Key>) -> Result<Self, Refusal> {
+        let project = rules.project(key.project);
+        let project = project.ok_or(Refusal::Dangling("project"))?;
+        Ok(Self {
+            traffic: project.traffic,
+            key,
+            previous: false,
+            token: None,
+        })
+    }
+
     /// How its requests are treated where there is not room for all.
     pub const fn traffic(&self) -> Traffic {
         self.traffic

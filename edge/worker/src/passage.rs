@@ -147,7 +147,7 @@ impl Passage<'_> {
         passing.forget_key();
         let word = passing.aim.word();
         authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
-        let way = way(&rules, &caller, &passing.aim, arrival)?;
+        let way = way(&rules, &caller, &passing.aim, (arrival, self.call.fares()))?;
         let providers = way.hops.iter().map(|hop| hop.provider.id);
         let whose = (&**caller.key(), way.model, caller.end_user());
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
@@ -179,6 +179,7 @@ impl Passage<'_> {
             revision,
             book,
             tags: passing.tags.take(),
+            decision: None,
         };
         let entry = self.recorder.open_unread(arrival, permit, opening);
         if let Some(handshake) = passing.handshake.take() {

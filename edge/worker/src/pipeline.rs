@@ -41,6 +41,7 @@ use crate::{
     discover::Discoverer,
     elsewhere::Elsewhere,
     explain::{Beside, Explainer},
+    fares::Fares,
     identify::{self, Caller, Identify},
     in_force::InForce,
     passage::{self, Passage, Through},
@@ -172,16 +173,17 @@ impl Pipeline {
         let tariffs = Rc::<Tariffs>::default();
         let limits = (of.counters, of.in_force.shares());
         let admit = Admit::new(limits, of.guesses, Rc::clone(&tariffs));
+        let fares = Fares::new(of.lanes, Rc::clone(&tariffs));
+        let explains = (admit.clone(), fares.clone());
         let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
         let client = call::client(&of.upstream, Arc::clone(&of.tls));
         // Whoever answers operators fetches keys, too.
         let fetches = of.beside.is_some();
         let discoverer = Discoverer::new(client, in_force.clone(), of.signers.clone(), fetches);
         let kept = (tariffs, Rc::new(Series::new(of.watched, in_force.clone())));
-        let follows = of.in_force.clone();
         Self {
             discoverer,
-            explainer: Explainer::new(in_force, admit.clone(), clock, of.beside),
+            explainer: Explainer::new(in_force, explains, clock, of.beside),
             identify: Identify::new(of.in_force.clone(), of.clock.clone(), of.signers),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
@@ -190,7 +192,7 @@ impl Pipeline {
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,
             clock: of.clock,
-            call: Call::new(&of.upstream, of.tls, follows, of.lanes, elsewhere),
+            call: Call::new(&of.upstream, of.tls, of.in_force.clone(), fares, elsewhere),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
             bounds: of.inference,
@@ -307,7 +309,7 @@ impl Pipeline {
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
         request.note_read(arrival);
-        let (plan, limits) = decide(&rules, caller, &request, arrival)?;
+        let (plan, limits) = decide(&rules, caller, &request, (arrival, self.call.fares()))?;
         let weight = || self.admit.guess(&request).total();
         authorize::weigh(plan.grant().caller(), weight)?;
         // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
@@ -317,8 +319,7 @@ impl Pipeline {
             Box::pin(self.transformer.apply(&plan, &mut request)).await?;
         }
         let limits = self.admit.bind(limits, &mut request);
-        let permit = self.admit.permit(limits, &plan, arrival, &request);
-        let mut permit = permit.await?;
+        let mut permit = self.admit.permit(limits, &plan, arrival, &request).await?;
         let room = permit.take_room();
         let attempts = permit.take_attempts();
         let mut entry = self.recorder.open(arrival, permit, &plan, &request);
@@ -396,9 +397,9 @@ fn decide(
     rules: &Rules,
     caller: Caller,
     request: &Request,
-    arrival: &Arrival,
+    (arrival, fares): (&Arrival, &Fares),
 ) -> Result<(Plan, Limits), Refusal> {
-    let asking = Asking::of(request, arrival);
+    let asking = Asking::of(request, arrival, fares);
     let plan = served(rules, caller, &request.scanned().model, asking)?;
     let caller = plan.grant().caller();
     let organization = caller.key().organization;

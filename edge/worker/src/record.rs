@@ -145,6 +145,7 @@ impl Recorder {
             revision: plan.revision(),
             book: plan.price_book().cloned(),
             tags: request.tags().cloned().map(Box::new),
+            decision: plan.told(),
         };
         self.open_unread(arrival, permit, opening)
     }
@@ -298,8 +299,7 @@ impl Entry {
 
     /// Whether a rollout assigned its version, and asks how it ended.
     pub fn is_of_rollout(&self) -> bool {
-        let open = self.open.as_ref();
-        open.is_some_and(|it| it.record.rollout.is_some())
+        (self.open.as_ref()).is_some_and(|it| it.record.rollout.is_some())
     }
 
     /// The client gets this status.
@@ -355,6 +355,9 @@ impl Entry {
 
     fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
         if let Some(open) = self.open.take() {
+            if let (Some(outcome), Some(turn)) = (outcome, &self.turn) {
+                tally.tell(turn, outcome);
+            }
             open.finish(outcome, |open, outcome| open.usage(outcome, tally));
         }
     }
@@ -460,10 +463,8 @@ impl Open {
 
     /// What these tokens cost of the provider that was reached.
     fn cost_of(&self, tokens: &Tokens) -> Cost {
-        let billed = self
-            .tariff
-            .as_ref()
-            .and_then(|it| it.bill(tokens, self.record.at_ms));
+        let tariff = self.tariff.as_ref();
+        let billed = tariff.and_then(|it| it.bill(tokens, self.record.at_ms));
         cost::cost(billed.as_ref().map(|it| &it.charge))
     }
 

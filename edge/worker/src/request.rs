@@ -18,6 +18,7 @@ mod refusal;
 pub mod content;
 pub mod tensors;
 mod held;
+mod prefix;
 mod rare;
 
 use std::{borrow::Cow, rc::Rc, time::Duration};
@@ -368,6 +369,11 @@ impl Request {
         }
         let found = dialect::end_user::of(self.endpoint, &self.body);
         Ok(found.map_err(Refusal::Body)?.unwrap_or_default())
+    }
+
+    /// How its conversation begins.
+    pub fn prefix(&self) -> Option<&[u8]> {
+        prefix::of(self.endpoint, &self.body)
     }
 
     /// The session that the client says it belongs to.

@@ -1,26 +1,35 @@
 //! Decides where a request goes: a [`Grant`] becomes a [`Plan`], ordered targets of one version.
 //!
-//! Pure, given the rules and the request's id; does no I/O and knows nothing of how targets fare. A target whose provider is not in
-//! force, or is another organization's, is left out; a plan without targets is refused.
+//! Does no I/O: hangs on the rules, on what the request says, and on how targets fare on this edge. A target whose provider is
+//! not in force, or is another organization's, is left out; a plan without targets is refused. Operators who ask where a
+//! request would go are answered by the same function.
+
+mod candidate;
+pub mod notes;
+mod order;
+mod balance;
 
 use std::{fmt, sync::Arc};
 
-use payload::transform::Recipe;
+use crate::{
+    assign::{self, Asking},
+    authorize::Grant,
+};
 use policy::{
     id::VersionId,
     key::Key,
-    model::{Model, Target, Version},
+    model::{Model, Version},
     price_book::PriceBook,
-    provider::Provider,
     revision::Revision,
     rules::Rules,
     split::Part,
 };
 
-use crate::{
-    assign::{self, Asking},
-    authorize::Grant,
-    request::Arrival,
+pub use self::candidate::Candidate;
+
+use self::{
+    balance::{Choosing, by_balance},
+    notes::{Notes, Told, Why},
 };
 
 /// Where a request may go, the best first.
@@ -33,14 +42,8 @@ pub struct Plan {
     revision: Revision,
     book: Option<Arc<PriceBook>>,
     client: Option<u32>,
-}
-
-/// One target, with its provider.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    provider: Arc<Provider>,
-    version: Arc<Version>,
-    position: usize,
+    // Rare, and so a pointer: this rides in the future of every request.
+    told: Option<Box<Told>>,
 }
 
 /// Why there is nowhere to go.
@@ -54,20 +57,43 @@ pub enum Refusal {
 
 /// The plan for a grant.
 pub fn plan(rules: &Rules, grant: Grant, asking: Asking<'_>) -> Result<Plan, Refusal> {
+    let mut notes = Notes::taken(asking.is_traced());
+    let mut plan = plan_noted(rules, grant, asking, &mut notes)?;
+    plan.told = notes.told(&plan.version.targets, |target| {
+        let provider = rules.provider(target.provider);
+        provider.map_or("?", |it| it.name.as_str())
+    });
+    Ok(plan)
+}
+
+/// The same; what became of each target is noted.
+pub fn plan_noted(
+    rules: &Rules,
+    grant: Grant,
+    asking: Asking<'_>,
+    notes: &mut Notes,
+) -> Result<Plan, Refusal> {
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
     let client = assigned.and_then(|it| it.client);
     let version = assigned.map(|it| it.version);
-    let (version, mut candidates) = targets(rules, grant.model(), version)?;
+    let (version, mut candidates) = targets(rules, grant.model(), version, notes)?;
     if candidates.len() < version.targets.len() {
         // Nobody is refused for this, so nobody else counts it.
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
-    hold_to(grant.caller().key(), &mut candidates)?;
-    if let Some(arrival) = asking.arrival {
-        draw(&mut candidates, arrival);
+    hold_to(grant.caller().key(), &mut candidates, notes)?;
+    let book = rules.price_book(grant.model().organization).cloned();
+    let choosing = Choosing {
+        balance: version.routing.balance,
+        caller: grant.caller(),
+        asking,
+        book: book.as_ref(),
+    };
+    by_balance(&mut candidates, choosing, notes);
+    if let Some(fares) = asking.fares {
+        order::by_health(&mut candidates, &fares.lanes, notes);
     }
     let label = format!("{}@{}", grant.model().name, version.name);
-    let book = rules.price_book(grant.model().organization).cloned();
     Ok(Plan {
         grant,
         label,
@@ -76,6 +102,7 @@ pub fn plan(rules: &Rules, grant: Grant, asking: Asking<'_>) -> Result<Plan, Ref
         revision: rules.revision(),
         book,
         client,
+        told: None,
     })
 }
 
@@ -84,74 +111,44 @@ pub fn targets(
     rules: &Rules,
     model: &Model,
     version: Option<VersionId>,
+    notes: &mut Notes,
 ) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
     let version = version.and_then(|id| rules.version(id));
     let version = version.filter(|version| version.model == model.id);
     let version = version.ok_or(Refusal::Missing("version"))?;
-    let candidates: Vec<_> = (0..version.targets.len())
-        .filter_map(|position| {
-            let provider = rules.provider(version.targets[position].provider)?;
-            (provider.organization == model.organization).then(|| Candidate {
-                provider: Arc::clone(provider),
-                version: Arc::clone(version),
-                position,
-            })
-        })
-        .collect();
+    let mut candidates = Vec::with_capacity(version.targets.len());
+    for (position, target) in version.targets.iter().enumerate() {
+        match rules.provider(target.provider) {
+            Some(provider) if provider.organization == model.organization => {
+                let (provider, version) = (Arc::clone(provider), Arc::clone(version));
+                candidates.push(Candidate::new(provider, version, position));
+            }
+            Some(_) => notes.say(position, Why::Foreign),
+            None => notes.say(position, Why::Missing),
+        }
+    }
     if candidates.is_empty() {
         return Err(Refusal::Missing("provider"));
     }
     Ok((Arc::clone(version), candidates))
 }
 
-/// Puts targets that have a weight first, drawn one after the other by their weights, so that the others of them are asked
-/// in turn where the first does not answer. Those without one stay behind them in their order. Plain versions, of which
-/// none has a weight, are left alone.
-fn draw(candidates: &mut [Candidate], arrival: &Arrival) {
-    if candidates.len() < 2 || candidates.iter().all(|it| it.target().weight == 0) {
-        return;
-    }
-    // Stable, and so few that nothing is allocated.
-    candidates.sort_by_key(|it| it.target().weight == 0);
-    let mut chance = fastrand::Rng::with_seed(seed(arrival));
-    let mut left = &mut *candidates;
-    loop {
-        let weights = left.iter().map(|it| u64::from(it.target().weight));
-        let sum: u64 = weights.clone().sum();
-        if sum == 0 {
-            return;
-        }
-        let mut drawn = chance.u64(0..sum);
-        let mut weights = weights;
-        let at = weights.position(|weight| match drawn.checked_sub(weight) {
-            None => true,
-            Some(beyond) => {
-                drawn = beyond;
-                false
-            }
-        });
-        let Some(first) = left.get_mut(..=at.unwrap_or(0)) else {
-            return;
-        };
-        first.rotate_right(1);
-        let Some((_, rest)) = left.split_first_mut() else {
-            return;
-        };
-        left = rest;
-    }
-}
-
-/// The end of a request's id, which is drawn by chance.
-fn seed(arrival: &Arrival) -> u64 {
-    u64::try_from(arrival.id.as_u128() & u128::from(u64::MAX)).unwrap_or(0)
-}
-
 /// Leaves out what the key is not to be used with; at least one is left.
-pub fn hold_to(key: &Key, candidates: &mut Vec<Candidate>) -> Result<(), Refusal> {
+pub fn hold_to(
+    key: &Key,
+    candidates: &mut Vec<Candidate>,
+    notes: &mut Notes,
+) -> Result<(), Refusal> {
     let Some(scope) = key.scope.as_deref() else {
         return Ok(());
     };
-    candidates.retain(|it| scope.takes_provider(it.provider.id));
+    candidates.retain(|it| {
+        let takes = scope.takes_provider(it.provider().id);
+        if !takes {
+            notes.say(it.position(), Why::Key);
+        }
+        takes
+    });
     if candidates.is_empty() {
         return Err(Refusal::Forbidden);
     }
@@ -190,6 +187,18 @@ impl Plan {
         &self.candidates
     }
 
+    /// How many of the targets are to be asked before anybody waits for one: the rest is set aside.
+    pub fn well(&self) -> usize {
+        let aside = self.candidates.iter().rev();
+        let aside = aside.take_while(|it| !it.aside.is_zero()).count();
+        self.candidates.len().saturating_sub(aside)
+    }
+
+    /// What became of which target, where the request is traced and anything did.
+    pub fn told(&self) -> Option<&str> {
+        self.told.as_deref().map(Told::text)
+    }
+
     /// The organization's own prices, if it has any.
     pub const fn price_book(&self) -> Option<&Arc<PriceBook>> {
         self.book.as_ref()
@@ -198,25 +207,6 @@ impl Plan {
     /// The configuration that decided.
     pub const fn revision(&self) -> Revision {
         self.revision
-    }
-}
-
-// === impl Candidate ===
-
-impl Candidate {
-    /// The provider.
-    pub const fn provider(&self) -> &Arc<Provider> {
-        &self.provider
-    }
-
-    /// What the version changes, if anything.
-    pub fn recipe(&self) -> Option<&Recipe> {
-        self.version.recipe.as_deref()
-    }
-
-    /// The target.
-    pub fn target(&self) -> &Target {
-        &self.version.targets[self.position]
     }
 }
 

@@ -14,6 +14,8 @@ pub mod project;
 pub mod mapping;
 pub mod provider;
 pub mod split;
+pub mod rendezvous;
+pub mod routing;
 pub mod model;
 pub mod limit;
 pub mod glob;

@@ -6,6 +6,7 @@ use payload::transform::Recipe;
 
 use crate::{
     id::{ModelId, OrganizationId, ProviderId, VersionId},
+    routing::Routing,
     split::Split,
 };
 
@@ -40,6 +41,8 @@ pub struct Version {
     pub targets: Vec<Target>,
     /// What is changed in a request before it is judged and sent; `None`: nothing. Never empty.
     pub recipe: Option<Arc<Recipe>>,
+    /// How its targets are chosen, and after which failures the next one is asked.
+    pub routing: Routing,
 }
 
 /// What a request is finally sent to.

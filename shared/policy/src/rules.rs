@@ -47,7 +47,7 @@ pub struct Rules {
     closed: ById<LimitId, OrganizationId>,
     /// How many versions send headers on that a client sent.
     copying: usize,
-    /// How many models share their traffic by whose a request is.
+    /// How many models share their traffic, and how many versions choose targets, by whose a request is.
     sticking: usize,
     /// How many limits regions hold together.
     shared: usize,
@@ -233,6 +233,7 @@ impl Rules {
             Object::Version(it) => {
                 self.remove_version(it.id);
                 self.copying += usize::from(copies(&it));
+                self.sticking += usize::from(it.routing.balance.asks_whose());
                 self.versions.insert(it.id, Arc::new(it));
             }
             Object::Model(it) => {
@@ -307,9 +308,12 @@ impl Rules {
     }
 
     fn remove_version(&mut self, id: VersionId) {
-        let old = self.versions.remove(&id);
-        let copied = old.is_some_and(|old| copies(&old));
-        self.copying = self.copying.saturating_sub(usize::from(copied));
+        let Some(old) = self.versions.remove(&id) else {
+            return;
+        };
+        self.copying = self.copying.saturating_sub(usize::from(copies(&old)));
+        let stuck = usize::from(old.routing.balance.asks_whose());
+        self.sticking = self.sticking.saturating_sub(stuck);
     }
 
     fn remove_model(&mut self, id: ModelId) {

@@ -81,6 +81,7 @@ fn it_is_known_whether_any_version_copies_headers() {
             name: "v".to_owned(),
             targets: Vec::new(),
             recipe: Some(Arc::new(recipe)),
+            routing: crate::routing::Routing::default(),
         })
     };
     let mut rules = Rules::default();

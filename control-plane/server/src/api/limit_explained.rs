@@ -69,6 +69,7 @@ impl Asked {
             key_id: self.key.key.as_str().to_owned(),
             model: self.model.model.as_str().to_owned(),
             end_user: self.end_user.clone(),
+            route: None,
         }
     }
 

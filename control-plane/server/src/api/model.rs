@@ -1,4 +1,6 @@
-//! `ModelService`: wire to command, store, wire.
+//! `ModelService`: wire to command, store, wire. Where requests would go, edges are asked.
+
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     model::stable_version,
@@ -10,7 +12,7 @@ use domain::{
 use policy::{id::ModelId, revision::Revision};
 use proto::admin::{self, model_service_server::ModelService};
 use store::{
-    id,
+    id, key,
     model::{self, New, Row},
 };
 use tonic::{Request, Response, Status};
@@ -21,7 +23,9 @@ use crate::{
         mask::{Field, Mask, Update},
         moment,
         page::List,
+        route_explained::Asked,
     },
+    asking::Asking,
     status,
 };
 
@@ -29,7 +33,11 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Models {
     desk: Desk,
+    asking: Arc<Asking>,
 }
+
+/// How long edges may take to say where a request would go.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
 struct Change {
     name: ModelName,
@@ -43,9 +51,9 @@ const STABLE: &str = "model.stable_version";
 // === impl Models ===
 
 impl Models {
-    /// The service before this desk.
-    pub(crate) fn new(desk: Desk) -> Self {
-        Self { desk }
+    /// The service before this desk, which asks edges by `asking`.
+    pub(crate) fn new(desk: Desk, asking: Arc<Asking>) -> Self {
+        Self { desk, asking }
     }
 }
 
@@ -119,6 +127,27 @@ impl ModelService for Models {
             .await
             .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
+    }
+
+    async fn explain_route(
+        &self,
+        request: Request<admin::ExplainRouteRequest>,
+    ) -> Result<Response<admin::ExplainRouteResponse>, Status> {
+        let asked = Asked::read(request.get_ref()).map_err(status::invalid)?;
+        // An edge knows what is in force. That there is no such thing at all is known here.
+        let store = self.desk.store();
+        let key = key::get(store, &asked.key).await;
+        key.map_err(status::store)?;
+        let model = model::get(store, &asked.model).await;
+        model.map_err(status::store)?;
+        let question = asked.question();
+        let told = self
+            .asking
+            .ask(&question, asked.region.as_ref(), EXPLAINED_WITHIN);
+        let regions = told.await.into_iter().map(|told| asked.shown(told));
+        Ok(Response::new(admin::ExplainRouteResponse {
+            regions: regions.collect(),
+        }))
     }
 
     async fn delete_model(

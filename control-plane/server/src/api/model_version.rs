@@ -7,11 +7,12 @@ use std::sync::Arc;
 use domain::{
     name::{ModelName, VersionName},
     recipe::{self, Checked},
+    routing,
     segment::Slug,
     version,
     violation::Violations,
 };
-use policy::{id::VersionId, revision::Revision};
+use policy::{id::VersionId, revision::Revision, routing::FailureClasses};
 use proto::admin::{self, model_version_service_server::ModelVersionService};
 use store::{
     id,
@@ -177,12 +178,17 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let checked = version::check(&parent.organization, &targets, entries);
     let checked = checked.map_err(|others| violations.append(others)).ok();
+    let asked_on = (&given.fallback_on[..], &given.no_fallback_on[..]);
+    let routing = routing::check(given.balance, asked_on);
+    let routing = routing.map_err(|others| violations.append(others)).ok();
     let recipe = tried(
         (given.transform_rules, given.header_rules),
         given.samples,
         &mut violations,
     );
-    let (Some(version), Some(checked), Some(recipe)) = (slug, checked, recipe) else {
+    let (Some(version), Some(checked), Some(recipe), Some(routing)) =
+        (slug, checked, recipe, routing)
+    else {
         return Err(violations);
     };
     let name = VersionName {
@@ -198,6 +204,7 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
         provenance: checked.provenance,
         recipe: recipe.recipe,
         samples: recipe.samples,
+        routing,
     };
     Ok(Wanted {
         new,
@@ -224,6 +231,7 @@ fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersio
         provider_model: target.provider_model,
         weight: target.weight.into(),
     };
+    let classes = |of: FailureClasses| of.all().map(|class| class as i32).collect();
     let mut becomes = becomes.into_iter();
     let samples = row.samples.into_iter();
     let samples = samples.map(|it| recipe_wire::sample_wire(it, becomes.next()));
@@ -241,5 +249,8 @@ fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersio
             .map(proto::recipe::header_rule_wire)
             .collect(),
         samples: samples.collect(),
+        balance: routing::balance_number(row.routing.balance),
+        fallback_on: classes(row.routing.fallback_on),
+        no_fallback_on: classes(row.routing.no_fallback_on),
     }
 }

@@ -142,6 +142,7 @@ pub(crate) fn new_version(model: &str, slug: &str, providers: &[&str]) -> versio
         targets: providers.iter().map(target).collect(),
         provenance: vec![("git_sha".to_owned(), "abc".to_owned())],
         recipe: None,
+        routing: policy::routing::Routing::default(),
         samples: Vec::new(),
     }
 }

@@ -219,6 +219,7 @@ impl Bench {
                 revision: Revision(1),
                 book: None,
                 tags: None,
+                decision: None,
             };
             let mut entry = self.recorder.open_unread(&arrival, permit, opening);
             entry.ready((&self.provider, "gpt-4o"), &mut headers);

@@ -7,6 +7,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use dialect::neutral::{Class, Dropped, Error};
 use http::{HeaderMap, StatusCode};
+use policy::routing::{FailureClass, Routing};
 use shaping::Busy;
 
 use crate::{
@@ -127,6 +128,38 @@ impl Failure {
         }
     }
 
+    /// The same, as this version has it.
+    pub const fn moves_on(&self, routing: &Routing) -> bool {
+        match self.class() {
+            Some(class) => routing.falls_back(class),
+            None => self.may_move_on(),
+        }
+    }
+
+    /// What went wrong at a provider; `None` where none was asked.
+    const fn class(&self) -> Option<FailureClass> {
+        Some(match self {
+            Self::Slow => FailureClass::Timeout,
+            Self::CredentialRefused(_) | Self::NoToken(_) => FailureClass::Credential,
+            Self::Unreachable(_)
+            | Self::Broken
+            | Self::Unexpected(_)
+            | Self::Unreadable
+            | Self::Unmapped(_) => FailureClass::Provider,
+            Self::Reported(said) => match said.error.class {
+                Class::RateLimited => FailureClass::RateLimited,
+                Class::Overloaded => FailureClass::Overloaded,
+                Class::Timeout => FailureClass::Timeout,
+                Class::Authentication | Class::Permission => FailureClass::Credential,
+                Class::ContextTooLong | Class::TooLarge => FailureClass::ContextTooLong,
+                Class::ContentFiltered => FailureClass::ContentFiltered,
+                Class::InvalidRequest => FailureClass::InvalidRequest,
+                Class::NotFound | Class::QuotaExhausted | Class::Provider => FailureClass::Provider,
+            },
+            _ => return None,
+        })
+    }
+
     /// Whether something is wrong with the provider, or with what we know of it.
     pub const fn is_the_providers(&self) -> bool {
         self.may_move_on() && !matches!(self, Self::NoRoom(_) | Self::Busy(_))
@@ -139,6 +172,24 @@ impl Failure {
         };
         let full = matches!(said.error.class, Class::RateLimited | Class::Overloaded);
         full.then(|| said.retry_after_ms.map(Duration::from_millis))
+    }
+
+    /// Whether it says that the provider is not well. What it has no room for says nothing of that, nor does what hangs on the
+    /// request or on our own settings.
+    pub fn is_unwell(&self) -> bool {
+        match self {
+            Self::Unreachable(why) => !matches!(why, CannotDial::Forbidden),
+            Self::Reported(said) => matches!(
+                said.error.class,
+                Class::Overloaded | Class::QuotaExhausted | Class::Timeout | Class::Provider
+            ),
+            Self::Broken
+            | Self::Slow
+            | Self::CredentialRefused(_)
+            | Self::Unexpected(_)
+            | Self::Unreadable => true,
+            _ => false,
+        }
     }
 
     /// How a request ends that nobody else answers.

@@ -15,13 +15,22 @@ use crate::{
     route::{Candidate, Plan},
 };
 
+/// How much a request needs a target.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Whether it waits for a turn there.
+    pub(crate) waits: bool,
+    /// Whether there is another that it may ask.
+    pub(crate) has_others: bool,
+}
+
 /// A turn at a target now, or what comes of waiting for one. That is boxed: it is rare beside the requests that carry this
 /// future's size. Where a request does not wait it hears at once.
 pub(crate) fn ask<'a>(
     lanes: &Lanes,
     (plan, candidate): (&Plan, &Candidate),
     request: &Request,
-    waits: bool,
+    patience: Patience,
 ) -> Result<Turn, LocalBoxFuture<'a, Result<Turn, Busy>>> {
     let now = tokio::time::Instant::now().into_std();
     let caller = plan.grant().caller();
@@ -31,7 +40,12 @@ pub(crate) fn ask<'a>(
         traffic: traffic(caller.traffic(), request),
         tenant: *caller.key().project.as_bytes(),
         cost: tokens(request),
-        until: if waits { now + lanes.wait_max() } else { now },
+        until: if patience.waits {
+            now + lanes.wait_max()
+        } else {
+            now
+        },
+        has_others: patience.has_others,
     };
     match lane.enter(asking, now) {
         Entered::Turn(turn) => Ok(turn),
@@ -63,6 +77,9 @@ pub(crate) fn taken(turn: &Turn, answer: &Answer, request: &Request) {
 pub(crate) fn failed(turn: &Turn, failure: &Failure) {
     if let Some(wait) = failure.overload() {
         turn.overloaded(wait);
+    }
+    if failure.is_unwell() {
+        turn.failed();
     }
 }
 

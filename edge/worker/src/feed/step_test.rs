@@ -80,6 +80,7 @@ fn a_version_whose_rules_cannot_be_used_is_refused_whole() {
             }],
             transform_rules: transform_rules.to_owned(),
             header_rules: header_rules.to_owned(),
+            ..Default::default()
         }),
         ..change(&organization(1))
     };

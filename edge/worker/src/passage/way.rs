@@ -11,6 +11,7 @@ use policy::{
 use crate::{
     assign::Asking,
     authorize,
+    fares::Fares,
     identify::Caller,
     passage::hop::Hop,
     request::{Arrival, passing::Aim},
@@ -44,7 +45,12 @@ pub enum NoWay {
 }
 
 /// The way to what is aimed at.
-pub fn way(rules: &Rules, caller: &Caller, aim: &Aim, arrival: &Arrival) -> Result<Way, NoWay> {
+pub fn way(
+    rules: &Rules,
+    caller: &Caller,
+    aim: &Aim,
+    (arrival, fares): (&Arrival, &Fares),
+) -> Result<Way, NoWay> {
     match aim {
         Aim::Provider { name, target, .. } => {
             let provider = authorize::passage(rules, caller, name).map_err(NoWay::Closed)?;
@@ -62,7 +68,7 @@ pub fn way(rules: &Rules, caller: &Caller, aim: &Aim, arrival: &Arrival) -> Resu
         }
         Aim::Realtime { model, rest } => {
             let grant = authorize::grant(rules, caller.clone(), model);
-            let asking = Asking::unread(arrival);
+            let asking = Asking::unread(arrival, fares);
             let plan = route::plan(rules, grant.map_err(NoWay::Authorize)?, asking);
             let plan = plan.map_err(NoWay::Route)?;
             let candidates = plan.candidates().iter();

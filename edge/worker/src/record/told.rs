@@ -12,7 +12,9 @@ use policy::{
     split::Part,
 };
 
-use crate::{identify::Caller, request::tags::Tags};
+use shaping::Turn;
+
+use crate::{identify::Caller, record::outcome::Outcome, request::tags::Tags};
 
 /// What has been seen of an answer's usage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +51,22 @@ pub struct Opening<'a> {
     pub book: Option<Arc<PriceBook>>,
     /// What its client said of it.
     pub tags: Option<Box<Tags>>,
+    /// Why it goes where it goes, for its trace.
+    pub decision: Option<&'a str>,
+}
+
+impl Tally {
+    /// Tells the turn in which this was seen how it ended.
+    pub(super) fn tell(&self, turn: &Turn, outcome: Outcome) {
+        match outcome {
+            Outcome::ProviderFailed => turn.failed(),
+            Outcome::Completed => {
+                let said = self.tokens.map(|it| it.output_total());
+                turn.ended(said.unwrap_or(self.output_tokens));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// How much has passed of what is passed through.

@@ -17,6 +17,7 @@ use crate::{
         attempt::Missed,
         finished::Record,
         outcome::{Outcome, UsageSource},
+        told::Opening,
     },
     request::Arrival,
 };
@@ -29,6 +30,8 @@ pub(super) struct Trace {
     start_ns: u64,
     operation: &'static str,
     model: String,
+    /// Why it goes where it goes.
+    decision: Option<String>,
     attempts: u64,
     /// The attempt that is under way.
     current: Option<Asked>,
@@ -108,7 +111,7 @@ impl Trace {
         tracer: &Tracer,
         arrival: &Arrival,
         record: &Record,
-        model: &str,
+        opening: &Opening<'_>,
     ) -> Option<Box<Self>> {
         let context = arrival.trace?;
         Some(Box::new(Self {
@@ -117,7 +120,8 @@ impl Trace {
             started: arrival.started,
             start_ns: arrival.at_ms.saturating_mul(1_000_000),
             operation: operation(record.endpoint),
-            model: model.to_owned(),
+            model: opening.model_name.to_owned(),
+            decision: opening.decision.map(str::to_owned),
             attempts: 0,
             current: None,
         }))
@@ -252,6 +256,9 @@ impl Trace {
         ];
         if !self.model.is_empty() {
             attributes.push(("gen_ai.request.model", self.model.clone().into()));
+        }
+        if let Some(decision) = &self.decision {
+            attributes.push(("sluice.route", decision.clone().into()));
         }
         if !record.provider_model.is_empty() {
             let served = record.provider_model.clone();

@@ -52,7 +52,7 @@ impl Watch {
             missed: false,
             read_after: opening.read_after,
             waited: Duration::ZERO,
-            trace: Trace::begin(&series.tracer, arrival, record, opening.model_name),
+            trace: Trace::begin(&series.tracer, arrival, record, opening),
         }
     }
 

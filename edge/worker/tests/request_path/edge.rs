@@ -20,6 +20,7 @@ use policy::{
     project::Project,
     provider::{Provider, ProviderKind},
     revision::Revision,
+    routing::Routing,
     rules::Rules,
     traffic::Traffic,
 };
@@ -62,6 +63,8 @@ pub struct Setup {
     pub kinds: Vec<ProviderKind>,
     /// The weights of the targets, in order; those that are not named have none.
     pub weights: Vec<u16>,
+    /// How the targets are chosen.
+    pub routing: Routing,
     /// What the providers call the model.
     pub provider_model: &'static str,
     /// How custom providers are asked.
@@ -96,6 +99,7 @@ impl Default for Setup {
             // What most tests are about is not to hang on what a provider said in the one before.
             shaping: shaping::Config {
                 park_ms_max: 0,
+                aside_ms: 0,
                 ..shaping::Config::default()
             },
             grace: Duration::ZERO,
@@ -106,6 +110,7 @@ impl Default for Setup {
             limits: Vec::new(),
             kinds: Vec::new(),
             weights: Vec::new(),
+            routing: Routing::default(),
             provider_model: "provider-model",
             mapping: None,
         }
@@ -248,6 +253,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
         name: "v1".to_owned(),
         targets,
         recipe: None,
+        routing: setup.routing,
     }));
     objects.extend(
         setup

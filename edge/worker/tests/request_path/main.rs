@@ -37,6 +37,7 @@ mod encrypted;
 mod passing;
 mod sockets;
 mod shaping;
+mod balancing;
 mod scopes;
 mod splitting;
 mod cutting;

@@ -174,3 +174,57 @@ async fn a_class_that_is_none_is_refused() {
         (400, "invalid_priority")
     );
 }
+
+#[tokio::test]
+async fn one_that_fails_is_set_aside_asked_last_and_comes_back_by_one_trial() {
+    let (first, second) = (Provider::start().await, Provider::start().await);
+    let briefly = shaping::Config {
+        failures_in_a_row_max: 2,
+        aside_ms: 400,
+        ..shaping::Config::default()
+    };
+    let mut edge = edge(&[&first, &second], briefly);
+    let mut set_aside_at = std::time::Instant::now();
+    for fails in [true, true, false] {
+        let mut client = edge.chat(BODY).await;
+        if fails {
+            first.answer(json("500 Oops", "", "{}")).await;
+            set_aside_at = std::time::Instant::now();
+        }
+        drop(second.answer(json("200 OK", "", GOOD)).await);
+        assert_eq!(client.response().await.status, 200);
+        let asked_before = edge.record().await.attempts.len();
+        assert_eq!(asked_before, usize::from(fails));
+    }
+    while set_aside_at.elapsed() < Duration::from_millis(450) {
+        tokio::task::yield_now().await;
+    }
+    let mut trial = edge.chat(BODY).await;
+    let mut peer = first.accept().await;
+    peer.request().await;
+    // A second one does not go there while the trial is under way.
+    let mut client = edge.chat(BODY).await;
+    drop(second.answer(json("200 OK", "", GOOD)).await);
+    assert_eq!(client.response().await.status, 200);
+    answered(&mut peer, &mut trial).await;
+}
+
+#[tokio::test]
+async fn one_that_is_set_aside_is_asked_all_the_same_where_the_others_fail() {
+    let (first, second) = (Provider::start().await, Provider::start().await);
+    let at_once = shaping::Config {
+        failures_in_a_row_max: 1,
+        ..shaping::Config::default()
+    };
+    let mut edge = edge(&[&first, &second], at_once);
+    let mut client = edge.chat(BODY).await;
+    first.answer(json("500 Oops", "", "{}")).await;
+    drop(second.answer(json("200 OK", "", GOOD)).await);
+    assert_eq!(client.response().await.status, 200);
+    let mut client = edge.chat(BODY).await;
+    drop(second.answer(json("500 Oops", "", "{}")).await);
+    drop(first.answer(json("200 OK", "", GOOD)).await);
+    assert_eq!(client.response().await.status, 200);
+    edge.record().await;
+    assert_eq!(edge.record().await.attempts.len(), 1);
+}

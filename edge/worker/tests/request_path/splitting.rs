@@ -42,6 +42,7 @@ fn candidate(provider: ProviderId) -> Edit {
             weight: 0,
         }],
         recipe: None,
+        routing: policy::routing::Routing::default(),
     }))
 }
 

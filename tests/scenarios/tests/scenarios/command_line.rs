@@ -188,6 +188,10 @@ fn limits(shell: &Shell) {
 /// Says which limits concern the key, for people and for programs.
 fn explains(shell: &Shell, key: &str) {
     let id = key.split('_').nth(2).expect("a key holds its id");
+    let route = format!("route explain --key {id} --model chat");
+    let said = shell.json(&route);
+    assert_eq!(said["regions"][0]["targets"][0]["place"], 1);
+    assert!(shell.done(&route).contains("main"));
     let line = format!("limits explain --key {id} --model chat");
     let said = shell.json(&line);
     let limit = &said["regions"][0]["limits"][0];

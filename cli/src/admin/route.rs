@@ -1,0 +1,213 @@
+//! `sluice route explain`: where a key's requests for a model would go, and what becomes of every target.
+//!
+//! Knows the reply and its table; that edges are asked, and what they say, is the control plane's.
+
+use clap::{Args, Subcommand};
+use prost_reflect::{DynamicMessage, Value};
+use proto::admin::ExplainRouteRequest;
+
+use crate::{
+    connection::ANSWER_WITHIN,
+    failure::Failure,
+    noun,
+    output::{self, Format},
+    session::{Session, json},
+    wording,
+};
+
+/// What can be asked of routes.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Show where a key's requests for a model would go, and what becomes of every target
+    Explain(Explain),
+}
+
+/// Whose requests.
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// The key's id or whole name
+    #[arg(long, value_name = "KEY")]
+    key: String,
+    /// The model that it asks for
+    #[arg(long, value_name = "NAME")]
+    model: String,
+    /// The end user whom the client names; without one, requests that name none
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    end_user: String,
+    /// The session that the client names; without one, requests that name none
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    session: String,
+    /// Only as an edge of this region sees it; unless given, an edge of each region is asked
+    #[arg(long, default_value = "", hide_default_value = true)]
+    region: String,
+}
+
+/// The columns behind that of the region: a head, and the field of a target that stands below it.
+const COLUMNS: [(&str, &str); 8] = [
+    ("ASKED", "place"),
+    ("PROVIDER", "provider"),
+    ("ITS MODEL", "provider_model"),
+    ("WEIGHT", "weight"),
+    ("UNDER WAY", "under_way"),
+    ("BEGINS IN", "first_byte"),
+    ("TOKENS/S", "tokens_per_second"),
+    ("WHY", "notes"),
+];
+
+/// Runs a command.
+pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
+    match command {
+        Command::Explain(explain) => run_explain(explain, session).await,
+    }
+}
+
+/// Asks, and shows what is said.
+async fn run_explain(explain: Explain, session: &mut Session) -> Result<(), Failure> {
+    let request = ExplainRouteRequest {
+        key: session.place.name(noun::KEY.collections, &explain.key)?,
+        model: session
+            .place
+            .name(noun::MODEL.collections, &explain.model)?,
+        end_user: explain.end_user,
+        session: explain.session,
+        region: explain.region,
+    };
+    let path = "ModelService/ExplainRoute";
+    let reply = session.connection.call(path, &request, ANSWER_WITHIN);
+    let reply = reply.await?;
+    if session.format == Format::Json {
+        output::line(json(&reply)?)?;
+    } else {
+        output::line(table(&reply))?;
+    }
+    let regions = messages(&reply, "regions");
+    if regions.is_empty() {
+        output::remark("no edge is connected with this control plane, so nobody could be asked");
+    }
+    for region in regions {
+        remark_on(&region);
+    }
+    Ok(())
+}
+
+/// What the table does not say.
+fn remark_on(region: &DynamicMessage) {
+    let field = |name| wording::field(region, name);
+    let (name, edge) = (field("region"), field("edge"));
+    match field("problem").as_str() {
+        "unspecified" | "" => {
+            let version = field("version");
+            let version = version.rsplit('/').next().unwrap_or_default();
+            output::remark(format!("{name}: version {version} serves"));
+            let targets = messages(region, "targets");
+            if targets.iter().all(|it| wording::field(it, "place") == "0") {
+                output::remark(format!(
+                    "{name}: no target is left, and requests are refused"
+                ));
+            }
+        }
+        problem => output::remark(format!("{name}: {edge} gave no answer: {problem}")),
+    }
+}
+
+fn table(reply: &DynamicMessage) -> String {
+    let mut rows = Vec::new();
+    for region in messages(reply, "regions") {
+        for target in messages(&region, "targets") {
+            let cells = COLUMNS.iter().map(|(_, field)| cell(&target, field));
+            let region = std::iter::once(wording::field(&region, "region"));
+            rows.push(region.chain(cells).collect());
+        }
+    }
+    let heads = COLUMNS.iter().map(|(head, _)| *head);
+    let heads: Vec<&str> = std::iter::once("REGION").chain(heads).collect();
+    output::table(&heads, &rows)
+}
+
+fn cell(target: &DynamicMessage, field: &str) -> String {
+    if field == "notes" {
+        let notes = messages(target, field);
+        let notes: Vec<String> = notes.iter().map(note).collect();
+        return notes.join(", ");
+    }
+    let text = wording::field(target, field);
+    match field {
+        "place" if text == "0" => "no".to_owned(),
+        "provider" => text.rsplit('/').next().unwrap_or_default().to_owned(),
+        "weight" if text == "0" => String::new(),
+        _ => text,
+    }
+}
+
+fn note(note: &DynamicMessage) -> String {
+    let (rule, lasts) = (wording::field(note, "rule"), wording::field(note, "lasts"));
+    if lasts.is_empty() {
+        return rule;
+    }
+    format!("{rule} for {lasts}")
+}
+
+fn messages(of: &DynamicMessage, field: &str) -> Vec<DynamicMessage> {
+    let list = of.get_field_by_name(field);
+    let list = list.as_deref().and_then(Value::as_list).unwrap_or_default();
+    list.iter().filter_map(Value::as_message).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_reflect::DescriptorPool;
+    use proto::admin::{ExplainRouteResponse, RegionRoute, RouteNote, RouteRule, RouteTarget};
+
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_line_for_each_target_and_says_why() {
+        let aside = RouteNote {
+            rule: RouteRule::SetAside.into(),
+            lasts: Some(prost_types::Duration {
+                seconds: 12,
+                nanos: 0,
+            }),
+        };
+        let target = |place, rule: Vec<RouteNote>| RouteTarget {
+            provider: format!("organizations/acme/providers/p{place}"),
+            provider_model: "gpt".to_owned(),
+            place,
+            notes: rule,
+            ..RouteTarget::default()
+        };
+        let key = RouteNote {
+            rule: RouteRule::Key.into(),
+            lasts: None,
+        };
+        let reply = ExplainRouteResponse {
+            regions: vec![RegionRoute {
+                region: "here".to_owned(),
+                targets: vec![target(2, vec![aside]), target(0, vec![key])],
+                ..RegionRoute::default()
+            }],
+        };
+        let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
+        let name = "sluice.admin.v1.ExplainRouteResponse";
+        let descriptor = pool.get_message_by_name(name).unwrap();
+        let bytes = reply.encode_to_vec();
+        let text = table(&DynamicMessage::decode(descriptor, &bytes[..]).unwrap());
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(lines[1], "here 2 p2 gpt 0 set-aside for 12s");
+        assert_eq!(lines[2], "here no p0 gpt 0 key");
+    }
+}

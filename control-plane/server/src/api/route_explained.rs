@@ -1,0 +1,215 @@
+//! Where a request would go, between the wire of operators and that of edges.
+//!
+//! Knows both messages; knows nothing of who is asked. What an edge says is bounded here, and what is no name is left out.
+
+use domain::{
+    name::{KeyName, ModelName, ProviderName, VersionName},
+    segment::Slug,
+    text,
+    violation::Violations,
+};
+use policy::region::Region;
+use proto::{
+    admin::{ExplainRouteRequest, RegionRoute, RouteNote, RouteProblem, RouteRule, RouteTarget},
+    sync::{Explain, ExplainProblem, Explained, ExplainedTarget, RouteQuestion, TargetNote},
+};
+
+use crate::asking::Told;
+
+/// The most targets of one answer, and the most notes of one target.
+// Full: the others are left out.
+const TARGETS_MAX: usize = 100;
+const NOTES_MAX: usize = 16;
+
+/// What is asked, checked.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Whose requests.
+    pub(crate) key: KeyName,
+    /// For which model.
+    pub(crate) model: ModelName,
+    /// In which region alone.
+    pub(crate) region: Option<Region>,
+    end_user: String,
+    session: String,
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// Reads a request.
+    pub(crate) fn read(asked: &ExplainRouteRequest) -> Result<Self, Violations> {
+        let mut violations = Violations::new();
+        let key = violations.take("key", KeyName::parse(&asked.key));
+        let model = violations.take("model", ModelName::parse(&asked.model));
+        let end_user = violations.take("end_user", text::end_user(&asked.end_user));
+        let session = violations.take("session", text::end_user(&asked.session));
+        let region = (!asked.region.is_empty()).then(|| Region::try_from(asked.region.as_str()));
+        let region = region.map(|read| violations.take("region", read));
+        if let (Some(key), Some(model)) = (&key, &model)
+            && key.organization != model.organization
+        {
+            violations.add("model", "must be of the organization of the key");
+        }
+        match (key, model, end_user, session, violations.is_empty()) {
+            (Some(key), Some(model), Some(end_user), Some(session), true) => Ok(Self {
+                key,
+                model,
+                region: region.flatten(),
+                end_user,
+                session,
+            }),
+            _ => Err(violations),
+        }
+    }
+
+    /// The question to an edge.
+    pub(crate) fn question(&self) -> Explain {
+        Explain {
+            number: 0,
+            key_id: self.key.key.as_str().to_owned(),
+            model: self.model.model.as_str().to_owned(),
+            end_user: self.end_user.clone(),
+            route: Some(RouteQuestion {
+                session: self.session.clone(),
+            }),
+        }
+    }
+
+    /// What an edge says, as operators see it.
+    pub(crate) fn shown(&self, told: Told) -> RegionRoute {
+        let mut shown = RegionRoute {
+            region: told.region.to_string(),
+            edge: format!("edges/{}", told.edge_id),
+            problem: RouteProblem::Silent.into(),
+            ..RegionRoute::default()
+        };
+        let Some(explained) = told.explained else {
+            return shown;
+        };
+        if let Some(problem) = problem(&explained) {
+            shown.problem = problem.into();
+            return shown;
+        }
+        let Some(route) = explained.route else {
+            return shown;
+        };
+        shown.problem = RouteProblem::Unspecified.into();
+        shown.revision = i64::try_from(explained.revision).unwrap_or(i64::MAX);
+        shown.version = self.version(&route.version).unwrap_or_default();
+        let targets = route.targets.iter().take(TARGETS_MAX);
+        shown.targets = (1..)
+            .zip(targets)
+            .map(|(place, it)| self.target(place, it))
+            .collect();
+        shown
+    }
+
+    fn version(&self, name: &str) -> Option<String> {
+        let name = VersionName {
+            organization: self.model.organization.clone(),
+            model: self.model.model.clone(),
+            version: Slug::parse(name).ok()?,
+        };
+        Some(name.to_string())
+    }
+
+    fn target(&self, place: i32, it: &ExplainedTarget) -> RouteTarget {
+        let provider = Slug::parse(&it.provider).map(|provider| ProviderName {
+            organization: self.key.organization.clone(),
+            provider,
+        });
+        let provider_model = text::provider_model(&it.provider_model).unwrap_or_default();
+        RouteTarget {
+            provider: provider.map_or_else(|_| String::new(), |name| name.to_string()),
+            provider_model,
+            weight: i32::try_from(it.weight).unwrap_or(i32::MAX),
+            place: if it.asked { place } else { 0 },
+            notes: it.notes.iter().take(NOTES_MAX).map(note).collect(),
+            under_way: it.under_way.into(),
+            first_byte: it.first_ms.map(duration),
+            tokens_per_second: it.tokens_per_second.and_then(|it| i64::try_from(it).ok()),
+        }
+    }
+}
+
+fn note(it: &TargetNote) -> RouteNote {
+    // The numbers of rules are the same to edges and to operators.
+    let rule = i32::try_from(it.rule).ok();
+    let rule = rule.and_then(|number| RouteRule::try_from(number).ok());
+    RouteNote {
+        rule: rule.unwrap_or_default().into(),
+        lasts: it.for_ms.map(duration),
+    }
+}
+
+fn problem(explained: &Explained) -> Option<RouteProblem> {
+    Some(match explained.problem() {
+        ExplainProblem::Unspecified => return None,
+        ExplainProblem::Key => RouteProblem::KeyUnknown,
+        ExplainProblem::Revoked => RouteProblem::KeyRevoked,
+        ExplainProblem::Model => RouteProblem::ModelUnknown,
+        ExplainProblem::Busy => RouteProblem::Busy,
+        ExplainProblem::Forbidden => RouteProblem::KeyForbidden,
+    })
+}
+
+fn duration(ms: u64) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(ms / 1_000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(ms % 1_000 * 1_000_000).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::sync::RouteExplained;
+
+    use super::*;
+
+    fn asked(model: &str) -> Result<Asked, Violations> {
+        Asked::read(&ExplainRouteRequest {
+            key: "organizations/acme/projects/web/keys/0aZ9bY8cX7dW".to_owned(),
+            model: model.to_owned(),
+            ..ExplainRouteRequest::default()
+        })
+    }
+
+    #[test]
+    fn a_model_of_another_organization_is_refused() {
+        let refused = asked("organizations/evil/models/chat").unwrap_err();
+        assert_eq!(refused.into_vec()[0].field, "model");
+    }
+
+    #[test]
+    fn what_an_edge_says_has_names_and_a_bound_and_one_that_does_not_know_the_question_is_silent() {
+        let asked = asked("organizations/acme/models/chat").unwrap();
+        let target = ExplainedTarget {
+            provider: "main".to_owned(),
+            provider_model: "gpt".to_owned(),
+            notes: vec![TargetNote {
+                rule: 3,
+                for_ms: Some(1_500),
+            }],
+            ..ExplainedTarget::default()
+        };
+        let told = |route| Told {
+            edge_id: "edge-1".to_owned(),
+            region: Region::try_from("here").unwrap(),
+            explained: Some(Explained {
+                route,
+                ..Explained::default()
+            }),
+        };
+        let shown = asked.shown(told(Some(RouteExplained {
+            version: "v1".to_owned(),
+            targets: vec![target; TARGETS_MAX + 1],
+        })));
+        assert_eq!(shown.version, "organizations/acme/models/chat/versions/v1");
+        assert_eq!(shown.targets.len(), TARGETS_MAX);
+        let first = &shown.targets[0];
+        assert_eq!(first.provider, "organizations/acme/providers/main");
+        assert_eq!((first.place, first.notes[0].rule()), (0, RouteRule::Key));
+        assert_eq!(asked.shown(told(None)).problem(), RouteProblem::Silent);
+    }
+}

@@ -1,0 +1,170 @@
+//! Turns at one lane: who goes, who waits, who is sent away.
+
+use futures_util::FutureExt;
+use policy::traffic::Class;
+
+use crate::busy::COME_BACK_MIN;
+
+use super::*;
+
+const BOUNDS: Bounds = Bounds {
+    waiting_max: 4,
+    park_max: Duration::from_mins(1),
+    terms: Terms {
+        in_a_row: 5,
+        percent: 50,
+        sample_min: 20,
+        aside: Duration::from_secs(30),
+    },
+};
+
+fn asking(patience: Duration) -> Asking {
+    Asking {
+        traffic: Traffic::default(),
+        tenant: [1; 16],
+        cost: 100,
+        until: now() + patience,
+        has_others: false,
+    }
+}
+
+fn lane(ceiling: u32) -> Arc<Lane> {
+    Arc::new(Lane::new(ceiling, BOUNDS, Arc::default(), now()))
+}
+
+fn goes(lane: &Arc<Lane>) -> Turn {
+    match lane.enter(asking(Duration::ZERO), now()) {
+        Entered::Turn(turn) => turn,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn waits(lane: &Arc<Lane>, patience: Duration) -> Waiting {
+    match lane.enter(asking(patience), now()) {
+        Entered::Waits(waiting) => waiting,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn busy(lane: &Arc<Lane>, patience: Duration) -> Busy {
+    match lane.enter(asking(patience), now()) {
+        Entered::Busy(busy) => busy,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_is_given_back_is_the_next_ones() {
+    let lane = self::lane(2);
+    let (one, _two) = (goes(&lane), goes(&lane));
+    assert_eq!(busy(&lane, Duration::ZERO).why, Why::Late);
+    let mut turn = Box::pin(waits(&lane, Duration::from_secs(5)).turn());
+    assert!((&mut turn).now_or_never().is_none());
+    drop(one);
+    assert!(turn.await.is_ok());
+    assert_eq!(lane.state().under_way, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_takes_no_turn() {
+    let lane = self::lane(1);
+    let one = goes(&lane);
+    let gone = waits(&lane, Duration::from_secs(5));
+    let called = waits(&lane, Duration::from_secs(5));
+    drop(gone);
+    drop(one);
+    // Called, and gone before it knew.
+    drop(called);
+    assert!(lane.rests());
+    drop(goes(&lane));
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_ends_with_a_time_to_come_back() {
+    let lane = self::lane(1);
+    let _one = goes(&lane);
+    let waited = waits(&lane, Duration::from_secs(5)).turn().await;
+    let busy = waited.unwrap_err();
+    assert_eq!((busy.why, busy.retry_after), (Why::Late, COME_BACK_MIN));
+    assert_eq!(lane.state().queue.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_names_a_time_is_left_alone_until_then() {
+    let lane = self::lane(100);
+    goes(&lane).overloaded(Some(Duration::from_secs(20)));
+    let busy = busy(&lane, Duration::from_secs(10));
+    assert_eq!(
+        (busy.why, busy.retry_after),
+        (Why::Parked, Duration::from_secs(20))
+    );
+    let began = now();
+    let turn = waits(&lane, Duration::from_secs(30)).turn().await.unwrap();
+    assert_eq!(now() - began, Duration::from_secs(20));
+    turn.taken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_turns_the_lowest_away() {
+    let lane = self::lane(1);
+    let _one = goes(&lane);
+    let patience = Duration::from_secs(5);
+    let mut turns: Vec<_> = (0..4)
+        .map(|_| Box::pin(waits(&lane, patience).turn()))
+        .collect();
+    assert_eq!(busy(&lane, patience).why, Why::Full);
+    let critical = Asking {
+        traffic: Traffic {
+            class: Class::Critical,
+            ..Traffic::default()
+        },
+        ..asking(patience)
+    };
+    let Entered::Waits(_critical) = lane.enter(critical, now()) else {
+        panic!("it takes the last one's place");
+    };
+    let last = turns.pop().unwrap().await;
+    assert_eq!(last.unwrap_err().why, Why::Outranked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_is_asked_again_only_where_nobody_else_is_left_and_its_trials_are_counted() {
+    let unwell = Arc::<AtomicUsize>::default();
+    let lane = Arc::new(Lane::new(100, BOUNDS, Arc::clone(&unwell), now()));
+    let elsewhere = Asking {
+        has_others: true,
+        ..asking(Duration::ZERO)
+    };
+    for _ in 0..5 {
+        goes(&lane).failed();
+    }
+    assert_eq!(unwell.load(Ordering::Relaxed), 1);
+    let Entered::Busy(busy) = lane.enter(elsewhere, now()) else {
+        panic!("it is set aside")
+    };
+    assert_eq!(
+        (busy.why, busy.retry_after),
+        (Why::Aside, Duration::from_secs(30))
+    );
+    drop(goes(&lane));
+    time::advance(Duration::from_secs(30)).await;
+    let Entered::Turn(trial) = lane.enter(elsewhere, now()) else {
+        panic!("one may try")
+    };
+    assert!(matches!(lane.enter(elsewhere, now()), Entered::Busy(_)));
+    trial.taken();
+    drop(trial);
+    for _ in 0..15 {
+        goes(&lane).taken();
+    }
+    assert_eq!(unwell.load(Ordering::Relaxed), 0);
+    for _ in 0..5 {
+        goes(&lane).failed();
+    }
+    drop(lane);
+    assert_eq!(
+        unwell.load(Ordering::Relaxed),
+        0,
+        "who is gone is not unwell"
+    );
+}

@@ -1,0 +1,150 @@
+//! What became of each target, and by which rule, for whoever wants to know.
+//!
+//! Nothing is kept where nobody does: then a note costs one look.
+
+use std::time::Duration;
+
+use policy::model::Target;
+
+/// The most notes of one decision.
+// Full: the next ones are not taken.
+const NOTES_MAX: usize = 256;
+
+/// Notes, if they are wanted.
+#[derive(Debug, Default)]
+pub struct Notes(Option<Vec<Note>>);
+
+/// What was noted, as text of a trace.
+#[derive(Debug, Clone)]
+pub struct Told(String);
+
+/// What became of one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// Its place in the version.
+    pub position: usize,
+    /// What.
+    pub why: Why,
+}
+
+/// Why a target is left out or asked later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its provider is not in force here.
+    Missing,
+    /// Its provider is another organization's.
+    Foreign,
+    /// The key is held to other providers.
+    Key,
+    /// It has failed too often, and is asked last for so long.
+    Aside(Duration),
+    /// It has failed too often, and few are sent there until it answers.
+    OnTrial,
+    /// Its provider wants nothing for so long.
+    Parked(Duration),
+    /// It belongs there, and has too much to do.
+    Full,
+    /// What it costs is not known, and it is to cost little.
+    Unpriced,
+}
+
+// === impl Notes ===
+
+impl Notes {
+    /// Takes them where they are wanted.
+    pub fn taken(wanted: bool) -> Self {
+        Self(wanted.then(Vec::new))
+    }
+
+    /// Whether they are wanted.
+    pub const fn are_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Notes something of a target.
+    pub fn say(&mut self, position: usize, why: Why) {
+        if let Some(notes) = &mut self.0
+            && notes.len() < NOTES_MAX
+        {
+            notes.push(Note { position, why });
+        }
+    }
+
+    /// What was noted, as text of a trace: `provider/model: why`, with semicolons between them; `None` where nothing was.
+    pub fn told<'a>(
+        &self,
+        targets: &'a [Target],
+        provider: impl Fn(&'a Target) -> &'a str,
+    ) -> Option<Box<Told>> {
+        let notes = self.0.as_deref().filter(|it| !it.is_empty())?;
+        let mut text = String::new();
+        for note in notes {
+            let Some(target) = targets.get(note.position) else {
+                continue;
+            };
+            let between = if text.is_empty() { "" } else { "; " };
+            let (name, model) = (provider(target), target.provider_model.as_str());
+            text.extend([between, name, "/", model, ": ", note.why.word()]);
+        }
+        Some(Box::new(Told(text)))
+    }
+
+    /// All that was noted.
+    pub fn all(&self) -> &[Note] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// It.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+// === impl Why ===
+
+impl Why {
+    /// Whether the target is not asked at all.
+    pub const fn is_exclusion(self) -> bool {
+        matches!(self, Self::Missing | Self::Foreign | Self::Key)
+    }
+
+    /// For how long it is so, where that is known.
+    pub const fn lasts(self) -> Option<Duration> {
+        match self {
+            Self::Aside(left) | Self::Parked(left) => Some(left),
+            _ => None,
+        }
+    }
+
+    /// Its number on the wire.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Missing => 1,
+            Self::Foreign => 2,
+            Self::Key => 3,
+            Self::Aside(_) => 4,
+            Self::OnTrial => 5,
+            Self::Parked(_) => 6,
+            Self::Full => 7,
+            Self::Unpriced => 8,
+        }
+    }
+
+    /// Its name in traces.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "provider-missing",
+            Self::Foreign => "provider-foreign",
+            Self::Key => "key",
+            Self::Aside(_) => "set-aside",
+            Self::OnTrial => "on-trial",
+            Self::Parked(_) => "parked",
+            Self::Full => "full",
+            Self::Unpriced => "unpriced",
+        }
+    }
+}

@@ -55,7 +55,7 @@ enum Form {
     Csv,
 }
 
-const HEADS: [&str; 24] = [
+const HEADS: [&str; 28] = [
     "id",
     "time",
     "project",
@@ -80,6 +80,10 @@ const HEADS: [&str; 24] = [
     "end_user",
     "region",
     "failed_attempts",
+    "overhead_us",
+    "queue_us",
+    "output_token_us",
+    "trace_id",
 ];
 
 /// Exports.
@@ -206,6 +210,10 @@ fn csv(it: &UsageRecord) -> String {
         it.end_user.clone(),
         it.region.clone(),
         it.attempts.len().to_string(),
+        it.overhead_us.to_string(),
+        it.queue_us.to_string(),
+        it.output_token_us.to_string(),
+        it.trace_id.clone(),
     ];
     cells.map(|cell| quoted(&cell)).join(",")
 }

@@ -47,6 +47,9 @@ const ATTEMPTS_MAX: usize = 16;
 /// The longest name of an end user, in bytes.
 const END_USER_BYTES_MAX: usize = 128;
 
+/// How long the id of a trace is.
+const TRACE_BYTES: usize = 16;
+
 /// The most limits that one record names.
 const OVER_LIMITS_MAX: usize = 32;
 
@@ -199,6 +202,7 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         UsageSource::Unspecified => return Err(Malformed("usage_source")),
         source => source as u8,
     };
+    let finish = record.finish() as u8;
     let provider = match record.provider_id.as_slice() {
         [] => None,
         bytes => Some(id(bytes, "provider_id")?),
@@ -243,6 +247,10 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         revision: number(record.revision, "revision")?,
         duration_us: number(record.duration_us, "duration_us")?,
         first_byte_us: number(record.first_byte_us, "first_byte_us")?,
+        overhead_us: number(record.overhead_us, "overhead_us")?,
+        queue_us: number(record.queue_us, "queue_us")?,
+        trace_id: trace_id(record.trace_id)?,
+        finish,
         request_bytes: number(record.request_bytes, "request_bytes")?,
         answer_bytes: number(record.answer_bytes, "answer_bytes")?,
         over_limits: limits(&record.over_limit_ids)?,
@@ -253,6 +261,12 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         attempts: attempts(record.attempts)?,
         usage,
     })
+}
+
+/// As it is kept: nothing where there is none.
+fn trace_id(id: Vec<u8>) -> Result<Vec<u8>, Malformed> {
+    let fits = id.is_empty() || id.len() == TRACE_BYTES;
+    fits.then_some(id).ok_or(Malformed("trace_id"))
 }
 
 fn end_user(name: String) -> Result<String, Malformed> {
@@ -390,7 +404,7 @@ mod tests {
 
     #[test]
     fn what_can_never_be_stored_is_refused_by_the_name_of_its_field() {
-        let cases: [(&str, Spoil); 13] = [
+        let cases: [(&str, Spoil); 14] = [
             ("id", |it| it.id.truncate(15)),
             ("at", |it| it.at = None),
             ("organization_id", |it| it.organization_id.clear()),
@@ -404,6 +418,7 @@ mod tests {
             }),
             ("charges", |it| it.charges = vec![Charge::default()]),
             ("attempts", |it| it.attempts = vec![Attempt::default(); 17]),
+            ("trace_id", |it| it.trace_id = vec![1; 8]),
             ("end_user", |it| it.end_user = "u".repeat(129)),
             ("tags", |it| {
                 it.tags.insert("k".repeat(33), String::new());

@@ -44,6 +44,12 @@ pub struct Kept {
     pub cost_nano: Option<i64>,
     pub duration_us: i64,
     pub first_byte_us: i64,
+    pub overhead_us: i64,
+    pub queue_us: i64,
+    /// 16 bytes; empty where it was not traced.
+    pub trace_id: Vec<u8>,
+    /// A number of the usage contract.
+    pub finish: u8,
     pub request_bytes: i64,
     pub answer_bytes: i64,
     pub revision: i64,
@@ -230,7 +236,8 @@ async fn records(
                   it.usage_source, it.input_tokens, it.cached_input_tokens, it.output_tokens,
                   it.reasoning_tokens, it.cost_nano, it.cost_known, it.duration_us,
                   it.first_byte_us, it.request_bytes, it.answer_bytes, it.revision, it.edge_id,
-                  it.region, it.end_user, it.tags, it.charges, it.attempts
+                  it.region, it.end_user, it.tags, it.charges, it.attempts, it.overhead_us,
+                  it.queue_us, it.trace_id, it.finish
            FROM unnest($1::date[], $2::uuid[]) WITH ORDINALITY AS wanted (day, id, place)
            JOIN usage_record it ON it.day = wanted.day AND it.id = wanted.id
            LEFT JOIN organization ON organization.id = it.organization
@@ -267,6 +274,10 @@ async fn records(
         cost_nano: row.cost_known.then_some(row.cost_nano),
         duration_us: row.duration_us,
         first_byte_us: row.first_byte_us,
+        overhead_us: row.overhead_us,
+        queue_us: row.queue_us,
+        trace_id: row.trace_id,
+        finish: number(row.finish),
         request_bytes: row.request_bytes,
         answer_bytes: row.answer_bytes,
         revision: row.revision,

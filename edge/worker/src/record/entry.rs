@@ -111,6 +111,7 @@ impl Entry {
     /// It waited so long for a turn at a provider.
     pub fn waited(&mut self, long: Duration) {
         if let Some(open) = &mut self.open {
+            open.record.queue_us = open.record.queue_us.saturating_add(micros(long));
             open.watch.waited(long);
         }
     }
@@ -119,7 +120,9 @@ impl Entry {
     pub fn ready(&mut self, to: (&Arc<Provider>, &str), headers: &mut HeaderMap) {
         if let Some(open) = &mut self.open {
             let since = open.arrival.started.elapsed();
-            open.watch.ready(&open.recorder.measures, since);
+            if let Some(ours) = open.watch.ready(&open.recorder.measures, since) {
+                open.record.overhead_us = micros(ours).max(1);
+            }
             open.watch.attempt(to, headers);
         }
     }

@@ -20,14 +20,15 @@ use policy::{
 };
 use prost::Message;
 use proto::usage::{
-    Attempt, Attempts, Charge, Charges, Finish, Outcome, Record, ReportRequest, ReportResponse,
+    Attempt, Attempts, Charge, Charges, Finish, Outcome, RecallRequest, RecallResponse,
+    RecallSpendingRequest, RecallSpendingResponse, Record, ReportRequest, ReportResponse,
     UsageSource, usage_service_server::UsageService,
 };
 use store::{Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
-use crate::{publish::door, status, vector};
+use crate::{publish::door, recall::Recall, status, vector};
 
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -57,6 +58,7 @@ const OVER_LIMITS_MAX: usize = 32;
 pub struct Ingest {
     store: Store,
     clock: Clock,
+    recall: Recall,
 }
 
 /// Why a record can never be stored: the field.
@@ -81,7 +83,12 @@ pub fn describe() {
 impl Ingest {
     /// Stores into `store` what edges report, and tells by `clock` how late it comes.
     pub const fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+        let recall = Recall::new();
+        Self {
+            store,
+            clock,
+            recall,
+        }
     }
 
     /// Notes how long ago the oldest of what is stored now has ended, by the edge's clock and ours.
@@ -169,6 +176,27 @@ impl UsageService for Ingest {
             duplicates,
             refused,
         }))
+    }
+
+    async fn recall(
+        &self,
+        request: Request<RecallRequest>,
+    ) -> Result<Response<RecallResponse>, Status> {
+        let badge = door::shown(request.extensions())?;
+        door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        let told = self.recall.record(&self.store, request.get_ref()).await?;
+        Ok(Response::new(told))
+    }
+
+    async fn recall_spending(
+        &self,
+        request: Request<RecallSpendingRequest>,
+    ) -> Result<Response<RecallSpendingResponse>, Status> {
+        let badge = door::shown(request.extensions())?;
+        door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        let of = (&self.store, &self.clock);
+        let told = self.recall.spending(of, request.get_ref()).await?;
+        Ok(Response::new(told))
     }
 }
 

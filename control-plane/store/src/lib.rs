@@ -62,6 +62,7 @@ pub mod usage;
 pub mod usage_fold;
 mod usage_groups;
 pub mod usage_query;
+pub mod usage_of_key;
 pub mod usage_read;
 mod usage_days;
 pub mod repricing;

@@ -4,6 +4,7 @@
 //! opaque here.
 
 use domain::name::OrganizationName;
+use policy::id::{OrganizationId, ProjectId};
 use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
@@ -95,7 +96,8 @@ async fn scope(
 pub async fn get(store: &Store, whose: &Whose, id: [u8; 16]) -> Result<Kept, StoreError> {
     let mut connection = store.connection().await?;
     let (organization, project) = scope(&mut connection, whose).await?;
-    let missing = || {
+    let found = find(&mut connection, (organization, project), id).await?;
+    found.ok_or_else(|| {
         let parent = match whose {
             Whose::Everybody => String::new(),
             Whose::Organization(name) => name.to_string(),
@@ -104,11 +106,31 @@ pub async fn get(store: &Store, whose: &Whose, id: [u8; 16]) -> Result<Kept, Sto
         let id = Uuid::from_bytes(id);
         let name = format!("the record of the request {id} of {parent}");
         StoreError::NotFound { name }
-    };
+    })
+}
+
+/// The record with this id, if it is one of this project.
+pub async fn recall(
+    store: &Store,
+    (organization, project): (OrganizationId, ProjectId),
+    id: [u8; 16],
+) -> Result<Option<Kept>, StoreError> {
+    let mut connection = store.connection().await?;
+    let organization = Uuid::from_bytes(*organization.as_bytes());
+    let project = Uuid::from_bytes(*project.as_bytes());
+    find(&mut connection, (organization, Some(project)), id).await
+}
+
+/// The record with this id, which holds its time.
+async fn find(
+    connection: &mut PgConnection,
+    (organization, project): (Uuid, Option<Uuid>),
+    id: [u8; 16],
+) -> Result<Option<Kept>, StoreError> {
     // The first 48 bits of a UUIDv7 are milliseconds; an edge takes both from one clock, a moment apart.
     let drawn_ms = id.iter().take(6).fold(0, |ms, it| ms << 8 | u64::from(*it));
     let Ok(drawn) = column::moment(drawn_ms) else {
-        return Err(missing());
+        return Ok(None);
     };
     let id = Uuid::from_bytes(id);
     let days = sqlx::query_scalar!(
@@ -122,8 +144,8 @@ pub async fn get(store: &Store, whose: &Whose, id: [u8; 16]) -> Result<Kept, Sto
     );
     let days = days.fetch_all(&mut *connection).await?;
     let ids = vec![id; days.len()];
-    let found = records(&mut connection, &days, &ids).await?;
-    found.into_iter().next().ok_or_else(missing)
+    let found = records(connection, &days, &ids).await?;
+    Ok(found.into_iter().next())
 }
 
 /// The next records behind a batch, of requests from one moment until before another; `None` where there are no more.

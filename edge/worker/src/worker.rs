@@ -35,6 +35,7 @@ use crate::{
     },
     in_force::{self, InForce},
     pipeline::{Ingredients, Pipeline},
+    recall::Source,
     record::{RECORDS_MAX, Record},
     report::Reporter,
     series::Watched,
@@ -73,6 +74,7 @@ struct Shared {
     live_edges: watch::Receiver<u32>,
     records: mpsc::Sender<Record>,
     questions: mpsc::Receiver<Question>,
+    remembered: Source,
     door: Option<Door>,
     drain: Drain,
     watched: Watched,
@@ -113,6 +115,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
+    let remembered = Source::new(&dialer, &edge_id);
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let stop = CancellationToken::new();
     let mut following = JoinSet::new();
@@ -122,15 +125,13 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         live_edges: live_edges_seen,
         records,
         questions: asked,
+        remembered,
         door,
         drain: drain.clone(),
         watched,
     };
     let serving = cores(&config, listeners, shared)?;
-    let last = drain.clone();
-    let reporting = on_a_thread("records", move |runtime| {
-        runtime.block_on(reporter.run(recorded, last));
-    })?;
+    let reporting = reported(reporter, recorded, drain.clone())?;
     let keeping = keeper.map(|keeper| on_a_thread("state", move |_| keeper.run()));
     let keeping = keeping.transpose()?;
     following.spawn(feed.run(stop.clone()));
@@ -151,6 +152,17 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         stop,
         following,
         background,
+    })
+}
+
+/// Has records brought away, on a thread of their own.
+fn reported(
+    reporter: Reporter,
+    recorded: mpsc::Receiver<Record>,
+    drain: Drain,
+) -> io::Result<oneshot::Receiver<()>> {
+    on_a_thread("records", move |runtime| {
+        runtime.block_on(reporter.run(recorded, drain));
     })
 }
 
@@ -231,6 +243,7 @@ fn cores(
         live_edges,
         records,
         questions,
+        remembered,
         door,
         drain,
         watched,
@@ -260,6 +273,7 @@ fn cores(
             signers: signers.clone(),
             watched: watched.clone(),
             questions: questions.take(),
+            remembered: Some(remembered.clone()),
         };
         cores.push(core((listener, door.clone()), ingredients, upkeep)?);
     }

@@ -48,6 +48,20 @@ impl UsageService for Store {
         open.wait_for(|open| *open).await.unwrap();
         Ok(Response::new(wire::ReportResponse::default()))
     }
+
+    async fn recall(
+        &self,
+        _: Request<wire::RecallRequest>,
+    ) -> Result<Response<wire::RecallResponse>, Status> {
+        Err(Status::unimplemented("no reporter asks"))
+    }
+
+    async fn recall_spending(
+        &self,
+        _: Request<wire::RecallSpendingRequest>,
+    ) -> Result<Response<wire::RecallSpendingResponse>, Status> {
+        Err(Status::unimplemented("no reporter asks"))
+    }
 }
 
 async fn store(address: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {

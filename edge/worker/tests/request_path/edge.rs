@@ -190,6 +190,7 @@ impl Setup {
                 signers: worker::signers::Signers::default(),
                 watched: watched.clone(),
                 questions: None,
+                remembered: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let clock = (clock, watched);

@@ -29,6 +29,7 @@ mod admin;
 mod accounting;
 mod prices;
 mod usage;
+mod own;
 mod regions;
 mod metrics;
 mod prometheus;

@@ -21,7 +21,7 @@ use crate::{
         told::{Carried, Opening, Tally, micros},
         watch::Watch,
     },
-    request::{Arrival, Request, endpoint},
+    request::{Arrival, Request, endpoint, tags::Tags},
     route::Plan,
 };
 
@@ -58,6 +58,9 @@ impl Recorder {
         let place = self.queue.clone().try_reserve_owned().ok();
         if place.is_none() {
             self.measures.lost();
+        }
+        if let Some(pins) = known.caller.pinned() {
+            known.tags = Tags::pinned(known.tags.as_deref(), &pins);
         }
         let mut record = Record::begun(arrival, &mut known);
         let (mut hold, input_tokens, end_user) = permit.into_hold();

@@ -30,6 +30,7 @@ mod accounting;
 mod prices;
 mod usage;
 mod own;
+mod tags;
 mod regions;
 mod metrics;
 mod prometheus;

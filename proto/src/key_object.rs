@@ -6,7 +6,7 @@
 use policy::{
     glob::Glob,
     id::{ModelId, ProviderId},
-    key::{Key, PreviousSecret},
+    key::{Key, Labels, PreviousSecret},
     revision::Revision,
     scope::{self, Scope},
 };
@@ -35,7 +35,17 @@ pub(crate) fn encode(it: &Key) -> wire::KeyPolicy {
         secret_created_at_ms: it.secret_created_at_ms,
         previous_secret: it.previous.as_deref().map(previous_secret),
         restriction,
+        labels: labels(it),
     }
+}
+
+fn labels(it: &Key) -> Vec<wire::KeyLabel> {
+    let labels = it.labels.iter().flat_map(|all| all.iter());
+    let label = |(name, value): &(String, String)| wire::KeyLabel {
+        name: name.clone(),
+        value: value.clone(),
+    };
+    labels.map(label).collect()
 }
 
 /// The key that a message holds, checked.
@@ -61,8 +71,15 @@ pub(crate) fn decode(it: &wire::KeyPolicy) -> Result<Key, InvalidObject> {
         previous: previous.transpose()?.map(Box::new),
         disabled: restriction.is_some_and(|it| it.disabled),
         scope: scope.filter(|it| *it != Scope::default()).map(Box::new),
+        labels: read_labels(&it.labels),
         key_id: it.key_id.clone(),
     })
+}
+
+fn read_labels(labels: &[wire::KeyLabel]) -> Option<Box<Labels>> {
+    let labels = labels.iter().map(|it| (it.name.clone(), it.value.clone()));
+    let labels: Box<Labels> = labels.collect();
+    (!labels.is_empty()).then_some(labels)
 }
 
 fn previous_secret(it: &PreviousSecret) -> wire::PreviousSecretPolicy {
@@ -151,6 +168,7 @@ mod tests {
             models: Vec::new(),
             disabled: false,
             scope: None,
+            labels: Some(Box::new([("team".to_owned(), "search".to_owned())])),
             expires_at_ms: None,
             config_revision: Revision(7),
         }

@@ -15,6 +15,7 @@ use policy::{
     model::{Model, Target, Version, WEIGHT_MAX},
     object::{Kind, Object},
     organization::Organization,
+    pin::Pin,
     project::Project,
     provider::{Provider, ProviderKind},
     routing::{Balance, FailureClasses, Routing},
@@ -127,6 +128,12 @@ fn project(it: &Project) -> wire::ProjectPolicy {
         traffic_class: it.traffic.class as u32,
         traffic_share: u32::from(it.traffic.share.get()),
         key_age_max_ms: it.key_age_max_ms.unwrap_or(0),
+        tag_sources: it
+            .pins
+            .iter()
+            .flat_map(|all| all.iter())
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 
@@ -233,7 +240,14 @@ fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
         name: it.name,
         traffic: read_traffic(it.traffic_class, it.traffic_share)?,
         key_age_max_ms: (it.key_age_max_ms > 0).then_some(it.key_age_max_ms),
+        pins: read_pins(&it.tag_sources)?,
     })
+}
+
+fn read_pins(texts: &[String]) -> Result<Option<Arc<Vec<Pin>>>, InvalidObject> {
+    let pins: Result<Vec<Pin>, _> = texts.iter().map(|text| text.parse()).collect();
+    let pins = pins.map_err(|_| invalid("tag_sources holds what is none"))?;
+    Ok((!pins.is_empty()).then(|| pins.into()))
 }
 
 /// What an older control plane does not say is what everybody has.

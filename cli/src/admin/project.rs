@@ -29,6 +29,13 @@ pub struct Fields {
     /// Have the secrets of its keys replaced when somebody wants to, and let them grow as old as they like
     #[arg(long, conflicts_with_all = ["rotate_every", "overlap", "warn_before", "max_key_age"])]
     no_rotation: bool,
+    /// A tag of its requests whose value policy says: TAG=label:NAME, from a label of the key, or TAG=claim:NAME, from a claim of
+    /// the token; given for each
+    #[arg(long = "tag-source", value_name = "SOURCE")]
+    tag_sources: Vec<String>,
+    /// Let clients say all tags of its requests
+    #[arg(long, conflicts_with = "tag_sources")]
+    no_tag_sources: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -67,6 +74,7 @@ impl Wanted for Fields {
             display_name: self.display_name.unwrap_or_default(),
             traffic_class: self.traffic_class.map_or(0, Class::wire),
             traffic_share: self.traffic_share.unwrap_or_default(),
+            tag_sources: self.tag_sources,
             ..Default::default()
         })
     }
@@ -82,6 +90,8 @@ impl Change for Fields {
         let traffic_share = mask.take("traffic_share", self.traffic_share);
         let rotation = self.rotation.wire().map(Some);
         let rotation = rotation.or(self.no_rotation.then_some(None));
+        let sources = (!self.tag_sources.is_empty()).then(|| self.tag_sources.clone());
+        let sources = sources.or(self.no_tag_sources.then(Vec::new));
         Ok((
             Project {
                 name: it.name,
@@ -90,6 +100,7 @@ impl Change for Fields {
                 traffic_class,
                 traffic_share,
                 key_rotation: mask.take("key_rotation", rotation),
+                tag_sources: mask.take("tag_sources", sources),
                 ..Default::default()
             },
             mask,

@@ -64,7 +64,7 @@ enum Out {
     Columns(Box<Columns>),
 }
 
-const HEADS: [&str; 24] = [
+const HEADS: [&str; 28] = [
     "id",
     "time",
     "project",
@@ -89,6 +89,10 @@ const HEADS: [&str; 24] = [
     "end_user",
     "region",
     "failed_attempts",
+    "overhead_us",
+    "queue_us",
+    "output_token_us",
+    "trace_id",
 ];
 
 /// Exports.
@@ -242,6 +246,10 @@ fn csv(it: &UsageRecord) -> String {
         it.end_user.clone(),
         it.region.clone(),
         it.attempts.len().to_string(),
+        it.overhead_us.to_string(),
+        it.queue_us.to_string(),
+        it.output_token_us.to_string(),
+        it.trace_id.clone(),
     ];
     cells.map(|cell| quoted(&cell)).join(",")
 }

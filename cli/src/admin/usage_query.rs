@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Until when; without it, until now
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     until: Option<Moment>,
-    /// Show percentiles of the whole time and of the time to the first byte, in milliseconds
+    /// Show percentiles of the whole time, of the time to the first byte and of the gateway's own part, in milliseconds
     #[arg(long)]
     percentiles: bool,
     /// Count requests, too, that reached no provider
@@ -204,7 +204,7 @@ fn table(arguments: &Arguments, rows: &[UsageRow]) -> String {
     heads.extend(sums.map(str::to_owned));
     if arguments.percentiles {
         let heads_of = |what| ["P50", "P90", "P95", "P99"].map(|it| format!("{what} {it}"));
-        heads.extend(heads_of("MS").into_iter().chain(heads_of("FIRST")));
+        heads.extend(["MS", "FIRST", "OWN"].into_iter().flat_map(heads_of));
     }
     let line = |row: &UsageRow| {
         let mut cells: Vec<String> = Vec::new();
@@ -227,6 +227,7 @@ fn table(arguments: &Arguments, rows: &[UsageRow]) -> String {
         if arguments.percentiles {
             cells.extend(millis(row.duration.as_ref()));
             cells.extend(millis(row.first_byte.as_ref()));
+            cells.extend(millis(row.overhead.as_ref()));
         }
         cells
     };

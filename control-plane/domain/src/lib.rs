@@ -25,6 +25,7 @@ pub mod key;
 pub mod key_scope;
 pub mod issuer;
 pub mod rotation;
+pub mod tag_source;
 pub mod limit;
 pub mod division;
 pub mod price;

@@ -20,14 +20,15 @@ use policy::{
 };
 use prost::Message;
 use proto::usage::{
-    Attempt, Attempts, Charge, Charges, Finish, Outcome, Record, ReportRequest, ReportResponse,
+    Attempt, Attempts, Charge, Charges, Finish, Outcome, RecallRequest, RecallResponse,
+    RecallSpendingRequest, RecallSpendingResponse, Record, ReportRequest, ReportResponse,
     UsageSource, usage_service_server::UsageService,
 };
 use store::{Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
-use crate::{publish::door, status, vector};
+use crate::{publish::door, recall::Recall, status, vector};
 
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -47,6 +48,9 @@ const ATTEMPTS_MAX: usize = 16;
 /// The longest name of an end user, in bytes.
 const END_USER_BYTES_MAX: usize = 128;
 
+/// How long the id of a trace is.
+const TRACE_BYTES: usize = 16;
+
 /// The most limits that one record names.
 const OVER_LIMITS_MAX: usize = 32;
 
@@ -54,6 +58,7 @@ const OVER_LIMITS_MAX: usize = 32;
 pub struct Ingest {
     store: Store,
     clock: Clock,
+    recall: Recall,
 }
 
 /// Why a record can never be stored: the field.
@@ -78,7 +83,12 @@ pub fn describe() {
 impl Ingest {
     /// Stores into `store` what edges report, and tells by `clock` how late it comes.
     pub const fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+        let recall = Recall::new();
+        Self {
+            store,
+            clock,
+            recall,
+        }
     }
 
     /// Notes how long ago the oldest of what is stored now has ended, by the edge's clock and ours.
@@ -167,6 +177,27 @@ impl UsageService for Ingest {
             refused,
         }))
     }
+
+    async fn recall(
+        &self,
+        request: Request<RecallRequest>,
+    ) -> Result<Response<RecallResponse>, Status> {
+        let badge = door::shown(request.extensions())?;
+        door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        let told = self.recall.record(&self.store, request.get_ref()).await?;
+        Ok(Response::new(told))
+    }
+
+    async fn recall_spending(
+        &self,
+        request: Request<RecallSpendingRequest>,
+    ) -> Result<Response<RecallSpendingResponse>, Status> {
+        let badge = door::shown(request.extensions())?;
+        door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        let of = (&self.store, &self.clock);
+        let told = self.recall.spending(of, request.get_ref()).await?;
+        Ok(Response::new(told))
+    }
 }
 
 /// How a request ended that a rollout assigned. An id that is none belongs to no rollout.
@@ -199,6 +230,7 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         UsageSource::Unspecified => return Err(Malformed("usage_source")),
         source => source as u8,
     };
+    let finish = record.finish() as u8;
     let provider = match record.provider_id.as_slice() {
         [] => None,
         bytes => Some(id(bytes, "provider_id")?),
@@ -243,6 +275,10 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         revision: number(record.revision, "revision")?,
         duration_us: number(record.duration_us, "duration_us")?,
         first_byte_us: number(record.first_byte_us, "first_byte_us")?,
+        overhead_us: number(record.overhead_us, "overhead_us")?,
+        queue_us: number(record.queue_us, "queue_us")?,
+        trace_id: trace_id(record.trace_id)?,
+        finish,
         request_bytes: number(record.request_bytes, "request_bytes")?,
         answer_bytes: number(record.answer_bytes, "answer_bytes")?,
         over_limits: limits(&record.over_limit_ids)?,
@@ -253,6 +289,12 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         attempts: attempts(record.attempts)?,
         usage,
     })
+}
+
+/// As it is kept: nothing where there is none.
+fn trace_id(id: Vec<u8>) -> Result<Vec<u8>, Malformed> {
+    let fits = id.is_empty() || id.len() == TRACE_BYTES;
+    fits.then_some(id).ok_or(Malformed("trace_id"))
 }
 
 fn end_user(name: String) -> Result<String, Malformed> {
@@ -390,7 +432,7 @@ mod tests {
 
     #[test]
     fn what_can_never_be_stored_is_refused_by_the_name_of_its_field() {
-        let cases: [(&str, Spoil); 13] = [
+        let cases: [(&str, Spoil); 14] = [
             ("id", |it| it.id.truncate(15)),
             ("at", |it| it.at = None),
             ("organization_id", |it| it.organization_id.clear()),
@@ -404,6 +446,7 @@ mod tests {
             }),
             ("charges", |it| it.charges = vec![Charge::default()]),
             ("attempts", |it| it.attempts = vec![Attempt::default(); 17]),
+            ("trace_id", |it| it.trace_id = vec![1; 8]),
             ("end_user", |it| it.end_user = "u".repeat(129)),
             ("tags", |it| {
                 it.tags.insert("k".repeat(33), String::new());

@@ -15,6 +15,7 @@ pub mod vector;
 pub mod api;
 pub mod publish;
 pub mod reconcile;
+mod recall;
 pub mod ingest;
 pub mod sweep;
 pub mod fold;

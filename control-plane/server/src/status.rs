@@ -290,6 +290,14 @@ pub fn edge_enrolled(edge_id: &str) -> Status {
     answer(Code::AlreadyExists, &message, reason("EDGE_ENROLLED"))
 }
 
+/// Enough edges ask for what their clients used.
+pub fn recall_busy() -> Status {
+    let mut details = reason("RECALL_BUSY");
+    details.set_retry_info(Some(RETRY_AFTER));
+    let message = "enough edges ask for records; come back later";
+    answer(Code::ResourceExhausted, message, details)
+}
+
 /// An edge said nothing for too long.
 pub fn edge_silent() -> Status {
     let message = "the edge did not greet in time";

@@ -16,6 +16,7 @@ pub(crate) async fn of(connection: &mut PgConnection, name: &KeyName) -> Result<
     let kept = sqlx::query!(
         r#"SELECT tag, pepper_version, expires_at, disabled, secret_created_at, previous_tag,
                   previous_pepper_version, previous_created_at, previous_expires_at,
+                  label_names, label_values,
                   ARRAY(SELECT model FROM key_model WHERE key_model.key = key.id) AS "models!"
            FROM key WHERE key_id = $1"#,
         name.key.as_str(),
@@ -54,6 +55,12 @@ pub(crate) async fn of(connection: &mut PgConnection, name: &KeyName) -> Result<
         secret_created_at_ms: column::milliseconds(kept.secret_created_at),
         previous,
         disabled: kept.disabled,
+        labels: (!kept.label_names.is_empty()).then(|| {
+            kept.label_names
+                .into_iter()
+                .zip(kept.label_values)
+                .collect()
+        }),
         scope: key_scope::object(connection, name.key.as_str()).await?,
         // Zero would mean never; nothing expires at the first millisecond of 1970.
         expires_at_ms: kept.expires_at.map(|at| column::milliseconds(at).max(1)),

@@ -64,6 +64,7 @@ pub mod usage_fold;
 mod usage_groups;
 pub mod usage_query;
 pub mod spent;
+pub mod usage_of_key;
 pub mod usage_read;
 pub mod usage_sink;
 mod usage_days;

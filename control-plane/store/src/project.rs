@@ -10,6 +10,7 @@ use domain::{
 use policy::{
     id::{OrganizationId, ProjectId},
     object::{Kind, Object},
+    pin::Pin,
     project::Project,
     region::Audience,
     revision::Revision,
@@ -43,6 +44,8 @@ pub struct New {
     pub traffic: Traffic,
     /// How the secrets of its keys are replaced.
     pub rotation: Option<Rotation>,
+    /// The tags whose values policy says.
+    pub pins: Vec<Pin>,
 }
 
 /// A project as it stands.
@@ -60,6 +63,8 @@ pub struct Row {
     pub traffic: Traffic,
     /// How the secrets of its keys are replaced. Can change.
     pub rotation: Option<Rotation>,
+    /// The tags whose values policy says. Can change.
+    pub pins: Vec<Pin>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -81,6 +86,7 @@ struct Columns {
     rotation_overlap_ms: Option<i64>,
     rotation_warn_before_ms: Option<i64>,
     rotation_age_max_ms: Option<i64>,
+    tag_sources: Vec<String>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -106,7 +112,7 @@ pub async fn list(
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
                   it.version, it.created_at, it.updated_at, it.rotation_period_ms,
                   it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
-                  coalesce(o.revision, 0) AS "revision!"
+                  it.tag_sources, coalesce(o.revision, 0) AS "revision!"
            FROM project it
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
            WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
@@ -131,8 +137,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"INSERT INTO project (id, organization, name, display_name, traffic_class, traffic_share,
                                 rotation_period_ms, rotation_overlap_ms, rotation_warn_before_ms,
-                                rotation_age_max_ms)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
+                                rotation_age_max_ms, tag_sources)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.project.as_str(),
@@ -143,6 +149,7 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         overlap_ms,
         warn_before_ms,
         age_max_ms,
+        &texts(&new.pins),
     )
     .execute(write.connection())
     .await
@@ -172,7 +179,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"UPDATE project SET display_name = $2, traffic_class = $3, traffic_share = $4,
                   rotation_period_ms = $5, rotation_overlap_ms = $6, rotation_warn_before_ms = $7,
-                  rotation_age_max_ms = $8, version = version + 1, updated_at = now()
+                  rotation_age_max_ms = $8, tag_sources = $9, version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
@@ -182,6 +189,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         overlap_ms,
         warn_before_ms,
         age_max_ms,
+        &texts(&row.pins),
     )
     .execute(write.connection())
     .await?;
@@ -251,7 +259,7 @@ async fn read(connection: &mut PgConnection, name: &ProjectName) -> Result<Row, 
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
                   it.version, it.created_at, it.updated_at, it.rotation_period_ms,
                   it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
-                  coalesce(o.revision, 0) AS "revision!"
+                  it.tag_sources, coalesce(o.revision, 0) AS "revision!"
            FROM project it
            JOIN organization ON organization.id = it.organization
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
@@ -274,9 +282,14 @@ async fn written(write: &mut Write, name: &ProjectName) -> Result<Row, StoreErro
         name: row.name.project.to_string(),
         traffic: row.traffic,
         key_age_max_ms: row.rotation.and_then(|it| it.age_max_ms),
+        pins: (!row.pins.is_empty()).then(|| row.pins.clone().into()),
     };
     write.put(Object::Project(object), Audience::everywhere());
     Ok(row)
+}
+
+fn texts(pins: &[Pin]) -> Vec<String> {
+    pins.iter().map(ToString::to_string).collect()
 }
 
 const fn class_column(traffic: Traffic) -> i16 {
@@ -327,6 +340,8 @@ impl Columns {
                 "project.traffic_share",
             )?,
         };
+        let pins = self.tag_sources.iter().map(|text| text.parse());
+        let pins: Result<Vec<Pin>, _> = pins.collect();
         let spans = self.rotation_overlap_ms.zip(self.rotation_warn_before_ms);
         let rotation = spans.map(|(overlap_ms, warn_before_ms)| Rotation {
             period_ms: self.rotation_period_ms.map(column::count),
@@ -344,6 +359,7 @@ impl Columns {
             display_name: self.display_name,
             traffic,
             rotation,
+            pins: column::read(pins, "project.tag_sources")?,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

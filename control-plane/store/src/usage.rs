@@ -70,6 +70,14 @@ pub struct UsageRecord {
     pub duration_us: u64,
     /// From arrival to the first byte of the provider's body, microseconds; zero when none came.
     pub first_byte_us: u64,
+    /// How much of the time until it could be sent was the edge's own, microseconds; zero where it never could.
+    pub overhead_us: u64,
+    /// How long it waited for turns at providers, microseconds.
+    pub queue_us: u64,
+    /// The trace in which it stands, 16 bytes; empty where it was not traced.
+    pub trace_id: Vec<u8>,
+    /// Why its answer ended: a number of the usage contract.
+    pub finish: u8,
     /// Bytes of the request that went to the provider, where they were counted.
     pub request_bytes: u64,
     /// Bytes of the answer that came from the provider, where they were counted.
@@ -194,22 +202,8 @@ async fn insert(
         records.iter().map(|it| pick(it.record)).collect()
     };
     let statuses: Vec<i32> = records.iter().map(|it| it.record.status.into()).collect();
-    let new = sqlx::query!(
-        r#"INSERT INTO usage_record (
-               edge_id, region, batch, day, id, at, organization, project, key_id, model,
-               model_version, provider, provider_model, endpoint, outcome, status, streamed,
-               usage_source, input_tokens, cached_input_tokens, output_tokens,
-               reasoning_tokens, revision, duration_us, first_byte_us,
-               request_bytes, answer_bytes, over_limits, cost_nano, cost_known, charges,
-               tags, end_user, attempts)
-           SELECT $1, $2, $34, it.* FROM unnest(
-               $3::date[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::text[],
-               $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::smallint[],
-               $15::integer[], $16::boolean[], $17::smallint[], $18::bigint[], $19::bigint[],
-               $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
-               $25::bigint[], $26::bigint[], $27::bytea[], $28::bigint[], $29::boolean[],
-               $30::bytea[], $31::text[], $32::text[], $33::bytea[]) AS it
-           ON CONFLICT DO NOTHING RETURNING day, id"#,
+    let new = sqlx::query_file!(
+        "src/usage_insert.sql",
         edge_id,
         region.as_str(),
         &days,
@@ -244,6 +238,10 @@ async fn insert(
         &texts(|it| &it.end_user),
         &bytes(|it| &it.attempts),
         batch,
+        &counts(|it| it.overhead_us),
+        &counts(|it| it.queue_us),
+        &bytes(|it| &it.trace_id),
+        &numbers(|it| it.finish),
     )
     .fetch_all(connection)
     .await?;
@@ -321,10 +319,14 @@ impl<'a> Dated<'a> {
             counts: it.usage.counts().map(column::number),
             duration: Sketch::default(),
             first_byte: Sketch::default(),
+            overhead: Sketch::default(),
         };
         sums.duration.add(it.duration_us);
         if it.first_byte_us > 0 {
             sums.first_byte.add(it.first_byte_us);
+        }
+        if it.overhead_us > 0 {
+            sums.overhead.add(it.overhead_us);
         }
         Spread {
             at: self.at,

@@ -40,6 +40,7 @@ pub(crate) struct Sums {
     pub(crate) counts: [i64; COUNTERS],
     pub(crate) duration: Sketch,
     pub(crate) first_byte: Sketch,
+    pub(crate) overhead: Sketch,
 }
 
 /// A cell and its sums as a row.
@@ -71,6 +72,7 @@ pub(crate) struct Line {
     pub(crate) units: i64,
     pub(crate) duration: Vec<u8>,
     pub(crate) first_byte: Vec<u8>,
+    pub(crate) overhead: Vec<u8>,
 }
 
 /// Sums by what they are over; sorted, so that all writers take rows in one order.
@@ -97,6 +99,7 @@ pub(crate) struct Columns {
     pub(crate) counts: [Vec<i64>; COUNTERS],
     pub(crate) duration: Vec<Vec<u8>>,
     pub(crate) first_byte: Vec<Vec<u8>>,
+    pub(crate) overhead: Vec<Vec<u8>>,
 }
 
 // === impl Cell ===
@@ -130,6 +133,7 @@ impl Sums {
         self.each(other, i64::saturating_add);
         self.duration.merge(&other.duration);
         self.first_byte.merge(&other.first_byte);
+        self.overhead.merge(&other.overhead);
     }
 
     /// Gives back what others have, which were part of these.
@@ -137,6 +141,7 @@ impl Sums {
         self.each(other, i64::saturating_sub);
         self.duration.take(&other.duration);
         self.first_byte.take(&other.first_byte);
+        self.overhead.take(&other.overhead);
     }
 
     /// Whether nothing is left to tell.
@@ -184,6 +189,7 @@ impl Line {
             ],
             duration: sketch(&self.duration)?,
             first_byte: sketch(&self.first_byte)?,
+            overhead: sketch(&self.overhead)?,
         };
         let cell = Cell {
             organization: self.organization,
@@ -248,6 +254,7 @@ impl Columns {
         }
         self.duration.push(sums.duration.to_bytes());
         self.first_byte.push(sums.first_byte.to_bytes());
+        self.overhead.push(sums.overhead.to_bytes());
     }
 }
 

@@ -77,7 +77,8 @@ impl Store {
                    FOR UPDATE SKIP LOCKED)
                RETURNING at, region, organization, project, key_id, model, model_version, provider, status,
                    end_user, tags, usage_source, cost_nano, cost_known, charges, input_tokens,
-                   cached_input_tokens, output_tokens, reasoning_tokens, duration_us, first_byte_us"#,
+                   cached_input_tokens, output_tokens, reasoning_tokens, duration_us, first_byte_us,
+                   overhead_us"#,
             batch,
             CAUGHT_UP_MAX,
         )
@@ -102,10 +103,14 @@ impl Store {
                     counts: usage.counts().map(column::number),
                     duration: Sketch::default(),
                     first_byte: Sketch::default(),
+                    overhead: Sketch::default(),
                 };
                 sums.duration.add(column::count(row.duration_us));
                 if row.first_byte_us > 0 {
                     sums.first_byte.add(column::count(row.first_byte_us));
+                }
+                if row.overhead_us > 0 {
+                    sums.overhead.add(column::count(row.overhead_us));
                 }
                 Spread {
                     at: row.at,
@@ -142,7 +147,8 @@ async fn taken(connection: &mut PgConnection) -> Result<Vec<Line>, StoreError> {
            RETURNING organization, facet, start, label, project, key_id, model,
                model_version AS version, provider, status, requests, estimated, unpriced, cost_nano,
                input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
-               audio_output, images, served, units, duration, first_byte"#,
+               audio_output, images, served, units, duration, first_byte,
+               overhead"#,
         FOLDED_MAX,
     )
     .fetch_all(connection)
@@ -161,7 +167,7 @@ async fn known(
         r#"SELECT it.grain, it.organization, it.facet, it.start, label, project, key_id, model,
                model_version, provider, status, requests, estimated, unpriced, cost_nano, input,
                cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
-               audio_output, images, served, units, duration, first_byte
+               audio_output, images, served, units, duration, first_byte, overhead
            FROM usage_sum it
            JOIN unnest($1::uuid[], $2::text[], $3::smallint[], $4::timestamptz[], $5::uuid[])
                AS wanted (organization, facet, grain, start, cell)
@@ -204,6 +210,7 @@ async fn known(
             units: row.units,
             duration: row.duration,
             first_byte: row.first_byte,
+            overhead: row.overhead,
         };
         let (cell, sums) = line.read()?;
         ledger.add((row.grain, cell), &sums);
@@ -258,6 +265,7 @@ async fn write(connection: &mut PgConnection, ledger: &Ledger<Place>) -> Result<
         units,
         &it.duration,
         &it.first_byte,
+        &it.overhead,
     )
     .execute(connection)
     .await?;

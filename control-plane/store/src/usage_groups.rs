@@ -101,6 +101,7 @@ struct Row {
     units: i64,
     duration: Vec<u8>,
     first_byte: Vec<u8>,
+    overhead: Vec<u8>,
 }
 
 /// The pieces as columns: bucket, grain, first moment, and the first one after.
@@ -216,6 +217,7 @@ impl Row {
             ],
             duration: usage_cell::sketch(&self.duration)?,
             first_byte: usage_cell::sketch(&self.first_byte)?,
+            overhead: usage_cell::sketch(&self.overhead)?,
         };
         Ok(Read {
             group,

@@ -8,7 +8,8 @@ WITH piece AS (
                unpriced, cost_nano, input, cached_input, cache_write, cache_write_hour, audio_input,
                output, reasoning, audio_output, images, served, units,
                CASE WHEN $14::boolean THEN duration END AS duration,
-               CASE WHEN $14::boolean THEN first_byte END AS first_byte
+               CASE WHEN $14::boolean THEN first_byte END AS first_byte,
+               CASE WHEN $14::boolean THEN overhead END AS overhead
         FROM usage_sum
         WHERE organization = ANY($5) AND facet = ANY($6) AND grain = piece.grain
           AND start >= piece.from_at AND start < piece.to_at
@@ -21,7 +22,8 @@ WITH piece AS (
                unpriced, cost_nano, input, cached_input, cache_write, cache_write_hour, audio_input,
                output, reasoning, audio_output, images, served, units,
                CASE WHEN $14::boolean THEN duration END AS duration,
-               CASE WHEN $14::boolean THEN first_byte END AS first_byte
+               CASE WHEN $14::boolean THEN first_byte END AS first_byte,
+               CASE WHEN $14::boolean THEN overhead END AS overhead
         FROM usage_delta
         WHERE organization = ANY($5) AND facet = ANY($6)
           AND start >= piece.from_at AND start < piece.to_at
@@ -48,7 +50,8 @@ WITH piece AS (
            sum(audio_output) AS audio_output, sum(images) AS images,
            sum(served) AS served, sum(units) AS units,
            string_agg(duration, ''::bytea) AS duration,
-           string_agg(first_byte, ''::bytea) AS first_byte
+           string_agg(first_byte, ''::bytea) AS first_byte,
+           string_agg(overhead, ''::bytea) AS overhead
     FROM line
     WHERE ($15::boolean OR provider IS NOT NULL)
       AND ($16::uuid[] IS NULL OR project = ANY($16))
@@ -85,7 +88,8 @@ SELECT sums.bucket AS "bucket!", sums.facet AS "facet!", sums.label AS "label?",
        least(served, 9223372036854775807)::bigint AS "served!",
        least(units, 9223372036854775807)::bigint AS "units!",
        coalesce(duration, ''::bytea) AS "duration!",
-       coalesce(first_byte, ''::bytea) AS "first_byte!"
+       coalesce(first_byte, ''::bytea) AS "first_byte!",
+       coalesce(overhead, ''::bytea) AS "overhead!"
 FROM sums
 LEFT JOIN organization ON organization.id = sums.organization
 LEFT JOIN project ON project.id = sums.project

@@ -157,6 +157,8 @@ pub struct Sum {
     pub duration: Sketch,
     /// From arrival to the first byte, of those that had one.
     pub first_byte: Sketch,
+    /// The gateway's own part, of those that could be sent.
+    pub overhead: Sketch,
 }
 
 /// Answers it.
@@ -412,6 +414,7 @@ impl Query {
             usage: Usage::new(counts),
             duration: sums.duration,
             first_byte: sums.first_byte,
+            overhead: sums.overhead,
         }
     }
 }

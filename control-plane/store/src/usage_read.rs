@@ -4,6 +4,7 @@
 //! opaque here.
 
 use domain::name::OrganizationName;
+use policy::id::{OrganizationId, ProjectId};
 use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
@@ -44,6 +45,12 @@ pub struct Kept {
     pub cost_nano: Option<i64>,
     pub duration_us: i64,
     pub first_byte_us: i64,
+    pub overhead_us: i64,
+    pub queue_us: i64,
+    /// 16 bytes; empty where it was not traced.
+    pub trace_id: Vec<u8>,
+    /// A number of the usage contract.
+    pub finish: u8,
     pub request_bytes: i64,
     pub answer_bytes: i64,
     pub revision: i64,
@@ -89,7 +96,8 @@ async fn scope(
 pub async fn get(store: &Store, whose: &Whose, id: [u8; 16]) -> Result<Kept, StoreError> {
     let mut connection = store.connection().await?;
     let (organization, project) = scope(&mut connection, whose).await?;
-    let missing = || {
+    let found = find(&mut connection, (organization, project), id).await?;
+    found.ok_or_else(|| {
         let parent = match whose {
             Whose::Everybody => String::new(),
             Whose::Organization(name) => name.to_string(),
@@ -98,11 +106,31 @@ pub async fn get(store: &Store, whose: &Whose, id: [u8; 16]) -> Result<Kept, Sto
         let id = Uuid::from_bytes(id);
         let name = format!("the record of the request {id} of {parent}");
         StoreError::NotFound { name }
-    };
+    })
+}
+
+/// The record with this id, if it is one of this project.
+pub async fn recall(
+    store: &Store,
+    (organization, project): (OrganizationId, ProjectId),
+    id: [u8; 16],
+) -> Result<Option<Kept>, StoreError> {
+    let mut connection = store.connection().await?;
+    let organization = Uuid::from_bytes(*organization.as_bytes());
+    let project = Uuid::from_bytes(*project.as_bytes());
+    find(&mut connection, (organization, Some(project)), id).await
+}
+
+/// The record with this id, which holds its time.
+async fn find(
+    connection: &mut PgConnection,
+    (organization, project): (Uuid, Option<Uuid>),
+    id: [u8; 16],
+) -> Result<Option<Kept>, StoreError> {
     // The first 48 bits of a UUIDv7 are milliseconds; an edge takes both from one clock, a moment apart.
     let drawn_ms = id.iter().take(6).fold(0, |ms, it| ms << 8 | u64::from(*it));
     let Ok(drawn) = column::moment(drawn_ms) else {
-        return Err(missing());
+        return Ok(None);
     };
     let id = Uuid::from_bytes(id);
     let days = sqlx::query_scalar!(
@@ -116,8 +144,8 @@ pub async fn get(store: &Store, whose: &Whose, id: [u8; 16]) -> Result<Kept, Sto
     );
     let days = days.fetch_all(&mut *connection).await?;
     let ids = vec![id; days.len()];
-    let found = records(&mut connection, &days, &ids).await?;
-    found.into_iter().next().ok_or_else(missing)
+    let found = records(connection, &days, &ids).await?;
+    Ok(found.into_iter().next())
 }
 
 /// The next records behind a batch, of requests from one moment until before another; `None` where there are no more.
@@ -231,7 +259,8 @@ pub(crate) async fn records(
                   it.usage_source, it.input_tokens, it.cached_input_tokens, it.output_tokens,
                   it.reasoning_tokens, it.cost_nano, it.cost_known, it.duration_us,
                   it.first_byte_us, it.request_bytes, it.answer_bytes, it.revision, it.edge_id,
-                  it.region, it.end_user, it.tags, it.charges, it.attempts
+                  it.region, it.end_user, it.tags, it.charges, it.attempts, it.overhead_us,
+                  it.queue_us, it.trace_id, it.finish
            FROM unnest($1::date[], $2::uuid[]) WITH ORDINALITY AS wanted (day, id, place)
            JOIN usage_record it ON it.day = wanted.day AND it.id = wanted.id
            LEFT JOIN organization ON organization.id = it.organization
@@ -268,6 +297,10 @@ pub(crate) async fn records(
         cost_nano: row.cost_known.then_some(row.cost_nano),
         duration_us: row.duration_us,
         first_byte_us: row.first_byte_us,
+        overhead_us: row.overhead_us,
+        queue_us: row.queue_us,
+        trace_id: row.trace_id,
+        finish: number(row.finish),
         request_bytes: row.request_bytes,
         answer_bytes: row.answer_bytes,
         revision: row.revision,

@@ -53,14 +53,20 @@ pub enum Refusal {
     },
 }
 
+/// Whether a key may be used from there, if only to ask about itself.
+pub fn come_from(key: &Key, client: Option<IpAddr>) -> Result<(), Refusal> {
+    match key.scope.as_deref() {
+        Some(scope) if !scope.takes_address(client) => Err(Refusal::Address),
+        _ => Ok(()),
+    }
+}
+
 /// Whether a key may be used for what this word means from there, whatever the model. Costs one without a scope nothing.
 pub fn enter(key: &Key, client: Option<IpAddr>, word: &str) -> Result<(), Refusal> {
     let Some(scope) = key.scope.as_deref() else {
         return Ok(());
     };
-    if !scope.takes_address(client) {
-        return Err(Refusal::Address);
-    }
+    come_from(key, client)?;
     if !scope.takes_endpoint(word) {
         return Err(Refusal::Endpoint);
     }

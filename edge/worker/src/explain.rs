@@ -6,13 +6,13 @@
 
 mod routed;
 
-use std::{cell::Cell, convert::Infallible, future::pending, sync::Arc, time::Duration};
+use std::{cell::Cell, convert::Infallible, future::pending, iter, sync::Arc, time::Duration};
 
 use counters::Mode;
 use lifecycle::clock::Clock;
 use policy::{
     applying::{Applied, Count, Measure},
-    id::OrganizationId,
+    id::{OrganizationId, ProviderId},
     key::Key,
     limit::Allowance,
     rules::Rules,
@@ -43,12 +43,18 @@ pub struct Beside {
     pub ledger_every: Duration,
 }
 
+/// Looks what is left of limits, as requests would find it, and takes nothing.
+#[derive(Clone)]
+pub struct Lens {
+    admit: Admit,
+    clock: Clock,
+}
+
 /// Explains limits, and has what was forgotten of them read back.
 pub struct Explainer {
     in_force: InForce,
-    admit: Admit,
+    lens: Lens,
     fares: Fares,
-    clock: Clock,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
     recounter: Option<Recounter>,
 }
@@ -72,19 +78,18 @@ impl Explainer {
     /// Does what comes to this core; nothing where that is another.
     pub fn new(
         in_force: InForce,
-        (admit, fares): (Admit, Fares),
-        clock: Clock,
+        lens: Lens,
+        fares: Fares,
         beside: Option<Beside>,
     ) -> Self {
         let (questions, ledger) = beside
             .map(|it| (it.questions, (it.dialer, it.ledger_every)))
             .unzip();
         Self {
-            recounter: ledger.map(|(dialer, every)| admit.recounter(dialer, every)),
+            recounter: ledger.map(|(dialer, every)| lens.admit.recounter(dialer, every)),
             in_force,
-            admit,
+            lens,
             fares,
-            clock,
             questions: Cell::new(questions),
         }
     }
@@ -124,18 +129,7 @@ impl Explainer {
             Ok(found) => found,
             Err(why) => return problem(why),
         };
-        let (levels, mode) = self.admit.look(found.organization, &found.limits).await;
-        let names = found.providers.into_iter().zip(found.shares);
-        let each = found.limits.iter().zip(names).zip(levels);
-        Explained {
-            revision: found.revision,
-            limits: each
-                .map(|((applied, named), level)| told(applied, named, level, found.now_ms))
-                .collect(),
-            more: found.more,
-            local_share: mode == Mode::Local,
-            ..Explained::default()
-        }
+        self.lens.look(found).await
     }
 
     fn key(&self, asked: &Explain) -> Result<Arc<Key>, ExplainProblem> {
@@ -158,7 +152,7 @@ impl Explainer {
         let (_, mut targets) =
             route::targets(rules, model, model.stable, notes).map_err(|_| ExplainProblem::Model)?;
         route::hold_to(&key, &mut targets, notes).map_err(|_| ExplainProblem::Forbidden)?;
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.lens.now_ms();
         let whose = (&*key, model.id, asked.end_user.as_str());
         let providers = targets.iter().map(|target| target.provider().id);
         let limits = admit::limits_named(rules, whose, providers, now_ms);
@@ -168,9 +162,42 @@ impl Explainer {
                 .find(|provider| provider.id == id)
                 .map(|provider| provider.name.clone())
         };
+        let at = (organization, rules.revision().0, now_ms);
+        Ok(self.lens.found(at, &limits, name))
+    }
+}
+
+// === impl Lens ===
+
+impl Lens {
+    /// Looks by `clock` at what `admit` would be asked for.
+    pub const fn new(admit: Admit, clock: Clock) -> Self {
+        Self { admit, clock }
+    }
+
+    /// What time it is, milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// The limits that concern whatever this key asks for: no others know of a model, an end user or a provider.
+    pub async fn of_key(&self, rules: &Rules, key: &Key) -> Vec<ExplainedLimit> {
+        let now_ms = self.now_ms();
+        let limits = admit::limits_unread(rules, (key, None, None), iter::empty(), now_ms);
+        let at = (key.organization, rules.revision().0, now_ms);
+        let found = self.found(at, &limits, |_| None);
+        self.look(found).await.limits
+    }
+
+    fn found(
+        &self,
+        (organization, revision, now_ms): (OrganizationId, u64, u64),
+        limits: &admit::Limits,
+        name: impl Fn(ProviderId) -> Option<String>,
+    ) -> Found {
         let mut found = Found {
             organization,
-            revision: rules.revision().0,
+            revision,
             now_ms,
             limits: Vec::new(),
             providers: Vec::new(),
@@ -185,10 +212,25 @@ impl Explainer {
             let mut applied = applied.clone();
             found.shares.push(self.admit.share(&mut applied, now_ms));
             found.limits.push(applied);
-            let provider = provider.and_then(name);
+            let provider = provider.and_then(&name);
             found.providers.push(provider.unwrap_or_default());
         }
-        Ok(found)
+        found
+    }
+
+    async fn look(&self, found: Found) -> Explained {
+        let (levels, mode) = self.admit.look(found.organization, &found.limits).await;
+        let names = found.providers.into_iter().zip(found.shares);
+        let each = found.limits.iter().zip(names).zip(levels);
+        Explained {
+            revision: found.revision,
+            limits: each
+                .map(|((applied, named), level)| told(applied, named, level, found.now_ms))
+                .collect(),
+            more: found.more,
+            local_share: mode == Mode::Local,
+            ..Explained::default()
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use lifecycle::clock::Clock;
 use policy::{
     id::IssuerId,
     key::{Key, PreviousSecret},
+    pin::{Pin, Source},
     project::Project,
     rules::Rules,
     traffic::Traffic,
@@ -40,6 +41,8 @@ pub struct Caller {
     traffic: Traffic,
     previous: bool,
     token: Option<Arc<Token>>,
+    /// The tags whose values policy says.
+    pins: Option<Arc<Vec<Pin>>>,
 }
 
 /// A text that may be a key's.
@@ -130,11 +133,13 @@ impl Identify {
             return Err(Refusal::TooOld);
         }
         let (previous, traffic) = (proved.previous, project.traffic);
+        let pins = project.pins.clone();
         Ok(Caller {
             key,
             traffic,
             previous,
             token: None,
+            pins,
         })
     }
 
@@ -155,6 +160,7 @@ impl Identify {
             traffic: project.traffic,
             previous: false,
             token: Some(token),
+            pins: project.pins.clone(),
         })
     }
 
@@ -316,6 +322,18 @@ impl Caller {
     /// For whom it asks, where its token says that; what its client says counts nothing then.
     pub fn end_user(&self) -> Option<&str> {
         self.token.as_ref()?.end_user.as_deref()
+    }
+
+    /// The tags whose values policy says, and those values as far as there are any; `None` where it says none.
+    pub fn pinned(&self) -> Option<impl Iterator<Item = (&str, Option<&str>)> + Clone> {
+        let is_token = self.token.is_some();
+        let value = move |pin: &Pin| match &pin.from {
+            Source::Label(name) if !is_token => self.key.label(name),
+            Source::Claim(name) if is_token => self.key.label(name),
+            Source::Label(_) | Source::Claim(_) => None,
+        };
+        let pins = self.pins.as_deref()?.iter();
+        Some(pins.map(move |pin| (pin.tag.as_str(), value(pin))))
     }
 
     fn secret_created_at_ms(&self) -> u64 {

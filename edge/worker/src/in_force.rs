@@ -253,6 +253,7 @@ mod tests {
             previous: None,
             disabled: false,
             scope: None,
+            labels: None,
             models: Vec::new(),
             expires_at_ms: None,
             config_revision: Revision(0),

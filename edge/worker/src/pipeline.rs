@@ -6,6 +6,7 @@
 //! not at all.
 
 mod told;
+mod refusal;
 
 use std::{
     borrow::Cow, convert::Infallible, net::IpAddr, ops::ControlFlow, rc::Rc, sync::Arc,
@@ -28,7 +29,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     accept,
-    admit::{self, Admit, Limits, hold, room::Room},
+    admit::{self, Admit, Limits, room::Room},
     assign::Asking,
     authorize,
     call::{
@@ -40,11 +41,13 @@ use crate::{
     cuts::Cuts,
     discover::Discoverer,
     elsewhere::Elsewhere,
-    explain::{Beside, Explainer},
+    explain::{Beside, Explainer, Lens},
     fares::Fares,
-    identify::{self, Caller, Identify},
+    identify::{Caller, Identify},
     in_force::InForce,
-    passage::{self, Passage, Through},
+    own::Own,
+    passage::{Passage, Through},
+    recall::{Recall, Source},
     record::{Entry, Record, Recorder},
     relay::{self, Relay, relay},
     request::{
@@ -55,9 +58,10 @@ use crate::{
     series::{Series, Watched},
     signers::Signers,
     tariff::Tariffs,
-    transform::{self, Transformer},
+    transform::Transformer,
 };
 
+pub use self::refusal::Refusal;
 use self::told::{about_server, list_models, one_model};
 
 /// One core's stages.
@@ -76,6 +80,7 @@ pub struct Pipeline {
     drain: Drain,
     clock: Clock,
     explainer: Explainer,
+    own: Own,
     discoverer: Discoverer,
 }
 
@@ -107,6 +112,8 @@ pub struct Ingredients {
     pub watched: Watched,
     /// What is done beside requests, where that comes to this core.
     pub beside: Option<Beside>,
+    /// Who remembers what clients used.
+    pub remembered: Option<Source>,
 }
 
 /// What a client gets.
@@ -127,28 +134,6 @@ pub struct Answered {
     pub label: String,
     /// What is left of the limits.
     pub room: Room,
-}
-
-/// Why a client gets no answer: one variant for each stage.
-pub enum Refusal {
-    /// The request is not one we can judge.
-    Request(request::Refusal),
-    /// Nobody was identified.
-    Identify(identify::Refusal),
-    /// The caller may not.
-    Authorize(authorize::Refusal),
-    /// Nothing may be passed through there.
-    Closed(authorize::Closed),
-    /// There is nowhere to go.
-    Route(route::Refusal),
-    /// The version's rules do not fit the request.
-    Transform(transform::Refusal),
-    /// The version that the path names is not the one that serves.
-    Version,
-    /// There is no room.
-    Admit(hold::Refusal),
-    /// No provider answered.
-    Call(Box<Unanswered>),
 }
 
 /// A body that can be told at once, or who asks a model what, with what comes of the body.
@@ -174,8 +159,8 @@ impl Pipeline {
         let limits = (of.counters, of.in_force.shares());
         let admit = Admit::new(limits, of.guesses, Rc::clone(&tariffs));
         let fares = Fares::new(of.lanes, Rc::clone(&tariffs));
-        let explains = (admit.clone(), fares.clone());
-        let (in_force, clock) = (of.in_force.clone(), of.clock.clone());
+        let lens = Lens::new(admit.clone(), of.clock.clone());
+        let in_force = of.in_force.clone();
         let client = call::client(&of.upstream, Arc::clone(&of.tls));
         // Whoever answers operators fetches keys, too.
         let fetches = of.beside.is_some();
@@ -183,7 +168,8 @@ impl Pipeline {
         let kept = (tariffs, Rc::new(Series::new(of.watched, in_force.clone())));
         Self {
             discoverer,
-            explainer: Explainer::new(in_force, explains, clock, of.beside),
+            own: Own::new(Recall::new(of.remembered), lens.clone()),
+            explainer: Explainer::new(in_force, lens, fares.clone(), of.beside),
             identify: Identify::new(of.in_force.clone(), of.clock.clone(), of.signers),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
@@ -275,6 +261,13 @@ impl Pipeline {
             let told = told.ok_or(request::Refusal::UnknownPath);
             let told = told.map(ControlFlow::Break).map_err(Refusal::from);
             return Either::Left(ready(told));
+        }
+        if matches!(head.endpoint(), Endpoint::Own(_)) {
+            let told = self
+                .own
+                .tell(&self.identify, Arc::clone(rules), (head, client));
+            let told = told.map(|told| told.map(ControlFlow::Break).map_err(Refusal::from));
+            return Either::Right(told.boxed_local());
         }
         let why = match self.identify.caller(rules, &head) {
             Err(why) if why.wants_keys().is_some() => why,
@@ -373,8 +366,10 @@ fn admitted(
         Endpoint::Models(listed) => list_models(rules, &caller, listed),
         Endpoint::Model(model) => one_model(rules, caller, model)?,
         Endpoint::Server(what) => about_server(*what),
-        // It was told before anybody was identified.
-        Endpoint::TokenIssuers => return Err(request::Refusal::UnknownPath.into()),
+        // They were told before.
+        Endpoint::TokenIssuers | Endpoint::Own(_) => {
+            return Err(request::Refusal::UnknownPath.into());
+        }
         Endpoint::Ready { model, version } => {
             served(rules, caller, model, Asking::named(version.as_deref()))?;
             server::model_ready(model)
@@ -428,58 +423,6 @@ fn served(rules: &Rules, caller: Caller, model: &str, asking: Asking<'_>) -> Res
     Ok(plan)
 }
 
-// === impl Refusal ===
-
-impl From<passage::Refusal> for Refusal {
-    fn from(refusal: passage::Refusal) -> Self {
-        match refusal {
-            passage::Refusal::Request(refusal) => Self::Request(refusal),
-            passage::Refusal::Identify(refusal) => Self::Identify(refusal),
-            passage::Refusal::Authorize(refusal) => Self::Authorize(refusal),
-            passage::Refusal::Closed(closed) => Self::Closed(closed),
-            passage::Refusal::Route(refusal) => Self::Route(refusal),
-            passage::Refusal::Admit(refusal) => Self::Admit(refusal),
-            passage::Refusal::Call(unanswered) => Self::Call(unanswered),
-        }
-    }
-}
-
-impl From<request::Refusal> for Refusal {
-    fn from(refusal: request::Refusal) -> Self {
-        Self::Request(refusal)
-    }
-}
-
-impl From<identify::Refusal> for Refusal {
-    fn from(refusal: identify::Refusal) -> Self {
-        Self::Identify(refusal)
-    }
-}
-
-impl From<authorize::Refusal> for Refusal {
-    fn from(refusal: authorize::Refusal) -> Self {
-        Self::Authorize(refusal)
-    }
-}
-
-impl From<route::Refusal> for Refusal {
-    fn from(refusal: route::Refusal) -> Self {
-        Self::Route(refusal)
-    }
-}
-
-impl From<transform::Refusal> for Refusal {
-    fn from(refusal: transform::Refusal) -> Self {
-        Self::Transform(refusal)
-    }
-}
-
-impl From<hold::Refusal> for Refusal {
-    fn from(refusal: hold::Refusal) -> Self {
-        Self::Admit(refusal)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -494,6 +437,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_376, "{bytes} bytes");
+        assert!(bytes <= 3_392, "{bytes} bytes");
     }
 }

@@ -40,7 +40,7 @@ pub use self::{arrival::Arrival, held::Held, refusal::Refusal};
 use self::{
     body::NoBody,
     budget::{Budget, Share},
-    endpoint::{Asked, Endpoint},
+    endpoint::{Asked, Endpoint, Own},
     key::Key,
     rare::{Rare, spare},
     tags::{InvalidTags, Tags},
@@ -155,7 +155,11 @@ impl Head {
             Endpoint::Model(model) => {
                 model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
             }
-            Endpoint::Server(_) | Endpoint::TokenIssuers | Endpoint::Ready { .. } => {}
+            Endpoint::Own(Own::Generation(id)) if id.is_nil() => return Err(Refusal::Page("id")),
+            Endpoint::Server(_)
+            | Endpoint::TokenIssuers
+            | Endpoint::Own(_)
+            | Endpoint::Ready { .. } => {}
         }
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len());
         for name in FORWARDED.into_iter().chain(FORWARDED_TO_MESSAGES) {

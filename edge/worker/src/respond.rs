@@ -24,6 +24,7 @@ use http_body_util::{Either, Full};
 use crate::{
     admit::{hold, room::Room},
     call::failure::{Failure, Reported, Unanswered},
+    own,
     passage::Through,
     pipeline::{Answered, Refusal, Reply},
     record::Outcome,
@@ -40,6 +41,9 @@ use self::said::{Said, say};
 
 /// What is sent: bytes of ours, or a provider's answer.
 pub type Body = Either<Full<Bytes>, Relay>;
+
+/// When a record that is not there yet may be there, in milliseconds.
+const SOON_MS: u64 = 1_000;
 
 /// The longest wait for which an SDK should wait by itself, in milliseconds.
 const WORTH_WAITING_MS: u64 = 60_000;
@@ -175,6 +179,10 @@ pub fn refusal(
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         Refusal::Admit(refusal) => come_back(headers, &refusal),
+        Refusal::Own(own::Refusal::NotYet) => {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("true"));
+            tell_wait(headers, SOON_MS);
+        }
         Refusal::Request(request::Refusal::Passing(passing::Refused::UpgradeRequired)) => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
@@ -196,18 +204,24 @@ pub fn refusal(
         }
         _ => {}
     }
-    if said.error.status >= 500 {
-        if said.error.retry {
-            headers
-                .entry(header::RETRY_AFTER)
-                .or_insert(HeaderValue::from_static("1"));
-        } else {
-            // SDKs try again on any 5xx unless they are told not to.
-            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
-        }
-    }
+    tell_retry(headers, &said.error);
     sign(headers, arrival);
     response
+}
+
+/// Whether to try again where something of ours or of the provider's failed.
+fn tell_retry(headers: &mut HeaderMap, error: &errors::Documented) {
+    if error.status < 500 {
+        return;
+    }
+    if error.retry {
+        headers
+            .entry(header::RETRY_AFTER)
+            .or_insert(HeaderValue::from_static("1"));
+    } else {
+        // SDKs try again on any 5xx unless they are told not to.
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
 }
 
 /// How to be let in (RFC 6750 and 9728). The words are ours and hold no quotes.

@@ -34,6 +34,7 @@ use crate::{
     feed::{self, question::QUESTIONS_MAX},
     in_force::{self, InForce},
     pipeline::{Ingredients, Pipeline},
+    recall::Source,
     record::{RECORDS_MAX, Record},
     report::Reporter,
     series::Watched,
@@ -72,6 +73,7 @@ struct Shared {
     live_edges: watch::Receiver<u32>,
     records: mpsc::Sender<Record>,
     beside: Beside,
+    remembered: Source,
     door: Option<Door>,
     drain: Drain,
     watched: Watched,
@@ -113,7 +115,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
-    let ledger = dialer.clone();
+    let (ledger, remembered) = (dialer.clone(), Source::new(&dialer, &edge_id));
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let mut following = JoinSet::new();
     // The cores get the only sender, so that the queue closes with the last of them.
@@ -126,15 +128,13 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
             dialer: ledger,
             ledger_every: config.limits.ledger_every()?,
         },
+        remembered,
         door,
         drain: drain.clone(),
         watched,
     };
     let serving = cores(&config, listeners, shared)?;
-    let last = drain.clone();
-    let reporting = on_a_thread("records", move |runtime| {
-        runtime.block_on(reporter.run(recorded, last));
-    })?;
+    let reporting = reported(reporter, recorded, drain.clone())?;
     let keeping = keeper.map(|keeper| on_a_thread("state", move |_| keeper.run()));
     let keeping = keeping.transpose()?;
     following.spawn(feed.run(stop.clone()));
@@ -155,6 +155,17 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         stop,
         following,
         background,
+    })
+}
+
+/// Has records brought away, on a thread of their own.
+fn reported(
+    reporter: Reporter,
+    recorded: mpsc::Receiver<Record>,
+    drain: Drain,
+) -> io::Result<oneshot::Receiver<()>> {
+    on_a_thread("records", move |runtime| {
+        runtime.block_on(reporter.run(recorded, drain));
     })
 }
 
@@ -241,6 +252,7 @@ fn cores(
         live_edges,
         records,
         beside,
+        remembered,
         door,
         drain,
         watched,
@@ -270,6 +282,7 @@ fn cores(
             signers: signers.clone(),
             watched: watched.clone(),
             beside: beside.take(),
+            remembered: Some(remembered.clone()),
         };
         cores.push(core((listener, door.clone()), ingredients, upkeep)?);
     }

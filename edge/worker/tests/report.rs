@@ -48,6 +48,20 @@ impl UsageService for Store {
         open.wait_for(|open| *open).await.unwrap();
         Ok(Response::new(wire::ReportResponse::default()))
     }
+
+    async fn recall(
+        &self,
+        _: Request<wire::RecallRequest>,
+    ) -> Result<Response<wire::RecallResponse>, Status> {
+        Err(Status::unimplemented("no reporter asks"))
+    }
+
+    async fn recall_spending(
+        &self,
+        _: Request<wire::RecallSpendingRequest>,
+    ) -> Result<Response<wire::RecallSpendingResponse>, Status> {
+        Err(Status::unimplemented("no reporter asks"))
+    }
 }
 
 async fn store(address: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {
@@ -110,6 +124,9 @@ fn record(number: u8) -> Record {
         duration_us: 7,
         attempts: Vec::new(),
         first_byte_us: 8,
+        overhead_us: 3,
+        queue_us: 2,
+        trace_id: Some([9; 16]),
         over_limits: Vec::new(),
         request_bytes: 9,
         answer_bytes: 10,

@@ -34,11 +34,16 @@ pub struct Key {
     pub disabled: bool,
     /// What else it is held to; `None` means: nothing, as for most.
     pub scope: Option<Box<Scope>>,
+    /// What its operators call it by, for tags; of what a token stands for, claims. `None` for none.
+    pub labels: Option<Box<Labels>>,
     /// When it stops working, milliseconds since 1970; `None` means: never.
     pub expires_at_ms: Option<u64>,
     /// The configuration without which it makes no sense.
     pub config_revision: Revision,
 }
+
+/// Names and values.
+pub type Labels = [(String, String)];
 
 /// A secret that was replaced and works until a time.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,6 +59,12 @@ pub struct PreviousSecret {
 }
 
 impl Key {
+    /// The value of the label of this name.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        let mut labels = self.labels.as_deref()?.iter();
+        labels.find(|it| it.0 == name).map(|it| it.1.as_str())
+    }
+
     /// Whether it is held to no models.
     pub fn takes_all_models(&self) -> bool {
         self.is_open() && self.among().is_none()

@@ -10,6 +10,7 @@ pub mod region;
 pub mod calendar;
 pub mod traffic;
 pub mod organization;
+pub mod pin;
 pub mod project;
 pub mod mapping;
 pub mod provider;

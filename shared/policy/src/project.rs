@@ -1,7 +1,10 @@
 //! A project: a team's workspace in an organization.
 
+use std::sync::Arc;
+
 use crate::{
     id::{OrganizationId, ProjectId},
+    pin::Pin,
     traffic::Traffic,
 };
 
@@ -18,4 +21,6 @@ pub struct Project {
     pub traffic: Traffic,
     /// How old a secret of its keys may be and still work, milliseconds; `None` means: as old as it likes.
     pub key_age_max_ms: Option<u64>,
+    /// The tags whose values policy says; `None` for none, as for most.
+    pub pins: Option<Arc<Vec<Pin>>>,
 }

@@ -4,11 +4,13 @@ use domain::{
     name::{OrganizationName, ProjectName},
     rotation::Rotation,
     segment::Slug,
+    tag_source::tag_sources,
     text,
     violation::Violations,
 };
 use policy::{
     id::ProjectId,
+    pin::Pin,
     revision::Revision,
     traffic::{Class, InvalidShare, Share, Traffic},
 };
@@ -43,6 +45,7 @@ struct Change {
     class: Update<Class>,
     share: Update<Share>,
     rotation: Update<Option<Rotation>>,
+    pins: Update<Vec<Pin>>,
 }
 
 // === impl Projects ===
@@ -124,6 +127,7 @@ impl ProjectService for Projects {
             share: change.share.or(row.traffic.share),
         };
         row.rotation = change.rotation.or(row.rotation);
+        row.pins = change.pins.or(row.pins);
         let row = project::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
@@ -168,6 +172,7 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("project.display_name", display_name);
     let traffic = traffic(&given, &mut violations);
+    let pins = tag_sources(&given.tag_sources, &mut violations);
     let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
     let (Some(parent), Some(project), Some(display_name), Some((class, share)), true) =
         (parent, slug, display_name, traffic, violations.is_empty())
@@ -184,6 +189,7 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
         display_name,
         traffic: Traffic { class, share },
         rotation,
+        pins,
     })
 }
 
@@ -225,6 +231,7 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         Field::changes("traffic_class", given.traffic_class != 0),
         Field::changes("traffic_share", given.traffic_share != 0),
         Field::changes("key_rotation", given.key_rotation.is_some()),
+        Field::changes("tag_sources", !given.tag_sources.is_empty()),
     ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -232,6 +239,7 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("project.display_name", display_name);
     let traffic = traffic(&given, &mut violations);
+    let pins = tag_sources(&given.tag_sources, &mut violations);
     let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
     let (Some(mask), Some(name), Some(display_name), Some((class, share)), true) =
         (mask, name, display_name, traffic, violations.is_empty())
@@ -247,6 +255,7 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         class: mask.pick("traffic_class", class),
         share: mask.pick("traffic_share", share),
         rotation,
+        pins: mask.pick("tag_sources", pins),
     })
 }
 
@@ -262,5 +271,6 @@ fn wire(row: Row, written: Revision) -> admin::Project {
         traffic_class: class_shown(row.traffic.class).into(),
         traffic_share: row.traffic.share.get().into(),
         key_rotation: row.rotation.map(key_rotation_wire::shown),
+        tag_sources: row.pins.iter().map(ToString::to_string).collect(),
     }
 }

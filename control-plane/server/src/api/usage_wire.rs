@@ -13,7 +13,7 @@ use policy::{
 use prost::Message;
 use proto::{
     admin::{self, UsageAttempt, UsageCharge, UsageCount, UsagePercentiles},
-    usage::{self as kept, Outcome, UsageSource},
+    usage::{self as kept, Finish, Outcome, UsageSource},
 };
 use store::{usage_query::Sum, usage_read::Kept};
 use uuid::Uuid;
@@ -73,6 +73,7 @@ pub(crate) fn row(sum: Sum, day: bool, bucket: bool) -> admin::UsageRow {
         other: sum.other,
         duration: percentiles(&sum.duration),
         first_byte: percentiles(&sum.first_byte),
+        overhead: percentiles(&sum.overhead),
         tag: sum.tag.unwrap_or_default(),
         end_user: sum.end_user.unwrap_or_default(),
     }
@@ -91,6 +92,7 @@ fn percentiles(sketch: &Sketch) -> Option<UsagePercentiles> {
 
 /// A record.
 pub(crate) fn record(it: Kept, providers: &Providers) -> admin::UsageRecord {
+    let output_token_us = output_token_us(&it);
     let organization = format!("organizations/{}", it.organization);
     let project = format!("{organization}/projects/{}", it.project);
     let version = it.model.as_ref().zip(it.version);
@@ -123,6 +125,11 @@ pub(crate) fn record(it: Kept, providers: &Providers) -> admin::UsageRecord {
         cost_known: it.cost_nano.is_some(),
         duration_us: it.duration_us,
         first_byte_us: it.first_byte_us,
+        overhead_us: it.overhead_us,
+        queue_us: it.queue_us,
+        output_token_us,
+        trace_id: hex(&it.trace_id),
+        finish: finish(it.finish).to_owned(),
         end_user: it.end_user,
         tags: tags(&it.tags),
         edge: it.edge,
@@ -201,6 +208,30 @@ fn outcome(number: u8) -> &'static str {
         Ok(Outcome::Cut) => "cut",
         Ok(Outcome::Ceiling) => "ceiling",
         Ok(Outcome::Unspecified) | Err(_) => "",
+    }
+}
+
+/// What each output token took behind the first, of a stream that went to its end.
+fn output_token_us(it: &Kept) -> i64 {
+    let after = it.output_tokens.saturating_add(it.reasoning_tokens) - 1;
+    let whole = it.outcome == Outcome::Completed as u8;
+    if !(whole && it.streamed && it.first_byte_us > 0 && after > 0) {
+        return 0;
+    }
+    (it.duration_us.saturating_sub(it.first_byte_us) / after).max(0)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let id = <[u8; 16]>::try_from(bytes).ok();
+    id.map_or_else(String::new, |id| Uuid::from_bytes(id).simple().to_string())
+}
+
+fn finish(number: u8) -> &'static str {
+    match Finish::try_from(i32::from(number)) {
+        Ok(Finish::Whole) => "whole",
+        Ok(Finish::Truncated) => "truncated",
+        Ok(Finish::Refused) => "refused",
+        Ok(Finish::Unspecified) | Err(_) => "",
     }
 }
 

@@ -86,6 +86,7 @@ pub(crate) fn key(revision: u64, key_id: &str, needs: u64) -> ChangeRow {
         previous: None,
         disabled: false,
         scope: None,
+        labels: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(needs),

@@ -191,6 +191,7 @@ async fn a_project_is_changed_and_needs_its_organization() {
         display_name: String::new(),
         traffic: policy::traffic::Traffic::default(),
         rotation: None,
+        pins: Vec::new(),
     };
     let why = project::create(&mut write, new).await.unwrap_err();
     assert_eq!(

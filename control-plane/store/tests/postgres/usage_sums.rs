@@ -47,6 +47,7 @@ async fn drawn(world: &World, count: usize) -> Vec<UsageRecord> {
                 .with(Counter::Reasoning, reasoning),
             duration_us: 1 << fastrand::u32(8..30),
             first_byte_us: fastrand::u64(0..1_000_000),
+            overhead_us: fastrand::u64(0..2_000),
             cost_nano: (of(8) > 1).then(|| fastrand::u64(0..1_000_000)),
             end_user: ["", "ann", "bob"][usize::from(of(3)) - 1].to_owned(),
             tags: match of(3) {
@@ -300,12 +301,17 @@ async fn percentiles_are_within_a_64th_of_exact_ones() {
         panic!("one row: {rows:?}")
     };
     let first_bytes = records.iter().map(|it| it.first_byte_us);
+    let overheads = records.iter().map(|it| it.overhead_us);
     let durations = records.iter().map(|it| it.duration_us).collect();
     for (mut exact, sketch) in [
         (durations, &row.duration),
         (
             first_bytes.filter(|it| *it > 0).collect::<Vec<_>>(),
             &row.first_byte,
+        ),
+        (
+            overheads.filter(|it| *it > 0).collect::<Vec<_>>(),
+            &row.overhead,
         ),
     ] {
         exact.sort_unstable();

@@ -295,6 +295,7 @@ impl World {
             display_name: String::new(),
             traffic: policy::traffic::Traffic::default(),
             rotation: None,
+            pins: Vec::new(),
         };
         let row = project::create(&mut write, new).await.unwrap();
         project::Row {

@@ -265,6 +265,7 @@ fn rules() -> Rules {
             name: "web".to_owned(),
             traffic: Traffic::default(),
             key_age_max_ms: None,
+            pins: None,
         }),
         Object::Provider(Provider {
             id: ProviderId::from_bytes([100; 16]),
@@ -295,6 +296,7 @@ fn key(minted: &keys::Minted) -> Key {
         previous: None,
         disabled: false,
         scope: None,
+        labels: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(0),

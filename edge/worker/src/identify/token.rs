@@ -14,11 +14,13 @@ use claims::{
 use policy::{
     id::{IssuerId, ProjectId},
     issuer::Issuer,
-    key::Key,
+    key::{Key, Labels},
+    pin::{Pin, Source},
     revision::Revision,
     rules::Rules,
     scope::Scope,
 };
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -49,6 +51,8 @@ pub struct Proved {
     pub end_user: Option<String>,
     /// When it ends, milliseconds since 1970.
     pub expires_at_ms: u64,
+    /// The tags that its project took from its claims when it was proved.
+    pins: Option<Arc<Vec<Pin>>>,
     /// The keys by which it was proved.
     keys: Arc<KeySet>,
 }
@@ -92,7 +96,9 @@ impl Tokens {
             let keys = self.signers.keys(known.trusted.issuer.id);
             // Keys that are withdrawn prove nothing any more.
             let same_keys = keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys));
-            if same_keys && self.stands(&known, now_ms).is_ok() {
+            let pins = pins(rules, known.key.project);
+            let same_tags = pins.map(Arc::as_ptr) == known.pins.as_ref().map(Arc::as_ptr);
+            if same_keys && same_tags && self.stands(&known, now_ms).is_ok() {
                 return Ok(known);
             }
             self.proved.borrow_mut().remove(&digest);
@@ -142,8 +148,13 @@ impl Tokens {
             .apply(claims.all())
             .map_err(|Unmapped(why)| Refusal::Unmapped(why))?;
         let project = project(rules, issuer, mapped.project.as_deref())?;
+        let pins = pins(rules, project).cloned();
+        let labels = labels(pins.as_deref().map_or(&[], Vec::as_slice), claims.all());
+        let mut key = key(issuer, project, &claims, &mapped);
+        key.labels = (!labels.is_empty()).then_some(labels);
         Ok(Proved {
-            key: Arc::new(key(issuer, project, &claims, &mapped)),
+            key: Arc::new(key),
+            pins,
             end_user: mapped.end_user,
             expires_at_ms: claims.expires_at_ms(),
             trusted,
@@ -171,6 +182,20 @@ impl Tokens {
         }
         Ok(Arc::clone(first))
     }
+}
+
+/// The tags of a project whose values policy says.
+fn pins(rules: &Rules, project: ProjectId) -> Option<&Arc<Vec<Pin>>> {
+    rules.project(project)?.pins.as_ref()
+}
+
+/// The claims that tags are made of; what is no text is none.
+fn labels(pins: &[Pin], claims: &Map<String, Value>) -> Box<Labels> {
+    let claim = |pin: &Pin| match &pin.from {
+        Source::Claim(name) => Some((name.clone(), claims.get(name)?.as_str()?.to_owned())),
+        Source::Label(_) => None,
+    };
+    pins.iter().filter_map(claim).collect()
 }
 
 fn project(rules: &Rules, issuer: &Issuer, said: Option<&str>) -> Result<ProjectId, Refusal> {
@@ -204,6 +229,7 @@ fn key(issuer: &Issuer, project: ProjectId, claims: &Claims, mapped: &Mapped) ->
         previous: None,
         models: Vec::new(),
         disabled: false,
+        labels: None,
         scope: (scope != Scope::default()).then(|| Box::new(scope)),
         expires_at_ms: Some(claims.expires_at_ms()),
         config_revision: Revision(0),

@@ -68,6 +68,12 @@ pub struct Record {
     /// From arrival to the provider's first byte of a body, and of a stream to the first that was generated,
     /// microseconds; zero when none came.
     pub first_byte_us: u64,
+    /// How much of the time until it could first be sent was ours, microseconds; zero where it never could.
+    pub overhead_us: u64,
+    /// How long it waited for turns at providers, microseconds.
+    pub queue_us: u64,
+    /// The trace in which it stands.
+    pub trace_id: Option<[u8; 16]>,
     /// The attempts that gave no answer, in their order.
     pub attempts: Vec<Attempt>,
     /// Bytes of the request that went to the provider; counted of what is passed through, and otherwise zero.
@@ -117,6 +123,9 @@ impl Record {
             revision: opening.revision,
             duration_us: 0,
             first_byte_us: 0,
+            overhead_us: 0,
+            queue_us: 0,
+            trace_id: arrival.trace.map(|it| it.trace),
             attempts: Vec::new(),
             request_bytes: 0,
             answer_bytes: 0,

@@ -38,6 +38,8 @@ pub(super) fn line(record: &Record, model: &str) -> Vec<u8> {
     writer.key("streamed").flag(record.streamed);
     writer.key("duration_us").number(record.duration_us);
     writer.key("first_byte_us").number(record.first_byte_us);
+    writer.key("overhead_us").number(record.overhead_us);
+    writer.key("queue_us").number(record.queue_us);
     writer.key("tokens").open();
     for (kind, count) in KINDS.into_iter().zip(by_kind(&record.tokens)) {
         if count > 0 {

@@ -61,11 +61,13 @@ impl Watch {
         self.waited += long;
     }
 
-    /// It could be sent, so long after its arrival. Only the first time is our own: what comes later is what providers cost.
-    pub(super) fn ready(&mut self, measures: &Measures, since: Duration) {
-        if let Some(read_after) = self.read_after.take() {
-            measures.overhead(since.saturating_sub(read_after + self.waited));
-        }
+    /// It could be sent, so long after its arrival. Only the first time is our own, which it tells: what comes later is what
+    /// providers cost.
+    pub(super) fn ready(&mut self, measures: &Measures, since: Duration) -> Option<Duration> {
+        let read_after = self.read_after.take()?;
+        let ours = since.saturating_sub(read_after + self.waited);
+        measures.overhead(ours);
+        Some(ours)
     }
 
     /// An attempt at this provider begins. It is told of the trace, if there is one.

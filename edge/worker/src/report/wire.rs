@@ -65,6 +65,9 @@ pub fn record(record: Record) -> usage::Record {
         revision: record.revision.0.min(NUMBER_MAX),
         duration_us: record.duration_us.min(NUMBER_MAX),
         first_byte_us: record.first_byte_us.min(NUMBER_MAX),
+        overhead_us: record.overhead_us.min(NUMBER_MAX),
+        queue_us: record.queue_us.min(NUMBER_MAX),
+        trace_id: record.trace_id.map(|id| id.to_vec()).unwrap_or_default(),
         previous_secret: record.previous_secret,
         over_limit_ids: record
             .over_limits

@@ -25,6 +25,8 @@ pub enum Endpoint {
     Server(Server),
     /// Who issues tokens that are taken here (RFC 9728). Whoever asks is told.
     TokenIssuers,
+    /// What a client asks of itself.
+    Own(Own),
     /// Whether a model of tensors can be asked, in this version if one is named.
     Ready {
         /// The model.
@@ -32,6 +34,15 @@ pub enum Endpoint {
         /// Its version.
         version: Option<Box<str>>,
     },
+}
+
+/// What a client asks of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Own {
+    /// What became of this request of its project; all zeroes where the query names none.
+    Generation(uuid::Uuid),
+    /// What its key may use and has used.
+    Key,
 }
 
 /// What a server of tensors says of itself.
@@ -262,6 +273,13 @@ impl Endpoint {
             "/v1/messages" => plain(Inference::Messages),
             "/v1/messages/count_tokens" => plain(Inference::CountMessages),
             TOKEN_ISSUERS_PATH => Some(Self::TokenIssuers),
+            // As OpenRouter's clients ask, whichever base URL they are given.
+            "/api/v1/key" | "/v1/key" => Some(Self::Own(Own::Key)),
+            "/api/v1/generation" | "/v1/generation" => {
+                let id = query::only(query.unwrap_or_default(), "id").ok().flatten();
+                let id = id.and_then(|id| uuid::Uuid::try_parse(&id).ok());
+                Some(Self::Own(Own::Generation(id.unwrap_or_default())))
+            }
             "/v1/models" | "/v1beta/models" => Some(Self::Models(Box::new(Listed {
                 family: Family::Chat,
                 page: Page::default(),
@@ -303,7 +321,7 @@ impl Endpoint {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Inference(asked) => word(asked.inference),
-            Self::Models(_) | Self::Model(_) | Self::TokenIssuers => "models",
+            Self::Models(_) | Self::Model(_) | Self::TokenIssuers | Self::Own(_) => "models",
             Self::Server(_) | Self::Ready { .. } => "infer",
         }
     }
@@ -319,6 +337,7 @@ impl Endpoint {
             | Self::Model(_)
             | Self::Server(_)
             | Self::TokenIssuers
+            | Self::Own(_)
             | Self::Ready { .. } => (Method::GET, "GET"),
             Self::Inference(_) => (Method::POST, "POST"),
         }

@@ -35,7 +35,7 @@ pub enum Refusal {
     Tensors(Box<Misfit>),
     /// The class that it asks for is none.
     Priority,
-    /// A list is asked for in pages that there are not; this says how.
+    /// A list is asked for in pages that there are not, or a request by no id; this says how.
     Page(&'static str),
     /// What the client says of it is no list of tags.
     Tags,
@@ -62,6 +62,9 @@ impl fmt::Display for Refusal {
             Self::Body(refused) => refused.fmt(f),
             Self::Tensors(misfit) => misfit.fmt(f),
             Self::Priority => f.write_str("`x-sluice-priority` is critical, standard or batch"),
+            Self::Page("id") => {
+                f.write_str("`id` is the id of a request, as x-sluice-request-id told it")
+            }
             Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
             Self::Tags => InvalidTags.fmt(f),
             Self::NoRealtime => f.write_str("this model's provider has no realtime API"),

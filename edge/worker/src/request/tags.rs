@@ -61,6 +61,27 @@ impl Tags {
         Ok(Self(tags))
     }
 
+    /// What policy says comes first; of what the client says, what is left of the places. A key that policy pins is not the
+    /// client's, whether or not it has a value.
+    // Full: the client's last tags are left out.
+    pub fn pinned<'a>(
+        said: Option<&Self>,
+        pins: &(impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone),
+    ) -> Option<Box<Self>> {
+        let valued = |(key, value): (&'a str, Option<&'a str>)| {
+            let value = value?;
+            let value = &value[..value.floor_char_boundary(VALUE_BYTES_MAX)];
+            Some((key.to_owned(), value.to_owned()))
+        };
+        let mut tags: Vec<_> = pins.clone().filter_map(valued).collect();
+        let is_free = |key: &str| pins.clone().all(|(pinned, _)| pinned != key);
+        let own = said.iter().flat_map(|it| it.iter());
+        let own = own.filter(|(key, _)| is_free(key));
+        tags.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        tags.truncate(TAGS_MAX);
+        (!tags.is_empty()).then(|| Box::new(Self(tags)))
+    }
+
     /// The keys and values, in the client's order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
@@ -112,6 +133,28 @@ mod tests {
         let longest = format!("{}={}", "k".repeat(32), "v".repeat(64));
         assert!(take(&longest).is_ok());
         assert!(take("empty=").is_ok());
+    }
+
+    #[test]
+    fn what_policy_pins_is_not_the_clients() {
+        let said = take("team=mine,unit=mine,env=prod").unwrap();
+        let long = "v".repeat(70);
+        let pins = [
+            ("team", Some("search")),
+            ("unit", None),
+            ("long", Some(long.as_str())),
+        ];
+        let tags = Tags::pinned(said.as_deref(), &pins.into_iter()).unwrap();
+        let tags: Vec<_> = tags.iter().collect();
+        assert_eq!(
+            tags,
+            [("team", "search"), ("long", &long[..64]), ("env", "prod")]
+        );
+        let eight: Vec<_> = (0..8).map(|n| format!("k{n}=v")).collect();
+        let said = take(&eight.join(",")).unwrap();
+        let tags = Tags::pinned(said.as_deref(), &pins.into_iter()).unwrap();
+        assert_eq!(tags.iter().count(), TAGS_MAX);
+        assert_eq!(Tags::pinned(None, &[("team", None)].into_iter()), None);
     }
 
     #[test]

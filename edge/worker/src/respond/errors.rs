@@ -93,6 +93,9 @@ errors! {
     UNSUPPORTED_ENDPOINT = "unsupported_endpoint" 400 INVALID Caller false;
     UNMAPPABLE = "request_unmappable" 400 INVALID Caller false;
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
+    REQUEST_UNKNOWN = "request_not_found" 404 INVALID Caller false;
+    REQUEST_NOT_YET = "request_not_settled" 404 INVALID Caller true;
+    USAGE_UNAVAILABLE = "usage_unavailable" 503 API Operator true;
     VERSION_NOT_SERVED = "version_not_served" 404 INVALID Caller false;
     RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;
     TOO_MANY_AT_ONCE = "concurrency_limit_exceeded" 429 LIMIT Caller true;

@@ -13,7 +13,7 @@ use crate::{
     admit::hold,
     authorize,
     call::failure::Failure,
-    identify,
+    identify, own,
     pipeline::Refusal,
     request,
     respond::{
@@ -54,6 +54,11 @@ pub fn say(refusal: &Refusal) -> Said {
             param: None,
         },
         Refusal::Authorize(refusal) => of_authorize(refusal),
+        Refusal::Own(refusal) => Said {
+            error: of_own(*refusal),
+            message: sentence(refusal),
+            param: None,
+        },
         Refusal::Closed(closed) => Said {
             error: errors::PASSTHROUGH_CLOSED,
             message: sentence(closed),
@@ -147,6 +152,17 @@ const fn of_token(refusal: identify::token::Refusal) -> errors::Documented {
         Unproved(check::Unproved::NotYet) => errors::TOKEN_NOT_YET,
         Malformed | Unproved(_) => errors::INVALID_TOKEN,
         Unmapped(_) => errors::TOKEN_NOT_MAPPED,
+    }
+}
+
+const fn of_own(refusal: own::Refusal) -> errors::Documented {
+    match refusal {
+        own::Refusal::Identify(why) => of_identify(why),
+        own::Refusal::Address => errors::KEY_ADDRESS,
+        own::Refusal::Unknown => errors::REQUEST_UNKNOWN,
+        own::Refusal::NotYet => errors::REQUEST_NOT_YET,
+        own::Refusal::Away => errors::USAGE_UNAVAILABLE,
+        own::Refusal::Busy => errors::OVERLOADED,
     }
 }
 

@@ -146,6 +146,7 @@ pub(crate) fn key(key_id: &str) -> Object {
         previous: None,
         disabled: false,
         scope: None,
+        labels: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(0),

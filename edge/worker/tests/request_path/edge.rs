@@ -196,6 +196,7 @@ impl Setup {
                 signers: worker::signers::Signers::default(),
                 watched: watched.clone(),
                 beside: None,
+                remembered: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let clock = (clock, watched);
@@ -220,6 +221,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             name: "p".to_owned(),
             traffic: Traffic::default(),
             key_age_max_ms: None,
+            pins: None,
         }),
         model("chat", MODEL, Some(VERSION)),
         model("unoffered", ModelId::from_bytes([5; 16]), None),
@@ -290,6 +292,7 @@ pub fn key_of(minted: &Minted) -> Key {
         previous: None,
         disabled: false,
         scope: None,
+        labels: None,
         models: Vec::new(),
         expires_at_ms: None,
         config_revision: Revision(1),

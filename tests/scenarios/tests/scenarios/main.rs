@@ -30,6 +30,8 @@ mod admin;
 mod accounting;
 mod prices;
 mod usage;
+mod own;
+mod tags;
 mod records;
 mod regions;
 mod forgotten;

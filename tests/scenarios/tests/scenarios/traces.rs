@@ -10,7 +10,7 @@ use harness::{
     tenant::{CREDENTIAL, Tenant},
     wait,
 };
-use proto::admin::{CreateModelVersionRequest, ModelVersion, Target};
+use proto::admin::{CreateModelVersionRequest, GetUsageRecordRequest, ModelVersion, Target};
 use scenarios::openai;
 use serde_json::{Value, json};
 
@@ -127,6 +127,19 @@ fn tells_of_the_request(root: &Span, request: &str) {
     assert_ne!(root.says("gen_ai.response.time_to_first_chunk"), "");
 }
 
+/// The trace that the record of a request names, once it is stored.
+async fn recorded(site: &Site, tenant: &Tenant, request: &str) -> String {
+    let stored = || async {
+        let asked = GetUsageRecordRequest {
+            parent: tenant.organization.clone(),
+            record_id: request.to_owned(),
+        };
+        let record = site.admin().usage().get_usage_record(asked).await;
+        record.ok().map(|it| it.into_inner().trace_id)
+    };
+    wait::until("the record is stored", stored).await.0
+}
+
 /// And so does its line in the access log.
 fn lists_the_request(line: &Value) {
     for (name, value) in [
@@ -199,6 +212,7 @@ async fn a_streamed_request_with_a_fallback_is_one_trace_from_client_to_provider
     }
     let line = line(&file, request).await;
     lists_the_request(&line);
+    assert_eq!(recorded(&site, &tenant, request).await, TRACE);
     let said = format!("{all:?} {line}");
     for secret in [
         key.as_str(),

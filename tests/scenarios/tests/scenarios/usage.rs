@@ -14,7 +14,7 @@ use harness::{
 use proto::admin::{
     CreateModelVersionRequest, CreateOperatorKeyRequest, ExportUsageRequest, GetUsageRecordRequest,
     ModelVersion, OperatorKey, ProviderKind, QueryUsageRequest, QueryUsageResponse, RoleBinding,
-    Target, UsageBucket, UsageDimension, UsageFilter, UsageRecord, UsageRow,
+    Target, UsageBucket, UsageDimension, UsageFilter, UsagePercentiles, UsageRecord, UsageRow,
 };
 use scenarios::openai;
 use tonic::{Code, Status};
@@ -247,23 +247,25 @@ async fn compare(admin: &Admin, parent: &str, records: &[UsageRecord]) {
     let rows = query(admin, request).await.expect("it answers").rows;
     let team = |it: &UsageRecord| it.model == "plain" && it.tags["team"] == "b";
     assert_eq!(told(&rows), of(&team));
-    let mut exact: Vec<i64> = records
-        .iter()
-        .filter(|it| team(it))
-        .map(|it| it.duration_us)
-        .collect();
-    exact.sort_unstable();
-    let duration = rows[0].duration.expect("it was asked for");
-    assert_eq!(duration.count, 3);
-    assert!(
-        (duration.p50_us - exact[1]).abs() * 64 <= exact[1],
-        "{duration:?}"
-    );
-    assert!(
-        (duration.p99_us - exact[2]).abs() * 64 <= exact[2],
-        "{duration:?}"
+    let own: Vec<_> = records.iter().filter(|it| team(it)).collect();
+    let durations = own.iter().map(|it| it.duration_us).collect();
+    near(rows[0].duration, durations);
+    near(
+        rows[0].overhead,
+        own.iter().map(|it| it.overhead_us).collect(),
     );
     assert_eq!(paged(admin, parent).await, all);
+}
+
+/// The percentiles of three requests are those of their records.
+fn near(told: Option<UsagePercentiles>, mut exact: Vec<i64>) {
+    let told = told.expect("it was asked for");
+    exact.sort_unstable();
+    assert_eq!((told.count, exact.len()), (3, 3));
+    assert!(exact[0] > 0, "{exact:?}");
+    for (told, exact) in [(told.p50_us, exact[1]), (told.p99_us, exact[2])] {
+        assert!((told - exact).abs() * 64 <= exact, "{told} for {exact}");
+    }
 }
 
 /// Page by page it is the same.
@@ -288,7 +290,7 @@ fn shown(site: &Site, id: &str) {
     );
     assert_eq!(text.lines().count(), 7, "{text}");
     assert!(
-        text.contains("MODEL") && text.contains("FIRST P99"),
+        text.contains("MODEL") && text.contains("FIRST P99") && text.contains("OWN P99"),
         "{text}"
     );
     let json = sluice(

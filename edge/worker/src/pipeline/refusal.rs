@@ -1,0 +1,93 @@
+//! Why a client gets no answer, whichever stage says so.
+//!
+//! Knows the refusals of all stages; says nothing about them.
+
+use crate::{
+    admit::hold, authorize, call::failure::Unanswered, identify, own, passage, request, route,
+    transform,
+};
+
+/// Why a client gets no answer: one variant for each stage.
+pub enum Refusal {
+    /// The request is not one we can judge.
+    Request(request::Refusal),
+    /// Nobody was identified.
+    Identify(identify::Refusal),
+    /// The caller may not.
+    Authorize(authorize::Refusal),
+    /// What the client asks of itself is not told.
+    Own(own::Refusal),
+    /// Nothing may be passed through there.
+    Closed(authorize::Closed),
+    /// There is nowhere to go.
+    Route(route::Refusal),
+    /// The version's rules do not fit the request.
+    Transform(transform::Refusal),
+    /// The version that the path names is not the one that serves.
+    Version,
+    /// There is no room.
+    Admit(hold::Refusal),
+    /// No provider answered.
+    Call(Box<Unanswered>),
+}
+
+// === impl Refusal ===
+
+impl From<passage::Refusal> for Refusal {
+    fn from(refusal: passage::Refusal) -> Self {
+        match refusal {
+            passage::Refusal::Request(refusal) => Self::Request(refusal),
+            passage::Refusal::Identify(refusal) => Self::Identify(refusal),
+            passage::Refusal::Authorize(refusal) => Self::Authorize(refusal),
+            passage::Refusal::Closed(closed) => Self::Closed(closed),
+            passage::Refusal::Route(refusal) => Self::Route(refusal),
+            passage::Refusal::Admit(refusal) => Self::Admit(refusal),
+            passage::Refusal::Call(unanswered) => Self::Call(unanswered),
+        }
+    }
+}
+
+impl From<request::Refusal> for Refusal {
+    fn from(refusal: request::Refusal) -> Self {
+        Self::Request(refusal)
+    }
+}
+
+impl From<own::Refusal> for Refusal {
+    fn from(refusal: own::Refusal) -> Self {
+        match refusal {
+            own::Refusal::Identify(refusal) => Self::Identify(refusal),
+            refusal => Self::Own(refusal),
+        }
+    }
+}
+
+impl From<identify::Refusal> for Refusal {
+    fn from(refusal: identify::Refusal) -> Self {
+        Self::Identify(refusal)
+    }
+}
+
+impl From<authorize::Refusal> for Refusal {
+    fn from(refusal: authorize::Refusal) -> Self {
+        Self::Authorize(refusal)
+    }
+}
+
+impl From<route::Refusal> for Refusal {
+    fn from(refusal: route::Refusal) -> Self {
+        Self::Route(refusal)
+    }
+}
+
+impl From<transform::Refusal> for Refusal {
+    fn from(refusal: transform::Refusal) -> Self {
+        Self::Transform(refusal)
+    }
+}
+
+impl From<hold::Refusal> for Refusal {
+    fn from(refusal: hold::Refusal) -> Self {
+        Self::Admit(refusal)
+    }
+}

@@ -1,0 +1,281 @@
+//! The entry of one request: it is told what happens, and closes itself when it is dropped.
+//!
+//! Knows when an account opens and ends; what it is charged is reckoned in the open account.
+
+use std::{mem, sync::Arc, time::Duration};
+
+use dialect::Tokens;
+use http::HeaderMap;
+use policy::{cost::Cost, provider::Provider};
+use shaping::Turn;
+
+use crate::{
+    admit::{Permit, hold::Hold},
+    cuts::Heard,
+    record::{
+        attempt::Missed,
+        finished::Record,
+        open::Open,
+        outcome::{Outcome, UsageSource},
+        recorder::Recorder,
+        told::{Carried, Opening, Tally, micros},
+        watch::Watch,
+    },
+    request::{Arrival, Request, endpoint, tags::Tags},
+    route::Plan,
+};
+
+/// The open account of one request.
+pub struct Entry {
+    open: Option<Box<Open>>,
+    // Held for as long as the provider works on it.
+    turn: Option<Turn>,
+}
+
+// === impl Recorder ===
+
+impl Recorder {
+    /// Opens the account of a request. Takes its place in the queue now, so that closing cannot find it full.
+    pub fn open(&self, arrival: &Arrival, permit: Permit, plan: &Plan, request: &Request) -> Entry {
+        let opening = Opening {
+            caller: plan.grant().caller(),
+            model: plan.grant().model().id,
+            model_name: &plan.grant().model().name,
+            read_after: Some(request.read_after()),
+            version: plan.version().id,
+            rollout: plan.rollout(),
+            endpoint: endpoint::path(request.endpoint()),
+            streamed: request.scanned().stream,
+            revision: plan.revision(),
+            book: plan.price_book().cloned(),
+            tags: request.tags().cloned().map(Box::new),
+            decision: plan.told(),
+        };
+        self.open_unread(arrival, permit, opening)
+    }
+
+    /// Opens the account of a request that was not read.
+    pub fn open_unread(&self, arrival: &Arrival, permit: Permit, mut known: Opening<'_>) -> Entry {
+        let place = self.queue.clone().try_reserve_owned().ok();
+        if place.is_none() {
+            self.measures.lost();
+        }
+        if let Some(pins) = known.caller.pinned() {
+            known.tags = Tags::pinned(known.tags.as_deref(), &pins);
+        }
+        let mut record = Record::begun(arrival, &mut known);
+        let (mut hold, input_tokens, end_user) = permit.into_hold();
+        (record.over_limits, record.end_user) = (hold.take_over().into_vec(), end_user);
+        let watch = Watch::new(&self.series, (arrival, &record), &known);
+        let (arrival, recorder) = (*arrival, self.clone());
+        let open = Open {
+            record,
+            hold,
+            hold_there: None,
+            place,
+            arrival,
+            input_tokens,
+            charged: Tokens::default(),
+            charged_nano: 0,
+            current: None,
+            before: (None, String::new()),
+            book: known.book,
+            tariff: None,
+            spent: Tokens::default(),
+            spent_source: None,
+            watch,
+            recorder,
+        };
+        // Boxed, because it rides in the future of every request.
+        Entry {
+            open: Some(Box::new(open)),
+            turn: None,
+        }
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// The request is about to be sent to this provider, under its name for the model, which is empty where none is named;
+    /// from now on it may cost.
+    pub fn reached(&mut self, provider: &Arc<Provider>, provider_model: &str) {
+        if let Some(open) = &mut self.open {
+            let of = &open.recorder;
+            open.watch.reached(&of.series, (provider, provider_model));
+            open.tariff = Some(of.tariffs.of(provider, open.book.as_ref(), provider_model));
+            let record = &mut open.record;
+            let provider = record.provider.replace(provider.id);
+            let model = provider_model.to_owned();
+            open.before = (provider, mem::replace(&mut record.provider_model, model));
+            open.current = Some(Tally::default());
+        }
+    }
+
+    /// It waited so long for a turn at a provider.
+    pub fn waited(&mut self, long: Duration) {
+        if let Some(open) = &mut self.open {
+            open.record.queue_us = open.record.queue_us.saturating_add(micros(long));
+            open.watch.waited(long);
+        }
+    }
+
+    /// It could be sent to this provider now, if there were a connection. Its headers tell of the trace, if there is one.
+    pub fn ready(&mut self, to: (&Arc<Provider>, &str), headers: &mut HeaderMap) {
+        if let Some(open) = &mut self.open {
+            let since = open.arrival.started.elapsed();
+            if let Some(ours) = open.watch.ready(&open.recorder.measures, since) {
+                open.record.overhead_us = micros(ours).max(1);
+            }
+            open.watch.attempt(to, headers);
+        }
+    }
+
+    /// Takes the room at the provider that is about to be reached, to settle it with the rest.
+    pub fn holds_there(&mut self, hold: Option<Box<Hold>>) {
+        if let (Some(open), Some(mut hold)) = (&mut self.open, hold) {
+            open.record.over_limits.extend(hold.take_over());
+            open.hold_there = Some(hold);
+        }
+    }
+
+    /// The provider works on it in this turn, which is over with the account.
+    pub fn goes_on(&mut self, turn: Turn) {
+        self.turn = Some(turn);
+    }
+
+    /// What has been seen of the attempt that is under way. Counts if nobody says more.
+    pub fn seen(&mut self, tally: Tally) {
+        if let Some(current) = self.open.as_mut().and_then(|open| open.current.as_mut()) {
+            *current = tally;
+        }
+    }
+
+    /// This much has passed.
+    pub fn carried(&mut self, carried: Carried) {
+        if let Some(open) = &mut self.open {
+            open.record.request_bytes = carried.request_bytes;
+            open.record.answer_bytes = carried.answer_bytes;
+            open.input_tokens = carried.input_tokens.unwrap_or(open.input_tokens);
+        }
+    }
+
+    /// So much was used so far, and there is room for more: charges it, and holds `next` from now on, at the provider too.
+    /// It is one request still, and keeps its slots.
+    pub fn charge(&mut self, used: Tokens, mut next: Hold) {
+        if let Some(open) = &mut self.open {
+            let tokens = open.believed(used);
+            let cost = open.cost_of(&tokens);
+            open.charged = open.charged.plus(&tokens);
+            open.charged_nano += cost.nano().unwrap_or(0);
+            if let Some(mut hold) = open.hold_there.take() {
+                next.take_seats_of(&mut hold);
+                hold.settle(&tokens, cost);
+            }
+            next.take_seats_of(&mut open.hold);
+            mem::replace(&mut open.hold, next).settle(&tokens, cost);
+        }
+    }
+
+    /// What these tokens alone cost of the provider that was reached.
+    pub fn cost_of(&self, used: &Tokens) -> Cost {
+        self.open
+            .as_deref()
+            .map_or(Cost::Unknown, |open| open.cost_of(used))
+    }
+
+    /// What it costs if the attempt that is under way is the last one and has used this.
+    pub fn cost_with(&self, tally: Tally) -> Cost {
+        let billed = |open: &Open| {
+            let (tokens, _) = open.charge(tally);
+            let tariff = open.tariff.as_ref();
+            let served = tariff.and_then(|it| it.bill(&tokens, open.record.at_ms));
+            open.cost(served.as_ref())
+        };
+        self.open.as_deref().map_or(Cost::Unknown, billed)
+    }
+
+    /// The attempt gave no answer. It is charged now, whatever comes next.
+    pub fn attempt_failed(&mut self, missed: Missed<'_>) {
+        if let Some(open) = &mut self.open {
+            open.attempt_failed(missed);
+        }
+    }
+
+    /// Whether an attempt that failed was charged.
+    pub fn has_spent(&self) -> bool {
+        self.open.as_ref().is_some_and(|it| it.spent.total() > 0)
+    }
+
+    /// Whether a rollout assigned its version, and asks how it ended.
+    pub fn is_of_rollout(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|it| it.record.rollout.is_some())
+    }
+
+    /// The client gets this status.
+    pub fn answered(&mut self, status: u16) {
+        if let Some(open) = &mut self.open {
+            open.record.status = status;
+        }
+    }
+
+    /// No provider has answered, and the client gets this status. Closes the entry.
+    pub fn failed(mut self, status: u16, outcome: Outcome) {
+        self.answered(status);
+        self.finish(Some(outcome), Tally::default());
+    }
+
+    /// Whether what still comes is to be cut, because its key was revoked so. Asks again only when there is news.
+    pub fn is_cut(&self, heard: &mut Heard) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            let cuts = &open.recorder.cuts;
+            cuts.is_news(heard, &open.record.key_id)
+        })
+    }
+
+    /// The first byte of an answer's body is here.
+    pub fn first_byte(&mut self) {
+        if let Some(open) = &mut self.open {
+            let waited = open.arrival.started.elapsed();
+            open.record.first_byte_us = micros(waited);
+            open.recorder.measures.first_byte(waited);
+        }
+    }
+
+    /// Settles and posts.
+    pub fn close(mut self, outcome: Outcome, tally: Tally) {
+        self.finish(Some(outcome), tally);
+    }
+
+    /// Settles and posts a request whose end nobody saw: the client is gone, or we have cut it.
+    pub fn abandon(mut self, tally: Tally) {
+        self.finish(None, tally);
+    }
+
+    /// Settles and posts what was counted elsewhere; `outcome` is `None` where nobody saw the end.
+    pub fn close_counted(mut self, outcome: Option<Outcome>, counted: (Tokens, UsageSource)) {
+        if let Some(open) = self.open.take() {
+            open.finish(outcome, |open, _| {
+                let tokens = open.believed(counted.0);
+                open.bill(&tokens);
+                (tokens, counted.1)
+            });
+        }
+    }
+
+    fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
+        if let Some(open) = self.open.take() {
+            if let (Some(outcome), Some(turn)) = (outcome, &self.turn) {
+                tally.tell(turn, outcome);
+            }
+            open.finish(outcome, |open, outcome| open.usage(outcome, tally));
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.finish(None, Tally::default());
+    }
+}

@@ -1,0 +1,195 @@
+//! An account while it is open: what is known so far, and what that is charged and billed.
+//!
+//! Knows counts, holds and prices; knows nothing of when it is closed, which the entry around it sees to.
+
+use std::{mem, sync::Arc};
+
+use dialect::Tokens;
+use lifecycle::drain::Phase;
+use policy::{
+    cost::{self, Cost},
+    id::ProviderId,
+    price_book::PriceBook,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    admit::hold::Hold,
+    record::{
+        attempt::{Attempt, Missed},
+        finished::Record,
+        outcome::{Outcome, UsageSource},
+        recorder::Recorder,
+        told::{Tally, micros},
+        watch::Watch,
+    },
+    request::Arrival,
+    tariff::{Billed, Tariff},
+};
+
+/// The most tokens of one kind that a request is believed to have used: far beyond any context, and what a limit can
+/// count. A provider that claims more is believed this much, because a record with an absurd count would be refused
+/// and its request be free.
+pub const TOKENS_MAX: u64 = policy::limit::UNITS_MAX;
+
+/// How many failed attempts a record names.
+// Full: the next ones are charged and not named.
+pub const ATTEMPTS_MAX: usize = 16;
+
+/// What is known of one request so far.
+pub(super) struct Open {
+    pub(super) record: Record,
+    pub(super) hold: Hold,
+    /// The room at the provider that was reached, where a limit asks for it.
+    pub(super) hold_there: Option<Box<Hold>>,
+    pub(super) place: Option<mpsc::OwnedPermit<Record>>,
+    pub(super) arrival: Arrival,
+    pub(super) input_tokens: u64,
+    /// What limits were charged before the end, in tokens and in nano-dollars.
+    pub(super) charged: Tokens,
+    pub(super) charged_nano: u64,
+    /// What is known of the attempt that is under way, if one is.
+    pub(super) current: Option<Tally>,
+    /// Whom the attempt before reached.
+    pub(super) before: (Option<ProviderId>, String),
+    /// The organization's own prices, if it has any.
+    pub(super) book: Option<Arc<PriceBook>>,
+    /// The prices of the target that was reached.
+    pub(super) tariff: Option<Tariff>,
+    /// What the attempts before were charged, and where the counts come from.
+    pub(super) spent: Tokens,
+    pub(super) spent_source: Option<UsageSource>,
+    pub(super) watch: Watch,
+    pub(super) recorder: Recorder,
+}
+
+// === impl Open ===
+
+impl Open {
+    pub(super) fn attempt_failed(&mut self, missed: Missed<'_>) {
+        let current = self.current.take();
+        self.watch.missed(&self.recorder.series, &missed);
+        if current.is_some() && !missed.sent {
+            (self.record.provider, self.record.provider_model) = mem::take(&mut self.before);
+        }
+        let (tokens, source) = match current.filter(|_| missed.sent) {
+            Some(tally) if !missed.refused || tally.tokens.is_some() => self.charge(tally),
+            _ => (Tokens::default(), None),
+        };
+        // Of one that was not sent, all is given back.
+        if let (Some(hold), true) = (self.hold_there.take(), missed.sent) {
+            hold.settle(&tokens, self.cost_of(&tokens));
+        }
+        let tariff = self.tariff.take();
+        if let Some(billed) = tariff.and_then(|it| it.bill(&tokens, self.record.at_ms)) {
+            let model = missed.provider_model.to_owned();
+            self.record.missed.push((model, billed));
+        }
+        self.spent = self.spent.plus(&tokens);
+        self.spent_source = self.spent_source.max(source);
+        if self.record.attempts.len() < ATTEMPTS_MAX {
+            self.record.attempts.push(Attempt {
+                provider: missed.provider.id,
+                provider_model: missed.provider_model.to_owned(),
+                code: missed.code,
+                status: missed.status,
+                tokens,
+            });
+        }
+    }
+
+    pub(super) fn finish(
+        mut self,
+        outcome: Option<Outcome>,
+        usage: impl FnOnce(&mut Self, Outcome) -> (Tokens, UsageSource),
+    ) {
+        let outcome = outcome.unwrap_or_else(|| match self.recorder.drain.phase() {
+            Phase::Over => Outcome::Cut,
+            _ => Outcome::ClientGone,
+        });
+        let (tokens, usage_source) = usage(&mut self, outcome);
+        self.record.cost = self.cost(self.record.served.as_ref());
+        let rest = tokens.less(&self.charged);
+        if let Some(hold) = self.hold_there.take() {
+            let served = self.record.served.as_ref().map(|it| &it.charge);
+            let cost = cost::cost(served).less(self.charged_nano);
+            hold.settle(&rest.less(&self.spent), cost);
+        }
+        self.hold
+            .settle(&rest, self.record.cost.less(self.charged_nano));
+        self.record.outcome = outcome;
+        self.record.tokens = tokens;
+        self.record.usage_source = usage_source;
+        self.record.duration_us = micros(self.arrival.started.elapsed());
+        let of = &self.recorder;
+        self.watch.finished(&of.measures, &of.series, &self.record);
+        if let Some(place) = self.place {
+            place.send(self.record);
+        }
+    }
+
+    /// What all attempts are charged, and where the counts come from: the least that is true of any of them.
+    pub(super) fn usage(&mut self, outcome: Outcome, tally: Tally) -> (Tokens, UsageSource) {
+        self.record.finish = tally.finish;
+        let (mut tokens, mut source) = (Tokens::default(), None);
+        if let Some(seen) = self.current.take() {
+            (tokens, source) = self.charge(Tally {
+                tokens: tally.tokens.or(seen.tokens),
+                output_tokens: tally.output_tokens.max(seen.output_tokens),
+                ..tally
+            });
+            self.bill(&tokens);
+        }
+        let usage_source = match source.max(self.spent_source) {
+            Some(UsageSource::Provider) => UsageSource::Provider,
+            _ if outcome == Outcome::Completed => UsageSource::Estimated,
+            _ => UsageSource::Partial,
+        };
+        let tokens = self.spent.plus(&tokens);
+        (tokens.map(|count| count.min(TOKENS_MAX)), usage_source)
+    }
+
+    /// Bills what the attempt that is under way used.
+    pub(super) fn bill(&mut self, tokens: &Tokens) {
+        let tariff = self.tariff.take();
+        self.record.served = tariff.and_then(|it| it.bill(tokens, self.record.at_ms));
+    }
+
+    /// What these tokens cost of the provider that was reached.
+    pub(super) fn cost_of(&self, tokens: &Tokens) -> Cost {
+        let billed = self
+            .tariff
+            .as_ref()
+            .and_then(|it| it.bill(tokens, self.record.at_ms));
+        cost::cost(billed.as_ref().map(|it| &it.charge))
+    }
+
+    /// What all attempts that were billed cost, and this one that served.
+    pub(super) fn cost(&self, served: Option<&Billed>) -> Cost {
+        let missed = self.record.missed.iter().map(|(_, billed)| billed);
+        let billed = missed.chain(served);
+        cost::cost(billed.map(|it| &it.charge))
+    }
+
+    /// What one attempt is charged. Missing usage is never free: what was sent is charged by our own count.
+    pub(super) fn charge(&self, tally: Tally) -> (Tokens, Option<UsageSource>) {
+        if let Some(tokens) = tally.tokens {
+            return (self.believed(tokens), Some(UsageSource::Provider));
+        }
+        let tokens = Tokens {
+            input: self.input_tokens,
+            output: tally.output_tokens,
+            ..Tokens::default()
+        };
+        (tokens, Some(UsageSource::Estimated))
+    }
+
+    /// What a provider says, each count cut to [`TOKENS_MAX`].
+    pub(super) fn believed(&self, said: Tokens) -> Tokens {
+        let tokens = said.map(|count| count.min(TOKENS_MAX));
+        if tokens != said {
+            self.recorder.measures.implausible();
+        }
+        tokens
+    }
+}

@@ -1,0 +1,52 @@
+//! What opens accounts: one for each core, with all that an account asks while it is open.
+//!
+//! Knows where records go and whom to ask; knows nothing of one request.
+
+use std::rc::Rc;
+
+use lifecycle::drain::Drain;
+use tokio::sync::mpsc;
+
+use crate::{
+    cuts::Cuts,
+    record::{finished::Record, measures::Measures},
+    series::Series,
+    tariff::Tariffs,
+};
+
+/// How many records may wait to be reported.
+// Full: the record is lost and counted as lost; the limits are settled all the same.
+pub const RECORDS_MAX: usize = 65_536;
+
+/// Opens entries. One for each core.
+#[derive(Clone)]
+pub struct Recorder {
+    pub(super) queue: mpsc::Sender<Record>,
+    pub(super) drain: Drain,
+    pub(super) cuts: Rc<Cuts>,
+    pub(super) measures: Rc<Measures>,
+    pub(super) tariffs: Rc<Tariffs>,
+    pub(super) series: Rc<Series>,
+}
+
+// === impl Recorder ===
+
+impl Recorder {
+    /// Posts to `queue`. Asks `drain` whether a request that vanishes was cut by us, `cuts` which is to be, and `tariffs`
+    /// what it costs; counts in `series`.
+    pub fn new(
+        queue: mpsc::Sender<Record>,
+        drain: Drain,
+        cuts: Rc<Cuts>,
+        (tariffs, series): (Rc<Tariffs>, Rc<Series>),
+    ) -> Self {
+        Self {
+            queue,
+            drain,
+            cuts,
+            measures: Rc::new(Measures::register()),
+            tariffs,
+            series,
+        }
+    }
+}

@@ -378,6 +378,9 @@ impl fmt::Display for Table<'_> {
 mod tests {
     use super::*;
 
+    /// One number of a book.
+    type Part = fn(&mut Book) -> &mut i64;
+
     const COUNTS: Counts = Counts {
         requests: 3,
         input: 60,
@@ -413,7 +416,7 @@ mod tests {
     #[test]
     fn one_more_or_less_anywhere_is_a_disagreement() {
         AGREED.agree().expect("they agree");
-        let parts: [fn(&mut Book) -> &mut i64; 13] = [
+        let parts: [Part; 13] = [
             |it| &mut it.served.requests,
             |it| &mut it.served.output,
             |it| &mut it.served.nano,
@@ -473,7 +476,7 @@ mod tests {
             ..AGREED
         };
         killed.agree().expect("it is within its bounds");
-        let parts: [(fn(&mut Book) -> &mut i64, i64); 5] = [
+        let parts: [(Part, i64); 5] = [
             (|it| &mut it.killed.open, 2),
             (|it| &mut it.killed.unrecorded_max, -1),
             (|it| &mut it.killed.charged_max, -1),

@@ -130,10 +130,8 @@ async fn agreement(town: &Town, traffic: &Traffic, kinds: &[Kind]) -> Vec<Book> 
             return books;
         };
         let in_time = since.elapsed() <= AGREE_WITHIN;
-        if !in_time {
-            println!("{}", Table(&books));
-        }
-        assert!(in_time, "{disagreement}; {:?}", traffic.unexpected());
+        let odd = traffic.unexpected();
+        assert!(in_time, "{disagreement}; {odd:?}\n{}", Table(&books));
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Keeps the sums of usage folded, and drops days of records that are older than they are to be kept.
+//! Keeps the sums of usage folded, makes those of other time zones that were asked for, and drops days of records that are older than they are to be kept.
 //!
 //! Owns how often that is seen to. Every replica tries; who comes second finds nothing, and answers hang on none of it.
 
@@ -57,5 +57,6 @@ async fn once(store: &Store, catch_up: bool, older: &mut bool) -> Result<bool, S
         *older = store.catch_up_usage(vector::of_kept).await?;
     }
     let more = store.fold_usage().await?;
-    Ok(*older || more)
+    let shifted = store.shift_usage().await?;
+    Ok(*older || more || shifted)
 }

@@ -43,8 +43,9 @@ pub(crate) struct Sums {
     pub(crate) overhead: Sketch,
 }
 
-/// A cell and its sums as a row.
+/// A cell and its sums as a row, and of which grain it is.
 pub(crate) struct Line {
+    pub(crate) grain: i16,
     pub(crate) organization: Uuid,
     pub(crate) facet: String,
     pub(crate) start: OffsetDateTime,
@@ -102,6 +103,84 @@ pub(crate) struct Columns {
     pub(crate) overhead: Vec<Vec<u8>>,
 }
 
+/// What a row sums: of any that has the columns of sums.
+macro_rules! sums_of {
+    ($row:expr) => {{
+        let row = $row;
+        $crate::usage_cell::Sums::read(
+            [row.requests, row.estimated, row.unpriced, row.cost_nano],
+            [
+                row.input,
+                row.cached_input,
+                row.cache_write,
+                row.cache_write_hour,
+                row.audio_input,
+                row.output,
+                row.reasoning,
+                row.audio_output,
+                row.images,
+                row.served,
+                row.units,
+            ],
+            [&row.duration, &row.first_byte, &row.overhead],
+        )
+    }};
+}
+pub(crate) use sums_of;
+
+/// A statement whose parameters are the columns of cells and sums, in their order, and then `more`.
+macro_rules! with_columns {
+    ($query:ident!($text:literal), $columns:expr $(, $more:expr)*) => {{
+        let it = $columns;
+        let [
+            input,
+            cached_input,
+            cache_write,
+            cache_write_hour,
+            audio_input,
+            output,
+            reasoning,
+            audio_output,
+            images,
+            served,
+            units,
+        ] = &it.counts;
+        sqlx::$query!(
+            $text,
+            &it.organization,
+            &it.facet,
+            &it.start,
+            &it.label as &[Option<String>],
+            &it.project,
+            &it.key_id,
+            &it.model,
+            &it.version,
+            &it.provider as &[Option<uuid::Uuid>],
+            &it.status,
+            &it.requests,
+            &it.estimated,
+            &it.unpriced,
+            &it.cost_nano,
+            input,
+            cached_input,
+            cache_write,
+            cache_write_hour,
+            audio_input,
+            output,
+            reasoning,
+            audio_output,
+            images,
+            served,
+            units,
+            &it.duration,
+            &it.first_byte,
+            &it.overhead
+            $(, $more)*
+        )
+    }};
+}
+pub(crate) use with_columns;
+
 // === impl Cell ===
 
 impl Cell {
@@ -128,6 +207,24 @@ impl Cell {
 // === impl Sums ===
 
 impl Sums {
+    /// From the columns of a row: requests, those estimated and those unpriced, and the cost; counters; and both sketches.
+    pub(crate) fn read(
+        [requests, estimated, unpriced, cost_nano]: [i64; 4],
+        counts: [i64; COUNTERS],
+        [duration, first_byte, overhead]: [&[u8]; 3],
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            requests,
+            estimated,
+            unpriced,
+            cost_nano,
+            counts,
+            duration: sketch(duration)?,
+            first_byte: sketch(first_byte)?,
+            overhead: sketch(overhead)?,
+        })
+    }
+
     /// Takes all that others have.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.each(other, i64::saturating_add);
@@ -169,28 +266,7 @@ impl Sums {
 impl Line {
     /// The cell and its sums.
     pub(crate) fn read(self) -> Result<(Cell, Sums), StoreError> {
-        let sums = Sums {
-            requests: self.requests,
-            estimated: self.estimated,
-            unpriced: self.unpriced,
-            cost_nano: self.cost_nano,
-            counts: [
-                self.input,
-                self.cached_input,
-                self.cache_write,
-                self.cache_write_hour,
-                self.audio_input,
-                self.output,
-                self.reasoning,
-                self.audio_output,
-                self.images,
-                self.served,
-                self.units,
-            ],
-            duration: sketch(&self.duration)?,
-            first_byte: sketch(&self.first_byte)?,
-            overhead: sketch(&self.overhead)?,
-        };
+        let sums = sums_of!(&self)?;
         let cell = Cell {
             organization: self.organization,
             facet: self.facet,
@@ -259,6 +335,6 @@ impl Columns {
 }
 
 /// A sketch from the database.
-pub(crate) fn sketch(bytes: &[u8]) -> Result<Sketch, StoreError> {
+fn sketch(bytes: &[u8]) -> Result<Sketch, StoreError> {
     column::known(Sketch::from_bytes(bytes), "a sketch")
 }

@@ -3,6 +3,8 @@
 //! One writer at a time, by a lock that ends with its transaction; whoever does not get it leaves the work to the one who has
 //! it. What is folded goes in the same transaction, so that it counts once. Whether it is folded already changes no answer.
 
+use std::collections::BTreeSet;
+
 use domain::{grain::Grain, sketch::Sketch};
 use policy::usage::Usage;
 use sqlx::PgConnection;
@@ -13,7 +15,8 @@ use crate::{
     error::StoreError,
     store::Store,
     usage_batch,
-    usage_cell::{Cell, Columns, Ledger, Line, Sums},
+    usage_cell::{Cell, Columns, Ledger, Line, Sums, with_columns},
+    usage_shift,
     usage_spread::{self, Spread},
 };
 
@@ -28,7 +31,7 @@ const CAUGHT_UP_MAX: i64 = 1_000; // Full: as above.
 pub type Counting = fn(&[u8], [u64; 4]) -> Usage;
 
 /// What a sum is over, and of which grain it is.
-type Place = (i16, Cell);
+pub(crate) type Place = (i16, Cell);
 
 // === impl Store ===
 
@@ -36,26 +39,28 @@ impl Store {
     /// Folds a part, and numbers new batches. Says whether there is more.
     pub async fn fold_usage(&self) -> Result<bool, StoreError> {
         let mut tx = self.transaction().await?;
-        let free = sqlx::query_scalar!(
-            r#"SELECT pg_try_advisory_xact_lock(hashtext('usage_sum'), 0) AS "free!""#
-        );
-        if !free.fetch_one(&mut *tx).await? {
+        if !alone(&mut tx).await? {
             return Ok(false);
         }
         usage_batch::number(&mut tx).await?;
+        usage_shift::added_to(&mut tx).await?;
         let lines = taken(&mut tx).await?;
         let more = i64::try_from(lines.len()).unwrap_or(i64::MAX) >= FOLDED_MAX;
+        let whose: BTreeSet<Uuid> = lines.iter().map(|it| it.organization).collect();
+        let whose: Vec<Uuid> = whose.into_iter().collect();
+        let shifts = usage_shift::kept(&mut tx, &whose).await?;
         let mut ledger: Ledger<Place> = Ledger::default();
         for line in lines {
             let (cell, sums) = line.read()?;
-            for grain in Grain::ALL {
-                let start = grain.start_of(column::milliseconds(cell.start));
-                let start = column::moment(start)?;
+            let at_ms = column::milliseconds(cell.start);
+            let shifted = shifts.grains_of(cell.organization, at_ms);
+            for grain in Grain::ALL.into_iter().chain(shifted) {
+                let start = column::moment(grain.start_of(at_ms))?;
                 let cell = Cell {
                     start,
                     ..cell.clone()
                 };
-                ledger.add((grain as i16, cell), &sums);
+                ledger.add((grain.number(), cell), &sums);
             }
         }
         if !ledger.0.is_empty() {
@@ -138,13 +143,21 @@ impl Store {
     }
 }
 
+/// Whether this is the one writer that folds, until its transaction ends.
+pub(crate) async fn alone(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    let free = sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_xact_lock(hashtext('usage_sum'), 0) AS "free!""#
+    );
+    Ok(free.fetch_one(connection).await?)
+}
+
 /// Takes the oldest additions away.
 async fn taken(connection: &mut PgConnection) -> Result<Vec<Line>, StoreError> {
     let lines = sqlx::query_as!(
         Line,
         r#"DELETE FROM usage_delta
            WHERE id IN (SELECT id FROM usage_delta ORDER BY id LIMIT $1)
-           RETURNING organization, facet, start, label, project, key_id, model,
+           RETURNING 0::smallint AS "grain!", organization, facet, start, label, project, key_id, model,
                model_version AS version, provider, status, requests, estimated, unpriced, cost_nano,
                input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
                audio_output, images, served, units, duration, first_byte,
@@ -163,10 +176,11 @@ async fn known(
 ) -> Result<(), StoreError> {
     let it = Columns::of(ledger.0.iter().map(|((_, cell), sums)| (cell, sums)));
     let (grains, cells) = keys(ledger);
-    let rows = sqlx::query!(
+    let lines = sqlx::query_as!(
+        Line,
         r#"SELECT it.grain, it.organization, it.facet, it.start, label, project, key_id, model,
-               model_version, provider, status, requests, estimated, unpriced, cost_nano, input,
-               cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
+               model_version AS version, provider, status, requests, estimated, unpriced, cost_nano,
+               input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,
                audio_output, images, served, units, duration, first_byte, overhead
            FROM usage_sum it
            JOIN unnest($1::uuid[], $2::text[], $3::smallint[], $4::timestamptz[], $5::uuid[])
@@ -181,94 +195,24 @@ async fn known(
     )
     .fetch_all(connection)
     .await?;
-    for row in rows {
-        let line = Line {
-            organization: row.organization,
-            facet: row.facet,
-            start: row.start,
-            label: row.label,
-            project: row.project,
-            key_id: row.key_id,
-            model: row.model,
-            version: row.model_version,
-            provider: row.provider,
-            status: row.status,
-            requests: row.requests,
-            estimated: row.estimated,
-            unpriced: row.unpriced,
-            cost_nano: row.cost_nano,
-            input: row.input,
-            cached_input: row.cached_input,
-            cache_write: row.cache_write,
-            cache_write_hour: row.cache_write_hour,
-            audio_input: row.audio_input,
-            output: row.output,
-            reasoning: row.reasoning,
-            audio_output: row.audio_output,
-            images: row.images,
-            served: row.served,
-            units: row.units,
-            duration: row.duration,
-            first_byte: row.first_byte,
-            overhead: row.overhead,
-        };
+    for line in lines {
+        let grain = line.grain;
         let (cell, sums) = line.read()?;
-        ledger.add((row.grain, cell), &sums);
+        ledger.add((grain, cell), &sums);
     }
     Ok(())
 }
 
-async fn write(connection: &mut PgConnection, ledger: &Ledger<Place>) -> Result<(), StoreError> {
+/// Writes sums as they stand now. Only for the one writer that folds.
+pub(crate) async fn write(
+    connection: &mut PgConnection,
+    ledger: &Ledger<Place>,
+) -> Result<(), StoreError> {
     let it = Columns::of(ledger.0.iter().map(|((_, cell), sums)| (cell, sums)));
     let (grains, cells) = keys(ledger);
-    let [
-        input,
-        cached_input,
-        cache_write,
-        cache_write_hour,
-        audio_input,
-        output,
-        reasoning,
-        audio_output,
-        images,
-        served,
-        units,
-    ] = &it.counts;
-    sqlx::query_file!(
-        "src/usage_fold.sql",
-        &it.organization,
-        &it.facet,
-        &grains,
-        &it.start,
-        &cells,
-        &it.label as &[Option<String>],
-        &it.project,
-        &it.key_id,
-        &it.model,
-        &it.version,
-        &it.provider as &[Option<Uuid>],
-        &it.status,
-        &it.requests,
-        &it.estimated,
-        &it.unpriced,
-        &it.cost_nano,
-        input,
-        cached_input,
-        cache_write,
-        cache_write_hour,
-        audio_input,
-        output,
-        reasoning,
-        audio_output,
-        images,
-        served,
-        units,
-        &it.duration,
-        &it.first_byte,
-        &it.overhead,
-    )
-    .execute(connection)
-    .await?;
+    with_columns!(query_file!("src/usage_fold.sql"), it, &grains, &cells)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

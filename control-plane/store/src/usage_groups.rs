@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     column,
     error::StoreError,
-    usage_cell::{self, Sums},
+    usage_cell::{Sums, sums_of},
 };
 
 /// By what to group; nothing means: one sum over all of a facet.
@@ -111,7 +111,7 @@ fn columns(pieces: &[Piece]) -> Result<Pieces, StoreError> {
     let mut columns = Pieces::default();
     for it in pieces {
         columns.0.push(column::number(it.bucket_ms));
-        columns.1.push(it.grain as i16);
+        columns.1.push(it.grain.number());
         columns.2.push(column::moment(it.from_ms)?);
         columns.3.push(column::moment(it.to_ms)?);
     }
@@ -187,6 +187,7 @@ pub(crate) async fn read(
 
 impl Row {
     fn read(self) -> Result<Read, StoreError> {
+        let sums = sums_of!(&self)?;
         let group = Group {
             bucket_ms: column::count(self.bucket),
             organization: self.organization,
@@ -196,28 +197,6 @@ impl Row {
             version: self.version,
             provider: self.provider,
             status: self.status,
-        };
-        let sums = Sums {
-            requests: self.requests,
-            estimated: self.estimated,
-            unpriced: self.unpriced,
-            cost_nano: self.cost_nano,
-            counts: [
-                self.input,
-                self.cached_input,
-                self.cache_write,
-                self.cache_write_hour,
-                self.audio_input,
-                self.output,
-                self.reasoning,
-                self.audio_output,
-                self.images,
-                self.served,
-                self.units,
-            ],
-            duration: usage_cell::sketch(&self.duration)?,
-            first_byte: usage_cell::sketch(&self.first_byte)?,
-            overhead: usage_cell::sketch(&self.overhead)?,
         };
         Ok(Read {
             group,

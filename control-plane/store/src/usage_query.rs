@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    grain::{Bucketing, Piece},
+    grain::{Bucketing, Piece, Shifts},
     name::{OrganizationName, ProjectName},
     sketch::Sketch,
 };
@@ -23,6 +23,7 @@ use crate::{
     usage_cell::Sums,
     usage_groups::{self, Asked, Group, Read},
     usage_label::{self, Label, Labels},
+    usage_shift,
 };
 
 pub use crate::usage_groups::GroupBy;
@@ -174,9 +175,14 @@ pub async fn query(store: &Store, query: &Query) -> Result<Answer, NoAnswer> {
     .await
     .map_err(StoreError::from)?;
     let connection = &mut *tx;
-    let pieces = query.bucketing.pieces(query.range);
+    let whose = whose(connection, &query.whose).await?;
+    let shifts = match &whose.0[..] {
+        [one] => usage_shift::of(connection, *one).await?,
+        _ => Shifts::new(),
+    };
+    let pieces = query.bucketing.pieces(query.range, &shifts);
     let pieces = pieces.map_err(NoAnswer::Buckets)?;
-    let asked = asked(connection, query, &pieces).await?;
+    let asked = asked(connection, query, whose, &pieces).await?;
     if let Facet::Tag(key) = &query.facet {
         check_summed(connection, &asked.organizations, key, query.range).await?;
     }
@@ -188,6 +194,10 @@ pub async fn query(store: &Store, query: &Query) -> Result<Answer, NoAnswer> {
     }
     let read = usage_groups::read(connection, &asked, ROWS_MAX + 1).await?;
     tx.rollback().await.map_err(StoreError::from)?;
+    if let [one] = &asked.organizations[..] {
+        let wanted = query.bucketing.wanted(&pieces);
+        usage_shift::ask(store, *one, (&wanted, &shifts)).await?;
+    }
     let truncated = read.len() > ROWS_MAX;
     let mut groups = split(read, query, truncated);
     groups.truncate(ROWS_MAX);
@@ -195,24 +205,32 @@ pub async fn query(store: &Store, query: &Query) -> Result<Answer, NoAnswer> {
     Ok(Answer { rows, truncated })
 }
 
-async fn asked<'a>(
+/// The organizations, and the project where it is one's.
+async fn whose(
     connection: &mut PgConnection,
-    query: &Query,
-    pieces: &'a [Piece],
-) -> Result<Asked<'a>, StoreError> {
-    let (organizations, project) = match &query.whose {
+    whose: &Whose,
+) -> Result<(Vec<Uuid>, Option<Uuid>), StoreError> {
+    match whose {
         Whose::Everybody => {
             let all = sqlx::query_scalar!("SELECT id FROM organization");
-            (all.fetch_all(&mut *connection).await?, None)
+            Ok((all.fetch_all(&mut *connection).await?, None))
         }
-        Whose::Organization(name) => (vec![named::organization(connection, name).await?], None),
+        Whose::Organization(name) => Ok((vec![named::organization(connection, name).await?], None)),
         Whose::Project(name) => {
             let (project, organization) = named::project(connection, name).await?;
             let (project, organization) = (project.as_bytes(), organization.as_bytes());
             let organization = Uuid::from_bytes(*organization);
-            (vec![organization], Some(Uuid::from_bytes(*project)))
+            Ok((vec![organization], Some(Uuid::from_bytes(*project))))
         }
-    };
+    }
+}
+
+async fn asked<'a>(
+    connection: &mut PgConnection,
+    query: &Query,
+    (organizations, project): (Vec<Uuid>, Option<Uuid>),
+    pieces: &'a [Piece],
+) -> Result<Asked<'a>, StoreError> {
     let filter = &query.filter;
     let mut projects = ids(connection, Kind::Project, &organizations, &filter.projects).await?;
     if let Some(project) = project {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     column,
     error::StoreError,
-    usage_cell::{Cell, Columns, Ledger, Sums},
+    usage_cell::{Cell, Columns, Ledger, Sums, with_columns},
     usage_label::{self, Label, Labels},
     usage_region::{self, Regions},
 };
@@ -77,61 +77,9 @@ async fn write(
             ledger.add(cell, &spread.sums);
         }
     }
-    let it = Columns::of(ledger.0.iter());
-    let [
-        input,
-        cached_input,
-        cache_write,
-        cache_write_hour,
-        audio_input,
-        output,
-        reasoning,
-        audio_output,
-        images,
-        served,
-        units,
-    ] = &it.counts;
-    sqlx::query!(
-        r#"INSERT INTO usage_delta (
-               organization, facet, start, label, project, key_id, model, model_version, provider,
-               status, requests, estimated, unpriced, cost_nano, input, cached_input, cache_write,
-               cache_write_hour, audio_input, output, reasoning, audio_output, images, served, units,
-               duration, first_byte, overhead)
-           SELECT * FROM unnest(
-               $1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[],
-               $7::uuid[], $8::uuid[], $9::uuid[], $10::integer[], $11::bigint[], $12::bigint[],
-               $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
-               $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[],
-               $23::bigint[], $24::bigint[], $25::bigint[], $26::bytea[], $27::bytea[],
-               $28::bytea[])"#,
-        &it.organization,
-        &it.facet,
-        &it.start,
-        &it.label as &[Option<String>],
-        &it.project,
-        &it.key_id,
-        &it.model,
-        &it.version,
-        &it.provider as &[Option<Uuid>],
-        &it.status,
-        &it.requests,
-        &it.estimated,
-        &it.unpriced,
-        &it.cost_nano,
-        input,
-        cached_input,
-        cache_write,
-        cache_write_hour,
-        audio_input,
-        output,
-        reasoning,
-        audio_output,
-        images,
-        served,
-        units,
-        &it.duration,
-        &it.first_byte,
-        &it.overhead,
+    with_columns!(
+        query_file!("src/usage_spread.sql"),
+        Columns::of(ledger.0.iter())
     )
     .execute(connection)
     .await?;

@@ -132,17 +132,21 @@ impl Escrow {
     }
 
     /// What the keeper said to a request that had to ask; `None` when it said nothing. `sent` is when it was asked, from
-    /// which a loan's term runs, so that it ends here before it does there. Gives the settlement of the loan before.
+    /// which a loan's term runs, so that it ends here before it does there. Gives the settlement of the loan before, or of
+    /// the one that may have been given and is not known here.
     pub(crate) fn asked(
         &self,
-        id: PurseId,
+        (id, organization): (PurseId, OrganizationId),
         wanted: Wanted<'_>,
         answer: Option<&Reserved>,
         sent: Instant,
     ) -> Option<Settlement> {
         let Wanted { lines, ahead, .. } = wanted;
         let mut purses = self.purses();
-        let purse = purses.get_mut(&id).filter(|purse| purse.is_for(lines))?;
+        let purse = purses.get_mut(&id).filter(|purse| purse.is_for(lines));
+        let Some(purse) = purse else {
+            return unspent(organization, wanted);
+        };
         if ahead.is_some() {
             purse.asking = false;
         }
@@ -180,6 +184,7 @@ impl Escrow {
                 });
                 None
             }
+            (None, _) => unspent(organization, wanted),
             _ => None,
         }
     }
@@ -219,6 +224,21 @@ impl Escrow {
     fn purses(&self) -> MutexGuard<'_, ById<PurseId, Purse>> {
         self.purses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Gives back a loan of which nothing was spent, because nobody here heard whether it was given. It is remembered, in case this
+/// overtakes what asked for it.
+fn unspent(organization: OrganizationId, wanted: Wanted<'_>) -> Option<Settlement> {
+    let ahead = wanted.ahead?;
+    let nothing = |line: &Line| Line { amount: 0, ..*line };
+    Some(Settlement {
+        request: Request {
+            organization,
+            id: ahead.loan,
+        },
+        lines: wanted.lines.iter().map(nothing).collect(),
+        charge_if_absent: true,
+    })
 }
 
 // === impl PurseId ===

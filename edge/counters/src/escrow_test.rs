@@ -76,7 +76,8 @@ impl World {
             alone: false,
         };
         let reply = self.keeper.reserve(&request, wanted, 30_000, self.now_ms);
-        let before = self.escrows[edge].asked(purse, wanted, Some(&reply.value), now);
+        let before =
+            self.escrows[edge].asked((purse, ORGANIZATION), wanted, Some(&reply.value), now);
         if let Some(before) = before {
             self.keeper.settle(&before, self.now_ms);
         }
@@ -125,6 +126,45 @@ impl World {
                 panic!("the keeper can always tell")
             }
         }
+    }
+}
+
+#[test]
+fn a_loan_of_which_nobody_heard_comes_back_also_where_that_overtakes_the_asking() {
+    for overtakes in [false, true] {
+        let mut world = World::of(1, TERM_MS);
+        let lines = [line(1, (1, 3_600_000, 1_000), 1)];
+        for _ in 0..5 {
+            assert_eq!(world.request(0, &lines, 0), Some(false));
+        }
+        let (organization, id) = (ORGANIZATION, [7; 16]);
+        let request = Request { organization, id };
+        let now = world.now();
+        let (purse, said) = world.escrows[0].spend(&request, &lines, now);
+        let Said::Ask(Some(ahead)) = said else {
+            panic!("five are a pace: {said:?}")
+        };
+        let wanted = Wanted {
+            lines: &lines,
+            ahead: Some(&ahead),
+            claims: None,
+        };
+        let back = world.escrows[0].asked((purse, organization), wanted, None, now);
+        let back = back.expect("it is given back");
+        if overtakes {
+            world.keeper.settle(&back, world.now_ms);
+        }
+        let at_ms = world.now_ms;
+        let reply = world.keeper.reserve(&request, wanted, 30_000, at_ms);
+        let Reserved::Granted { lent, .. } = reply.value else {
+            panic!("there is room")
+        };
+        assert_eq!(lent.is_empty(), overtakes, "{lent:?}");
+        if !overtakes {
+            world.keeper.settle(&back, world.now_ms);
+        }
+        world.now_ms += 10 * TERM_MS;
+        assert_eq!(world.level(lines[0]), 1_000 - 6, "six were used");
     }
 }
 

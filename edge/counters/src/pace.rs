@@ -63,10 +63,11 @@ impl Pace {
         }
     }
 
-    /// What will be asked of each limit within `term_ms` if it goes on like this; `None` when it is not busy.
+    /// What will be asked of each limit within `term_ms` if it goes on like this; `None` when it is not busy. What came within
+    /// less than a window is taken for all of one: five requests in a millisecond are no pace of five thousand a second.
     pub(crate) fn ahead(&self, term_ms: u64, now: Instant) -> Option<Vec<i64>> {
         let took = self.before.took + now.duration_since(self.since);
-        let took_ms = took.as_millis().max(1);
+        let took_ms = took.max(WINDOW).as_millis();
         let requests = self.before.requests + self.now.requests;
         if requests < SEEN_MIN || u128::from(requests) * 1_000 < BUSY * took_ms {
             return None;
@@ -104,6 +105,8 @@ mod tests {
             pace.count([1, 100].into_iter(), at(1));
         }
         assert_eq!(pace.ahead(1_000, at(2)), None, "four are no pace");
+        pace.count([1, 100].into_iter(), at(2));
+        assert_eq!(pace.ahead(1_000, at(2)), Some(vec![20, 2_000]));
         for ms in 2..100 {
             pace.count([1, 100].into_iter(), at(ms * 10));
         }

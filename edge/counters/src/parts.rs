@@ -128,8 +128,9 @@ impl Asked<'_> {
             ahead,
             ..Wanted::now(lines)
         };
-        if let Some(loan_before) = escrow.asked(self.purse, wanted, answer, self.sent) {
-            self.remote.queue.push(loan_before);
+        let purse = (self.purse, self.request.organization);
+        if let Some(loan) = escrow.asked(purse, wanted, answer, self.sent) {
+            self.remote.queue.push(loan);
         }
         if ahead.is_some() {
             // Whoever keeps this up has a loan to look after.

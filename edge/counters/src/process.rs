@@ -249,7 +249,9 @@ impl Counts {
             Ok(over) => over,
             Err(value) => return Reply { value, expired: 0 },
         };
-        let lent = if over.is_empty() && claims.is_none() {
+        // One that was given back before it was asked for is not given.
+        let late = ahead.is_some_and(|ahead| self.held.contains_key(&ahead.loan));
+        let lent = if over.is_empty() && claims.is_none() && !late {
             lent(wanted, &found)
         } else {
             Vec::new()

@@ -242,7 +242,9 @@ impl World {
         // Its answer is lost, so that nobody admits it and everything is given back.
         let lost = fate <= 1 || fate == 2;
         let heard = if lost { None } else { answer.as_ref() };
-        let earlier = self.edges[edge].escrow.asked(purse, wanted, heard, now);
+        let earlier = self.edges[edge]
+            .escrow
+            .asked((purse, ORGANIZATION), wanted, heard, now);
         self.edges[edge].queue.extend(earlier);
         match heard {
             Some(Reserved::Granted { .. }) => self.admit(edge, request, lines, None),

@@ -9,6 +9,7 @@
 )]
 
 pub mod wait;
+pub mod progress;
 pub mod authority;
 pub mod binaries;
 pub mod process;

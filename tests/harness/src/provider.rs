@@ -105,12 +105,25 @@ impl Answer {
 impl Provider {
     /// Starts one that answers as `script` says.
     pub async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start_with(script, true).await
+    }
+
+    /// The same, which does not remember what it was asked: for a test that asks it a hundred thousand times.
+    pub async fn forgetful(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start_with(script, false).await
+    }
+
+    async fn start_with(
+        script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+        remembers: bool,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(accept(listener, Arc::new(script), Arc::clone(&asked)));
+        let memory = remembers.then(|| Arc::clone(&asked));
+        let task = tokio::spawn(accept(listener, Arc::new(script), memory));
         Self {
             address,
             asked,
@@ -140,14 +153,17 @@ impl Drop for Provider {
     }
 }
 
-async fn accept(listener: TcpListener, script: Arc<Script>, asked: Arc<Mutex<Vec<Asked>>>) {
+/// What a provider was asked, where it remembers.
+type Memory = Option<Arc<Mutex<Vec<Asked>>>>;
+
+async fn accept(listener: TcpListener, script: Arc<Script>, asked: Memory) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
+        let (script, asked) = (Arc::clone(&script), asked.clone());
         let service = service_fn(move |request| {
-            let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
-            async move { Ok::<_, Infallible>(answer(request, &*script, &asked).await) }
+            let (script, asked) = (Arc::clone(&script), asked.clone());
+            async move { Ok::<_, Infallible>(answer(request, &*script, asked.as_deref()).await) }
         });
         connections.spawn(
             hyper::server::conn::http1::Builder::new()
@@ -161,7 +177,7 @@ async fn accept(listener: TcpListener, script: Arc<Script>, asked: Arc<Mutex<Vec
 async fn answer(
     request: Request<Incoming>,
     script: &Script,
-    asked: &Mutex<Vec<Asked>>,
+    asked: Option<&Mutex<Vec<Asked>>>,
 ) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     let (head, body) = request.into_parts();
     let body = body
@@ -178,10 +194,10 @@ async fn answer(
         abandoned,
     };
     let answer = script(&question);
-    asked
-        .lock()
-        .expect("nobody panicked with it")
-        .push(question);
+    if let Some(asked) = asked {
+        let mut asked = asked.lock().expect("nobody panicked with it");
+        asked.push(question);
+    }
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(*name, value);

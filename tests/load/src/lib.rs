@@ -15,7 +15,6 @@ pub mod arrivals;
 pub mod streams;
 pub mod procfs;
 pub mod plan;
-pub mod progress;
 pub mod agreement;
 pub mod installation;
 pub mod rounds;

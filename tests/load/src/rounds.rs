@@ -5,6 +5,7 @@
 
 use std::{fmt, time::Duration};
 
+use harness::progress::Progress;
 use tokio::time::sleep;
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
     installation::{Installation, Target},
     plan::{AFTERMATH, Plan, SHORT_BYTES},
     procfs::{self, Meter, Spent},
-    progress::Progress,
     saturated::{self, Bounds, Question, Served},
     script::Kind,
     streams,

@@ -4,6 +4,7 @@
 
 use std::{fmt, io, time::Duration};
 
+use harness::progress::Progress;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -11,7 +12,6 @@ use crate::{
     agreement::{Counts, Disagreement},
     installation::Installation,
     plan::Plan,
-    progress::Progress,
     report::Report,
     rounds::{self, Measured, Rounds},
     verdict,
@@ -50,7 +50,7 @@ pub async fn run(plan: Plan) -> Result<Report, Failed> {
 }
 
 async fn measure(plan: Plan) -> Result<Report, Failed> {
-    let progress = Progress::new(plan.rounds() + 2);
+    let progress = Progress::new("load", u64::from(plan.rounds()) + 2);
     progress.step("starting the control plane, an edge, the bare proxy and the provider");
     let mut installation = Installation::start(&plan).await;
     let rounds = Rounds::new(&installation, &plan, &progress);

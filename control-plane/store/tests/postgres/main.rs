@@ -21,6 +21,7 @@ mod prices;
 mod fleet;
 mod usage;
 mod usage_sums;
+mod usage_shifts;
 mod usage_bounds;
 mod usage_export;
 mod usage_sinks;

@@ -178,9 +178,10 @@ if longest_ms > 0 or before or id == '' then
   return told(tell_slots(reply))
 end
 
--- Half of what is left at most, and another such request must fit everywhere.
+-- Half of what is left at most, and another such request must fit everywhere. One that was given back before it was asked for is
+-- not given.
 local lent, some = {}, false
-if ARGV[4] ~= '' and #over == 0 and claims == 0 then
+if ARGV[4] ~= '' and #over == 0 and claims == 0 and not redis.call('HGET', held, ARGV[4]) then
   lent = { read(ones, ARGV[12]) }
   lent[lines + 1] = nil
   for k = 1, lines do

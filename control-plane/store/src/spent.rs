@@ -3,7 +3,7 @@
 //!
 //! Owns which sums are those of a limit. Knows no counters and no edges. What it tells is what had arrived when it was read.
 
-use domain::grain::{Bucketing, Grain};
+use domain::grain::{Bucketing, Grain, Shifts};
 use policy::{
     applying::Whose,
     calendar::{Period, Zone},
@@ -240,10 +240,12 @@ impl Quota {
         let regions = Regions::known(connection).await?;
         let parts = self.parts(region, &regions);
         // One bucket is never too many.
-        let pieces = Bucketing::Whole.pieces(range).unwrap_or_default();
+        let pieces = Bucketing::Whole
+            .pieces(range, &Shifts::new())
+            .unwrap_or_default();
         let (mut grains, mut froms, mut tos) = (Vec::new(), Vec::new(), Vec::new());
         for it in pieces {
-            grains.push(it.grain as i16);
+            grains.push(it.grain.number());
             froms.push(column::moment(it.from_ms)?);
             tos.push(column::moment(it.to_ms)?);
         }

@@ -3,7 +3,7 @@
 //! Knows ids, because edges ask by them. What has no known cost is no part of it. Tokens beyond the first ones of a month are
 //! summed together, so that what one of those has spent is not known by itself.
 
-use domain::grain::Bucketing;
+use domain::grain::{Bucketing, Shifts};
 use policy::{
     calendar::{Period, Zone},
     id::{OrganizationId, ProjectId},
@@ -78,7 +78,7 @@ impl Asker {
         (start_ms, now_ms): (u64, u64),
     ) -> Result<u64, StoreError> {
         let range = Bucketing::counted(start_ms, now_ms + 1);
-        let pieces = Bucketing::Whole.pieces(range);
+        let pieces = Bucketing::Whole.pieces(range, &Shifts::new());
         let pieces = pieces.map_err(|_| StoreError::broken("one bucket is too many"))?;
         let asked = Asked {
             organizations: vec![self.organization],

@@ -332,7 +332,7 @@ impl Counts {
         let lines = wanted.lines.iter().enumerate();
         let places = lines.filter(|(_, line)| !wanted.alone && lacks(line));
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
-        (!places.is_empty()).then(|| Reply {
+        (!places.is_empty()).then_some(Reply {
             value: Reserved::Lacking { places },
             expired: 0,
         })

@@ -76,12 +76,7 @@ struct Found {
 
 impl Explainer {
     /// Does what comes to this core; nothing where that is another.
-    pub fn new(
-        in_force: InForce,
-        lens: Lens,
-        fares: Fares,
-        beside: Option<Beside>,
-    ) -> Self {
+    pub fn new(in_force: InForce, lens: Lens, fares: Fares, beside: Option<Beside>) -> Self {
         let (questions, ledger) = beside
             .map(|it| (it.questions, (it.dialer, it.ledger_every)))
             .unzip();

@@ -298,6 +298,7 @@ impl Caller {
         let project = project.ok_or(Refusal::Dangling("project"))?;
         Ok(Self {
             traffic: project.traffic,
+            pins: project.pins.clone(),
             key,
             previous: false,
             token: None,

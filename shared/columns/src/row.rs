@@ -35,6 +35,11 @@ pub(crate) const SCHEMA: &str = "message usage_record {
   required int64 revision;
   required int64 request_bytes;
   required int64 answer_bytes;
+  required int64 overhead_us;
+  required int64 queue_us;
+  required int64 output_token_us;
+  required binary trace_id (STRING);
+  required binary finish (STRING);
   required group tags (MAP) {
     repeated group key_value {
       required binary key (STRING);
@@ -80,7 +85,7 @@ pub(crate) const SCHEMA: &str = "message usage_record {
 pub(crate) type Fill = fn(&UsageRecord, &mut Leaf);
 
 /// The columns, in the order of the schema.
-pub(crate) const COLUMNS: [Fill; 44] = [
+pub(crate) const COLUMNS: [Fill; 49] = [
     |it, leaf| leaf.text(&it.id),
     |it, leaf| leaf.long(micros(it)),
     |it, leaf| leaf.text(organization(it)),
@@ -108,6 +113,11 @@ pub(crate) const COLUMNS: [Fill; 44] = [
     |it, leaf| leaf.long(it.revision),
     |it, leaf| leaf.long(it.request_bytes),
     |it, leaf| leaf.long(it.answer_bytes),
+    |it, leaf| leaf.long(it.overhead_us),
+    |it, leaf| leaf.long(it.queue_us),
+    |it, leaf| leaf.long(it.output_token_us),
+    |it, leaf| leaf.text(&it.trace_id),
+    |it, leaf| leaf.text(&it.finish),
     |it, leaf| leaf.list(1, tags(it), |leaf, (key, _)| leaf.text(key)),
     |it, leaf| leaf.list(1, tags(it), |leaf, (_, value)| leaf.text(value)),
     |it, leaf| attempts(it, leaf, |leaf, it| leaf.text(&it.provider)),

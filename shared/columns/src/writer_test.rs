@@ -47,6 +47,8 @@ fn records() -> [UsageRecord; 2] {
         cost_nano: 12,
         cost_known: true,
         answer_bytes: 3,
+        overhead_us: 41,
+        finish: "whole".to_owned(),
         tags: HashMap::from(tags.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         attempts: vec![attempt("upstream_error"), attempt("upstream_timeout")],
         charges: vec![
@@ -75,7 +77,7 @@ fn every_column_is_read_back_as_it_was_lists_within_lists_too() {
     let [full, empty] = &rows[..] else {
         panic!("{rows:?}");
     };
-    assert_eq!(full.get_column_iter().count(), 30);
+    assert_eq!(full.get_column_iter().count(), 35);
     assert_eq!(full.get_string(2).expect("a text"), "organizations/acme");
     assert_eq!(
         full.get_timestamp_micros(1).expect("a time"),
@@ -87,6 +89,8 @@ fn every_column_is_read_back_as_it_was_lists_within_lists_too() {
         "tags: {app -> äb, team -> a}",
         "code: upstream_timeout",
         "cost_nano: 12,",
+        "overhead_us: 41, queue_us: 0,",
+        "finish: whole,",
         "price: p2, discount_basis_points: 0, counts: []",
         "counter: images, count: 3",
     ] {

@@ -175,7 +175,8 @@ impl Recounter {
             return;
         };
         fastrand::shuffle(&mut seen);
-        let behind = self.behind.take();
+        // It stays noted until it was compared.
+        let behind = self.behind.borrow().clone();
         seen.retain(|it| {
             behind
                 .iter()

@@ -110,11 +110,7 @@ impl Parts {
         if let Some(place) = demands.iter().position(denies_on_loss) {
             return Reserved::Unknown { place };
         }
-        let alone = Wanted {
-            alone: true,
-            ..wanted
-        };
-        self.local.reserve(request, alone)
+        self.local.reserve_unknown(request, wanted)
     }
 
     /// What Redis said; `None` where it said nothing, or does not know enough.

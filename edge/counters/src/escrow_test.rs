@@ -73,7 +73,6 @@ impl World {
             lines,
             ahead: ahead.as_ref(),
             claims: None,
-            alone: false,
         };
         let reply = self.keeper.reserve(&request, wanted, 30_000, self.now_ms);
         let before =

@@ -107,3 +107,13 @@ pub(crate) fn granted(remaining: Vec<i64>, slots: Vec<Slot>) -> Reply<Reserved> 
     };
     Reply { value, expired: 0 }
 }
+
+/// An amount of a quota with a sign.
+pub(crate) fn signed_most(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+/// What is left in each.
+pub(crate) fn levels(buckets: &[Bucket]) -> Vec<i64> {
+    buckets.iter().map(Bucket::level).collect()
+}

@@ -68,6 +68,16 @@ impl Local {
         reply.value
     }
 
+    /// The same, whether or not it knows what was used of quotas before it began.
+    pub(crate) fn reserve_unknown(&self, request: &Request, wanted: Wanted<'_>) -> Reserved {
+        let now_ms = self.clock.now_ms();
+        let mut twin = self.twin();
+        let reply = twin.reserve_alone(request, wanted, self.lease_ms, now_ms);
+        drop(twin);
+        expired(reply.expired);
+        reply.value
+    }
+
     /// What is left of each line's limit, and what there is of each claim, where this process is all there is. Takes nothing.
     pub(crate) fn look(
         &self,

@@ -13,7 +13,7 @@ use policy::{
 
 use crate::{
     bucket::Bucket,
-    held::{Held, Hold, What, change, granted, lent},
+    held::{Held, Hold, What, change, granted, lent, levels, signed_most},
     reservation::{
         CHARGED_KEEP_MS, Claims, Line, REAP_MAX, Reply, Request, Reserved, Saying, Settled,
         Settlement, Slot, Wanted, signed,
@@ -119,10 +119,31 @@ impl Process {
         lease_ms: u64,
         now_ms: u64,
     ) -> Reply<Reserved> {
+        self.answer(request, wanted, (lease_ms, now_ms), false)
+    }
+
+    /// The same, whether or not it knows what was used of quotas before it began.
+    pub(crate) fn reserve_alone(
+        &mut self,
+        request: &Request,
+        wanted: Wanted<'_>,
+        lease_ms: u64,
+        now_ms: u64,
+    ) -> Reply<Reserved> {
+        self.answer(request, wanted, (lease_ms, now_ms), true)
+    }
+
+    fn answer(
+        &mut self,
+        request: &Request,
+        wanted: Wanted<'_>,
+        (lease_ms, now_ms): (u64, u64),
+        alone: bool,
+    ) -> Reply<Reserved> {
         self.sweep(now_ms);
         let counts = self.counts(request.organization);
         let before = counts.kept();
-        let reply = counts.reserve(request.id, wanted, lease_ms, now_ms);
+        let reply = counts.reserve(request.id, wanted, (lease_ms, now_ms), alone);
         let more = counts.kept().saturating_sub(before);
         self.buckets += more;
         reply
@@ -225,14 +246,13 @@ impl Counts {
         &mut self,
         id: [u8; 16],
         wanted: Wanted<'_>,
-        lease_ms: u64,
-        now_ms: u64,
+        (lease_ms, now_ms): (u64, u64),
+        alone: bool,
     ) -> Reply<Reserved> {
         let Wanted {
             lines,
             ahead,
             claims,
-            ..
         } = wanted;
         let slots = self.slots.offered(claims, now_ms);
         if let Some(What::Reservation(hold)) = self.held.get(&id).map(|held| &held.what) {
@@ -242,7 +262,7 @@ impl Counts {
         if self.held.contains_key(&id) {
             return granted(levels(&found), slots);
         }
-        if let Some(reply) = self.lacks(wanted, now_ms) {
+        if let Some(reply) = self.lacks(lines, now_ms).filter(|_| !alone) {
             return reply;
         }
         let over = match fit(wanted, (&found, &slots), now_ms) {
@@ -327,10 +347,10 @@ impl Counts {
     }
 
     /// The places of those of which nobody knows what was used before it began, where there are any that matter.
-    fn lacks(&self, wanted: Wanted<'_>, now_ms: u64) -> Option<Reply<Reserved>> {
+    fn lacks(&self, lines: &[Line], now_ms: u64) -> Option<Reply<Reserved>> {
         let lacks = |line: &Line| self.period_that_lacks(line, now_ms).is_some();
-        let lines = wanted.lines.iter().enumerate();
-        let places = lines.filter(|(_, line)| !wanted.alone && lacks(line));
+        let lines = lines.iter().enumerate();
+        let places = lines.filter(|(_, line)| lacks(line));
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
         (!places.is_empty()).then_some(Reply {
             value: Reserved::Lacking { places },
@@ -472,14 +492,6 @@ fn fit(
         remaining: levels(found),
         slots: slots.to_vec(),
     })
-}
-
-fn signed_most(amount: u64) -> i64 {
-    i64::try_from(amount).unwrap_or(i64::MAX)
-}
-
-fn levels(buckets: &[Bucket]) -> Vec<i64> {
-    buckets.iter().map(Bucket::level).collect()
 }
 
 #[cfg(test)]

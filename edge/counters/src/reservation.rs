@@ -188,8 +188,6 @@ pub struct Wanted<'a> {
     pub ahead: Option<&'a Ahead>,
     /// Of slots.
     pub claims: Option<&'a Claims<'a>>,
-    /// Whether a keeper in this process answers although it does not know what was used of quotas before it began.
-    pub alone: bool,
 }
 
 /// How a call is timed.
@@ -302,7 +300,6 @@ impl<'a> Wanted<'a> {
             lines,
             ahead: None,
             claims: None,
-            alone: false,
         }
     }
 }

@@ -231,7 +231,6 @@ impl World {
             lines: &lines,
             ahead: ahead.as_ref(),
             claims: None,
-            alone: false,
         };
         let fate = self.random.u32(0..20);
         let mut answer = (fate > 0).then(|| self.keeper_reserves(&request, wanted));
@@ -376,7 +375,6 @@ impl World {
             lines: &wanted.lines[..skipped],
             ahead: amounts.as_ref(),
             claims: None,
-            alone: false,
         };
         let reply = self.keeper.reserve(request, asked, LEASE_MS, self.now_ms);
         let (mut value, mut reaps) = (reply.value, false);

@@ -188,7 +188,8 @@ impl Recounter {
     async fn compare(&self) {
         let mut seen = self.counters.take_seen();
         fastrand::shuffle(&mut seen);
-        let behind = self.behind.take();
+        // It stays noted until it was compared.
+        let behind = self.behind.borrow().clone();
         seen.retain(|it| {
             behind
                 .iter()

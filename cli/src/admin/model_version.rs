@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Make one
-    Create(Create),
+    Create(Box<Create>),
     /// Show one
     Get(Get),
     /// Show those of a model
@@ -69,7 +69,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
             let parent = session.place.name(noun::MODEL.collections, &model)?;
             session.list(&noun::MODEL_VERSION, &parent, list.max).await
         }
-        Command::Create(create) => make(create, session).await,
+        Command::Create(create) => make(*create, session).await,
     }
 }
 

@@ -145,8 +145,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 
     let kept = (&store, &sealing);
     let encrypted = encrypted::open(&config.edges, listeners.addresses[1], kept, &clock).await?;
-    let bells = Bells::default();
-    let edges = Arc::new(Edges::default());
+    let (bells, edges) = (Bells::default(), Arc::<Edges>::default());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
@@ -159,8 +158,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.reconcile(&contract, &bells);
     tasks.forward(&config, replica)?;
     let lessor = tasks.divide_limits(&clock, replica);
-    let ledger = Ledger::new(store.clone(), clock.clone());
-    let asking = Arc::new(Asking::default());
+    let asking = Arc::<Asking>::default();
     let admin = api::Parts {
         store,
         sealing,
@@ -177,7 +175,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edges,
         asking,
         lessor,
-        ledger,
+        ledger: Ledger::new(tasks.store.clone(), clock.clone()),
         values,
         clock,
         drain: drain.clone(),

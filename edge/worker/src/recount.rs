@@ -6,7 +6,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     convert::Infallible,
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use std::{
 use counters::{Before, Counters, Noted, Told};
 use policy::{
     applying::{Applied, Count, Measure},
-    id::{CounterId, OrganizationId},
+    id::{CounterId, ModelId, OrganizationId, ProviderId},
 };
 use proto::sync::{
     LedgerCount, LedgerLevel, ReadLedgerRequest, sync_service_client::SyncServiceClient,
@@ -138,9 +138,8 @@ impl Recounter {
     async fn stand_since(&self, noted: &[Noted]) -> Option<Since> {
         let mut since = Since::default();
         for it in noted {
-            if !since.contains_key(&it.organization) {
-                let since_ms = self.counters.stands_since(it.organization).await?;
-                since.insert(it.organization, since_ms);
+            if let Entry::Vacant(place) = since.entry(it.organization) {
+                place.insert(self.counters.stands_since(it.organization).await?);
             }
         }
         Some(since)
@@ -322,9 +321,9 @@ fn count(noted: &Noted) -> LedgerCount {
     LedgerCount {
         project_id: whose.project.as_bytes().to_vec(),
         key_id: whose.key_id.clone(),
-        model_id: bytes(whose.model.as_ref().map(|it| it.as_bytes())),
+        model_id: bytes(whose.model.as_ref().map(ModelId::as_bytes)),
         end_user: whose.end_user.clone(),
-        provider_id: bytes(whose.provider.as_ref().map(|it| it.as_bytes())),
+        provider_id: bytes(whose.provider.as_ref().map(ProviderId::as_bytes)),
         ..asked
     }
 }

@@ -31,7 +31,11 @@ use crate::{
     accept, access_log, call,
     config::{self, Config},
     explain::Beside,
-    feed::{self, question::QUESTIONS_MAX},
+    feed::{
+        self,
+        dial::Dialer,
+        question::{QUESTIONS_MAX, Question},
+    },
     in_force::{self, InForce},
     pipeline::{Ingredients, Pipeline},
     recall::Source,
@@ -115,7 +119,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
-    let (ledger, remembered) = (dialer.clone(), Source::new(&dialer, &edge_id));
+    let remembered = Source::new(&dialer, &edge_id);
+    let beside = beside(&config, asked, &dialer)?;
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let mut following = JoinSet::new();
     // The cores get the only sender, so that the queue closes with the last of them.
@@ -123,11 +128,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         in_force,
         live_edges: live_edges_seen,
         records,
-        beside: Beside {
-            questions: asked,
-            dialer: ledger,
-            ledger_every: config.limits.ledger_every()?,
-        },
+        beside,
         remembered,
         door,
         drain: drain.clone(),
@@ -155,6 +156,19 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         stop,
         following,
         background,
+    })
+}
+
+/// What is done beside requests.
+fn beside(
+    config: &Config,
+    questions: mpsc::Receiver<Question>,
+    dialer: &Dialer,
+) -> Result<Beside, CannotStart> {
+    Ok(Beside {
+        questions,
+        dialer: dialer.clone(),
+        ledger_every: config.limits.ledger_every()?,
     })
 }
 

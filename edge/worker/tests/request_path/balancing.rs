@@ -108,6 +108,7 @@ async fn the_fastest_target_is_chosen_once_all_are_known() {
 #[tokio::test]
 async fn what_a_version_says_of_a_failure_decides_whether_the_next_target_is_asked() {
     const LONG: &str = r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#;
+    const SLOW: &str = r#"{"error":{"message":"slow down"}}"#;
     let (long, slow) = ("400 Bad Request", "429 Slow");
     for (routing, status, falls_back) in [
         (Routing::default(), long, false),
@@ -137,7 +138,8 @@ async fn what_a_version_says_of_a_failure_decides_whether_the_next_target_is_ask
         };
         let edge = setup.start(&[one.base_url(), other.base_url()]);
         let mut client = edge.chat(r#"{"model":"chat"}"#).await;
-        one.answer(json(status, "", LONG)).await;
+        let body = if status == long { LONG } else { SLOW };
+        one.answer(json(status, "", body)).await;
         if falls_back {
             other.answer(json("200 OK", "", GOOD)).await;
         }

@@ -230,7 +230,10 @@ async fn a_hot_beginning_spreads_and_none_has_more_than_a_quarter_above_the_othe
         asked.push(tokio::spawn(async move {
             let body = r#"{"model":"chat","messages":[{"role":"user","content":"Hello"}]}"#;
             let reply = client::post(&url, &key, "/v1/chat/completions", body).await;
-            reply.status
+            let status = reply.status;
+            // Who does not wait for all of it has hung up.
+            reply.bytes().await.expect("it is whole");
+            status
         }));
         let there = async || (counts().sum::<usize>() == number as usize).then_some(());
         wait::until("it is under way", there).await;

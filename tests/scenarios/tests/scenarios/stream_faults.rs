@@ -53,7 +53,7 @@ const BEFORE: [Fault; 8] = [
 ];
 
 /// What is done after the second word.
-const AFTERWARDS: [Fault; 4] = [
+const AFTERWARDS: [Fault; 3] = [
     ("an error event", || {
         after(3, vec![send(ERROR), Step::Never])
     }),
@@ -61,7 +61,6 @@ const AFTERWARDS: [Fault; 4] = [
     ("a line that cannot be read", || {
         after(3, vec![send(TORN), Step::Never])
     }),
-    ("an end", || after(3, Vec::new())),
 ];
 
 /// A site whose model `chat` asks a provider with these faults, one after the other, and then one that is well.

@@ -150,7 +150,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.reconcile(&contract, &bells);
     let lessor = Arc::new(Lessor::new(store.clone(), clock.clone(), replica));
     tasks.keep("the division of limits", Arc::clone(&lessor).run());
-    let ledger = Ledger::new(store.clone(), clock.clone());
     let asking = Arc::new(Asking::default());
     let admin = api::Parts {
         store,
@@ -168,7 +167,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edges,
         asking,
         lessor,
-        ledger,
         values,
         clock,
         drain: drain.clone(),
@@ -305,7 +303,8 @@ impl Tasks {
         let door = DoorLayer::new(Arc::clone(&parts.tokens), encrypted.is_some());
         let clock = parts.clock.clone();
         let snapshots = Snapshots::new(Arc::clone(&parts.hub), parts.values.clone());
-        let sync = Sync::new(Arc::new(parts), Arc::new(snapshots));
+        let ledger = Ledger::new(self.store.clone(), clock.clone());
+        let sync = Sync::new(Arc::new(parts), Arc::new(snapshots), ledger);
         let mut certified = None;
         if let Some((encrypted, life)) = encrypted {
             let (store, authority) = (self.store.clone(), Arc::clone(&encrypted.authority));

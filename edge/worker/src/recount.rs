@@ -14,7 +14,7 @@ use std::{
 use counters::{Before, Counters, Noted, Told};
 use policy::{
     applying::{Applied, Count, Measure},
-    id::{CounterId, OrganizationId},
+    id::{CounterId, ModelId, OrganizationId, ProviderId},
 };
 use proto::sync::{
     LedgerCount, LedgerLevel, ReadLedgerRequest, sync_service_client::SyncServiceClient,
@@ -302,9 +302,9 @@ fn count(noted: &Noted) -> LedgerCount {
     LedgerCount {
         project_id: whose.project.as_bytes().to_vec(),
         key_id: whose.key_id.clone(),
-        model_id: bytes(whose.model.as_ref().map(|it| it.as_bytes())),
+        model_id: bytes(whose.model.as_ref().map(ModelId::as_bytes)),
         end_user: whose.end_user.clone(),
-        provider_id: bytes(whose.provider.as_ref().map(|it| it.as_bytes())),
+        provider_id: bytes(whose.provider.as_ref().map(ProviderId::as_bytes)),
         ..asked
     }
 }

@@ -30,7 +30,11 @@ use crate::{
     accept, access_log, call,
     config::{self, Config},
     explain::Beside,
-    feed::{self, question::QUESTIONS_MAX},
+    feed::{
+        self,
+        dial::Dialer,
+        question::{QUESTIONS_MAX, Question},
+    },
     in_force::{self, InForce},
     pipeline::{Ingredients, Pipeline},
     record::{RECORDS_MAX, Record},
@@ -111,7 +115,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
-    let ledger = dialer.clone();
+    let beside = beside(asked, &dialer, &config)?;
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let stop = CancellationToken::new();
     let mut following = JoinSet::new();
@@ -120,11 +124,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         in_force,
         live_edges: live_edges_seen,
         records,
-        beside: Beside {
-            questions: asked,
-            dialer: ledger,
-            ledger_every: config.limits.ledger_every()?,
-        },
+        beside,
         door,
         drain: drain.clone(),
         watched,
@@ -154,6 +154,19 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         stop,
         following,
         background,
+    })
+}
+
+/// What one core does for all.
+fn beside(
+    questions: mpsc::Receiver<Question>,
+    dialer: &Dialer,
+    config: &Config,
+) -> Result<Beside, CannotStart> {
+    Ok(Beside {
+        questions,
+        dialer: dialer.clone(),
+        ledger_every: config.limits.ledger_every()?,
     })
 }
 

@@ -175,7 +175,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         edges,
         asking,
         lessor,
-        ledger: Ledger::new(tasks.store.clone(), clock.clone()),
         values,
         clock,
         drain: drain.clone(),
@@ -352,7 +351,8 @@ impl Tasks {
         let door = DoorLayer::new(Arc::clone(&parts.tokens), encrypted.is_some());
         let clock = parts.clock.clone();
         let snapshots = Snapshots::new(Arc::clone(&parts.hub), parts.values.clone());
-        let sync = Sync::new(Arc::new(parts), Arc::new(snapshots));
+        let ledger = Ledger::new(self.store.clone(), clock.clone());
+        let sync = Sync::new(Arc::new(parts), Arc::new(snapshots), ledger);
         let mut certified = None;
         if let Some((encrypted, life)) = encrypted {
             let (store, authority) = (self.store.clone(), Arc::clone(&encrypted.authority));

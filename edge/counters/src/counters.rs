@@ -198,13 +198,13 @@ impl Counters {
         self.0.recall.take_seen()
     }
 
-    /// Tells whoever keeps the counts, as long as it has stood since then, what was used of these at least. Sorts them, and gives
-    /// for each what had been counted. What is told twice is told once.
+    /// Tells whoever keeps the counts, as long as it has stood since then, what was used of these at least. Sorts them, leaves out
+    /// what stands there twice, and gives for each what had been counted. What is told twice is told once.
     pub async fn restore(
         &self,
         organization: OrganizationId,
         since_ms: u64,
-        told: &mut [Told],
+        told: &mut Vec<Told>,
     ) -> Vec<Before> {
         self.0.restore(organization, since_ms, told).await
     }

@@ -142,6 +142,14 @@ impl Told {
 // === impl Before ===
 
 impl Before {
+    /// What was used, where it was known.
+    pub const fn used(self) -> Option<u64> {
+        match self {
+            Self::Used(used) => Some(used),
+            Self::Unknown | Self::Passed => None,
+        }
+    }
+
     pub(crate) fn read(number: i64) -> Self {
         match number {
             -1 => Self::Unknown,

@@ -32,15 +32,21 @@ impl Parts {
         }
     }
 
-    /// Tells the keeper, as long as it has stood since then, what was used of these; gives what it had counted.
+    /// Tells the keeper, as long as it has stood since then, what was used of these, each once; gives what it had counted.
     pub(crate) async fn restore(
         &self,
         organization: OrganizationId,
         since_ms: u64,
-        told: &mut [Told],
+        told: &mut Vec<Told>,
     ) -> Vec<Before> {
-        // Counts of one shelf are written together.
-        told.sort_by_key(|it| *it.applied.shelf.id.as_bytes());
+        // Counts of one shelf are written together, and none may stand there twice.
+        told.sort_by_key(|it| {
+            (
+                *it.applied.shelf.id.as_bytes(),
+                *it.applied.counter.as_bytes(),
+            )
+        });
+        told.dedup_by_key(|it| it.applied.counter);
         let line = |it: &Told| Some((it.line(it.used)?, it.line(it.least)?.amount));
         let lines: Option<Vec<(Line, i64)>> = told.iter().map(line).collect();
         let Some((lines, least)) = lines.map(|it| it.into_iter().unzip::<_, _, Vec<_>, Vec<_>>())

@@ -1,4 +1,4 @@
-//! The account of one request, from the permit to the last byte: a [`Permit`] becomes an [`Entry`].
+//! The account of one request, from the permit to the last byte: a [`Permit`](crate::admit::Permit) becomes an [`Entry`].
 //!
 //! Knows counts and outcomes; knows nothing of the wire. An entry closes itself when it is dropped, so a request
 //! that vanishes is settled and recorded too, and nobody waits for either. What it is charged:

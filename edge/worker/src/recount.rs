@@ -40,6 +40,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long to wait before it is asked again.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How often what was restored is compared, so that what was admitted meanwhile has come to the ledger.
+const LOOKS: u8 = 4;
+
 const RESTORED: &str = "sluice_limits_ledger_restored_total";
 const CORRECTED: &str = "sluice_limits_ledger_corrected_total";
 const WAITING: &str = "sluice_limits_ledger_waiting";
@@ -56,9 +59,10 @@ pub struct Recounter {
     // None is held over an await.
     dialer: RefCell<Dialer>,
     said: RefCell<HashMap<CounterId, Said>>,
-    /// Of which the ledger was ahead or which were forgotten, and which are so compared whether or not they are used.
+    /// Of which the ledger was ahead or which were forgotten, and which are so compared whether or not they are used; with how
+    /// often still.
     // Full: at most as many as are compared at once.
-    behind: RefCell<Vec<Noted>>,
+    behind: RefCell<Vec<(Noted, u8)>>,
 }
 
 /// What the ledger said of a count the last time.
@@ -177,7 +181,12 @@ impl Recounter {
             self.tell(&since, levels, |_, level| (level.used, 0)).await;
             // What was admitted meanwhile comes to the ledger a little later.
             let mut behind = self.behind.borrow_mut();
-            behind.extend(asked);
+            behind.retain(|(it, _)| {
+                asked
+                    .iter()
+                    .all(|other| other.applied.counter != it.applied.counter)
+            });
+            behind.extend(asked.into_iter().map(|it| (it, LOOKS)));
             behind.truncate(COMPARED_MAX);
         }
         waiting
@@ -192,12 +201,11 @@ impl Recounter {
         seen.retain(|it| {
             behind
                 .iter()
-                .all(|other| other.applied.counter != it.applied.counter)
+                .all(|(other, _)| other.applied.counter != it.applied.counter)
         });
-        drop(seen.splice(0..0, behind));
+        drop(seen.splice(0..0, behind.iter().map(|(it, _)| it.clone())));
         seen.truncate(COMPARED_MAX);
         let Some(since) = self.stand_since(&seen).await else {
-            self.behind.replace(seen);
             return;
         };
         let Some(levels) = self.ask(&seen).await else {
@@ -209,15 +217,23 @@ impl Recounter {
         });
         let compared = compared.await;
         measure(&compared);
-        let behind = compared.into_iter().filter(|(told, before)| {
-            matches!(before, Before::Used(counted) if told.used > *counted.max(&told.least))
+        let looks = |counter: CounterId| {
+            let mut noted = behind.iter();
+            let noted = noted.find(|(it, _)| it.applied.counter == counter);
+            noted.map_or(0, |(_, looks)| looks.saturating_sub(1))
+        };
+        let again = compared.into_iter().filter_map(|(told, before)| {
+            let counted = before.used()?;
+            let ahead = told.used > counted.max(told.least) && counts_all(&told.applied);
+            let looks = looks(told.applied.counter).max(u8::from(ahead));
+            let noted = Noted {
+                organization: told.applied.limit.organization,
+                applied: told.applied,
+            };
+            (looks > 0).then_some((noted, looks))
         });
-        let behind = behind.filter(|(told, _)| counts_all(&told.applied));
-        let behind = behind.map(|(told, _)| Noted {
-            organization: told.applied.limit.organization,
-            applied: told.applied,
-        });
-        self.behind.replace(behind.collect());
+        let again = again.collect();
+        self.behind.replace(again);
     }
 
     /// What was said of it the last time, in the same period; and remembers what is said now.
@@ -339,7 +355,7 @@ fn period_from_ms(noted: &Noted) -> u64 {
 fn measure(compared: &[(Told, Before)]) {
     let (mut ledger, mut counts, mut near) = (0.0_f64, 0.0_f64, [0_usize; NEAR.len()]);
     for (told, before) in compared {
-        let Before::Used(counted) = *before else {
+        let Some(counted) = before.used() else {
             continue;
         };
         let amount = told.applied.count.amount().max(1);

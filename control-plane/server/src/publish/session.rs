@@ -22,7 +22,6 @@ use crate::{
         edges::{Edges, Taken},
         hub::{Hub, Moved},
         join::{Badge, Tokens},
-        ledger::Ledger,
         lessor::{Lessor, Question, Told},
         values::Values,
         wire::{self, Nonsense},
@@ -51,8 +50,6 @@ pub struct Parts {
     pub asking: Arc<Asking>,
     /// The shares of limits that regions hold together.
     pub lessor: Arc<Lessor>,
-    /// What was used of quotas.
-    pub ledger: Ledger,
     /// Opens what is sealed.
     pub values: Values,
     /// What time it is.

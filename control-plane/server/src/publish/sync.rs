@@ -18,7 +18,7 @@ use crate::{
     publish::{
         door,
         join::{Badge, Tokens},
-        ledger::Untold,
+        ledger::{Ledger, Untold},
         session::{Parts, Session},
         snapshot::{SENT_WITHIN, Slot, Snapshot, Snapshots},
         wire,
@@ -33,6 +33,7 @@ pub const REQUEST_BYTES_MAX: usize = 256 << 10; // Full: the stream ends with an
 pub struct Sync {
     parts: Arc<Parts>,
     snapshots: Arc<Snapshots>,
+    ledger: Ledger,
 }
 
 /// A snapshot on its way, chunk by chunk.
@@ -52,8 +53,12 @@ type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>
 
 impl Sync {
     /// With what it hands over to.
-    pub const fn new(parts: Arc<Parts>, snapshots: Arc<Snapshots>) -> Self {
-        Self { parts, snapshots }
+    pub const fn new(parts: Arc<Parts>, snapshots: Arc<Snapshots>, ledger: Ledger) -> Self {
+        Self {
+            parts,
+            snapshots,
+            ledger,
+        }
     }
 }
 
@@ -114,7 +119,7 @@ impl SyncService for Sync {
         let badge = door::shown(request.extensions())?;
         let stands = self.parts.tokens.stands(&badge);
         stands.map_err(|why| status::edge_not_joined(&why))?;
-        let read = self.parts.ledger.read(&badge.region, request.into_inner());
+        let read = self.ledger.read(&badge.region, request.into_inner());
         let read = read.await.map_err(|why| match why {
             Untold::Nonsense(why) => status::edge_nonsense(&why),
             Untold::Store(why) => status::store(why),

@@ -149,10 +149,11 @@ async fn a_redis_that_forgets_everything_does_not_open_a_budget() {
     let heard = recorded(&site, &tenant).await;
     forget(&site.redis.url()).await;
     let unheard = served - heard;
-    let (mut unknown, begun) = (0, std::time::Instant::now());
+    let (mut unknown, mut turn, begun) = (0, 0, std::time::Instant::now());
     loop {
         assert!(begun.elapsed() < wait::PATIENCE, "{served} served");
-        match ask(&site.url(usize::from(served % 2 == 1)), &key).await {
+        turn += 1;
+        match ask(&site.url(turn % 2), &key).await {
             (200, _) => served += 1,
             (503, code) => {
                 assert_eq!(code, "limit_unknown");

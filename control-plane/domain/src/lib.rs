@@ -26,6 +26,7 @@ pub mod issuer;
 pub mod rotation;
 pub mod limit;
 pub mod division;
+pub mod budget;
 pub mod price;
 pub mod sketch;
 pub mod grain;

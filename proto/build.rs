@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 19] = [
+const FILES: [&str; 20] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -12,6 +12,7 @@ const FILES: [&str; 19] = [
     "sluice/admin/v1/rollout.proto",
     "sluice/admin/v1/key.proto",
     "sluice/admin/v1/limit.proto",
+    "sluice/admin/v1/budget.proto",
     "sluice/admin/v1/price.proto",
     "sluice/admin/v1/edge.proto",
     "sluice/admin/v1/usage.proto",

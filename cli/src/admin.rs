@@ -29,6 +29,7 @@ pub mod key_import;
 pub mod key;
 pub mod explained;
 pub mod limit;
+pub mod budget;
 pub mod issuer;
 pub mod rate;
 pub mod new_price;
@@ -78,6 +79,9 @@ pub enum Command {
     /// Limits: how much of something a scope may use
     #[command(subcommand, visible_alias = "limit")]
     Limits(limit::Command),
+    /// Budgets: how much money a scope may spend
+    #[command(subcommand, visible_alias = "budget")]
+    Budgets(budget::Command),
     /// Issuers: who else may say who calls, by tokens that they sign
     #[command(subcommand, visible_alias = "issuer")]
     Issuers(Verb<issuer::New, issuer::Edit>),
@@ -113,6 +117,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Providers(verb) => run_verb(&noun::PROVIDER, verb, session).await,
         Command::Issuers(verb) => run_verb(&noun::ISSUER, verb, session).await,
         Command::Limits(command) => limit::run(command, session).await,
+        Command::Budgets(command) => budget::run(command, session).await,
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,
         Command::Rollouts(command) => rollout::run(command, session).await,

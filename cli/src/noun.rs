@@ -133,6 +133,23 @@ pub const LIMIT: Noun = Noun {
     ],
 };
 
+/// Budgets.
+pub const BUDGET: Noun = Noun {
+    message: "Budget",
+    service: "BudgetService",
+    field: "budget",
+    collections: &["organizations", "budgets"],
+    columns: &[
+        ("NAME", "name"),
+        ("OWNER", "owner"),
+        ("EACH", "each"),
+        ("MICRO-DOLLARS", "micro_dollars"),
+        ("PERIOD", "period"),
+        ("THRESHOLDS", "thresholds"),
+        ("AT END", "at_end"),
+    ],
+};
+
 /// Issuers of clients' tokens.
 pub const ISSUER: Noun = Noun {
     message: "Issuer",
@@ -254,6 +271,7 @@ mod tests {
             (ROLLOUT, "Start Get Pause Resume Approve Promote Abort"),
             (KEY, "Create Get Update Delete Revoke"),
             (LIMIT, "Create Get Update Delete"),
+            (BUDGET, "Create Get Update Delete"),
             (ISSUER, "Create Get Update Delete"),
             (PRICE, "Create Get Delete"),
             (DISCOUNT, "Create Get Delete"),

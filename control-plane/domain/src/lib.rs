@@ -28,6 +28,7 @@ pub mod rotation;
 pub mod tag_source;
 pub mod limit;
 pub mod division;
+pub mod budget;
 pub mod price;
 pub mod sketch;
 pub mod grain;

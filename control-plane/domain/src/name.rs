@@ -101,6 +101,11 @@ names! {
         "organizations" organization: Slug,
         "limits" limit: Slug,
     }
+    /// A budget of an organization: the limit of the same last segment.
+    BudgetName = "organizations/{organization}/budgets/{budget}" {
+        "organizations" organization: Slug,
+        "budgets" budget: Slug,
+    }
     /// An issuer of an organization.
     IssuerName = "organizations/{organization}/issuers/{issuer}" {
         "organizations" organization: Slug,

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
-        audit_service_server::AuditServiceServer, discount_service_server::DiscountServiceServer,
-        edge_service_server::EdgeServiceServer, issuer_service_server::IssuerServiceServer,
-        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
-        model_service_server::ModelServiceServer,
+        audit_service_server::AuditServiceServer, budget_service_server::BudgetServiceServer,
+        discount_service_server::DiscountServiceServer, edge_service_server::EdgeServiceServer,
+        issuer_service_server::IssuerServiceServer, key_service_server::KeyServiceServer,
+        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -57,6 +57,8 @@ mod limit_terms;
 mod limit_wire;
 mod limit_explained;
 mod limit;
+mod budget_wire;
+mod budget;
 mod issuer_wire;
 mod issuer;
 mod price_wire;
@@ -114,6 +116,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let rollouts = rollout::Rollouts::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone(), asking);
+    let budgets = budget::Budgets::new(desk.clone(), clock.clone());
     let issuers = issuer::Issuers::new(desk.clone());
     let prices = price::Prices::new(desk.clone());
     let discounts = discount::Discounts::new(desk.clone());
@@ -130,6 +133,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(RolloutServiceServer::new(rollouts))
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
+        .add_service(BudgetServiceServer::new(budgets))
         .add_service(IssuerServiceServer::new(issuers))
         .add_service(PriceServiceServer::new(prices))
         .add_service(DiscountServiceServer::new(discounts))

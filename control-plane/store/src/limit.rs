@@ -50,6 +50,8 @@ pub struct New {
     pub allowance: Allowance,
     /// How it is held.
     pub terms: Terms,
+    /// At which parts of it somebody should look, in percent.
+    pub thresholds: Vec<u16>,
 }
 
 /// A limit as it stands.
@@ -73,6 +75,8 @@ pub struct Row {
     pub allowance: Allowance,
     /// How it is held. Can change.
     pub terms: Terms,
+    /// At which parts of it somebody should look, in percent. Can change.
+    pub thresholds: Vec<u16>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -116,6 +120,7 @@ struct Columns {
     mode: i32,
     on_store_loss: i32,
     regions: Vec<String>,
+    thresholds: Vec<i32>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -128,11 +133,11 @@ pub async fn get(store: &Store, name: &LimitName) -> Result<Row, StoreError> {
     read(&mut *store.connection().await?, name).await
 }
 
-/// Reads a page.
+/// Reads a page; with `budgets` of those limits alone that are on money over a day or longer.
 pub async fn list(
     store: &Store,
     parent: &OrganizationName,
-    page: &Page,
+    (page, budgets): (&Page, bool),
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
     let organization = named::organization(&mut connection, parent).await?;
@@ -143,7 +148,7 @@ pub async fn list(
                   project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
                   model.name AS "model?", it.scope_provider, provider.name AS "provider?",
                   it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
-                  it.period, it.mode, it.on_store_loss, it.regions, it.version, it.created_at, it.updated_at, it.counted_from,
+                  it.period, it.mode, it.on_store_loss, it.regions, it.thresholds, it.version, it.created_at, it.updated_at, it.counted_from,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            LEFT JOIN key ON key.id = it.scope_key
@@ -151,10 +156,14 @@ pub async fn list(
            LEFT JOIN model ON model.id = it.scope_model
            LEFT JOIN provider ON provider.id = it.scope_provider
            LEFT JOIN object o ON o.kind = 6 AND o.key = uuid_send(it.id)
-           WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
+           WHERE it.organization = $1 AND it.name > $2
+             AND (NOT $4::boolean OR it.unit = $5 AND it.period > 0)
+           ORDER BY it.name LIMIT $3"#,
         organization,
         page.after,
         list::rows_wanted(page),
+        budgets,
+        column::read(i32::try_from(Unit::MicroDollars as u32), "rate_limit.unit")?,
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -181,9 +190,10 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"INSERT INTO rate_limit (id, organization, name, display_name, scope_project, scope_key,
                                    scope_model, scope_provider, scope_end_user, scope_each, unit,
-                                   amount, window_ms, burst, period, mode, on_store_loss, regions)
+                                   amount, window_ms, burst, period, mode, on_store_loss, regions,
+                                   thresholds)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                   $18)"#,
+                   $18, $19)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.limit.as_str(),
@@ -205,6 +215,7 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         i32::from(new.terms.mode as u8),
         i32::from(new.terms.on_store_loss as u8),
         &column::texts(&new.terms.regions),
+        &whole(&new.thresholds),
     )
     .execute(write.connection())
     .await
@@ -247,7 +258,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"UPDATE rate_limit SET display_name = $2, amount = $3, window_ms = $4, burst = $5,
                counted_from = CASE WHEN period = 0 AND $6 > 0 THEN now() ELSE counted_from END,
-               period = $6, mode = $7, on_store_loss = $8, version = version + 1,
+               period = $6, mode = $7, on_store_loss = $8, thresholds = $9,
+               version = version + 1,
                updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
@@ -258,6 +270,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         numbers.period,
         i32::from(row.terms.mode as u8),
         i32::from(row.terms.on_store_loss as u8),
+        &whole(&row.thresholds),
     )
     .execute(write.connection())
     .await?;
@@ -287,7 +300,7 @@ async fn read(connection: &mut PgConnection, name: &LimitName) -> Result<Row, St
                   project.name AS "project?", key.key_id AS "key_id?", it.scope_model,
                   model.name AS "model?", it.scope_provider, provider.name AS "provider?",
                   it.scope_end_user, it.scope_each, it.unit, it.amount, it.window_ms, it.burst,
-                  it.period, it.mode, it.on_store_loss, it.regions, it.version, it.created_at, it.updated_at, it.counted_from,
+                  it.period, it.mode, it.on_store_loss, it.regions, it.thresholds, it.version, it.created_at, it.updated_at, it.counted_from,
                   coalesce(o.revision, 0) AS "revision!"
            FROM rate_limit it
            JOIN organization ON organization.id = it.organization
@@ -306,6 +319,14 @@ async fn read(connection: &mut PgConnection, name: &LimitName) -> Result<Row, St
     let mut overrides = limit_terms::overrides(connection, &[columns.id]).await?;
     let overrides = overrides.remove(&columns.id).unwrap_or_default();
     columns.row(&name.parent(), overrides)
+}
+
+fn whole(percents: &[u16]) -> Vec<i32> {
+    percents.iter().map(|it| i32::from(*it)).collect()
+}
+
+fn percent(number: i32) -> Option<u16> {
+    u16::try_from(number).ok()
 }
 
 /// Publishes the row as it is now.
@@ -440,6 +461,7 @@ impl Columns {
             unit,
             allowance,
             terms,
+            thresholds: self.thresholds.into_iter().filter_map(percent).collect(),
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

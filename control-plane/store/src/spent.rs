@@ -70,6 +70,17 @@ struct Used {
     cost_nano: i64,
 }
 
+/// Every region that has reported usage, in the order of their names.
+pub async fn regions(store: &Store) -> Result<Vec<Region>, StoreError> {
+    let regions = Regions::known(&mut *store.connection().await?).await?;
+    let all = regions.others.into_iter().chain(regions.first);
+    let mut all: Vec<Region> = all
+        .map(|it| column::read(Region::try_from(it.as_str()), "usage_region.region"))
+        .collect::<Result<_, _>>()?;
+    all.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    Ok(all)
+}
+
 // === impl Store ===
 
 impl Store {

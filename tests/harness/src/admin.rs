@@ -1,10 +1,10 @@
 //! The admin API, as an operator with a key sees it.
 
 use proto::admin::{
-    audit_service_client::AuditServiceClient, discount_service_client::DiscountServiceClient,
-    edge_service_client::EdgeServiceClient, issuer_service_client::IssuerServiceClient,
-    key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
-    model_service_client::ModelServiceClient,
+    audit_service_client::AuditServiceClient, budget_service_client::BudgetServiceClient,
+    discount_service_client::DiscountServiceClient, edge_service_client::EdgeServiceClient,
+    issuer_service_client::IssuerServiceClient, key_service_client::KeyServiceClient,
+    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
@@ -86,6 +86,11 @@ impl Admin {
     /// Keys.
     pub fn keys(&self) -> KeyServiceClient<Authorized> {
         KeyServiceClient::new(self.channel())
+    }
+
+    /// Budgets.
+    pub fn budgets(&self) -> BudgetServiceClient<Authorized> {
+        BudgetServiceClient::new(self.channel())
     }
 
     /// Limits.

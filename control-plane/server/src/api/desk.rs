@@ -113,6 +113,7 @@ asked! {
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest
+    CreateBudgetRequest UpdateBudgetRequest DeleteBudgetRequest
     CreateIssuerRequest UpdateIssuerRequest DeleteIssuerRequest
     CreatePriceRequest DeletePriceRequest CreateDiscountRequest DeleteDiscountRequest
     RepriceUsageRequest

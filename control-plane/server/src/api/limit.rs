@@ -78,7 +78,7 @@ impl LimitService for Limits {
         let parent = OrganizationName::parse(&asked.parent);
         let asked = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, asked, parent)?;
-        let listed = limit::list(self.desk.store(), &parent, &page).await;
+        let listed = limit::list(self.desk.store(), &parent, (&page, false)).await;
         let listed = listed.map_err(status::store)?;
         Ok(Response::new(admin::ListLimitsResponse {
             next_page_token: self.desk.next(list, &listed.next_page_token),

@@ -101,6 +101,7 @@ pub(crate) fn new(asked: admin::CreateLimitRequest) -> Result<New, Violations> {
         unit,
         allowance,
         terms,
+        thresholds: Vec::new(),
     })
 }
 

@@ -32,7 +32,7 @@ async fn a_limit_is_over_an_organization_a_project_or_a_key() {
         let value = String::from_utf8(change.value.clone()).unwrap();
         assert!(value.contains(object), "{value}");
     }
-    let listed = limit::list(&world.store, &organization_name("acme"), &all())
+    let listed = limit::list(&world.store, &organization_name("acme"), (&all(), false))
         .await
         .unwrap();
     assert_eq!(listed.rows.len(), 3);
@@ -174,7 +174,7 @@ async fn overrides_stand_in_their_order_and_go_with_their_key() {
     new.narrowing.each = Members::NONE.with(Member::Key);
     new.terms = terms.clone();
     let made = world.limit(new).await;
-    let listed = limit::list(&world.store, &organization_name("acme"), &all()).await;
+    let listed = limit::list(&world.store, &organization_name("acme"), (&all(), false)).await;
     let stands = listed.unwrap().rows.remove(0);
     assert_eq!(stands.terms, terms);
     let before = Revision(stands.revision.0 - 1);

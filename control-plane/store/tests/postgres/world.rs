@@ -187,6 +187,7 @@ pub(crate) fn new_limit(slug: &str, scope: &str) -> limit::New {
         unit: Unit::Tokens,
         allowance: Allowance::Rate(Rate::new(1_000, 60_000, 100).unwrap()),
         terms: Default::default(),
+        thresholds: Vec::new(),
     }
 }
 

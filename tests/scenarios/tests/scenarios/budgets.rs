@@ -10,8 +10,10 @@ use harness::{
     wait,
 };
 use proto::admin::{
-    CreatePriceRequest, ExplainLimitsRequest, Limit, LimitMode, LimitUnit, LimitWindow, Price,
-    PriceRate, ProviderKind, QueryUsageRequest, UpdateLimitRequest, UsageCounter,
+    Budget, BudgetEnd, BudgetPeriod, BudgetStatus, CreateBudgetRequest, CreatePriceRequest,
+    DeleteBudgetRequest, ExplainLimitsRequest, GetBudgetStatusRequest, GetLimitRequest, Limit,
+    LimitMode, LimitUnit, LimitWindow, ListBudgetsRequest, Price, PriceRate, ProviderKind,
+    QueryUsageRequest, UpdateBudgetRequest, UpdateLimitRequest, UsageCounter,
 };
 use scenarios::openai;
 
@@ -193,4 +195,104 @@ async fn what_has_no_price_is_refused_by_a_hard_budget_and_served_by_a_soft_one(
     made.expect("a price is made");
     site.propagated().await;
     assert_eq!(ask(&site, 0, &key, "chat").await.0, 200);
+}
+
+async fn status(site: &Site, name: &str) -> BudgetStatus {
+    let request = GetBudgetStatusRequest {
+        name: name.to_owned(),
+        ..Default::default()
+    };
+    let told = site.admin().budgets().get_budget_status(request).await;
+    told.expect("the control plane answers").into_inner()
+}
+
+/// Makes a budget of the organization with thresholds, and sees that it is one limit, and the only budget.
+async fn team(site: &Site, tenant: &Tenant) -> Budget {
+    // What counts no money, or by the minute, is no budget.
+    let rate = (9_999, LimitWindow::Minute, 9_999);
+    tenant
+        .limit("rpm", &tenant.organization, LimitUnit::Requests, rate)
+        .await;
+    let request = CreateBudgetRequest {
+        parent: tenant.organization.clone(),
+        budget_id: "team".to_owned(),
+        budget: Some(Budget {
+            owner: tenant.organization.clone(),
+            micro_dollars: BUDGET,
+            period: BudgetPeriod::Month.into(),
+            thresholds: vec![100, 50, 80],
+            ..Budget::default()
+        }),
+        ..Default::default()
+    };
+    let made = site.admin().budgets().create_budget(request).await;
+    let made = made.expect("a budget is made").into_inner();
+    assert_eq!(made.thresholds, [50, 80, 100]);
+    let limit = GetLimitRequest {
+        name: format!("{}/limits/team", tenant.organization),
+    };
+    let limit = site.admin().limits().get_limit(limit).await;
+    let limit = limit.expect("it is one limit").into_inner();
+    assert_eq!((limit.uid, limit.amount), (made.uid.clone(), BUDGET));
+    let request = ListBudgetsRequest {
+        parent: tenant.organization.clone(),
+        ..Default::default()
+    };
+    let listed = site.admin().budgets().list_budgets(request).await;
+    let listed = listed.expect("a list").into_inner().budgets;
+    let names: Vec<&str> = listed.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, [made.name.as_str()]);
+    made
+}
+
+#[tokio::test]
+async fn a_budget_is_a_limit_by_another_name_and_tells_how_it_stands() {
+    let provider = Provider::start(openai::answer).await;
+    let (site, tenant, _, key) = site(&provider).await;
+    let made = team(&site, &tenant).await;
+    site.propagated().await;
+    for at in 0..30 {
+        assert_eq!(ask(&site, at % 2, &key, "priced").await.0, 200);
+    }
+    let spent = 30 * NANO / 1_000;
+    let (told, _) = wait::until("all usage arrived", || async {
+        let told = status(&site, &made.name).await;
+        (told.spent_micro_dollars == spent).then_some(told)
+    })
+    .await;
+    assert_eq!(told.remaining_micro_dollars, BUDGET - spent);
+    let crossed = told.thresholds.iter();
+    let crossed: Vec<(i32, i64, bool)> = crossed
+        .map(|it| (it.percent, it.micro_dollars, it.crossed))
+        .collect();
+    let expected = [(50, 2_500, true), (80, 4_000, false), (100, 5_000, false)];
+    assert_eq!(crossed, expected);
+    let regions: Vec<&str> = told.regions.iter().map(|it| it.region.as_str()).collect();
+    assert_eq!(regions, ["here"]);
+
+    // One that warns lets everything through, and tells of it.
+    let request = UpdateBudgetRequest {
+        budget: Some(Budget {
+            name: made.name.clone(),
+            micro_dollars: 1_000,
+            at_end: BudgetEnd::Warn.into(),
+            ..Budget::default()
+        }),
+        ..Default::default()
+    };
+    let changed = site.admin().budgets().update_budget(request).await;
+    let changed = changed.expect("it is changed").into_inner();
+    assert_eq!(changed.at_end(), BudgetEnd::Warn);
+    assert_eq!(changed.thresholds, [50, 80, 100]);
+    site.propagated().await;
+    assert_eq!(ask(&site, 0, &key, "priced").await.0, 200);
+    let told = status(&site, &made.name).await;
+    assert_eq!(told.remaining_micro_dollars, 0);
+    assert!(told.thresholds.iter().all(|it| it.crossed));
+    let request = DeleteBudgetRequest {
+        name: made.name,
+        ..Default::default()
+    };
+    let deleted = site.admin().budgets().delete_budget(request).await;
+    deleted.expect("it is deleted");
 }

@@ -1,0 +1,286 @@
+//! `BudgetService`: limits on money under a better noun, and how they stand by the ledger.
+
+use domain::{
+    budget::{self, Standing},
+    name::{BudgetName, KeyName, OrganizationName},
+};
+use lifecycle::clock::Clock;
+use policy::{
+    applying::Whose,
+    id::ProjectId,
+    limit::{Allowance, Member},
+    revision::Revision,
+};
+use proto::admin::{self, budget_service_server::BudgetService};
+use store::{
+    StoreError, key, limit, organization,
+    spent::{self, Counted},
+};
+use time::OffsetDateTime;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    api::{
+        budget_wire::{self, Change, is_budget, wire},
+        desk::{self, Begun, Call, Desk},
+        moment,
+        page::List,
+    },
+    status,
+};
+
+/// The service.
+#[derive(Clone)]
+pub(crate) struct Budgets {
+    desk: Desk,
+    clock: Clock,
+}
+
+// === impl Budgets ===
+
+impl Budgets {
+    /// The service before this desk.
+    pub(crate) const fn new(desk: Desk, clock: Clock) -> Self {
+        Self { desk, clock }
+    }
+
+    async fn read(&self, name: &BudgetName) -> Result<limit::Row, Status> {
+        let named = budget_wire::limit_name(name.clone());
+        let row = limit::get(self.desk.store(), &named).await;
+        checked(row.map_err(status::store)?, name)
+    }
+
+    /// Whose budget is asked for, where each has one.
+    async fn whose(
+        &self,
+        row: &limit::Row,
+        asked: &admin::GetBudgetStatusRequest,
+    ) -> Result<Option<Whose>, Status> {
+        let each = row.narrowing.each;
+        if each.is_empty() {
+            return Ok(None);
+        }
+        let told = [Member::Key, Member::EndUser];
+        if each.iter().any(|it| !told.contains(&it)) {
+            let why = "counts each of something that cannot be named here: ask `usage query` what each spent";
+            return Err(status::invalid_field("name", why));
+        }
+        let mut key_id = String::new();
+        if each.has(Member::Key) {
+            let name = desk::readable("key", KeyName::parse(&asked.key))?;
+            let key = key::get(self.desk.store(), &name).await;
+            key.map_err(status::store)?;
+            key_id = name.key.to_string();
+        }
+        Ok(Some(Whose {
+            // Asked for by no budget that gets here.
+            project: ProjectId::from_bytes([0; 16]),
+            key_id,
+            model: None,
+            end_user: asked.end_user.clone(),
+            provider: None,
+        }))
+    }
+
+    async fn status(
+        &self,
+        row: &limit::Row,
+        whose: Option<Whose>,
+    ) -> Result<admin::BudgetStatus, Status> {
+        let store = self.desk.store();
+        let Allowance::Quota(quota) = row.allowance else {
+            return Err(status::store(missing(&row.name)));
+        };
+        let organization = organization::get(store, &row.name.parent()).await;
+        let zone = organization.map_err(status::store)?.zone;
+        let now_ms = self.clock.now_ms();
+        let span = quota.period().span(&zone, now_ms);
+        let counted = Counted {
+            limit: row.id,
+            period_from_ms: span.from_ms,
+            whose,
+        };
+        let regions = spent::regions(store).await.map_err(status::store)?;
+        let mut spent = Vec::new();
+        for region in regions {
+            let used = store.spent(&region, &counted, now_ms).await;
+            let used = used.map_err(status::store)?.unwrap_or(0);
+            spent.push((region.to_string(), used));
+        }
+        let counted_from_ms = moment_ms(row.counted_from);
+        let standing = Standing {
+            amount: quota.amount(),
+            span,
+            counted_from_ms,
+            now_ms,
+            spent: spent.iter().map(|it| it.1).collect(),
+            together: !row.terms.regions.is_empty(),
+        };
+        Ok(shown(row, &standing, spent))
+    }
+}
+
+fn moment_ms(at: OffsetDateTime) -> u64 {
+    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+}
+
+fn at(ms: u64) -> Option<prost_types::Timestamp> {
+    let nanos = i128::from(ms) * 1_000_000;
+    let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+    Some(moment::to_wire(at))
+}
+
+fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> admin::BudgetStatus {
+    let units = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+    let span = standing.span;
+    let ends = span.from_ms > 0;
+    let threshold = |percent: &u16| {
+        let micro = budget::part(standing.amount, *percent);
+        admin::BudgetThreshold {
+            percent: i32::from(*percent),
+            micro_dollars: units(micro),
+            crossed: standing.most_spent() >= micro,
+        }
+    };
+    let region = |(region, spent): (String, u64)| admin::BudgetRegion {
+        region,
+        spent_micro_dollars: units(spent),
+    };
+    admin::BudgetStatus {
+        name: wire(row, Revision(0)).name,
+        start_time: ends.then(|| at(span.from_ms)).flatten(),
+        end_time: ends.then(|| at(span.to_ms)).flatten(),
+        counted_from_time: (standing.counted_from_ms > span.from_ms)
+            .then(|| at(standing.counted_from_ms))
+            .flatten(),
+        micro_dollars: units(standing.amount),
+        spent_micro_dollars: units(standing.spent.iter().sum()),
+        remaining_micro_dollars: units(standing.remaining()),
+        forecast_micro_dollars: standing.forecast().map(units),
+        thresholds: row.thresholds.iter().map(threshold).collect(),
+        regions: spent.into_iter().map(region).collect(),
+    }
+}
+
+/// The limit, if it is a budget.
+fn checked(row: limit::Row, name: &BudgetName) -> Result<limit::Row, Status> {
+    if is_budget(&row) {
+        Ok(row)
+    } else {
+        Err(status::store(missing(name)))
+    }
+}
+
+fn missing(name: &impl ToString) -> StoreError {
+    StoreError::NotFound {
+        name: name.to_string(),
+    }
+}
+
+#[tonic::async_trait]
+impl BudgetService for Budgets {
+    async fn create_budget(
+        &self,
+        request: Request<admin::CreateBudgetRequest>,
+    ) -> Result<Response<admin::Budget>, Status> {
+        let (call, new) = Call::open("CreateBudget", request, budget_wire::new)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = limit::create(draft.write(), new)
+            .await
+            .map_err(status::store)?;
+        draft.finish(|revision| wire(&row, revision)).await
+    }
+
+    async fn get_budget(
+        &self,
+        request: Request<admin::GetBudgetRequest>,
+    ) -> Result<Response<admin::Budget>, Status> {
+        let row = self.read(&name(&request.get_ref().name)?).await?;
+        Ok(Response::new(wire(&row, Revision(0))))
+    }
+
+    async fn list_budgets(
+        &self,
+        request: Request<admin::ListBudgetsRequest>,
+    ) -> Result<Response<admin::ListBudgetsResponse>, Status> {
+        let asked = request.into_inner();
+        let list = List {
+            method: "ListBudgets",
+            parent: &asked.parent,
+        };
+        let parent = OrganizationName::parse(&asked.parent);
+        let asked = (asked.page_size, asked.page_token.as_str());
+        let (parent, page) = self.desk.page(list, asked, parent)?;
+        let listed = limit::list(self.desk.store(), &parent, (&page, true)).await;
+        let listed = listed.map_err(status::store)?;
+        let budgets = listed.rows.iter().map(|row| wire(row, Revision(0)));
+        Ok(Response::new(admin::ListBudgetsResponse {
+            next_page_token: self.desk.next(list, &listed.next_page_token),
+            budgets: budgets.collect(),
+        }))
+    }
+
+    async fn update_budget(
+        &self,
+        request: Request<admin::UpdateBudgetRequest>,
+    ) -> Result<Response<admin::Budget>, Status> {
+        let (call, change) = Call::open("UpdateBudget", request, Change::read)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let locked = limit::lock(draft.write(), &change.name, &change.etag).await;
+        let mut row = locked.map_err(status::store)?;
+        if !is_budget(&row) {
+            return Err(status::store(missing(&row.name)));
+        }
+        draft.before("Budget", &wire(&row, Revision(0)));
+        change.apply(&mut row).map_err(status::invalid)?;
+        let row = limit::update(draft.write(), &row)
+            .await
+            .map_err(status::store)?;
+        draft.finish(|revision| wire(&row, revision)).await
+    }
+
+    async fn delete_budget(
+        &self,
+        request: Request<admin::DeleteBudgetRequest>,
+    ) -> Result<Response<admin::DeleteBudgetResponse>, Status> {
+        let (call, (named, etag)) = Call::open("DeleteBudget", request, |asked| {
+            desk::named("name", BudgetName::parse(&asked.name)).map(|name| (name, asked.etag))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let limit_name = budget_wire::limit_name(named.clone());
+        let stood = limit::lock(draft.write(), &limit_name, &etag).await;
+        let stood = checked(stood.map_err(status::store)?, &named)?;
+        draft.before("Budget", &wire(&stood, Revision(0)));
+        limit::delete(draft.write(), &limit_name, &etag)
+            .await
+            .map_err(status::store)?;
+        draft
+            .finish(|revision| admin::DeleteBudgetResponse {
+                revision: desk::latest(Revision(0), revision),
+            })
+            .await
+    }
+
+    async fn get_budget_status(
+        &self,
+        request: Request<admin::GetBudgetStatusRequest>,
+    ) -> Result<Response<admin::BudgetStatus>, Status> {
+        let asked = request.into_inner();
+        let row = self.read(&name(&asked.name)?).await?;
+        let whose = self.whose(&row, &asked).await?;
+        self.status(&row, whose).await.map(Response::new)
+    }
+}
+
+fn name(text: &str) -> Result<BudgetName, Status> {
+    desk::readable("name", BudgetName::parse(text))
+}

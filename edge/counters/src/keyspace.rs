@@ -12,6 +12,10 @@ pub const PREFIX: &str = "sluice:5:";
 /// Written by a probe, to see that Redis takes writes.
 pub const PROBE: &str = "sluice:5:probe";
 
+/// Since when Redis has forgotten nothing, in its own milliseconds, noted when it is dialled. The one key that is no
+/// organization's; the scripts find it by what every key starts with. On a cluster only one server can tell it.
+pub const WHOLE: &str = "sluice:5:whole";
+
 /// How many characters an id has in hex.
 const ID_CHARACTERS: usize = 32;
 
@@ -36,7 +40,7 @@ pub fn shelf(organization: OrganizationId, shelf: ShelfId) -> Vec<u8> {
     spelled(organization, "shelf:", Some(shelf.as_bytes()))
 }
 
-/// Since when Redis has forgotten nothing of an organization, in its own milliseconds. The scripts find it by what all keys of
+/// The same of one organization, noted where [`WHOLE`] is not known. The scripts find it by what all keys of
 /// the organization start with: on a cluster one server may forget and another not.
 pub fn whole(organization: OrganizationId) -> Vec<u8> {
     spelled(organization, "whole", None)
@@ -96,6 +100,8 @@ mod tests {
             format!("sluice:5:{tag}:shelf:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
         );
         assert_eq!(PROBE, format!("{PREFIX}probe"));
+        assert_eq!(WHOLE, format!("{PREFIX}whole"));
+        assert_eq!(PREFIX.len(), 9, "as the scripts cut it");
         let whole = format!("{PREFIX}{tag}:whole");
         assert_eq!(whole.len() - "whole".len(), 44, "as the scripts cut it");
         assert_eq!(super::whole(organization), whole.into_bytes());

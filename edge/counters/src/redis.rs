@@ -101,6 +101,8 @@ impl Server {
         let mut probe = redis::cmd("SET");
         probe.arg(keyspace::PROBE).arg("").arg("PX").arg(1_000);
         connection.once(&probe).await?;
+        // From here on it knows what it forgets.
+        connection.marked(keyspace::WHOLE.as_bytes(), None).await?;
         Ok(connection)
     }
 }
@@ -247,8 +249,12 @@ impl Connection {
         organization: OrganizationId,
         now_ms: Option<u64>,
     ) -> Result<u64, Failure> {
+        self.marked(&keyspace::whole(organization), now_ms).await
+    }
+
+    async fn marked(&self, mark: &[u8], now_ms: Option<u64>) -> Result<u64, Failure> {
         let mut call = evalsha(&self.scripts.mark, 1, 0);
-        call.arg(keyspace::whole(organization));
+        call.arg(mark);
         time(&mut call, now_ms);
         match self.once_or_again(&call).await? {
             Value::Int(since_ms) => u64::try_from(since_ms).map_err(|_| Failure::Garbled),

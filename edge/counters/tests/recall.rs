@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use counters::{
     Request, Reserved,
+    keyspace::WHOLE,
     process::Process,
     redis::{Connection, Server},
     reservation::{Line, Settlement, Term, Wanted},
@@ -71,7 +72,9 @@ impl Both {
         let server = RedisServer::start();
         let at = Server::new(&server.url(), None, Duration::from_secs(5)).expect("a URL");
         let redis = at.dial().await.expect("redis answers");
-        assert_eq!(redis.mark(ORGANIZATION, Some(since_ms)).await, Ok(since_ms));
+        server
+            .ask(&format!("SET {WHOLE} {since_ms}"))
+            .expect("redis answers");
         let twin = Process::remembering(since_ms);
         Self {
             server,

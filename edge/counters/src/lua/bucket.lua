@@ -55,11 +55,18 @@ local function clock(passed)
   return tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
 end
 
+-- Since when Redis has forgotten nothing of anybody; nothing where it does not know, or where that is kept at another server
+-- of a cluster.
+local function all_stand_since()
+  local said = redis.pcall('GET', sub(KEYS[1], 1, 9) .. 'whole')
+  return type(said) == 'string' and tonumber(said) or nil
+end
+
 -- Since when Redis has forgotten nothing of this organization, whose keys all begin alike: far ahead where it does not know itself.
 local stood
 local function stands_since()
   if not stood then
-    stood = tonumber(redis.call('GET', sub(KEYS[1], 1, 44) .. 'whole') or nil) or math.huge
+    stood = tonumber(redis.call('GET', sub(KEYS[1], 1, 44) .. 'whole') or nil) or all_stand_since() or math.huge
   end
   return stood
 end

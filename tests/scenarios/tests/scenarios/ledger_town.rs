@@ -54,6 +54,8 @@ impl Town {
         ];
         let plan = Plan {
             edges: vec!["here"; 2],
+            // One that breaks off is asked first for as long as it does.
+            edge_settings: vec![("SLUICE_SHAPING__ASIDE_MS", "0".to_owned())],
             ..Plan::default()
         };
         let mut site = Site::start(plan).await;

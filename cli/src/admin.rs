@@ -21,6 +21,7 @@ pub mod release_file;
 pub mod model;
 pub mod rollout_spec;
 pub mod rollout;
+pub mod regions;
 pub mod route;
 pub mod minted;
 pub mod key_rotation;

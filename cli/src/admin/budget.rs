@@ -1,14 +1,12 @@
 //! What can be said of a budget.
 
 use clap::{Args, Subcommand, ValueEnum};
-use policy::money;
-use proto::admin::{
-    Budget, BudgetEnd, BudgetPeriod, GetBudgetStatusRequest, LimitMember, LimitOnStoreLoss,
-};
+use proto::admin::{Budget, BudgetEnd, BudgetPeriod, GetBudgetStatusRequest};
 
 use crate::{
     admin::{
         field::{Change, Mask, Wanted, Which},
+        limit::{Loss, Member, micro_dollars},
         plain::run_verb,
     },
     connection::ANSWER_WITHIN,
@@ -116,34 +114,6 @@ enum End {
     Hold,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Loss {
-    /// Each edge admits its share
-    LocalShare,
-    /// Nothing is admitted
-    Deny,
-    /// Everything is admitted, and counted afterwards
-    Allow,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Member {
-    Project,
-    Key,
-    EndUser,
-    Model,
-    Provider,
-}
-
-/// Millionths of a dollar, of an amount in dollars.
-fn micro_dollars(text: &str) -> Result<i64, &'static str> {
-    let micro = money::micro(text).filter(|micro| *micro > 0);
-    let micro = micro.and_then(|micro| i64::try_from(micro).ok());
-    micro.ok_or(
-        "must be an amount in dollars such as 250.50, with at most six digits behind the point",
-    )
-}
-
 impl Wanted for New {
     type Resource = Budget;
 
@@ -238,34 +208,6 @@ impl End {
             Self::Warn => BudgetEnd::Warn,
             Self::Watch => BudgetEnd::Watch,
             Self::Hold => BudgetEnd::Hold,
-        }
-        .into()
-    }
-}
-
-// === impl Loss ===
-
-impl Loss {
-    fn wire(self) -> i32 {
-        match self {
-            Self::LocalShare => LimitOnStoreLoss::LocalShare,
-            Self::Deny => LimitOnStoreLoss::Deny,
-            Self::Allow => LimitOnStoreLoss::Allow,
-        }
-        .into()
-    }
-}
-
-// === impl Member ===
-
-impl Member {
-    fn wire(self) -> i32 {
-        match self {
-            Self::Project => LimitMember::Project,
-            Self::Key => LimitMember::Key,
-            Self::EndUser => LimitMember::EndUser,
-            Self::Model => LimitMember::Model,
-            Self::Provider => LimitMember::Provider,
         }
         .into()
     }

@@ -4,15 +4,14 @@
 
 use clap::Args;
 use policy::money;
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::DynamicMessage;
 use proto::admin::ExplainLimitsRequest;
 
 use crate::{
-    connection::ANSWER_WITHIN,
+    admin::regions::{self, Table},
     failure::Failure,
-    noun,
-    output::{self, Format},
-    session::{Session, json},
+    noun, output,
+    session::Session,
     wording,
 };
 
@@ -38,19 +37,22 @@ pub struct Explain {
     region: String,
 }
 
-/// The columns: a head, and the field of a limit that stands below it.
-const COLUMNS: [(&str, &str); 10] = [
-    ("LIMIT", "limit"),
-    ("AT PROVIDER", "provider"),
-    ("UNIT", "unit"),
-    ("AMOUNT", "amount"),
-    ("SHARE", "share_millionths"),
-    ("WINDOW", "window"),
-    ("BURST", "burst"),
-    ("LEFT", "remaining"),
-    ("WHOLE AGAIN IN", "reset"),
-    ("MODE", "mode"),
-];
+const TABLE: Table<'static> = Table {
+    rows: "limits",
+    columns: &[
+        ("LIMIT", "limit"),
+        ("AT PROVIDER", "provider"),
+        ("UNIT", "unit"),
+        ("AMOUNT", "amount"),
+        ("SHARE", "share_millionths"),
+        ("WINDOW", "window"),
+        ("BURST", "burst"),
+        ("LEFT", "remaining"),
+        ("WHOLE AGAIN IN", "reset"),
+        ("MODE", "mode"),
+    ],
+    cell,
+};
 
 /// Asks, and shows what is said.
 pub async fn run(explain: Explain, session: &mut Session) -> Result<(), Failure> {
@@ -62,56 +64,22 @@ pub async fn run(explain: Explain, session: &mut Session) -> Result<(), Failure>
         end_user: explain.end_user,
         region: explain.region,
     };
-    let path = "LimitService/ExplainLimits";
-    let reply = session.connection.call(path, &request, ANSWER_WITHIN);
-    let reply = reply.await?;
-    if session.format == Format::Json {
-        output::line(json(&reply)?)?;
-    } else {
-        output::line(table(&reply))?;
-    }
-    let regions = messages(&reply, "regions");
-    if regions.is_empty() {
-        output::remark("no edge is connected with this control plane, so nobody could be asked");
-    }
-    for region in regions {
-        remark_on(&region);
-    }
-    Ok(())
+    let asked = ("LimitService/ExplainLimits", &request);
+    regions::show(asked, TABLE, remark_on, session).await
 }
 
 /// What the table does not say.
 fn remark_on(region: &DynamicMessage) {
-    let (name, edge) = (
-        wording::field(region, "region"),
-        wording::field(region, "edge"),
-    );
-    match wording::field(region, "problem").as_str() {
-        "unspecified" | "" => {}
-        problem => output::remark(format!("{name}: {edge} gave no answer: {problem}")),
-    }
-    if wording::field(region, "local_share") == "yes" {
+    let field = |name| wording::field(region, name);
+    let (name, edge) = (field("region"), field("edge"));
+    if field("local_share") == "yes" {
         output::remark(format!(
             "{name}: {edge} cannot ask Redis; what is left is left of its own share"
         ));
     }
-    if wording::field(region, "truncated") == "yes" {
+    if field("truncated") == "yes" {
         output::remark(format!("{name}: there are more limits than are shown"));
     }
-}
-
-fn table(reply: &DynamicMessage) -> String {
-    let mut rows = Vec::new();
-    for region in messages(reply, "regions") {
-        for limit in messages(&region, "limits") {
-            let cells = COLUMNS.iter().map(|(_, field)| cell(&limit, field));
-            let region = std::iter::once(wording::field(&region, "region"));
-            rows.push(region.chain(cells).collect());
-        }
-    }
-    let heads = COLUMNS.iter().map(|(head, _)| *head);
-    let heads: Vec<&str> = std::iter::once("REGION").chain(heads).collect();
-    output::table(&heads, &rows)
 }
 
 /// Only a rate has a burst, and a name is shown by its last segment. Concurrent requests have no window and are never reset; an edge
@@ -147,12 +115,6 @@ fn percent(millionths: &str) -> String {
 fn dollars(micro: &str) -> String {
     let amount = micro.parse().map(money::micro_dollars);
     amount.map_or_else(|_| micro.to_owned(), |amount| format!("${amount}"))
-}
-
-fn messages(of: &DynamicMessage, field: &str) -> Vec<DynamicMessage> {
-    let list = of.get_field_by_name(field);
-    let list = list.as_deref().and_then(Value::as_list).unwrap_or_default();
-    list.iter().filter_map(Value::as_message).cloned().collect()
 }
 
 #[cfg(test)]
@@ -214,7 +176,7 @@ mod tests {
         let name = "sluice.admin.v1.ExplainLimitsResponse";
         let descriptor = pool.get_message_by_name(name).unwrap();
         let bytes = reply.encode_to_vec();
-        let text = table(&DynamicMessage::decode(descriptor, &bytes[..]).unwrap());
+        let text = TABLE.of(&DynamicMessage::decode(descriptor, &bytes[..]).unwrap());
         let lines: Vec<Vec<&str>> = text
             .lines()
             .map(|line| line.split_whitespace().collect())

@@ -183,8 +183,9 @@ enum Mode {
     Strict,
 }
 
+/// What happens while nobody knows what is left.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Loss {
+pub(super) enum Loss {
     /// Each edge admits its share
     LocalShare,
     /// Nothing is admitted
@@ -193,8 +194,9 @@ enum Loss {
     Allow,
 }
 
+/// What each of is counted by itself.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Member {
+pub(super) enum Member {
     Project,
     Key,
     EndUser,
@@ -214,7 +216,7 @@ enum Window {
 }
 
 /// Millionths of a dollar, of an amount in dollars.
-fn micro_dollars(text: &str) -> Result<i64, &'static str> {
+pub(super) fn micro_dollars(text: &str) -> Result<i64, &'static str> {
     let micro = money::micro(text).filter(|micro| *micro > 0);
     let micro = micro.and_then(|micro| i64::try_from(micro).ok());
     micro.ok_or(
@@ -351,7 +353,8 @@ impl Mode {
 // === impl Loss ===
 
 impl Loss {
-    fn wire(self) -> i32 {
+    /// As the contract has it.
+    pub(super) fn wire(self) -> i32 {
         match self {
             Self::LocalShare => LimitOnStoreLoss::LocalShare,
             Self::Deny => LimitOnStoreLoss::Deny,
@@ -364,7 +367,8 @@ impl Loss {
 // === impl Member ===
 
 impl Member {
-    fn wire(self) -> i32 {
+    /// As the contract has it.
+    pub(super) fn wire(self) -> i32 {
         match self {
             Self::Project => LimitMember::Project,
             Self::Key => LimitMember::Key,

@@ -3,15 +3,14 @@
 //! Knows the reply and its table; that edges are asked, and what they say, is the control plane's.
 
 use clap::{Args, Subcommand};
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::DynamicMessage;
 use proto::admin::ExplainRouteRequest;
 
 use crate::{
-    connection::ANSWER_WITHIN,
+    admin::regions::{self, Table, messages},
     failure::Failure,
-    noun,
-    output::{self, Format},
-    session::{Session, json},
+    noun, output,
+    session::Session,
     wording,
 };
 
@@ -52,17 +51,20 @@ pub struct Explain {
     region: String,
 }
 
-/// The columns behind that of the region: a head, and the field of a target that stands below it.
-const COLUMNS: [(&str, &str); 8] = [
-    ("ASKED", "place"),
-    ("PROVIDER", "provider"),
-    ("ITS MODEL", "provider_model"),
-    ("WEIGHT", "weight"),
-    ("UNDER WAY", "under_way"),
-    ("BEGINS IN", "first_byte"),
-    ("TOKENS/S", "tokens_per_second"),
-    ("WHY", "notes"),
-];
+const TABLE: Table<'static> = Table {
+    rows: "targets",
+    columns: &[
+        ("ASKED", "place"),
+        ("PROVIDER", "provider"),
+        ("ITS MODEL", "provider_model"),
+        ("WEIGHT", "weight"),
+        ("UNDER WAY", "under_way"),
+        ("BEGINS IN", "first_byte"),
+        ("TOKENS/S", "tokens_per_second"),
+        ("WHY", "notes"),
+    ],
+    cell,
+};
 
 /// Runs a command.
 pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
@@ -82,56 +84,25 @@ async fn run_explain(explain: Explain, session: &mut Session) -> Result<(), Fail
         session: explain.session,
         region: explain.region,
     };
-    let path = "ModelService/ExplainRoute";
-    let reply = session.connection.call(path, &request, ANSWER_WITHIN);
-    let reply = reply.await?;
-    if session.format == Format::Json {
-        output::line(json(&reply)?)?;
-    } else {
-        output::line(table(&reply))?;
-    }
-    let regions = messages(&reply, "regions");
-    if regions.is_empty() {
-        output::remark("no edge is connected with this control plane, so nobody could be asked");
-    }
-    for region in regions {
-        remark_on(&region);
-    }
-    Ok(())
+    let asked = ("ModelService/ExplainRoute", &request);
+    regions::show(asked, TABLE, remark_on, session).await
 }
 
 /// What the table does not say.
 fn remark_on(region: &DynamicMessage) {
     let field = |name| wording::field(region, name);
-    let (name, edge) = (field("region"), field("edge"));
-    match field("problem").as_str() {
-        "unspecified" | "" => {
-            let version = field("version");
-            let version = version.rsplit('/').next().unwrap_or_default();
-            output::remark(format!("{name}: version {version} serves"));
-            let targets = messages(region, "targets");
-            if targets.iter().all(|it| wording::field(it, "place") == "0") {
-                output::remark(format!(
-                    "{name}: no target is left, and requests are refused"
-                ));
-            }
-        }
-        problem => output::remark(format!("{name}: {edge} gave no answer: {problem}")),
+    if !matches!(field("problem").as_str(), "unspecified" | "") {
+        return;
     }
-}
-
-fn table(reply: &DynamicMessage) -> String {
-    let mut rows = Vec::new();
-    for region in messages(reply, "regions") {
-        for target in messages(&region, "targets") {
-            let cells = COLUMNS.iter().map(|(_, field)| cell(&target, field));
-            let region = std::iter::once(wording::field(&region, "region"));
-            rows.push(region.chain(cells).collect());
-        }
+    let (name, version) = (field("region"), field("version"));
+    let version = version.rsplit('/').next().unwrap_or_default();
+    output::remark(format!("{name}: version {version} serves"));
+    let targets = messages(region, "targets");
+    if targets.iter().all(|it| wording::field(it, "place") == "0") {
+        output::remark(format!(
+            "{name}: no target is left, and requests are refused"
+        ));
     }
-    let heads = COLUMNS.iter().map(|(head, _)| *head);
-    let heads: Vec<&str> = std::iter::once("REGION").chain(heads).collect();
-    output::table(&heads, &rows)
 }
 
 fn cell(target: &DynamicMessage, field: &str) -> String {
@@ -155,12 +126,6 @@ fn note(note: &DynamicMessage) -> String {
         return rule;
     }
     format!("{rule} for {lasts}")
-}
-
-fn messages(of: &DynamicMessage, field: &str) -> Vec<DynamicMessage> {
-    let list = of.get_field_by_name(field);
-    let list = list.as_deref().and_then(Value::as_list).unwrap_or_default();
-    list.iter().filter_map(Value::as_message).cloned().collect()
 }
 
 #[cfg(test)]
@@ -202,7 +167,7 @@ mod tests {
         let name = "sluice.admin.v1.ExplainRouteResponse";
         let descriptor = pool.get_message_by_name(name).unwrap();
         let bytes = reply.encode_to_vec();
-        let text = table(&DynamicMessage::decode(descriptor, &bytes[..]).unwrap());
+        let text = TABLE.of(&DynamicMessage::decode(descriptor, &bytes[..]).unwrap());
         let lines: Vec<String> = text
             .lines()
             .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))

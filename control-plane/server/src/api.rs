@@ -46,6 +46,7 @@ mod project;
 mod mapping_wire;
 mod provider_wire;
 mod provider;
+mod explained;
 mod route_explained;
 mod model;
 mod recipe_wire;

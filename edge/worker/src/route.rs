@@ -36,7 +36,6 @@ use self::{
 #[derive(Debug, Clone)]
 pub struct Plan {
     grant: Grant,
-    label: String,
     version: Arc<Version>,
     candidates: Vec<Candidate>,
     revision: Revision,
@@ -93,10 +92,8 @@ pub fn plan_noted(
     if let Some(fares) = asking.fares {
         order::by_health(&mut candidates, &fares.lanes, notes);
     }
-    let label = format!("{}@{}", grant.model().name, version.name);
     Ok(Plan {
         grant,
-        label,
         version,
         candidates,
         revision: rules.revision(),
@@ -163,9 +160,9 @@ impl Plan {
         &self.grant
     }
 
-    /// `model@version`, for people, once the plan is done with.
-    pub fn into_label(self) -> String {
-        self.label
+    /// `model@version`, for people.
+    pub fn label(&self) -> String {
+        format!("{}@{}", self.grant.model().name, self.version.name)
     }
 
     /// The version that serves.

@@ -11,12 +11,14 @@ use policy::{
     limit::{Allowance, Member},
     revision::Revision,
 };
-use proto::admin::{self, budget_service_server::BudgetService};
+use proto::{
+    admin::{self, budget_service_server::BudgetService},
+    message,
+};
 use store::{
     StoreError, key, limit, organization,
     spent::{self, Counted},
 };
-use time::OffsetDateTime;
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -107,7 +109,7 @@ impl Budgets {
             let used = used.map_err(status::store)?.unwrap_or(0);
             spent.push((region.to_string(), used));
         }
-        let counted_from_ms = moment_ms(row.counted_from);
+        let counted_from_ms = moment::at_ms(row.counted_from);
         let standing = Standing {
             amount: quota.amount(),
             span,
@@ -118,16 +120,6 @@ impl Budgets {
         };
         Ok(shown(row, &standing, spent))
     }
-}
-
-fn moment_ms(at: OffsetDateTime) -> u64 {
-    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
-}
-
-fn at(ms: u64) -> Option<prost_types::Timestamp> {
-    let nanos = i128::from(ms) * 1_000_000;
-    let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
-    Some(moment::to_wire(at))
 }
 
 fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> admin::BudgetStatus {
@@ -148,11 +140,10 @@ fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> ad
     };
     admin::BudgetStatus {
         name: wire(row, Revision(0)).name,
-        start_time: ends.then(|| at(span.from_ms)).flatten(),
-        end_time: ends.then(|| at(span.to_ms)).flatten(),
+        start_time: ends.then(|| message::timestamp(span.from_ms)),
+        end_time: ends.then(|| message::timestamp(span.to_ms)),
         counted_from_time: (standing.counted_from_ms > span.from_ms)
-            .then(|| at(standing.counted_from_ms))
-            .flatten(),
+            .then(|| message::timestamp(standing.counted_from_ms)),
         micro_dollars: units(standing.amount),
         spent_micro_dollars: units(standing.spent.iter().sum()),
         remaining_micro_dollars: units(standing.remaining()),

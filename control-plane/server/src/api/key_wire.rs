@@ -134,7 +134,7 @@ fn wanted_in(parent: &str, given: &admin::Key) -> Result<Wanted, Violations> {
 
 /// The key as it is shown, at `now_ms`.
 pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
-    let expired = row.expires_at.is_some_and(|at| at_ms(at) <= now_ms);
+    let expired = row.expires_at.is_some_and(|at| moment::at_ms(at) <= now_ms);
     let state = match row.revoked_at {
         Some(_) => admin::KeyState::Revoked,
         None if expired => admin::KeyState::Expired,
@@ -143,7 +143,9 @@ pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
     };
     let environment = shown(row.environment);
     let prefix = format!("{}{}", keys::prefix(family(row.environment)), row.name.key);
-    let previous = row.previous_expires_at.filter(|at| at_ms(*at) > now_ms);
+    let previous = row
+        .previous_expires_at
+        .filter(|at| moment::at_ms(*at) > now_ms);
     let mut key = admin::Key {
         name: row.name.to_string(),
         uid: Uuid::from_bytes(row.uid).simple().to_string(),
@@ -194,11 +196,6 @@ fn expiry(given: Option<&Timestamp>, violations: &mut Violations) -> Option<Offs
     read.and_then(|read| violations.take(EXPIRE_TIME, read))
 }
 
-/// In milliseconds since 1970, where every expiry lies after.
-fn at_ms(at: OffsetDateTime) -> u64 {
-    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
-}
-
 // === impl Wanted ===
 
 impl Wanted {
@@ -212,7 +209,7 @@ impl Wanted {
     pub(crate) fn check(&self, now_ms: u64) -> Result<(), Violations> {
         let mut violations = Violations::new();
         if let Some(at) = self.expires_at {
-            violations.take(EXPIRE_TIME, key::expire(at_ms(at), now_ms));
+            violations.take(EXPIRE_TIME, key::expire(moment::at_ms(at), now_ms));
         }
         violations.done()
     }
@@ -303,7 +300,7 @@ impl Change {
         }
         let expires_at = self.expires_at.or(row.expires_at);
         if let Some(at) = expires_at.filter(|_| expires_at != row.expires_at) {
-            violations.take(EXPIRE_TIME, key::expire(at_ms(at), now_ms));
+            violations.take(EXPIRE_TIME, key::expire(moment::at_ms(at), now_ms));
         }
         violations.done()?;
         row.display_name = self.display_name.or(mem::take(&mut row.display_name));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use domain::name::{LimitName, OrganizationName};
 use policy::revision::Revision;
 use proto::admin::{self, limit_service_server::LimitService};
-use store::{key, limit, model};
+use store::limit;
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -114,16 +114,11 @@ impl LimitService for Limits {
         request: Request<admin::ExplainLimitsRequest>,
     ) -> Result<Response<admin::ExplainLimitsResponse>, Status> {
         let asked = Asked::read(request.get_ref()).map_err(status::invalid)?;
-        // An edge knows what is in force. That there is no such thing at all is known here.
-        let store = self.desk.store();
-        let key = key::get(store, &asked.key).await;
-        key.map_err(status::store)?;
-        let model = model::get(store, &asked.model).await;
-        model.map_err(status::store)?;
+        asked.about.exists(&self.desk).await?;
         let question = asked.question();
         let told = self
             .asking
-            .ask(&question, asked.region.as_ref(), EXPLAINED_WITHIN);
+            .ask(&question, asked.about.region.as_ref(), EXPLAINED_WITHIN);
         let regions = told.await.into_iter().map(|told| asked.shown(told));
         Ok(Response::new(admin::ExplainLimitsResponse {
             regions: regions.collect(),

@@ -3,12 +3,11 @@
 //! Knows both messages; knows nothing of who is asked. What an edge says is bounded here, and what is no name is left out.
 
 use domain::{
-    name::{KeyName, LimitName, ModelName, ProviderName},
+    name::{LimitName, ProviderName},
     segment::Slug,
-    text,
     violation::Violations,
 };
-use policy::{calendar::Period, limit::Mode, region::Region};
+use policy::{calendar::Period, limit::Mode};
 use proto::{
     admin::{
         AppliedLimit, ExplainLimitsRequest, LimitMode, LimitProblem, LimitUnit, LimitWindow,
@@ -17,7 +16,10 @@ use proto::{
     sync::{Explain, ExplainProblem, Explained, ExplainedLimit},
 };
 
-use crate::asking::Told;
+use crate::{
+    api::explained::{About, duration},
+    asking::Told,
+};
 
 /// The most limits of one answer.
 // Full: the others are left out, and the answer says so.
@@ -26,13 +28,8 @@ const LIMITS_MAX: usize = 100;
 /// What is asked, checked.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    /// Whose requests.
-    pub(crate) key: KeyName,
-    /// For which model.
-    pub(crate) model: ModelName,
-    /// In which region alone.
-    pub(crate) region: Option<Region>,
-    end_user: String,
+    /// Whose requests for what.
+    pub(crate) about: About,
 }
 
 // === impl Asked ===
@@ -41,23 +38,9 @@ impl Asked {
     /// Reads a request.
     pub(crate) fn read(asked: &ExplainLimitsRequest) -> Result<Self, Violations> {
         let mut violations = Violations::new();
-        let key = violations.take("key", KeyName::parse(&asked.key));
-        let model = violations.take("model", ModelName::parse(&asked.model));
-        let end_user = violations.take("end_user", text::end_user(&asked.end_user));
-        let region = (!asked.region.is_empty()).then(|| Region::try_from(asked.region.as_str()));
-        let region = region.map(|read| violations.take("region", read));
-        if let (Some(key), Some(model)) = (&key, &model)
-            && key.organization != model.organization
-        {
-            violations.add("model", "must be of the organization of the key");
-        }
-        match (key, model, end_user, violations.is_empty()) {
-            (Some(key), Some(model), Some(end_user), true) => Ok(Self {
-                key,
-                model,
-                region: region.flatten(),
-                end_user,
-            }),
+        let fields = [&asked.key, &asked.model, &asked.end_user, &asked.region];
+        match About::read(fields.map(String::as_str), &mut violations) {
+            Some(about) if violations.is_empty() => Ok(Self { about }),
             _ => Err(violations),
         }
     }
@@ -66,9 +49,9 @@ impl Asked {
     pub(crate) fn question(&self) -> Explain {
         Explain {
             number: 0,
-            key_id: self.key.key.as_str().to_owned(),
-            model: self.model.model.as_str().to_owned(),
-            end_user: self.end_user.clone(),
+            key_id: self.about.key.key.as_str().to_owned(),
+            model: self.about.model.model.as_str().to_owned(),
+            end_user: self.about.end_user.clone(),
             route: None,
         }
     }
@@ -107,7 +90,7 @@ impl Asked {
     }
 
     fn limit(&self, it: &ExplainedLimit) -> Option<AppliedLimit> {
-        let organization = || self.key.organization.clone();
+        let organization = || self.about.key.organization.clone();
         let limit = LimitName {
             organization: organization(),
             limit: Slug::parse(&it.name).ok()?,
@@ -179,15 +162,10 @@ fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn duration(ms: u64) -> prost_types::Duration {
-    prost_types::Duration {
-        seconds: number(ms / 1_000),
-        nanos: i32::try_from(ms % 1_000 * 1_000_000).unwrap_or_default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use policy::region::Region;
+
     use super::*;
 
     fn asked(model: &str) -> Result<Asked, Violations> {

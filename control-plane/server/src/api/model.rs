@@ -12,7 +12,7 @@ use domain::{
 use policy::{id::ModelId, revision::Revision};
 use proto::admin::{self, model_service_server::ModelService};
 use store::{
-    id, key,
+    id,
     model::{self, New, Row},
 };
 use tonic::{Request, Response, Status};
@@ -134,16 +134,11 @@ impl ModelService for Models {
         request: Request<admin::ExplainRouteRequest>,
     ) -> Result<Response<admin::ExplainRouteResponse>, Status> {
         let asked = Asked::read(request.get_ref()).map_err(status::invalid)?;
-        // An edge knows what is in force. That there is no such thing at all is known here.
-        let store = self.desk.store();
-        let key = key::get(store, &asked.key).await;
-        key.map_err(status::store)?;
-        let model = model::get(store, &asked.model).await;
-        model.map_err(status::store)?;
+        asked.about.exists(&self.desk).await?;
         let question = asked.question();
         let told = self
             .asking
-            .ask(&question, asked.region.as_ref(), EXPLAINED_WITHIN);
+            .ask(&question, asked.about.region.as_ref(), EXPLAINED_WITHIN);
         let regions = told.await.into_iter().map(|told| asked.shown(told));
         Ok(Response::new(admin::ExplainRouteResponse {
             regions: regions.collect(),

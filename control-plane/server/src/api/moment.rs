@@ -36,6 +36,11 @@ pub(crate) fn millis(at: &Timestamp) -> Result<u64, InvalidMoment> {
     from_millis(millis).map(|_| millis)
 }
 
+/// A moment of the store in milliseconds since 1970; zero for one before, of which none is kept.
+pub(crate) fn at_ms(at: OffsetDateTime) -> u64 {
+    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+}
+
 /// The moment that many milliseconds after the start of 1970.
 pub(crate) fn from_millis(millis: u64) -> Result<OffsetDateTime, InvalidMoment> {
     let nanos = i128::from(millis) * 1_000_000;

@@ -3,18 +3,20 @@
 //! Knows both messages; knows nothing of who is asked. What an edge says is bounded here, and what is no name is left out.
 
 use domain::{
-    name::{KeyName, ModelName, ProviderName, VersionName},
+    name::{ProviderName, VersionName},
     segment::Slug,
     text,
     violation::Violations,
 };
-use policy::region::Region;
 use proto::{
     admin::{ExplainRouteRequest, RegionRoute, RouteNote, RouteProblem, RouteRule, RouteTarget},
     sync::{Explain, ExplainProblem, Explained, ExplainedTarget, RouteQuestion, TargetNote},
 };
 
-use crate::asking::Told;
+use crate::{
+    api::explained::{About, duration},
+    asking::Told,
+};
 
 /// The most targets of one answer, and the most notes of one target.
 // Full: the others are left out.
@@ -24,13 +26,8 @@ const NOTES_MAX: usize = 16;
 /// What is asked, checked.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    /// Whose requests.
-    pub(crate) key: KeyName,
-    /// For which model.
-    pub(crate) model: ModelName,
-    /// In which region alone.
-    pub(crate) region: Option<Region>,
-    end_user: String,
+    /// Whose requests for what.
+    pub(crate) about: About,
     session: String,
 }
 
@@ -40,25 +37,11 @@ impl Asked {
     /// Reads a request.
     pub(crate) fn read(asked: &ExplainRouteRequest) -> Result<Self, Violations> {
         let mut violations = Violations::new();
-        let key = violations.take("key", KeyName::parse(&asked.key));
-        let model = violations.take("model", ModelName::parse(&asked.model));
-        let end_user = violations.take("end_user", text::end_user(&asked.end_user));
+        let fields = [&asked.key, &asked.model, &asked.end_user, &asked.region];
+        let about = About::read(fields.map(String::as_str), &mut violations);
         let session = violations.take("session", text::end_user(&asked.session));
-        let region = (!asked.region.is_empty()).then(|| Region::try_from(asked.region.as_str()));
-        let region = region.map(|read| violations.take("region", read));
-        if let (Some(key), Some(model)) = (&key, &model)
-            && key.organization != model.organization
-        {
-            violations.add("model", "must be of the organization of the key");
-        }
-        match (key, model, end_user, session, violations.is_empty()) {
-            (Some(key), Some(model), Some(end_user), Some(session), true) => Ok(Self {
-                key,
-                model,
-                region: region.flatten(),
-                end_user,
-                session,
-            }),
+        match (about, session, violations.is_empty()) {
+            (Some(about), Some(session), true) => Ok(Self { about, session }),
             _ => Err(violations),
         }
     }
@@ -67,9 +50,9 @@ impl Asked {
     pub(crate) fn question(&self) -> Explain {
         Explain {
             number: 0,
-            key_id: self.key.key.as_str().to_owned(),
-            model: self.model.model.as_str().to_owned(),
-            end_user: self.end_user.clone(),
+            key_id: self.about.key.key.as_str().to_owned(),
+            model: self.about.model.model.as_str().to_owned(),
+            end_user: self.about.end_user.clone(),
             route: Some(RouteQuestion {
                 session: self.session.clone(),
             }),
@@ -107,8 +90,8 @@ impl Asked {
 
     fn version(&self, name: &str) -> Option<String> {
         let name = VersionName {
-            organization: self.model.organization.clone(),
-            model: self.model.model.clone(),
+            organization: self.about.model.organization.clone(),
+            model: self.about.model.model.clone(),
             version: Slug::parse(name).ok()?,
         };
         Some(name.to_string())
@@ -116,7 +99,7 @@ impl Asked {
 
     fn target(&self, place: i32, it: &ExplainedTarget) -> RouteTarget {
         let provider = Slug::parse(&it.provider).map(|provider| ProviderName {
-            organization: self.key.organization.clone(),
+            organization: self.about.key.organization.clone(),
             provider,
         });
         let provider_model = text::provider_model(&it.provider_model).unwrap_or_default();
@@ -154,15 +137,9 @@ fn problem(explained: &Explained) -> Option<RouteProblem> {
     })
 }
 
-fn duration(ms: u64) -> prost_types::Duration {
-    prost_types::Duration {
-        seconds: i64::try_from(ms / 1_000).unwrap_or(i64::MAX),
-        nanos: i32::try_from(ms % 1_000 * 1_000_000).unwrap_or_default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use policy::region::Region;
     use proto::sync::RouteExplained;
 
     use super::*;

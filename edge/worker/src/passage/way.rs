@@ -83,7 +83,7 @@ pub fn way(
                 model: Some(plan.grant().model().id),
                 version: plan.version().id,
                 rollout: plan.rollout(),
-                label: plan.into_label(),
+                label: plan.label(),
             })
         }
     }

@@ -1,0 +1,72 @@
+//! What operators ask edges of one key and one model: read once, whatever is asked of them.
+//!
+//! Knows names and that they exist; knows nothing of what an edge says of them.
+
+use domain::{
+    name::{KeyName, ModelName},
+    text,
+    violation::Violations,
+};
+use policy::region::Region;
+use store::{key, model};
+use tonic::Status;
+
+use crate::{api::desk::Desk, status};
+
+/// Whose requests for what are asked about.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// Whose.
+    pub(crate) key: KeyName,
+    /// For which model, of the same organization.
+    pub(crate) model: ModelName,
+    /// In which region alone.
+    pub(crate) region: Option<Region>,
+    /// For whom; empty where nobody is named.
+    pub(crate) end_user: String,
+}
+
+// === impl About ===
+
+impl About {
+    /// Reads the fields that have these names in every such request. What is wrong is added to `violations`.
+    pub(crate) fn read(
+        [key, model, end_user, region]: [&str; 4],
+        violations: &mut Violations,
+    ) -> Option<Self> {
+        let key = violations.take("key", KeyName::parse(key));
+        let model = violations.take("model", ModelName::parse(model));
+        let end_user = violations.take("end_user", text::end_user(end_user));
+        let region = (!region.is_empty()).then(|| Region::try_from(region));
+        let region = region.map(|read| violations.take("region", read));
+        if let (Some(key), Some(model)) = (&key, &model)
+            && key.organization != model.organization
+        {
+            violations.add("model", "must be of the organization of the key");
+        }
+        Some(Self {
+            key: key?,
+            model: model?,
+            region: region.flatten(),
+            end_user: end_user?,
+        })
+    }
+
+    /// Refuses what does not exist. An edge knows what is in force; that there is no such thing at all is known here.
+    pub(crate) async fn exists(&self, desk: &Desk) -> Result<(), Status> {
+        let store = desk.store();
+        let key = key::get(store, &self.key).await;
+        key.map_err(status::store)?;
+        let model = model::get(store, &self.model).await;
+        model.map_err(status::store)?;
+        Ok(())
+    }
+}
+
+/// So many milliseconds, as the wire has them.
+pub(crate) fn duration(ms: u64) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(ms / 1_000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(ms % 1_000 * 1_000_000).unwrap_or_default(),
+    }
+}

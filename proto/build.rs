@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 20] = [
+const FILES: [&str; 21] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -19,6 +19,7 @@ const FILES: [&str; 20] = [
     "sluice/admin/v1/operator_key.proto",
     "sluice/admin/v1/audit.proto",
     "sluice/admin/v1/issuer.proto",
+    "sluice/admin/v1/alert.proto",
     "sluice/sync/v1/sync.proto",
     "sluice/sync/v1/policy.proto",
     "sluice/sync/v1/enrolment.proto",

@@ -218,6 +218,57 @@ pub const EDGE: Noun = Noun {
     ],
 };
 
+/// Channels of alerts.
+pub const ALERT_CHANNEL: Noun = Noun {
+    message: "AlertChannel",
+    service: "AlertService",
+    field: "alert_channel",
+    collections: &["organizations", "alertChannels"],
+    columns: &[
+        ("NAME", "name"),
+        ("KIND", "kind"),
+        ("URL", "url"),
+        ("E-MAIL", "email"),
+        ("CREDENTIAL", "credential_set"),
+    ],
+};
+
+/// Rules of alerts.
+pub const ALERT_RULE: Noun = Noun {
+    message: "AlertRule",
+    service: "AlertService",
+    field: "alert_rule",
+    collections: &["organizations", "alertRules"],
+    columns: &[
+        ("NAME", "name"),
+        ("BUDGET", "budget_threshold"),
+        ("ERRORS", "error_spike"),
+        ("KEYS", "key_age"),
+        ("EDGES", "edge_stale"),
+        ("CHANNELS", "channels"),
+        ("REMINDS AFTER", "remind_after"),
+    ],
+};
+
+/// What has fired.
+pub const ALERT: Noun = Noun {
+    message: "Alert",
+    service: "AlertService",
+    field: "alert",
+    collections: &["organizations", "alerts"],
+    columns: &[
+        ("STATE", "state"),
+        ("SINCE", "fire_time"),
+        ("UNTIL", "resolve_time"),
+        ("SUMMARY", "summary"),
+        ("RULE", "rule"),
+        ("DELIVERED", "delivered"),
+        ("WAITING", "waiting"),
+        ("GIVEN UP", "given_up"),
+        ("LAST ERROR", "last_error"),
+    ],
+};
+
 /// Join tokens of edges.
 pub const JOIN_TOKEN: Noun = Noun {
     message: "JoinToken",
@@ -275,6 +326,9 @@ mod tests {
             (ISSUER, "Create Get Update Delete"),
             (PRICE, "Create Get Delete"),
             (DISCOUNT, "Create Get Delete"),
+            (ALERT_CHANNEL, "Create Get Delete Test"),
+            (ALERT_RULE, "Create Get Delete"),
+            (ALERT, ""),
             (EDGE, "Get Delete Revoke"),
             (JOIN_TOKEN, "Create Revoke"),
         ];
@@ -287,7 +341,7 @@ mod tests {
                 let name = path.split_once('/').unwrap().1.to_owned();
                 service.methods().find(|it| it.name() == name)
             };
-            for verb in verbs.split(' ') {
+            for verb in verbs.split_whitespace() {
                 let method =
                     method(&noun.method(verb)).unwrap_or_else(|| panic!("{verb} {noun:?}"));
                 assert_eq!(method.input(), message(&noun.request(verb)).unwrap());

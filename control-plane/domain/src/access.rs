@@ -81,6 +81,10 @@ words! {
         EdgesRead = "edges.read",
         /// Let edges join, and forget them.
         EdgesWrite = "edges.write",
+        /// See channels and rules of alerts, and what has fired.
+        AlertsRead = "alerts.read",
+        /// Make, try and delete channels and rules of alerts.
+        AlertsWrite = "alerts.write",
         /// See who did what.
         AuditRead = "audit.read",
     }
@@ -306,6 +310,25 @@ pub const METHODS: &[(&str, Need)] = &{
         ("AuditService/ListAuditEntries", In(P::AuditRead, "parent")),
         ("AuditService/ListAuditChains", In(P::AuditRead, "")),
         ("AuditService/ExportAuditEntries", In(P::AuditRead, "")),
+        (
+            "AlertService/CreateAlertChannel",
+            In(P::AlertsWrite, "parent"),
+        ),
+        ("AlertService/GetAlertChannel", In(P::AlertsRead, "name")),
+        (
+            "AlertService/ListAlertChannels",
+            In(P::AlertsRead, "parent"),
+        ),
+        (
+            "AlertService/DeleteAlertChannel",
+            In(P::AlertsWrite, "name"),
+        ),
+        ("AlertService/TestAlertChannel", In(P::AlertsWrite, "name")),
+        ("AlertService/CreateAlertRule", In(P::AlertsWrite, "parent")),
+        ("AlertService/GetAlertRule", In(P::AlertsRead, "name")),
+        ("AlertService/ListAlertRules", In(P::AlertsRead, "parent")),
+        ("AlertService/DeleteAlertRule", In(P::AlertsWrite, "name")),
+        ("AlertService/ListAlerts", In(P::AlertsRead, "parent")),
         ("EdgeService/GetEdge", In(P::EdgesRead, "")),
         ("EdgeService/ListEdges", In(P::EdgesRead, "")),
         ("EdgeService/DeleteEdge", In(P::EdgesWrite, "")),
@@ -342,6 +365,7 @@ impl Role {
                 | P::IssuersRead
                 | P::PricesRead
                 | P::UsageRead
+                | P::AlertsRead
         );
         match self {
             Self::Owner => true,

@@ -32,4 +32,5 @@ pub mod budget;
 pub mod price;
 pub mod sketch;
 pub mod grain;
+pub mod alert;
 pub mod access;

@@ -121,6 +121,16 @@ names! {
         "organizations" organization: Slug,
         "discounts" discount: Slug,
     }
+    /// A channel of alerts of an organization.
+    AlertChannelName = "organizations/{organization}/alertChannels/{alert_channel}" {
+        "organizations" organization: Slug,
+        "alertChannels" alert_channel: Slug,
+    }
+    /// A rule of alerts of an organization.
+    AlertRuleName = "organizations/{organization}/alertRules/{alert_rule}" {
+        "organizations" organization: Slug,
+        "alertRules" alert_rule: Slug,
+    }
     /// An edge.
     EdgeName = "edges/{edge}" {
         "edges" edge: EdgeSlug,
@@ -162,6 +172,7 @@ macro_rules! below_an_organization {
 
 below_an_organization! {
     ProjectName ProviderName ModelName LimitName PriceName DiscountName IssuerName
+    AlertChannelName AlertRuleName
 }
 
 // === impl KeyName ===

@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
+use courier::Courier;
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
-        audit_service_server::AuditServiceServer, budget_service_server::BudgetServiceServer,
-        discount_service_server::DiscountServiceServer, edge_service_server::EdgeServiceServer,
-        issuer_service_server::IssuerServiceServer, key_service_server::KeyServiceServer,
-        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
+        alert_service_server::AlertServiceServer, audit_service_server::AuditServiceServer,
+        budget_service_server::BudgetServiceServer, discount_service_server::DiscountServiceServer,
+        edge_service_server::EdgeServiceServer, issuer_service_server::IssuerServiceServer,
+        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -74,6 +76,9 @@ pub(crate) mod usage_wire;
 mod usage;
 mod operator_key_wire;
 mod operator_key;
+pub(crate) mod alert_channel_wire;
+mod alert_rule_wire;
+mod alert;
 mod audit;
 
 /// What the services are made of.
@@ -94,6 +99,8 @@ pub struct Parts {
     pub authority: Option<String>,
     /// Asks edges.
     pub asking: Arc<Asking>,
+    /// Brings notices that are tried.
+    pub courier: Courier,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -107,6 +114,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         denials,
         authority,
         asking,
+        courier,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
@@ -124,6 +132,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells, authority);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
     let audits = audit::Audits::new(desk.clone(), clock.clone());
+    let alerts = alert::Alerts::new(desk.clone(), clock.clone(), courier);
     let usages = usage::Usages::new(desk, clock);
     let all = others
         .add_service(OrganizationServiceServer::new(organizations))
@@ -141,6 +150,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(EdgeServiceServer::new(edges))
         .add_service(OperatorKeyServiceServer::new(operator_keys))
         .add_service(AuditServiceServer::new(audits))
+        .add_service(AlertServiceServer::new(alerts))
         .add_service(UsageServiceServer::new(usages));
     // The layer that is added last is met first: no byte of a body is read for nobody.
     let layered = all

@@ -31,6 +31,9 @@ pub struct Config {
     /// `[sinks.NAME]`: where records go besides, see [`sinks::Config`]. Default: nowhere.
     #[serde(default)]
     pub sinks: BTreeMap<String, sinks::Config>,
+    /// `[alerts]`: how often it is looked whether people are to be told, and where notices may go, see [`courier::Config`].
+    #[serde(default)]
+    pub alerts: courier::Config,
     /// `[telemetry]`: where metrics and logs go besides, see [`telemetry::Config`].
     #[serde(default)]
     pub telemetry: telemetry::Config,

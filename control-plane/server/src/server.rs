@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use courier::Courier;
 use lifecycle::{
     PrometheusHandle, build,
     clock::Clock,
@@ -24,6 +25,7 @@ use lifecycle::{
     ready::Readiness,
 };
 use proto::unknown::Contract;
+use seal::SealingKey;
 use sinks::Sink;
 use store::{Store, id};
 use telemetry::Telling;
@@ -33,6 +35,7 @@ use tls::{
 };
 use tokio::{
     net::TcpListener,
+    sync::Notify,
     task::{JoinError, JoinSet},
     time::timeout,
 };
@@ -69,6 +72,8 @@ use crate::{
         prepared::{Prepared, prepare},
     },
     sweep,
+    tell::{self, Teller},
+    watch::{self, Watcher},
 };
 
 /// How long the last words to the database may take.
@@ -157,6 +162,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.tell(&config, &replica)?;
     tasks.reconcile(&contract, &bells);
     tasks.forward(&config, replica)?;
+    let courier = tasks.alert(&config, (&sealing, &clock), replica)?;
     let lessor = tasks.divide_limits(&clock, replica);
     let asking = Arc::<Asking>::default();
     let admin = api::Parts {
@@ -168,6 +174,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         denials,
         authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
         asking: Arc::clone(&asking),
+        courier,
     };
     let parts = Parts {
         hub,
@@ -212,6 +219,8 @@ fn describe() -> PrometheusHandle {
     ingest::describe();
     reconcile::describe();
     forward::describe();
+    watch::describe();
+    tell::describe();
     tls::door::describe();
     telemetry::telling::describe();
     metrics
@@ -290,6 +299,23 @@ impl Tasks {
             self.keep("the way of records to a sink", forwarder.run());
         }
         Ok(())
+    }
+
+    /// Runs what watches for people and what brings them notices, and gives who brings them.
+    fn alert(
+        &mut self,
+        config: &Config,
+        (sealing, clock): (&SealingKey, &Clock),
+        replica: [u8; 16],
+    ) -> Result<Courier, CannotStart> {
+        let courier = Courier::open(&config.alerts).map_err(CannotStart::Courier)?;
+        let (store, bell) = (self.store.clone(), Arc::<Notify>::default());
+        let how = (replica, config.alerts.every());
+        let watcher = Watcher::new(store.clone(), clock.clone(), how, Arc::clone(&bell));
+        self.keep("the watch for alerts", watcher.run());
+        let teller = Teller::new(store, sealing.clone(), courier.clone(), bell);
+        self.keep("the way of notices", teller.run());
+        Ok(courier)
     }
 
     /// Runs what writes denials into the audit trail, and gives where they are told.

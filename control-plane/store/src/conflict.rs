@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 22] = [
+const OBSTACLES: [(&str, Obstacle); 25] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -30,6 +30,9 @@ const OBSTACLES: [(&str, Obstacle); 22] = [
     ("model_stable_fkey", Obstacle::IsStable),
     ("rollout_candidate_fkey", Obstacle::IsInRollout),
     ("rollout_stable_fkey", Obstacle::IsInRollout),
+    ("alert_rule_budget_fkey", Obstacle::IsWatched),
+    ("alert_rule_model_fkey", Obstacle::IsWatched),
+    ("alert_rule_channel_channel_fkey", Obstacle::IsToldByRule),
 ];
 
 /// What it means that `name` could not be made in `parent`.

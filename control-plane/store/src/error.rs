@@ -99,6 +99,14 @@ pub enum Obstacle {
     HasTwoSecrets,
     /// An operator key is the last one that may do everything.
     IsLastOwner,
+    /// A channel of alerts is named by a rule.
+    IsToldByRule,
+    /// A budget or model is watched by a rule of alerts.
+    IsWatched,
+    /// An organization has as many channels of alerts as one may have.
+    HasManyAlertChannels,
+    /// An organization has as many rules of alerts as one may have.
+    HasManyAlertRules,
 }
 
 // === impl Obstacle ===
@@ -134,6 +142,10 @@ impl Obstacle {
             Self::IsConnected => "IS_CONNECTED",
             Self::HasTwoSecrets => "HAS_TWO_SECRETS",
             Self::IsLastOwner => "IS_LAST_OWNER",
+            Self::IsToldByRule => "IS_TOLD_BY_RULE",
+            Self::IsWatched => "IS_WATCHED",
+            Self::HasManyAlertChannels => "HAS_MANY_ALERT_CHANNELS",
+            Self::HasManyAlertRules => "HAS_MANY_ALERT_RULES",
         }
     }
 }
@@ -169,6 +181,10 @@ impl fmt::Display for Obstacle {
             Self::IsLastOwner => {
                 "it is the last one that may do everything, for ever: make another one first"
             }
+            Self::IsToldByRule => "an alert rule tells it: delete that rule first",
+            Self::IsWatched => "an alert rule watches it: delete that rule first",
+            Self::HasManyAlertChannels => "it has 50 alert channels: delete old ones first",
+            Self::HasManyAlertRules => "it has 100 alert rules: delete old ones first",
             Self::HasTwoSecrets => {
                 "it has two secrets that work: end their overlap first, or rotate without one"
             }

@@ -69,6 +69,11 @@ pub mod spent;
 pub mod usage_of_key;
 pub mod usage_read;
 pub mod usage_sink;
+pub mod alert_channel;
+pub mod alert_rule;
+pub mod alert;
+pub mod alert_notice;
+pub mod alert_seen;
 mod usage_days;
 pub mod repricing;
 

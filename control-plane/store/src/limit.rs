@@ -287,7 +287,8 @@ pub async fn delete(write: &mut Write, name: &LimitName, etag: &str) -> Result<(
         uuid(*row.id.as_bytes())
     )
     .execute(write.connection())
-    .await?;
+    .await
+    .map_err(|why| conflict::on_delete(why, name))?;
     write.forget(Kind::Limit, row.id.as_bytes());
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! The admin API, as an operator with a key sees it.
 
 use proto::admin::{
-    audit_service_client::AuditServiceClient, budget_service_client::BudgetServiceClient,
-    discount_service_client::DiscountServiceClient, edge_service_client::EdgeServiceClient,
-    issuer_service_client::IssuerServiceClient, key_service_client::KeyServiceClient,
-    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
+    alert_service_client::AlertServiceClient, audit_service_client::AuditServiceClient,
+    budget_service_client::BudgetServiceClient, discount_service_client::DiscountServiceClient,
+    edge_service_client::EdgeServiceClient, issuer_service_client::IssuerServiceClient,
+    key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
+    model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
@@ -131,6 +132,11 @@ impl Admin {
     /// The audit trail.
     pub fn audit(&self) -> AuditServiceClient<Authorized> {
         AuditServiceClient::new(self.channel())
+    }
+
+    /// Alerts.
+    pub fn alerts(&self) -> AlertServiceClient<Authorized> {
+        AlertServiceClient::new(self.channel())
     }
 
     /// Usage.

@@ -18,6 +18,7 @@ pub mod redis;
 pub mod bucket;
 pub mod relay;
 pub mod provider;
+pub mod mail;
 pub mod collector;
 pub mod client;
 pub mod prometheus;

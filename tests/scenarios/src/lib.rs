@@ -16,6 +16,7 @@ pub mod sdk;
 pub mod exposition;
 pub mod tokens;
 pub mod ledger;
+pub mod alerts;
 
 /// How many times longer than usual the tests run whose promise is a number: 1, unless
 /// `SLUICE_TEST_SCALE` says more, as the full forms of `just prove` do.

@@ -5,30 +5,21 @@ use domain::{
     name::{BudgetName, KeyName, OrganizationName},
 };
 use lifecycle::clock::Clock;
-use policy::{
-    applying::Whose,
-    id::ProjectId,
-    limit::{Allowance, Member},
-    revision::Revision,
-};
+use policy::{applying::Whose, id::ProjectId, limit::Member, revision::Revision};
 use proto::{
     admin::{self, budget_service_server::BudgetService},
     message,
 };
-use store::{
-    StoreError, key, limit, organization,
-    spent::{self, Counted},
-};
+use store::{StoreError, key, limit};
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
         budget_wire::{self, Change, is_budget, wire},
         desk::{self, Begun, Call, Desk},
-        moment,
         page::List,
     },
-    status,
+    standing, status,
 };
 
 /// The service.
@@ -89,35 +80,9 @@ impl Budgets {
         row: &limit::Row,
         whose: Option<Whose>,
     ) -> Result<admin::BudgetStatus, Status> {
-        let store = self.desk.store();
-        let Allowance::Quota(quota) = row.allowance else {
-            return Err(status::store(missing(&row.name)));
-        };
-        let organization = organization::get(store, &row.name.parent()).await;
-        let zone = organization.map_err(status::store)?.zone;
         let now_ms = self.clock.now_ms();
-        let span = quota.period().span(&zone, now_ms);
-        let counted = Counted {
-            limit: row.id,
-            period_from_ms: span.from_ms,
-            whose,
-        };
-        let regions = spent::regions(store).await.map_err(status::store)?;
-        let mut spent = Vec::new();
-        for region in regions {
-            let used = store.spent(&region, &counted, now_ms).await;
-            let used = used.map_err(status::store)?.unwrap_or(0);
-            spent.push((region.to_string(), used));
-        }
-        let counted_from_ms = moment::at_ms(row.counted_from);
-        let standing = Standing {
-            amount: quota.amount(),
-            span,
-            counted_from_ms,
-            now_ms,
-            spent: spent.iter().map(|it| it.1).collect(),
-            together: !row.terms.regions.is_empty(),
-        };
+        let standing = standing::of(self.desk.store(), row, (whose, now_ms)).await;
+        let (standing, spent) = standing.map_err(status::store)?;
         Ok(shown(row, &standing, spent))
     }
 }

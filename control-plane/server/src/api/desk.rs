@@ -119,6 +119,7 @@ asked! {
     RepriceUsageRequest
     CreateJoinTokenRequest RevokeEdgeRequest
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
+    CreateAlertChannelRequest DeleteAlertChannelRequest CreateAlertRuleRequest DeleteAlertRuleRequest
 }
 
 /// Appends texts that have no order on the wire: in one order, each behind its length.

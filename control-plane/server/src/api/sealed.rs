@@ -27,6 +27,20 @@ pub fn open_credential(
     )
 }
 
+/// The credential of a channel of alerts, as the channel's row keeps it.
+pub fn seal_alert_credential(key: &SealingKey, channel: &[u8; 16], clear: &[u8]) -> Vec<u8> {
+    key.seal(clear, &context("alert channel credential", &[channel]))
+}
+
+/// The inverse of [`seal_alert_credential`].
+pub fn open_alert_credential(
+    key: &SealingKey,
+    channel: &[u8; 16],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    key.open(sealed, &context("alert channel credential", &[channel]))
+}
+
 /// The SHA-256 of a key's secret, from which its tag can be made again under another pepper.
 pub fn seal_key_secret(key: &SealingKey, key_id: &str, secret_sha256: &[u8; 32]) -> Vec<u8> {
     key.seal(secret_sha256, &context("key secret", &[key_id.as_bytes()]))
@@ -125,6 +139,11 @@ mod tests {
             b"secret"
         );
         assert!(open_credential(&key(), other, &sealed).is_err());
+
+        let sealed = seal_alert_credential(&key(), &[1; 16], b"secret");
+        assert!(open_alert_credential(&key(), &[1; 16], &sealed).is_ok());
+        assert!(open_alert_credential(&key(), &[2; 16], &sealed).is_err());
+        assert!(open_credential(&key(), one, &sealed).is_err());
 
         let pepper = Pepper {
             version: 1,

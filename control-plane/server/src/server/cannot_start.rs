@@ -35,6 +35,8 @@ pub enum CannotStart {
     Certificates(tls::files::Unusable),
     /// A way out for records cannot be used.
     Sink(sinks::Unusable),
+    /// The courier of notices cannot be used.
+    Courier(courier::Unusable),
     /// The collector of metrics and logs cannot be used.
     Telemetry(telemetry::Unusable),
     /// There is no authority of edges, and none can be made.
@@ -90,6 +92,7 @@ impl fmt::Display for CannotStart {
             ),
             Self::Certificates(error) => write!(f, "admin.tls: {error}"),
             Self::Sink(error) => error.fmt(f),
+            Self::Courier(error) => error.fmt(f),
             Self::Telemetry(error) => error.fmt(f),
             Self::NoAuthority(error) => write!(f, "edges.tls: {error}"),
             Self::Listen(section, error) => write!(f, "{section}.address: {error}"),

@@ -26,6 +26,7 @@ mod usage_bounds;
 mod usage_export;
 mod usage_sinks;
 mod usage_load;
+mod alerts;
 mod bulk;
 mod keeping;
 mod reading;

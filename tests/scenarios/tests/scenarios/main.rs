@@ -55,3 +55,5 @@ mod foreign;
 mod passthrough;
 mod shaping;
 mod routes;
+mod alerts;
+mod alert_kinds;

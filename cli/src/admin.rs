@@ -43,6 +43,8 @@ pub mod operator_key;
 pub mod audit;
 pub mod usage_query;
 pub mod usage_record;
+pub mod usage_content;
+pub mod usage_erase;
 mod usage_columns;
 pub mod usage_export;
 pub mod usage;

@@ -69,6 +69,8 @@ pub mod spent;
 pub mod usage_of_key;
 pub mod usage_read;
 pub mod usage_sink;
+pub mod usage_content;
+pub mod usage_erase;
 mod usage_days;
 pub mod repricing;
 

@@ -28,4 +28,5 @@ mod usage_sinks;
 mod usage_load;
 mod bulk;
 mod keeping;
+mod content;
 mod reading;

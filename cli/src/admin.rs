@@ -46,6 +46,8 @@ pub mod alert;
 pub mod audit;
 pub mod usage_query;
 pub mod usage_record;
+pub mod usage_content;
+pub mod usage_erase;
 mod usage_columns;
 pub mod usage_export;
 pub mod usage;

@@ -11,6 +11,7 @@ use policy::{
     change::Edit,
     credential::{Credential, Pepper},
     id::ProviderId,
+    keeping::Keeping,
     mapping::{Mapping, Method, Programs},
     model::{Model, Target, Version, WEIGHT_MAX},
     object::{Kind, Object},
@@ -134,6 +135,7 @@ fn project(it: &Project) -> wire::ProjectPolicy {
             .flat_map(|all| all.iter())
             .map(ToString::to_string)
             .collect(),
+        content_keeping: it.keeping as u32,
     }
 }
 
@@ -241,6 +243,7 @@ fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
         traffic: read_traffic(it.traffic_class, it.traffic_share)?,
         key_age_max_ms: (it.key_age_max_ms > 0).then_some(it.key_age_max_ms),
         pins: read_pins(&it.tag_sources)?,
+        keeping: Keeping::from_number(it.content_keeping),
     })
 }
 

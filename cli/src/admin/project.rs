@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use proto::admin::{KeyRotation, Project, TrafficClass};
+use proto::admin::{ContentKeeping, KeyRotation, Project, TrafficClass};
 
 use crate::{
     admin::field::{Change, Mask, Wanted, Which},
@@ -36,6 +36,22 @@ pub struct Fields {
     /// Let clients say all tags of its requests
     #[arg(long, conflicts_with = "tag_sources")]
     no_tag_sources: bool,
+    /// Of which requests it is kept what they and their answers say
+    #[arg(long, value_name = "WHICH", value_enum)]
+    content: Option<Content>,
+    /// For how many days that is kept, 1 to 90; 7 unless given
+    #[arg(long, value_name = "DAYS")]
+    content_days: Option<i32>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Content {
+    /// Of none
+    None,
+    /// Of those that failed
+    Errors,
+    /// Of all
+    All,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,6 +91,8 @@ impl Wanted for Fields {
             traffic_class: self.traffic_class.map_or(0, Class::wire),
             traffic_share: self.traffic_share.unwrap_or_default(),
             tag_sources: self.tag_sources,
+            content_keeping: self.content.map_or(0, Content::wire),
+            content_days: self.content_days.unwrap_or_default(),
             ..Default::default()
         })
     }
@@ -101,6 +119,8 @@ impl Change for Fields {
                 traffic_share,
                 key_rotation: mask.take("key_rotation", rotation),
                 tag_sources: mask.take("tag_sources", sources),
+                content_keeping: mask.take("content_keeping", self.content.map(Content::wire)),
+                content_days: mask.take("content_days", self.content_days),
                 ..Default::default()
             },
             mask,
@@ -116,6 +136,19 @@ impl Class {
             Self::Critical => TrafficClass::Critical,
             Self::Standard => TrafficClass::Standard,
             Self::Batch => TrafficClass::Batch,
+        }
+        .into()
+    }
+}
+
+// === impl Content ===
+
+impl Content {
+    fn wire(self) -> i32 {
+        match self {
+            Self::None => ContentKeeping::None,
+            Self::Errors => ContentKeeping::Errors,
+            Self::All => ContentKeeping::All,
         }
         .into()
     }

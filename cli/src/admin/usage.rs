@@ -5,7 +5,7 @@ use policy::money;
 use proto::admin::{QueryUsageRequest, QueryUsageResponse, UsageDimension, UsageRow};
 
 use crate::{
-    admin::{usage_export, usage_query, usage_record},
+    admin::{usage_content, usage_erase, usage_export, usage_query, usage_record},
     connection::ANSWER_WITHIN,
     failure::Failure,
     moment::{Moment, moment},
@@ -30,6 +30,10 @@ pub enum Command {
     Query(usage_query::Arguments),
     /// One request, with its failed attempts and what it cost
     Get(usage_record::Arguments),
+    /// What one request and its answer said, where its project keeps that; reading it stands in the audit trail
+    Content(usage_content::Arguments),
+    /// Forget an end user: what was said is deleted, and the name goes from records and sums
+    Erase(usage_erase::Arguments),
     /// Every record, as JSON lines, CSV or Parquet
     Export(usage_export::Arguments),
 }
@@ -79,6 +83,8 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
         None => sums(&arguments.sums, session).await,
         Some(Command::Query(arguments)) => usage_query::run(arguments, session).await,
         Some(Command::Get(arguments)) => usage_record::run(arguments, session).await,
+        Some(Command::Content(arguments)) => usage_content::run(arguments, session).await,
+        Some(Command::Erase(arguments)) => usage_erase::run(arguments, session).await,
         Some(Command::Export(arguments)) => usage_export::run(arguments, session).await,
     }
 }

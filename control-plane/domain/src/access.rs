@@ -73,6 +73,10 @@ words! {
         PricesWrite = "prices.write",
         /// See what was used.
         UsageRead = "usage.read",
+        /// Read what requests and their answers say, where it is kept.
+        ContentReveal = "content.reveal",
+        /// Make the ledger forget end users.
+        UsageErase = "usage.erase",
         /// See who may do what.
         OperatorsRead = "operators.read",
         /// Say who may do what, up to what one may oneself.
@@ -101,7 +105,9 @@ words! {
         KeyIssuer = "key-issuer",
         /// Models and their versions.
         ModelPublisher = "model-publisher",
-        /// Sees everything and changes nothing.
+        /// What is used, and what requests and their answers say, where it is kept.
+        ContentReader = "content-reader",
+        /// Sees everything that is configured, used and done, and changes nothing.
         Auditor = "auditor",
         /// Sees what is configured and used.
         Viewer = "viewer",
@@ -286,6 +292,11 @@ pub const METHODS: &[(&str, Need)] = &{
         ("UsageService/QueryUsage", In(P::UsageRead, "parent")),
         ("UsageService/GetUsageRecord", In(P::UsageRead, "parent")),
         ("UsageService/ExportUsage", In(P::UsageRead, "parent")),
+        (
+            "UsageService/GetUsageContent",
+            In(P::ContentReveal, "parent"),
+        ),
+        ("UsageService/EraseUsage", In(P::UsageErase, "parent")),
         ("UsageService/RepriceUsage", In(P::PricesWrite, "parent")),
         (
             "OperatorKeyService/CreateOperatorKey",
@@ -386,6 +397,12 @@ impl Role {
                 permission,
                 P::ModelsRead | P::ModelsPublish | P::ProvidersRead
             ),
+            Self::ContentReader => {
+                matches!(
+                    permission,
+                    P::ProjectsRead | P::UsageRead | P::ContentReveal
+                )
+            }
             Self::Auditor => {
                 reads || matches!(permission, P::OperatorsRead | P::EdgesRead | P::AuditRead)
             }

@@ -46,6 +46,15 @@ pub async fn run(store: Store, days: Option<u16>) -> Infallible {
                 }
             }
         }
+        if folds.is_multiple_of(DROP_EVERY) {
+            match store.drop_content().await {
+                Ok(0) => {}
+                Ok(dropped) => info!(dropped, "Old days of content are gone"),
+                Err(error) => {
+                    warn!(%error, "Old days of content cannot be dropped, trying again later");
+                }
+            }
+        }
         folds = folds.wrapping_add(1);
         time::sleep(rest).await;
     }

@@ -20,15 +20,16 @@ use policy::{
 };
 use prost::Message;
 use proto::usage::{
-    Attempt, Attempts, Charge, Charges, Finish, Outcome, RecallRequest, RecallResponse,
-    RecallSpendingRequest, RecallSpendingResponse, Record, ReportRequest, ReportResponse,
-    UsageSource, usage_service_server::UsageService,
+    Attempt, Attempts, Charge, Charges, DepositRequest, DepositResponse, Finish, Outcome,
+    RecallRequest, RecallResponse, RecallSpendingRequest, RecallSpendingResponse, Record,
+    ReportRequest, ReportResponse, UsageSource, usage_service_server::UsageService,
 };
+use seal::SealingKey;
 use store::{Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
-use crate::{publish::door, recall::Recall, status, vector};
+use crate::{deposit::Deposits, publish::door, recall::Recall, status, vector};
 
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -59,6 +60,7 @@ pub struct Ingest {
     store: Store,
     clock: Clock,
     recall: Recall,
+    deposits: Deposits,
 }
 
 /// Why a record can never be stored: the field.
@@ -71,6 +73,10 @@ pub fn describe() {
         "sluice_ingest_record_total",
         "Usage records taken, by what became of them"
     );
+    describe_counter!(
+        "sluice_ingest_content_total",
+        "Contents of requests taken from edges, by what became of them"
+    );
     describe_histogram!(
         "sluice_ingest_lag_seconds",
         Unit::Seconds,
@@ -81,13 +87,13 @@ pub fn describe() {
 // === impl Ingest ===
 
 impl Ingest {
-    /// Stores into `store` what edges report, and tells by `clock` how late it comes.
-    pub const fn new(store: Store, clock: Clock) -> Self {
-        let recall = Recall::new();
+    /// Stores into `store` what edges report, and tells by `clock` how late it comes. Content is sealed under `sealing`.
+    pub const fn new(store: Store, clock: Clock, sealing: SealingKey) -> Self {
         Self {
             store,
             clock,
-            recall,
+            recall: Recall::new(),
+            deposits: Deposits::new(sealing),
         }
     }
 
@@ -176,6 +182,19 @@ impl UsageService for Ingest {
             duplicates,
             refused,
         }))
+    }
+
+    async fn deposit(
+        &self,
+        request: Request<DepositRequest>,
+    ) -> Result<Response<DepositResponse>, Status> {
+        let badge = door::shown(request.extensions())?;
+        door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        let taken = self
+            .deposits
+            .take(&self.store, request.into_inner())
+            .await?;
+        Ok(Response::new(taken))
     }
 
     async fn recall(

@@ -17,6 +17,7 @@ pub mod api;
 pub mod publish;
 pub mod reconcile;
 mod recall;
+mod deposit;
 pub mod ingest;
 pub mod sweep;
 pub mod fold;

@@ -176,6 +176,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         asking: Arc::clone(&asking),
         courier,
     };
+    let sealing = admin.sealing.clone();
     let parts = Parts {
         hub,
         tokens,
@@ -191,8 +192,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         "the admin listener",
         listeners::admin((listeners.admin, admin_door), admin, drain.clone())?,
     );
-    let life = config.edges.certificate_life();
-    tasks.meet_edges(listeners.edges, parts, encrypted.map(|it| (it, life)));
+    let encrypted = encrypted.zip(Some(config.edges.certificate_life()));
+    tasks.meet_edges((listeners.edges, sealing), parts, encrypted);
     let [admin, edges, ops] = listeners.addresses;
     // After all else that can fail, so that a key which is made is also shown.
     let file = config.admin.operator_key_file.as_deref();
@@ -369,11 +370,11 @@ impl Tasks {
     /// Runs what edges ask; with an authority that certifies them, each time for so long.
     fn meet_edges(
         &mut self,
-        listener: TcpListener,
+        (listener, sealing): (TcpListener, SealingKey),
         parts: Parts,
         encrypted: Option<(Encrypted, Duration)>,
     ) {
-        let usage = Ingest::new(self.store.clone(), parts.clock.clone());
+        let usage = Ingest::new(self.store.clone(), parts.clock.clone(), sealing);
         let door = DoorLayer::new(Arc::clone(&parts.tokens), encrypted.is_some());
         let clock = parts.clock.clone();
         let snapshots = Snapshots::new(Arc::clone(&parts.hub), parts.values.clone());

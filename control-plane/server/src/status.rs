@@ -226,6 +226,13 @@ pub fn not_found(name: &str) -> Status {
     )
 }
 
+/// What this request and its answer said was kept, and erased with its end user.
+pub fn content_erased(request: &dyn std::fmt::Display) -> Status {
+    let message =
+        format!("the content of {request} was erased, as its end user was to be forgotten");
+    answer(Code::NotFound, &message, reason("CONTENT_ERASED"))
+}
+
 /// A field names something that does not exist.
 fn dangling(field: &str, name: &str) -> Status {
     let message = format!("{name} does not exist");
@@ -288,6 +295,14 @@ pub fn edge_enrolled(edge_id: &str) -> Status {
         "an edge called {edge_id} has enrolled; give this one an edge.id of its own, or run `sluice edges revoke {edge_id}` if that one is gone"
     );
     answer(Code::AlreadyExists, &message, reason("EDGE_ENROLLED"))
+}
+
+/// Enough content is being kept.
+pub fn deposits_busy() -> Status {
+    let mut details = reason("DEPOSITS_BUSY");
+    details.set_retry_info(Some(RETRY_AFTER));
+    let message = "enough content is being kept; come back later";
+    answer(Code::ResourceExhausted, message, details)
 }
 
 /// Enough edges ask for what their clients used.

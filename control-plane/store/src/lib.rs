@@ -74,6 +74,8 @@ pub mod alert_rule;
 pub mod alert;
 pub mod alert_notice;
 pub mod alert_seen;
+pub mod usage_content;
+pub mod usage_erase;
 mod usage_days;
 pub mod repricing;
 

@@ -9,6 +9,7 @@ use domain::{
 };
 use policy::{
     id::{OrganizationId, ProjectId},
+    keeping::Keeping,
     object::{Kind, Object},
     pin::Pin,
     project::Project,
@@ -46,6 +47,8 @@ pub struct New {
     pub rotation: Option<Rotation>,
     /// The tags whose values policy says.
     pub pins: Vec<Pin>,
+    /// Of which requests content is kept, and for how many days.
+    pub keeping: (Keeping, u16),
 }
 
 /// A project as it stands.
@@ -65,6 +68,8 @@ pub struct Row {
     pub rotation: Option<Rotation>,
     /// The tags whose values policy says. Can change.
     pub pins: Vec<Pin>,
+    /// Of which requests content is kept, and for how many days. Can change.
+    pub keeping: (Keeping, u16),
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -87,6 +92,8 @@ struct Columns {
     rotation_warn_before_ms: Option<i64>,
     rotation_age_max_ms: Option<i64>,
     tag_sources: Vec<String>,
+    content_keeping: i16,
+    content_days: i16,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -112,7 +119,8 @@ pub async fn list(
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
                   it.version, it.created_at, it.updated_at, it.rotation_period_ms,
                   it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
-                  it.tag_sources, coalesce(o.revision, 0) AS "revision!"
+                  it.tag_sources, it.content_keeping, it.content_days,
+                  coalesce(o.revision, 0) AS "revision!"
            FROM project it
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
            WHERE it.organization = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
@@ -137,8 +145,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"INSERT INTO project (id, organization, name, display_name, traffic_class, traffic_share,
                                 rotation_period_ms, rotation_overlap_ms, rotation_warn_before_ms,
-                                rotation_age_max_ms, tag_sources)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
+                                rotation_age_max_ms, tag_sources, content_keeping, content_days)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.project.as_str(),
@@ -150,6 +158,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         warn_before_ms,
         age_max_ms,
         &texts(&new.pins),
+        new.keeping.0 as i16,
+        new.keeping.1.cast_signed(),
     )
     .execute(write.connection())
     .await
@@ -179,7 +189,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"UPDATE project SET display_name = $2, traffic_class = $3, traffic_share = $4,
                   rotation_period_ms = $5, rotation_overlap_ms = $6, rotation_warn_before_ms = $7,
-                  rotation_age_max_ms = $8, tag_sources = $9, version = version + 1, updated_at = now()
+                  rotation_age_max_ms = $8, tag_sources = $9, content_keeping = $10, content_days = $11,
+                  version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
@@ -190,6 +201,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         warn_before_ms,
         age_max_ms,
         &texts(&row.pins),
+        row.keeping.0 as i16,
+        row.keeping.1.cast_signed(),
     )
     .execute(write.connection())
     .await?;
@@ -259,7 +272,8 @@ async fn read(connection: &mut PgConnection, name: &ProjectName) -> Result<Row, 
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
                   it.version, it.created_at, it.updated_at, it.rotation_period_ms,
                   it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
-                  it.tag_sources, coalesce(o.revision, 0) AS "revision!"
+                  it.tag_sources, it.content_keeping, it.content_days,
+                  coalesce(o.revision, 0) AS "revision!"
            FROM project it
            JOIN organization ON organization.id = it.organization
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
@@ -283,6 +297,7 @@ async fn written(write: &mut Write, name: &ProjectName) -> Result<Row, StoreErro
         traffic: row.traffic,
         key_age_max_ms: row.rotation.and_then(|it| it.age_max_ms),
         pins: (!row.pins.is_empty()).then(|| row.pins.clone().into()),
+        keeping: row.keeping.0,
     };
     write.put(Object::Project(object), Audience::everywhere());
     Ok(row)
@@ -360,6 +375,10 @@ impl Columns {
             traffic,
             rotation,
             pins: column::read(pins, "project.tag_sources")?,
+            keeping: (
+                Keeping::from_number(u32::try_from(self.content_keeping).unwrap_or(0)),
+                u16::try_from(self.content_days).unwrap_or(1),
+            ),
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

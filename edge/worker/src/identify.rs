@@ -11,6 +11,7 @@ use keys::{Family, Foreign, Presented};
 use lifecycle::clock::Clock;
 use policy::{
     id::IssuerId,
+    keeping::Keeping,
     key::{Key, PreviousSecret},
     pin::{Pin, Source},
     project::Project,
@@ -43,6 +44,7 @@ pub struct Caller {
     token: Option<Arc<Token>>,
     /// The tags whose values policy says.
     pins: Option<Arc<Vec<Pin>>>,
+    keeping: Keeping,
 }
 
 /// A text that may be a key's.
@@ -140,6 +142,7 @@ impl Identify {
             previous,
             token: None,
             pins,
+            keeping: project.keeping,
         })
     }
 
@@ -161,6 +164,7 @@ impl Identify {
             previous: false,
             token: Some(token),
             pins: project.pins.clone(),
+            keeping: project.keeping,
         })
     }
 
@@ -299,6 +303,7 @@ impl Caller {
         Ok(Self {
             traffic: project.traffic,
             pins: project.pins.clone(),
+            keeping: project.keeping,
             key,
             previous: false,
             token: None,
@@ -308,6 +313,11 @@ impl Caller {
     /// How its requests are treated where there is not room for all.
     pub const fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    /// Of which of its requests content is kept.
+    pub const fn keeping(&self) -> Keeping {
+        self.keeping
     }
 
     /// The key that was proved.

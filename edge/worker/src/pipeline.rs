@@ -48,7 +48,7 @@ use crate::{
     own::Own,
     passage::{Passage, Through},
     recall::{Recall, Source},
-    record::{Entry, Record, Recorder},
+    record::{Entry, Record, Recorder, content::Outlet},
     relay::{self, Relay, relay},
     request::{
         self, Arrival, Head, Keep, Request, address,
@@ -114,6 +114,8 @@ pub struct Ingredients {
     pub beside: Option<Beside>,
     /// Who remembers what clients used.
     pub remembered: Option<Source>,
+    /// Where goes what requests and answers say, if their project keeps that.
+    pub contents: Option<Outlet>,
 }
 
 /// What a client gets.
@@ -173,7 +175,8 @@ impl Pipeline {
             identify: Identify::new(of.in_force.clone(), of.clock.clone(), of.signers),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
-            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), kept),
+            recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), kept)
+                .with_contents(of.contents),
             cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),
             drain: of.drain,

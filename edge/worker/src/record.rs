@@ -18,6 +18,7 @@ mod outcome;
 mod attempt;
 mod told;
 mod finished;
+pub mod content;
 pub mod line;
 mod trace;
 mod watch;

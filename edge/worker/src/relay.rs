@@ -179,6 +179,9 @@ impl Relay {
     fn take_ready(&mut self) -> Option<Bytes> {
         let bytes = std::mem::take(self.ready.get_mut(self.taken)?);
         self.taken += 1;
+        if let Some(entry) = &mut self.entry {
+            entry.passes(&bytes);
+        }
         if self.taken == self.ready.len() {
             self.ready.clear();
             self.taken = 0;
@@ -219,6 +222,10 @@ impl Relay {
     /// What the account of the answer is closed with; it hears how much has passed.
     fn take_entry(&mut self) -> Option<Entry> {
         let mut entry = self.entry.take()?;
+        // Whatever is taken from here on is taken without an account.
+        for bytes in self.ready.iter().skip(self.taken) {
+            entry.passes(bytes);
+        }
         if let Some(carried) = self.gauge.carried() {
             entry.carried(carried);
         }

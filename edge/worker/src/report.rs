@@ -5,6 +5,7 @@
 
 pub mod wire;
 pub mod spool;
+pub mod courier;
 
 use std::{
     pin::pin,

@@ -27,7 +27,7 @@ use crate::{
     own,
     passage::Through,
     pipeline::{Answered, Refusal, Reply},
-    record::Outcome,
+    record::{Entry, Outcome},
     relay::{Relay, headers},
     request::{
         self, Arrival,
@@ -141,15 +141,15 @@ pub fn refusal(
     arrival: &Arrival,
     (manner, resource): (Manner, &str),
 ) -> Response<Body> {
-    let refusal = match refusal {
+    let mut refusal = match refusal {
         Refusal::Call(unanswered) => match *unanswered {
             Unanswered {
                 failure: Failure::Reported(said),
-                entry,
+                mut entry,
                 label,
                 room,
             } if !said.error.class.is_our_credentials() => {
-                let mut response = reported(*said, manner);
+                let mut response = reported(*said, manner, &mut entry);
                 entry.failed(response.status().as_u16(), Outcome::ProviderFailed);
                 name(response.headers_mut(), label, &room);
                 sign(response.headers_mut(), arrival);
@@ -165,7 +165,11 @@ pub fn refusal(
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
     let status = StatusCode::from_u16(said.error.status).unwrap_or_default();
-    let mut response = json(status, body(&said, manner));
+    let told = body(&said, manner);
+    if let Refusal::Call(unanswered) = &mut refusal {
+        unanswered.entry.passes(&told);
+    }
+    let mut response = json(status, told);
     let headers = response.headers_mut();
     headers.insert(CODE, HeaderValue::from_static(said.error.code));
     if status == StatusCode::UNAUTHORIZED {
@@ -261,8 +265,9 @@ fn come_back(headers: &mut HeaderMap, refusal: &hold::Refusal) {
 }
 
 /// The response to a request whose provider said what went wrong.
-fn reported(said: Reported, manner: Manner) -> Response<Body> {
+fn reported(said: Reported, manner: Manner, entry: &mut Entry) -> Response<Body> {
     let told = reported::told(&said, manner);
+    entry.passes(&told.body);
     let mut response = json(
         StatusCode::from_u16(told.status).unwrap_or_default(),
         told.body,

@@ -76,6 +76,7 @@ struct Opened {
 pub fn describe() {
     crate::admit::hold::describe();
     crate::record::measures::describe();
+    crate::record::content::describe();
     crate::series::describe();
     spans::tracer::describe();
     crate::access_log::describe();

@@ -39,8 +39,8 @@ use crate::{
     in_force::{self, InForce},
     pipeline::{Ingredients, Pipeline},
     recall::Source,
-    record::{RECORDS_MAX, Record},
-    report::Reporter,
+    record::{RECORDS_MAX, Record, content::Outlet},
+    report::{Reporter, courier::Courier},
     series::Watched,
     serve,
     signers::Signers,
@@ -78,6 +78,7 @@ struct Shared {
     records: mpsc::Sender<Record>,
     beside: Beside,
     remembered: Source,
+    contents: Outlet,
     door: Option<Door>,
     drain: Drain,
     watched: Watched,
@@ -119,7 +120,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
-    let remembered = Source::new(&dialer, &edge_id);
+    let (remembered, (contents, courier)) = remembered(&dialer, &edge_id);
     let beside = beside(&config, asked, &dialer)?;
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let mut following = JoinSet::new();
@@ -130,12 +131,13 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         records,
         beside,
         remembered,
+        contents,
         door,
         drain: drain.clone(),
         watched,
     };
     let serving = cores(&config, listeners, shared)?;
-    let reporting = reported(reporter, recorded, drain.clone())?;
+    let reporting = reported((reporter, recorded), courier, drain.clone())?;
     let keeping = keeper.map(|keeper| on_a_thread("state", move |_| keeper.run()));
     let keeping = keeping.transpose()?;
     following.spawn(feed.run(stop.clone()));
@@ -159,6 +161,12 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     })
 }
 
+/// Who remembers what clients used, and what brings there what was said.
+fn remembered(dialer: &Dialer, edge_id: &str) -> (Source, (Outlet, Courier)) {
+    let remembered = Source::new(dialer, edge_id);
+    (remembered.clone(), Courier::open(remembered))
+}
+
 /// What is done beside requests.
 fn beside(
     config: &Config,
@@ -172,14 +180,15 @@ fn beside(
     })
 }
 
-/// Has records brought away, on a thread of their own.
+/// Has records and contents brought away, on a thread of their own.
 fn reported(
-    reporter: Reporter,
-    recorded: mpsc::Receiver<Record>,
+    (reporter, recorded): (Reporter, mpsc::Receiver<Record>),
+    courier: Courier,
     drain: Drain,
 ) -> io::Result<oneshot::Receiver<()>> {
     on_a_thread("records", move |runtime| {
-        runtime.block_on(reporter.run(recorded, drain));
+        let brought = courier.run(drain.clone());
+        runtime.block_on(async { tokio::join!(reporter.run(recorded, drain), brought) });
     })
 }
 
@@ -267,6 +276,7 @@ fn cores(
         records,
         beside,
         remembered,
+        contents,
         door,
         drain,
         watched,
@@ -297,6 +307,7 @@ fn cores(
             watched: watched.clone(),
             beside: beside.take(),
             remembered: Some(remembered.clone()),
+            contents: Some(contents.clone()),
         };
         cores.push(core((listener, door.clone()), ingredients, upkeep)?);
     }

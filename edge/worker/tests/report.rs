@@ -49,6 +49,13 @@ impl UsageService for Store {
         Ok(Response::new(wire::ReportResponse::default()))
     }
 
+    async fn deposit(
+        &self,
+        _: Request<wire::DepositRequest>,
+    ) -> Result<Response<wire::DepositResponse>, Status> {
+        Err(Status::unimplemented("no reporter brings content"))
+    }
+
     async fn recall(
         &self,
         _: Request<wire::RecallRequest>,

@@ -11,6 +11,7 @@ pub mod calendar;
 pub mod traffic;
 pub mod organization;
 pub mod pin;
+pub mod keeping;
 pub mod project;
 pub mod mapping;
 pub mod provider;

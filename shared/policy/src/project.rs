@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     id::{OrganizationId, ProjectId},
+    keeping::Keeping,
     pin::Pin,
     traffic::Traffic,
 };
@@ -23,4 +24,6 @@ pub struct Project {
     pub key_age_max_ms: Option<u64>,
     /// The tags whose values policy says; `None` for none, as for most.
     pub pins: Option<Arc<Vec<Pin>>>,
+    /// Of which requests content is kept.
+    pub keeping: Keeping,
 }

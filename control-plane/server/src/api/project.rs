@@ -1,6 +1,7 @@
 //! `ProjectService`: wire to command, store, wire.
 
 use domain::{
+    keeping,
     name::{OrganizationName, ProjectName},
     rotation::Rotation,
     segment::Slug,
@@ -10,11 +11,12 @@ use domain::{
 };
 use policy::{
     id::ProjectId,
+    keeping::Keeping,
     pin::Pin,
     revision::Revision,
     traffic::{Class, InvalidShare, Share, Traffic},
 };
-use proto::admin::{self, TrafficClass, project_service_server::ProjectService};
+use proto::admin::{self, ContentKeeping, TrafficClass, project_service_server::ProjectService};
 use store::{
     id,
     project::{self, New, Row},
@@ -46,6 +48,8 @@ struct Change {
     share: Update<Share>,
     rotation: Update<Option<Rotation>>,
     pins: Update<Vec<Pin>>,
+    keeping: Update<Keeping>,
+    days: Update<u16>,
 }
 
 // === impl Projects ===
@@ -128,6 +132,10 @@ impl ProjectService for Projects {
         };
         row.rotation = change.rotation.or(row.rotation);
         row.pins = change.pins.or(row.pins);
+        row.keeping = (
+            change.keeping.or(row.keeping.0),
+            change.days.or(row.keeping.1),
+        );
         let row = project::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
@@ -173,6 +181,7 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
     let display_name = violations.take("project.display_name", display_name);
     let traffic = traffic(&given, &mut violations);
     let pins = tag_sources(&given.tag_sources, &mut violations);
+    let (keeping, days) = keeping(&given, &mut violations);
     let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
     let (Some(parent), Some(project), Some(display_name), Some((class, share)), true) =
         (parent, slug, display_name, traffic, violations.is_empty())
@@ -190,7 +199,23 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
         traffic: Traffic { class, share },
         rotation,
         pins,
+        keeping: (keeping, days),
     })
+}
+
+/// Of what, and for how many days. What is wrong is among the violations.
+fn keeping(given: &admin::Project, violations: &mut Violations) -> (Keeping, u16) {
+    let days = violations.take("project.content_days", keeping::days(given.content_days));
+    let keeping = match ContentKeeping::try_from(given.content_keeping) {
+        Ok(ContentKeeping::Unspecified | ContentKeeping::None) => Keeping::None,
+        Ok(ContentKeeping::Errors) => Keeping::Errors,
+        Ok(ContentKeeping::All) => Keeping::All,
+        Err(_) => {
+            violations.add("project.content_keeping", "is not known");
+            Keeping::None
+        }
+    };
+    (keeping, days.unwrap_or(keeping::DAYS_DEFAULT))
 }
 
 fn traffic(given: &admin::Project, violations: &mut Violations) -> Option<(Class, Share)> {
@@ -232,6 +257,8 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         Field::changes("traffic_share", given.traffic_share != 0),
         Field::changes("key_rotation", given.key_rotation.is_some()),
         Field::changes("tag_sources", !given.tag_sources.is_empty()),
+        Field::changes("content_keeping", given.content_keeping != 0),
+        Field::changes("content_days", given.content_days != 0),
     ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -240,6 +267,7 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
     let display_name = violations.take("project.display_name", display_name);
     let traffic = traffic(&given, &mut violations);
     let pins = tag_sources(&given.tag_sources, &mut violations);
+    let (keeping, days) = keeping(&given, &mut violations);
     let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
     let (Some(mask), Some(name), Some(display_name), Some((class, share)), true) =
         (mask, name, display_name, traffic, violations.is_empty())
@@ -256,6 +284,8 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         share: mask.pick("traffic_share", share),
         rotation,
         pins: mask.pick("tag_sources", pins),
+        keeping: mask.pick("content_keeping", keeping),
+        days: mask.pick("content_days", days),
     })
 }
 
@@ -272,5 +302,7 @@ fn wire(row: Row, written: Revision) -> admin::Project {
         traffic_share: row.traffic.share.get().into(),
         key_rotation: row.rotation.map(key_rotation_wire::shown),
         tag_sources: row.pins.iter().map(ToString::to_string).collect(),
+        content_keeping: row.keeping.0 as i32,
+        content_days: row.keeping.1.into(),
     }
 }

@@ -3,7 +3,10 @@
 //! Knows the contexts and nothing of where the bytes go. What was sealed as one thing never opens as another,
 //! nor for another owner.
 
-use policy::{credential::Pepper, id::ProviderId};
+use policy::{
+    credential::Pepper,
+    id::{OrganizationId, ProjectId, ProviderId},
+};
 use seal::{CannotOpen, SealingKey};
 use zeroize::Zeroizing;
 
@@ -69,6 +72,30 @@ pub fn seal_authority(key: &SealingKey, clear: &[u8]) -> Vec<u8> {
 /// The inverse of [`seal_authority`].
 pub fn open_authority(key: &SealingKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
     key.open(sealed, &context("edge authority", &[]))
+}
+
+/// Whose content it is: of which organization, project and request.
+pub type ContentOf<'a> = (OrganizationId, ProjectId, &'a [u8; 16]);
+
+/// What a request and its answer said, as its row keeps it.
+pub fn seal_content(key: &SealingKey, of: ContentOf<'_>, clear: &[u8]) -> Vec<u8> {
+    key.seal(clear, &content_context(of))
+}
+
+/// The inverse of [`seal_content`].
+pub fn open_content(
+    key: &SealingKey,
+    of: ContentOf<'_>,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    key.open(sealed, &content_context(of))
+}
+
+fn content_context((organization, project, id): ContentOf<'_>) -> Vec<u8> {
+    context(
+        "usage content",
+        &[organization.as_bytes(), project.as_bytes(), id],
+    )
 }
 
 /// Which reply a sealed reply is: of which operator's call, to which method.
@@ -152,6 +179,16 @@ mod tests {
         let sealed = seal_pepper(&key(), &pepper);
         assert!(open_pepper(&key(), 1, &sealed).unwrap() == pepper);
         assert!(open_pepper(&key(), 2, &sealed).is_err());
+
+        let (acme, web) = (
+            OrganizationId::from_bytes([1; 16]),
+            ProjectId::from_bytes([2; 16]),
+        );
+        let sealed = seal_content(&key(), (acme, web, &[3; 16]), b"hi");
+        let open = |project, id| open_content(&key(), (acme, project, id), &sealed);
+        assert_eq!(open(web, &[3; 16]).unwrap().as_slice(), b"hi");
+        assert!(open(web, &[4; 16]).is_err());
+        assert!(open(ProjectId::from_bytes([3; 16]), &[3; 16]).is_err());
 
         let of = ReplyOf {
             actor: "ann",

@@ -6,10 +6,13 @@ use domain::{name::OrganizationName, page, violation::Violations};
 use futures_util::{Stream, stream};
 use lifecycle::clock::Clock;
 use prost::Message;
-use proto::admin::{self, UsageBucket, usage_service_server::UsageService};
+use proto::{
+    admin::{self, UsageBucket, usage_service_server::UsageService},
+    usage::Content,
+};
 use sha2::{Digest, Sha256};
 use store::{
-    Store, StoreError,
+    Store, StoreError, usage_content, usage_erase,
     usage_query::{self, NoAnswer, Whose},
     usage_read,
 };
@@ -21,7 +24,7 @@ use crate::{
         desk::{Begun, Call, Desk},
         moment,
         page::List,
-        reprice, usage_asked,
+        reprice, sealed, usage_asked,
         usage_asked::Asked,
         usage_wire::{self, Providers},
     },
@@ -30,6 +33,9 @@ use crate::{
 
 /// The end of what has no end: in the year 9999.
 const NEVER_MS: u64 = 253_402_300_799_000;
+
+/// The longest name of an end user, in bytes.
+const END_USER_BYTES_MAX: usize = 128;
 
 /// The service.
 #[derive(Clone)]
@@ -116,11 +122,8 @@ impl UsageService for Usages {
     ) -> Result<Response<admin::UsageRecord>, Status> {
         let wire = request.get_ref();
         let mut violations = Violations::new();
-        let whose = usage_asked::whose(&wire.parent, false, &mut violations);
-        let id = Uuid::try_parse(&wire.record_id);
-        let id = id.map_err(|_| "must be the id that x-sluice-request-id told, a UUID");
-        let id = violations.take("record_id", id);
-        let (Some(whose), Some(id)) = (whose, id) else {
+        let asked = asked_record(&wire.parent, &wire.record_id, &mut violations);
+        let Some((whose, id)) = asked else {
             return Err(status::invalid(violations));
         };
         let store = self.desk.store();
@@ -128,6 +131,43 @@ impl UsageService for Usages {
         let kept = kept.map_err(status::store)?;
         let providers = providers(store, &whose).await.map_err(status::store)?;
         Ok(Response::new(usage_wire::record(kept, &providers)))
+    }
+
+    async fn get_usage_content(
+        &self,
+        request: Request<admin::GetUsageContentRequest>,
+    ) -> Result<Response<admin::UsageContent>, Status> {
+        let read = |it: admin::GetUsageContentRequest| {
+            let mut violations = Violations::new();
+            let asked = asked_record(&it.parent, &it.record_id, &mut violations);
+            asked.ok_or(violations)
+        };
+        let (call, (whose, id)) = Call::open("GetUsageContent", request, read)?;
+        let mut draft = match self.desk.begin::<admin::UsageContent>(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let found = usage_content::find(draft.write(), &whose, id.into_bytes()).await;
+        let found = found.map_err(status::store)?;
+        let found = found.ok_or_else(|| status::not_found(&format!("the content of {id}")))?;
+        let of = (found.organization, found.project, id.as_bytes());
+        let sealed = found.sealed.ok_or_else(|| status::content_erased(&id))?;
+        let opened = sealed::open_content(self.desk.sealing(), of, &sealed);
+        let opened = opened.map_err(|why| status::broken("content does not open", &why))?;
+        let content = Content::decode(opened.as_slice());
+        let content = content.map_err(|why| status::broken("content does not decode", &why))?;
+        // What the audit trail is told has none of it.
+        let told = admin::UsageContent {
+            record_id: id.to_string(),
+            request_truncated: content.request_truncated,
+            answer_truncated: content.answer_truncated,
+            kept_until: found.until.to_string(),
+            ..admin::UsageContent::default()
+        };
+        let mut reply = draft.finish(|_| told).await?;
+        let said = reply.get_mut();
+        (said.request, said.answer) = (content.request, content.answer);
+        Ok(reply)
     }
 
     type ExportUsageStream = Chunks;
@@ -154,6 +194,27 @@ impl UsageService for Usages {
         Ok(Response::new(Box::pin(chunks)))
     }
 
+    async fn erase_usage(
+        &self,
+        request: Request<admin::EraseUsageRequest>,
+    ) -> Result<Response<admin::EraseUsageResponse>, Status> {
+        let (call, (parent, end_user)) = Call::open("EraseUsage", request, erased)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let erased = usage_erase::erase(draft.write(), &parent, &end_user).await;
+        let erased = erased.map_err(status::store)?;
+        let number = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+        let reply = admin::EraseUsageResponse {
+            contents: number(erased.contents),
+            records: number(erased.records),
+            sums: number(erased.sums),
+            more: erased.more,
+        };
+        draft.finish(|_| reply).await
+    }
+
     async fn reprice_usage(
         &self,
         request: Request<admin::RepriceUsageRequest>,
@@ -169,6 +230,32 @@ impl UsageService for Usages {
         let said = asked.run(self.desk.store()).await;
         let said = said.map_err(status::store)?;
         draft.finish(|_| said).await
+    }
+}
+
+/// Which record, and whose.
+fn asked_record(parent: &str, id: &str, violations: &mut Violations) -> Option<(Whose, Uuid)> {
+    let whose = usage_asked::whose(parent, false, violations);
+    let id = Uuid::try_parse(id);
+    let id = id.map_err(|_| "must be the id that x-sluice-request-id told, a UUID");
+    whose.zip(violations.take("record_id", id))
+}
+
+/// Whose end user is to be forgotten.
+fn erased(asked: admin::EraseUsageRequest) -> Result<(OrganizationName, String), Violations> {
+    let mut violations = Violations::new();
+    let parent = violations.take("parent", OrganizationName::parse(&asked.parent));
+    let name = &asked.end_user;
+    let fits = (1..=END_USER_BYTES_MAX).contains(&name.len()) && !name.contains('\0');
+    if !fits || name == usage_erase::ERASED {
+        violations.add(
+            "end_user",
+            "must be a name of at most 128 bytes, as records tell it",
+        );
+    }
+    match (parent, violations.is_empty()) {
+        (Some(parent), true) => Ok((parent, asked.end_user)),
+        _ => Err(violations),
     }
 }
 

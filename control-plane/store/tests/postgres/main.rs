@@ -29,4 +29,5 @@ mod usage_load;
 mod alerts;
 mod bulk;
 mod keeping;
+mod content;
 mod reading;

@@ -192,6 +192,7 @@ async fn a_project_is_changed_and_needs_its_organization() {
         traffic: policy::traffic::Traffic::default(),
         rotation: None,
         pins: Vec::new(),
+        keeping: (policy::keeping::Keeping::None, 7),
     };
     let why = project::create(&mut write, new).await.unwrap_err();
     assert_eq!(

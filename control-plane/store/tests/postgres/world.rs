@@ -297,6 +297,7 @@ impl World {
             traffic: policy::traffic::Traffic::default(),
             rotation: None,
             pins: Vec::new(),
+            keeping: (policy::keeping::Keeping::None, 7),
         };
         let row = project::create(&mut write, new).await.unwrap();
         project::Row {

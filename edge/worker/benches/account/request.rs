@@ -266,6 +266,7 @@ fn rules() -> Rules {
             traffic: Traffic::default(),
             key_age_max_ms: None,
             pins: None,
+            keeping: policy::keeping::Keeping::None,
         }),
         Object::Provider(Provider {
             id: ProviderId::from_bytes([100; 16]),

@@ -51,7 +51,12 @@ impl Recorder {
             tags: request.tags().cloned().map(Box::new),
             decision: plan.told(),
         };
-        self.open_unread(arrival, permit, opening)
+        let keeping = plan.grant().caller().keeping();
+        let mut entry = self.open_unread(arrival, permit, opening);
+        if let (true, Some(open), Some(shelf)) = (keeping.is_any(), &mut entry.open, &self.shelf) {
+            open.content = shelf.hold(keeping, request.body());
+        }
+        entry
     }
 
     /// Opens the account of a request that was not read.
@@ -84,6 +89,7 @@ impl Recorder {
             spent: Tokens::default(),
             spent_source: None,
             watch,
+            content: None,
             recorder,
         };
         // Boxed, because it rides in the future of every request.
@@ -232,6 +238,14 @@ impl Entry {
             let cuts = &open.recorder.cuts;
             cuts.is_news(heard, &open.record.key_id)
         })
+    }
+
+    /// This much of an answer goes to the client.
+    pub fn passes(&mut self, bytes: &[u8]) {
+        let open = self.open.as_mut();
+        if let Some(held) = open.and_then(|it| it.content.as_mut()) {
+            held.passes(bytes);
+        }
     }
 
     /// The first byte of an answer's body is here.

@@ -17,6 +17,7 @@ use crate::{
     admit::hold::Hold,
     record::{
         attempt::{Attempt, Missed},
+        content::Held,
         finished::Record,
         outcome::{Outcome, UsageSource},
         recorder::Recorder,
@@ -60,6 +61,8 @@ pub(super) struct Open {
     pub(super) spent: Tokens,
     pub(super) spent_source: Option<UsageSource>,
     pub(super) watch: Watch,
+    /// What it and its answer say, where its project keeps that.
+    pub(super) content: Option<Box<Held>>,
     pub(super) recorder: Recorder,
 }
 
@@ -123,6 +126,9 @@ impl Open {
         self.record.duration_us = micros(self.arrival.started.elapsed());
         let of = &self.recorder;
         self.watch.finished(&of.measures, &of.series, &self.record);
+        if let Some(held) = self.content.take() {
+            held.post(&self.record);
+        }
         if let Some(place) = self.place {
             place.send(self.record);
         }

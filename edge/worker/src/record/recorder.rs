@@ -9,7 +9,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     cuts::Cuts,
-    record::{finished::Record, measures::Measures},
+    record::{
+        content::{Outlet, Shelf},
+        finished::Record,
+        measures::Measures,
+    },
     series::Series,
     tariff::Tariffs,
 };
@@ -27,6 +31,7 @@ pub struct Recorder {
     pub(super) measures: Rc<Measures>,
     pub(super) tariffs: Rc<Tariffs>,
     pub(super) series: Rc<Series>,
+    pub(super) shelf: Option<Rc<Shelf>>,
 }
 
 // === impl Recorder ===
@@ -47,6 +52,15 @@ impl Recorder {
             measures: Rc::new(Measures::register()),
             tariffs,
             series,
+            shelf: None,
+        }
+    }
+
+    /// Posts to `outlet` what requests and answers say, where their project keeps that.
+    pub fn with_contents(self, outlet: Option<Outlet>) -> Self {
+        Self {
+            shelf: outlet.map(|it| Rc::new(Shelf::new(it))),
+            ..self
         }
     }
 }

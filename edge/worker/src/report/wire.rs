@@ -7,7 +7,7 @@ use policy::cost::{self, Line};
 use proto::{message, usage};
 
 use crate::{
-    record::{Attempt, Record},
+    record::{Attempt, Record, content::Content},
     tariff::Billed,
 };
 
@@ -28,6 +28,26 @@ const OVER_LIMITS_MAX: usize = 32;
 /// The most charges of one record that the control plane stores.
 // Full: the first ones are told; the cost is that of all.
 const CHARGES_MAX: usize = 32;
+
+/// What a request and its answer said, as it is sent.
+pub fn deposit(it: &Content) -> usage::Deposit {
+    usage::Deposit {
+        record_id: it.id.to_vec(),
+        organization_id: it.organization.as_bytes().to_vec(),
+        project_id: it.project.as_bytes().to_vec(),
+        end_user: end_user(it.end_user.clone()),
+        content: Some(usage::Content {
+            request: it.request.to_vec(),
+            request_truncated: it.request_truncated,
+            answer: it.answer.clone(),
+            answer_truncated: it.answer_truncated,
+        }),
+    }
+}
+
+fn end_user(name: Option<Box<str>>) -> String {
+    cut(name.map(Into::into).unwrap_or_default(), END_USER_BYTES_MAX)
+}
 
 /// The record as it is sent.
 pub fn record(record: Record) -> usage::Record {
@@ -87,10 +107,7 @@ pub fn record(record: Record) -> usage::Record {
             .flat_map(|tags| tags.iter())
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
-        end_user: cut(
-            record.end_user.map(Into::into).unwrap_or_default(),
-            END_USER_BYTES_MAX,
-        ),
+        end_user: end_user(record.end_user),
         rollout_id: record
             .rollout
             .map(|it| it.rollout.as_bytes().to_vec())

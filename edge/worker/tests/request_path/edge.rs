@@ -197,6 +197,7 @@ impl Setup {
                 watched: watched.clone(),
                 beside: None,
                 remembered: None,
+                contents: None,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let clock = (clock, watched);
@@ -222,6 +223,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             traffic: Traffic::default(),
             key_age_max_ms: None,
             pins: None,
+            keeping: policy::keeping::Keeping::None,
         }),
         model("chat", MODEL, Some(VERSION)),
         model("unoffered", ModelId::from_bytes([5; 16]), None),

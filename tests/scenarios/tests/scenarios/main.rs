@@ -36,6 +36,7 @@ mod usage;
 mod own;
 mod tags;
 mod records;
+mod content;
 mod regions;
 mod forgotten;
 mod metrics;

@@ -13,7 +13,7 @@ use policy::{
     id::ProviderId,
     keeping::Keeping,
     mapping::{Mapping, Method, Programs},
-    model::{Model, Target, Version, WEIGHT_MAX},
+    model::{Model, ModelRule, RULES_MAX, Target, Version, WEIGHT_MAX},
     object::{Kind, Object},
     organization::Organization,
     pin::Pin,
@@ -182,6 +182,14 @@ fn model(it: &Model) -> wire::ModelPolicy {
             .unwrap_or_default(),
         created_seconds: it.created_seconds,
         split: it.split.as_deref().map(split),
+        rules: it.rules.iter().map(model_rule).collect(),
+    }
+}
+
+fn model_rule(it: &ModelRule) -> wire::ModelRulePolicy {
+    wire::ModelRulePolicy {
+        condition: it.condition.clone(),
+        version_id: it.version.as_bytes().to_vec(),
     }
 }
 
@@ -315,7 +323,18 @@ fn read_model(it: wire::ModelPolicy) -> Result<Model, InvalidObject> {
     } else {
         Some(id(&it.stable_version_id, "stable_version_id")?)
     };
+    if it.rules.len() > RULES_MAX {
+        return Err(invalid("rules are too many"));
+    }
+    let rule = |it: wire::ModelRulePolicy| {
+        Ok(ModelRule {
+            condition: it.condition,
+            version: id(&it.version_id, "version_id")?,
+        })
+    };
+    let rules = it.rules.into_iter().map(rule);
     Ok(Model {
+        rules: rules.collect::<Result<_, InvalidObject>>()?,
         id: id(&it.id, "id")?,
         organization: id(&it.organization_id, "organization_id")?,
         name: it.name,

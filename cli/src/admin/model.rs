@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use proto::admin::{Model, ModelVersion};
+use proto::admin::{Model, ModelRule, ModelVersion};
 
 use crate::{
     admin::{
@@ -90,6 +90,21 @@ pub struct Edit {
     /// Offer it no longer
     #[arg(long)]
     no_stable: bool,
+    /// When another version serves, as `CONDITION => VERSION`; may be repeated, and takes the place of all that stood: the
+    /// first whose condition is true decides
+    #[arg(long, value_name = "RULE", value_parser = rule)]
+    rule: Vec<(String, String)>,
+    /// Have no rules any more
+    #[arg(long, conflicts_with = "rule")]
+    no_rules: bool,
+}
+
+/// Takes a rule apart at its last arrow, which no condition has.
+fn rule(text: &str) -> Result<(String, String), String> {
+    let (condition, version) = text
+        .rsplit_once("=>")
+        .ok_or("write CONDITION => VERSION, such as 'input_tokens > 100000 => long@v1'")?;
+    Ok((condition.trim().to_owned(), version.trim().to_owned()))
 }
 
 /// Runs a command.
@@ -187,7 +202,24 @@ impl Change for Edit {
             Some(id) => Some(format!("{}/versions/{id}", it.name)),
             None => self.no_stable.then(String::new),
         };
+        let rules = self.rule.iter().map(|(condition, version)| {
+            let version = match version.as_str() {
+                text if text.contains(['/', '@']) => {
+                    session.place.name(noun::MODEL_VERSION.collections, text)?
+                }
+                id => format!("{}/versions/{id}", it.name),
+            };
+            Ok(ModelRule {
+                condition: condition.clone(),
+                version,
+            })
+        });
+        let rules = rules.collect::<Result<Vec<_>, Failure>>()?;
         let model = Model {
+            rules: mask.take(
+                "rules",
+                (self.no_rules || !rules.is_empty()).then_some(rules),
+            ),
             stable_version: mask.take("stable_version", stable),
             display_name: mask.take("display_name", self.display_name.clone()),
             name: it.name,

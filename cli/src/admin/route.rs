@@ -7,7 +7,10 @@ use prost_reflect::DynamicMessage;
 use proto::admin::ExplainRouteRequest;
 
 use crate::{
-    admin::regions::{self, Table, messages},
+    admin::{
+        model_version,
+        regions::{self, Table, messages},
+    },
     failure::Failure,
     noun, output,
     session::Session,
@@ -46,6 +49,15 @@ pub struct Explain {
         hide_default_value = true
     )]
     session: String,
+    /// A header that the client sends, as NAME=VALUE, for conditions that ask for it; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = model_version::pair)]
+    header: Vec<(String, String)>,
+    /// A tag that the client sends, as NAME=VALUE, for conditions that ask for `data_class`; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = model_version::pair)]
+    tag: Vec<(String, String)>,
+    /// How many tokens go in, for conditions that ask for it
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    input_tokens: i64,
     /// Only as an edge of this region sees it; unless given, an edge of each region is asked
     #[arg(long, default_value = "", hide_default_value = true)]
     region: String,
@@ -83,6 +95,9 @@ async fn run_explain(explain: Explain, session: &mut Session) -> Result<(), Fail
         end_user: explain.end_user,
         session: explain.session,
         region: explain.region,
+        headers: explain.header.into_iter().collect(),
+        tags: explain.tag.into_iter().collect(),
+        input_tokens: explain.input_tokens,
     };
     let asked = ("ModelService/ExplainRoute", &request);
     regions::show(asked, TABLE, remark_on, session).await
@@ -95,8 +110,13 @@ fn remark_on(region: &DynamicMessage) {
         return;
     }
     let (name, version) = (field("region"), field("version"));
-    let version = version.rsplit('/').next().unwrap_or_default();
-    output::remark(format!("{name}: version {version} serves"));
+    let version = version.split("/models/").last().unwrap_or_default();
+    let version = version.replacen("/versions/", "@", 1);
+    let why = match field("rule").as_str() {
+        "0" | "" => String::new(),
+        rule => format!(", by rule {rule} of the model"),
+    };
+    output::remark(format!("{name}: version {version} serves{why}"));
     let targets = messages(region, "targets");
     if targets.iter().all(|it| wording::field(it, "place") == "0") {
         output::remark(format!(

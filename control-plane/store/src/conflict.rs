@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 25] = [
+const OBSTACLES: [(&str, Obstacle); 26] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -28,6 +28,7 @@ const OBSTACLES: [(&str, Obstacle); 25] = [
     ("key_model_model_fkey", Obstacle::IsNamedByKey),
     ("key_provider_provider_fkey", Obstacle::IsNamedByKey),
     ("model_stable_fkey", Obstacle::IsStable),
+    ("model_rule_version_fkey", Obstacle::IsNamedByModel),
     ("rollout_candidate_fkey", Obstacle::IsInRollout),
     ("rollout_stable_fkey", Obstacle::IsInRollout),
     ("alert_rule_budget_fkey", Obstacle::IsWatched),

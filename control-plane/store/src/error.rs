@@ -75,6 +75,8 @@ pub enum Obstacle {
     IsNamedByKey,
     /// A project or provider is named by an issuer.
     IsNamedByIssuer,
+    /// A rule of a model names a version.
+    IsNamedByModel,
     /// A version is the stable one of its model.
     IsStable,
     /// A version is the candidate or the stable one of a rollout that is under way.
@@ -130,6 +132,7 @@ impl Obstacle {
             Self::IsTarget => "IS_TARGET",
             Self::IsNamedByKey => "IS_NAMED_BY_KEY",
             Self::IsNamedByIssuer => "IS_NAMED_BY_ISSUER",
+            Self::IsNamedByModel => "IS_NAMED_BY_MODEL",
             Self::IsStable => "IS_STABLE",
             Self::IsInRollout => "IS_IN_ROLLOUT",
             Self::HasRollout => "HAS_ROLLOUT",
@@ -168,6 +171,7 @@ impl fmt::Display for Obstacle {
             Self::IsTarget => "a version targets it: delete that version first",
             Self::IsNamedByKey => "a key names it: change or delete that key first",
             Self::IsNamedByIssuer => "an issuer names it: change or delete that issuer first",
+            Self::IsNamedByModel => "a rule of a model names it: change that rule first",
             Self::IsStable => "it is the stable version: choose another one first",
             Self::IsInRollout => "a rollout that is under way has it: promote or abort that first",
             Self::HasRollout => "it has a rollout under way: promote or abort that first",

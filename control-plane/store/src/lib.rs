@@ -23,6 +23,7 @@ pub mod project;
 pub mod pepper;
 mod credential;
 pub mod provider;
+mod model_rule;
 pub mod model;
 pub mod version;
 mod rollout_columns;

@@ -2,6 +2,7 @@
 
 use domain::{
     etag::etag,
+    model::Rule,
     name::{ModelName, OrganizationName, VersionName},
     page::Page,
     segment::{ModelSlug, Slug},
@@ -23,7 +24,7 @@ use crate::{
     error::{Obstacle, StoreError},
     id::uuid,
     list::{self, Listed},
-    named,
+    model_rule, named,
     publish::EDITS_MAX,
     store::Store,
     write::Write,
@@ -43,6 +44,8 @@ pub struct New {
     pub display_name: String,
     /// The version that serves it. A new model has none yet, so any is refused as not existing.
     pub stable: Option<VersionName>,
+    /// When another version serves.
+    pub rules: Vec<Rule>,
 }
 
 /// A model as it stands.
@@ -58,6 +61,8 @@ pub struct Row {
     pub display_name: String,
     /// The version that serves it; `None` means that it is not offered. Can change.
     pub stable: Option<VersionName>,
+    /// When another version serves. Can change.
+    pub rules: Vec<(Rule, VersionId)>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -108,10 +113,11 @@ pub async fn list(
     )
     .fetch_all(&mut *connection)
     .await?;
-    let rows = columns
-        .into_iter()
-        .map(|it| it.row(parent))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut rows = Vec::with_capacity(columns.len());
+    for it in columns {
+        let rules = model_rule::read(&mut connection, it.id, &parent.organization).await?;
+        rows.push(it.row(parent, rules)?);
+    }
     Ok(list::cut(rows, page, |row| row.name.model.as_str()))
 }
 
@@ -132,6 +138,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     .execute(write.connection())
     .await
     .map_err(|why| conflict::on_create(why, &new.name, &parent))?;
+    let id = uuid(*new.id.as_bytes());
+    model_rule::write(write.connection(), id, &new.rules).await?;
     written(write, &new.name).await
 }
 
@@ -151,8 +159,12 @@ pub async fn lock(write: &mut Write, name: &ModelName, etag: &str) -> Result<Row
     Ok(row)
 }
 
-/// Writes what can change of a row that is locked.
-pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
+/// Writes what can change of a row that is locked; `rules` are `None` where they stay.
+pub async fn update(
+    write: &mut Write,
+    row: &Row,
+    rules: Option<&[Rule]>,
+) -> Result<Row, StoreError> {
     let id = uuid(*row.id.as_bytes());
     let stable = match &row.stable {
         None => None,
@@ -194,6 +206,9 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     .execute(write.connection())
     .await
     .map_err(|why| conflict::on_reference(why, STABLE, &named))?;
+    if let Some(rules) = rules {
+        model_rule::write(write.connection(), id, rules).await?;
+    }
     written(write, &row.name).await
 }
 
@@ -210,6 +225,7 @@ pub async fn delete(write: &mut Write, name: &ModelName, etag: &str) -> Result<(
     if rolled {
         return Err(conflict::blocked(name, Obstacle::HasRollout));
     }
+    model_rule::write(write.connection(), id, &[]).await?;
     sqlx::query!("UPDATE model SET stable = NULL WHERE id = $1", id)
         .execute(write.connection())
         .await?;
@@ -230,7 +246,8 @@ pub async fn delete(write: &mut Write, name: &ModelName, etag: &str) -> Result<(
         id
     )
     .fetch_all(write.connection())
-    .await?;
+    .await
+    .map_err(|why| conflict::on_delete(why, name))?;
     sqlx::query!("DELETE FROM model WHERE id = $1", id)
         .execute(write.connection())
         .await
@@ -257,10 +274,11 @@ async fn read(connection: &mut PgConnection, name: &ModelName) -> Result<Row, St
         name.organization.as_str(),
         name.model.as_str(),
     )
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await?;
     let columns = columns.ok_or_else(|| conflict::missing(name))?;
-    columns.row(&name.parent())
+    let rules = model_rule::read(connection, columns.id, &name.organization).await?;
+    columns.row(&name.parent(), rules)
 }
 
 /// Publishes a model as it is now, after its rollout has changed.
@@ -304,6 +322,7 @@ async fn written(write: &mut Write, name: &ModelName) -> Result<Row, StoreError>
         stable: stable.map(|id| VersionId::from_bytes(id.into_bytes())),
         created_seconds: column::count(row.created_at.unix_timestamp()),
         split: split(write.connection(), id).await?,
+        rules: model_rule::policy(&row.rules),
     };
     write.put(Object::Model(object), Audience::everywhere());
     Ok(row)
@@ -321,7 +340,11 @@ impl Row {
 // === impl Columns ===
 
 impl Columns {
-    fn row(self, parent: &OrganizationName) -> Result<Row, StoreError> {
+    fn row(
+        self,
+        parent: &OrganizationName,
+        rules: Vec<(Rule, VersionId)>,
+    ) -> Result<Row, StoreError> {
         let organization = parent.organization.clone();
         let model = column::read(ModelSlug::parse(&self.name), "model.name")?;
         let name = ModelName {
@@ -349,6 +372,7 @@ impl Columns {
             name,
             display_name: self.display_name,
             stable,
+            rules,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

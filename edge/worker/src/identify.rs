@@ -7,12 +7,13 @@ pub mod token;
 
 use std::{fmt, rc::Rc, sync::Arc};
 
+use claims::expression::Subject;
 use keys::{Family, Foreign, Presented};
 use lifecycle::clock::Clock;
 use policy::{
     id::IssuerId,
     keeping::Keeping,
-    key::{Key, PreviousSecret},
+    key::{Key, Labels, PreviousSecret},
     pin::{Pin, Source},
     project::Project,
     rules::Rules,
@@ -333,6 +334,17 @@ impl Caller {
     /// For whom it asks, where its token says that; what its client says counts nothing then.
     pub fn end_user(&self) -> Option<&str> {
         self.token.as_ref()?.end_user.as_deref()
+    }
+
+    /// The labels of its key; none where a token stands for it.
+    pub fn labels(&self) -> &Labels {
+        let labels = self.key.labels.as_deref();
+        labels.filter(|_| self.token.is_none()).unwrap_or_default()
+    }
+
+    /// What its token claims, where it has one and a condition may ask.
+    pub fn claims(&self) -> Option<&Subject> {
+        self.token.as_ref()?.claims.as_ref()
     }
 
     /// The tags whose values policy says, and those values as far as there are any; `None` where it says none.

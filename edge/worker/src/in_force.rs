@@ -5,17 +5,21 @@
 
 pub mod keys;
 pub mod mappings;
+pub mod conditions;
 pub mod issuers;
 pub mod shares;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use policy::{by_id::ById, id::ProviderId, key::Key, provider::Provider, rules::Rules};
+use policy::{
+    by_id::ById, id::ProviderId, key::Key, model::Model, provider::Provider, rules::Rules,
+};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::in_force::{
+    conditions::{Conditions, Ready},
     issuers::Issuers,
     keys::{KeySet, KeysInForce, Revoked},
     mappings::{Custom, Mappings},
@@ -66,6 +70,7 @@ pub struct Secrets {
 struct State {
     rules: ArcSwap<Rules>,
     mappings: ArcSwap<Mappings>,
+    conditions: ArcSwap<Conditions>,
     issuers: ArcSwap<Issuers>,
     issuers_news: watch::Sender<u64>,
     secrets: ArcSwap<Secrets>,
@@ -79,6 +84,7 @@ pub fn new() -> (Writer, InForce) {
     let state = Arc::new(State {
         rules: ArcSwap::default(),
         mappings: ArcSwap::default(),
+        conditions: ArcSwap::default(),
         issuers: ArcSwap::default(),
         issuers_news: watch::Sender::new(0),
         secrets: ArcSwap::default(),
@@ -105,6 +111,11 @@ impl InForce {
     /// The mapping of a custom provider; `None` where it has none that can be used.
     pub fn mapping(&self, provider: &Arc<Provider>) -> Option<Arc<Custom>> {
         self.state.mappings.load().get(provider)
+    }
+
+    /// The conditions of a model that has some.
+    pub fn conditions(&self, model: &Arc<Model>) -> Ready {
+        self.state.conditions.load().get(model)
     }
 
     /// The issuers of clients' tokens.
@@ -176,6 +187,8 @@ impl Writer {
         // First, so that no request meets a provider whose mapping is still to be compiled.
         let mappings = Mappings::of(&rules, &self.state.mappings.load());
         self.state.mappings.store(Arc::new(mappings));
+        let conditions = Conditions::of(&rules, &self.state.conditions.load());
+        self.state.conditions.store(Arc::new(conditions));
         let stood = self.state.issuers.load_full();
         let issuers = Issuers::of(&rules, &stood);
         if !issuers.is_as(&stood) {

@@ -16,6 +16,7 @@ pub mod identify;
 pub mod authorize;
 pub mod tariff;
 pub mod fares;
+pub mod asking;
 pub mod assign;
 pub mod route;
 pub mod elsewhere;

@@ -30,7 +30,7 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     accept,
     admit::{self, Admit, Limits, room::Room},
-    assign::Asking,
+    asking::Asking,
     authorize,
     call::{
         self, Call,
@@ -160,7 +160,7 @@ impl Pipeline {
         let tariffs = Rc::<Tariffs>::default();
         let limits = (of.counters, of.in_force.shares());
         let admit = Admit::new(limits, of.guesses, Rc::clone(&tariffs));
-        let fares = Fares::new(of.lanes, Rc::clone(&tariffs));
+        let fares = Fares::new(of.lanes, Rc::clone(&tariffs), of.in_force.clone());
         let lens = Lens::new(admit.clone(), of.clock.clone());
         let in_force = of.in_force.clone();
         let client = call::client(&of.upstream, Arc::clone(&of.tls));

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod pages;
 pub mod address;
 pub mod budget;
+pub mod bounds;
 pub mod body;
 pub mod tags;
 pub mod whose;
@@ -18,10 +19,10 @@ mod refusal;
 pub mod content;
 pub mod tensors;
 mod held;
-mod prefix;
+pub mod prefix;
 mod rare;
 
-use std::{borrow::Cow, rc::Rc, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use dialect::{
@@ -33,13 +34,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use hyper::body::Incoming;
 use policy::traffic::Class;
 
-use crate::accept;
-
-pub use self::{arrival::Arrival, held::Held, refusal::Refusal};
+pub use self::{arrival::Arrival, bounds::Bounds, held::Held, refusal::Refusal};
 
 use self::{
     body::NoBody,
-    budget::{Budget, Share},
+    budget::Share,
     endpoint::{Asked, Endpoint, Own},
     key::Key,
     rare::{Rare, spare},
@@ -114,16 +113,6 @@ pub enum NotReplaced {
     Full,
     /// The other one is none that we can judge.
     Unfit(&'static str),
-}
-
-/// What bodies are held to.
-pub struct Bounds {
-    /// The longest, in bytes.
-    bytes_max: usize,
-    /// How long one may take.
-    time_max: Duration,
-    /// All of one core.
-    budget: Rc<Budget>,
 }
 
 // === impl Head ===
@@ -302,24 +291,6 @@ async fn read(
     })
 }
 
-// === impl Bounds ===
-
-impl Bounds {
-    /// As the settings say, for one core. A single longest body always has room.
-    pub fn new(config: &accept::Config) -> Self {
-        Self {
-            bytes_max: config.body_bytes_max,
-            time_max: Duration::from_millis(config.body_timeout_ms),
-            budget: Budget::new(config.bodies_bytes_max.max(config.body_bytes_max)),
-        }
-    }
-
-    /// A share of nothing yet, of what this core may hold.
-    pub fn share(&self) -> Share {
-        self.budget.share()
-    }
-}
-
 // === impl Request ===
 
 impl Request {
@@ -375,11 +346,6 @@ impl Request {
         Ok(found.map_err(Refusal::Body)?.unwrap_or_default())
     }
 
-    /// How its conversation begins.
-    pub fn prefix(&self) -> Option<&[u8]> {
-        prefix::of(self.endpoint, &self.body)
-    }
-
     /// The session that the client says it belongs to.
     pub fn session(&self) -> Option<&[u8]> {
         let whose = self.rare.as_ref()?.whose.as_ref()?;
@@ -413,6 +379,12 @@ impl Request {
     /// What the client sent under a name in small letters, among what is kept for the version's rules.
     pub fn spare_header(&self, name: &str) -> Option<&str> {
         self.rare.as_ref()?.spare.as_ref()?.get(name)?.to_str().ok()
+    }
+
+    /// All of them that are texts.
+    pub fn spare_headers(&self) -> Vec<(String, String)> {
+        let spare = self.rare.as_ref().and_then(|it| it.spare.as_ref());
+        rare::texts(spare)
     }
 
     /// Lets go of what no rule asks for.

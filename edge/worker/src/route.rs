@@ -11,10 +11,7 @@ mod balance;
 
 use std::{fmt, sync::Arc};
 
-use crate::{
-    assign::{self, Asking},
-    authorize::Grant,
-};
+use crate::{asking::Asking, assign, authorize::Grant};
 use policy::{
     id::VersionId,
     key::Key,
@@ -42,7 +39,16 @@ pub struct Plan {
     book: Option<Arc<PriceBook>>,
     client: Option<u32>,
     // Rare, and so a pointer: this rides in the future of every request.
-    told: Option<Box<Told>>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What only some plans have.
+#[derive(Debug, Clone, Default)]
+struct Rare {
+    /// Whose the version is, where that is another model than the client asked for.
+    owner: Option<Arc<Model>>,
+    /// What became of which target, where the request is traced.
+    told: Option<Told>,
 }
 
 /// Why there is nowhere to go.
@@ -58,10 +64,13 @@ pub enum Refusal {
 pub fn plan(rules: &Rules, grant: Grant, asking: Asking<'_>) -> Result<Plan, Refusal> {
     let mut notes = Notes::taken(asking.is_traced());
     let mut plan = plan_noted(rules, grant, asking, &mut notes)?;
-    plan.told = notes.told(&plan.version.targets, |target| {
+    let told = notes.told(&plan.version.targets, |target| {
         let provider = rules.provider(target.provider);
         provider.map_or("?", |it| it.name.as_str())
     });
+    if told.is_some() {
+        plan.rare.get_or_insert_default().told = told;
+    }
     Ok(plan)
 }
 
@@ -92,6 +101,9 @@ pub fn plan_noted(
     if let Some(fares) = asking.fares {
         order::by_health(&mut candidates, &fares.lanes, notes);
     }
+    let is_others = version.model != grant.model().id;
+    let owner = is_others.then(|| rules.model_with_id(version.model));
+    let owner = owner.flatten().map(Arc::clone);
     Ok(Plan {
         grant,
         version,
@@ -99,7 +111,12 @@ pub fn plan_noted(
         revision: rules.revision(),
         book,
         client,
-        told: None,
+        rare: owner.map(|it| {
+            Box::new(Rare {
+                owner: Some(it),
+                told: None,
+            })
+        }),
     })
 }
 
@@ -111,7 +128,12 @@ pub fn targets(
     notes: &mut Notes,
 ) -> Result<(Arc<Version>, Vec<Candidate>), Refusal> {
     let version = version.and_then(|id| rules.version(id));
-    let version = version.filter(|version| version.model == model.id);
+    // A condition may name a version of another model of the organization.
+    let is_own = |version: &Version| {
+        let owner = || rules.model_with_id(version.model);
+        version.model == model.id || owner().is_some_and(|it| it.organization == model.organization)
+    };
+    let version = version.filter(|version| is_own(version));
     let version = version.ok_or(Refusal::Missing("version"))?;
     let mut candidates = Vec::with_capacity(version.targets.len());
     for (position, target) in version.targets.iter().enumerate() {
@@ -162,7 +184,9 @@ impl Plan {
 
     /// `model@version`, for people.
     pub fn label(&self) -> String {
-        format!("{}@{}", self.grant.model().name, self.version.name)
+        let owner = self.rare.as_ref().and_then(|it| it.owner.as_ref());
+        let owner = owner.unwrap_or(self.grant.model());
+        format!("{}@{}", owner.name, self.version.name)
     }
 
     /// The version that serves.
@@ -193,7 +217,7 @@ impl Plan {
 
     /// What became of which target, where the request is traced and anything did.
     pub fn told(&self) -> Option<&str> {
-        self.told.as_deref().map(Told::text)
+        self.rare.as_ref()?.told.as_ref().map(Told::text)
     }
 
     /// The organization's own prices, if it has any.

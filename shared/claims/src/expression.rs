@@ -1,4 +1,4 @@
-//! One expression in CEL over the claims of a token.
+//! One expression in CEL, over the claims of a token or over other values.
 //!
 //! Bounded on purpose, because operators write expressions and issuers fill in the claims: its text, how deep it nests, and
 //! that no loop stands in a loop; of the claims how many values there are. Knows nothing of what a result means.
@@ -69,8 +69,8 @@ pub struct InvalidExpression(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoResult;
 
-/// Claims as expressions see them.
-#[derive(Debug)]
+/// Claims as expressions see them. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Subject(cel::Value);
 
 // === impl Subject ===
@@ -80,6 +80,21 @@ impl Subject {
     pub fn of(claims: &Map<String, Value>) -> Result<Self, NoResult> {
         let mut left = VALUES_MAX;
         Ok(Self(object(claims, &mut left)?))
+    }
+
+    pub(crate) fn value(self) -> cel::Value {
+        self.0
+    }
+
+    /// The claim of this name, where it is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let cel::Value::Map(claims) = &self.0 else {
+            return None;
+        };
+        match claims.map.get(&cel::objects::Key::from(name))? {
+            cel::Value::String(it) => Some(it),
+            _ => None,
+        }
     }
 }
 
@@ -113,8 +128,13 @@ fn value(it: &Value, left: &mut usize) -> Result<cel::Value, NoResult> {
 // === impl Expression ===
 
 impl Expression {
-    /// Compiles a text.
+    /// Compiles a text over claims.
     pub fn compile(text: &str) -> Result<Self, InvalidExpression> {
+        Self::over(text, &[CLAIMS])
+    }
+
+    /// Compiles a text that may name these.
+    pub(crate) fn over(text: &str, names: &[&'static str]) -> Result<Self, InvalidExpression> {
         if text.len() > BYTES_MAX {
             return Err(invalid(format!("is longer than {BYTES_MAX} bytes")));
         }
@@ -135,15 +155,35 @@ impl Expression {
             }
             Err(_) => return Err(invalid("is no expression".to_owned())),
         };
-        let mut known = vec![CLAIMS];
+        let mut known = names.to_vec();
         judge(&tree, &mut known, (0, false))?;
         Ok(Self(tree))
     }
 
+    /// Whether it is true of these values.
+    pub(crate) fn holds(
+        &self,
+        values: impl Iterator<Item = (&'static str, cel::Value)>,
+    ) -> Result<bool, NoResult> {
+        match self.result_of(values)? {
+            cel::Value::Bool(it) => Ok(it),
+            _ => Err(NoResult),
+        }
+    }
+
     /// The result for these claims.
     fn result(&self, subject: &Subject) -> Result<cel::Value, NoResult> {
+        self.result_of([(CLAIMS, subject.0.clone())].into_iter())
+    }
+
+    fn result_of(
+        &self,
+        values: impl Iterator<Item = (&'static str, cel::Value)>,
+    ) -> Result<cel::Value, NoResult> {
         let mut context = Context::with_env(Arc::clone(&STANDARD));
-        context.add_variable_from_value(CLAIMS, subject.0.clone());
+        for (name, value) in values {
+            context.add_variable_from_value(name, value);
+        }
         let result = catch_unwind(AssertUnwindSafe(|| context.resolve(&self.0)));
         result.map_err(|_| NoResult)?.map_err(|_| NoResult)
     }
@@ -204,7 +244,8 @@ fn judge<'a>(
         Expr::Unspecified | Expr::Literal(_) => Ok(()),
         Expr::Ident(name) if known.contains(&name.as_str()) => Ok(()),
         Expr::Ident(name) => Err(invalid(format!(
-            "names `{name}`, which there is not: there is `{CLAIMS}`"
+            "names `{name}`, which there is not: there is `{}`",
+            known.join("`, `")
         ))),
         Expr::Call(call) if is_foreign(&call.func_name) => Err(invalid(format!(
             "calls `{}`, which there is not",

@@ -1,4 +1,5 @@
-//! What a signed token claims: read, verified, and mapped to what Sluice knows. Kept out: I/O, clocks, HTTP, and where
+//! What a signed token claims: read, verified, and mapped to what Sluice knows; and conditions in the same language over what is
+//! known of a request. Kept out: I/O, clocks, HTTP, and where
 //! keys come from.
 //!
 //! Both planes read it here, so that an expression which an operator may write is one that an edge can evaluate. No token
@@ -11,4 +12,5 @@ pub mod key_set;
 pub mod token;
 pub mod check;
 pub mod expression;
+pub mod condition;
 pub mod mapping;

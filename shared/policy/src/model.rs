@@ -26,7 +26,21 @@ pub struct Model {
     /// How its traffic is shared while it is released in steps; `None` means: the stable version serves all. Boxed,
     /// because few models have one.
     pub split: Option<Box<Split>>,
+    /// When another version serves than the release would say: the first of these whose condition is true decides.
+    pub rules: Vec<ModelRule>,
 }
+
+/// A version of any model of the organization, and when it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelRule {
+    /// The condition, in CEL.
+    pub condition: String,
+    /// The version.
+    pub version: VersionId,
+}
+
+/// The most rules of a model.
+pub const RULES_MAX: usize = 16;
 
 /// An immutable revision of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -45,8 +45,10 @@ pub struct Rules {
     discounts: ById<DiscountId, Arc<Discount>>,
     books: ById<OrganizationId, Arc<PriceBook>>,
     closed: ById<LimitId, OrganizationId>,
-    /// How many versions send headers on that a client sent.
+    /// How many versions send headers on that a client sent, and how many models look at them.
     copying: usize,
+    /// How many models look at what a token claims.
+    claiming: usize,
     /// How many models share their traffic, and how many versions choose targets, by whose a request is.
     sticking: usize,
     /// How many limits regions hold together.
@@ -167,14 +169,29 @@ impl Rules {
         self.versions.get(&id)
     }
 
-    /// Whether a version sends headers on that a client sent.
+    /// Whether a version sends headers on that a client sent, or a model looks at them.
     pub const fn copies_headers(&self) -> bool {
         self.copying > 0
+    }
+
+    /// Whether a model looks at what a token claims.
+    pub const fn asks_claims(&self) -> bool {
+        self.claiming > 0
     }
 
     /// The model that an organization's clients call `name`; none while the organization is closed.
     pub fn model(&self, organization: OrganizationId, name: &str) -> Option<&Arc<Model>> {
         self.names(organization)?.get(name)
+    }
+
+    /// The model with this id, whoever's it is.
+    pub fn model_with_id(&self, id: ModelId) -> Option<&Arc<Model>> {
+        self.models.get(&id)
+    }
+
+    /// Every model, in no order.
+    pub fn all_models(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.models.values()
     }
 
     /// Every model of an organization, in no order; none while it is closed.
@@ -239,6 +256,8 @@ impl Rules {
             Object::Model(it) => {
                 self.remove_model(it.id);
                 self.sticking += usize::from(sticks(&it));
+                self.copying += usize::from(names(&it, &["headers"]));
+                self.claiming += usize::from(names(&it, &["claims", "data_class"]));
                 let it = Arc::new(it);
                 let names = self.models_by_name.entry(it.organization).or_default();
                 names.insert(it.name.clone(), Arc::clone(&it));
@@ -321,6 +340,10 @@ impl Rules {
             return;
         };
         self.sticking = self.sticking.saturating_sub(usize::from(sticks(&old)));
+        let copied = usize::from(names(&old, &["headers"]));
+        self.copying = self.copying.saturating_sub(copied);
+        let claimed = usize::from(names(&old, &["claims", "data_class"]));
+        self.claiming = self.claiming.saturating_sub(claimed);
         if let Some(names) = self.models_by_name.get_mut(&old.organization) {
             names.remove(&old.name);
             if names.is_empty() {
@@ -351,7 +374,14 @@ impl Rules {
 
 fn sticks(model: &Model) -> bool {
     let split = model.split.as_ref();
-    split.is_some_and(|it| matches!(it.sticky, Sticky::EndUser | Sticky::Session))
+    let splits = split.is_some_and(|it| matches!(it.sticky, Sticky::EndUser | Sticky::Session));
+    splits || names(model, &["end_user", "session"])
+}
+
+/// Whether a condition of a model names one of these, as far as that can be told without reading it.
+fn names(model: &Model, words: &[&str]) -> bool {
+    let mut conditions = model.rules.iter().map(|it| it.condition.as_str());
+    conditions.any(|text| words.iter().any(|word| text.contains(word)))
 }
 
 fn copies(version: &Version) -> bool {

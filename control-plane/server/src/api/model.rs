@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    model::stable_version,
+    model::{self as domain_model, Rule, stable_version},
     name::{ModelName, OrganizationName, VersionName},
     segment::ModelSlug,
     text,
@@ -44,6 +44,7 @@ struct Change {
     etag: String,
     display_name: Update<String>,
     stable: Update<Option<VersionName>>,
+    rules: Update<Option<Vec<Rule>>>,
 }
 
 const STABLE: &str = "model.stable_version";
@@ -123,7 +124,8 @@ impl ModelService for Models {
         draft.before("Model", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
         row.stable = change.stable.or(row.stable);
-        let row = model::update(draft.write(), &row)
+        let rules = change.rules.or(None);
+        let row = model::update(draft.write(), &row, rules.as_deref())
             .await
             .map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
@@ -190,6 +192,7 @@ fn new(asked: admin::CreateModelRequest) -> Result<New, Violations> {
         model,
     };
     let stable = violations.take(STABLE, stable_version(&name, &given.stable_version));
+    let rules = rules(&name, &given.rules, &mut violations);
     violations.done()?;
     let id = ModelId::from_bytes(id::draw());
     Ok(New {
@@ -197,7 +200,18 @@ fn new(asked: admin::CreateModelRequest) -> Result<New, Violations> {
         name,
         display_name,
         stable: stable.flatten(),
+        rules,
     })
+}
+
+fn rules(name: &ModelName, given: &[admin::ModelRule], violations: &mut Violations) -> Vec<Rule> {
+    let asked = given
+        .iter()
+        .map(|it| (it.condition.as_str(), it.version.as_str()));
+    let asked: Vec<_> = asked.collect();
+    let rules = domain_model::rules(&name.organization, &asked);
+    let rules = rules.map_err(|others| violations.append(others));
+    rules.unwrap_or_default()
 }
 
 fn change(asked: admin::UpdateModelRequest) -> Result<Change, Violations> {
@@ -205,6 +219,7 @@ fn change(asked: admin::UpdateModelRequest) -> Result<Change, Violations> {
     let fields = [
         Field::changes("display_name", !given.display_name.is_empty()),
         Field::changes("stable_version", !given.stable_version.is_empty()),
+        Field::changes("rules", !given.rules.is_empty()),
     ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -215,8 +230,11 @@ fn change(asked: admin::UpdateModelRequest) -> Result<Change, Violations> {
         .as_ref()
         .map(|name| stable_version(name, &given.stable_version));
     let stable = stable.and_then(|read| violations.take(STABLE, read));
-    let (Some(mask), Some(name), Some(display_name), Some(stable)) =
-        (mask, name, display_name, stable)
+    let rules = name
+        .as_ref()
+        .map(|name| rules(name, &given.rules, &mut violations));
+    let (Some(mask), Some(name), Some(display_name), Some(stable), true) =
+        (mask, name, display_name, stable, violations.is_empty())
     else {
         return Err(violations);
     };
@@ -227,6 +245,7 @@ fn change(asked: admin::UpdateModelRequest) -> Result<Change, Violations> {
         etag: given.etag,
         display_name,
         stable,
+        rules: mask.pick("rules", rules),
     })
 }
 
@@ -240,5 +259,13 @@ fn wire(row: Row, written: Revision) -> admin::Model {
         revision: desk::latest(row.revision, written),
         display_name: row.display_name,
         stable_version: row.stable.map(|name| name.to_string()).unwrap_or_default(),
+        rules: row.rules.into_iter().map(|(it, _)| rule(it)).collect(),
+    }
+}
+
+fn rule(it: Rule) -> admin::ModelRule {
+    admin::ModelRule {
+        version: it.version.to_string(),
+        condition: it.condition,
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Knows both messages; knows nothing of who is asked. What an edge says is bounded here, and what is no name is left out.
 
+use std::collections::HashMap;
+
 use domain::{
     name::{ProviderName, VersionName},
-    segment::Slug,
+    segment::{ModelSlug, Slug},
     text,
     violation::Violations,
 };
@@ -23,12 +25,24 @@ use crate::{
 const TARGETS_MAX: usize = 100;
 const NOTES_MAX: usize = 16;
 
+/// The most headers and tags that may be supposed, and the longest name or value of one, in bytes.
+// Full: the question is refused.
+const HEADERS_MAX: usize = 64;
+const TAGS_MAX: usize = 8;
+const HEADER_BYTES_MAX: usize = 1_024;
+
+/// How many tokens go in where that is not said.
+const INPUT_TOKENS: u64 = 1_000;
+
 /// What is asked, checked.
 #[derive(Debug)]
 pub(crate) struct Asked {
     /// Whose requests for what.
     pub(crate) about: About,
     session: String,
+    headers: HashMap<String, String>,
+    tags: HashMap<String, String>,
+    input_tokens: u64,
 }
 
 // === impl Asked ===
@@ -40,8 +54,21 @@ impl Asked {
         let fields = [&asked.key, &asked.model, &asked.end_user, &asked.region];
         let about = About::read(fields.map(String::as_str), &mut violations);
         let session = violations.take("session", text::end_user(&asked.session));
+        bound("headers", &asked.headers, HEADERS_MAX, &mut violations);
+        bound("tags", &asked.tags, TAGS_MAX, &mut violations);
+        let input_tokens = match asked.input_tokens {
+            0 => Ok(INPUT_TOKENS),
+            other => u64::try_from(other).map_err(|_| "must not be negative"),
+        };
+        let input_tokens = violations.take("input_tokens", input_tokens);
         match (about, session, violations.is_empty()) {
-            (Some(about), Some(session), true) => Ok(Self { about, session }),
+            (Some(about), Some(session), true) => Ok(Self {
+                about,
+                session,
+                headers: lower(&asked.headers),
+                tags: asked.tags.clone(),
+                input_tokens: input_tokens.unwrap_or(INPUT_TOKENS),
+            }),
             _ => Err(violations),
         }
     }
@@ -55,6 +82,9 @@ impl Asked {
             end_user: self.about.end_user.clone(),
             route: Some(RouteQuestion {
                 session: self.session.clone(),
+                headers: self.headers.clone(),
+                tags: self.tags.clone(),
+                input_tokens: self.input_tokens,
             }),
         }
     }
@@ -79,7 +109,9 @@ impl Asked {
         };
         shown.problem = RouteProblem::Unspecified.into();
         shown.revision = i64::try_from(explained.revision).unwrap_or(i64::MAX);
-        shown.version = self.version(&route.version).unwrap_or_default();
+        let version = self.version(&route.model, &route.version);
+        shown.version = version.unwrap_or_default();
+        shown.rule = i32::try_from(route.rule).unwrap_or_default();
         let targets = route.targets.iter().take(TARGETS_MAX);
         shown.targets = (1..)
             .zip(targets)
@@ -88,10 +120,10 @@ impl Asked {
         shown
     }
 
-    fn version(&self, name: &str) -> Option<String> {
+    fn version(&self, model: &str, name: &str) -> Option<String> {
         let name = VersionName {
             organization: self.about.model.organization.clone(),
-            model: self.about.model.model.clone(),
+            model: ModelSlug::parse(model).ok()?,
             version: Slug::parse(name).ok()?,
         };
         Some(name.to_string())
@@ -114,6 +146,26 @@ impl Asked {
             tokens_per_second: it.tokens_per_second.and_then(|it| i64::try_from(it).ok()),
         }
     }
+}
+
+fn bound(field: &str, given: &HashMap<String, String>, most: usize, violations: &mut Violations) {
+    if given.len() > most {
+        violations.add(field, format!("must hold at most {most}"));
+    }
+    let is_long = |text: &String| text.len() > HEADER_BYTES_MAX;
+    if given
+        .iter()
+        .any(|(name, value)| is_long(name) || is_long(value))
+    {
+        let why = format!("must hold names and values of at most {HEADER_BYTES_MAX} bytes");
+        violations.add(field, why);
+    }
+}
+
+fn lower(headers: &HashMap<String, String>) -> HashMap<String, String> {
+    let headers = headers.iter();
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+    headers.collect()
 }
 
 fn note(it: &TargetNote) -> RouteNote {
@@ -179,7 +231,9 @@ mod tests {
             }),
         };
         let shown = asked.shown(told(Some(RouteExplained {
+            model: "chat".to_owned(),
             version: "v1".to_owned(),
+            rule: 0,
             targets: vec![target; TARGETS_MAX + 1],
         })));
         assert_eq!(shown.version, "organizations/acme/models/chat/versions/v1");

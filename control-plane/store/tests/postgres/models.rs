@@ -20,7 +20,7 @@ async fn offered(world: &World) -> model::Row {
         .await
         .unwrap();
     row.stable = Some(version_name("support", "v1"));
-    let row = model::update(&mut write, &row).await.unwrap();
+    let row = model::update(&mut write, &row, None).await.unwrap();
     write.commit().await.unwrap();
     row
 }
@@ -51,7 +51,7 @@ async fn a_model_is_served_by_a_version_of_its_own() {
         .await
         .unwrap();
     other.stable = Some(version_name("other", "v1"));
-    let why = model::update(&mut write, &other).await.unwrap_err();
+    let why = model::update(&mut write, &other, None).await.unwrap_err();
     let name = version_name("other", "v1").to_string();
     assert_eq!(
         why,

@@ -31,7 +31,7 @@ async fn world() -> World {
         .await
         .unwrap();
     row.stable = Some(version_name("chat", "v1"));
-    model::update(&mut write, &row).await.unwrap();
+    model::update(&mut write, &row, None).await.unwrap();
     write.commit().await.unwrap();
     world
 }
@@ -197,9 +197,9 @@ async fn what_a_rollout_has_cannot_be_taken_from_under_it() {
         .await
         .unwrap();
     model.display_name = "Chat".to_owned();
-    model::update(&mut write, &model).await.unwrap();
+    model::update(&mut write, &model, None).await.unwrap();
     model.stable = None;
-    let why = model::update(&mut write, &model).await.unwrap_err();
+    let why = model::update(&mut write, &model, None).await.unwrap_err();
     assert_eq!(blocked(why), Obstacle::HasRollout);
     let why = model::delete(&mut write, &model_name("chat"), "").await;
     assert_eq!(blocked(why.unwrap_err()), Obstacle::HasRollout);

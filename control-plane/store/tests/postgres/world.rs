@@ -323,6 +323,7 @@ impl World {
             name: model_name(slug),
             display_name: String::new(),
             stable: None,
+            rules: Vec::new(),
         };
         let row = model::create(&mut write, new).await.unwrap();
         model::Row {

@@ -11,8 +11,8 @@ use proto::sync::{
 use tokio::time::Instant;
 
 use crate::{
-    assign::{self, Asking, Supposed},
-    authorize,
+    asking::{Asking, Supposed},
+    assign, authorize,
     fares::Fares,
     identify::Caller,
     route::{self, Candidate, notes::Notes},
@@ -43,12 +43,17 @@ pub(crate) fn told(
     let supposed = Supposed {
         end_user: asked.end_user.clone(),
         session: question.session.clone(),
+        headers: question.headers.clone().into_iter().collect(),
+        tags: question.tags.clone().into_iter().collect(),
+        input_tokens: question.input_tokens,
     };
     let asking = Asking::supposed(&supposed, fares);
     let mut notes = Notes::taken(true);
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
     let version = assigned.and_then(|it| rules.version(it.version)).cloned();
     let version = version.ok_or(ExplainProblem::Model)?;
+    let owner = rules.model_with_id(version.model);
+    let owner = Arc::clone(owner.unwrap_or(grant.model()));
     let plan = route::plan_noted(rules, grant, asking, &mut notes);
     let plan = plan.as_ref().ok();
     let candidates = plan.map_or(&[][..], |plan| plan.candidates());
@@ -87,6 +92,8 @@ pub(crate) fn told(
         revision: rules.revision().0,
         route: Some(RouteExplained {
             version: version.name.clone(),
+            rule: assigned.map_or(0, |it| it.rule.into()),
+            model: owner.name.clone(),
             targets: targets.filter_map(target).collect(),
         }),
         ..Explained::default()

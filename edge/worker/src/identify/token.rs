@@ -7,6 +7,7 @@ use std::{cell::RefCell, collections::HashMap, fmt, sync::Arc};
 
 use claims::{
     check::{self, Claims, Unproved},
+    expression::Subject,
     key_set::KeySet,
     mapping::{self, Mapped, Unmapped},
     token::{NoToken, Token},
@@ -51,6 +52,8 @@ pub struct Proved {
     pub end_user: Option<String>,
     /// When it ends, milliseconds since 1970.
     pub expires_at_ms: u64,
+    /// What it claims, where a condition may ask.
+    pub claims: Option<Subject>,
     /// The tags that its project took from its claims when it was proved.
     pins: Option<Arc<Vec<Pin>>>,
     /// The keys by which it was proved.
@@ -98,7 +101,8 @@ impl Tokens {
             let same_keys = keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys));
             let pins = pins(rules, known.key.project);
             let same_tags = pins.map(Arc::as_ptr) == known.pins.as_ref().map(Arc::as_ptr);
-            if same_keys && same_tags && self.stands(&known, now_ms).is_ok() {
+            let lacks_claims = rules.asks_claims() && known.claims.is_none();
+            if same_keys && same_tags && !lacks_claims && self.stands(&known, now_ms).is_ok() {
                 return Ok(known);
             }
             self.proved.borrow_mut().remove(&digest);
@@ -155,6 +159,11 @@ impl Tokens {
         Ok(Proved {
             key: Arc::new(key),
             pins,
+            // What has too many is refused above.
+            claims: rules
+                .asks_claims()
+                .then(|| Subject::of(claims.all()).ok())
+                .flatten(),
             end_user: mapped.end_user,
             expires_at_ms: claims.expires_at_ms(),
             trusted,

@@ -9,7 +9,7 @@ use policy::{
 };
 
 use crate::{
-    assign::Asking,
+    asking::Asking,
     authorize,
     fares::Fares,
     identify::Caller,

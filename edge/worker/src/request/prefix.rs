@@ -10,7 +10,7 @@ use memchr::memmem;
 const BYTES: usize = 1_024;
 
 /// The first bytes of the conversation in a body.
-pub(super) fn of(endpoint: Endpoint, body: &[u8]) -> Option<&[u8]> {
+pub fn of(endpoint: Endpoint, body: &[u8]) -> Option<&[u8]> {
     let member: &[u8] = match endpoint.family()? {
         Family::Responses => br#""input""#,
         Family::Gemini => br#""contents""#,

@@ -39,6 +39,14 @@ pub(super) fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
     rest
 }
 
+/// Names and values, of those that are texts.
+pub(super) fn texts(headers: Option<&HeaderMap>) -> Vec<(String, String)> {
+    let all = headers.into_iter().flatten();
+    let texts =
+        all.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+    texts.collect()
+}
+
 // === impl Rare ===
 
 impl Rare {

@@ -12,7 +12,7 @@ use shaping::Condition;
 use tokio::time::Instant;
 
 use crate::{
-    assign::Asking,
+    asking::Asking,
     fares::Fares,
     identify::Caller,
     request::Arrival,

@@ -75,7 +75,7 @@ impl Notes {
         &self,
         targets: &'a [Target],
         provider: impl Fn(&'a Target) -> &'a str,
-    ) -> Option<Box<Told>> {
+    ) -> Option<Told> {
         let notes = self.0.as_deref().filter(|it| !it.is_empty())?;
         let mut text = String::new();
         for note in notes {
@@ -86,7 +86,7 @@ impl Notes {
             let (name, model) = (provider(target), target.provider_model.as_str());
             text.extend([between, name, "/", model, ": ", note.why.word()]);
         }
-        Some(Box::new(Told(text)))
+        Some(Told(text))
     }
 
     /// All that was noted.

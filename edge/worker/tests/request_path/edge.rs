@@ -280,6 +280,7 @@ pub fn model(name: &str, id: ModelId, stable: Option<VersionId>) -> Object {
         stable,
         created_seconds: 1_700_000_000,
         split: None,
+        rules: Vec::new(),
     })
 }
 

@@ -38,6 +38,7 @@ mod passing;
 mod sockets;
 mod shaping;
 mod balancing;
+mod conditions;
 mod scopes;
 mod splitting;
 mod cutting;

@@ -17,8 +17,9 @@ use harness::{
     wait,
 };
 use proto::admin::{
-    CreateKeyRequest, CreateModelVersionRequest, ExplainRouteRequest, Key, ModelVersion,
-    RegionRoute, RevokeKeyRequest, RouteNote, RouteProblem, RouteRule, Target, TargetBalance,
+    CreateKeyRequest, CreateModelVersionRequest, DeleteModelVersionRequest, ExplainRouteRequest,
+    Key, Model, ModelRule, ModelVersion, RegionRoute, RevokeKeyRequest, RouteNote, RouteProblem,
+    RouteRule, Target, TargetBalance, UpdateModelRequest,
 };
 use scenarios::openai;
 use tokio::sync::Semaphore;
@@ -316,4 +317,70 @@ async fn an_outage_of_all_targets_is_not_multiplied_and_is_over_when_it_is_over(
         assert!(over.elapsed() < Duration::from_secs(5), "it is not over");
     }
     println!("over after {:?}", over.elapsed());
+}
+
+#[tokio::test]
+async fn a_condition_chooses_the_version_and_explain_says_which_rule_it_was() {
+    let (one, other) = (
+        Provider::start(openai::answer).await,
+        Provider::start(openai::answer).await,
+    );
+    let (site, tenant) = two_targets(&one, &other, 30_000).await;
+    let (name, key) = tenant.key().await;
+    let model = format!("{}/models/chat", tenant.organization);
+    let rules = |condition: &str| UpdateModelRequest {
+        model: Some(Model {
+            name: model.clone(),
+            rules: vec![ModelRule {
+                condition: condition.to_owned(),
+                version: format!("{model}/versions/v1"),
+            }],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let wrong = rules("model.name == 'chat'");
+    let refused = site.admin().models().update_model(wrong).await;
+    let refused = refused.expect_err("there is no such name");
+    assert!(
+        refused.message().contains("rules[0].condition"),
+        "{refused}"
+    );
+    let wanted = rules("headers['x-team'] == 'red' && input_tokens < 5000");
+    let made = site.admin().models().update_model(wanted).await;
+    let made = made.expect("the model has a rule").into_inner();
+    assert_eq!(made.rules.len(), 1);
+    assert!(made.stable_version.ends_with("/v2"), "the rest stays");
+    site.propagated().await;
+
+    let explained = async |team: &str| {
+        let request = ExplainRouteRequest {
+            key: name.clone(),
+            model: model.clone(),
+            headers: [("X-Team".to_owned(), team.to_owned())].into(),
+            ..Default::default()
+        };
+        let said = site.admin().models().explain_route(request).await;
+        let mut regions = said.expect("edges are asked").into_inner().regions;
+        let region = regions.pop().expect("there is one edge");
+        (region.rule, region.version)
+    };
+    assert_eq!(explained("red").await, (1, format!("{model}/versions/v1")));
+    assert_eq!(explained("blue").await, (0, format!("{model}/versions/v2")));
+    for (team, version) in [("red", "chat@v1"), ("blue", "chat@v2")] {
+        let headers = [("content-type", "application/json"), ("x-team", team)];
+        let client = client::Client::connect(&site.url(0), &key).await;
+        let mut client = client.expect("it connects");
+        let path = "/v1/chat/completions";
+        let reply = client.request("POST", path, &headers, openai::whole("chat"));
+        let reply = reply.await.expect("it is answered");
+        assert_eq!(reply.headers["x-sluice-model"], version, "{team}");
+    }
+    let request = DeleteModelVersionRequest {
+        name: format!("{model}/versions/v1"),
+        ..Default::default()
+    };
+    let refused = site.admin().versions().delete_model_version(request).await;
+    let refused = refused.expect_err("a rule names it");
+    assert!(refused.message().contains("rule"), "{refused}");
 }

@@ -1,0 +1,182 @@
+//! What a decision about a request hangs on, beside the rules: what was read of it, or what an operator supposes.
+//!
+//! Knows requests; decides nothing.
+
+use std::borrow::Cow;
+
+use claims::condition::{self, Fact};
+
+use crate::{
+    fares::Fares,
+    request::{Arrival, Request, endpoint, prefix},
+};
+
+/// What a decision hangs on.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// How targets fare; `None` where nobody is to be asked.
+    pub fares: Option<&'a Fares>,
+    /// The version that the client names. It gets that one where it serves at all, and is then not part of a rollout.
+    pub named: Option<&'a str>,
+    /// Which request; `None` where none is to be served.
+    pub arrival: Option<&'a Arrival>,
+    /// What it says.
+    said: Said<'a>,
+}
+
+/// What is known of what a request says.
+#[derive(Clone, Copy)]
+enum Said<'a> {
+    /// Nothing.
+    Nothing,
+    /// What was read of it.
+    Read(&'a Request),
+    /// What an operator supposes.
+    Supposed(&'a Supposed),
+}
+
+/// A request that an operator supposes.
+#[derive(Debug, Clone, Default)]
+pub struct Supposed {
+    /// For whom it asks; empty where it does not say.
+    pub end_user: String,
+    /// Its session; empty where it does not say.
+    pub session: String,
+    /// Its headers, by their names in small letters.
+    pub headers: Vec<(String, String)>,
+    /// What it is marked with.
+    pub tags: Vec<(String, String)>,
+    /// How many tokens go in.
+    pub input_tokens: u64,
+}
+
+/// The tokens of a request that is not read.
+const SUPPOSED_TOKENS: (u64, u64) = (1_000, 250);
+
+// === impl Asking ===
+
+impl<'a> Asking<'a> {
+    /// Of a request, whose targets fare so.
+    pub fn of(request: &'a Request, arrival: &'a Arrival, fares: &'a Fares) -> Self {
+        Self {
+            fares: Some(fares),
+            named: request.version(),
+            arrival: Some(arrival),
+            said: Said::Read(request),
+        }
+    }
+
+    /// Of one that is not read.
+    pub const fn unread(arrival: &'a Arrival, fares: &'a Fares) -> Self {
+        Self {
+            fares: Some(fares),
+            named: None,
+            arrival: Some(arrival),
+            said: Said::Nothing,
+        }
+    }
+
+    /// About a version, or about the stable one.
+    pub const fn named(named: Option<&'a str>) -> Self {
+        Self {
+            fares: None,
+            named,
+            arrival: None,
+            said: Said::Nothing,
+        }
+    }
+
+    /// Of one that is supposed.
+    pub const fn supposed(supposed: &'a Supposed, fares: &'a Fares) -> Self {
+        Self {
+            fares: Some(fares),
+            named: None,
+            arrival: None,
+            said: Said::Supposed(supposed),
+        }
+    }
+
+    /// When it arrived, in milliseconds since 1970; zero where it has not.
+    pub fn at_ms(&self) -> u64 {
+        self.arrival.map_or(0, |it| it.at_ms)
+    }
+
+    /// Whether what is decided is to be told in a trace.
+    pub fn is_traced(&self) -> bool {
+        self.arrival.is_some_and(|it| it.trace.is_some())
+    }
+
+    /// How many tokens go in and may come out, as far as that can be guessed.
+    pub fn tokens(&self) -> (u64, u64) {
+        let request = match self.said {
+            Said::Nothing => return SUPPOSED_TOKENS,
+            Said::Supposed(supposed) => {
+                let input = supposed.input_tokens;
+                return (input, input / 4);
+            }
+            Said::Read(request) => request,
+        };
+        let input = request.input_tokens_estimate();
+        let output = request.scanned().output_tokens_max;
+        (input, output.unwrap_or(input / 4))
+    }
+
+    /// How its conversation begins.
+    pub fn prefix(&self) -> Option<&'a [u8]> {
+        match self.said {
+            Said::Read(request) => prefix::of(request.endpoint(), request.body()),
+            Said::Nothing | Said::Supposed(_) => None,
+        }
+    }
+
+    /// For whom the client says that it asks; `None` where that is not read.
+    pub fn end_user(&self) -> Option<Cow<'a, str>> {
+        match self.said {
+            Said::Nothing => None,
+            // A body that cannot be read is for others to judge.
+            Said::Read(request) => request.end_user().ok(),
+            Said::Supposed(supposed) => Some(Cow::Borrowed(&supposed.end_user)),
+        }
+    }
+
+    /// The session that the client says it belongs to.
+    pub fn session(&self) -> Option<&'a [u8]> {
+        match self.said {
+            Said::Nothing => None,
+            Said::Read(request) => request.session(),
+            Said::Supposed(supposed) => Some(supposed.session.as_bytes()),
+        }
+    }
+
+    /// What the client marks it with under this name.
+    pub fn tag(&self, name: &str) -> Option<&'a str> {
+        match self.said {
+            Said::Nothing => None,
+            Said::Read(request) => {
+                let mut tags = request.tags()?.iter();
+                tags.find(|(key, _)| *key == name).map(|(_, value)| value)
+            }
+            Said::Supposed(it) => {
+                let mut tags = it.tags.iter();
+                let found = tags.find(|(key, _)| key == name);
+                found.map(|(_, value)| value.as_str())
+            }
+        }
+    }
+
+    /// What a condition may name, as far as it is the request that says it.
+    pub fn fact(&self, name: &str) -> Option<Fact> {
+        let text = |it: &[u8]| Fact::Text(String::from_utf8_lossy(it).into_owned());
+        Some(match (name, self.said) {
+            (condition::SESSION, _) => text(self.session().unwrap_or_default()),
+            (condition::INPUT_TOKENS, _) => Fact::Number(self.tokens().0),
+            (condition::HEADERS, Said::Read(request)) => Fact::Texts(request.spare_headers()),
+            (condition::HEADERS, Said::Supposed(it)) => Fact::Texts(it.headers.clone()),
+            (condition::ENDPOINT, Said::Read(request)) => {
+                text(endpoint::path(request.endpoint()).as_bytes())
+            }
+            (condition::STREAM, Said::Read(request)) => Fact::Truth(request.scanned().stream),
+            _ => return None,
+        })
+    }
+}

@@ -40,6 +40,7 @@ pub mod discount;
 pub mod edge;
 pub mod join_token;
 pub mod operator_key;
+pub mod trust;
 pub mod audit;
 pub mod usage_query;
 pub mod usage_record;
@@ -101,6 +102,9 @@ pub enum Command {
     /// Operator keys: who may call the admin API, and what each may do
     #[command(subcommand, visible_alias = "operator-key")]
     OperatorKeys(operator_key::Command),
+    /// Trusts: whose tokens let somebody in as an operator, such as a CI job
+    #[command(subcommand, visible_alias = "trust")]
+    Trusts(trust::Command),
     /// The audit trail: who did what
     #[command(subcommand)]
     Audit(audit::Command),
@@ -129,6 +133,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Edges(command) => edge::run(command, session).await,
         Command::JoinTokens(command) => join_token::run(command, session).await,
         Command::OperatorKeys(command) => operator_key::run(command, session).await,
+        Command::Trusts(command) => trust::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
         Command::Reprice(arguments) => reprice::run(&arguments, session).await,

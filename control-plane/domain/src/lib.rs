@@ -33,3 +33,5 @@ pub mod price;
 pub mod sketch;
 pub mod grain;
 pub mod access;
+pub mod pattern;
+pub mod trust;

@@ -11,13 +11,15 @@ use proto::{
         audit_service_server::AuditServiceServer, budget_service_server::BudgetServiceServer,
         discount_service_server::DiscountServiceServer, edge_service_server::EdgeServiceServer,
         issuer_service_server::IssuerServiceServer, key_service_server::KeyServiceServer,
-        limit_service_server::LimitServiceServer, model_service_server::ModelServiceServer,
+        limit_service_server::LimitServiceServer, login_service_server::LoginServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
         price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer,
-        rollout_service_server::RolloutServiceServer, usage_service_server::UsageServiceServer,
+        rollout_service_server::RolloutServiceServer, trust_service_server::TrustServiceServer,
+        usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
 };
@@ -26,7 +28,7 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::{asking::Asking, denials::Denials, strict::StrictLayer};
+use crate::{asking::Asking, denials::Denials, exchange::Exchange, strict::StrictLayer};
 
 pub mod sealed;
 pub mod pepper;
@@ -74,6 +76,9 @@ pub(crate) mod usage_wire;
 mod usage;
 mod operator_key_wire;
 mod operator_key;
+mod trust_wire;
+mod trust;
+pub(crate) mod login;
 mod audit;
 
 /// What the services are made of.
@@ -94,6 +99,8 @@ pub struct Parts {
     pub authority: Option<String>,
     /// Asks edges.
     pub asking: Arc<Asking>,
+    /// Proves tokens that are exchanged for operator keys.
+    pub exchange: Arc<Exchange>,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -107,6 +114,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         denials,
         authority,
         asking,
+        exchange,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
@@ -123,6 +131,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let discounts = discount::Discounts::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells, authority);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
+    let trusts = trust::Trusts::new(desk.clone());
+    let logins = login::Logins::new(desk.clone(), clock.clone(), denials.clone(), exchange);
     let audits = audit::Audits::new(desk.clone(), clock.clone());
     let usages = usage::Usages::new(desk, clock);
     let all = others
@@ -140,6 +150,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(DiscountServiceServer::new(discounts))
         .add_service(EdgeServiceServer::new(edges))
         .add_service(OperatorKeyServiceServer::new(operator_keys))
+        .add_service(TrustServiceServer::new(trusts))
+        .add_service(LoginServiceServer::new(logins))
         .add_service(AuditServiceServer::new(audits))
         .add_service(UsageServiceServer::new(usages));
     // The layer that is added last is met first: no byte of a body is read for nobody.

@@ -24,6 +24,7 @@ use lifecycle::{
     ready::Readiness,
 };
 use proto::unknown::Contract;
+use signers::Signers;
 use sinks::Sink;
 use store::{Store, id};
 use telemetry::Telling;
@@ -42,9 +43,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     api,
-    asking::Asking,
     config::{self, Config},
     denials::{self, Denials},
+    exchange::Exchange,
     fold,
     forward::{self, Forwarder},
     ingest::{self, Ingest},
@@ -145,7 +146,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 
     let kept = (&store, &sealing);
     let encrypted = encrypted::open(&config.edges, listeners.addresses[1], kept, &clock).await?;
-    let (bells, edges) = (Bells::default(), Arc::<Edges>::default());
+    let (bells, edges, asking) = (Bells::default(), Arc::default(), Arc::default());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
@@ -158,7 +159,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.reconcile(&contract, &bells);
     tasks.forward(&config, replica)?;
     let lessor = tasks.divide_limits(&clock, replica);
-    let asking = Arc::<Asking>::default();
     let admin = api::Parts {
         store,
         sealing,
@@ -168,6 +168,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         denials,
         authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
         asking: Arc::clone(&asking),
+        exchange: tasks.exchange_tokens(&config)?,
     };
     let parts = Parts {
         hub,
@@ -207,6 +208,7 @@ fn describe() -> PrometheusHandle {
     let metrics = exposition::install();
     build::describe();
     api::measured::describe();
+    api::login::describe();
     publish::describe();
     publish::enrol::describe();
     ingest::describe();
@@ -214,6 +216,7 @@ fn describe() -> PrometheusHandle {
     forward::describe();
     tls::door::describe();
     telemetry::telling::describe();
+    signers::describe();
     metrics
 }
 
@@ -308,6 +311,14 @@ impl Tasks {
             self.telling.spawn(run);
         }
         Ok(())
+    }
+
+    /// Runs what asks issuers for their keys, and gives what proves tokens by them.
+    fn exchange_tokens(&mut self, config: &Config) -> Result<Arc<Exchange>, CannotStart> {
+        let signers = Signers::open(&config.issuers)
+            .map_err(|_| CannotStart::Broken("issuers cannot be asked over TLS"))?;
+        self.keep("the keys of issuers", signers.clone().run());
+        Ok(Arc::new(Exchange::new(self.store.clone(), signers)))
     }
 
     /// Runs what divides limits among regions.

@@ -99,6 +99,8 @@ pub enum Obstacle {
     HasTwoSecrets,
     /// An operator key is the last one that may do everything.
     IsLastOwner,
+    /// An operator key was given for a token, and never changes.
+    IsGiven,
 }
 
 // === impl Obstacle ===
@@ -134,6 +136,7 @@ impl Obstacle {
             Self::IsConnected => "IS_CONNECTED",
             Self::HasTwoSecrets => "HAS_TWO_SECRETS",
             Self::IsLastOwner => "IS_LAST_OWNER",
+            Self::IsGiven => "IS_GIVEN",
         }
     }
 }
@@ -169,6 +172,7 @@ impl fmt::Display for Obstacle {
             Self::IsLastOwner => {
                 "it is the last one that may do everything, for ever: make another one first"
             }
+            Self::IsGiven => "it was given for a token: revoke it, or make another one",
             Self::HasTwoSecrets => {
                 "it has two secrets that work: end their overlap first, or rotate without one"
             }

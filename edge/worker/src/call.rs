@@ -3,7 +3,6 @@
 //! Knows HTTP towards providers; knows nothing of clients. Moves on to the next target as long as nothing of an answer
 //! has reached the client: an answer in one piece is committed by its head, a stream by the first of what is generated.
 
-pub mod guard;
 pub mod origin;
 pub mod config;
 pub mod dial;
@@ -31,6 +30,7 @@ use std::{cell::RefCell, convert::Infallible, rc::Rc, sync::Arc, task::Context, 
 
 use bytes::Bytes;
 use dialect::neutral::Dropped;
+use egress::Guard;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use http_body_util::Full;
 use policy::{by_id::ById, id::ProviderId, provider::Provider};
@@ -59,7 +59,6 @@ use self::{
         issuer::{Issuer, Opened},
     },
     failure::Failure,
-    guard::Guard,
     hearing::{Heard, Next, Times},
     message::{edit, message},
     origin::Origin,

@@ -15,6 +15,7 @@ pub mod richer;
 pub mod sdk;
 pub mod exposition;
 pub mod tokens;
+pub mod oidc;
 pub mod ledger;
 
 /// How many times longer than usual the tests run whose promise is a number: 1, unless

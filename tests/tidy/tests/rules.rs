@@ -10,12 +10,13 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 27] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 29] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
     ("claims", &["policy"]),
     ("credential", &["policy"]),
+    ("egress", &[]),
     ("seal", &[]),
     ("lifecycle", &[]),
     ("telemetry", &["lifecycle"]),
@@ -34,6 +35,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 27] = [
             "keys",
             "claims",
             "credential",
+            "egress",
             "seal",
             "lifecycle",
             "telemetry",
@@ -51,12 +53,14 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 27] = [
     ),
     ("store", &["policy", "payload", "domain"]),
     ("sinks", &["lifecycle", "proto", "columns"]),
+    ("signers", &["claims", "credential", "egress"]),
     (
         "server",
         &[
             "policy",
             "payload",
             "keys",
+            "claims",
             "seal",
             "lifecycle",
             "telemetry",
@@ -65,6 +69,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 27] = [
             "domain",
             "store",
             "sinks",
+            "signers",
         ],
     ),
     ("private-postgres", &[]),

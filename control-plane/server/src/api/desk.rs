@@ -119,6 +119,7 @@ asked! {
     RepriceUsageRequest
     CreateJoinTokenRequest RevokeEdgeRequest
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
+    CreateTrustRequest DeleteTrustRequest
 }
 
 /// Appends texts that have no order on the wire: in one order, each behind its length.
@@ -174,6 +175,16 @@ impl Asked for admin::CreateModelVersionRequest {
         let mut bytes = rest.encode_to_vec();
         in_order(&mut bytes, provenance.into_iter().flatten());
         Zeroizing::new(bytes)
+    }
+}
+
+impl Asked for admin::ExchangeTokenRequest {
+    fn request_id(&self) -> &'static str {
+        ""
+    }
+
+    fn validate_only(&self) -> bool {
+        false
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use egress::Guard;
 use http::{HeaderName, HeaderValue, header};
 use http_body_util::Full;
 use hyper::{
@@ -25,7 +26,6 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     call::{
         dial::{CannotDial, Dialler, Wire},
-        guard::Guard,
         line::{Broken, Line, Sent, Unanswered},
         origin::Origin,
         pool::Pool,

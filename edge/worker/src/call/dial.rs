@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use egress::Guard;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -20,7 +21,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::call::{guard::Guard, origin::Origin};
+use crate::call::origin::Origin;
 
 /// How many addresses of one name are tried.
 // Full: the others are left; the next request resolves anew.

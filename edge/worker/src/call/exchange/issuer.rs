@@ -196,7 +196,9 @@ impl From<NoAnswer> for NoToken {
 mod tests {
     use std::sync::Arc;
 
-    use crate::call::{client::Terms, dial, guard::Guard};
+    use egress::Guard;
+
+    use crate::call::{client::Terms, dial};
 
     use super::*;
 

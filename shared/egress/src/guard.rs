@@ -1,4 +1,4 @@
-//! Which addresses may be dialled: the public internet, and what the edge's own configuration opens.
+//! Which addresses may be dialled: the public internet, and what the program's own configuration opens.
 //!
 //! Judges the address that is dialled, never a name, so that no answer of a name server can get around it.
 //! Addresses that serve credentials to whoever asks are never opened, whatever the configuration says.

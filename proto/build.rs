@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 21] = [
+const FILES: [&str; 23] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -17,6 +17,8 @@ const FILES: [&str; 21] = [
     "sluice/admin/v1/edge.proto",
     "sluice/admin/v1/usage.proto",
     "sluice/admin/v1/operator_key.proto",
+    "sluice/admin/v1/trust.proto",
+    "sluice/admin/v1/login.proto",
     "sluice/admin/v1/audit.proto",
     "sluice/admin/v1/issuer.proto",
     "sluice/admin/v1/alert.proto",

@@ -43,6 +43,7 @@ pub mod operator_key;
 pub mod alert_channel;
 pub mod alert_rule;
 pub mod alert;
+pub mod trust;
 pub mod audit;
 pub mod usage_query;
 pub mod usage_record;
@@ -109,6 +110,9 @@ pub enum Command {
     /// Alerts: who is told when something is to be seen to
     #[command(subcommand, visible_alias = "alert")]
     Alerts(alert::Command),
+    /// Trusts: whose tokens let somebody in as an operator, such as a CI job
+    #[command(subcommand, visible_alias = "trust")]
+    Trusts(trust::Command),
     /// The audit trail: who did what
     #[command(subcommand)]
     Audit(audit::Command),
@@ -138,6 +142,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::JoinTokens(command) => join_token::run(command, session).await,
         Command::OperatorKeys(command) => operator_key::run(command, session).await,
         Command::Alerts(command) => alert::run(command, session).await,
+        Command::Trusts(command) => trust::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
         Command::Reprice(arguments) => reprice::run(&arguments, session).await,

@@ -4,7 +4,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{admin, connection::Access, failure::EXIT_CODES, output::Format, place::Place};
+use crate::{admin, connection::Access, failure::EXIT_CODES, login, output::Format, place::Place};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -52,6 +52,8 @@ pub enum Command {
     /// The nouns.
     #[command(flatten)]
     Admin(Box<admin::Command>),
+    /// Exchange a token of somebody else's for an operator key that ends soon
+    Login(Box<login::Arguments>),
     /// Run everything in one process, to try it out
     #[cfg(feature = "dev")]
     Dev(crate::dev::Arguments),
@@ -124,6 +126,9 @@ mod tests {
             "sluice prices create own --kind openai --model gpt-4o* --input-tokens 2.50 --output-tokens 10 -o json",
             "sluice discount create eight --model * --percent 8.25 --valid-from 2027-01-01",
             "sluice reprice --since 7d --book now --validate-only",
+            "sluice login --ci --trust github --audience sluice",
+            "sluice trusts create github --issuer-url github --subject repo:acme/chat:** --role model-publisher@organization",
+            "sluice trust list --above-all",
             "sluice keys create --expires 90d --wait",
             "sluice keys create --wait=30s --text-only",
         ] {

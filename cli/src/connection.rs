@@ -60,7 +60,7 @@ pub struct Access {
 /// A connection, made when it is first used.
 pub struct Connection {
     grpc: Grpc<Channel>,
-    bearer: MetadataValue<Ascii>,
+    bearer: Option<MetadataValue<Ascii>>,
     pool: DescriptorPool,
     address: String,
 }
@@ -81,8 +81,8 @@ pub struct Parts {
 // === impl Access ===
 
 impl Access {
-    /// The text of the operator's key.
-    pub fn operator_key(&self) -> Result<Zeroizing<String>, Failure> {
+    /// The text of the operator's key that was given, if one was.
+    pub fn given_key(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         let text = match &self.operator_key_file {
             Some(path) => fs::read_to_string(path)
                 .map_err(|error| Failure::system(format!("read {}", path.display()), &error))?,
@@ -91,12 +91,16 @@ impl Access {
         let text = Zeroizing::new(text);
         let trimmed = text.trim();
         if trimmed.is_empty() {
-            let advice = "set SLUICE_OPERATOR_KEY, or name a file with --operator-key-file";
-            return Err(
-                Failure::new(Exit::Denied, "there is no operator's key").with_advice(advice)
-            );
+            // A file that was named and is empty is an error, and not the wish for another key.
+            return match &self.operator_key_file {
+                None => Ok(None),
+                Some(path) => {
+                    let sentence = format!("{} holds no operator's key", path.display());
+                    Err(Failure::new(Exit::Denied, sentence))
+                }
+            };
         }
-        Ok(Zeroizing::new(trimmed.to_owned()))
+        Ok(Some(Zeroizing::new(trimmed.to_owned())))
     }
 
     fn endpoint(&self) -> Result<Endpoint, Failure> {
@@ -144,17 +148,20 @@ fn is_loopback(uri: &Uri) -> bool {
 // === impl Connection ===
 
 impl Connection {
-    /// A connection with the key `operator_key`.
-    pub fn open(access: &Access, operator_key: &str) -> Result<Self, Failure> {
+    /// A connection with the key `operator_key`, or with none, for what needs none.
+    pub fn open(access: &Access, operator_key: Option<&str>) -> Result<Self, Failure> {
         let channel = access.endpoint()?.connect_lazy();
-        let bearer = format!("Bearer {operator_key}").parse();
-        let mut bearer: MetadataValue<Ascii> = bearer.map_err(|_| {
+        let bearer = operator_key.map(|it| format!("Bearer {it}").parse());
+        let bearer: Option<Result<MetadataValue<Ascii>, _>> = bearer;
+        let mut bearer = bearer.transpose().map_err(|_| {
             Failure::new(
                 Exit::Denied,
                 "the operator's key holds characters that no key has",
             )
         })?;
-        bearer.set_sensitive(true);
+        if let Some(bearer) = &mut bearer {
+            bearer.set_sensitive(true);
+        }
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).map_err(Failure::broken)?;
         Ok(Self {
             grpc: Grpc::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX),
@@ -181,9 +188,10 @@ impl Connection {
         let reply = self.reply_of(path)?;
         let uri = PathAndQuery::try_from(format!("/{PACKAGE}.{path}")).map_err(Failure::broken)?;
         let mut request = Request::new(request.encode_to_vec());
-        request
-            .metadata_mut()
-            .insert("authorization", self.bearer.clone());
+        if let Some(bearer) = &self.bearer {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", bearer.clone());
+        }
         request.set_timeout(within);
         let address = &self.address;
         let answered = async {
@@ -224,9 +232,10 @@ impl Connection {
     ) -> Result<Parts, Failure> {
         let uri = PathAndQuery::try_from(format!("/{PACKAGE}.{path}")).map_err(Failure::broken)?;
         let mut request = Request::new(request.encode_to_vec());
-        request
-            .metadata_mut()
-            .insert("authorization", self.bearer.clone());
+        if let Some(bearer) = &self.bearer {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", bearer.clone());
+        }
         let address = self.address.clone();
         let answered = async {
             self.grpc

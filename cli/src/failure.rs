@@ -199,6 +199,9 @@ fn advice(code: Code, details: &ErrorDetails) -> &'static str {
     ) {
         ("UNKNOWN_FIELD", _) => "update the control plane, or take the command line of its version",
         (_, Code::Unavailable) => "try again in a moment",
+        (reason, _) if reason.starts_with("TOKEN_") => {
+            "`sluice trusts get` shows what the trust takes"
+        }
         (_, Code::Unauthenticated) => {
             "set SLUICE_OPERATOR_KEY, or name the file with --operator-key-file; the first start of a control \
              plane shows its first key"

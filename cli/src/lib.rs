@@ -9,11 +9,14 @@ pub mod output;
 pub mod moment;
 pub mod wording;
 pub mod place;
+pub mod logins;
+pub mod web;
 pub mod connection;
 pub mod propagation;
 pub mod noun;
 pub mod verb;
 pub mod session;
+pub mod login;
 pub mod admin;
 #[cfg(feature = "dev")]
 pub mod demo;

@@ -10,8 +10,8 @@ use crate::{
     admin,
     arguments::{Arguments, Command, Global},
     connection::Connection,
-    failure::Failure,
-    output,
+    failure::{Exit, Failure},
+    login, output,
     session::Session,
 };
 
@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => crate::dev::run(arguments),
+        Command::Login(arguments) => log_in(global, &arguments),
         Command::Admin(command) => administer(global, *command),
     };
     match done {
@@ -45,27 +46,48 @@ fn administer(global: Global, command: admin::Command) -> Result<(), Failure> {
         // Asks nobody, so it needs no key.
         return admin::audit::verify(which);
     }
-    let Global {
-        output: format,
-        place,
-        access,
-    } = global;
-    let key = access.operator_key()?;
+    let now = OffsetDateTime::from(Clock::system().now());
+    let key = match global.access.given_key()? {
+        Some(key) => key,
+        None => login::kept(&global.access, now)?.ok_or_else(no_key)?,
+    };
+    runtime()?.block_on(async {
+        let connection = Connection::open(&global.access, Some(&key))?;
+        let mut session = session(connection, global, now);
+        Box::pin(admin::run(command, &mut session)).await
+    })
+}
+
+fn log_in(global: Global, arguments: &login::Arguments) -> Result<(), Failure> {
+    let now = OffsetDateTime::from(Clock::system().now());
+    runtime()?.block_on(async {
+        let access = global.access.clone();
+        let connection = Connection::open(&access, None)?;
+        let mut session = session(connection, global, now);
+        Box::pin(login::run(arguments, &access, &mut session)).await
+    })
+}
+
+fn session(connection: Connection, global: Global, now: OffsetDateTime) -> Session {
+    Session {
+        connection,
+        place: global.place,
+        format: global.output,
+        now,
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|error| Failure::system("start the runtime", &error))?;
-    runtime.block_on(async {
-        let connection = Connection::open(&access, &key)?;
-        let now = OffsetDateTime::from(Clock::system().now());
-        let mut session = Session {
-            connection,
-            place,
-            format,
-            now,
-        };
-        Box::pin(admin::run(command, &mut session)).await
-    })
+    runtime.map_err(|error| Failure::system("start the runtime", &error))
+}
+
+fn no_key() -> Failure {
+    let advice =
+        "set SLUICE_OPERATOR_KEY, name a file with --operator-key-file, or log in: `sluice login`";
+    Failure::new(Exit::Denied, "there is no operator's key").with_advice(advice)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {

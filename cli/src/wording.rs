@@ -136,6 +136,20 @@ fn nested(message: &DynamicMessage) -> String {
             };
             format!("{}@{scope}", field(message, "role"))
         }
+        "sluice.admin.v1.ClaimPattern" => {
+            format!("{}={}", field(message, "claim"), field(message, "pattern"))
+        }
+        "sluice.admin.v1.TrustGrant" => {
+            let scope = match field(message, "scope") {
+                empty if empty.is_empty() => "everything".to_owned(),
+                scope => scope,
+            };
+            let claims = match field(message, "claims") {
+                empty if empty.is_empty() => empty,
+                claims => format!(",{}", claims.replace(", ", ",")),
+            };
+            format!("{}@{scope}{claims}", field(message, "role"))
+        }
         // The kind says what the rest is.
         "sluice.admin.v1.TransformRule" | "sluice.admin.v1.HeaderRule" => {
             let descriptor = message.descriptor();

@@ -187,13 +187,14 @@ async fn list(keeper: Keeper, session: &mut Session) -> Result<(), Failure> {
         };
         return session.show_typed("ListOperatorKeysResponse", &all);
     }
-    let heads = ["NAME", "DISPLAY NAME", "MAY", "EXPIRES", "REVOKED"];
+    let heads = ["NAME", "DISPLAY NAME", "MAY", "EXPIRES", "REVOKED", "BY"];
     let fields = [
         "name",
         "display_name",
         "bindings",
         "expire_time",
         "revoke_time",
+        "trust",
     ];
     let mut rows = Vec::with_capacity(operator_keys.len());
     for key in &operator_keys {
@@ -224,10 +225,19 @@ async fn call(
         .await
 }
 
+/// Where a role is held, by the word for everything or as scopes are named everywhere.
+pub fn scope(text: &str, session: &Session) -> Result<String, Failure> {
+    match text {
+        "everything" => Ok(String::new()),
+        text => session.place.scope(text),
+    }
+}
+
 // === impl Keeper ===
 
 impl Keeper {
-    fn parent(self, session: &Session) -> Result<String, Failure> {
+    /// The organization that keeps it; empty for none.
+    pub fn parent(self, session: &Session) -> Result<String, Failure> {
         if self.above_all {
             Ok(String::new())
         } else {
@@ -254,16 +264,12 @@ impl Which {
 impl May {
     fn bindings(&self, session: &Session) -> Result<Vec<RoleBinding>, Failure> {
         let binding = |text: &String| {
-            let (role, scope) = text
+            let (role, at) = text
                 .split_once('@')
                 .ok_or_else(|| Failure::usage(format!("--role {text}: write it as ROLE@SCOPE")))?;
-            let scope = match scope {
-                "everything" => String::new(),
-                scope => session.place.scope(scope)?,
-            };
             Ok(RoleBinding {
                 role: role.to_owned(),
-                scope,
+                scope: scope(at, session)?,
             })
         };
         self.roles.iter().map(binding).collect()

@@ -66,7 +66,7 @@ impl Site {
             ca_file: None,
             plaintext_beyond_loopback: false,
         };
-        let mut connection = Connection::open(&access, &operator_key)?;
+        let mut connection = Connection::open(&access, Some(&operator_key))?;
 
         progress.say("starting the demo provider");
         let known = content::provider_base_url(&mut connection).await?;

@@ -145,6 +145,8 @@ pub enum Need {
     In(Permission, &'static str),
     /// Nothing but to be an operator: the answer holds only what its asker may see.
     Operator,
+    /// Nothing at all: who asks has no key yet, and the request itself shows who they are.
+    Nothing,
 }
 
 /// Why a text is no place.
@@ -153,7 +155,7 @@ pub struct InvalidPlace;
 
 /// What each method of the admin API needs. One that is missing is allowed to nobody.
 pub const METHODS: &[(&str, Need)] = &{
-    use Need::{In, Operator};
+    use Need::{In, Nothing, Operator};
     use Permission as P;
     [
         (
@@ -318,6 +320,11 @@ pub const METHODS: &[(&str, Need)] = &{
             "OperatorKeyService/RevokeOperatorKey",
             In(P::OperatorsWrite, "name"),
         ),
+        ("TrustService/CreateTrust", In(P::OperatorsWrite, "parent")),
+        ("TrustService/GetTrust", In(P::OperatorsRead, "name")),
+        ("TrustService/ListTrusts", In(P::OperatorsRead, "parent")),
+        ("TrustService/DeleteTrust", In(P::OperatorsWrite, "name")),
+        ("LoginService/ExchangeToken", Nothing),
         ("AuditService/ListAuditEntries", In(P::AuditRead, "parent")),
         ("AuditService/ListAuditChains", In(P::AuditRead, "")),
         ("AuditService/ExportAuditEntries", In(P::AuditRead, "")),

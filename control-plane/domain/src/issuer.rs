@@ -166,7 +166,8 @@ fn algorithms(names: &[String], violations: &mut Violations) -> Vec<Algorithm> {
     algorithms
 }
 
-fn texts(
+/// Some texts, each filled and there once.
+pub(crate) fn texts(
     (field, given): (&str, &[String]),
     (min, max, characters_max): (usize, usize, usize),
     violations: &mut Violations,
@@ -185,7 +186,7 @@ fn texts(
 }
 
 /// https, or http to this machine; a slash at the end is part of an issuer's name.
-fn url(given: &str, may_query: bool) -> Result<(), String> {
+pub(crate) fn url(given: &str, may_query: bool) -> Result<(), String> {
     let (path, query) = match given.split_once('?') {
         Some((path, query)) if may_query => (path, query),
         _ => (given, ""),

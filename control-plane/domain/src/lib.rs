@@ -35,3 +35,5 @@ pub mod sketch;
 pub mod grain;
 pub mod alert;
 pub mod access;
+pub mod pattern;
+pub mod trust;

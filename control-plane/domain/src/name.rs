@@ -150,6 +150,15 @@ pub struct OperatorKeyName {
     pub operator_key: KeyId,
 }
 
+/// A trust: one above all, or one that an organization keeps itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TrustName {
+    /// Who keeps it; `None` means: it stands above all.
+    pub organization: Option<Slug>,
+    /// Its id.
+    pub trust: Slug,
+}
+
 /// Whose use a limit counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each arm is the name that its type documents")]
@@ -246,6 +255,40 @@ impl fmt::Display for OperatorKeyName {
     }
 }
 
+// === impl TrustName ===
+
+impl TrustName {
+    /// Reads the text.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let invalid = |why: String| InvalidName {
+            pattern: "[organizations/{organization}/]trusts/{trust}",
+            why,
+        };
+        let (parent, id) = text
+            .rsplit_once("trusts/")
+            .ok_or_else(|| invalid(String::new()))?;
+        let trust = Slug::parse(id).map_err(|why| invalid(format!("trust {why}")))?;
+        let organization = match parent.strip_suffix('/') {
+            None if parent.is_empty() => None,
+            Some(parent) => Some(OrganizationName::parse(parent)?.organization),
+            None => return Err(invalid(String::new())),
+        };
+        Ok(Self {
+            organization,
+            trust,
+        })
+    }
+}
+
+impl fmt::Display for TrustName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(organization) = &self.organization {
+            write!(f, "organizations/{organization}/")?;
+        }
+        write!(f, "trusts/{}", self.trust)
+    }
+}
+
 // === impl ScopeName ===
 
 impl ScopeName {
@@ -313,6 +356,17 @@ mod tests {
             "organizations/acme/operatorKeys/0aZ9bY8cX7dW",
         ] {
             assert_eq!(OperatorKeyName::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["trusts/ci", "organizations/acme/trusts/ci"] {
+            assert_eq!(TrustName::parse(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "organizations/acmetrusts/ci",
+            "/trusts/ci",
+            "trusts/",
+            "organizations/trusts/ci",
+        ] {
+            assert!(TrustName::parse(text).is_err(), "{text}");
         }
         for text in [
             "organizations/acmeoperatorKeys/0aZ9bY8cX7dW",

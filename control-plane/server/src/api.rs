@@ -13,13 +13,15 @@ use proto::{
         budget_service_server::BudgetServiceServer, discount_service_server::DiscountServiceServer,
         edge_service_server::EdgeServiceServer, issuer_service_server::IssuerServiceServer,
         key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
+        login_service_server::LoginServiceServer,
         model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
         price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer,
-        rollout_service_server::RolloutServiceServer, usage_service_server::UsageServiceServer,
+        rollout_service_server::RolloutServiceServer, trust_service_server::TrustServiceServer,
+        usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
 };
@@ -28,7 +30,7 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::{asking::Asking, denials::Denials, strict::StrictLayer};
+use crate::{asking::Asking, denials::Denials, exchange::Exchange, strict::StrictLayer};
 
 pub mod sealed;
 pub mod pepper;
@@ -79,6 +81,9 @@ mod operator_key;
 pub(crate) mod alert_channel_wire;
 mod alert_rule_wire;
 mod alert;
+mod trust_wire;
+mod trust;
+pub(crate) mod login;
 mod audit;
 
 /// What the services are made of.
@@ -101,6 +106,8 @@ pub struct Parts {
     pub asking: Arc<Asking>,
     /// Brings notices that are tried.
     pub courier: Courier,
+    /// Proves tokens that are exchanged for operator keys.
+    pub exchange: Arc<Exchange>,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -115,6 +122,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         authority,
         asking,
         courier,
+        exchange,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
@@ -131,6 +139,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let discounts = discount::Discounts::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells, authority);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
+    let trusts = trust::Trusts::new(desk.clone());
+    let logins = login::Logins::new(desk.clone(), clock.clone(), denials.clone(), exchange);
     let audits = audit::Audits::new(desk.clone(), clock.clone());
     let alerts = alert::Alerts::new(desk.clone(), clock.clone(), courier);
     let usages = usage::Usages::new(desk, clock);
@@ -149,6 +159,8 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(DiscountServiceServer::new(discounts))
         .add_service(EdgeServiceServer::new(edges))
         .add_service(OperatorKeyServiceServer::new(operator_keys))
+        .add_service(TrustServiceServer::new(trusts))
+        .add_service(LoginServiceServer::new(logins))
         .add_service(AuditServiceServer::new(audits))
         .add_service(AlertServiceServer::new(alerts))
         .add_service(UsageServiceServer::new(usages));

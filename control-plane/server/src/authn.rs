@@ -23,6 +23,13 @@ pub struct Actor {
     pub source: Arc<str>,
 }
 
+/// Who calls what needs no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// The address that the call comes from; empty when nobody knows.
+    pub source: Arc<str>,
+}
+
 /// Why a request has no actor.
 #[derive(Debug)]
 pub enum NotAuthenticated {

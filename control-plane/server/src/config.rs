@@ -28,6 +28,9 @@ pub struct Config {
     /// `[usage]`: how long records of requests are kept.
     #[serde(default)]
     pub usage: Usage,
+    /// `[issuers]`: how issuers of operators' tokens are met, see [`signers::Config`].
+    #[serde(default)]
+    pub issuers: signers::Config,
     /// `[sinks.NAME]`: where records go besides, see [`sinks::Config`]. Default: nowhere.
     #[serde(default)]
     pub sinks: BTreeMap<String, sinks::Config>,

@@ -5,6 +5,8 @@
 
 pub mod turns;
 pub mod authn;
+pub mod pace;
+pub mod exchange;
 pub mod status;
 pub mod strict;
 pub mod audit_entry;

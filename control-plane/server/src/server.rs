@@ -26,6 +26,7 @@ use lifecycle::{
 };
 use proto::unknown::Contract;
 use seal::SealingKey;
+use signers::Signers;
 use sinks::Sink;
 use store::{Store, id};
 use telemetry::Telling;
@@ -45,9 +46,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     api,
-    asking::Asking,
     config::{self, Config},
     denials::{self, Denials},
+    exchange::Exchange,
     fold,
     forward::{self, Forwarder},
     ingest::{self, Ingest},
@@ -150,7 +151,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 
     let kept = (&store, &sealing);
     let encrypted = encrypted::open(&config.edges, listeners.addresses[1], kept, &clock).await?;
-    let (bells, edges) = (Bells::default(), Arc::<Edges>::default());
+    let (bells, edges, asking) = (Bells::default(), Arc::default(), Arc::default());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
@@ -164,7 +165,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.forward(&config, replica)?;
     let courier = tasks.alert(&config, (&sealing, &clock), replica)?;
     let lessor = tasks.divide_limits(&clock, replica);
-    let asking = Arc::<Asking>::default();
     let admin = api::Parts {
         store,
         sealing,
@@ -175,6 +175,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
         asking: Arc::clone(&asking),
         courier,
+        exchange: tasks.exchange_tokens(&config)?,
     };
     let sealing = admin.sealing.clone();
     let parts = Parts {
@@ -215,6 +216,7 @@ fn describe() -> PrometheusHandle {
     let metrics = exposition::install();
     build::describe();
     api::measured::describe();
+    api::login::describe();
     publish::describe();
     publish::enrol::describe();
     ingest::describe();
@@ -224,6 +226,7 @@ fn describe() -> PrometheusHandle {
     tell::describe();
     tls::door::describe();
     telemetry::telling::describe();
+    signers::describe();
     metrics
 }
 
@@ -335,6 +338,14 @@ impl Tasks {
             self.telling.spawn(run);
         }
         Ok(())
+    }
+
+    /// Runs what asks issuers for their keys, and gives what proves tokens by them.
+    fn exchange_tokens(&mut self, config: &Config) -> Result<Arc<Exchange>, CannotStart> {
+        let signers = Signers::open(&config.issuers)
+            .map_err(|_| CannotStart::Broken("issuers cannot be asked over TLS"))?;
+        self.keep("the keys of issuers", signers.clone().run());
+        Ok(Arc::new(Exchange::new(self.store.clone(), signers)))
     }
 
     /// Runs what divides limits among regions.

@@ -6,6 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use claims::check::Unproved;
 use domain::access::{Permission, Place};
 use domain::violation::{Violation, Violations};
 use store::{StoreError, id};
@@ -14,7 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use crate::authn::NotAuthenticated;
+use crate::{authn::NotAuthenticated, exchange::NotExchanged};
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "sluice";
@@ -161,6 +162,31 @@ pub fn cannot_give(role: &str, place: &Place) -> Status {
     let message =
         format!("`{role}` over {place} is more than you hold there: an owner of it can give it");
     answer(Code::PermissionDenied, &message, reason("CANNOT_GIVE_ROLE"))
+}
+
+/// A token gets nothing in exchange.
+pub fn not_exchanged(why: NotExchanged) -> Status {
+    let message = why.to_string();
+    let (code, word) = match why {
+        NotExchanged::TooOften => (Code::ResourceExhausted, "TOKENS_TOO_OFTEN"),
+        NotExchanged::Full => (Code::ResourceExhausted, "TRUST_FULL"),
+        NotExchanged::Busy => (Code::Unavailable, "TOKEN_UNCHECKED"),
+        NotExchanged::NoKeys(_) => (Code::Unavailable, "TOKEN_ISSUER_UNAVAILABLE"),
+        NotExchanged::Malformed => (Code::Unauthenticated, "TOKEN_MALFORMED"),
+        NotExchanged::NotTrusted => (Code::Unauthenticated, "TOKEN_NOT_TRUSTED"),
+        NotExchanged::Unproved(Unproved::Expired) | NotExchanged::EndsLate => {
+            (Code::Unauthenticated, "TOKEN_TIME_REFUSED")
+        }
+        NotExchanged::Unproved(_) => (Code::Unauthenticated, "TOKEN_UNPROVED"),
+        NotExchanged::Used => (Code::Unauthenticated, "TOKEN_USED"),
+        NotExchanged::Unfit => (Code::PermissionDenied, "TOKEN_UNFIT"),
+        NotExchanged::Store(why) => return store(why),
+    };
+    let mut details = reason(word);
+    if matches!(code, Code::ResourceExhausted | Code::Unavailable) {
+        details.set_retry_info(Some(RETRY_AFTER));
+    }
+    answer(code, &message, details)
 }
 
 // === what stands there ===
@@ -390,6 +416,7 @@ fn resource_type(name: &str) -> &'static str {
         Some("discounts") => "sluice.admin.v1.Discount",
         Some("edges") => "sluice.admin.v1.Edge",
         Some("operatorKeys") => "sluice.admin.v1.OperatorKey",
+        Some("trusts") => "sluice.admin.v1.Trust",
         Some("joinTokens") => "sluice.admin.v1.JoinToken",
         _ => "",
     }

@@ -109,6 +109,8 @@ pub enum Obstacle {
     HasManyAlertChannels,
     /// An organization has as many rules of alerts as one may have.
     HasManyAlertRules,
+    /// An operator key was given for a token, and never changes.
+    IsGiven,
 }
 
 // === impl Obstacle ===
@@ -149,6 +151,7 @@ impl Obstacle {
             Self::IsWatched => "IS_WATCHED",
             Self::HasManyAlertChannels => "HAS_MANY_ALERT_CHANNELS",
             Self::HasManyAlertRules => "HAS_MANY_ALERT_RULES",
+            Self::IsGiven => "IS_GIVEN",
         }
     }
 }
@@ -189,6 +192,7 @@ impl fmt::Display for Obstacle {
             Self::IsWatched => "an alert rule watches it: delete that rule first",
             Self::HasManyAlertChannels => "it has 50 alert channels: delete old ones first",
             Self::HasManyAlertRules => "it has 100 alert rules: delete old ones first",
+            Self::IsGiven => "it was given for a token: revoke it, or make another one",
             Self::HasTwoSecrets => {
                 "it has two secrets that work: end their overlap first, or rotate without one"
             }

@@ -50,6 +50,8 @@ pub mod price;
 pub mod discount;
 pub mod audit;
 pub mod operator_key;
+pub mod trust;
+pub mod trust_key;
 pub mod join_token;
 pub mod edge_identity;
 mod sighting;

@@ -3,7 +3,10 @@
 //! A name that stands in the path of a request and leads nowhere is an error; one that stands in a field is
 //! `None`, and whoever asked knows the field.
 
-use domain::name::{KeyName, ModelName, OrganizationName, ProjectName, ProviderName};
+use domain::{
+    access::Place,
+    name::{KeyName, ModelName, OrganizationName, ProjectName, ProviderName},
+};
 use policy::id::{ModelId, OrganizationId, ProjectId, ProviderId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -43,6 +46,35 @@ pub(crate) async fn project(
         ProjectId::from_bytes(row.id.into_bytes()),
         OrganizationId::from_bytes(row.organization.into_bytes()),
     ))
+}
+
+/// The ids of the organization and the project of a place that `field` names; neither for everywhere.
+pub(crate) async fn place(
+    connection: &mut PgConnection,
+    field: &str,
+    place: &Place,
+) -> Result<(Option<Uuid>, Option<Uuid>), StoreError> {
+    let dangling = |why| match why {
+        StoreError::NotFound { name } => StoreError::Dangling {
+            field: field.to_owned(),
+            name,
+        },
+        why => why,
+    };
+    match place {
+        Place::Everywhere => Ok((None, None)),
+        Place::Organization(name) => {
+            let id = organization(connection, name).await;
+            Ok((Some(id.map_err(dangling)?), None))
+        }
+        Place::Project(name) => {
+            let ids = project(connection, name).await;
+            let (project, organization) = ids.map_err(dangling)?;
+            let organization = Uuid::from_bytes(*organization.as_bytes());
+            let project = Uuid::from_bytes(*project.as_bytes());
+            Ok((Some(organization), Some(project)))
+        }
+    }
 }
 
 /// The id of the provider with this name.

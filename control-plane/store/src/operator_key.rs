@@ -60,6 +60,8 @@ pub struct Row {
     pub created_at: OffsetDateTime,
     /// When it was revoked; `None` while it is not.
     pub revoked_at: Option<OffsetDateTime>,
+    /// The trust that it was given by and for whom; `None` for one that an operator made.
+    pub given: Option<(String, String)>,
 }
 
 struct Columns {
@@ -68,6 +70,8 @@ struct Columns {
     expires_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     revoked_at: Option<OffsetDateTime>,
+    trust_name: String,
+    subject: String,
 }
 
 /// Reads one.
@@ -85,7 +89,8 @@ pub async fn list(
     let organization = keeper(&mut connection, parent).await?;
     let rows = sqlx::query_as!(
         Columns,
-        r#"SELECT key_id, display_name, expires_at, created_at, revoked_at FROM operator_key
+        r#"SELECT key_id, display_name, expires_at, created_at, revoked_at, trust_name, subject
+           FROM operator_key
            WHERE organization IS NOT DISTINCT FROM $1 AND key_id > $2 ORDER BY key_id LIMIT $3"#,
         organization,
         page.after,
@@ -101,6 +106,11 @@ pub async fn list(
     Ok(list::cut(listed, page, |row| {
         row.name.operator_key.as_str()
     }))
+}
+
+/// Reads one in a write.
+pub(crate) async fn in_write(write: &mut Write, name: &OperatorKeyName) -> Result<Row, StoreError> {
+    read(write.connection(), name).await
 }
 
 /// Makes one.
@@ -137,6 +147,10 @@ pub async fn lock(write: &mut Write, name: &OperatorKeyName) -> Result<Row, Stor
 pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     if row.revoked_at.is_some() {
         return Err(conflict::blocked(&row.name, Obstacle::IsRevoked));
+    }
+    // What it was given for says how much and how long.
+    if row.given.is_some() {
+        return Err(conflict::blocked(&row.name, Obstacle::IsGiven));
     }
     sqlx::query!(
         "UPDATE operator_key SET display_name = $2, expires_at = $3 WHERE key_id = $1",
@@ -203,29 +217,7 @@ async fn bind(
 ) -> Result<(), StoreError> {
     for (at, binding) in bindings.0.iter().enumerate() {
         let field = format!("operator_key.bindings[{at}].scope");
-        let dangling = |why| match why {
-            StoreError::NotFound { name } => StoreError::Dangling {
-                field: field.clone(),
-                name,
-            },
-            why => why,
-        };
-        let (organization, project) = match &binding.at {
-            Place::Everywhere => (None, None),
-            Place::Organization(name) => {
-                let id = named::organization(connection, name).await;
-                (Some(id.map_err(dangling)?), None)
-            }
-            Place::Project(name) => {
-                let ids = named::project(connection, name).await;
-                let (project, organization) = ids.map_err(dangling)?;
-                let organization = Uuid::from_bytes(*organization.as_bytes());
-                (
-                    Some(organization),
-                    Some(Uuid::from_bytes(*project.as_bytes())),
-                )
-            }
-        };
+        let (organization, project) = named::place(connection, &field, &binding.at).await?;
         sqlx::query!(
             r#"INSERT INTO role_binding (operator_key, place, role, organization, project)
                VALUES ($1, $2, $3, $4, $5)"#,
@@ -244,7 +236,7 @@ async fn bind(
 async fn read(connection: &mut PgConnection, name: &OperatorKeyName) -> Result<Row, StoreError> {
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT it.key_id, it.display_name, it.expires_at, it.created_at, it.revoked_at
+        r#"SELECT it.key_id, it.display_name, it.expires_at, it.created_at, it.revoked_at, it.trust_name, it.subject
            FROM operator_key it LEFT JOIN organization ON organization.id = it.organization
            WHERE it.key_id = $1 AND organization.name IS NOT DISTINCT FROM $2"#,
         name.operator_key.as_str(),
@@ -271,6 +263,7 @@ async fn whole(
         expires_at: columns.expires_at,
         created_at: columns.created_at,
         revoked_at: columns.revoked_at,
+        given: (!columns.trust_name.is_empty()).then_some((columns.trust_name, columns.subject)),
     })
 }
 

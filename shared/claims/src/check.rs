@@ -3,7 +3,7 @@
 //! Pure, given the time. What a token says of itself decides nothing: the algorithm must be one of the issuer's, and the key
 //! one that can check no other.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use policy::issuer::Issuer;
 use serde_json::{Map, Value};
@@ -155,6 +155,14 @@ fn subject(claims: &Map<String, Value>) -> Result<String, Unproved> {
     }
 }
 
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(_) | Value::Bool(_) => Some(Cow::Owned(value.to_string())),
+        _ => None,
+    }
+}
+
 // === impl Claims ===
 
 impl Claims {
@@ -166,6 +174,16 @@ impl Claims {
     /// When it ends, leeway included, milliseconds since 1970.
     pub const fn expires_at_ms(&self) -> u64 {
         self.expires_at_ms
+    }
+
+    /// The texts that one claim says: itself, or each of a list. Numbers and truth values are as JSON writes them; what is
+    /// none of these says nothing.
+    pub fn said(&self, claim: &str) -> Vec<Cow<'_, str>> {
+        match self.all.get(claim) {
+            Some(Value::Array(some)) => some.iter().filter_map(text).collect(),
+            Some(value) => text(value).into_iter().collect(),
+            None => Vec::new(),
+        }
     }
 
     /// All that it claims.

@@ -11,7 +11,7 @@ use proto::admin::{
     organization_service_client::OrganizationServiceClient,
     price_service_client::PriceServiceClient, project_service_client::ProjectServiceClient,
     provider_service_client::ProviderServiceClient, rollout_service_client::RolloutServiceClient,
-    usage_service_client::UsageServiceClient,
+    trust_service_client::TrustServiceClient, usage_service_client::UsageServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -62,6 +62,11 @@ impl Admin {
     /// Organizations.
     pub fn organizations(&self) -> OrganizationServiceClient<Authorized> {
         OrganizationServiceClient::new(self.channel())
+    }
+
+    /// Trusts.
+    pub fn trusts(&self) -> TrustServiceClient<Authorized> {
+        TrustServiceClient::new(self.channel())
     }
 
     /// Projects.

@@ -1,5 +1,6 @@
 // Runs a real OpenID provider on loopback whose clients get signed access tokens, and prints its URL. Each line on standard
-// input is a command: `rotate` gives it another key and forgets the first; `end` closes it.
+// input is a command: `rotate` gives it another key and forgets the first; `claims JSON` has its tokens say that over what they would
+// say; `end` closes it.
 
 import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
@@ -19,6 +20,7 @@ const key = (kid) => {
 };
 
 let handle;
+let claims = {};
 const server = createServer((request, response) => handle(request, response));
 server.listen(0, "127.0.0.1", () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
@@ -35,6 +37,13 @@ server.listen(0, "127.0.0.1", () => {
         },
       ],
       scopes: ["inference"],
+      formats: {
+        customizers: {
+          jwt: (_, __, token) => {
+            Object.assign(token.payload, claims);
+          },
+        },
+      },
       features: {
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
@@ -59,6 +68,9 @@ server.listen(0, "127.0.0.1", () => {
     if (line === "rotate") {
       serve("second");
       console.log("rotated");
+    } else if (line.startsWith("claims ")) {
+      claims = JSON.parse(line.slice("claims ".length));
+      console.log("said");
     } else if (line === "end") {
       process.exit(0);
     }

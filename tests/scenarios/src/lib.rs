@@ -15,6 +15,7 @@ pub mod richer;
 pub mod sdk;
 pub mod exposition;
 pub mod tokens;
+pub mod oidc;
 pub mod ledger;
 pub mod alerts;
 

@@ -120,6 +120,7 @@ asked! {
     CreateJoinTokenRequest RevokeEdgeRequest
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
     CreateAlertChannelRequest DeleteAlertChannelRequest CreateAlertRuleRequest DeleteAlertRuleRequest
+    CreateTrustRequest DeleteTrustRequest
 }
 
 /// Appends texts that have no order on the wire: in one order, each behind its length.
@@ -180,6 +181,16 @@ impl Asked for admin::CreateModelVersionRequest {
 
 /// Reading content changes nothing, and stands in the audit trail all the same.
 impl Asked for admin::GetUsageContentRequest {
+    fn request_id(&self) -> &'static str {
+        ""
+    }
+
+    fn validate_only(&self) -> bool {
+        false
+    }
+}
+
+impl Asked for admin::ExchangeTokenRequest {
     fn request_id(&self) -> &'static str {
         ""
     }

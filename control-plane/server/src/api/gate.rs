@@ -1,6 +1,6 @@
 //! The gate before every service of the admin port: no request passes without an actor.
 //!
-//! Knows which service is open to everybody (health) and that all others are not, those that do not exist
+//! Knows what is open to everybody (health, and methods that need nothing) and that all else is not, what does not exist
 //! included. Takes the key out of the request, so that nothing behind it can log it.
 
 use std::{
@@ -10,20 +10,21 @@ use std::{
     task::{Context, Poll},
 };
 
+use domain::access::{self, Need};
 use http::{Extensions, Request, Response, header::AUTHORIZATION};
 use store::Store;
 use tower::{Layer, Service};
 
 use crate::{
     audit_entry::Deed,
-    authn::{self, Actor, NotAuthenticated},
+    authn::{self, Actor, NotAuthenticated, Stranger},
     denials::Denials,
     peer::Peer,
     status,
     turns::Turns,
 };
 
-/// The one service that needs no key: load balancers ask it.
+/// The one service that needs no key beside methods that need nothing: load balancers ask it.
 const OPEN_PREFIX: &str = "/grpc.health.v1.Health/";
 
 /// Puts a [`Gate`] before a service.
@@ -105,6 +106,13 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         if request.uri().path().starts_with(OPEN_PREFIX) {
             return Box::pin(inner.call(request));
+        }
+        if access::need(request.uri().path()) == Some(Need::Nothing) {
+            let (mut head, body) = request.into_parts();
+            let source = Arc::from(source(&head.extensions).as_str());
+            head.extensions.insert(Stranger { source });
+            head.headers.remove(AUTHORIZATION);
+            return Box::pin(inner.call(Request::from_parts(head, body)));
         }
         let (store, turns) = (self.store.clone(), Arc::clone(&self.turns));
         let denials = self.denials.clone();

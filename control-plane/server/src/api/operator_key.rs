@@ -166,12 +166,14 @@ impl OperatorKeyService for OperatorKeys {
     }
 }
 
-fn actor<T>(request: &Request<T>) -> Result<Actor, Status> {
+/// Who asks.
+pub(crate) fn actor<T>(request: &Request<T>) -> Result<Actor, Status> {
     let actor = request.extensions().get::<Actor>().cloned();
     actor.ok_or_else(|| status::not_authenticated(NotAuthenticated::Nothing))
 }
 
-fn may_give(actor: &Actor, bindings: &Bindings) -> Result<(), Status> {
+/// Whether the actor may bind all of this.
+pub(crate) fn may_give(actor: &Actor, bindings: &Bindings) -> Result<(), Status> {
     let mut refused = bindings.0.iter().filter(|it| !actor.bindings.may_give(it));
     match refused.next() {
         Some(it) => Err(status::cannot_give(it.role.word(), &it.at)),

@@ -81,6 +81,11 @@ pub(crate) fn wire(row: Row) -> admin::OperatorKey {
         expire_time: row.expires_at.map(moment::to_wire),
         create_time: Some(moment::to_wire(row.created_at)),
         revoke_time: row.revoked_at.map(moment::to_wire),
+        trust: row
+            .given
+            .as_ref()
+            .map_or_else(String::new, |it| it.0.clone()),
+        subject: row.given.map_or_else(String::new, |it| it.1),
     }
 }
 
@@ -105,32 +110,42 @@ fn bindings(
         violations.add(FIELD, format!("must hold at most {BINDINGS_MAX}"));
         return Bindings::default();
     }
+    let mut read = Vec::with_capacity(given.len());
+    for (at, it) in given.iter().enumerate() {
+        let field = format!("{FIELD}[{at}]");
+        let words = (it.role.as_str(), it.scope.as_str());
+        read.extend(binding(&field, words, keeper, violations));
+    }
+    Bindings(read)
+}
+
+/// Reads a role and where it is held, which must be in the organization of `keeper` where there is one.
+pub(crate) fn binding(
+    field: &str,
+    (role, scope): (&str, &str),
+    keeper: Option<&Slug>,
+    violations: &mut Violations,
+) -> Option<Binding> {
+    let role = Role::parse(role).ok_or_else(|| {
+        let words: Vec<&str> = Role::ALL.iter().map(|it| it.word()).collect();
+        format!("must be one of {}", words.join(", "))
+    });
+    let role = violations.take(&format!("{field}.role"), role);
+    let field = format!("{field}.scope");
+    // A place is written as it prints, so that nothing below it passes for it.
+    let place = Place::of(scope).ok();
+    let place = place.filter(|it| it.to_string() == scope);
+    let place = violations.take(&field, place.ok_or(domain::access::InvalidPlace));
+    let (role, at) = (role?, place?);
     let home = keeper.map(|organization| {
         let organization = organization.clone();
         Place::Organization(OrganizationName { organization })
     });
-    let mut read = Vec::with_capacity(given.len());
-    for (at, binding) in given.iter().enumerate() {
-        let role = Role::parse(&binding.role).ok_or_else(|| {
-            let words: Vec<&str> = Role::ALL.iter().map(|it| it.word()).collect();
-            format!("must be one of {}", words.join(", "))
-        });
-        let role = violations.take(&format!("{FIELD}[{at}].role"), role);
-        let field = format!("{FIELD}[{at}].scope");
-        // A place is written as it prints, so that nothing below it passes for it.
-        let place = Place::of(&binding.scope).ok();
-        let place = place.filter(|it| it.to_string() == binding.scope);
-        let place = violations.take(&field, place.ok_or(domain::access::InvalidPlace));
-        let (Some(role), Some(place)) = (role, place) else {
-            continue;
-        };
-        if home.as_ref().is_some_and(|home| !home.covers(&place)) {
-            violations.add(field, "must be in the organization that keeps the key");
-            continue;
-        }
-        read.push(Binding { role, at: place });
+    if home.is_some_and(|home| !home.covers(&at)) {
+        violations.add(field, "must be in the organization that keeps it");
+        return None;
     }
-    Bindings(read)
+    Some(Binding { role, at })
 }
 
 // === impl Wanted ===
@@ -162,6 +177,8 @@ impl Change {
             Field::changes("bindings", !given.bindings.is_empty()),
             Field::changes("expire_time", given.expire_time.is_some()),
             Field::output("revoke_time"),
+            Field::output("trust"),
+            Field::output("subject"),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);

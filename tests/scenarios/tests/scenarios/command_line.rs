@@ -19,6 +19,7 @@ use serde_json::Value;
 pub(crate) struct Shell {
     address: String,
     key: String,
+    variables: Vec<(&'static str, String)>,
 }
 
 /// How a command ended.
@@ -34,6 +35,16 @@ impl Shell {
         Self {
             address,
             key: site.operator_key().to_owned(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// One that has no key, and these variables.
+    pub(crate) fn stranger(site: &Site, variables: Vec<(&'static str, String)>) -> Self {
+        Self {
+            key: String::new(),
+            variables,
+            ..Self::new(site)
         }
     }
 
@@ -53,6 +64,7 @@ impl Shell {
             ("SLUICE_PROJECT", "web"),
         ];
         command.envs(variables.into_iter().filter(|(_, value)| !value.is_empty()));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -419,6 +431,7 @@ async fn how_it_ended_is_told_by_the_exit_code_and_in_words() {
 /// Whoever has no key, or no way, is told what is missing.
 fn strangers(shell: &Shell) {
     let with = |address: &str, key: &str| Shell {
+        variables: Vec::new(),
         address: address.to_owned(),
         key: key.to_owned(),
     };

@@ -15,6 +15,7 @@ mod revocation;
 mod rotation;
 mod scopes;
 mod roles;
+mod trusts;
 mod audit;
 mod outage;
 mod limits;

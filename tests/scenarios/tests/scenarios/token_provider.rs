@@ -1,79 +1,15 @@
 //! A real provider of `OpenID` Connect, unmodified, whose clients ask with the tokens that it gives them: through its change of
 //! keys, and while it is gone.
 
-use std::{path::Path, process::Stdio};
-
-use dialect::base64;
 use harness::{
-    client::{self, Client},
+    client,
     provider::Provider,
     site::{Plan, Site},
     tenant::Tenant,
 };
 use proto::admin::{self, CreateIssuerRequest};
-use scenarios::{openai, sdk::Sdk};
+use scenarios::{oidc::Oidc, openai, sdk::Sdk};
 use serde_json::json;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
-};
-
-/// A provider in a process of its own.
-struct Running {
-    process: Child,
-    commands: ChildStdin,
-    said: Lines<BufReader<ChildStdout>>,
-    url: String,
-}
-
-impl Running {
-    async fn start() -> Self {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/issuer.mjs");
-        let mut process = Command::new("node")
-            .arg(program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("node runs");
-        let commands = process.stdin.take().expect("it listens");
-        let said = process.stdout.take().expect("it speaks");
-        let mut said = BufReader::new(said).lines();
-        let url = said.next_line().await.expect("it speaks");
-        Self {
-            process,
-            commands,
-            said,
-            url: url.expect("it says its URL"),
-        }
-    }
-
-    /// A token for its client, by client credentials.
-    async fn token(&self) -> String {
-        let secret = base64::encode(b"batch:secret-of-the-tests");
-        let headers = [
-            ("authorization", format!("Basic {secret}")),
-            (
-                "content-type",
-                "application/x-www-form-urlencoded".to_owned(),
-            ),
-        ];
-        let headers: Vec<_> = headers.iter().map(|it| (it.0, it.1.as_str())).collect();
-        let mut client = Client::connect(&self.url, "").await.expect("it accepts");
-        let body = "grant_type=client_credentials&scope=inference";
-        let reply = client.request("POST", "/token", &headers, body).await;
-        let given = reply.expect("it answers").json().await;
-        let token = given["access_token"].as_str().expect("it gives a token");
-        token.to_owned()
-    }
-
-    async fn rotate(&mut self) {
-        let sent = self.commands.write_all(b"rotate\n").await;
-        sent.expect("it listens");
-        let said = self.said.next_line().await.expect("it speaks");
-        assert_eq!(said.as_deref(), Some("rotated"));
-    }
-}
 
 async fn outcome(site: &Site, token: &str) -> String {
     let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
@@ -87,7 +23,7 @@ async fn a_real_provider_s_clients_ask_with_its_tokens_through_a_change_of_keys_
     let provider = Provider::start(openai::answer).await;
     let site = Site::start(Plan::default()).await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
-    let mut issuer = Running::start().await;
+    let mut issuer = Oidc::start().await;
     let request = CreateIssuerRequest {
         parent: tenant.organization.clone(),
         issuer_id: "corp".to_owned(),
@@ -124,7 +60,7 @@ async fn a_real_provider_s_clients_ask_with_its_tokens_through_a_change_of_keys_
         "what a withdrawn key has proved is not proved"
     );
     let third = issuer.token().await;
-    issuer.process.kill().await.expect("it is killed");
+    issuer.kill().await;
     for token in [&second, &third] {
         assert_eq!(
             outcome(&site, token).await,

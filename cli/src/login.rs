@@ -1,0 +1,164 @@
+//! `sluice login`: a token of somebody else's becomes an operator key that ends soon, and is kept for the commands after it.
+//!
+//! Knows where CI systems keep the identity of a job; knows nothing of what is in a token. No token and no key is printed,
+//! but where the key's text is all that was asked for.
+
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+use proto::admin::{ExchangeTokenRequest, ExchangeTokenResponse};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::{
+    connection::{ANSWER_WITHIN, Access},
+    failure::{Exit, Failure},
+    logins::{self, Login, Logins},
+    moment, output,
+    session::Session,
+    web::{Web, form},
+};
+
+/// The longest token that is read from a file, in bytes.
+// Full: it is none.
+const TOKEN_BYTES_MAX: u64 = 64 << 10;
+
+/// The collections of a trust's name.
+const TRUSTS: &[&str] = &["organizations", "trusts"];
+
+/// What a login is told.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// The trust that is to take the token; `trusts/NAME` for one above all organizations
+    #[arg(long, env = "SLUICE_TRUST", value_name = "NAME")]
+    trust: String,
+    /// Take the token that this CI job has: in a file, in `SLUICE_ID_TOKEN`, or as GitHub gives it to jobs
+    #[arg(long, required = true)]
+    ci: bool,
+    /// A file that holds the token
+    #[arg(long, env = "SLUICE_ID_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// For whom GitHub is to issue the token: an audience of the trust
+    #[arg(
+        long,
+        env = "SLUICE_AUDIENCE",
+        value_name = "TEXT",
+        default_value = "sluice"
+    )]
+    audience: String,
+    /// Print nothing but the key's text, and keep nothing
+    #[arg(long)]
+    text_only: bool,
+}
+
+/// Logs in.
+pub async fn run(
+    arguments: &Arguments,
+    access: &Access,
+    session: &mut Session,
+) -> Result<(), Failure> {
+    let trust = match arguments.trust.as_str() {
+        above if above.starts_with("trusts/") => above.to_owned(),
+        name => session.place.name(TRUSTS, name)?,
+    };
+    let token = of_job(arguments, access).await?;
+    exchange(trust, &token, arguments.text_only, access, session).await
+}
+
+/// The token that this CI job has.
+async fn of_job(arguments: &Arguments, access: &Access) -> Result<Zeroizing<String>, Failure> {
+    let named = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
+    let file = arguments.token_file.as_ref();
+    if let Some(path) = file.filter(|it| !it.as_os_str().is_empty()) {
+        return from_file(path);
+    }
+    if let Some(text) = named("SLUICE_ID_TOKEN") {
+        return Ok(Zeroizing::new(text.trim().to_owned()));
+    }
+    let asked = named("ACTIONS_ID_TOKEN_REQUEST_URL").zip(named("ACTIONS_ID_TOKEN_REQUEST_TOKEN"));
+    let Some((url, bearer)) = asked else {
+        let advice = "on GitHub the job needs `permissions: id-token: write`; on GitLab an `id_tokens` named \
+                      SLUICE_ID_TOKEN; elsewhere name a file with --token-file";
+        return Err(Failure::new(Exit::Denied, "this job has no token").with_advice(advice));
+    };
+    let joint = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{joint}{}", form(&[("audience", &arguments.audience)]));
+    let web = Web::open(access.ca_file.as_deref())?;
+    let answer = web.get(&url, Some(&bearer)).await?;
+    match answer.text("value") {
+        "" => {
+            let status = answer.status.as_u16();
+            let sentence = format!("GitHub gave this job no token: status {status}");
+            Err(Failure::new(Exit::Denied, sentence))
+        }
+        token => Ok(Zeroizing::new(token.to_owned())),
+    }
+}
+
+fn from_file(path: &std::path::Path) -> Result<Zeroizing<String>, Failure> {
+    let refused = |error| Failure::system(format!("read {}", path.display()), &error);
+    if fs::metadata(path).map_err(refused)?.len() > TOKEN_BYTES_MAX {
+        return Err(refused(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(refused)?);
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+/// Exchanges a token, and keeps what it was exchanged for.
+async fn exchange(
+    trust: String,
+    token: &str,
+    text_only: bool,
+    access: &Access,
+    session: &mut Session,
+) -> Result<(), Failure> {
+    let request = ExchangeTokenRequest {
+        trust,
+        token: token.to_owned(),
+    };
+    let reply: ExchangeTokenResponse = session
+        .connection
+        .call_for("LoginService/ExchangeToken", &request, ANSWER_WITHIN)
+        .await?;
+    let text = Zeroizing::new(reply.text);
+    if text_only {
+        return output::line(text.as_str());
+    }
+    let key = reply.operator_key.unwrap_or_default();
+    let ends_at = key.expire_time.as_ref().map_or(0, |it| it.seconds);
+    let logins = Logins::usual().ok_or_else(|| {
+        let sentence = "there is no home in which the login could be kept";
+        let advice = format!("set {} or take --text-only", logins::VARIABLE);
+        Failure::new(Exit::Failed, sentence).with_advice(advice)
+    })?;
+    logins.keep(Login {
+        address: access.address.clone(),
+        name: key.name.clone(),
+        text,
+        ends_at,
+    })?;
+    session.show_typed("OperatorKey", &key)?;
+    output::remark(format_args!(
+        "logged in at {} until {}; kept in {}",
+        access.address,
+        moment::written(ends_at),
+        logins.path().display()
+    ));
+    Ok(())
+}
+
+/// The text of the key that a login at this control plane has left; an error where that has ended.
+pub fn kept(access: &Access, now: OffsetDateTime) -> Result<Option<Zeroizing<String>>, Failure> {
+    let Some(logins) = Logins::usual() else {
+        return Ok(None);
+    };
+    match logins.at(&access.address)? {
+        None => Ok(None),
+        Some(login) if login.ends_at > now.unix_timestamp() => Ok(Some(login.text)),
+        Some(login) => {
+            let ended = moment::written(login.ends_at);
+            let sentence = format!("the login at {} ended at {ended}", access.address);
+            Err(Failure::new(Exit::Denied, sentence).with_advice("log in again: `sluice login`"))
+        }
+    }
+}

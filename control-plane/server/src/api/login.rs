@@ -1,0 +1,163 @@
+//! `LoginService`: lets in who has no operator key yet, by a token that a trust takes.
+//!
+//! What it gives is an operator key like any other, which ends soon. Every one stands in the audit trail with whom it was
+//! given to; what is refused does, too, once the trust is known.
+
+use std::sync::Arc;
+
+use domain::{
+    name::TrustName, segment::KeyId, text::DISPLAY_NAME_CHARACTERS_MAX, violation::Violations,
+};
+use keys::{Family, Minted};
+use lifecycle::clock::Clock;
+use proto::admin::{self, login_service_server::LoginService};
+use store::trust_key::{self, Given, New};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    api::{
+        desk::{self, Begun, Call, Desk, Draft},
+        moment, operator_key_wire,
+    },
+    audit_entry::Deed,
+    authn::{Actor, NotAuthenticated, Stranger},
+    denials::Denials,
+    exchange::{Exchange, NotExchanged, Proved},
+    status,
+};
+
+/// The method, as the audit trail calls it.
+const EXCHANGE: &str = "ExchangeToken";
+
+/// The service.
+#[derive(Clone)]
+pub(crate) struct Logins {
+    desk: Desk,
+    clock: Clock,
+    denials: Denials,
+    exchange: Arc<Exchange>,
+}
+
+/// Says what this module measures.
+pub(crate) fn describe() {
+    metrics::describe_counter!(
+        "sluice_token_exchange_total",
+        "Tokens that were presented in exchange for an operator key, by outcome"
+    );
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("sluice_token_exchange_total", "outcome" => outcome).increment(1);
+}
+
+// === impl Logins ===
+
+impl Logins {
+    /// The service before this desk, by tokens that are proved here.
+    pub(crate) fn new(desk: Desk, clock: Clock, denials: Denials, exchange: Arc<Exchange>) -> Self {
+        Self {
+            desk,
+            clock,
+            denials,
+            exchange,
+        }
+    }
+
+    /// Refuses, and tells of it; what anybody could make up is not told.
+    fn refuse(&self, from: &Stranger, trust: &TrustName, why: NotExchanged) -> Status {
+        if why.passes() {
+            count("failed");
+        } else {
+            count("refused");
+        }
+        if why.is_told() {
+            let deed = Deed {
+                actor: String::new(),
+                source: from.source.to_string(),
+                method: EXCHANGE.to_owned(),
+                object: trust.to_string(),
+            };
+            self.denials.tell(deed, why.to_string());
+        }
+        status::not_exchanged(why)
+    }
+
+    /// Makes the key, in a write that is the bearer's of the token.
+    async fn give(
+        &self,
+        draft: &mut Draft,
+        proved: Proved,
+        minted: &Minted,
+    ) -> Result<Given, Status> {
+        let key_id = KeyId::parse(&minted.key_id)
+            .map_err(|why| status::broken("a minted key id is not a key id", &why))?;
+        let ends = self
+            .clock
+            .now_ms()
+            .saturating_add(proved.trust.checked.lifetime_ms);
+        let at = |ms| {
+            let at = moment::from_millis(ms);
+            at.map_err(|why| status::broken("a key would end at no moment", &why))
+        };
+        let display_name = format!("{}: {}", proved.trust.name.trust, proved.subject);
+        let new = New {
+            key_id,
+            secret_sha256: minted.secret_sha256,
+            display_name: display_name
+                .chars()
+                .take(DISPLAY_NAME_CHARACTERS_MAX)
+                .collect(),
+            bindings: proved.bindings,
+            expires_at: at(ends)?,
+            subject: proved.subject,
+            token_digest: proved.digest,
+            token_expires_at: at(proved.ends_at_ms)?,
+        };
+        let given = trust_key::give(draft.write(), &proved.trust, new).await;
+        given.map_err(status::store)
+    }
+}
+
+#[tonic::async_trait]
+impl LoginService for Logins {
+    async fn exchange_token(
+        &self,
+        mut request: Request<admin::ExchangeTokenRequest>,
+    ) -> Result<Response<admin::ExchangeTokenResponse>, Status> {
+        let from = request.extensions().get::<Stranger>().cloned();
+        let from = from.ok_or_else(|| status::not_authenticated(NotAuthenticated::Nothing))?;
+        let trust = TrustName::parse(&request.get_ref().trust);
+        let trust = desk::readable("trust", trust)?;
+        let turn = self.exchange.turn(&from);
+        let _turn = turn.map_err(|why| self.refuse(&from, &trust, why))?;
+        let text = std::mem::take(&mut request.get_mut().token);
+        let proved = self.exchange.prove(&trust, &text, self.clock.now_ms());
+        let proved = proved
+            .await
+            .map_err(|why| self.refuse(&from, &trust, why))?;
+        request.extensions_mut().insert(Actor {
+            key_id: format!("{trust}:{}", proved.subject),
+            bindings: Arc::default(),
+            source: Arc::clone(&from.source),
+        });
+        let (call, ()) = Call::open(EXCHANGE, request, |_| Ok::<_, Violations>(()))?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let minted = keys::mint(Family::Operator);
+        let row = match self.give(&mut draft, proved, &minted).await? {
+            Given::Key(row) => *row,
+            Given::Used => return Err(self.refuse(&from, &trust, NotExchanged::Used)),
+            Given::Full => return Err(self.refuse(&from, &trust, NotExchanged::Full)),
+        };
+        let reply = draft
+            .finish(|_| admin::ExchangeTokenResponse {
+                operator_key: Some(operator_key_wire::wire(row)),
+                text: minted.text.as_str().to_owned(),
+            })
+            .await?;
+        count("given");
+        Ok(reply)
+    }
+}

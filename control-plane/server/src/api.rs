@@ -3,8 +3,6 @@
 //! Owns the way from a message to a command and from a row to a message. What may be asked is `domain`'s, what
 //! stands there is the store's, and how a refusal looks is `status`'s.
 
-use std::sync::Arc;
-
 use lifecycle::clock::Clock;
 use proto::{
     admin::{
@@ -26,7 +24,7 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::{asking::Asking, denials::Denials, strict::StrictLayer};
+use crate::{denials::Denials, inquiry::Inquiry, strict::StrictLayer};
 
 pub mod sealed;
 pub mod pepper;
@@ -59,6 +57,7 @@ mod limit_wire;
 mod limit_explained;
 mod limit;
 mod budget_wire;
+mod budget_held;
 mod budget;
 mod issuer_wire;
 mod issuer;
@@ -93,7 +92,7 @@ pub struct Parts {
     /// The fingerprint of the authority that certifies edges; `None` where edges are met without TLS.
     pub authority: Option<String>,
     /// Asks edges.
-    pub asking: Arc<Asking>,
+    pub inquiry: Inquiry,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -106,18 +105,18 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         contract,
         denials,
         authority,
-        asking,
+        inquiry,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
     let projects = project::Projects::new(desk.clone());
     let providers = provider::Providers::new(desk.clone());
-    let models = model::Models::new(desk.clone(), Arc::clone(&asking));
+    let models = model::Models::new(desk.clone(), inquiry.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
-    let limits = limit::Limits::new(desk.clone(), asking);
-    let budgets = budget::Budgets::new(desk.clone(), clock.clone());
+    let limits = limit::Limits::new(desk.clone(), inquiry.clone());
+    let budgets = budget::Budgets::new(desk.clone(), clock.clone(), inquiry);
     let issuers = issuer::Issuers::new(desk.clone());
     let prices = price::Prices::new(desk.clone());
     let discounts = discount::Discounts::new(desk.clone());

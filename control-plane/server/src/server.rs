@@ -48,6 +48,7 @@ use crate::{
     fold,
     forward::{self, Forwarder},
     ingest::{self, Ingest},
+    inquiry::Inquiry,
     publish::{
         self,
         door::DoorLayer,
@@ -158,7 +159,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.reconcile(&contract, &bells);
     tasks.forward(&config, replica)?;
     let lessor = tasks.divide_limits(&clock, replica);
-    let asking = Arc::<Asking>::default();
+    let (asking, inquiry) = tasks.inquire(&bells, replica);
     let admin = api::Parts {
         store,
         sealing,
@@ -167,7 +168,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         contract,
         denials,
         authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
-        asking: Arc::clone(&asking),
+        inquiry,
     };
     let parts = Parts {
         hub,
@@ -316,6 +317,15 @@ impl Tasks {
         let lessor = Arc::new(lessor);
         self.keep("the division of limits", Arc::clone(&lessor).run());
         lessor
+    }
+
+    /// Runs what puts questions of other replicas to edges, and gives what asks edges here and everywhere.
+    fn inquire(&mut self, bells: &Bells, replica: [u8; 16]) -> (Arc<Asking>, Inquiry) {
+        let asking = Arc::<Asking>::default();
+        let bell = bells.questions.subscribe();
+        let inquiry = Inquiry::new(Arc::clone(&asking), self.store.clone(), replica, bell);
+        self.keep("questions of other replicas", inquiry.clone().run());
+        (asking, inquiry)
     }
 
     /// Runs what moves rollouts on.

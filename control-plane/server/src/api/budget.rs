@@ -1,5 +1,7 @@
 //! `BudgetService`: limits on money under a better noun, and how they stand by the ledger.
 
+use std::time::Duration;
+
 use domain::{
     budget::{self, Standing},
     name::{BudgetName, KeyName, OrganizationName},
@@ -9,6 +11,7 @@ use policy::{
     applying::Whose,
     id::ProjectId,
     limit::{Allowance, Member},
+    region::Region,
     revision::Revision,
 };
 use proto::{
@@ -23,11 +26,13 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
+        budget_held,
         budget_wire::{self, Change, is_budget, wire},
         desk::{self, Begun, Call, Desk},
         moment,
         page::List,
     },
+    inquiry::Inquiry,
     status,
 };
 
@@ -36,14 +41,31 @@ use crate::{
 pub(crate) struct Budgets {
     desk: Desk,
     clock: Clock,
+    inquiry: Inquiry,
 }
+
+/// One region's part in how a budget stands.
+struct InRegion {
+    region: Region,
+    /// What records say.
+    spent: u64,
+    /// What edges count besides, where they could be asked.
+    held: Option<u64>,
+}
+
+/// How long an operator waits for edges that say nothing.
+const HELD_WITHIN: Duration = Duration::from_secs(2);
 
 // === impl Budgets ===
 
 impl Budgets {
-    /// The service before this desk.
-    pub(crate) const fn new(desk: Desk, clock: Clock) -> Self {
-        Self { desk, clock }
+    /// The service before this desk, which asks edges by `inquiry` for what they hold.
+    pub(crate) const fn new(desk: Desk, clock: Clock, inquiry: Inquiry) -> Self {
+        Self {
+            desk,
+            clock,
+            inquiry,
+        }
     }
 
     async fn read(&self, name: &BudgetName) -> Result<limit::Row, Status> {
@@ -102,12 +124,21 @@ impl Budgets {
             period_from_ms: span.from_ms,
             whose,
         };
+        // Edges are asked first: what comes to the records meanwhile is then not taken for held.
+        let question = budget_held::question(row, counted.whose.as_ref());
+        let told = self.inquiry.ask(&question, None, HELD_WITHIN).await;
         let regions = spent::regions(store).await.map_err(status::store)?;
         let mut spent = Vec::new();
         for region in regions {
             let used = store.spent(&region, &counted, now_ms).await;
             let used = used.map_err(status::store)?.unwrap_or(0);
-            spent.push((region.to_string(), used));
+            let told = told.iter().find(|it| it.region == region);
+            let counted = told.and_then(|it| budget_held::counted(it.explained.as_ref()?));
+            spent.push(InRegion {
+                region,
+                spent: used,
+                held: counted.map(|counted| counted.saturating_sub(used)),
+            });
         }
         let counted_from_ms = moment::at_ms(row.counted_from);
         let standing = Standing {
@@ -115,14 +146,14 @@ impl Budgets {
             span,
             counted_from_ms,
             now_ms,
-            spent: spent.iter().map(|it| it.1).collect(),
+            spent: spent.iter().map(|it| it.spent).collect(),
             together: !row.terms.regions.is_empty(),
         };
-        Ok(shown(row, &standing, spent))
+        Ok(shown(row, &standing, &spent))
     }
 }
 
-fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> admin::BudgetStatus {
+fn shown(row: &limit::Row, standing: &Standing, spent: &[InRegion]) -> admin::BudgetStatus {
     let units = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
     let span = standing.span;
     let ends = span.from_ms > 0;
@@ -134,10 +165,13 @@ fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> ad
             crossed: standing.most_spent() >= micro,
         }
     };
-    let region = |(region, spent): (String, u64)| admin::BudgetRegion {
-        region,
-        spent_micro_dollars: units(spent),
+    let region = |it: &InRegion| admin::BudgetRegion {
+        region: it.region.to_string(),
+        spent_micro_dollars: units(it.spent),
+        held_micro_dollars: it.held.map(units),
     };
+    let held = spent.iter().filter_map(|it| it.held);
+    let held = held.reduce(u64::saturating_add);
     admin::BudgetStatus {
         name: wire(row, Revision(0)).name,
         start_time: ends.then(|| message::timestamp(span.from_ms)),
@@ -149,7 +183,8 @@ fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> ad
         remaining_micro_dollars: units(standing.remaining()),
         forecast_micro_dollars: standing.forecast().map(units),
         thresholds: row.thresholds.iter().map(threshold).collect(),
-        regions: spent.into_iter().map(region).collect(),
+        regions: spent.iter().map(region).collect(),
+        held_micro_dollars: held.map(units),
     }
 }
 

@@ -49,13 +49,13 @@ impl Asked {
     /// The question to an edge.
     pub(crate) fn question(&self) -> Explain {
         Explain {
-            number: 0,
             key_id: self.about.key.key.as_str().to_owned(),
             model: self.about.model.model.as_str().to_owned(),
             end_user: self.about.end_user.clone(),
             route: Some(RouteQuestion {
                 session: self.session.clone(),
             }),
+            ..Explain::default()
         }
     }
 
@@ -134,6 +134,8 @@ fn problem(explained: &Explained) -> Option<RouteProblem> {
         ExplainProblem::Model => RouteProblem::ModelUnknown,
         ExplainProblem::Busy => RouteProblem::Busy,
         ExplainProblem::Forbidden => RouteProblem::KeyForbidden,
+        // Of questions for one limit alone, which is not asked here.
+        ExplainProblem::Limit => RouteProblem::Unspecified,
     })
 }
 

@@ -18,6 +18,7 @@ mod roles;
 mod audit;
 mod outage;
 mod limits;
+mod exactness;
 mod faults;
 mod limit_kinds;
 mod concurrency;

@@ -13,8 +13,7 @@ use proto::{
         budget_service_server::BudgetServiceServer, discount_service_server::DiscountServiceServer,
         edge_service_server::EdgeServiceServer, issuer_service_server::IssuerServiceServer,
         key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
-        login_service_server::LoginServiceServer,
-        model_service_server::ModelServiceServer,
+        login_service_server::LoginServiceServer, model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -30,7 +29,7 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::{asking::Asking, denials::Denials, exchange::Exchange, strict::StrictLayer};
+use crate::{denials::Denials, exchange::Exchange, inquiry::Inquiry, strict::StrictLayer};
 
 pub mod sealed;
 pub mod pepper;
@@ -63,6 +62,7 @@ mod limit_wire;
 mod limit_explained;
 mod limit;
 mod budget_wire;
+mod budget_held;
 mod budget;
 mod issuer_wire;
 mod issuer;
@@ -103,7 +103,7 @@ pub struct Parts {
     /// The fingerprint of the authority that certifies edges; `None` where edges are met without TLS.
     pub authority: Option<String>,
     /// Asks edges.
-    pub asking: Arc<Asking>,
+    pub inquiry: Inquiry,
     /// Brings notices that are tried.
     pub courier: Courier,
     /// Proves tokens that are exchanged for operator keys.
@@ -120,7 +120,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         contract,
         denials,
         authority,
-        asking,
+        inquiry,
         courier,
         exchange,
     } = parts;
@@ -128,12 +128,12 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let organizations = organization::Organizations::new(desk.clone());
     let projects = project::Projects::new(desk.clone());
     let providers = provider::Providers::new(desk.clone());
-    let models = model::Models::new(desk.clone(), Arc::clone(&asking));
+    let models = model::Models::new(desk.clone(), inquiry.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
-    let limits = limit::Limits::new(desk.clone(), asking);
-    let budgets = budget::Budgets::new(desk.clone(), clock.clone());
+    let limits = limit::Limits::new(desk.clone(), inquiry.clone());
+    let budgets = budget::Budgets::new(desk.clone(), clock.clone(), inquiry);
     let issuers = issuer::Issuers::new(desk.clone());
     let prices = price::Prices::new(desk.clone());
     let discounts = discount::Discounts::new(desk.clone());

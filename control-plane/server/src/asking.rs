@@ -91,6 +91,13 @@ impl Asking {
         }
     }
 
+    /// The regions of which an edge may be asked here, in no order, and each for each of its edges.
+    pub fn regions(&self) -> Vec<Region> {
+        let book = self.lock();
+        let regions = book.listening.values().map(|it| it.region.clone());
+        regions.collect()
+    }
+
     /// Asks one edge of each region, or of this one, and waits so long for what they say. In the order of the regions.
     pub async fn ask(
         &self,

@@ -12,6 +12,7 @@ pub mod strict;
 pub mod audit_entry;
 pub mod denials;
 pub mod asking;
+pub mod inquiry;
 pub mod peer;
 pub mod vector;
 mod standing;

@@ -52,6 +52,7 @@ use crate::{
     fold,
     forward::{self, Forwarder},
     ingest::{self, Ingest},
+    inquiry::Inquiry,
     publish::{
         self,
         door::DoorLayer,
@@ -151,7 +152,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 
     let kept = (&store, &sealing);
     let encrypted = encrypted::open(&config.edges, listeners.addresses[1], kept, &clock).await?;
-    let (bells, edges, asking) = (Bells::default(), Arc::default(), Arc::default());
+    let (bells, edges) = (Bells::default(), Arc::<Edges>::default());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
@@ -165,6 +166,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.forward(&config, replica)?;
     let courier = tasks.alert(&config, (&sealing, &clock), replica)?;
     let lessor = tasks.divide_limits(&clock, replica);
+    let (asking, inquiry) = tasks.inquire(&bells, replica);
     let admin = api::Parts {
         store,
         sealing,
@@ -173,7 +175,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         contract,
         denials,
         authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
-        asking: Arc::clone(&asking),
+        inquiry,
         courier,
         exchange: tasks.exchange_tokens(&config)?,
     };
@@ -197,9 +199,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.meet_edges((listeners.edges, sealing), parts, encrypted);
     let [admin, edges, ops] = listeners.addresses;
     // After all else that can fail, so that a key which is made is also shown.
-    let file = config.admin.operator_key_file.as_deref();
-    let operator_key = first_key::ensure(&tasks.store, file).await;
-    let operator_key = operator_key.map_err(CannotStart::NoFirstKey)?;
+    let operator_key = first_key(&tasks.store, &config).await?;
     listeners::announce(&config, [admin, edges, ops])?;
     Ok(Running {
         admin,
@@ -209,6 +209,16 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tasks,
         bells,
     })
+}
+
+/// The first operator key, where there was none.
+async fn first_key(
+    store: &Store,
+    config: &Config,
+) -> Result<Option<Zeroizing<String>>, CannotStart> {
+    let file = config.admin.operator_key_file.as_deref();
+    let made = first_key::ensure(store, file).await;
+    made.map_err(CannotStart::NoFirstKey)
 }
 
 /// Says what is measured, and gives what renders it.
@@ -354,6 +364,15 @@ impl Tasks {
         let lessor = Arc::new(lessor);
         self.keep("the division of limits", Arc::clone(&lessor).run());
         lessor
+    }
+
+    /// Runs what puts questions of other replicas to edges, and gives what asks edges here and everywhere.
+    fn inquire(&mut self, bells: &Bells, replica: [u8; 16]) -> (Arc<Asking>, Inquiry) {
+        let asking = Arc::<Asking>::default();
+        let bell = bells.questions.subscribe();
+        let inquiry = Inquiry::new(Arc::clone(&asking), self.store.clone(), replica, bell);
+        self.keep("questions of other replicas", inquiry.clone().run());
+        (asking, inquiry)
     }
 
     /// Runs what moves rollouts on.

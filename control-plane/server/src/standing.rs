@@ -3,7 +3,7 @@
 //! Knows where the numbers come from; what they mean is said elsewhere.
 
 use domain::budget::Standing;
-use policy::{applying::Whose, limit::Allowance};
+use policy::{applying::Whose, limit::Allowance, region::Region};
 use store::{
     Store, StoreError, limit, organization,
     spent::{self, Counted},
@@ -14,7 +14,7 @@ pub(crate) async fn of(
     store: &Store,
     row: &limit::Row,
     (whose, now_ms): (Option<Whose>, u64),
-) -> Result<(Standing, Vec<(String, u64)>), StoreError> {
+) -> Result<(Standing, Vec<(Region, u64)>), StoreError> {
     let Allowance::Quota(quota) = row.allowance else {
         let name = row.name.to_string();
         return Err(StoreError::NotFound { name });
@@ -29,7 +29,7 @@ pub(crate) async fn of(
     let mut spent = Vec::new();
     for region in spent::regions(store).await? {
         let used = store.spent(&region, &counted, now_ms).await?.unwrap_or(0);
-        spent.push((region.to_string(), used));
+        spent.push((region, used));
     }
     let counted_from = row.counted_from.unix_timestamp_nanos() / 1_000_000;
     let standing = Standing {

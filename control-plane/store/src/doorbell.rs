@@ -20,6 +20,9 @@ const EDGES: &str = "sluice_edges";
 /// The channel on which outcomes of rollouts are rung.
 const ROLLOUT: &str = "sluice_rollout";
 
+/// The channel on which questions to edges and their answers are rung.
+const QUESTIONS: &str = "sluice_questions";
+
 /// How long a listener may be silent before it is asked whether it lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -38,6 +41,8 @@ pub enum Bell {
     Edges,
     /// Requests of a rollout have ended.
     Rollouts,
+    /// A replica has asked something of edges of another, or an answer has come.
+    Questions,
 }
 
 /// A connection that listens. Rings every bell whenever it may have missed one.
@@ -84,6 +89,7 @@ impl Doorbell {
                     return match notification.channel() {
                         EDGES => Bell::Edges,
                         ROLLOUT => Bell::Rollouts,
+                        QUESTIONS => Bell::Questions,
                         _ => Bell::Revision,
                     };
                 }
@@ -123,12 +129,13 @@ impl Doorbell {
 
     fn owe_all(&mut self) {
         // At most these, however often it breaks.
-        self.owed = vec![Bell::Rollouts, Bell::Edges, Bell::Revision];
+        self.owed = vec![Bell::Questions, Bell::Rollouts, Bell::Edges, Bell::Revision];
     }
 }
 
 async fn listen(url: &str) -> Result<PgListener, StoreError> {
     let mut listener = PgListener::connect(url).await?;
-    listener.listen_all([REVISION, EDGES, ROLLOUT]).await?;
+    let channels = [REVISION, EDGES, ROLLOUT, QUESTIONS];
+    listener.listen_all(channels).await?;
     Ok(listener)
 }

@@ -56,6 +56,7 @@ pub mod join_token;
 pub mod edge_identity;
 mod sighting;
 pub mod edge;
+pub mod edge_question;
 pub mod key_use;
 mod usage_cell;
 mod usage_label;

@@ -20,7 +20,7 @@ pub mod retries;
 pub mod retry_after;
 pub mod exchange;
 pub mod failure;
-mod turns;
+pub mod turns;
 pub mod message;
 mod presenting;
 pub mod hearing;

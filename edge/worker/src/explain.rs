@@ -4,6 +4,7 @@
 //! Goes the way that a request goes: `route` says who may serve, `admit` which limits there are, and the script by which
 //! room is reserved what is left. Takes nothing of them, and knows no key's text. One question is answered at a time.
 
+mod counted;
 mod routed;
 
 use std::{cell::Cell, convert::Infallible, future::pending, iter, sync::Arc, time::Duration};
@@ -119,6 +120,13 @@ impl Explainer {
                 told.unwrap_or_else(problem)
             });
         }
+        if let Some(count) = &asked.count {
+            let now_ms = self.lens.now_ms();
+            return match counted::found(&rules, count, now_ms) {
+                Ok(applied) => self.lens.look_at(&rules, applied, now_ms).await,
+                Err(why) => problem(why),
+            };
+        }
         let found = self.found(&rules, asked);
         let found = match found {
             Ok(found) => found,
@@ -211,6 +219,21 @@ impl Lens {
             found.providers.push(provider.unwrap_or_default());
         }
         found
+    }
+
+    /// One count, whoever would ask for it.
+    async fn look_at(&self, rules: &Rules, mut applied: Applied, now_ms: u64) -> Explained {
+        let share = self.admit.share(&mut applied, now_ms);
+        let found = Found {
+            organization: applied.limit.organization,
+            revision: rules.revision().0,
+            now_ms,
+            limits: vec![applied],
+            providers: vec![String::new()],
+            shares: vec![share],
+            more: false,
+        };
+        self.look(found).await
     }
 
     async fn look(&self, found: Found) -> Explained {

@@ -6,6 +6,7 @@
 
 pub mod hop;
 pub mod way;
+pub mod through;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -14,16 +15,12 @@ use http::{HeaderMap, Method, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
 use policy::id::{ModelId, ProviderId};
+use shaping::Turn;
 use tokio::time::{Instant, timeout};
 
 use crate::{
     accept,
-    admit::{
-        self, Admit,
-        attempts::Attempts,
-        hold::{self, Guess},
-        room::Room,
-    },
+    admit::{self, Admit, attempts::Attempts, hold::Guess, room::Room},
     authorize::{self, UnderWay},
     call::{
         Call,
@@ -31,28 +28,30 @@ use crate::{
         failure::{Failure, Unanswered},
         gauge::{Gauge, Unmodelled},
         patience::Patience,
-        switch::{self, Answered, NotSwitched},
+        switch::{self, Answered},
+        turns::{self, Wanted},
         upload::{Bounds, Pulse, Upload},
     },
-    identify::{self, Caller, Identify},
+    identify::{Caller, Identify},
     in_force::InForce,
-    record::{Carried, Entry, Opening, Recorder, Tally},
-    relay::{self, Relay, relay},
+    record::{Carried, Entry, Opening, Recorder},
+    relay::relay,
     request::{
         self, Arrival, address,
         body::{self, NoBody},
         passing::{Handshake, Passing},
     },
-    route,
     socket::{
         Socket, Terms,
         account::{Account, Ask},
     },
 };
 
+pub use self::through::{Refusal, Through};
+
 use self::{
     hop::Hop,
-    way::{NoWay, Way, way},
+    way::{Way, way},
 };
 
 /// The stages that this line goes through, and what it is held to.
@@ -79,48 +78,6 @@ pub struct Passage<'a> {
     pub drain: &'a Drain,
     /// What time it is.
     pub clock: &'a Clock,
-}
-
-/// What a client gets.
-pub enum Through {
-    /// An answer.
-    Answer {
-        /// Its head.
-        head: relay::Head,
-        /// Its body.
-        body: Box<Relay>,
-        /// `model@version`, where there is one.
-        label: String,
-        /// What is left of the limits.
-        room: Room,
-    },
-    /// A socket, once the client has got the head of the answer.
-    Socket {
-        /// What the handshake's answer says.
-        headers: HeaderMap,
-        /// What follows it.
-        socket: Box<Socket>,
-        /// `model@version`, where there is one.
-        label: String,
-    },
-}
-
-/// Why a client gets neither: one variant for each stage.
-pub enum Refusal {
-    /// The request is not one we can judge.
-    Request(request::Refusal),
-    /// Nobody was identified.
-    Identify(identify::Refusal),
-    /// The caller may not use the model.
-    Authorize(authorize::Refusal),
-    /// Nothing may be passed through there.
-    Closed(authorize::Closed),
-    /// There is nowhere to go.
-    Route(route::Refusal),
-    /// There is no room.
-    Admit(hold::Refusal),
-    /// No provider answered.
-    Call(Box<Unanswered>),
 }
 
 // === impl Passage ===
@@ -182,8 +139,10 @@ impl Passage<'_> {
             decision: None,
         };
         let entry = self.recorder.open_unread(arrival, permit, opening);
+        let wanted = Wanted::by(&caller, guess.total());
         if let Some(handshake) = passing.handshake.take() {
             let asked = Asked {
+                wanted,
                 caller,
                 client,
                 word,
@@ -193,7 +152,7 @@ impl Passage<'_> {
             };
             return Box::pin(self.socket(asked, way, (arrival, entry), room)).await;
         }
-        let asked = (passing, upload, guess.output);
+        let asked = (passing, upload, (guess.output, wanted));
         let entry = (entry, attempts);
         Box::pin(self.answer(asked, way, (arrival, entry), room)).await
     }
@@ -253,7 +212,7 @@ impl Passage<'_> {
 
     async fn answer(
         &self,
-        (passing, upload, output_tokens): (Passing, Upload, u64),
+        (passing, upload, (output_tokens, wanted)): (Passing, Upload, (u64, Wanted)),
         way: Way,
         (arrival, (mut entry, attempts)): (&Arrival, (Entry, Option<Box<Attempts>>)),
         room: Room,
@@ -269,7 +228,7 @@ impl Passage<'_> {
         let is_head = passing.method == Method::HEAD;
         let is_text = passing.is_text;
         let pulse = upload.pulse();
-        let to = (hop, &*pulse, attempts.as_deref());
+        let to = (hop, (&*pulse, wanted), attempts.as_deref());
         let sent = self.send(to, passing, upload, (arrival, &mut entry)).await;
         let answer = match sent {
             Ok(answer) => answer,
@@ -319,7 +278,7 @@ impl Passage<'_> {
 
     async fn send(
         &self,
-        (hop, pulse, attempts): (&Hop, &Pulse, Option<&Attempts>),
+        (hop, (pulse, wanted), attempts): (&Hop, (&Pulse, Wanted), Option<&Attempts>),
         passing: Passing,
         upload: Upload,
         (arrival, entry): (&Arrival, &mut Entry),
@@ -330,9 +289,11 @@ impl Passage<'_> {
         self.call
             .authenticate(&mut message, to, arrival, Upload::bytes)
             .await?;
+        let turn = self.turn(hop, wanted, entry).await?;
         let hold = hop.room(attempts).await?;
         entry.ready((&hop.provider, &hop.model), message.headers_mut());
-        let line = self.call.passing().line(&origin).await?;
+        let line = self.call.passing().line(&origin).await;
+        let line = turns::heard(&turn, line.map_err(Failure::from))?;
         entry.reached(&hop.provider, &hop.model);
         entry.holds_there(hold);
         let waits = hop::Waits {
@@ -341,11 +302,21 @@ impl Passage<'_> {
             end: self.end(arrival),
         };
         let sent = self.call.passing().send(&origin, line, message, waits.end);
-        let answer = hop::patient(sent, pulse, waits).await?;
-        match hop::no_answer(answer.status()) {
-            Some(failure) => Err(failure),
+        let answer = turns::heard(&turn, hop::patient(sent, pulse, waits).await)?;
+        let answer = match hop::no_answer(answer.status()) {
+            Some(failure) => turns::heard(&turn, Err(failure)),
             None => Ok(answer),
-        }
+        }?;
+        let said = (answer.status(), answer.headers());
+        turns::passed(&turn, said, (wanted, arrival.at_ms));
+        entry.goes_on(turn);
+        Ok(answer)
+    }
+
+    /// A turn at the provider, once it is there; nothing has been sent before.
+    async fn turn(&self, hop: &Hop, wanted: Wanted, entry: &mut Entry) -> Result<Turn, Failure> {
+        let to = (hop.provider.id, &*hop.model);
+        turns::unread(&self.call.fares().lanes, to, wanted, entry).await
     }
 
     async fn socket(
@@ -357,9 +328,12 @@ impl Passage<'_> {
     ) -> Result<Through, Refusal> {
         let mut switched = Err(Failure::Misconfigured("target"));
         let mut served = ProviderId::from_bytes([0; 16]);
-        for hop in &way.hops {
+        for (place, hop) in way.hops.iter().enumerate() {
             served = hop.provider.id;
-            switched = self.switch(hop, &asked, arrival, &mut entry).await;
+            let wanted = asked.wanted.with_others(place + 1 < way.hops.len());
+            switched = self
+                .switch((hop, wanted), &asked, arrival, &mut entry)
+                .await;
             let Err(failure) = &switched else {
                 break;
             };
@@ -373,12 +347,7 @@ impl Passage<'_> {
         match switched {
             Err(failure) => Err(none(failure, entry, way.label, room)),
             Ok(Answered::Refused(status, headers, body)) => {
-                let answer = Answer {
-                    status,
-                    headers,
-                    content: Content::Whole(body, Tally::default()),
-                    dropped: Dropped::default(),
-                };
+                let answer = Answer::of_handshake(status, headers, body);
                 let (head, body) = relay(answer, arrival, entry, self.patience);
                 Ok(Through::Answer {
                     head,
@@ -427,7 +396,7 @@ impl Passage<'_> {
 
     async fn switch(
         &self,
-        hop: &Hop,
+        (hop, wanted): (&Hop, Wanted),
         asked: &Asked,
         arrival: &Arrival,
         entry: &mut Entry,
@@ -440,23 +409,29 @@ impl Passage<'_> {
         let nothing = |_: &http_body_util::Empty<_>| bytes::Bytes::new();
         let presented = self.call.authenticate(&mut message, to, arrival, nothing);
         presented.await?;
+        let turn = self.turn(hop, wanted, entry).await?;
         let hold = hop.room(asked.attempts.as_deref()).await?;
-        let wire = self.call.passing().wire(&origin).await?;
+        let wire = self.call.passing().wire(&origin).await;
+        let wire = turns::heard(&turn, wire.map_err(Failure::from))?;
         entry.reached(&hop.provider, &hop.model);
         entry.holds_there(hold);
         let switched = switch::switch(wire, message, &accept);
         let switched = timeout(self.first_byte_max, Box::pin(switched)).await;
-        let answered = switched.map_err(|_| Failure::Slow)?;
-        let answered = answered.map_err(|why| match why {
-            NotSwitched::Broken => Failure::Broken,
-            NotSwitched::Odd => Failure::Unreadable,
-        })?;
-        if let Answered::Refused(status, ..) = &answered {
+        let switched = match switched {
+            Ok(switched) => switched.map_err(Failure::from),
+            Err(_) => Err(Failure::Slow),
+        };
+        let answered = turns::heard(&turn, switched)?;
+        if let Answered::Refused(status, headers, _) = &answered {
             if let Some(failure) = hop::no_answer(*status) {
-                return Err(failure);
+                return turns::heard(&turn, Err(failure));
             }
             entry.attempt_failed(hop.refused(*status));
+            turns::passed(&turn, (*status, headers), (wanted, arrival.at_ms));
+        } else {
+            turn.taken();
         }
+        entry.goes_on(turn);
         Ok(answered)
     }
 
@@ -467,6 +442,7 @@ impl Passage<'_> {
 
 /// A client that asks for a socket.
 struct Asked {
+    wanted: Wanted,
     caller: Caller,
     client: Option<IpAddr>,
     word: &'static str,
@@ -482,17 +458,4 @@ fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
         label,
         room,
     }))
-}
-
-// === impl Refusal ===
-
-impl From<NoWay> for Refusal {
-    fn from(none: NoWay) -> Self {
-        match none {
-            NoWay::Authorize(refusal) => Self::Authorize(refusal),
-            NoWay::Closed(closed) => Self::Closed(closed),
-            NoWay::Route(refusal) => Self::Route(refusal),
-            NoWay::NoRealtime => Self::Request(request::Refusal::NoRealtime),
-        }
-    }
 }

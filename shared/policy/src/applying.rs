@@ -194,6 +194,20 @@ impl Index {
             })
             .collect()
     }
+
+    /// The count of one limit for whoever asks, whether or not the limit concerns what is asked for.
+    pub(crate) fn count_of(
+        limit: &Arc<Limit>,
+        asking: &Asking<'_>,
+        zone: Option<&Zone>,
+    ) -> Applied {
+        let placed = Placed {
+            limit: Arc::clone(limit),
+            scope: digest_of(&limit.scope),
+        };
+        let on = shelf(&placed, asking, None);
+        Applied::new(limit, on, (asking, None), zone)
+    }
 }
 
 fn concerns(limit: &Limit, asking: &Asking<'_>, provider: Option<ProviderId>) -> bool {

@@ -7,7 +7,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    applying::{Applied, Asking, Index},
+    applying::{Applied, Asking, Index, Whose},
     by_id::ById,
     calendar::Zone,
     change::Edit,
@@ -211,6 +211,22 @@ impl Rules {
     pub fn limits_at(&self, asking: &Asking<'_>, provider: ProviderId) -> Vec<Applied> {
         self.index
             .concerning(asking, Some(provider), self.zone(asking.organization))
+    }
+
+    /// The count of one limit for its project, key or end user, whatever else a request must be for the limit to concern it; `None`
+    /// where it is not in force.
+    pub fn count_of(&self, limit: LimitId, whose: &Whose, now_ms: u64) -> Option<Applied> {
+        let limit = self.limits.get(&limit)?;
+        let asking = Asking {
+            organization: limit.organization,
+            project: whose.project,
+            key_id: &whose.key_id,
+            model: whose.model,
+            end_user: Some(&whose.end_user),
+            now_ms,
+        };
+        let zone = self.zone(limit.organization);
+        Some(Index::count_of(limit, &asking, zone))
     }
 
     /// An organization's own prices and discounts; `None` where it has none.

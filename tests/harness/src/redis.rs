@@ -83,6 +83,19 @@ impl Redis {
             .expect("Redis answers")
     }
 
+    /// How many scripts it has run since it started.
+    pub async fn scripts_run(&self) -> u64 {
+        let mut redis = self.connect().await;
+        let mut info = redis::cmd("INFO");
+        let info = info.arg("commandstats").query_async::<String>(&mut redis);
+        let info = info.await.expect("Redis answers");
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        let calls = line.and_then(|rest| rest.split(',').next()?.parse().ok());
+        calls.unwrap_or(0)
+    }
+
     /// Its process number, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)

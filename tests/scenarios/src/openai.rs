@@ -34,6 +34,31 @@ pub fn answer(asked: &Asked) -> Answer {
     }
 }
 
+/// Answers each question with a stream of so many pieces, each one token, whatever was asked for; with usage at its end.
+pub fn overlong(generated: i64) -> impl Fn(&Asked) -> Answer {
+    let event = |choices: &Value, usage: &Value| {
+        let event = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage});
+        Step::Send(format!("data: {event}\n\n").into())
+    };
+    let piece = move |delta: &Value, finish: &Value| {
+        let choice = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
+        event(&choice, &Value::Null)
+    };
+    let usage =
+        json!({"prompt_tokens": PROMPT_TOKENS, "completion_tokens": generated, "total_tokens": 0});
+    move |asked| {
+        let question: Value = serde_json::from_slice(&asked.body).expect("a question");
+        assert_eq!(question["stream"], json!(true));
+        let word = json!({"content": " on"});
+        let words = (0..generated).map(|_| piece(&word, &Value::Null));
+        let mut steps: Vec<_> = words.collect();
+        steps.push(piece(&json!({}), &json!("stop")));
+        steps.push(event(&json!([]), &usage));
+        steps.push(Step::Send("data: [DONE]\n\n".into()));
+        Answer::events(steps)
+    }
+}
+
 /// The events of a streamed answer, each as the bytes of one chunk; the usage event only when `usage`.
 pub fn events(usage: bool) -> Vec<Bytes> {
     let chunk = |choices: Value, usage: Value| {

@@ -1,11 +1,13 @@
 //! `BudgetService`: limits on money under a better noun, and how they stand by the ledger.
 
+use std::time::Duration;
+
 use domain::{
     budget::{self, Standing},
     name::{BudgetName, KeyName, OrganizationName},
 };
 use lifecycle::clock::Clock;
-use policy::{applying::Whose, id::ProjectId, limit::Member, revision::Revision};
+use policy::{applying::Whose, id::ProjectId, limit::Member, region::Region, revision::Revision};
 use proto::{
     admin::{self, budget_service_server::BudgetService},
     message,
@@ -15,10 +17,12 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
+        budget_held,
         budget_wire::{self, Change, is_budget, wire},
         desk::{self, Begun, Call, Desk},
         page::List,
     },
+    inquiry::Inquiry,
     standing, status,
 };
 
@@ -27,14 +31,31 @@ use crate::{
 pub(crate) struct Budgets {
     desk: Desk,
     clock: Clock,
+    inquiry: Inquiry,
 }
+
+/// One region's part in how a budget stands.
+struct InRegion {
+    region: Region,
+    /// What records say.
+    spent: u64,
+    /// What edges count besides, where they could be asked.
+    held: Option<u64>,
+}
+
+/// How long an operator waits for edges that say nothing.
+const HELD_WITHIN: Duration = Duration::from_secs(2);
 
 // === impl Budgets ===
 
 impl Budgets {
-    /// The service before this desk.
-    pub(crate) const fn new(desk: Desk, clock: Clock) -> Self {
-        Self { desk, clock }
+    /// The service before this desk, which asks edges by `inquiry` for what they hold.
+    pub(crate) const fn new(desk: Desk, clock: Clock, inquiry: Inquiry) -> Self {
+        Self {
+            desk,
+            clock,
+            inquiry,
+        }
     }
 
     async fn read(&self, name: &BudgetName) -> Result<limit::Row, Status> {
@@ -81,13 +102,26 @@ impl Budgets {
         whose: Option<Whose>,
     ) -> Result<admin::BudgetStatus, Status> {
         let now_ms = self.clock.now_ms();
+        // Edges are asked first: what comes to the records meanwhile is then not taken for held.
+        let question = budget_held::question(row, whose.as_ref());
+        let told = self.inquiry.ask(&question, None, HELD_WITHIN).await;
         let standing = standing::of(self.desk.store(), row, (whose, now_ms)).await;
         let (standing, spent) = standing.map_err(status::store)?;
-        Ok(shown(row, &standing, spent))
+        let in_region = |(region, spent): (Region, u64)| {
+            let told = told.iter().find(|it| it.region == region);
+            let counted = told.and_then(|it| budget_held::counted(it.explained.as_ref()?));
+            InRegion {
+                region,
+                spent,
+                held: counted.map(|counted| counted.saturating_sub(spent)),
+            }
+        };
+        let spent: Vec<_> = spent.into_iter().map(in_region).collect();
+        Ok(shown(row, &standing, &spent))
     }
 }
 
-fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> admin::BudgetStatus {
+fn shown(row: &limit::Row, standing: &Standing, spent: &[InRegion]) -> admin::BudgetStatus {
     let units = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
     let span = standing.span;
     let ends = span.from_ms > 0;
@@ -99,10 +133,13 @@ fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> ad
             crossed: standing.most_spent() >= micro,
         }
     };
-    let region = |(region, spent): (String, u64)| admin::BudgetRegion {
-        region,
-        spent_micro_dollars: units(spent),
+    let region = |it: &InRegion| admin::BudgetRegion {
+        region: it.region.to_string(),
+        spent_micro_dollars: units(it.spent),
+        held_micro_dollars: it.held.map(units),
     };
+    let held = spent.iter().filter_map(|it| it.held);
+    let held = held.reduce(u64::saturating_add);
     admin::BudgetStatus {
         name: wire(row, Revision(0)).name,
         start_time: ends.then(|| message::timestamp(span.from_ms)),
@@ -114,7 +151,8 @@ fn shown(row: &limit::Row, standing: &Standing, spent: Vec<(String, u64)>) -> ad
         remaining_micro_dollars: units(standing.remaining()),
         forecast_micro_dollars: standing.forecast().map(units),
         thresholds: row.thresholds.iter().map(threshold).collect(),
-        regions: spent.into_iter().map(region).collect(),
+        regions: spent.iter().map(region).collect(),
+        held_micro_dollars: held.map(units),
     }
 }
 

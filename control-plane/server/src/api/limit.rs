@@ -1,6 +1,6 @@
 //! `LimitService`: wire to command, store, wire.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use domain::name::{LimitName, OrganizationName};
 use policy::revision::Revision;
@@ -15,7 +15,7 @@ use crate::{
         limit_wire::{self, Change, wire},
         page::List,
     },
-    asking::Asking,
+    inquiry::Inquiry,
     status,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Limits {
     desk: Desk,
-    asking: Arc<Asking>,
+    inquiry: Inquiry,
 }
 
 /// How long edges may take to say which limits concern a request.
@@ -32,9 +32,9 @@ const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 // === impl Limits ===
 
 impl Limits {
-    /// The service before this desk, which asks edges by `asking`.
-    pub(crate) fn new(desk: Desk, asking: Arc<Asking>) -> Self {
-        Self { desk, asking }
+    /// The service before this desk, which asks edges by `inquiry`.
+    pub(crate) fn new(desk: Desk, inquiry: Inquiry) -> Self {
+        Self { desk, inquiry }
     }
 }
 
@@ -117,7 +117,7 @@ impl LimitService for Limits {
         asked.about.exists(&self.desk).await?;
         let question = asked.question();
         let told = self
-            .asking
+            .inquiry
             .ask(&question, asked.about.region.as_ref(), EXPLAINED_WITHIN);
         let regions = told.await.into_iter().map(|told| asked.shown(told));
         Ok(Response::new(admin::ExplainLimitsResponse {

@@ -48,11 +48,10 @@ impl Asked {
     /// The question to an edge.
     pub(crate) fn question(&self) -> Explain {
         Explain {
-            number: 0,
             key_id: self.about.key.key.as_str().to_owned(),
             model: self.about.model.model.as_str().to_owned(),
             end_user: self.about.end_user.clone(),
-            route: None,
+            ..Explain::default()
         }
     }
 
@@ -119,7 +118,8 @@ impl Asked {
 
 fn problem(explained: &Explained) -> LimitProblem {
     match explained.problem() {
-        ExplainProblem::Unspecified => LimitProblem::Unspecified,
+        // The last is of questions for one limit alone, which is not asked here.
+        ExplainProblem::Unspecified | ExplainProblem::Limit => LimitProblem::Unspecified,
         ExplainProblem::Key => LimitProblem::KeyUnknown,
         ExplainProblem::Revoked => LimitProblem::KeyRevoked,
         ExplainProblem::Model => LimitProblem::ModelUnknown,

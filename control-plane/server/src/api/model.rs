@@ -1,6 +1,6 @@
 //! `ModelService`: wire to command, store, wire. Where requests would go, edges are asked.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use domain::{
     model::{self as domain_model, Rule, stable_version},
@@ -25,7 +25,7 @@ use crate::{
         page::List,
         route_explained::Asked,
     },
-    asking::Asking,
+    inquiry::Inquiry,
     status,
 };
 
@@ -33,7 +33,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Models {
     desk: Desk,
-    asking: Arc<Asking>,
+    inquiry: Inquiry,
 }
 
 /// How long edges may take to say where a request would go.
@@ -52,9 +52,9 @@ const STABLE: &str = "model.stable_version";
 // === impl Models ===
 
 impl Models {
-    /// The service before this desk, which asks edges by `asking`.
-    pub(crate) fn new(desk: Desk, asking: Arc<Asking>) -> Self {
-        Self { desk, asking }
+    /// The service before this desk, which asks edges by `inquiry`.
+    pub(crate) fn new(desk: Desk, inquiry: Inquiry) -> Self {
+        Self { desk, inquiry }
     }
 }
 
@@ -139,7 +139,7 @@ impl ModelService for Models {
         asked.about.exists(&self.desk).await?;
         let question = asked.question();
         let told = self
-            .asking
+            .inquiry
             .ask(&question, asked.about.region.as_ref(), EXPLAINED_WITHIN);
         let regions = told.await.into_iter().map(|told| asked.shown(told));
         Ok(Response::new(admin::ExplainRouteResponse {

@@ -76,7 +76,6 @@ impl Asked {
     /// The question to an edge.
     pub(crate) fn question(&self) -> Explain {
         Explain {
-            number: 0,
             key_id: self.about.key.key.as_str().to_owned(),
             model: self.about.model.model.as_str().to_owned(),
             end_user: self.about.end_user.clone(),
@@ -86,6 +85,7 @@ impl Asked {
                 tags: self.tags.clone(),
                 input_tokens: self.input_tokens,
             }),
+            ..Explain::default()
         }
     }
 
@@ -186,6 +186,8 @@ fn problem(explained: &Explained) -> Option<RouteProblem> {
         ExplainProblem::Model => RouteProblem::ModelUnknown,
         ExplainProblem::Busy => RouteProblem::Busy,
         ExplainProblem::Forbidden => RouteProblem::KeyForbidden,
+        // Of questions for one limit alone, which is not asked here.
+        ExplainProblem::Limit => RouteProblem::Unspecified,
     })
 }
 

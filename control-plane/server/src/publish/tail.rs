@@ -79,6 +79,8 @@ pub struct Bells {
     pub edges: watch::Sender<u64>,
     /// Requests of a rollout have ended.
     pub rollouts: watch::Sender<u64>,
+    /// A replica has asked something of edges of another, or an answer has come.
+    pub questions: watch::Sender<u64>,
 }
 
 /// Rings `bells` for everything that the store's doorbell says.
@@ -90,6 +92,7 @@ pub async fn listen(store: Store, bells: Bells) -> Infallible {
                     Bell::Revision => &bells.revision,
                     Bell::Edges => &bells.edges,
                     Bell::Rollouts => &bells.rollouts,
+                    Bell::Questions => &bells.questions,
                 };
                 bell.send_modify(|count| *count = count.wrapping_add(1));
             },

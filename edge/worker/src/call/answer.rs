@@ -28,6 +28,20 @@ pub struct Answer {
     pub dropped: Dropped,
 }
 
+// === impl Answer ===
+
+impl Answer {
+    /// What answers a handshake that was refused: all of it, of which nothing was used.
+    pub fn of_handshake(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
+        Self {
+            status,
+            headers,
+            content: Content::Whole(body, Tally::default()),
+            dropped: Dropped::default(),
+        }
+    }
+}
+
 /// Whether a status is that of an answer and not of an error. What is passed through may have any; its client may have
 /// asked whether something was changed.
 pub fn is_good(status: StatusCode) -> bool {

@@ -14,7 +14,7 @@ use crate::{
     admit::{hold, room::Room},
     call::{
         client::NoAnswer, dial::CannotDial, exchange::no_token::NoToken, opening::Early,
-        upload::Stopped,
+        switch::NotSwitched, upload::Stopped,
     },
     record::{Entry, Outcome},
     translate::{self, custom::Unanswerable},
@@ -258,6 +258,15 @@ impl From<NoAnswer> for Failure {
             NoAnswer::Unreachable(why) => Self::Unreachable(why),
             NoAnswer::Broken => Self::Broken,
             NoAnswer::Slow => Self::Slow,
+        }
+    }
+}
+
+impl From<NotSwitched> for Failure {
+    fn from(why: NotSwitched) -> Self {
+        match why {
+            NotSwitched::Broken => Self::Broken,
+            NotSwitched::Odd => Self::Unreadable,
         }
     }
 }

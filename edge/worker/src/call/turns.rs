@@ -2,18 +2,27 @@
 //!
 //! Knows which lane a target is of and what an answer means to it; knows nothing of how it is asked.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use policy::traffic::Traffic;
+use http::{HeaderMap, StatusCode};
+use policy::{id::ProviderId, traffic::Traffic};
 use shaping::{Asking, Busy, Entered, Lanes, Turn};
 
 use crate::{
-    call::{answer::Answer, failure::Failure, retry_after::used_up},
+    call::{
+        answer::Answer,
+        failure::Failure,
+        retry_after::{retry_after_ms, used_up},
+    },
+    identify::Caller,
     record::Entry,
     request::Request,
     route::{Candidate, Plan},
 };
+
+/// The status by which some providers say that they are overloaded.
+const OVERLOADED: u16 = 529;
 
 /// How much a request needs a target.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +31,15 @@ pub(crate) struct Patience {
     pub(crate) waits: bool,
     /// Whether there is another that it may ask.
     pub(crate) has_others: bool,
+}
+
+/// What of a request decides over its turn, where nothing of its body is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    traffic: Traffic,
+    tenant: [u8; 16],
+    tokens: u64,
+    has_others: bool,
 }
 
 /// A turn at a target now, or what comes of waiting for one. That is boxed: it is rare beside the requests that carry this
@@ -47,7 +65,37 @@ pub(crate) fn ask<'a>(
         },
         has_others: patience.has_others,
     };
-    match lane.enter(asking, now) {
+    entered(lane.enter(asking, now))
+}
+
+/// A turn for what is passed through to this provider's model, once it is there; a model that is not named has a lane of its own.
+pub(crate) async fn unread(
+    lanes: &Lanes,
+    (provider, model): (ProviderId, &str),
+    wanted: Wanted,
+    entry: &mut Entry,
+) -> Result<Turn, Failure> {
+    let now = tokio::time::Instant::now().into_std();
+    let lane = lanes.lane(*provider.as_bytes(), model, now);
+    let asking = Asking {
+        traffic: wanted.traffic,
+        tenant: wanted.tenant,
+        cost: wanted.tokens,
+        until: if wanted.has_others {
+            now
+        } else {
+            now + lanes.wait_max()
+        },
+        has_others: wanted.has_others,
+    };
+    match entered(lane.enter(asking, now)) {
+        Ok(turn) => Ok(turn),
+        Err(to_come) => awaited(to_come, entry).await,
+    }
+}
+
+fn entered<'a>(entered: Entered) -> Result<Turn, LocalBoxFuture<'a, Result<Turn, Busy>>> {
+    match entered {
         Entered::Turn(turn) => Ok(turn),
         Entered::Waits(waiting) => Err(waiting.turn().boxed_local()),
         Entered::Busy(busy) => Err(async move { Err(busy) }.boxed_local()),
@@ -73,6 +121,31 @@ pub(crate) fn taken(turn: &Turn, answer: &Answer, request: &Request) {
     }
 }
 
+/// What was passed through in this turn was answered so, to a request that came at `now_ms`, milliseconds since 1970.
+pub(crate) fn passed(
+    turn: &Turn,
+    (status, headers): (StatusCode, &HeaderMap),
+    (wanted, now_ms): (Wanted, u64),
+) {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            let wait = retry_after_ms(headers, now_ms);
+            turn.overloaded(wait.map(Duration::from_millis));
+        }
+        _ if status.as_u16() == OVERLOADED => turn.overloaded(None),
+        _ if status.is_server_error() => turn.failed(),
+        _ => turn.taken(),
+    }
+    if let Some(wait) = used_up(headers, wanted.tokens) {
+        turn.used_up(wait);
+    }
+}
+
+/// The same, of which this came; if nothing did, that is told to the lane.
+pub(crate) fn heard<T>(turn: &Turn, came: Result<T, Failure>) -> Result<T, Failure> {
+    came.inspect_err(|failure| failed(turn, failure))
+}
+
 /// What was sent in this turn, if it was, has failed.
 pub(crate) fn failed(turn: &Turn, failure: &Failure) {
     if let Some(wait) = failure.overload() {
@@ -80,6 +153,25 @@ pub(crate) fn failed(turn: &Turn, failure: &Failure) {
     }
     if failure.is_unwell() {
         turn.failed();
+    }
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// A turn for what this caller asks, of about so many tokens.
+    pub(crate) fn by(caller: &Caller, tokens: u64) -> Self {
+        Self {
+            traffic: caller.traffic(),
+            tenant: *caller.key().project.as_bytes(),
+            tokens,
+            has_others: false,
+        }
+    }
+
+    /// The same, where others may be asked in this one's place.
+    pub(crate) const fn with_others(self, has_others: bool) -> Self {
+        Self { has_others, ..self }
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! Knows names and notation; knows nothing of limits.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-
 use policy::limit::Unit;
 
 use crate::admit::room::{Room, State};
@@ -26,17 +26,26 @@ const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 /// About how much a limit takes in the longer of the two headers of the draft, in bytes.
 const BYTES_EACH: usize = 64;
 
+/// The most headers that one answer has of these.
+const HEADERS_MAX: usize = 9;
+
+/// Values of headers, one behind the other in one text that they share once it is whole: this runs for every answer.
+struct Values {
+    text: String,
+    /// Of each header, where its value ends; it begins where the one before ends.
+    ends: Vec<(HeaderName, usize)>,
+}
+
 /// Adds what is left of each limit, and by `OpenAI`'s names what is left of the tightest limit of each kind.
 pub fn show(headers: &mut HeaderMap, room: &Room) {
     let states = room.states();
     if states.is_empty() {
         return;
     }
-    // One text after the other, each copied to the length that it has.
-    let mut text = String::with_capacity(BYTES_EACH * states.len());
+    let mut values = Values::with_capacity(2 * BYTES_EACH * (states.len() + 1));
     let (mut requests, mut tokens): (Option<&State>, Option<&State>) = (None, None);
     for state in states {
-        add_policy(&mut text, state);
+        add_policy(&mut values, state);
         let tightest = match state.limit.unit {
             Unit::Requests => &mut requests,
             Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &mut tokens,
@@ -47,42 +56,70 @@ pub fn show(headers: &mut HeaderMap, room: &Room) {
             *tightest = Some(state);
         }
     }
-    insert(headers, POLICY, &mut text);
+    values.end(POLICY);
     for state in states {
-        add_left(&mut text, state);
+        add_left(&mut values, state);
     }
-    insert(headers, LEFT, &mut text);
+    values.end(LEFT);
     if states.iter().any(|state| state.over) {
         for state in states.iter().filter(|state| state.over) {
-            named(&mut text, state);
+            named(&mut values, state);
         }
-        insert(headers, WARNING, &mut text);
+        values.end(WARNING);
     }
     for (state, names) in [(requests, REQUESTS), (tokens, TOKENS)] {
         let Some(state) = state else {
             continue;
         };
         let [limit_name, remaining_name, reset_name] = names;
-        headers.insert(limit_name, state.amount.into());
-        headers.insert(remaining_name, state.remaining.into());
+        whole(&mut values.text, state.amount);
+        values.end(limit_name);
+        whole(&mut values.text, state.remaining);
+        values.end(remaining_name);
         if let Some(reset_ms) = state.reset_ms {
-            add_duration(&mut text, reset_ms);
-            insert(headers, reset_name, &mut text);
+            add_duration(&mut values.text, reset_ms);
+            values.end(reset_name);
+        }
+    }
+    values.insert_into(headers);
+}
+
+// === impl Values ===
+
+impl Values {
+    /// Room for so many bytes before anything moves.
+    fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            ends: Vec::with_capacity(HEADERS_MAX),
+        }
+    }
+
+    /// Whether nothing has been said of the next header.
+    fn begins(&self) -> bool {
+        self.text.len() == self.ends.last().map_or(0, |(_, end)| *end)
+    }
+
+    /// What was said since the last one is this header's value.
+    fn end(&mut self, name: HeaderName) {
+        self.ends.push((name, self.text.len()));
+    }
+
+    fn insert_into(self, headers: &mut HeaderMap) {
+        let (text, mut from) = (Bytes::from(self.text), 0);
+        for (name, end) in self.ends {
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(from..end)) {
+                headers.insert(name, value);
+            }
+            from = end;
         }
     }
 }
 
-/// Inserts a text and empties its buffer.
-fn insert(headers: &mut HeaderMap, name: HeaderName, text: &mut String) {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        headers.insert(name, value);
-    }
-    text.clear();
-}
-
 /// `"rpm";q=60;w=60;qu="requests"`.
-fn add_policy(text: &mut String, state: &State) {
-    named(text, state);
+fn add_policy(values: &mut Values, state: &State) {
+    named(values, state);
+    let text = &mut values.text;
     text.push_str(";q=");
     whole(text, state.amount);
     if let Some(window_ms) = state.window_ms {
@@ -100,8 +137,9 @@ fn add_policy(text: &mut String, state: &State) {
 }
 
 /// `"rpm";r=59;t=1`.
-fn add_left(text: &mut String, state: &State) {
-    named(text, state);
+fn add_left(values: &mut Values, state: &State) {
+    named(values, state);
+    let text = &mut values.text;
     text.push_str(";r=");
     whole(text, state.remaining);
     if let Some(reset_ms) = state.reset_ms {
@@ -111,8 +149,10 @@ fn add_left(text: &mut String, state: &State) {
 }
 
 /// The name of a limit is letters, digits and `-`, and so needs no escapes.
-fn named(text: &mut String, state: &State) {
-    if !text.is_empty() {
+fn named(values: &mut Values, state: &State) {
+    let begins = values.begins();
+    let text = &mut values.text;
+    if !begins {
         text.push_str(", ");
     }
     text.push('"');

@@ -7,6 +7,7 @@ use worker::record::Outcome;
 use crate::{
     client::{Client, post_head},
     edge::{Edge, Setup},
+    passing,
     provider::{Peer, Provider, json},
 };
 
@@ -227,4 +228,50 @@ async fn one_that_is_set_aside_is_asked_all_the_same_where_the_others_fail() {
     assert_eq!(client.response().await.status, 200);
     edge.record().await;
     assert_eq!(edge.record().await.attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_passed_through_takes_turns_and_heeds_what_the_provider_says() {
+    const LINE: &str = "POST /passthrough/provider-0/rerank";
+    let provider = Provider::start().await;
+    let one_at_once = shaping::Config {
+        under_way_max: 1,
+        ..shaping::Config::default()
+    };
+    let mut edge = edge(&[&provider], one_at_once);
+    let mut first = passing::ask(&edge, LINE, "", "{}").await;
+    let mut peer = provider.accept().await;
+    peer.request().await;
+    let mut second = passing::ask(&edge, LINE, "", "{}").await;
+    assert!(provider.is_unvisited().await);
+    answered(&mut peer, &mut first).await;
+    peer.request().await;
+    let slow = json("429 Slow", "retry-after: 30\r\n", "{}");
+    peer.write(slow).await;
+    // It goes on as it came; the next one is not sent.
+    let response = second.response().await;
+    assert_eq!(
+        (response.status, response.header("retry-after")),
+        (429, Some("30"))
+    );
+    let mut third = passing::ask(&edge, LINE, "", "{}").await;
+    let response = third.response().await;
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (503, "provider_busy")
+    );
+    assert!(provider.is_unvisited().await);
+    // A model has a lane of its own.
+    let mut chat = edge.chat(BODY).await;
+    let mut peer = provider.accept().await;
+    peer.request().await;
+    answered(&mut peer, &mut chat).await;
+    for outcome in [
+        Outcome::Completed,
+        Outcome::ProviderFailed,
+        Outcome::ProviderFailed,
+        Outcome::Completed,
+    ] {
+        assert_eq!(edge.record().await.outcome, outcome);
+    }
 }

@@ -1,10 +1,12 @@
 //! A budget in money: what is admitted never costs more, what was charged is what the records say, and what has no price is
 //! refused.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use harness::{
     client,
-    provider::Provider,
+    provider::{Provider, Step},
     site::{Plan, Site},
     tenant::Tenant,
     wait,
@@ -16,6 +18,7 @@ use proto::admin::{
     QueryUsageRequest, UpdateBudgetRequest, UpdateLimitRequest, UsageCounter,
 };
 use scenarios::openai;
+use tokio::sync::Semaphore;
 
 const PATH: &str = "/v1/chat/completions";
 
@@ -295,4 +298,40 @@ async fn a_budget_is_a_limit_by_another_name_and_tells_how_it_stands() {
     };
     let deleted = site.admin().budgets().delete_budget(request).await;
     deleted.expect("it is deleted");
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_held_of_a_budget_until_records_say_it() {
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    let provider = Provider::start(move |asked| {
+        let mut answer = openai::answer(asked);
+        answer.steps.insert(0, Step::Wait(Arc::clone(&waiting)));
+        answer
+    });
+    let (site, tenant, _, key) = site(&provider.await).await;
+    let made = team(&site, &tenant).await;
+    site.propagated().await;
+    let told = status(&site, &made.name).await;
+    assert_eq!(told.held_micro_dollars, Some(0), "{told:?}");
+    let asking = ask(&site, 0, &key, "priced");
+    let looking = async {
+        // Ten tokens of output are reserved at 10 dollars a million, and some input.
+        let held = || async {
+            let told = status(&site, &made.name).await;
+            let held = told.regions[0].held_micro_dollars;
+            (held > Some(100) && held <= Some(RESERVED_MAX)).then_some(told)
+        };
+        let (told, _) = wait::until("it is held", held).await;
+        assert_eq!(told.spent_micro_dollars, 0);
+        gate.add_permits(1);
+    };
+    let (answered, ()) = tokio::join!(asking, looking);
+    assert_eq!(answered.0, 200);
+    let spent = || async {
+        let told = status(&site, &made.name).await;
+        let spent = told.spent_micro_dollars == MICRO;
+        (spent && told.held_micro_dollars == Some(0)).then_some(())
+    };
+    wait::until("records say it", spent).await;
 }

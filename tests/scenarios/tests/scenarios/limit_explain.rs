@@ -274,3 +274,38 @@ async fn changes(site: &Site) -> String {
     let line = lines.find(|line| line.starts_with("rdb_changes_since_last_save"));
     line.expect("Redis counts them").to_owned()
 }
+
+#[tokio::test]
+async fn whichever_replica_is_asked_edges_of_all_regions_answer() {
+    let provider = Provider::start(openai::answer).await;
+    let plan = Plan {
+        control_planes: 2,
+        edges: vec!["here", "there"],
+        ..Plan::default()
+    };
+    let site = Site::start(plan).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let (name, _) = tenant.key().await;
+    let limit = few(LimitUnit::Requests, 5);
+    tenant.limit_like("few", limit).await;
+    site.propagated().await;
+    // An edge is connected to one of both, so that one replica at least has to ask by way of the other.
+    for replica in [0, 1] {
+        for (region, expected) in [("", &["here", "there"][..]), ("there", &["there"])] {
+            let request = ExplainLimitsRequest {
+                key: name.clone(),
+                model: format!("{}/models/chat", tenant.organization),
+                region: region.to_owned(),
+                ..Default::default()
+            };
+            let admin = site.admin_of(replica);
+            let said = admin.limits().explain_limits(request).await;
+            let said = said.expect("edges are asked").into_inner().regions;
+            let regions: Vec<&str> = said.iter().map(|it| it.region.as_str()).collect();
+            assert_eq!(regions, expected, "by replica {replica}");
+            for region in &said {
+                assert_eq!(left(region), [("few", Some(5))], "{region:?}");
+            }
+        }
+    }
+}

@@ -167,30 +167,17 @@ async fn ten_limits_ask_redis_as_often_as_one() {
             tenant.limit_like(&format!("limit-{number}"), limit).await;
         }
         site.propagated().await;
-        let before = scripts_run(&site).await;
+        let before = site.redis.scripts_run().await;
         for _ in 0..20 {
             assert_eq!(
                 status(&site.url(0), &key, &openai::whole("chat")).await,
                 200
             );
         }
-        calls.push(scripts_run(&site).await - before);
+        calls.push(site.redis.scripts_run().await - before);
     }
     // One to reserve and one to settle, for each request.
     assert_eq!(calls, [40, 40]);
-}
-
-/// How many scripts Redis has run.
-async fn scripts_run(site: &Site) -> u64 {
-    let mut redis = site.redis.connect().await;
-    let mut info = redis::cmd("INFO");
-    let info = info.arg("commandstats").query_async::<String>(&mut redis);
-    let info = info.await.expect("Redis answers");
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
-    let calls = line.and_then(|rest| rest.split(',').next()?.parse().ok());
-    calls.unwrap_or(0)
 }
 
 #[tokio::test]

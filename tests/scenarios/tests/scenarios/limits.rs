@@ -1,13 +1,5 @@
 //! Limits hold: over every edge, through crashes, and without Redis.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
-
 use harness::{
     client::{self, Client},
     provider::{Answer, Provider, Step},
@@ -18,75 +10,6 @@ use harness::{
 use proto::admin::{LimitUnit, LimitWindow};
 use redis::AsyncCommands;
 use scenarios::{openai, sdk::Sdk};
-
-#[tokio::test]
-async fn exact_over_four_edges_and_sixty_four_clients() {
-    const PER_SECOND: i64 = 200;
-    const BURST: i64 = 20;
-    let provider = Provider::start(openai::answer).await;
-    let settings = vec![("SLUICE_LIMITS__TIMEOUT_MS", "5000".to_owned())];
-    let plan = Plan {
-        edges: vec!["here"; 4],
-        edge_settings: settings,
-        ..Plan::default()
-    };
-    let site = Site::start(plan).await;
-    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
-    let (_, key) = tenant.key().await;
-    let rate = (PER_SECOND, LimitWindow::Second, BURST);
-    tenant
-        .limit("rps", &tenant.project, LimitUnit::Requests, rate)
-        .await;
-    site.propagated().await;
-
-    let stop = Arc::new(AtomicBool::new(false));
-    let admitted = Arc::new(AtomicUsize::new(0));
-    let since = Instant::now();
-    let mut clients = tokio::task::JoinSet::new();
-    for at in 0..64 {
-        let client = Client::connect(&site.url(at % 4), &key).await;
-        let client = client.expect("the edge accepts");
-        let (stop, admitted) = (Arc::clone(&stop), Arc::clone(&admitted));
-        clients.spawn(ask_until(stop, client, admitted));
-    }
-    let length =
-        std::time::Duration::from_secs(8) * u32::try_from(scenarios::scale()).expect("small");
-    let enough = || async { (since.elapsed() >= length).then_some(()) };
-    wait::until_within(2 * length, "the run is over", enough).await;
-    stop.store(true, Ordering::Relaxed);
-    while let Some(ended) = clients.join_next().await {
-        ended.expect("no client panics");
-    }
-    let seconds = since.elapsed().as_secs_f64();
-    let admitted = admitted.load(Ordering::Relaxed);
-    let allowed = 200.0 * seconds;
-    let admitted = f64::from(u32::try_from(admitted).expect("a small number"));
-    assert!(
-        admitted <= allowed + 20.0,
-        "{admitted} admitted, {allowed} + 20 allowed"
-    );
-    assert!(
-        admitted >= 0.98 * allowed,
-        "{admitted} admitted of {allowed}"
-    );
-    println!("{admitted} admitted in {seconds:.1} s, of {allowed:.0} + 20 allowed");
-}
-
-/// Asks again and again, and counts what is admitted; all else must be a refusal that says when to come back.
-async fn ask_until(stop: Arc<AtomicBool>, mut client: Client, admitted: Arc<AtomicUsize>) {
-    while !stop.load(Ordering::Relaxed) {
-        let body = openai::whole("chat");
-        let reply = client.post("/v1/chat/completions", body).await;
-        let reply = reply.expect("the edge answers");
-        if reply.status == 200 {
-            admitted.fetch_add(1, Ordering::Relaxed);
-        } else {
-            assert_eq!(reply.status, 429);
-            assert!(reply.headers.contains_key("retry-after"));
-        }
-        reply.bytes().await.expect("the body arrives");
-    }
-}
 
 #[tokio::test]
 async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
@@ -105,7 +28,10 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
     let mut site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (_, key) = tenant.key().await;
-    let rate = (10_000, LimitWindow::Hour, 10_000);
+    // Three requests are under way when it dies; in the full form five hundred.
+    let scale = i64::try_from(scenarios::scale()).expect("small");
+    let (whole, dead) = (10_000 * scale, 3 * scenarios::scale());
+    let rate = (whole, LimitWindow::Hour, whole);
     tenant
         .limit("tokens", &tenant.project, LimitUnit::Tokens, rate)
         .await;
@@ -113,7 +39,7 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
 
     let body = r#"{"model":"chat","stream":true,"max_tokens":1000,"messages":[]}"#;
     let mut in_flight = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..dead {
         let mut client = Client::connect(&site.url(0), &key)
             .await
             .expect("the edge accepts");
@@ -121,7 +47,7 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
         in_flight.push((client, reply.expect("the edge answers")));
     }
     let mut redis = site.redis.connect().await;
-    assert_eq!(count_reservations(&mut redis).await, 3);
+    assert_eq!(count_reservations(&mut redis).await, dead);
     site.edges[0].process.kill();
 
     // Whoever asks next after the leases ended sweeps them up: charged in full, and gone.
@@ -139,16 +65,20 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
         let held: usize = count_reservations(&mut redis).await;
         (held <= 1).then_some::<i64>(left)
     });
-    let (left, _) = swept.await;
+    let (left, long) = swept.await;
+    println!(
+        "{dead} requests died with their edge: charged {} of {whole} tokens {long:.1?} after it",
+        whole - left
+    );
     assert!(
-        left <= 10_000 - 3 * 1_000,
+        left <= whole - 3_000 * scale,
         "{left} left: the dead requests were not charged"
     );
     assert!(left > 0, "{left} left: they were charged more than once");
     assert!(
         site.metric(1, "sluice_limits_reservation_expired_total", "")
             .await
-            >= 3.0
+            >= f64::from(u32::try_from(dead).expect("few"))
     );
 }
 

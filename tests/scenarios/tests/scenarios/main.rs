@@ -19,6 +19,7 @@ mod trusts;
 mod audit;
 mod outage;
 mod limits;
+mod exactness;
 mod faults;
 mod limit_kinds;
 mod concurrency;

@@ -18,7 +18,8 @@ use harness::{
     wait,
 };
 use proto::admin::{
-    AppliedLimit, ExplainLimitsRequest, Limit, LimitUnit, LimitWindow, ProviderKind,
+    AppliedLimit, ExplainLimitsRequest, Limit, LimitMode, LimitUnit, LimitWindow, ProviderKind,
+    QueryUsageRequest,
 };
 use scenarios::openai;
 
@@ -42,10 +43,20 @@ fn lifetime(amount: i64, regions: &[&str]) -> Limit {
     }
 }
 
+/// What is reserved for an answer of which nobody says how long it may be, in tokens.
+const RESERVED: i64 = 40;
+
+/// How many it has then.
+const GENERATED: i64 = 5 * RESERVED;
+
+/// How many ask each region at once when answers are so long.
+const ASKING: i64 = 4;
+
 /// An edge in each of two regions, each with a Redis of its own, which it asks for each request.
 async fn site(provider: &Provider) -> (Site, Redis, Tenant, String, String) {
     let settings = vec![
         ("SLUICE_LIMITS__AHEAD_MS", "0".to_owned()),
+        ("SLUICE_LIMITS__OUTPUT_TOKENS_DEFAULT", RESERVED.to_string()),
         ("SLUICE_LIMITS__TIMEOUT_MS", "5000".to_owned()),
     ];
     let plan = Plan {
@@ -196,4 +207,124 @@ async fn a_region_that_does_not_hold_a_limit_with_others_admits_nothing_of_it() 
     assert_eq!(ask(&site.url(1), &key).await, 403);
     let said = shares(&site, &tenant, &name).await;
     assert_eq!(said[1].share_millionths, Some(0));
+}
+
+/// Asks one region for streams of which nobody says how long they may be, so many at once, until none of them is served; gives how
+/// many were.
+async fn exhaust(url: &str, key: &str) -> i64 {
+    let begun = Instant::now();
+    let mut served = 0;
+    loop {
+        assert!(begun.elapsed() < wait::PATIENCE, "{served} served");
+        let asked = (0..ASKING).map(|_| async {
+            let reply = client::post(url, key, PATH, openai::streamed("priced")).await;
+            let status = reply.status.as_u16();
+            reply.bytes().await.expect("the answer arrives");
+            status
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        assert!(
+            answers.iter().all(|it| [200, 429].contains(it)),
+            "{answers:?}"
+        );
+        match answers.iter().filter(|it| **it == 200).count() {
+            0 => return served,
+            more => served += i64::try_from(more).expect("few"),
+        }
+    }
+}
+
+/// How many requests were recorded, and what they cost together, in nano-dollars.
+async fn recorded(site: &Site, tenant: &Tenant) -> (i64, i64) {
+    let request = QueryUsageRequest {
+        parent: tenant.organization.clone(),
+        ..Default::default()
+    };
+    let reply = site.admin().usage().query_usage(request).await;
+    let rows = reply.expect("the control plane answers").into_inner().rows;
+    rows.iter().fold((0, 0), |(requests, nano), row| {
+        (requests + row.requests, nano + row.cost_nano)
+    })
+}
+
+/// How a budget was spent: answers while both regions were apart, all answers, and nano-dollars by the records.
+struct Apart {
+    here: i64,
+    there: i64,
+    served: i64,
+    spent: i64,
+}
+
+impl Apart {
+    fn said(&self) -> String {
+        format!(
+            "{} answers here and {} there while apart, {} in all, spent {} of {} nano-dollars",
+            self.here,
+            self.there,
+            self.served,
+            self.spent,
+            BUDGET * 1_000
+        )
+    }
+}
+
+/// Spends a budget of such a mode in both regions while neither can reach the other or the control plane, on answers five times as long as
+/// is reserved.
+async fn spent_apart(mode: LimitMode) -> Apart {
+    let provider = Provider::start(openai::overlong(GENERATED)).await;
+    let (mut site, _redis, tenant, name, key) = site(&provider).await;
+    let budget = Limit {
+        mode: mode.into(),
+        ..lifetime(BUDGET, &REGIONS)
+    };
+    tenant.limit_like("together", budget).await;
+    site.propagated().await;
+    let told = || async { Some(shares(&site, &tenant, &name).await) };
+    wait::until("both have a share", told).await;
+    site.control_planes[0].process.kill();
+    let (here, there) = (site.url(0), site.url(1));
+    let (here, there) = tokio::join!(exhaust(&here, &key), exhaust(&there, &key));
+    assert!(here > 0 && there > 0, "{here} {there}");
+    // Together again: shares that were not drawn are, and spent as well.
+    site.revive_control_plane(0).await;
+    let begun = Instant::now();
+    let mut served = here + there;
+    let spent = loop {
+        let (here, there) = (site.url(0), site.url(1));
+        let (here, there) = tokio::join!(exhaust(&here, &key), exhaust(&there, &key));
+        served += here + there;
+        let all_told = || async {
+            let (requests, nano) = recorded(&site, &tenant).await;
+            (requests == served).then_some(nano)
+        };
+        let (nano, _) = wait::until("all usage arrived", all_told).await;
+        if nano >= BUDGET * 800 {
+            break nano;
+        }
+        assert!(begun.elapsed() < wait::PATIENCE, "{nano} spent");
+    };
+    Apart {
+        here,
+        there,
+        served,
+        spent,
+    }
+}
+
+#[tokio::test]
+async fn a_strict_budget_of_two_regions_is_never_passed_by_answers_longer_than_reserved() {
+    let apart = spent_apart(LimitMode::Strict).await;
+    let said = apart.said();
+    println!("strict: {said}");
+    assert!(apart.spent <= BUDGET * 1_000, "{said}");
+}
+
+#[tokio::test]
+async fn a_hard_budget_of_two_regions_is_passed_by_no_more_than_answers_under_way() {
+    let apart = spent_apart(LimitMode::Hard).await;
+    // What an answer costs beyond what is reserved for it, at 10 dollars a million, of all that are under way at once.
+    let open = 2 * ASKING * (GENERATED - RESERVED) * 10_000;
+    let said = apart.said();
+    println!("hard: {said}, which answers under way may pass by {open}");
+    assert!(apart.spent <= BUDGET * 1_000 + open, "{said}");
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use harness::{
     client,
-    provider::{Answer, Asked, Provider, Step},
+    provider::Provider,
     site::{Plan, Site},
     tenant::Tenant,
     wait,
@@ -21,27 +21,6 @@ const RESERVED: i64 = 40;
 
 /// How many tokens it has.
 const GENERATED: i64 = 5 * RESERVED;
-
-/// A stream of so many pieces, each one token, whatever was asked for; with usage at its end.
-fn endless(asked: &Asked) -> Answer {
-    let question: Value = serde_json::from_slice(&asked.body).expect("a question");
-    assert_eq!(question["stream"], json!(true));
-    let event = |choices: Value, usage: Value| {
-        let event = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage});
-        Step::Send(format!("data: {event}\n\n").into())
-    };
-    let piece = |delta: Value, finish: Value| {
-        let choice = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
-        event(choice, Value::Null)
-    };
-    let words = (0..GENERATED).map(|_| piece(json!({"content": " on"}), Value::Null));
-    let usage = json!({"prompt_tokens": openai::PROMPT_TOKENS, "completion_tokens": GENERATED, "total_tokens": 0});
-    let mut steps: Vec<_> = words.collect();
-    steps.push(piece(json!({}), json!("stop")));
-    steps.push(event(json!([]), usage));
-    steps.push(Step::Send("data: [DONE]\n\n".into()));
-    Answer::events(steps)
-}
 
 async fn site(provider: &Provider) -> (Site, Tenant, String) {
     let plan = Plan {
@@ -95,7 +74,7 @@ async fn recorded(site: &Site, tenant: &Tenant) -> (i64, i64, i64) {
 #[tokio::test]
 async fn answers_five_times_as_long_as_reserved_leave_the_mean_at_the_limit() {
     const PER_SECOND: i64 = 4_000;
-    let provider = Provider::start(endless).await;
+    let provider = Provider::start(openai::overlong(GENERATED)).await;
     let (site, tenant, key) = site(&provider).await;
     let rate = (PER_SECOND, LimitWindow::Second, PER_SECOND / 10);
     tenant
@@ -138,7 +117,7 @@ async fn answers_five_times_as_long_as_reserved_leave_the_mean_at_the_limit() {
 async fn a_strict_budget_is_never_passed_whatever_the_provider_does() {
     /// In millionths of a dollar: two cents.
     const BUDGET: i64 = 20_000;
-    let provider = Provider::start(endless).await;
+    let provider = Provider::start(openai::overlong(GENERATED)).await;
     let (site, tenant, key) = site(&provider).await;
     let strict = Limit {
         unit: LimitUnit::MicroDollars.into(),

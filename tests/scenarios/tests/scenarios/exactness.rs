@@ -1,0 +1,182 @@
+//! What is admitted is what a limit allows, nearly to the unit and never more, when a crowd asks all edges at once for far more: of
+//! requests, of tokens and of money.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use harness::{
+    client::Client,
+    provider::Provider,
+    site::{Plan, Site},
+    tenant::Tenant,
+    wait,
+};
+use proto::admin::{Limit, LimitUnit, LimitWindow, ProviderKind};
+use scenarios::openai;
+use tokio::task::JoinSet;
+
+/// A limit that each of some clients meets, and what a request takes of it.
+struct Case {
+    name: &'static str,
+    limit: Limit,
+    clients: usize,
+    /// What one request takes in the end.
+    each: f64,
+    /// What may be admitted within so many seconds.
+    allowed: fn(f64) -> f64,
+}
+
+/// What came of asking.
+#[derive(Default)]
+struct Seen {
+    asked: AtomicU32,
+    served: AtomicU32,
+}
+
+const TOKENS: f64 = 18.0;
+
+/// What a request to gpt-4o costs, in millionths of a dollar.
+const MICRO: f64 = 98.0;
+
+/// In millionths of a dollar.
+const BUDGET: i64 = 60_000;
+
+fn cases() -> [Case; 3] {
+    let rate = |unit: LimitUnit, amount, burst| Limit {
+        unit: unit.into(),
+        amount,
+        burst,
+        window: LimitWindow::Second.into(),
+        ..Limit::default()
+    };
+    let budget = Limit {
+        unit: LimitUnit::MicroDollars.into(),
+        amount: BUDGET,
+        window: LimitWindow::Lifetime.into(),
+        ..Limit::default()
+    };
+    [
+        Case {
+            name: "requests",
+            limit: rate(LimitUnit::Requests, 100, 10),
+            clients: 32,
+            each: 1.0,
+            allowed: |seconds| 100.0 * seconds + 10.0,
+        },
+        Case {
+            name: "tokens",
+            limit: rate(LimitUnit::Tokens, 1_800, 180),
+            clients: 24,
+            each: TOKENS,
+            allowed: |seconds| 1_800.0 * seconds + 180.0,
+        },
+        Case {
+            name: "money",
+            limit: budget,
+            clients: 8,
+            each: MICRO,
+            allowed: |_| 60_000.0,
+        },
+    ]
+}
+
+/// Asks again and again, and counts; all that is not served must be a refusal that says when to come back.
+async fn ask_until(stop: Arc<AtomicBool>, mut client: Client, seen: Arc<Seen>) {
+    while !stop.load(Ordering::Relaxed) {
+        let body = openai::whole("priced");
+        let reply = client.post("/v1/chat/completions", body).await;
+        let reply = reply.expect("the edge answers");
+        seen.asked.fetch_add(1, Ordering::Relaxed);
+        if reply.status == 200 {
+            seen.served.fetch_add(1, Ordering::Relaxed);
+        } else {
+            assert_eq!(reply.status, 429);
+            assert!(reply.headers.contains_key("retry-after"));
+        }
+        reply.bytes().await.expect("the body arrives");
+    }
+}
+
+/// A site of four edges, with a model of a published price.
+async fn site(provider: &Provider) -> (Site, Tenant) {
+    let settings = vec![("SLUICE_LIMITS__TIMEOUT_MS", "5000".to_owned())];
+    let plan = Plan {
+        edges: vec!["here"; 4],
+        edge_settings: settings,
+        ..Plan::default()
+    };
+    let site = Site::start(plan).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let base_url = provider.base_url();
+    tenant
+        .provider_of(ProviderKind::Openai, "openai", &base_url)
+        .await;
+    tenant.model("priced", "openai", "gpt-4o").await;
+    (site, tenant)
+}
+
+#[tokio::test]
+async fn a_crowd_at_four_edges_gets_what_is_allowed_and_no_more() {
+    let provider = Provider::forgetful(openai::answer).await;
+    let (site, tenant) = site(&provider).await;
+    let cases = cases();
+    let mut keys = Vec::new();
+    for case in &cases {
+        let (name, key) = tenant.key().await;
+        let limit = Limit {
+            scope: name,
+            ..case.limit.clone()
+        };
+        tenant.limit_like(case.name, limit).await;
+        keys.push(key);
+    }
+    site.propagated().await;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let scripts = site.redis.scripts_run().await;
+    let since = Instant::now();
+    let (mut clients, mut seen) = (JoinSet::new(), Vec::new());
+    for (case, key) in cases.iter().zip(&keys) {
+        let of_case = Arc::<Seen>::default();
+        for at in 0..case.clients {
+            let client = Client::connect(&site.url(at % 4), key).await;
+            let client = client.expect("the edge accepts");
+            clients.spawn(ask_until(Arc::clone(&stop), client, Arc::clone(&of_case)));
+        }
+        seen.push(of_case);
+    }
+    let length = Duration::from_secs(8) * u32::try_from(scenarios::scale()).expect("small");
+    let enough = || async { (since.elapsed() >= length).then_some(()) };
+    wait::until_within(2 * length, "the run is over", enough).await;
+    stop.store(true, Ordering::Relaxed);
+    while let Some(ended) = clients.join_next().await {
+        ended.expect("no client panics");
+    }
+    let seconds = since.elapsed().as_secs_f64();
+    let scripts = site.redis.scripts_run().await - scripts;
+    let mut asked = 0;
+    for (case, seen) in cases.iter().zip(seen) {
+        let served = f64::from(seen.served.load(Ordering::Relaxed)) * case.each;
+        let allowed = (case.allowed)(seconds);
+        println!(
+            "{}: {served:.0} of {allowed:.0} in {seconds:.1} s, {:?} asked",
+            case.name, seen.asked
+        );
+        assert!(served <= allowed, "{}: {served} of {allowed}", case.name);
+        assert!(
+            served >= 0.95 * allowed,
+            "{}: {served} of {allowed}",
+            case.name
+        );
+        asked += seen.asked.load(Ordering::Relaxed);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "few")]
+    let share = scripts as f64 / f64::from(asked);
+    println!("{scripts} scripts for {asked} requests: {share:.3} each");
+    assert!(share <= 0.1, "{share}");
+}

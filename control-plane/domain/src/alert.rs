@@ -27,6 +27,9 @@ pub const SPAN_MAX_MS: u64 = 3_650 * DAY_MS;
 /// How many requests an error spike needs where nobody says.
 pub const REQUESTS_MIN_DEFAULT: u64 = 20;
 
+/// The most requests that are told apart, so that a product of two of them and of a percentage fits.
+const COUNT_MAX: u64 = 1 << 53; // Full: more are as many.
+
 /// The most thresholds of a rule.
 pub const THRESHOLDS_MAX: usize = 10;
 
@@ -182,11 +185,10 @@ impl Spike {
             && u128::from(now.failed) * 100
                 >= u128::from(now.requests) * u128::from(self.error_percent);
         // now.failed / now.requests >= times / 100 * before.failed / before.requests, in whole numbers.
+        let wide = |it: u64| u128::from(it.min(COUNT_MAX));
         let more = self.times_percent == 0
-            || u128::from(now.failed) * u128::from(before.requests.max(1)) * 100
-                >= u128::from(before.failed)
-                    * u128::from(now.requests)
-                    * u128::from(self.times_percent);
+            || wide(now.failed) * wide(before.requests.max(1)) * 100
+                >= wide(before.failed) * wide(now.requests) * u128::from(self.times_percent);
         (many && more).then(|| Finding {
             subject: model.to_string(),
             summary: format!(

@@ -125,6 +125,15 @@ mod tests {
             "sluice usage export records.csv --format csv --since 7d --cursor-file cursor",
             "sluice prices create own --kind openai --model gpt-4o* --input-tokens 2.50 --output-tokens 10 -o json",
             "sluice discount create eight --model * --percent 8.25 --valid-from 2027-01-01",
+            "sluice alerts channels create ops --webhook https://ops.example/ --credential-env SECRET",
+            "sluice alert channel create chat --slack --credential-file -",
+            "sluice alerts channels create mail --email-server a:25 --sender a@b --recipient c@d --recipient e@f",
+            "sluice alerts channels test ops",
+            "sluice alerts rules create spend --budget any --thresholds 50,80 --channel ops,chat",
+            "sluice alerts rules create errors --errors-of chat --error-percent 20 --window 30m --channel ops",
+            "sluice alerts rules create keys --key-age 90d --key-unused 30d --rotation-due --channel ops",
+            "sluice alerts rules create edges --edge-silent 1m --remind-after 12h --channel ops",
+            "sluice alerts list",
             "sluice reprice --since 7d --book now --validate-only",
             "sluice login --ci --trust github --audience sluice",
             "sluice trusts create github --issuer-url github --subject repo:acme/chat:** --role model-publisher@organization",
@@ -155,6 +164,10 @@ mod tests {
             "sluice prices create own --model m --input-tokens 0.0000000001",
             "sluice prices create own --input-tokens 1",
             "sluice discounts create d --model * --percent 101",
+            "sluice alerts channels create ops",
+            "sluice alerts channels create ops --slack --webhook https://ops.example/",
+            "sluice alerts rules create both --budget any --edge-silent 1m --channel ops",
+            "sluice alerts rules create alone --budget any",
         ] {
             assert_eq!(parse(line).map(drop).unwrap_err().exit_code(), 2, "{line}");
         }

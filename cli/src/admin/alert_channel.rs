@@ -9,7 +9,7 @@ use proto::admin::{AlertChannel, AlertChannelKind, AlertEmail, AlertEmailSecurit
 
 use crate::{
     admin::{field::Wanted, plain::run_standing},
-    failure::Failure,
+    failure::{Exit, Failure},
     noun, output,
     session::Session,
     verb::{Create, Get, Standing},
@@ -162,7 +162,10 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
                     output::remark("it arrived");
                     Ok(())
                 }
-                why => Err(Failure::usage(format!("it did not arrive: {why}"))),
+                why => Err(Failure::new(
+                    Exit::Failed,
+                    format!("it did not arrive: {why}"),
+                )),
             }
         }
         Command::Standing(standing) => run_standing(noun, &standing, session).await,

@@ -2,10 +2,7 @@
 //!
 //! Tries once. Who sends remembers what did not arrive, and comes again.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, time::Duration};
 
 use rustls_pki_types::CertificateDer;
 use tokio::time::timeout;
@@ -56,13 +53,18 @@ impl Courier {
         })
     }
 
-    /// Brings a notice.
-    pub async fn bring(&self, to: &Destination, notice: &Notice) -> Result<(), Undelivered> {
+    /// Brings a notice, at this time, milliseconds since 1970.
+    pub async fn bring(
+        &self,
+        to: &Destination,
+        notice: &Notice,
+        now_ms: u64,
+    ) -> Result<(), Undelivered> {
         let dialler = &self.dialler;
         let brought = async {
             match to {
                 Destination::Webhook(place, secret) => {
-                    post::webhook(dialler, (place, secret), notice, now_s()).await
+                    post::webhook(dialler, (place, secret), notice, now_ms / 1_000).await
                 }
                 Destination::Slack(place) => post::slack(dialler, place, notice).await,
                 Destination::Mail(mail) => {
@@ -79,10 +81,4 @@ impl fmt::Debug for Courier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Courier").finish_non_exhaustive()
     }
-}
-
-/// The time at which a notice is signed, seconds since 1970.
-fn now_s() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map(|it| it.as_secs()).unwrap_or(0)
 }

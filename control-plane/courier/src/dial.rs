@@ -110,13 +110,12 @@ impl Dialler {
         server: &Server,
         encrypted: bool,
     ) -> Result<Vec<SocketAddr>, Undelivered> {
-        let found: Vec<SocketAddr> = match server.literal() {
-            Some(ip) => vec![SocketAddr::new(ip, server.port)],
-            None => {
-                let found = lookup_host((server.host.as_str(), server.port)).await;
-                let unresolved = |_| Undelivered::because("the receiver's name does not resolve");
-                found.map_err(unresolved)?.collect()
-            }
+        let found: Vec<SocketAddr> = if let Some(ip) = server.literal() {
+            vec![SocketAddr::new(ip, server.port)]
+        } else {
+            let found = lookup_host((server.host.as_str(), server.port)).await;
+            let unresolved = |_| Undelivered::because("the receiver's name does not resolve");
+            found.map_err(unresolved)?.collect()
         };
         let may = |it: &SocketAddr| self.guard.allows(it.ip());
         let open: Vec<SocketAddr> = found.into_iter().filter(may).take(CANDIDATES_MAX).collect();
@@ -126,7 +125,8 @@ impl Dialler {
             ));
         }
         let near = |it: &SocketAddr| it.ip().to_canonical().is_loopback();
-        if !encrypted && !(self.plaintext_on_loopback && open.iter().all(near)) {
+        let may_be_plain = self.plaintext_on_loopback && open.iter().all(near);
+        if !(encrypted || may_be_plain) {
             return Err(Undelivered::because(
                 "notices go out over TLS alone; alerts.plaintext_on_loopback lets them go to this machine without",
             ));

@@ -27,6 +27,9 @@ pub const SPAN_MAX_MS: u64 = 3_650 * DAY_MS;
 /// How many requests an error spike needs where nobody says.
 pub const REQUESTS_MIN_DEFAULT: u64 = 20;
 
+/// The most requests that are told apart, so that a product of two of them and of a percentage fits.
+const COUNT_MAX: u64 = 1 << 53; // Full: more are as many.
+
 /// The most thresholds of a rule.
 pub const THRESHOLDS_MAX: usize = 10;
 
@@ -151,9 +154,9 @@ fn dollars(micro: u64) -> String {
 impl Spike {
     /// Checks one. Zero in `window_ms` and `requests_min` means what is usual.
     pub fn check(self) -> Result<Self, (&'static str, InvalidWatch)> {
-        let within = |field, it, from, to| match (from..=to).contains(&it) {
-            true => Ok(it),
-            false => Err((field, InvalidWatch::Between(from, to))),
+        let within = |field, it, from, to| {
+            let bounds = (field, InvalidWatch::Between(from, to));
+            (from..=to).contains(&it).then_some(it).ok_or(bounds)
         };
         let window_ms = match self.window_ms {
             0 => QUARTER_MS,
@@ -182,11 +185,10 @@ impl Spike {
             && u128::from(now.failed) * 100
                 >= u128::from(now.requests) * u128::from(self.error_percent);
         // now.failed / now.requests >= times / 100 * before.failed / before.requests, in whole numbers.
+        let wide = |it: u64| u128::from(it.min(COUNT_MAX));
         let more = self.times_percent == 0
-            || u128::from(now.failed) * u128::from(before.requests.max(1)) * 100
-                >= u128::from(before.failed)
-                    * u128::from(now.requests)
-                    * u128::from(self.times_percent);
+            || wide(now.failed) * wide(before.requests.max(1)) * 100
+                >= wide(before.failed) * wide(now.requests) * u128::from(self.times_percent);
         (many && more).then(|| Finding {
             subject: model.to_string(),
             summary: format!(
@@ -206,9 +208,8 @@ impl KeyAge {
     /// Checks one.
     pub fn check(self) -> Result<Self, (&'static str, InvalidWatch)> {
         for (field, it) in [("age", self.age_ms), ("unused", self.unused_ms)] {
-            if it.is_some_and(|it| !(MINUTE_MS..=SPAN_MAX_MS).contains(&it)) {
-                let bounds = InvalidWatch::Span(MINUTE_MS / 1_000, SPAN_MAX_MS / 1_000);
-                return Err((field, bounds));
+            if let Some(ms) = it {
+                span(ms, MINUTE_MS, SPAN_MAX_MS).map_err(|why| (field, why))?;
             }
         }
         if self == Self::default() {
@@ -220,18 +221,17 @@ impl KeyAge {
 
 /// Checks for how long an edge may be silent.
 pub fn silence(ms: u64) -> Result<u64, InvalidWatch> {
-    match (SILENCE_MIN_MS..=DAY_MS).contains(&ms) {
-        true => Ok(ms),
-        false => Err(InvalidWatch::Span(SILENCE_MIN_MS / 1_000, DAY_MS / 1_000)),
-    }
+    span(ms, SILENCE_MIN_MS, DAY_MS)
 }
 
 /// Checks after how long people are reminded.
 pub fn remind_after(ms: u64) -> Result<u64, InvalidWatch> {
-    match (MINUTE_MS..=SPAN_MAX_MS).contains(&ms) {
-        true => Ok(ms),
-        false => Err(InvalidWatch::Span(MINUTE_MS / 1_000, SPAN_MAX_MS / 1_000)),
-    }
+    span(ms, MINUTE_MS, SPAN_MAX_MS)
+}
+
+fn span(ms: u64, from: u64, to: u64) -> Result<u64, InvalidWatch> {
+    let bounds = InvalidWatch::Span(from / 1_000, to / 1_000);
+    (from..=to).contains(&ms).then_some(ms).ok_or(bounds)
 }
 
 // === impl InvalidWatch ===

@@ -327,7 +327,12 @@ impl Tasks {
         let how = (replica, config.alerts.every());
         let watcher = Watcher::new(store.clone(), clock.clone(), how, Arc::clone(&bell));
         self.keep("the watch for alerts", watcher.run());
-        let teller = Teller::new(store, sealing.clone(), courier.clone(), bell);
+        let teller = Teller::new(
+            store,
+            (sealing.clone(), clock.clone()),
+            courier.clone(),
+            bell,
+        );
         self.keep("the way of notices", teller.run());
         Ok(courier)
     }

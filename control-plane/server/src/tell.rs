@@ -8,6 +8,7 @@ use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use courier::{Courier, Event, Notice};
 use futures_util::future::join_all;
+use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use seal::SealingKey;
 use store::{
@@ -41,6 +42,7 @@ const SCAN_EVERY: Duration = Duration::from_secs(1);
 pub struct Teller {
     store: Store,
     sealing: SealingKey,
+    clock: Clock,
     courier: Courier,
     /// Rung when there is something to bring.
     bell: Arc<Notify>,
@@ -59,15 +61,16 @@ pub fn describe() {
 
 impl Teller {
     /// Brings by this courier what rests sealed under this key.
-    pub const fn new(
+    pub fn new(
         store: Store,
-        sealing: SealingKey,
+        (sealing, clock): (SealingKey, Clock),
         courier: Courier,
         bell: Arc<Notify>,
     ) -> Self {
         Self {
             store,
             sealing,
+            clock,
             courier,
             bell,
         }
@@ -114,10 +117,11 @@ impl Teller {
     }
 
     async fn bring(&self, owed: &Owed, channel: &Row) -> Tried {
+        let now_ms = self.clock.now_ms();
         let brought = match destination(channel, &self.sealing) {
             None => Err("what is kept of the channel cannot be read: make another one".to_owned()),
             Some(to) => {
-                let brought = self.courier.bring(&to, &notice(owed)).await;
+                let brought = self.courier.bring(&to, &notice(owed), now_ms).await;
                 brought.map_err(|why| why.to_string())
             }
         };

@@ -192,21 +192,18 @@ impl Watcher {
         only: Option<&BudgetName>,
         thresholds: &[u16],
     ) -> Result<Vec<Finding>, StoreError> {
-        let rows = match only {
-            Some(name) => {
-                let name = LimitName {
-                    organization: name.organization.clone(),
-                    limit: name.budget.clone(),
-                };
-                vec![limit::get(&self.store, &name).await?]
-            }
-            None => {
-                let page = Page {
-                    size: BUDGETS_MAX,
-                    after: String::new(),
-                };
-                limit::list(&self.store, parent, (&page, true)).await?.rows
-            }
+        let rows = if let Some(name) = only {
+            let name = LimitName {
+                organization: name.organization.clone(),
+                limit: name.budget.clone(),
+            };
+            vec![limit::get(&self.store, &name).await?]
+        } else {
+            let page = Page {
+                size: BUDGETS_MAX,
+                after: String::new(),
+            };
+            limit::list(&self.store, parent, (&page, true)).await?.rows
         };
         let now_ms = self.clock.now_ms();
         let mut found = Vec::new();

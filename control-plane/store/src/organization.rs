@@ -159,6 +159,13 @@ pub async fn delete(
     etag: &str,
 ) -> Result<(), StoreError> {
     let row = lock(write, name, etag).await?;
+    // Before the channels that they tell, which go with the organization.
+    sqlx::query!(
+        "DELETE FROM alert_rule WHERE organization = $1",
+        uuid(*row.id.as_bytes())
+    )
+    .execute(write.connection())
+    .await?;
     sqlx::query!(
         "DELETE FROM organization WHERE id = $1",
         uuid(*row.id.as_bytes())

@@ -56,7 +56,7 @@ impl Alerts {
         let Some(to) = alert_channel_wire::destination(row, self.desk.sealing()) else {
             return "what is kept of this channel cannot be read: make another one".to_owned();
         };
-        let name = row.name.to_string();
+        let (name, now_ms) = (row.name.to_string(), self.clock.now_ms());
         let notice = Notice {
             id: Uuid::from_bytes(id::draw()).to_string(),
             event: Event::Test,
@@ -64,9 +64,9 @@ impl Alerts {
             rule: String::new(),
             summary: format!("Notices of {} arrive here", row.name.parent()),
             subject: name,
-            at_ms: self.clock.now_ms(),
+            at_ms: now_ms,
         };
-        let brought = self.courier.bring(&to, &notice).await;
+        let brought = self.courier.bring(&to, &notice, now_ms).await;
         brought
             .err()
             .map_or_else(String::new, |why| why.to_string())

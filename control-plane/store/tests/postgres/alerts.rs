@@ -13,7 +13,7 @@ use store::{
 
 use crate::world::{World, all, organization_name, project_name};
 
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 const ONE: [u8; 16] = [1; 16];
 const OTHER: [u8; 16] = [2; 16];
 

@@ -101,6 +101,8 @@ pub enum Obstacle {
     IsLastOwner,
     /// An operator key was given for a token, and never changes.
     IsGiven,
+    /// An operator key was not given for a token.
+    IsNotGiven,
 }
 
 // === impl Obstacle ===
@@ -137,6 +139,7 @@ impl Obstacle {
             Self::HasTwoSecrets => "HAS_TWO_SECRETS",
             Self::IsLastOwner => "IS_LAST_OWNER",
             Self::IsGiven => "IS_GIVEN",
+            Self::IsNotGiven => "IS_NOT_GIVEN",
         }
     }
 }
@@ -171,6 +174,9 @@ impl fmt::Display for Obstacle {
             Self::IsConnected => "it is connected: stop it first",
             Self::IsLastOwner => {
                 "it is the last one that may do everything, for ever: make another one first"
+            }
+            Self::IsNotGiven => {
+                "it was made by an operator: `sluice operator-keys revoke` revokes it"
             }
             Self::IsGiven => "it was given for a token: revoke it, or make another one",
             Self::HasTwoSecrets => {

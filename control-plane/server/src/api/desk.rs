@@ -178,6 +178,16 @@ impl Asked for admin::CreateModelVersionRequest {
     }
 }
 
+impl Asked for admin::LogoutRequest {
+    fn request_id(&self) -> &'static str {
+        ""
+    }
+
+    fn validate_only(&self) -> bool {
+        false
+    }
+}
+
 impl Asked for admin::ExchangeTokenRequest {
     fn request_id(&self) -> &'static str {
         ""

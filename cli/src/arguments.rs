@@ -52,8 +52,12 @@ pub enum Command {
     /// The nouns.
     #[command(flatten)]
     Admin(Box<admin::Command>),
-    /// Exchange a token of somebody else's for an operator key that ends soon
+    /// Log in: exchange a token of an issuer for an operator key that ends soon
     Login(Box<login::Arguments>),
+    /// Show whose operator key is presented, and what it may do
+    Whoami,
+    /// End what a login has left, and forget it
+    Logout,
     /// Run everything in one process, to try it out
     #[cfg(feature = "dev")]
     Dev(crate::dev::Arguments),
@@ -136,6 +140,9 @@ mod tests {
             "sluice alerts list",
             "sluice reprice --since 7d --book now --validate-only",
             "sluice login --ci --trust github --audience sluice",
+            "sluice login --trust corp --browser",
+            "sluice whoami -o json",
+            "sluice logout",
             "sluice trusts create github --issuer-url github --subject repo:acme/chat:** --role model-publisher@organization",
             "sluice trust list --above-all",
             "sluice keys create --expires 90d --wait",
@@ -157,6 +164,7 @@ mod tests {
             "sluice versions create chat@v1",
             "sluice limits create rpm --scope project --unit requests --amount many --window minute",
             "sluice keys list --max 0",
+            "sluice login --ci --browser --trust x",
             "sluice usage --by moon",
             "sluice usage query --by moon",
             "sluice usage export --after 7 --cursor-file cursor",

@@ -16,6 +16,7 @@ pub mod propagation;
 pub mod noun;
 pub mod verb;
 pub mod session;
+pub mod person;
 pub mod login;
 pub mod admin;
 #[cfg(feature = "dev")]

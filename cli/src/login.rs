@@ -1,4 +1,4 @@
-//! `sluice login`: a token of somebody else's becomes an operator key that ends soon, and is kept for the commands after it.
+//! `sluice login`, `whoami` and `logout`: a token of somebody else's becomes an operator key that ends soon, and is kept for the commands after it.
 //!
 //! Knows where CI systems keep the identity of a job; knows nothing of what is in a token. No token and no key is printed,
 //! but where the key's text is all that was asked for.
@@ -6,7 +6,10 @@
 use std::{fs, path::PathBuf};
 
 use clap::Args;
-use proto::admin::{ExchangeTokenRequest, ExchangeTokenResponse};
+use proto::admin::{
+    DescribeLoginRequest, DescribeLoginResponse, ExchangeTokenRequest, ExchangeTokenResponse,
+    LogoutRequest, LogoutResponse, OperatorKey, WhoAmIRequest,
+};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -15,6 +18,7 @@ use crate::{
     failure::{Exit, Failure},
     logins::{self, Login, Logins},
     moment, output,
+    person::Issuer,
     session::Session,
     web::{Web, form},
 };
@@ -33,8 +37,11 @@ pub struct Arguments {
     #[arg(long, env = "SLUICE_TRUST", value_name = "NAME")]
     trust: String,
     /// Take the token that this CI job has: in a file, in `SLUICE_ID_TOKEN`, or as GitHub gives it to jobs
-    #[arg(long, required = true)]
+    #[arg(long, conflicts_with = "browser")]
     ci: bool,
+    /// Log in by a browser on this machine, in place of a code that is entered anywhere
+    #[arg(long)]
+    browser: bool,
     /// A file that holds the token
     #[arg(long, env = "SLUICE_ID_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -61,8 +68,64 @@ pub async fn run(
         above if above.starts_with("trusts/") => above.to_owned(),
         name => session.place.name(TRUSTS, name)?,
     };
-    let token = of_job(arguments, access).await?;
+    let token = if arguments.ci {
+        of_job(arguments, access).await?
+    } else {
+        of_person(&trust, arguments.browser, access, session).await?
+    };
     exchange(trust, &token, arguments.text_only, access, session).await
+}
+
+/// A token that a person has their issuer give.
+async fn of_person(
+    trust: &str,
+    browser: bool,
+    access: &Access,
+    session: &mut Session,
+) -> Result<Zeroizing<String>, Failure> {
+    let request = DescribeLoginRequest {
+        trust: trust.to_owned(),
+    };
+    let by: DescribeLoginResponse = session
+        .connection
+        .call_for("LoginService/DescribeLogin", &request, ANSWER_WITHIN)
+        .await?;
+    let web = Web::open(access.ca_file.as_deref())?;
+    let issuer = Issuer::discover(&web, &by.issuer_url, &by.client_id, &by.scopes).await?;
+    if browser {
+        issuer.by_browser().await
+    } else {
+        issuer.by_device().await
+    }
+}
+
+/// Shows who this is.
+pub async fn who_am_i(session: &mut Session) -> Result<(), Failure> {
+    let path = "LoginService/WhoAmI";
+    let key: OperatorKey = session
+        .connection
+        .call_for(path, &WhoAmIRequest {}, ANSWER_WITHIN)
+        .await?;
+    session.show_typed("OperatorKey", &key)
+}
+
+/// Revokes what a login has left, and forgets it.
+pub async fn log_out(access: &Access, session: &mut Session) -> Result<(), Failure> {
+    let path = "LoginService/Logout";
+    let ended: Result<LogoutResponse, _> = session
+        .connection
+        .call_for(path, &LogoutRequest {}, ANSWER_WITHIN)
+        .await;
+    match ended {
+        Ok(_) => {}
+        // It has ended by itself, or somebody has revoked it.
+        Err(why) if why.exit() == Exit::Denied => {}
+        Err(why) => return Err(why),
+    }
+    if let Some(logins) = Logins::usual() {
+        logins.forget(&access.address)?;
+    }
+    output::line(format_args!("logged out at {}", access.address))
 }
 
 /// The token that this CI job has.
@@ -145,6 +208,12 @@ async fn exchange(
         logins.path().display()
     ));
     Ok(())
+}
+
+/// The text of the key that a login at this control plane has left, whether it has ended or not.
+pub fn left(access: &Access) -> Result<Option<Zeroizing<String>>, Failure> {
+    let login = Logins::usual().map(|it| it.at(&access.address));
+    Ok(login.transpose()?.flatten().map(|it| it.text))
 }
 
 /// The text of the key that a login at this control plane has left; an error where that has ended.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use lifecycle::clock::Clock;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use crate::{
     admin,
@@ -30,6 +31,8 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => crate::dev::run(arguments),
         Command::Login(arguments) => log_in(global, &arguments),
+        Command::Whoami => present(global, Own::Shown),
+        Command::Logout => present(global, Own::Ended),
         Command::Admin(command) => administer(global, *command),
     };
     match done {
@@ -47,10 +50,7 @@ fn administer(global: Global, command: admin::Command) -> Result<(), Failure> {
         return admin::audit::verify(which);
     }
     let now = OffsetDateTime::from(Clock::system().now());
-    let key = match global.access.given_key()? {
-        Some(key) => key,
-        None => login::kept(&global.access, now)?.ok_or_else(no_key)?,
-    };
+    let key = key(&global, now)?;
     runtime()?.block_on(async {
         let connection = Connection::open(&global.access, Some(&key))?;
         let mut session = session(connection, global, now);
@@ -66,6 +66,41 @@ fn log_in(global: Global, arguments: &login::Arguments) -> Result<(), Failure> {
         let mut session = session(connection, global, now);
         Box::pin(login::run(arguments, &access, &mut session)).await
     })
+}
+
+/// What is done with the key that is presented.
+#[derive(Debug, Clone, Copy)]
+enum Own {
+    Shown,
+    Ended,
+}
+
+fn present(global: Global, own: Own) -> Result<(), Failure> {
+    let now = OffsetDateTime::from(Clock::system().now());
+    let access = global.access.clone();
+    let key = match own {
+        Own::Shown => key(&global, now)?,
+        // One that was given otherwise is not what a login has left.
+        Own::Ended => match login::left(&access)? {
+            Some(key) => key,
+            None => return output::line(format_args!("nobody is logged in at {}", access.address)),
+        },
+    };
+    runtime()?.block_on(async {
+        let connection = Connection::open(&access, Some(&key))?;
+        let mut session = session(connection, global, now);
+        match own {
+            Own::Shown => login::who_am_i(&mut session).await,
+            Own::Ended => login::log_out(&access, &mut session).await,
+        }
+    })
+}
+
+fn key(global: &Global, now: OffsetDateTime) -> Result<Zeroizing<String>, Failure> {
+    match global.access.given_key()? {
+        Some(key) => Ok(key),
+        None => login::kept(&global.access, now)?.ok_or_else(no_key),
+    }
 }
 
 fn session(connection: Connection, global: Global, now: OffsetDateTime) -> Session {

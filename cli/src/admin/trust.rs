@@ -49,9 +49,15 @@ pub struct Create {
     /// Where its public keys are; without it, where its discovery document says
     #[arg(long, value_name = "URL", default_value = "")]
     keys_url: String,
-    /// What tokens must be for: what stands in `aud`; may be repeated
-    #[arg(long, value_name = "TEXT", default_value = "sluice")]
+    /// What tokens must be for: what stands in `aud`; may be repeated. Without it, the client of --client-id, or else `sluice`
+    #[arg(long, value_name = "TEXT")]
     audience: Vec<String>,
+    /// As whom the issuer knows `sluice login`, where people log in by it: a public client
+    #[arg(long, value_name = "ID", default_value = "")]
+    client_id: String,
+    /// What such a login asks for beside `openid`, such as groups; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", requires = "client_id")]
+    scopes: Vec<String>,
     /// What `sub` must fit, such as 'repo:acme/chat:ref:refs/heads/main'; `*` stands for any text without / and :, `**` for
     /// any
     #[arg(long, value_name = "PATTERN", default_value = "")]
@@ -117,11 +123,17 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
 async fn create(new: Create, session: &mut Session) -> Result<(), Failure> {
     let parent = new.which.keeper.parent(session)?;
     let short = ISSUERS.iter().find(|(word, _)| *word == new.issuer_url);
+    let mut audiences = new.audience;
+    if audiences.is_empty() && new.client_id.is_empty() {
+        audiences.push("sluice".to_owned());
+    }
     let trust = Trust {
         display_name: new.display_name,
         issuer_url: short.map_or(new.issuer_url, |(_, url)| (*url).to_owned()),
         keys_url: new.keys_url,
-        audiences: new.audience,
+        audiences,
+        client_id: new.client_id,
+        scopes: new.scopes,
         subject: new.subject,
         claims: claims("--claim", new.claims.iter().map(String::as_str))?,
         grants: grants(&new.roles, session)?,

@@ -325,6 +325,10 @@ pub const METHODS: &[(&str, Need)] = &{
         ("TrustService/ListTrusts", In(P::OperatorsRead, "parent")),
         ("TrustService/DeleteTrust", In(P::OperatorsWrite, "name")),
         ("LoginService/ExchangeToken", Nothing),
+        ("LoginService/DescribeLogin", Nothing),
+        // Of the asker's own key alone.
+        ("LoginService/WhoAmI", Operator),
+        ("LoginService/Logout", Operator),
         ("AuditService/ListAuditEntries", In(P::AuditRead, "parent")),
         ("AuditService/ListAuditChains", In(P::AuditRead, "")),
         ("AuditService/ExportAuditEntries", In(P::AuditRead, "")),

@@ -23,6 +23,12 @@ pub const CLAIM_CHARACTERS_MAX: usize = 64;
 /// The most grants.
 pub const GRANTS_MAX: usize = 16;
 
+/// The longest id of a client, in characters.
+pub const CLIENT_CHARACTERS_MAX: usize = 255;
+
+/// The most scopes, and the most characters of each.
+pub const SCOPES_MAX: [usize; 2] = [16, 64];
+
 /// How long a credential may work, in milliseconds: at least, unless somebody says, and at most.
 pub const LIFETIME_MS: [u64; 3] = [60_000, 900_000, 3_600_000];
 
@@ -66,6 +72,10 @@ pub struct Wanted<'a> {
     pub grants: Vec<Grant>,
     /// How long what they are exchanged for works, in milliseconds; `None` means: as is usual.
     pub lifetime_ms: Option<u64>,
+    /// As whom the issuer knows people's logins; empty for nobody.
+    pub client_id: &'a str,
+    /// What they ask for beside `openid`.
+    pub scopes: &'a [String],
 }
 
 /// A trust as it may be.
@@ -87,6 +97,10 @@ pub struct Checked {
     pub grants: Vec<Grant>,
     /// How long what they are exchanged for works, in milliseconds.
     pub lifetime_ms: u64,
+    /// As whom the issuer knows people's logins; empty for nobody.
+    pub client_id: String,
+    /// What they ask for beside `openid`.
+    pub scopes: Vec<String>,
 }
 
 /// The token opens nothing by this trust.
@@ -128,8 +142,19 @@ impl Wanted<'_> {
         if !self.keys_url.is_empty() {
             violations.take("trust.keys_url", url(self.keys_url, true));
         }
+        if !self.client_id.is_empty() {
+            let client_id = text::filled(self.client_id, CLIENT_CHARACTERS_MAX);
+            violations.take("trust.client_id", client_id);
+        }
+        scopes(self.scopes, violations);
+        // A token that somebody logs in with is for the client by which they do.
+        let own = [self.client_id.to_owned()];
+        let audiences = match self.audiences {
+            [] if !self.client_id.is_empty() => &own[..],
+            given => given,
+        };
         texts(
-            ("trust.audiences", self.audiences),
+            ("trust.audiences", audiences),
             (1, AUDIENCES_MAX, AUDIENCE_CHARACTERS_MAX),
             violations,
         );
@@ -139,11 +164,13 @@ impl Wanted<'_> {
             .flatten();
         let claimed = self.claims.iter().map(|it| &it.pattern);
         let mut patterns = subject.iter().chain(claimed);
+        let held = |it: &Grant| it.claims.iter().any(|it| it.pattern.is_held());
+        let grants_held = !self.grants.is_empty() && self.grants.iter().all(held);
         // An issuer that many share gives a token to anybody who asks.
-        if *violations == before && !patterns.any(Pattern::is_held) {
+        if *violations == before && !patterns.any(Pattern::is_held) && !grants_held {
             violations.add(
                 "trust.subject",
-                "must begin with what is meant to the letter, or one of claims must: whoever gets a token of the issuer \
+                "must begin with what is meant to the letter, or one of claims must, or one of each grant's: whoever gets a token of the issuer \
                  would get in",
             );
         }
@@ -162,12 +189,30 @@ impl Wanted<'_> {
             display_name: display_name?,
             url: self.url.to_owned(),
             keys_url: self.keys_url.to_owned(),
-            audiences: self.audiences.to_vec(),
+            audiences: audiences.to_vec(),
             subject,
             claims: self.claims,
             grants: self.grants,
             lifetime_ms,
+            client_id: self.client_id.to_owned(),
+            scopes: self.scopes.to_vec(),
         })
+    }
+}
+
+fn scopes(given: &[String], violations: &mut Violations) {
+    let [most, characters_max] = SCOPES_MAX;
+    texts(
+        ("trust.scopes", given),
+        (0, most, characters_max),
+        violations,
+    );
+    // RFC 6749: they are told apart by spaces, and stand between quotation marks elsewhere.
+    let letter = |it: u8| it.is_ascii_graphic() && !b"\"\\".contains(&it);
+    for (at, one) in given.iter().enumerate().take(most) {
+        if !one.bytes().all(letter) {
+            violations.add(format!("trust.scopes[{at}]"), "holds what no scope holds");
+        }
     }
 }
 

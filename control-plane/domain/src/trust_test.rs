@@ -27,6 +27,8 @@ fn fields(spoil: impl Fn(&mut Wanted<'_>)) -> Vec<String> {
         claims: Vec::new(),
         grants: vec![grant(Role::ModelPublisher)],
         lifetime_ms: None,
+        client_id: "",
+        scopes: &[],
     };
     spoil(&mut wanted);
     let mut violations = Violations::new();
@@ -52,6 +54,14 @@ fn each_field_that_is_wrong_is_named() {
     assert_eq!(fields(|it| it.keys_url = "ftp://a"), ["trust.keys_url"]);
     assert_eq!(fields(|it| it.audiences = &[]), ["trust.audiences"]);
     assert_eq!(fields(|it| it.grants = Vec::new()), ["trust.grants"]);
+    let people = fields(|it| {
+        it.audiences = &[];
+        it.client_id = "sluice-cli";
+    });
+    assert_eq!(people, [""; 0], "their tokens are for the client");
+    let two = ["a b".to_owned()];
+    let scopes = fields(|it| it.scopes = Box::leak(Box::new(two.clone())));
+    assert_eq!(scopes, ["trust.scopes[0]"]);
     for ms in [0, 59_999, 3_600_001] {
         assert_eq!(fields(|it| it.lifetime_ms = Some(ms)), ["trust.lifetime"]);
     }
@@ -75,6 +85,13 @@ fn a_trust_in_whoever_gets_a_token_is_refused() {
             it.claims = vec![pattern("repository", "*/chat")];
         });
         assert_eq!(loose, ["trust.subject"], "{subject}");
+        let granted = fields(|it| {
+            it.subject = subject;
+            for grant in &mut it.grants {
+                grant.claims = vec![pattern("groups", "admins")];
+            }
+        });
+        assert_eq!(granted, [""; 0], "{subject}");
     }
 }
 

@@ -64,6 +64,8 @@ pub enum NotExchanged {
     Malformed,
     /// There is no such trust, or it is in another issuer.
     NotTrusted,
+    /// There is no such trust, or nobody logs in by it.
+    NoLogin,
     /// The issuer's keys cannot be had now.
     NoKeys(NoKeys),
     /// The token is not proved.
@@ -100,6 +102,15 @@ impl Exchange {
             return Err(NotExchanged::TooOften);
         }
         self.turns.try_acquire().map_err(|_| NotExchanged::Busy)
+    }
+
+    /// The trust of this name, where people get their tokens by it.
+    pub async fn described(&self, name: &TrustName) -> Result<trust::Row, NotExchanged> {
+        match self.trust(name).await? {
+            Ok(trust) if !trust.checked.client_id.is_empty() => Ok(trust),
+            Ok(_) | Err(StoreError::NotFound { .. }) => Err(NotExchanged::NoLogin),
+            Err(why) => Err(NotExchanged::Store(why)),
+        }
     }
 
     /// What a token opens by this trust at `now_ms`.
@@ -230,6 +241,7 @@ impl fmt::Display for NotExchanged {
             Self::Busy => "too many tokens are being checked; try again",
             Self::Malformed => "the token is not a signed token that can be read",
             Self::NotTrusted => "no trust of this name takes tokens of this issuer",
+            Self::NoLogin => "nobody logs in by a trust of this name",
             Self::NoKeys(_) => {
                 "the keys of the token's issuer cannot be had now: try again later; the control plane's log says why"
             }

@@ -102,7 +102,7 @@ pub fn request_compressed() -> Status {
 
 /// The body is longer than any request is.
 pub fn request_too_long() -> Status {
-    let message = "the request is longer than 4 MiB";
+    let message = "the request is longer than 4 MiB, or than 16 KiB where no key is presented";
     answer(Code::ResourceExhausted, message, reason("REQUEST_TOO_LONG"))
 }
 
@@ -178,6 +178,7 @@ pub fn not_exchanged(why: NotExchanged) -> Status {
             (Code::Unauthenticated, "TOKEN_TIME_REFUSED")
         }
         NotExchanged::Unproved(_) => (Code::Unauthenticated, "TOKEN_UNPROVED"),
+        NotExchanged::NoLogin => (Code::NotFound, "NO_LOGIN"),
         NotExchanged::Used => (Code::Unauthenticated, "TOKEN_USED"),
         NotExchanged::Unfit => (Code::PermissionDenied, "TOKEN_UNFIT"),
         NotExchanged::Store(why) => return store(why),

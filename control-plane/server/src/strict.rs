@@ -8,12 +8,15 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use domain::access::{self, Need};
 use http::{Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use proto::unknown::{Contract, Finding};
+use tokio::time::timeout;
 use tonic::Status;
 use tower::{Layer, Service};
 
@@ -22,6 +25,13 @@ use crate::status;
 /// The longest admin request, in bytes.
 // Full: the request is refused with RESOURCE_EXHAUSTED and its connection goes on.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
+
+/// The longest request that needs no key, in bytes: a token and a name.
+// Full: as above.
+const STRANGER_BYTES_MAX: usize = 16 << 10;
+
+/// How long such a request may take to come.
+const STRANGER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The requests that are checked; others pass untouched, streaming ones included.
 const CHECKED_PREFIX: &str = "/sluice.admin.v1.";
@@ -111,9 +121,17 @@ where
         // No such method: the routes say so, and read nothing.
         return Ok(request);
     };
+    let is_stranger = access::need(request.uri().path()) == Some(Need::Nothing);
     let (head, body) = request.into_parts();
-    let limited = Limited::new(body, REQUEST_BYTES_MAX + FRAME_HEAD_BYTES);
-    let bytes = match limited.collect().await {
+    let collected = if is_stranger {
+        let limited = Limited::new(body, STRANGER_BYTES_MAX + FRAME_HEAD_BYTES);
+        let collected = timeout(STRANGER_WITHIN, limited.collect()).await;
+        collected.map_err(|_| status::request_broken_off())?
+    } else {
+        let limited = Limited::new(body, REQUEST_BYTES_MAX + FRAME_HEAD_BYTES);
+        limited.collect().await
+    };
+    let bytes = match collected {
         Ok(collected) => collected.to_bytes(),
         Err(why) if why.is::<LengthLimitError>() => return Err(status::request_too_long()),
         Err(_) => return Err(status::request_broken_off()),
@@ -243,5 +261,21 @@ mod tests {
         ] {
             assert_eq!(send(path, body.clone()).await.unwrap(), body);
         }
+    }
+
+    #[tokio::test]
+    async fn who_has_no_key_yet_sends_no_more_than_a_token_and_a_name() {
+        let path = "/sluice.admin.v1.LoginService/ExchangeToken";
+        let asked = |length| {
+            let token = "x".repeat(length);
+            let asked = admin::ExchangeTokenRequest {
+                token,
+                ..Default::default()
+            };
+            framed(&asked.encode_to_vec())
+        };
+        assert!(send(path, asked(8 << 10)).await.is_ok());
+        let refused = send(path, asked(17 << 10)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
     }
 }

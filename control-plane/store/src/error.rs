@@ -111,6 +111,8 @@ pub enum Obstacle {
     HasManyAlertRules,
     /// An operator key was given for a token, and never changes.
     IsGiven,
+    /// An operator key was not given for a token.
+    IsNotGiven,
 }
 
 // === impl Obstacle ===
@@ -152,6 +154,7 @@ impl Obstacle {
             Self::HasManyAlertChannels => "HAS_MANY_ALERT_CHANNELS",
             Self::HasManyAlertRules => "HAS_MANY_ALERT_RULES",
             Self::IsGiven => "IS_GIVEN",
+            Self::IsNotGiven => "IS_NOT_GIVEN",
         }
     }
 }
@@ -192,6 +195,9 @@ impl fmt::Display for Obstacle {
             Self::IsWatched => "an alert rule watches it: delete that rule first",
             Self::HasManyAlertChannels => "it has 50 alert channels: delete old ones first",
             Self::HasManyAlertRules => "it has 100 alert rules: delete old ones first",
+            Self::IsNotGiven => {
+                "it was made by an operator: `sluice operator-keys revoke` revokes it"
+            }
             Self::IsGiven => "it was given for a token: revoke it, or make another one",
             Self::HasTwoSecrets => {
                 "it has two secrets that work: end their overlap first, or rotate without one"

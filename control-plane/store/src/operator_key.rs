@@ -108,6 +108,24 @@ pub async fn list(
     }))
 }
 
+/// The name of the one with this id; of whoever presents it, so that it is there.
+pub async fn named(store: &Store, key_id: &str) -> Result<OperatorKeyName, StoreError> {
+    let organization = sqlx::query_scalar!(
+        r#"SELECT organization.name AS "organization?"
+           FROM operator_key it LEFT JOIN organization ON organization.id = it.organization
+           WHERE it.key_id = $1"#,
+        key_id,
+    )
+    .fetch_optional(&mut *store.connection().await?)
+    .await?;
+    let organization = organization.ok_or_else(|| conflict::missing(&key_id))?;
+    let organization = organization.map(|it| column::read(Slug::parse(&it), "organization.name"));
+    Ok(OperatorKeyName {
+        organization: organization.transpose()?,
+        operator_key: column::read(KeyId::parse(key_id), "operator_key.key_id")?,
+    })
+}
+
 /// Reads one in a write.
 pub(crate) async fn in_write(write: &mut Write, name: &OperatorKeyName) -> Result<Row, StoreError> {
     read(write.connection(), name).await
@@ -181,6 +199,15 @@ pub async fn revoke(write: &mut Write, name: &OperatorKeyName) -> Result<Row, St
     .await?;
     an_owner_is_left(write, name).await?;
     read(write.connection(), name).await
+}
+
+/// Revokes one that was given for a token, for whoever presents it.
+pub async fn give_back(write: &mut Write, name: &OperatorKeyName) -> Result<Row, StoreError> {
+    let row = lock(write, name).await?;
+    if row.given.is_none() {
+        return Err(conflict::blocked(name, Obstacle::IsNotGiven));
+    }
+    revoke(write, name).await
 }
 
 async fn an_owner_is_left(write: &mut Write, name: &OperatorKeyName) -> Result<(), StoreError> {

@@ -48,6 +48,8 @@ struct Columns {
     claims: Vec<String>,
     patterns: Vec<String>,
     lifetime_ms: i64,
+    client_id: String,
+    scopes: Vec<String>,
     created_at: OffsetDateTime,
 }
 
@@ -67,7 +69,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Columns,
         r#"SELECT id, name, display_name, issuer_url, keys_url, audiences, subject, claims, patterns,
-                  lifetime_ms, created_at
+                  lifetime_ms, client_id, scopes, created_at
            FROM trust WHERE organization IS NOT DISTINCT FROM $1 AND name > $2 ORDER BY name LIMIT $3"#,
         organization,
         page.after,
@@ -96,8 +98,8 @@ pub async fn create(
     let (claims, patterns) = texts(&checked.claims);
     sqlx::query!(
         r#"INSERT INTO trust (id, organization, name, display_name, issuer_url, keys_url, audiences,
-                              subject, claims, patterns, lifetime_ms)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
+                              subject, claims, patterns, lifetime_ms, client_id, scopes)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"#,
         trust,
         organization,
         name.trust.as_str(),
@@ -109,6 +111,8 @@ pub async fn create(
         &claims,
         &patterns,
         column::number(checked.lifetime_ms),
+        checked.client_id,
+        &checked.scopes,
     )
     .execute(write.connection())
     .await
@@ -183,7 +187,7 @@ async fn read(connection: &mut PgConnection, name: &TrustName) -> Result<Row, St
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.name, it.display_name, it.issuer_url, it.keys_url, it.audiences, it.subject,
-                  it.claims, it.patterns, it.lifetime_ms, it.created_at
+                  it.claims, it.patterns, it.lifetime_ms, it.client_id, it.scopes, it.created_at
            FROM trust it LEFT JOIN organization ON organization.id = it.organization
            WHERE it.name = $1 AND organization.name IS NOT DISTINCT FROM $2"#,
         name.trust.as_str(),
@@ -219,6 +223,8 @@ async fn whole(
             claims: claims(columns.claims, &columns.patterns)?,
             grants: grants(connection, columns.id).await?,
             lifetime_ms: column::count(columns.lifetime_ms),
+            client_id: columns.client_id,
+            scopes: columns.scopes,
         },
         created_at: columns.created_at,
     })

@@ -1,4 +1,5 @@
-// Runs a real OpenID provider on loopback whose clients get signed access tokens, and prints its URL. Each line on standard
+// Runs a real OpenID provider on loopback whose clients get signed access tokens, and whose people log in by any name, and prints its
+// URL. Each line on standard
 // input is a command: `rotate` gives it another key and forgets the first; `claims JSON` has its tokens say that over what they would
 // say; `end` closes it.
 
@@ -35,8 +36,21 @@ server.listen(0, "127.0.0.1", () => {
           redirect_uris: [],
           response_types: [],
         },
+        {
+          client_id: "sluice-cli",
+          application_type: "native",
+          token_endpoint_auth_method: "none",
+          grant_types: ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"],
+          redirect_uris: ["http://127.0.0.1/"],
+          response_types: ["code"],
+        },
       ],
-      scopes: ["inference"],
+      scopes: ["openid", "inference", "groups"],
+      claims: { openid: ["sub"], groups: ["groups"] },
+      conformIdTokenClaims: false,
+      // Everybody is of the group that their name begins with: `admins-ada`.
+      findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub, groups: [sub.split("-")[0]] }) }),
+      cookies: { keys: ["of the tests"] },
       formats: {
         customizers: {
           jwt: (_, __, token) => {
@@ -45,11 +59,11 @@ server.listen(0, "127.0.0.1", () => {
         },
       },
       features: {
-        devInteractions: { enabled: false },
+        deviceFlow: { enabled: true },
         clientCredentials: { enabled: true },
         resourceIndicators: {
           enabled: true,
-          defaultResource: () => "https://ai.example.com",
+          defaultResource: (_, client) => (client.clientId === "batch" ? "https://ai.example.com" : undefined),
           useGrantedResource: () => true,
           getResourceServerInfo: () => ({
             scope: "inference",

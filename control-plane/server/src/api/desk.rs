@@ -190,6 +190,16 @@ impl Asked for admin::GetUsageContentRequest {
     }
 }
 
+impl Asked for admin::LogoutRequest {
+    fn request_id(&self) -> &'static str {
+        ""
+    }
+
+    fn validate_only(&self) -> bool {
+        false
+    }
+}
+
 impl Asked for admin::ExchangeTokenRequest {
     fn request_id(&self) -> &'static str {
         ""

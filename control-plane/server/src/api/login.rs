@@ -11,13 +11,18 @@ use domain::{
 use keys::{Family, Minted};
 use lifecycle::clock::Clock;
 use proto::admin::{self, login_service_server::LoginService};
-use store::trust_key::{self, Given, New};
+use store::{
+    operator_key,
+    trust_key::{self, Given, New},
+};
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk, Draft},
-        moment, operator_key_wire,
+        moment,
+        operator_key::actor,
+        operator_key_wire,
     },
     audit_entry::Deed,
     authn::{Actor, NotAuthenticated, Stranger},
@@ -124,8 +129,7 @@ impl LoginService for Logins {
         &self,
         mut request: Request<admin::ExchangeTokenRequest>,
     ) -> Result<Response<admin::ExchangeTokenResponse>, Status> {
-        let from = request.extensions().get::<Stranger>().cloned();
-        let from = from.ok_or_else(|| status::not_authenticated(NotAuthenticated::Nothing))?;
+        let from = stranger(&request)?;
         let trust = TrustName::parse(&request.get_ref().trust);
         let trust = desk::readable("trust", trust)?;
         let turn = self.exchange.turn(&from);
@@ -160,4 +164,59 @@ impl LoginService for Logins {
         count("given");
         Ok(reply)
     }
+
+    async fn describe_login(
+        &self,
+        request: Request<admin::DescribeLoginRequest>,
+    ) -> Result<Response<admin::DescribeLoginResponse>, Status> {
+        let from = stranger(&request)?;
+        let trust = desk::readable("trust", TrustName::parse(&request.get_ref().trust))?;
+        let _turn = self.exchange.turn(&from).map_err(status::not_exchanged)?;
+        let trust = self.exchange.described(&trust).await;
+        let trust = trust.map_err(status::not_exchanged)?.checked;
+        Ok(Response::new(admin::DescribeLoginResponse {
+            issuer_url: trust.url,
+            client_id: trust.client_id,
+            scopes: trust.scopes,
+        }))
+    }
+
+    async fn who_am_i(
+        &self,
+        request: Request<admin::WhoAmIRequest>,
+    ) -> Result<Response<admin::OperatorKey>, Status> {
+        let actor = actor(&request)?;
+        let name = operator_key::named(self.desk.store(), &actor.key_id).await;
+        let name = name.map_err(status::store)?;
+        let row = operator_key::get(self.desk.store(), &name).await;
+        Ok(Response::new(operator_key_wire::wire(
+            row.map_err(status::store)?,
+        )))
+    }
+
+    async fn logout(
+        &self,
+        request: Request<admin::LogoutRequest>,
+    ) -> Result<Response<admin::LogoutResponse>, Status> {
+        let actor = actor(&request)?;
+        let (call, ()) = Call::open("Logout", request, |_| Ok::<_, Violations>(()))?;
+        let name = operator_key::named(self.desk.store(), &actor.key_id).await;
+        let name = name.map_err(status::store)?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = operator_key::give_back(draft.write(), &name).await;
+        let row = row.map_err(status::store)?;
+        draft
+            .finish(|_| admin::LogoutResponse {
+                operator_key: Some(operator_key_wire::wire(row)),
+            })
+            .await
+    }
+}
+
+fn stranger<T>(request: &Request<T>) -> Result<Stranger, Status> {
+    let from = request.extensions().get::<Stranger>().cloned();
+    from.ok_or_else(|| status::not_authenticated(NotAuthenticated::Nothing))
 }

@@ -42,6 +42,8 @@ pub(crate) fn wanted(asked: admin::CreateTrustRequest) -> Result<Wanted, Violati
         claims: claims("trust.claims", &given.claims, &mut violations),
         grants: grants(&given.grants, keeper, &mut violations),
         lifetime_ms,
+        client_id: &given.client_id,
+        scopes: &given.scopes,
     };
     let checked = wanted.check(&mut violations);
     match (organization, id, checked, violations.is_empty()) {
@@ -72,6 +74,8 @@ pub(crate) fn wire(row: Row) -> admin::Trust {
         claims: it.claims.iter().map(claim).collect(),
         grants: it.grants.iter().map(grant).collect(),
         lifetime: Some(span::to_wire(it.lifetime_ms)),
+        client_id: it.client_id,
+        scopes: it.scopes,
     }
 }
 

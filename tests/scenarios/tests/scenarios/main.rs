@@ -16,6 +16,7 @@ mod rotation;
 mod scopes;
 mod roles;
 mod trusts;
+mod logins;
 mod audit;
 mod outage;
 mod limits;

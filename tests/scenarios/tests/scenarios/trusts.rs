@@ -1,7 +1,7 @@
 //! A CI job gets in by the token that its forge gives it, through a real provider of `OpenID` Connect, and keeps no secret.
 
 use harness::{
-    provider::Provider,
+    provider::{Answer, Asked, Provider},
     site::{Plan, Site},
     tenant::Tenant,
 };
@@ -324,4 +324,74 @@ async fn a_trust_gives_what_its_maker_holds_and_takes_it_back_with_itself() {
         strange.expect_err("it is revoked").code(),
         Code::Unauthenticated
     );
+}
+
+/// GitHub's door for the tokens of jobs: gives these in turn to who brings the job's own word.
+async fn forge(tokens: Vec<String>) -> Provider {
+    let left = std::sync::Mutex::new(tokens);
+    Provider::start(move |asked: &Asked| {
+        let bearer = asked.headers.get("authorization");
+        if bearer.is_none_or(|it| it != "Bearer the-job-s-own") {
+            return Answer::json(401, "{}");
+        }
+        let next = left.lock().expect("nobody panicked").pop();
+        Answer::json(200, json!({"value": next, "count": 1}).to_string())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_template_of_a_job_logs_in_with_the_token_that_github_gives_it() {
+    let provider = Provider::start(openai::answer).await;
+    let (site, mut issuer) = tokio::join!(site(), Oidc::start());
+    let acme = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let grants = vec![grant("model-publisher", &acme.organization)];
+    make(
+        &site,
+        &acme.organization,
+        "github",
+        trust(&issuer.url, grants),
+    )
+    .await;
+    let forge = forge(vec![issuer.token_that_says(&job()).await]).await;
+    let file = site.folder().join("chat.toml");
+    let text = "model = 'chat'\n[[target]]\nprovider = 'main'\nmodel = 'next'\n";
+    std::fs::write(&file, text).expect("the file can be written");
+    let shell = Shell::new(&site);
+    let pushed = shell.done(&format!("models push -f {}", file.display()));
+    let (_, version) = pushed.trim().rsplit_once('/').expect("a whole name");
+    shell.done(&format!("models update chat --stable {version}"));
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/ci/release");
+    let program = harness::binaries::path("sluice");
+    let folder = program.parent().expect("a program is in a folder");
+    let variables = [
+        ("PATH", format!("{}:/usr/bin:/bin", folder.display())),
+        (
+            "SLUICE_ADDRESS",
+            format!("http://{}", site.control_planes[0].admin),
+        ),
+        ("SLUICE_ORGANIZATION", "acme".to_owned()),
+        ("SLUICE_OPERATOR_KEY", String::new()),
+        ("SLUICE_TRUST", "github".to_owned()),
+        (
+            "SLUICE_LOGINS_FILE",
+            site.folder().join("logins.json").display().to_string(),
+        ),
+        (
+            "ACTIONS_ID_TOKEN_REQUEST_URL",
+            format!("{}/token?api-version=2.0", forge.base_url()),
+        ),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "the-job-s-own".to_owned()),
+        ("RELEASE_FILE", file.display().to_string()),
+        ("RELEASE_STEPS", "50%".to_owned()),
+    ];
+    let mut command = std::process::Command::new(script);
+    command.env_clear().envs(variables);
+    let ended = tokio::task::block_in_place(|| command.output());
+    let ended = ended.expect("the script starts");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    assert!(said.contains("it serves already"), "{said}");
+    assert!(said.contains(SUBJECT) && !said.contains("slo_"), "{said}");
 }

@@ -18,12 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     accept,
-    admit::{
-        self, Admit,
-        attempts::Attempts,
-        hold::{self, Guess},
-        room::Room,
-    },
+    admit::{self, Admit, attempts::Attempts, guess::Guess, hold, room::Room},
     authorize::{self, UnderWay},
     call::{
         Call,

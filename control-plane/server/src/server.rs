@@ -46,6 +46,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     api,
+    asking::Asking,
     config::{self, Config},
     denials::{self, Denials},
     exchange::Exchange,

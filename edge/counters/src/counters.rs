@@ -134,47 +134,51 @@ impl Counters {
         (levels, slots, Mode::Local)
     }
 
-    /// Gives back what was reserved and not used, or charges what was used beyond it. Counts that `actuals`
+    /// Gives back what was reserved and not used, or charges what was used beyond it and not charged yet. Counts that `actuals`
     /// does not name were used as reserved. Never waits; the second time for a request does nothing.
     pub fn settle(&self, request: &Request, actuals: &[(CounterId, u64)]) {
         let parts = &*self.0;
         let Some(held) = parts.live.take(request) else {
             return;
         };
-        let mut lines = held.lines;
-        let used = |line: &Line| {
-            let actual = actuals.iter().find(|(counter, _)| *counter == line.counter);
-            actual.map_or(line.amount, |(_, amount)| signed(*amount))
-        };
-        if let (By::Purse(purse), Some(remote)) = (held.by, &parts.remote) {
-            let overuse = lines.iter().map(|line| (*line, used(line) - line.amount));
-            return remote.escrow.settle(purse, overuse);
+        let (mut lines, by, mut topped) = (held.lines, held.by, held.topped);
+        let used = |line: &Line| of(actuals, line).unwrap_or(line.amount);
+        if let Some(topped) = &mut topped
+            && let Some(last) = topped.last(request, &lines, used)
+        {
+            parts.charge(last, by);
         }
-        let whole = held.by == By::Whole;
         let mut differs = false;
-        for line in &mut lines {
-            let reserved = line.amount;
-            line.amount = used(line);
-            differs |= line.amount != reserved;
+        for (place, line) in lines.iter_mut().enumerate() {
+            let topped = topped.as_ref().map_or(0, |it| it.units(place));
+            let (reserved, rest) = (line.amount, used(line) - topped);
+            differs |= rest != reserved;
+            line.amount = match by {
+                By::Purse(_) => rest - reserved,
+                By::Whole | By::Share => rest,
+            };
         }
         // What was used as reserved needs no word, unless Redis may not know of it. Where some was not, all are named: the
         // counts of one shelf are written together.
-        if whole && !differs {
+        if by == By::Whole && !differs {
             lines.clear();
         }
         let settlement = Settlement {
             request: *request,
             lines,
-            charge_if_absent: !whole,
+            charge_if_absent: by != By::Whole,
         };
-        let Some(remote) = &parts.remote else {
-            return parts.local.settle(settlement);
-        };
-        if !whole {
-            parts.local.settle(settlement.clone());
+        parts.settle(settlement, by);
+    }
+
+    /// The request goes on, and is to be charged so much of these counts by now: charges what is more than it reserved and was
+    /// charged before, whether or not there is room for it. Never waits; what is charged so stays charged when this edge is gone.
+    pub fn top_up(&self, request: &Request, wanted: &[(CounterId, u64)]) {
+        let parts = &*self.0;
+        let wanted = |line: &Line| of(wanted, line).unwrap_or(line.amount);
+        if let Some((charge, by)) = parts.live.raise(request, wanted) {
+            parts.charge(charge, by);
         }
-        remote.queue.push(settlement);
-        remote.link.bell.notify_one();
     }
 
     /// Since when whoever keeps the counts has forgotten nothing of an organization, in milliseconds of its clock; `None` where
@@ -216,6 +220,12 @@ impl Counters {
             _ => Mode::Shared,
         }
     }
+}
+
+/// How much is said of this line's count.
+fn of(said: &[(CounterId, u64)], line: &Line) -> Option<i64> {
+    let mut said = said.iter().filter(|(counter, _)| *counter == line.counter);
+    said.next().map(|(_, amount)| signed(*amount))
 }
 
 /// How many slots nobody has.

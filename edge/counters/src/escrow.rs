@@ -189,11 +189,16 @@ impl Escrow {
         }
     }
 
-    /// A request that was admitted from a purse used this much beyond what it reserved, in the order of its lines.
-    pub(crate) fn settle(&self, id: PurseId, overuse: impl Iterator<Item = (Line, i64)>) {
-        if let Some(purse) = self.purses().get_mut(&id) {
+    /// A request that was admitted from a purse used this much beyond what it reserved, in the order of its lines. `false` says
+    /// that the purse is gone, because nobody else used it for long.
+    pub(crate) fn settle(&self, id: PurseId, overuse: impl Iterator<Item = (Line, i64)>) -> bool {
+        let mut purses = self.purses();
+        let purse = purses.get_mut(&id);
+        let is_there = purse.is_some();
+        if let Some(purse) = purse {
             purse.settle(overuse);
         }
+        is_there
     }
 
     /// Ends the loans whose term is over, or all, and collects what is owed; each becomes a settlement. Forgets purses

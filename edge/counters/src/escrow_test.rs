@@ -308,3 +308,21 @@ fn a_loan_whose_edge_is_gone_is_charged_in_full_when_its_term_ends() {
     world.now_ms += bucket_is_whole_again_ms;
     assert_eq!(world.level(one[0]), 1_000, "the loan still keeps its place");
 }
+
+#[test]
+fn a_purse_that_nobody_used_for_long_bears_nothing_any_more() {
+    let escrow = Escrow::new(1_000);
+    let lines = [line(1, (100, 1_000, 100), 5)];
+    let request = Request {
+        organization: ORGANIZATION,
+        id: [1; 16],
+    };
+    let now = Instant::now();
+    let (purse, _) = escrow.spend(&request, &lines, now);
+    let overuse = || lines.iter().map(|line| (*line, 7));
+    assert!(escrow.settle(purse, overuse()));
+    let later = now + IDLE_MAX;
+    let paid = escrow.sweep(later, false);
+    assert_eq!(paid.len(), 1, "what is owed is charged before it goes");
+    assert!(!escrow.settle(purse, overuse()));
+}

@@ -6,6 +6,7 @@
 pub mod keyspace;
 pub mod bucket;
 pub mod reservation;
+pub mod topped;
 mod slots;
 mod held;
 pub mod process;

@@ -12,7 +12,8 @@ use policy::{by_id::ById, id::OrganizationId};
 
 use crate::{
     escrow::PurseId,
-    reservation::{Line, Request},
+    reservation::{Line, Request, Settlement},
+    topped::Topped,
 };
 
 // Full: the reservation is not renewed, and is charged in full when its lease ends.
@@ -31,6 +32,8 @@ pub(crate) struct Held {
     pub(crate) organization: OrganizationId,
     pub(crate) lines: Vec<Line>,
     pub(crate) by: By,
+    /// What was charged beyond that. Boxed, because few use more than they reserved.
+    pub(crate) topped: Option<Box<Topped>>,
 }
 
 /// Who granted it.
@@ -56,6 +59,7 @@ impl Live {
                     organization: request.organization,
                     lines,
                     by,
+                    topped: None,
                 },
             );
         }
@@ -66,6 +70,19 @@ impl Live {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&request.id)
+    }
+
+    /// What is to be charged now of a request that is held, so that so much of each line is as `wanted` says; and who granted it.
+    pub(crate) fn raise(
+        &self,
+        request: &Request,
+        wanted: impl Fn(&Line) -> i64,
+    ) -> Option<(Settlement, By)> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = all.get_mut(&request.id)?;
+        let topped = held.topped.get_or_insert_default();
+        let charge = topped.raise(request, &held.lines, wanted)?;
+        Some((charge, held.by))
     }
 
     /// The ids of all that have a lease, by organization.

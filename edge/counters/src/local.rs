@@ -207,9 +207,17 @@ impl Local {
         }
     }
 
-    pub(crate) fn settle(&self, mut settlement: Settlement) {
+    /// Gives back what was reserved here and not used, or charges what was used beyond it; nothing where nothing was reserved here.
+    pub(crate) fn settle(&self, settlement: Settlement) {
+        self.charge(Settlement {
+            charge_if_absent: false,
+            ..settlement
+        });
+    }
+
+    /// The same, which charges what stands in it where it says so.
+    pub(crate) fn charge(&self, mut settlement: Settlement) {
         settlement.lines = self.share(&settlement.lines);
-        settlement.charge_if_absent = false;
         let now_ms = self.clock.now_ms();
         expired(self.twin().settle(&settlement, now_ms).expired);
     }

@@ -87,6 +87,35 @@ impl Parts {
             self.live.keep(request, lines, by);
         }
     }
+
+    /// Sends what is charged beyond a reservation to whoever granted it.
+    pub(crate) fn charge(&self, charge: Settlement, by: By) {
+        self.tell(charge, by, Local::charge);
+    }
+
+    /// Sends what a reservation is settled with to whoever granted it. Of what was granted from a loan the lines say how much it is
+    /// beyond what was reserved, which that loan bears.
+    pub(crate) fn settle(&self, settlement: Settlement, by: By) {
+        self.tell(settlement, by, Local::settle);
+    }
+
+    fn tell(&self, settlement: Settlement, by: By, here: fn(&Local, Settlement)) {
+        let Some(remote) = &self.remote else {
+            return here(&self.local, settlement);
+        };
+        if let By::Purse(purse) = by {
+            let overuse = settlement.lines.iter().map(|line| (*line, line.amount));
+            let is_borne = remote.escrow.settle(purse, overuse);
+            if is_borne || settlement.lines.iter().all(|line| line.amount == 0) {
+                return;
+            }
+        }
+        if by == By::Share {
+            here(&self.local, settlement.clone());
+        }
+        remote.queue.push(settlement);
+        remote.link.bell.notify_one();
+    }
 }
 
 /// Counts what became of a call; `None` when there was no good answer.

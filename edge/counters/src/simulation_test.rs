@@ -5,6 +5,7 @@
 //! them an account is kept by hand, of what was asked and what was said. `SLUICE_TEST_SCALE` times as many schedules are run
 //! as usual; a schedule that fails prints its seed.
 
+mod kept_test;
 mod judged_test;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
     escrow::{Escrow, PurseId, Said},
     process::Process,
     reservation::{Ahead, Line, Request, Reserved, Settlement, Wanted},
+    topped::Topped,
 };
 
 const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
@@ -43,6 +45,8 @@ enum Fault {
     RefundsTheDead,
     /// The last limit is not looked at.
     SkipsALimit,
+    /// What is charged beyond a reservation is charged again when it comes again.
+    TopsUpTwice,
 }
 
 /// The three limits of every request: one that is never short, to be compared to the unit; a rate; and a quota.
@@ -84,17 +88,33 @@ struct Admitted {
     at_ms: u64,
     day: u64,
     amount: i64,
-    /// What it is charged in the end: what it used, or all where nobody said so.
-    charged: i64,
+    /// What its reservation was settled with: all of it where nobody said so in time.
+    settled: i64,
+    /// What was charged beyond that while it ran, and at its end.
+    topped: i64,
+    /// What it used, where it ended.
+    used: Option<i64>,
+    /// Its edge was gone before all that was to be said of it was sent.
+    crashed: bool,
     given_back_at_ms: u64,
+}
+
+/// A request that is under way.
+struct Running {
+    request: Request,
+    lines: Vec<Line>,
+    purse: Option<PurseId>,
+    topped: Topped,
+    /// Which admitted one it is.
+    number: usize,
 }
 
 struct Edge {
     escrow: Escrow,
-    live: Vec<(Request, Vec<Line>, Option<PurseId>, usize)>,
+    live: Vec<Running>,
     queue: Vec<Settlement>,
-    /// Of each settlement that was sent for a request of its own, which admitted one it is.
-    whose: HashMap<[u8; 16], usize>,
+    /// Of each settlement that was sent for a request of its own, which admitted one it is, and whether it goes on.
+    whose: HashMap<[u8; 16], (usize, bool)>,
 }
 
 /// What is held under an id, by the account.
@@ -163,8 +183,9 @@ impl World {
             self.pass_time();
             let edge = self.random.usize(0..self.edges.len());
             match self.random.u32(0..100) {
-                0..60 => self.ask(edge),
-                60..80 => self.settle(edge),
+                0..54 => self.ask(edge),
+                54..62 => self.top_up(edge),
+                62..80 => self.settle(edge),
                 80..92 => self.send(edge),
                 92..94 => self.crash(edge),
                 _ => self.sweep(edge, false),
@@ -251,7 +272,7 @@ impl World {
             None => {
                 if let Some(Reserved::Granted { .. }) = answer {
                     let number = self.note(lines[0].amount);
-                    self.edges[edge].whose.insert(request.id, number);
+                    self.edges[edge].whose.insert(request.id, (number, false));
                 }
                 let mut lines = lines;
                 for line in &mut lines {
@@ -268,7 +289,13 @@ impl World {
 
     fn admit(&mut self, edge: usize, request: Request, lines: Vec<Line>, purse: Option<PurseId>) {
         let number = self.note(lines[0].amount);
-        self.edges[edge].live.push((request, lines, purse, number));
+        self.edges[edge].live.push(Running {
+            request,
+            lines,
+            purse,
+            topped: Topped::default(),
+            number,
+        });
     }
 
     fn note(&mut self, amount: i64) -> usize {
@@ -276,10 +303,49 @@ impl World {
             at_ms: self.forward_ms,
             day: self.seen_ms / DAY_MS,
             amount,
-            charged: amount,
+            settled: amount,
+            topped: 0,
+            used: None,
+            crashed: false,
             given_back_at_ms: u64::MAX,
         });
         self.admitted.len() - 1
+    }
+
+    /// One that is under way has used more than it reserved, and goes on.
+    fn top_up(&mut self, edge: usize) {
+        let count = self.edges[edge].live.len();
+        if count == 0 {
+            return;
+        }
+        let place = self.random.usize(0..count);
+        let more = self.random.i64(0..=12);
+        let running = &mut self.edges[edge].live[place];
+        let wanted = running.lines[0].amount + running.topped.units(0) + more;
+        let charge = running
+            .topped
+            .raise(&running.request, &running.lines, |_| wanted);
+        let (purse, number) = (running.purse, running.number);
+        if let Some(charge) = charge {
+            self.charge(edge, charge, (purse, number));
+        }
+    }
+
+    /// Charges beyond a reservation go where its settlement will go.
+    fn charge(
+        &mut self,
+        edge: usize,
+        charge: Settlement,
+        (purse, number): (Option<PurseId>, usize),
+    ) {
+        let edge = &mut self.edges[edge];
+        if let Some(purse) = purse {
+            let overuse = charge.lines.iter().map(|line| (*line, line.amount));
+            edge.escrow.settle(purse, overuse);
+            return;
+        }
+        edge.whose.insert(charge.request.id, (number, true));
+        edge.queue.push(charge);
     }
 
     fn settle(&mut self, edge: usize) {
@@ -288,24 +354,36 @@ impl World {
             return;
         }
         let place = self.random.usize(0..count);
-        let (request, mut lines, purse, number) = self.edges[edge].live.remove(place);
-        let used = self.random.i64(0..=lines[0].amount);
+        let Running {
+            request,
+            mut lines,
+            purse,
+            mut topped,
+            number,
+        } = self.edges[edge].live.remove(place);
+        let (reserved, charged) = (lines[0].amount, topped.units(0));
+        // Mostly less than was charged by now; where something was beyond what was reserved, perhaps more.
+        let most = reserved + charged + if charged > 0 { 3 } else { 0 };
+        let used = match purse {
+            Some(_) if !self.loans_give_back => reserved + charged,
+            _ => self.random.i64(0..=most),
+        };
+        if let Some(last) = topped.last(&request, &lines, |_| used) {
+            self.charge(edge, last, (purse, number));
+        }
+        let rest = used - topped.units(0);
         if let Some(purse) = purse {
-            let used = if self.loans_give_back {
-                used
-            } else {
-                lines[0].amount
-            };
-            let overuse = lines.iter().map(|line| (*line, used - line.amount));
+            let overuse = lines.iter().map(|line| (*line, rest - line.amount));
             self.edges[edge].escrow.settle(purse, overuse);
-            self.admitted[number].charged = used;
+            self.admitted[number].settled = used.min(reserved);
             self.admitted[number].given_back_at_ms = self.forward_ms;
             return;
         }
+        self.admitted[number].used = Some(used);
         for line in &mut lines {
-            line.amount = used;
+            line.amount = rest;
         }
-        self.edges[edge].whose.insert(request.id, number);
+        self.edges[edge].whose.insert(request.id, (number, false));
         self.edges[edge].queue.push(Settlement {
             request,
             lines,
@@ -316,17 +394,26 @@ impl World {
     /// Sends what waits, in its order: each once, twice, or with the answer lost and then again.
     fn send(&mut self, edge: usize) {
         for settlement in std::mem::take(&mut self.edges[edge].queue) {
+            let whose = self.edges[edge].whose.remove(&settlement.request.id);
+            let goes_on = whose.is_some_and(|(_, goes_on)| goes_on);
             let times = if self.random.u32(0..5) == 0 { 2 } else { 1 };
             let mut in_time = false;
             for time in 0..times {
-                in_time |= self.keeper_settles(&settlement, time > 0);
+                let again = match self.fault {
+                    Fault::SettlesTwice => time > 0,
+                    Fault::TopsUpTwice => time > 0 && goes_on,
+                    _ => false,
+                };
+                in_time |= self.keeper_settles(&settlement, again);
             }
-            if let Some(number) = self.edges[edge].whose.remove(&settlement.request.id) {
+            match whose {
+                Some((number, true)) => self.admitted[number].topped += settlement.lines[0].amount,
                 // Too late for its lease, it was charged in full.
-                if in_time {
-                    self.admitted[number].charged = settlement.lines[0].amount;
+                Some((number, false)) if in_time => {
+                    self.admitted[number].settled = settlement.lines[0].amount;
                     self.admitted[number].given_back_at_ms = self.forward_ms;
                 }
+                _ => {}
             }
         }
     }
@@ -339,7 +426,10 @@ impl World {
 
     /// An edge is gone with all it knew; another comes in its place.
     fn crash(&mut self, edge: usize) {
-        self.edges[edge] = Edge::new();
+        let gone = std::mem::replace(&mut self.edges[edge], Edge::new());
+        for (number, _) in gone.whose.into_values() {
+            self.admitted[number].crashed = true;
+        }
     }
 
     fn renew(&mut self) {
@@ -350,8 +440,8 @@ impl World {
             .edges
             .iter()
             .flat_map(|edge| &edge.live)
-            .filter(|(_, _, purse, _)| purse.is_none())
-            .map(|(request, ..)| request.id)
+            .filter(|running| running.purse.is_none())
+            .map(|running| running.request.id)
             .collect();
         self.keeper.renew(ORGANIZATION, &ids, LEASE_MS, self.now_ms);
         for id in ids {
@@ -359,118 +449,6 @@ impl World {
                 owed.until_ms = self.now_ms + LEASE_MS;
             }
         }
-    }
-}
-
-// What the keeper does, and what the account says of it.
-impl World {
-    fn keeper_reserves(&mut self, request: &Request, wanted: Wanted<'_>) -> Reserved {
-        self.seen_ms = self.seen_ms.max(self.now_ms);
-        let skipped = wanted.lines.len() - usize::from(self.fault == Fault::SkipsALimit);
-        let amounts = wanted.ahead.map(|ahead| Ahead {
-            amounts: ahead.amounts[..skipped].to_vec(),
-            ..ahead.clone()
-        });
-        let asked = Wanted {
-            lines: &wanted.lines[..skipped],
-            ahead: amounts.as_ref(),
-            claims: None,
-        };
-        let reply = self.keeper.reserve(request, asked, LEASE_MS, self.now_ms);
-        let (mut value, mut reaps) = (reply.value, false);
-        if let Reserved::Granted {
-            remaining, lent, ..
-        } = &mut value
-        {
-            let known = self.held.contains_key(&request.id) || self.done.contains_key(&request.id);
-            if !known {
-                self.hold(request.id, wanted.lines[0].amount, LEASE_MS);
-            }
-            // What has ended is cleared away by what is written, and by nothing else.
-            reaps = !known;
-            if let (Some(ahead), [first, ..]) = (wanted.ahead, lent.as_slice()) {
-                self.hold(ahead.loan, *first, ahead.term_ms);
-            }
-            if self.fault == Fault::SkipsALimit {
-                remaining.push(0);
-                if let Some(last) = lent.last().copied() {
-                    lent.push(last);
-                }
-            }
-        }
-        if reaps {
-            self.reap();
-        }
-        value
-    }
-
-    fn hold(&mut self, id: [u8; 16], amount: i64, lease_ms: u64) {
-        let until_ms = self.now_ms + lease_ms;
-        self.held.insert(id, Owed { amount, until_ms });
-        self.charged += amount;
-    }
-
-    /// Says whether what is settled was still held.
-    fn keeper_settles(&mut self, settlement: &Settlement, again: bool) -> bool {
-        self.seen_ms = self.seen_ms.max(self.now_ms);
-        let mut sent = settlement.clone();
-        if again && self.fault == Fault::SettlesTwice {
-            sent.request.id = self.id();
-            sent.charge_if_absent = true;
-        }
-        self.keeper.settle(&sent, self.now_ms);
-        let id = settlement.request.id;
-        let used = |line: Option<&Line>| line.map_or(0, |line| line.amount);
-        let first = settlement
-            .lines
-            .iter()
-            .find(|line| line.counter == CounterId::from_bytes([1; 16]));
-        let remembered = self
-            .done
-            .get(&id)
-            .is_some_and(|until_ms| *until_ms > self.now_ms);
-        let held = self.held.remove(&id);
-        if let Some(owed) = held {
-            // A line that is not named was used as reserved.
-            let named = first.map_or(owed.amount, |line| line.amount);
-            self.charged += named - owed.amount;
-            self.done.insert(id, u64::MAX);
-        } else if settlement.charge_if_absent && !remembered {
-            self.charged += used(first);
-            self.done.insert(id, u64::MAX);
-        }
-        self.reap();
-        held.is_some()
-    }
-
-    /// A lease that has ended was charged when it was made.
-    fn reap(&mut self) {
-        let now_ms = self.now_ms;
-        if self.fault == Fault::RefundsTheDead {
-            let dead = self
-                .held
-                .iter()
-                .find(|(_, owed)| owed.until_ms <= now_ms + 50);
-            if let Some((id, owed)) = dead {
-                let lines = vec![Line {
-                    amount: -owed.amount,
-                    ..lines(now_ms, 0)[0]
-                }];
-                let request = Request {
-                    organization: ORGANIZATION,
-                    id: [id[7]; 16],
-                };
-                self.keeper.settle(
-                    &Settlement {
-                        request,
-                        lines,
-                        charge_if_absent: true,
-                    },
-                    now_ms,
-                );
-            }
-        }
-        self.held.retain(|_, owed| owed.until_ms > now_ms);
     }
 }
 

@@ -26,6 +26,11 @@ pub const fn output_tokens(text_bytes: u64) -> u64 {
     text_bytes.div_ceil(3)
 }
 
+/// The most bytes of generated text that are guessed to be so many tokens.
+pub const fn output_bytes_most(tokens: u64) -> u64 {
+    tokens.saturating_mul(3)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +47,7 @@ mod tests {
             [0, 1, 1]
         );
         assert!(input_tokens(usize::MAX) > 0);
+        let most = output_bytes_most(7);
+        assert_eq!([output_tokens(most), output_tokens(most + 1)], [7, 8]);
     }
 }

@@ -7,6 +7,7 @@ pub mod room;
 pub mod words;
 pub mod learned;
 pub mod division;
+pub mod guess;
 pub mod hold;
 pub mod attempts;
 
@@ -37,7 +38,8 @@ use crate::{
 
 use self::{
     attempts::{AtProvider, Attempts},
-    hold::{Guess, Hold, Refusal, Surety},
+    guess::{Guess, Surety},
+    hold::{Hold, Refusal},
     learned::{Learned, Lesson},
     room::Room,
 };
@@ -48,6 +50,9 @@ use self::{
 pub struct Config {
     /// Output tokens to reserve for each choice when the client sets no maximum. Default 1,024.
     pub output_tokens_default: u64,
+    /// Output tokens to charge at a time, at least, while an answer goes on beyond what was reserved; 0 charges them in the end.
+    /// Default 256.
+    pub top_up_tokens: u64,
 }
 
 /// Gives permits.
@@ -83,6 +88,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             output_tokens_default: 1_024,
+            top_up_tokens: 256,
         }
     }
 }
@@ -244,6 +250,7 @@ impl Admit {
             output: self.output_tokens(request),
             micro_dollars: None,
             surety: Surety::Guessed,
+            top_up: self.config.top_up_tokens,
         };
         match request.held() {
             Some(Held::To(ceiling)) => Guess {
@@ -418,8 +425,8 @@ impl Limits {
 
     /// Whether one of them counts what is generated.
     fn count_output(&self) -> bool {
-        let counts = |unit| matches!(unit, Unit::Tokens | Unit::OutputTokens | Unit::MicroDollars);
-        self.each().any(|(_, applied)| counts(applied.limit.unit))
+        self.each()
+            .any(|(_, applied)| hold::counts_output(applied.limit.unit))
     }
 
     /// Whether one of them holds requests to what was reserved.

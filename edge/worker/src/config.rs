@@ -70,6 +70,8 @@ pub struct Limits {
     pub ahead_ms: u64,
     /// See [`admit::Config`].
     pub output_tokens_default: u64,
+    /// See [`admit::Config`].
+    pub top_up_tokens: u64,
     /// `SLUICE_LIMITS__LEDGER_EVERY_MS`: how often counts of quotas are compared with the ledger, 1,000 to 3,600,000. Default
     /// 30,000.
     pub ledger_every_ms: u64,
@@ -167,6 +169,7 @@ impl Limits {
     pub const fn guesses(&self) -> admit::Config {
         admit::Config {
             output_tokens_default: self.output_tokens_default,
+            top_up_tokens: self.top_up_tokens,
         }
     }
 }
@@ -183,6 +186,7 @@ impl Default for Limits {
         } = Default::default();
         let admit::Config {
             output_tokens_default,
+            top_up_tokens,
         } = Default::default();
         Self {
             store,
@@ -192,6 +196,7 @@ impl Default for Limits {
             lease_ms,
             ahead_ms,
             output_tokens_default,
+            top_up_tokens,
             ledger_every_ms: 30_000,
         }
     }

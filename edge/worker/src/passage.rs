@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     accept,
-    admit::{self, Admit, attempts::Attempts, hold::Guess, room::Room},
+    admit::{self, Admit, attempts::Attempts, guess::Guess, room::Room},
     authorize::{self, UnderWay},
     call::{
         Call,

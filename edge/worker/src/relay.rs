@@ -13,7 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use dialect::neutral::{Class, UNREADABLE};
+use dialect::{
+    estimate,
+    neutral::{Class, UNREADABLE},
+};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use policy::cost::Cost;
@@ -101,6 +104,8 @@ pub struct Relay {
     exact: bool,
     /// The status is that of an answer.
     good: bool,
+    /// Beyond how many bytes of text limits are to be charged more than was reserved.
+    charged_bytes: u64,
     /// Tells the client what a stream cost, if it asked.
     telling: Option<Box<Telling>>,
 }
@@ -148,7 +153,9 @@ pub fn relay(
             (upstream, opening.gauge, opening.ready, opening.timer)
         }
     };
+    let charged_bytes = estimate::output_bytes_most(entry.reserved_output());
     let mut relay = Relay {
+        charged_bytes,
         exact: !gauge.is_stream(),
         good: answer::is_good(status),
         upstream,
@@ -257,7 +264,17 @@ impl Relay {
         let over = self.gauge.passes_whole_events() && self.gauge.error_seen();
         if over || self.gauge.is_at_ceiling() || self.upstream.is_finished() {
             self.complete();
+        } else if self.gauge.output_bytes() > self.charged_bytes {
+            self.top_up();
         }
+    }
+
+    /// More was generated than what limits were charged for: they are charged more now, so that they refuse others in time.
+    fn top_up(&mut self) {
+        let tally = self.gauge.partial_tally();
+        let entry = self.entry.as_mut();
+        let tokens = entry.map_or(u64::MAX, |entry| entry.top_up(tally));
+        self.charged_bytes = estimate::output_bytes_most(tokens);
     }
 
     /// Ends what is to be cut. Answers in one piece go on: they are short. Only what is passed through may last as a

@@ -23,9 +23,24 @@ impl World {
         if remaining[0].abs_diff(left) > 1 {
             return Err(format!("{} left, the account says {left}", remaining[0]));
         }
-        let charged: i64 = self.admitted.iter().map(|it| it.charged).sum();
-        if charged > self.charged {
-            return Err(format!("{charged} was used and {} charged", self.charged));
+        let charged = |it: &Admitted| it.settled + it.topped;
+        let all: i64 = self.admitted.iter().map(charged).sum();
+        if all > self.charged {
+            return Err(format!("{all} was used and {} charged", self.charged));
+        }
+        self.each_is_charged_what_it_used()
+    }
+
+    /// Of each request that ended: to the unit where its end came in time, and never less. A crash takes what was not sent with it.
+    fn each_is_charged_what_it_used(&self) -> Result<(), String> {
+        for it in self.admitted.iter().filter(|it| !it.crashed) {
+            let (charged, Some(used)) = (it.settled + it.topped, it.used) else {
+                continue;
+            };
+            let in_time = it.given_back_at_ms < u64::MAX;
+            if charged < used || in_time && charged > used {
+                return Err(format!("{used} was used and {charged} charged: {it:?}"));
+            }
         }
         Ok(())
     }
@@ -36,12 +51,12 @@ impl World {
         for (number, first) in timed.filter(|_| !self.loans_give_back) {
             let mut sum = 0;
             for last in &self.admitted[number..] {
-                sum += last.charged;
+                sum += last.counted();
                 // Room that earlier ones gave back meanwhile may be used again.
                 let back: i64 = self.admitted[..number]
                     .iter()
                     .filter(|it| (first.at_ms..=last.at_ms).contains(&it.given_back_at_ms))
-                    .map(|it| it.amount - it.charged)
+                    .map(|it| it.amount - it.settled)
                     .sum();
                 let ms = i64::try_from(last.at_ms.saturating_sub(first.at_ms)).unwrap();
                 let bound = 200 * ms / 1_000 + 60 + back + 1;
@@ -52,12 +67,19 @@ impl World {
         }
         let mut days: HashMap<u64, i64> = HashMap::new();
         for it in &self.admitted {
-            *days.entry(it.day).or_default() += it.charged;
+            *days.entry(it.day).or_default() += it.counted();
         }
         match days.values().find(|sum| **sum > 900) {
             Some(sum) => Err(format!("{sum} of 900 in a day")),
             None => Ok(()),
         }
+    }
+}
+
+impl Admitted {
+    /// What of it was admitted, and not used beyond that or given back.
+    fn counted(&self) -> i64 {
+        (self.settled + self.topped).min(self.amount)
     }
 }
 
@@ -84,6 +106,7 @@ fn a_fault_in_the_protocol_is_found_out() {
         Fault::SettlesTwice,
         Fault::RefundsTheDead,
         Fault::SkipsALimit,
+        Fault::TopsUpTwice,
     ] {
         let found = (0..400).any(|seed| World::new(seed, fault).run().is_err());
         assert!(found, "{fault:?} was not found out");

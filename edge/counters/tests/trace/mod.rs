@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of who does them. The same seed gives the same trace, whatever the replies.
 
-use counters::reservation::{Ahead, CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement};
+use counters::{
+    reservation::{Ahead, CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement},
+    topped::Topped,
+};
 use policy::{
     applying::{Measure, Shelf},
     calendar::Span,
@@ -180,6 +183,18 @@ impl Trace {
         })
     }
 
+    /// More is charged of what was asked lately, the first time or again: the same number is the same charge.
+    fn top_up(&mut self) -> Operation {
+        let (request, lines, _) = self.lately();
+        let mut topped = Topped::default();
+        let mut charge = None;
+        for _ in 0..self.random.u32(1..=3) {
+            let more = topped.units(0) + self.random.i64(1..=40);
+            charge = topped.raise(&request, &lines, |line| line.amount + more);
+        }
+        charge.map_or_else(|| self.settle(), Operation::Settle)
+    }
+
     fn renew(&mut self) -> Operation {
         let (request, ..) = self.lately();
         let count = self.random.usize(1..20);
@@ -291,7 +306,8 @@ impl Iterator for Trace {
                     lease_ms,
                 }
             }
-            58..92 => self.settle(),
+            58..64 => self.top_up(),
+            64..92 => self.settle(),
             _ => self.renew(),
         };
         Some((self.now_ms, operation))

@@ -126,6 +126,11 @@ impl Watch {
         self.finish
     }
 
+    /// Bytes of generated text that have passed.
+    pub const fn output_bytes(&self) -> u64 {
+        self.output_bytes
+    }
+
     /// Output tokens guessed from the bytes that passed, for a provider that says nothing.
     pub const fn output_estimate(&self) -> u64 {
         estimate::output_tokens(self.output_bytes)

@@ -34,7 +34,7 @@ use tokio::{
 use worker::{
     admit::{
         self, Admit, Permit,
-        hold::{Guess, Surety},
+        guess::{Guess, Surety},
     },
     cuts::Cuts,
     identify::{Caller, Identify},
@@ -194,6 +194,7 @@ impl Bench {
                 output: 10,
                 micro_dollars: None,
                 surety: Surety::Guessed,
+                top_up: 256,
             };
             let permit = self.admit.unread(limits, key, &arrival, guess);
             let Ok(permit) = self.runtime.block_on(permit) else {

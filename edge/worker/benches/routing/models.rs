@@ -161,6 +161,7 @@ fn rules(models: u32, conditions: bool) -> Rules {
         traffic: Traffic::default(),
         key_age_max_ms: None,
         pins: None,
+        keeping: policy::keeping::Keeping::None,
     }));
     for number in 0..2 {
         put(Object::Provider(provider(number)));

@@ -13,7 +13,10 @@ use policy::{
 };
 
 use crate::{
-    admit::hold::{Guess, Hold, Refusal},
+    admit::{
+        guess::Guess,
+        hold::{Hold, Refusal},
+    },
     in_force::shares::Shares,
 };
 

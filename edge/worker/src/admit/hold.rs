@@ -18,34 +18,13 @@ use policy::{
 use crate::{
     admit::{
         division::Division,
+        guess::{Beyond, Guess, Surety},
         learned::Lesson,
         room::{self, Room},
         words::Words,
     },
     in_force::shares::Shares,
 };
-
-/// What a request will probably use.
-#[derive(Debug, Clone, Copy)]
-pub struct Guess {
-    /// Input tokens.
-    pub input: u64,
-    /// Output tokens.
-    pub output: u64,
-    /// Millionths of a dollar; `None` where some target has no price, and where nobody asked.
-    pub micro_dollars: Option<u64>,
-    /// How sure it is.
-    pub surety: Surety,
-}
-
-/// How sure a guess is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Surety {
-    /// A request may use more.
-    Guessed,
-    /// It is held to this.
-    Most,
-}
 
 /// A reservation that somebody must settle.
 pub struct Hold {
@@ -59,6 +38,7 @@ pub struct Hold {
     /// Whether it is for one attempt only, so that a request that is not sent is none.
     of_attempt: bool,
     settled: bool,
+    beyond: Beyond,
 }
 
 /// What few requests meet.
@@ -116,45 +96,6 @@ pub fn describe() {
     );
 }
 
-// === impl Guess ===
-
-impl Guess {
-    /// Of what is not read before it is sent: so many tokens in and out. What uses nothing is sure.
-    pub const fn unread(input: u64, output: u64) -> Self {
-        let surety = match (input, output) {
-            (0, 0) => Surety::Most,
-            _ => Surety::Guessed,
-        };
-        Self {
-            input,
-            output,
-            micro_dollars: None,
-            surety,
-        }
-    }
-
-    /// All tokens.
-    pub const fn total(&self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
-
-    /// How much of a limit in this unit. A request that is counted in tokens or money takes at least one; zero stands for what
-    /// has no price.
-    fn of(self, unit: Unit) -> u64 {
-        let amount = match unit {
-            Unit::Requests | Unit::ConcurrentRequests => 1,
-            Unit::Tokens => self.input.saturating_add(self.output),
-            Unit::InputTokens => self.input,
-            Unit::OutputTokens => self.output,
-            Unit::MicroDollars => match self.micro_dollars {
-                Some(micro_dollars) => micro_dollars,
-                None => return 0,
-            },
-        };
-        amount.clamp(1, UNITS_MAX)
-    }
-}
-
 // === impl Hold ===
 
 impl Hold {
@@ -169,6 +110,7 @@ impl Hold {
             // What is counted otherwise stands in front.
             limits.sort_by_key(|it| it.count.is_slots());
         }
+        let grows = limits.iter().any(|it| counts_output(it.limit.unit));
         let divides = limits.iter().any(|it| it.limit.is_shared());
         let demand = |applied: Applied| Demand {
             amount: match guess.surety {
@@ -190,6 +132,11 @@ impl Hold {
             }),
             of_attempt: false,
             settled: false,
+            beyond: if grows {
+                guess.beyond()
+            } else {
+                Beyond::NOTHING
+            },
         }
     }
 
@@ -359,6 +306,20 @@ impl Hold {
         self.apply(1, tokens, cost);
     }
 
+    /// What is charged beyond what was reserved, while the answer still comes.
+    pub const fn beyond(&self) -> Beyond {
+        self.beyond
+    }
+
+    /// The answer goes on, and this is what it is to be charged by now: charges what is more than was reserved and charged before.
+    /// Never waits, and never refuses: where there is no room it is a debt.
+    pub fn top_up(&self, tokens: &Tokens, cost: Cost) {
+        if self.beyond.step > 0 && !self.settled {
+            let wanted = self.actuals(1, tokens, cost);
+            self.counters.top_up(&self.request, &wanted);
+        }
+    }
+
     /// Takes the slots of a hold that goes on as this one.
     pub fn take_seats_of(&mut self, before: &mut Self) {
         self.seats.join(std::mem::take(&mut before.seats));
@@ -370,6 +331,12 @@ impl Hold {
         if std::mem::replace(&mut self.settled, true) || self.demands.is_empty() {
             return;
         }
+        let actuals = self.actuals(requests, tokens, cost);
+        self.counters.settle(&self.request, &actuals);
+    }
+
+    /// What this is in the unit of each demand. Of a cost that nobody knows it is what was reserved.
+    fn actuals(&self, requests: u64, tokens: &Tokens, cost: Cost) -> Vec<(CounterId, u64)> {
         let actual = |demand: &Demand| match demand.applied.limit.unit {
             Unit::Requests | Unit::ConcurrentRequests => requests,
             Unit::Tokens => tokens.total().min(UNITS_MAX),
@@ -377,12 +344,10 @@ impl Hold {
             Unit::OutputTokens => tokens.output_total().min(UNITS_MAX),
             Unit::MicroDollars => micro_dollars(cost).map_or(demand.amount, |it| it.min(UNITS_MAX)),
         };
-        let actuals: Vec<(CounterId, u64)> = self
-            .demands
-            .iter()
+        let demands = self.demands.iter();
+        demands
             .map(|demand| (demand.applied.counter, actual(demand)))
-            .collect();
-        self.counters.settle(&self.request, &actuals);
+            .collect()
     }
 
     /// Nothing was sent: gives everything back but the request itself, which was asked.
@@ -393,6 +358,11 @@ impl Hold {
             Cost::Known(0),
         );
     }
+}
+
+/// Whether a limit in this unit counts what is generated.
+pub const fn counts_output(unit: Unit) -> bool {
+    matches!(unit, Unit::Tokens | Unit::OutputTokens | Unit::MicroDollars)
 }
 
 /// Whether a limit holds requests to what was reserved for them: only where they can use more or less.

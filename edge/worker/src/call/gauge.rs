@@ -331,6 +331,17 @@ impl Gauge {
         }
     }
 
+    /// Bytes of text that a stream has brought so far, roughly.
+    pub const fn output_bytes(&self) -> u64 {
+        match self {
+            Self::Stream(meter) => meter.output_bytes(),
+            Self::Aside(passing) => passing.aside.watch().output_bytes(),
+            Self::Unframed(stream) => stream.watch().output_bytes(),
+            Self::Across(stream) => stream.watch().output_bytes(),
+            Self::Known(_) | Self::Whole(_) | Self::Unread(..) | Self::Passed(_) => 0,
+        }
+    }
+
     /// Whether the stream was ended because it brought more than it may.
     pub fn is_at_ceiling(&self) -> bool {
         matches!(self, Self::Across(stream) if stream.ended_at().is_some())

@@ -257,6 +257,24 @@ impl Entry {
         }
     }
 
+    /// How many output tokens the answer may have, by our own count, before more than was reserved is to be charged; none where
+    /// a failed attempt was charged already, and [`u64::MAX`] where no limit counts them.
+    pub fn reserved_output(&self) -> u64 {
+        let beyond = self.open.as_ref().and_then(|open| open.beyond());
+        match beyond {
+            Some(_) if self.has_spent() => 0,
+            Some(beyond) => u64::from(beyond.output),
+            None => u64::MAX,
+        }
+    }
+
+    /// So much of the answer has passed, which is more than limits were charged for: charges it and the next part. Gives how many
+    /// output tokens there may be before more is to be charged. Never waits.
+    pub fn top_up(&mut self, tally: Tally) -> u64 {
+        let open = self.open.as_mut();
+        open.and_then(|open| open.top_up(tally)).unwrap_or(u64::MAX)
+    }
+
     /// Settles and posts.
     pub fn close(mut self, outcome: Outcome, tally: Tally) {
         self.finish(Some(outcome), tally);

@@ -14,7 +14,7 @@ use policy::{
 use tokio::sync::mpsc;
 
 use crate::{
-    admit::hold::Hold,
+    admit::{guess::Beyond, hold::Hold},
     record::{
         attempt::{Attempt, Missed},
         content::Held,
@@ -132,6 +132,37 @@ impl Open {
         if let Some(place) = self.place {
             place.send(self.record);
         }
+    }
+
+    /// What is charged beyond what was reserved while the answer comes, where a limit counts what is generated.
+    pub(super) fn beyond(&self) -> Option<Beyond> {
+        let there = self.hold_there.as_deref().map(Hold::beyond);
+        let mut all = [Some(self.hold.beyond()), there].into_iter().flatten();
+        all.find(|beyond| beyond.step > 0)
+    }
+
+    /// So much has passed: charges the limits for it, and for the next step beyond it, as if the answer ended there. Gives how much
+    /// may pass, by our own count, until more is to be charged.
+    pub(super) fn top_up(&mut self, tally: Tally) -> Option<u64> {
+        let step = u64::from(self.beyond()?.step);
+        let guessed = Tokens {
+            input: self.input_tokens,
+            ..Tokens::default()
+        };
+        // Many say early what went in, and only in the end what came out.
+        let said = tally.tokens.unwrap_or(guessed);
+        let mut tokens = said.map(|count| count.min(TOKENS_MAX));
+        let passed = tally.output_tokens.max(tokens.output_total());
+        let more = passed.saturating_add(step) - tokens.output_total();
+        tokens.output = tokens.output.saturating_add(more);
+        let tariff = self.tariff.as_ref();
+        let billed = tariff.and_then(|it| it.bill(&tokens, self.record.at_ms));
+        if let Some(hold) = &self.hold_there {
+            hold.top_up(&tokens, self.cost_of(&tokens));
+        }
+        let cost = self.cost(billed.as_ref());
+        self.hold.top_up(&self.spent.plus(&tokens), cost);
+        Some(tally.output_tokens.saturating_add(step))
     }
 
     /// What all attempts are charged, and where the counts come from: the least that is true of any of them.

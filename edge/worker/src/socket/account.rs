@@ -9,7 +9,8 @@ use policy::cost::Cost;
 use crate::{
     admit::{
         self, Admit,
-        hold::{self, Guess, Hold},
+        guess::Guess,
+        hold::{self, Hold},
     },
     authorize::{self, UnderWay},
     identify::{Caller, Identify},

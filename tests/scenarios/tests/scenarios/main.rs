@@ -28,6 +28,7 @@ mod limit_places;
 mod limit_explain;
 mod budgets;
 mod strict;
+mod top_up;
 mod hanging_up;
 mod admin;
 mod accounting;

@@ -166,7 +166,6 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.reconcile(&contract, &bells);
     tasks.forward(&config, replica)?;
     let courier = tasks.alert(&config, (&sealing, &clock), replica)?;
-    let lessor = tasks.divide_limits(&clock, replica);
     let (asking, inquiry) = tasks.inquire(&bells, replica);
     let admin = api::Parts {
         store,
@@ -186,7 +185,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         tokens,
         edges,
         asking,
-        lessor,
+        lessor: tasks.divide_limits(&clock, replica),
         values,
         clock,
         drain: drain.clone(),

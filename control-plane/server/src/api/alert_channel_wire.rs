@@ -17,6 +17,7 @@ use store::{
     alert_channel::{New, Row, Terms},
     id,
 };
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::api::{desk, moment, sealed};
@@ -179,7 +180,7 @@ pub(crate) fn wire(row: Row) -> admin::AlertChannel {
     let email = kind == AlertChannelKind::Email;
     admin::AlertChannel {
         name: row.name.to_string(),
-        uid: row.id.iter().map(|it| format!("{it:02x}")).collect(),
+        uid: Uuid::from_bytes(row.id).simple().to_string(),
         display_name: terms.display_name,
         etag,
         create_time: Some(moment::to_wire(row.created_at)),

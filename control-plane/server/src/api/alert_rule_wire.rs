@@ -13,6 +13,7 @@ use store::{
     alert_rule::{New, Row, Terms},
     id,
 };
+use uuid::Uuid;
 
 use crate::api::{desk, moment, span};
 
@@ -128,12 +129,11 @@ fn budget(
     }
     let mut thresholds = Vec::new();
     for (at, it) in given.thresholds.iter().take(THRESHOLDS_MAX).enumerate() {
-        match u16::try_from(*it) {
-            Ok(percent @ 1..=1_000) => thresholds.push(percent),
-            _ => {
-                let field = format!("{FIELD}.thresholds[{at}]");
-                violations.add(field, "must be 1 to 1,000 percent");
-            }
+        if let Ok(percent @ 1..=1_000) = u16::try_from(*it) {
+            thresholds.push(percent);
+        } else {
+            let field = format!("{FIELD}.thresholds[{at}]");
+            violations.add(field, "must be 1 to 1,000 percent");
         }
     }
     thresholds.sort_unstable();
@@ -206,7 +206,7 @@ pub(crate) fn wire(row: Row) -> admin::AlertRule {
     let etag = row.etag();
     let shown = admin::AlertRule {
         name: row.name.to_string(),
-        uid: row.id.iter().map(|it| format!("{it:02x}")).collect(),
+        uid: Uuid::from_bytes(row.id).simple().to_string(),
         display_name: row.terms.display_name,
         etag,
         create_time: Some(moment::to_wire(row.created_at)),

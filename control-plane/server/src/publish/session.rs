@@ -83,7 +83,7 @@ pub struct Session {
 /// What can happen to a stream.
 enum Event {
     Heard(Option<SyncRequest>),
-    Asked(sync::Explain),
+    Asked(Box<sync::Explain>),
     Moved,
     Told,
     Checked,
@@ -152,7 +152,7 @@ impl Session {
                 Ok(())
             }
             Event::Asked(question) => {
-                let question = sync_response::Message::Explain(question);
+                let question = sync_response::Message::Explain(*question);
                 self.outbox.push_back(wire::said(question));
                 Ok(())
             }
@@ -218,7 +218,7 @@ impl Session {
     async fn event(&mut self) -> Result<Event, Status> {
         Ok(tokio::select! {
             message = self.heard.message() => Event::Heard(message?),
-            question = next_of(&mut self.questions) => Event::Asked(question),
+            question = next_of(&mut self.questions) => Event::Asked(Box::new(question)),
             // The hub, the lessor and the tokens outlive every stream.
             _ = self.moved.changed() => Event::Moved,
             _ = self.told.changed(), if self.question.is_some() => Event::Told,

@@ -106,7 +106,13 @@ impl Budgets {
         let question = budget_held::question(row, whose.as_ref());
         let told = self.inquiry.ask(&question, None, HELD_WITHIN).await;
         let standing = standing::of(self.desk.store(), row, (whose, now_ms)).await;
-        let (standing, spent) = standing.map_err(status::store)?;
+        let (standing, mut spent) = standing.map_err(status::store)?;
+        // Nothing may have been spent yet where something is held.
+        for it in &told {
+            if spent.iter().all(|(region, _)| *region != it.region) {
+                spent.push((it.region.clone(), 0));
+            }
+        }
         let in_region = |(region, spent): (Region, u64)| {
             let told = told.iter().find(|it| it.region == region);
             let counted = told.and_then(|it| budget_held::counted(it.explained.as_ref()?));

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -295,9 +294,8 @@ fn id_token(answer: &Answer) -> Result<Zeroizing<String>, Failure> {
 
 /// What the issuer says went wrong, by its word alone.
 fn refused(what: &str, answer: &Answer) -> Failure {
-    let exit = match answer.status {
-        status if status.is_server_error() => Exit::Unavailable,
-        StatusCode::TOO_MANY_REQUESTS => Exit::Unavailable,
+    let exit = match answer.status.as_u16() {
+        429 | 500.. => Exit::Unavailable,
         _ => Exit::Denied,
     };
     let word = match answer.text("error") {

@@ -34,6 +34,7 @@ pub mod price;
 pub mod sketch;
 pub mod grain;
 pub mod alert;
+mod place;
 pub mod access;
 pub mod pattern;
 pub mod trust;

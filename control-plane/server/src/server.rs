@@ -10,6 +10,7 @@ mod prepared;
 mod counted;
 mod incoming;
 mod listeners;
+mod ended;
 
 use std::{
     convert::Infallible, future::Future, net::SocketAddr, num::NonZero, path::Path, sync::Arc,
@@ -34,12 +35,7 @@ use tls::{
     door::Door,
     reload::{self, Reload},
 };
-use tokio::{
-    net::TcpListener,
-    sync::Notify,
-    task::{JoinError, JoinSet},
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -71,6 +67,7 @@ use crate::{
     server::{
         cannot_start::{CannotStart, Stopped},
         encrypted::Encrypted,
+        ended::Ended,
         listeners::Listeners,
         prepared::{Prepared, prepare},
     },
@@ -108,12 +105,6 @@ struct Tasks {
     known_edges: Arc<Edges>,
     store: Store,
     drain: Drain,
-}
-
-/// The end of a part: its name, and what it died of.
-struct Ended {
-    part: &'static str,
-    why: Result<(), String>,
 }
 
 /// Applies the migrations that the database lacks.
@@ -490,23 +481,5 @@ impl Tasks {
             }
         }
         Ok(())
-    }
-}
-
-// === impl Ended ===
-
-impl Ended {
-    fn of(joined: Result<Self, JoinError>) -> Self {
-        joined.unwrap_or_else(|why| Self {
-            part: "a part",
-            why: Err(why.to_string()),
-        })
-    }
-
-    fn stopped(&self, why: &str) -> Stopped {
-        Stopped {
-            part: self.part,
-            why: why.to_owned(),
-        }
     }
 }

@@ -316,6 +316,7 @@ const ONLY_IN: [(&str, &[&str]); 5] = [
             "control-plane/server/src/status.rs",
             "edge/worker/src/feed/session.rs",
             "edge/worker/src/report.rs",
+            "edge/worker/src/report/courier.rs",
             "edge/worker/src/recall.rs",
             "cli/",
         ],

@@ -21,8 +21,8 @@ use crate::{
     route::{Candidate, Plan},
 };
 
-/// The status by which some providers say that they are overloaded.
-const OVERLOADED: u16 = 529;
+/// The statuses by which providers say that they are overloaded.
+const OVERLOADED: [u16; 3] = [429, 503, 529];
 
 /// How much a request needs a target.
 #[derive(Debug, Clone, Copy)]
@@ -127,14 +127,13 @@ pub(crate) fn passed(
     (status, headers): (StatusCode, &HeaderMap),
     (wanted, now_ms): (Wanted, u64),
 ) {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            let wait = retry_after_ms(headers, now_ms);
-            turn.overloaded(wait.map(Duration::from_millis));
-        }
-        _ if status.as_u16() == OVERLOADED => turn.overloaded(None),
-        _ if status.is_server_error() => turn.failed(),
-        _ => turn.taken(),
+    if OVERLOADED.contains(&status.as_u16()) {
+        let wait = retry_after_ms(headers, now_ms);
+        turn.overloaded(wait.map(Duration::from_millis));
+    } else if status.is_server_error() {
+        turn.failed();
+    } else {
+        turn.taken();
     }
     if let Some(wait) = used_up(headers, wanted.tokens) {
         turn.used_up(wait);

@@ -308,8 +308,9 @@ async fn what_is_under_way_is_held_of_a_budget_until_records_say_it() {
         let mut answer = openai::answer(asked);
         answer.steps.insert(0, Step::Wait(Arc::clone(&waiting)));
         answer
-    });
-    let (site, tenant, _, key) = site(&provider.await).await;
+    })
+    .await;
+    let (site, tenant, _, key) = site(&provider).await;
     let made = team(&site, &tenant).await;
     site.propagated().await;
     let told = status(&site, &made.name).await;

@@ -286,6 +286,38 @@ pub const JOIN_TOKEN: Noun = Noun {
     ],
 };
 
+/// Operator keys.
+pub const OPERATOR_KEY: Noun = Noun {
+    message: "OperatorKey",
+    service: "OperatorKeyService",
+    field: "operator_key",
+    collections: &["organizations", "operatorKeys"],
+    columns: &[
+        ("NAME", "name"),
+        ("DISPLAY NAME", "display_name"),
+        ("MAY", "bindings"),
+        ("EXPIRES", "expire_time"),
+        ("REVOKED", "revoke_time"),
+        ("BY", "trust"),
+    ],
+};
+
+/// Trusts.
+pub const TRUST: Noun = Noun {
+    message: "Trust",
+    service: "TrustService",
+    field: "trust",
+    collections: &["organizations", "trusts"],
+    columns: &[
+        ("NAME", "name"),
+        ("ISSUER", "issuer_url"),
+        ("SUBJECT", "subject"),
+        ("CLAIMS", "claims"),
+        ("GIVES", "grants"),
+        ("LIFETIME", "lifetime"),
+    ],
+};
+
 // === impl Noun ===
 
 impl Noun {
@@ -331,6 +363,8 @@ mod tests {
             (ALERT, ""),
             (EDGE, "Get Delete Revoke"),
             (JOIN_TOKEN, "Create Revoke"),
+            (OPERATOR_KEY, "Create Get Update Revoke"),
+            (TRUST, "Create Get Delete"),
         ];
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
         let message = |name: &str| pool.get_message_by_name(&format!("sluice.admin.v1.{name}"));

@@ -5,9 +5,8 @@ use prost::Message;
 use prost_reflect::DynamicMessage;
 use prost_types::FieldMask;
 use proto::admin::{
-    CreateOperatorKeyRequest, GetOperatorKeyRequest, ListOperatorKeysRequest,
-    ListOperatorKeysResponse, OperatorKey, RevokeOperatorKeyRequest, RoleBinding,
-    UpdateOperatorKeyRequest,
+    CreateOperatorKeyRequest, GetOperatorKeyRequest, OperatorKey, RevokeOperatorKeyRequest,
+    RoleBinding, UpdateOperatorKeyRequest,
 };
 
 use crate::{
@@ -15,10 +14,9 @@ use crate::{
     connection::ANSWER_WITHIN,
     failure::Failure,
     moment::{Moment, moment},
-    output::{self, Format},
+    noun::{self, Noun},
     session::Session,
     verb::Write,
-    wording,
 };
 
 /// What can be done with operator keys.
@@ -114,7 +112,10 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
             let reply = call("Get", &GetOperatorKeyRequest { name }, None, session).await?;
             session.show(&reply)
         }
-        Command::List(keeper) => list(keeper, session).await,
+        Command::List(keeper) => {
+            let parent = keeper.parent(session)?;
+            session.list(&noun::OPERATOR_KEY, &parent, usize::MAX).await
+        }
     }
 }
 
@@ -161,50 +162,6 @@ async fn change(update: Update, session: &mut Session) -> Result<(), Failure> {
     session.finish(&reply, &update.write).await
 }
 
-async fn list(keeper: Keeper, session: &mut Session) -> Result<(), Failure> {
-    let mut request = ListOperatorKeysRequest {
-        parent: keeper.parent(session)?,
-        page_size: 1_000,
-        ..Default::default()
-    };
-    let mut operator_keys = Vec::new();
-    loop {
-        let path = "OperatorKeyService/ListOperatorKeys";
-        let page: ListOperatorKeysResponse = session
-            .connection
-            .call_for(path, &request, ANSWER_WITHIN)
-            .await?;
-        operator_keys.extend(page.operator_keys);
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
-    }
-    if session.format == Format::Json {
-        let all = ListOperatorKeysResponse {
-            operator_keys,
-            ..Default::default()
-        };
-        return session.show_typed("ListOperatorKeysResponse", &all);
-    }
-    let heads = ["NAME", "DISPLAY NAME", "MAY", "EXPIRES", "REVOKED", "BY"];
-    let fields = [
-        "name",
-        "display_name",
-        "bindings",
-        "expire_time",
-        "revoke_time",
-        "trust",
-    ];
-    let mut rows = Vec::with_capacity(operator_keys.len());
-    for key in &operator_keys {
-        let mut message = session.connection.message("OperatorKey")?;
-        message.transcode_from(key).map_err(Failure::broken)?;
-        rows.push(fields.map(|field| wording::field(&message, field)).to_vec());
-    }
-    output::line(output::table(&heads, &rows))
-}
-
 async fn call(
     verb: &str,
     request: &impl Message,
@@ -244,18 +201,24 @@ impl Keeper {
             session.place.organization()
         }
     }
+
+    /// The whole name of what it keeps, of which the last part may be all that is said.
+    pub fn name(self, noun: &Noun, said: &str, session: &Session) -> Result<String, Failure> {
+        if said.contains('/') {
+            return Ok(said.to_owned());
+        }
+        let parent = self.parent(session)?;
+        let slash = if parent.is_empty() { "" } else { "/" };
+        let collection = noun.collections.last().copied().unwrap_or_default();
+        Ok(format!("{parent}{slash}{collection}/{said}"))
+    }
 }
 
 // === impl Which ===
 
 impl Which {
     fn name(&self, session: &Session) -> Result<String, Failure> {
-        if self.name.contains('/') {
-            return Ok(self.name.clone());
-        }
-        let parent = self.keeper.parent(session)?;
-        let slash = if parent.is_empty() { "" } else { "/" };
-        Ok(format!("{parent}{slash}operatorKeys/{}", self.name))
+        self.keeper.name(&noun::OPERATOR_KEY, &self.name, session)
     }
 }
 

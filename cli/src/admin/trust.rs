@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use proto::admin::{
-    ClaimPattern, CreateTrustRequest, DeleteTrustRequest, GetTrustRequest, ListTrustsRequest,
-    ListTrustsResponse, Trust, TrustGrant,
+    ClaimPattern, CreateTrustRequest, DeleteTrustRequest, GetTrustRequest, Trust, TrustGrant,
 };
 
 use crate::{
@@ -13,10 +12,9 @@ use crate::{
     connection::ANSWER_WITHIN,
     failure::Failure,
     moment::{self, span},
-    output::{self, Format},
+    noun,
     session::Session,
     verb::Write,
-    wording,
 };
 
 /// The issuers that have a short name.
@@ -116,7 +114,10 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
                 .await?;
             session.show_done("deleted", &name, &reply, &Write::default())
         }
-        Command::List(keeper) => list(keeper, session).await,
+        Command::List(keeper) => {
+            let parent = keeper.parent(session)?;
+            session.list(&noun::TRUST, &parent, usize::MAX).await
+        }
     }
 }
 
@@ -152,50 +153,6 @@ async fn create(new: Create, session: &mut Session) -> Result<(), Failure> {
         .call_for("TrustService/CreateTrust", &request, ANSWER_WITHIN)
         .await?;
     session.show_typed("Trust", &made)
-}
-
-async fn list(keeper: Keeper, session: &mut Session) -> Result<(), Failure> {
-    let mut request = ListTrustsRequest {
-        parent: keeper.parent(session)?,
-        page_size: 1_000,
-        ..Default::default()
-    };
-    let mut trusts = Vec::new();
-    loop {
-        let path = "TrustService/ListTrusts";
-        let page: ListTrustsResponse = session
-            .connection
-            .call_for(path, &request, ANSWER_WITHIN)
-            .await?;
-        trusts.extend(page.trusts);
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
-    }
-    if session.format == Format::Json {
-        let all = ListTrustsResponse {
-            trusts,
-            ..Default::default()
-        };
-        return session.show_typed("ListTrustsResponse", &all);
-    }
-    let heads = ["NAME", "ISSUER", "SUBJECT", "CLAIMS", "GIVES", "LIFETIME"];
-    let fields = [
-        "name",
-        "issuer_url",
-        "subject",
-        "claims",
-        "grants",
-        "lifetime",
-    ];
-    let mut rows = Vec::with_capacity(trusts.len());
-    for trust in &trusts {
-        let mut message = session.connection.message("Trust")?;
-        message.transcode_from(trust).map_err(Failure::broken)?;
-        rows.push(fields.map(|field| wording::field(&message, field)).to_vec());
-    }
-    output::line(output::table(&heads, &rows))
 }
 
 fn claims<'a>(
@@ -234,11 +191,6 @@ fn grants(roles: &[String], session: &Session) -> Result<Vec<TrustGrant>, Failur
 
 impl Which {
     fn name(&self, session: &Session) -> Result<String, Failure> {
-        if self.name.contains('/') {
-            return Ok(self.name.clone());
-        }
-        let parent = self.keeper.parent(session)?;
-        let slash = if parent.is_empty() { "" } else { "/" };
-        Ok(format!("{parent}{slash}trusts/{}", self.name))
+        self.keeper.name(&noun::TRUST, &self.name, session)
     }
 }

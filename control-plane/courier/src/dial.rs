@@ -9,13 +9,13 @@ use egress::Guard;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio::net::{TcpStream, lookup_host};
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::either::Either;
 
 use crate::{
     config::Config,
     place::Server,
     said::{Undelivered, Unusable},
-    wire::Wire,
 };
 
 /// The largest file of authorities, in bytes. Full: it is refused.
@@ -24,6 +24,9 @@ const CA_BYTES_MAX: u64 = 1 << 20;
 /// How many addresses of one name are tried.
 // Full: the others are left; the next try resolves anew.
 const CANDIDATES_MAX: usize = 4;
+
+/// A connection to a receiver: plain, or encrypted.
+pub(crate) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// Opens connections.
 #[derive(Clone)]
@@ -143,10 +146,10 @@ impl Dialler {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         if !encrypted {
-            return Ok(Wire::Tcp(stream));
+            return Ok(Either::Left(stream));
         }
         let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
         let stream = Box::pin(self.tls.connect(name, stream)).await?;
-        Ok(Wire::Tls(Box::new(stream)))
+        Ok(Either::Right(Box::new(stream)))
     }
 }

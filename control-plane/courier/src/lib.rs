@@ -8,7 +8,6 @@ mod said;
 pub mod place;
 pub mod signing;
 pub mod notice;
-mod wire;
 mod dial;
 mod post;
 mod mail;

@@ -25,7 +25,7 @@ use crate::asking::{Asking, Told};
 // Full: the others wait until one was answered.
 const PUT_MAX: usize = 64;
 
-/// How long an edge has for a question of another replica.
+/// How long an operator waits for edges that say nothing, and another replica for edges of this one.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long after a look that failed the next one comes.
@@ -58,14 +58,9 @@ impl Inquiry {
         }
     }
 
-    /// Asks one edge of each region, or of this one, and waits so long for what they say. In the order of the regions.
-    pub async fn ask(
-        &self,
-        question: &Explain,
-        region: Option<&Region>,
-        within: Duration,
-    ) -> Vec<Told> {
-        let by = Instant::now() + within;
+    /// Asks one edge of each region, or of this one, and waits for what they say, two seconds at most. In the order of the regions.
+    pub async fn ask(&self, question: &Explain, region: Option<&Region>) -> Vec<Told> {
+        let by = Instant::now() + ANSWERED_WITHIN;
         let here = self.asking.regions();
         let there = async {
             let told = self.there(question, region, (&here, by)).await;
@@ -74,7 +69,8 @@ impl Inquiry {
                 Vec::new()
             })
         };
-        let (mut told, there) = tokio::join!(self.asking.ask(question, region, within), there);
+        let (mut told, there) =
+            tokio::join!(self.asking.ask(question, region, ANSWERED_WITHIN), there);
         told.extend(there);
         told.sort_by(|one, other| one.region.cmp(&other.region));
         told

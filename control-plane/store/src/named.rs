@@ -27,6 +27,17 @@ pub(crate) async fn organization(
     .ok_or_else(|| conflict::missing(name))
 }
 
+/// The id of the organization that keeps something; `None` for what stands above all.
+pub(crate) async fn keeper(
+    connection: &mut PgConnection,
+    parent: Option<&OrganizationName>,
+) -> Result<Option<Uuid>, StoreError> {
+    match parent {
+        Some(name) => organization(connection, name).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The ids of the project with this name and of its organization.
 pub(crate) async fn project(
     connection: &mut PgConnection,

@@ -10,7 +10,6 @@ use domain::{
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::{
     column, conflict,
@@ -86,7 +85,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
-    let organization = keeper(&mut connection, parent).await?;
+    let organization = named::keeper(&mut connection, parent).await?;
     let rows = sqlx::query_as!(
         Columns,
         r#"SELECT key_id, display_name, expires_at, created_at, revoked_at, trust_name, subject
@@ -135,7 +134,7 @@ pub(crate) async fn in_write(write: &mut Write, name: &OperatorKeyName) -> Resul
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let parent = new.name.organization.clone();
     let parent = parent.map(|organization| OrganizationName { organization });
-    let organization = keeper(write.connection(), parent.as_ref()).await?;
+    let organization = named::keeper(write.connection(), parent.as_ref()).await?;
     sqlx::query!(
         r#"INSERT INTO operator_key (key_id, secret_sha256, display_name, organization, expires_at)
            VALUES ($1, $2, $3, $4, $5)"#,
@@ -224,16 +223,6 @@ async fn an_owner_is_left(write: &mut Write, name: &OperatorKeyName) -> Result<(
         Ok(())
     } else {
         Err(conflict::blocked(name, Obstacle::IsLastOwner))
-    }
-}
-
-async fn keeper(
-    connection: &mut PgConnection,
-    parent: Option<&OrganizationName>,
-) -> Result<Option<Uuid>, StoreError> {
-    match parent {
-        Some(name) => named::organization(connection, name).await.map(Some),
-        None => Ok(None),
     }
 }
 

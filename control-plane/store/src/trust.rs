@@ -65,7 +65,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
-    let organization = keeper(&mut connection, parent).await?;
+    let organization = named::keeper(&mut connection, parent).await?;
     let rows = sqlx::query_as!(
         Columns,
         r#"SELECT id, name, display_name, issuer_url, keys_url, audiences, subject, claims, patterns,
@@ -93,7 +93,7 @@ pub async fn create(
 ) -> Result<Row, StoreError> {
     let parent = name.organization.clone();
     let parent = parent.map(|organization| OrganizationName { organization });
-    let organization = keeper(write.connection(), parent.as_ref()).await?;
+    let organization = named::keeper(write.connection(), parent.as_ref()).await?;
     let trust = id::uuid(id::draw());
     let (claims, patterns) = texts(&checked.claims);
     sqlx::query!(
@@ -171,16 +171,6 @@ async fn insert_grant(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-async fn keeper(
-    connection: &mut PgConnection,
-    parent: Option<&OrganizationName>,
-) -> Result<Option<Uuid>, StoreError> {
-    match parent {
-        Some(name) => named::organization(connection, name).await.map(Some),
-        None => Ok(None),
-    }
 }
 
 async fn read(connection: &mut PgConnection, name: &TrustName) -> Result<Row, StoreError> {

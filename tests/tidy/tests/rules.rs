@@ -10,13 +10,12 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 31] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 30] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
     ("claims", &["policy"]),
     ("credential", &["policy"]),
-    ("egress", &[]),
     ("seal", &[]),
     ("lifecycle", &[]),
     ("telemetry", &["lifecycle"]),
@@ -36,7 +35,6 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 31] = [
             "keys",
             "claims",
             "credential",
-            "egress",
             "seal",
             "lifecycle",
             "telemetry",

@@ -1,13 +1,17 @@
 //! `AuditService`: who did what, as it was written.
 
-use domain::{name::OrganizationName, violation::Violations};
+use domain::violation::Violations;
 use lifecycle::clock::Clock;
 use proto::admin::{self, audit_service_server::AuditService};
 use store::audit::{Filter, Head, Row};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    api::{desk::Desk, moment, page::List},
+    api::{
+        desk::{self, Desk},
+        moment,
+        page::List,
+    },
     status,
 };
 
@@ -89,11 +93,7 @@ impl AuditService for Audits {
 
 fn filter(asked: &admin::ListAuditEntriesRequest, now_ms: u64) -> Result<Filter, Violations> {
     let mut violations = Violations::new();
-    let organization = match asked.parent.as_str() {
-        "" => Ok(None),
-        text => OrganizationName::parse(text).map(Some),
-    };
-    let organization = violations.take("parent", organization);
+    let organization = violations.take("parent", desk::keeper(&asked.parent));
     let end_ms = asked.end_time.as_ref().map_or(Ok(now_ms), moment::millis);
     let end_ms = violations.take("end_time", end_ms).unwrap_or(now_ms);
     let start_ms = asked.start_time.as_ref().map_or_else(

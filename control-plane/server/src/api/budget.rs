@@ -1,7 +1,5 @@
 //! `BudgetService`: limits on money under a better noun, and how they stand by the ledger.
 
-use std::time::Duration;
-
 use domain::{
     budget::{self, Standing},
     name::{BudgetName, KeyName, OrganizationName},
@@ -42,9 +40,6 @@ struct InRegion {
     /// What edges count besides, where they could be asked.
     held: Option<u64>,
 }
-
-/// How long an operator waits for edges that say nothing.
-const HELD_WITHIN: Duration = Duration::from_secs(2);
 
 // === impl Budgets ===
 
@@ -104,7 +99,7 @@ impl Budgets {
         let now_ms = self.clock.now_ms();
         // Edges are asked first: what comes to the records meanwhile is then not taken for held.
         let question = budget_held::question(row, whose.as_ref());
-        let told = self.inquiry.ask(&question, None, HELD_WITHIN).await;
+        let told = self.inquiry.ask(&question, None).await;
         let standing = standing::of(self.desk.store(), row, (whose, now_ms)).await;
         let (standing, mut spent) = standing.map_err(status::store)?;
         // Nothing may have been spent yet where something is held.

@@ -19,7 +19,12 @@ use store::{Once, Store, Write};
 use tonic::{Request, Response, Status};
 use zeroize::Zeroizing;
 
-use domain::{page::Page, text, violation::Violations};
+use domain::{
+    name::{InvalidName, OrganizationName},
+    page::Page,
+    text,
+    violation::Violations,
+};
 use policy::revision::Revision;
 use proto::{admin, unknown::Contract};
 
@@ -424,6 +429,14 @@ pub(crate) fn latest(stood: Revision, written: Revision) -> i64 {
 /// One field, read; or refused by its name.
 pub(crate) fn readable<T, E: Display>(field: &str, read: Result<T, E>) -> Result<T, Status> {
     named(field, read).map_err(status::invalid)
+}
+
+/// Whose something is: an organization's, or, where the text is empty, nobody's, above all.
+pub(crate) fn keeper(text: &str) -> Result<Option<OrganizationName>, InvalidName> {
+    match text {
+        "" => Ok(None),
+        text => OrganizationName::parse(text).map(Some),
+    }
 }
 
 /// One field, read; or a violation under its name.

@@ -1,7 +1,5 @@
 //! `LimitService`: wire to command, store, wire.
 
-use std::time::Duration;
-
 use domain::name::{LimitName, OrganizationName};
 use policy::revision::Revision;
 use proto::admin::{self, limit_service_server::LimitService};
@@ -25,9 +23,6 @@ pub(crate) struct Limits {
     desk: Desk,
     inquiry: Inquiry,
 }
-
-/// How long edges may take to say which limits concern a request.
-const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
 // === impl Limits ===
 
@@ -116,9 +111,7 @@ impl LimitService for Limits {
         let asked = Asked::read(request.get_ref()).map_err(status::invalid)?;
         asked.about.exists(&self.desk).await?;
         let question = asked.question();
-        let told = self
-            .inquiry
-            .ask(&question, asked.about.region.as_ref(), EXPLAINED_WITHIN);
+        let told = self.inquiry.ask(&question, asked.about.region.as_ref());
         let regions = told.await.into_iter().map(|told| asked.shown(told));
         Ok(Response::new(admin::ExplainLimitsResponse {
             regions: regions.collect(),

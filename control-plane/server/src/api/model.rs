@@ -1,7 +1,5 @@
 //! `ModelService`: wire to command, store, wire. Where requests would go, edges are asked.
 
-use std::time::Duration;
-
 use domain::{
     model::{self as domain_model, Rule, stable_version},
     name::{ModelName, OrganizationName, VersionName},
@@ -35,9 +33,6 @@ pub(crate) struct Models {
     desk: Desk,
     inquiry: Inquiry,
 }
-
-/// How long edges may take to say where a request would go.
-const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
 struct Change {
     name: ModelName,
@@ -138,9 +133,7 @@ impl ModelService for Models {
         let asked = Asked::read(request.get_ref()).map_err(status::invalid)?;
         asked.about.exists(&self.desk).await?;
         let question = asked.question();
-        let told = self
-            .inquiry
-            .ask(&question, asked.about.region.as_ref(), EXPLAINED_WITHIN);
+        let told = self.inquiry.ask(&question, asked.about.region.as_ref());
         let regions = told.await.into_iter().map(|told| asked.shown(told));
         Ok(Response::new(admin::ExplainRouteResponse {
             regions: regions.collect(),

@@ -3,12 +3,7 @@
 //! The text of a key passes once, from the mint into the reply that makes it. Nobody gives or takes a role that holds
 //! more than they hold in the same place.
 
-use domain::{
-    access::Bindings,
-    key,
-    name::{OperatorKeyName, OrganizationName},
-    segment::KeyId,
-};
+use domain::{access::Bindings, key, name::OperatorKeyName, segment::KeyId};
 use keys::{Family, Minted};
 use lifecycle::clock::Clock;
 use proto::admin::{self, operator_key_service_server::OperatorKeyService};
@@ -102,10 +97,7 @@ impl OperatorKeyService for OperatorKeys {
             method: "ListOperatorKeys",
             parent: &asked.parent,
         };
-        let parent = match asked.parent.as_str() {
-            "" => Ok(None),
-            text => OrganizationName::parse(text).map(Some),
-        };
+        let parent = desk::keeper(&asked.parent);
         let size = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, size, parent)?;
         let listed = rows::list(self.desk.store(), parent.as_ref(), &page).await;

@@ -49,11 +49,8 @@ pub(crate) struct Change {
 pub(crate) fn wanted(asked: admin::CreateOperatorKeyRequest) -> Result<Wanted, Violations> {
     let given = desk::required(asked.operator_key, "operator_key")?;
     let mut violations = Violations::new();
-    let parent = match asked.parent.as_str() {
-        "" => Ok(None),
-        text => OrganizationName::parse(text).map(|it| Some(it.organization)),
-    };
-    let organization = violations.take("parent", parent);
+    let parent = violations.take("parent", desk::keeper(&asked.parent));
+    let organization = parent.map(|it| it.map(|it| it.organization));
     let (display_name, expires_ms) = plain(&given, &mut violations);
     let keeper = organization.clone().flatten();
     let bindings = bindings(&given.bindings, keeper.as_ref(), &mut violations);

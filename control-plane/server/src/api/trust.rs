@@ -2,7 +2,7 @@
 //!
 //! Nobody grants or takes a role that holds more than they hold in the same place.
 
-use domain::name::{OrganizationName, TrustName};
+use domain::name::TrustName;
 use proto::admin::{self, trust_service_server::TrustService};
 use store::trust as rows;
 use tonic::{Request, Response, Status};
@@ -68,10 +68,7 @@ impl TrustService for Trusts {
             method: "ListTrusts",
             parent: &asked.parent,
         };
-        let parent = match asked.parent.as_str() {
-            "" => Ok(None),
-            text => OrganizationName::parse(text).map(Some),
-        };
+        let parent = desk::keeper(&asked.parent);
         let size = (asked.page_size, asked.page_token.as_str());
         let (parent, page) = self.desk.page(list, size, parent)?;
         let listed = rows::list(self.desk.store(), parent.as_ref(), &page).await;

@@ -1,7 +1,7 @@
 //! Trusts between the wire and the store: what is wanted, what is shown.
 
 use domain::{
-    name::{OrganizationName, TrustName},
+    name::TrustName,
     segment::Slug,
     trust::{self, Checked, ClaimPattern, GRANTS_MAX, Grant},
     violation::Violations,
@@ -24,11 +24,8 @@ pub(crate) struct Wanted {
 pub(crate) fn wanted(asked: admin::CreateTrustRequest) -> Result<Wanted, Violations> {
     let given = desk::required(asked.trust, "trust")?;
     let mut violations = Violations::new();
-    let parent = match asked.parent.as_str() {
-        "" => Ok(None),
-        text => OrganizationName::parse(text).map(|it| Some(it.organization)),
-    };
-    let organization = violations.take("parent", parent);
+    let parent = violations.take("parent", desk::keeper(&asked.parent));
+    let organization = parent.map(|it| it.map(|it| it.organization));
     let id = violations.take("trust_id", Slug::parse(&asked.trust_id));
     let lifetime = given.lifetime.map(span::millis).transpose();
     let lifetime_ms = violations.take("trust.lifetime", lifetime).flatten();

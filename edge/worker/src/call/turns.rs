@@ -33,69 +33,66 @@ pub(crate) struct Patience {
     pub(crate) has_others: bool,
 }
 
-/// What of a request decides over its turn, where nothing of its body is read.
+/// What of a request decides over its turn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     traffic: Traffic,
     tenant: [u8; 16],
     tokens: u64,
-    has_others: bool,
+    patience: Patience,
 }
 
-/// A turn at a target now, or what comes of waiting for one. That is boxed: it is rare beside the requests that carry this
-/// future's size. Where a request does not wait it hears at once.
+/// A turn at a target now, or what comes of waiting for one.
 pub(crate) fn ask<'a>(
     lanes: &Lanes,
     (plan, candidate): (&Plan, &Candidate),
     request: &Request,
     patience: Patience,
 ) -> Result<Turn, LocalBoxFuture<'a, Result<Turn, Busy>>> {
-    let now = tokio::time::Instant::now().into_std();
     let caller = plan.grant().caller();
-    let provider = *candidate.provider().id.as_bytes();
-    let lane = lanes.lane(provider, &candidate.target().provider_model, now);
-    let asking = Asking {
+    let wanted = Wanted {
         traffic: traffic(caller.traffic(), request),
-        tenant: *caller.key().project.as_bytes(),
-        cost: tokens(request),
-        until: if patience.waits {
-            now + lanes.wait_max()
-        } else {
-            now
-        },
-        has_others: patience.has_others,
+        patience,
+        ..Wanted::by(caller, tokens(request))
     };
-    entered(lane.enter(asking, now))
+    let model = &candidate.target().provider_model;
+    enter(lanes, (candidate.provider().id, model), wanted)
 }
 
 /// A turn for what is passed through to this provider's model, once it is there; a model that is not named has a lane of its own.
 pub(crate) async fn unread(
     lanes: &Lanes,
-    (provider, model): (ProviderId, &str),
+    to: (ProviderId, &str),
     wanted: Wanted,
     entry: &mut Entry,
 ) -> Result<Turn, Failure> {
+    match enter(lanes, to, wanted) {
+        Ok(turn) => Ok(turn),
+        Err(to_come) => awaited(to_come, entry).await,
+    }
+}
+
+/// A turn now, or what comes of waiting for one. That is boxed: it is rare beside the requests that carry this
+/// future's size. Where a request does not wait it hears at once.
+fn enter<'a>(
+    lanes: &Lanes,
+    (provider, model): (ProviderId, &str),
+    wanted: Wanted,
+) -> Result<Turn, LocalBoxFuture<'a, Result<Turn, Busy>>> {
     let now = tokio::time::Instant::now().into_std();
     let lane = lanes.lane(*provider.as_bytes(), model, now);
     let asking = Asking {
         traffic: wanted.traffic,
         tenant: wanted.tenant,
         cost: wanted.tokens,
-        until: if wanted.has_others {
-            now
-        } else {
+        until: if wanted.patience.waits {
             now + lanes.wait_max()
+        } else {
+            now
         },
-        has_others: wanted.has_others,
+        has_others: wanted.patience.has_others,
     };
-    match entered(lane.enter(asking, now)) {
-        Ok(turn) => Ok(turn),
-        Err(to_come) => awaited(to_come, entry).await,
-    }
-}
-
-fn entered<'a>(entered: Entered) -> Result<Turn, LocalBoxFuture<'a, Result<Turn, Busy>>> {
-    match entered {
+    match lane.enter(asking, now) {
         Entered::Turn(turn) => Ok(turn),
         Entered::Waits(waiting) => Err(waiting.turn().boxed_local()),
         Entered::Busy(busy) => Err(async move { Err(busy) }.boxed_local()),
@@ -164,13 +161,20 @@ impl Wanted {
             traffic: caller.traffic(),
             tenant: *caller.key().project.as_bytes(),
             tokens,
-            has_others: false,
+            patience: Patience {
+                waits: true,
+                has_others: false,
+            },
         }
     }
 
-    /// The same, where others may be asked in this one's place.
+    /// The same, where others may be asked in this one's place: then it does not wait.
     pub(crate) const fn with_others(self, has_others: bool) -> Self {
-        Self { has_others, ..self }
+        let waits = !has_others;
+        Self {
+            patience: Patience { waits, has_others },
+            ..self
+        }
     }
 }
 

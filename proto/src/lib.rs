@@ -7,6 +7,7 @@ pub mod admin;
 pub mod sync;
 pub mod usage;
 pub mod message;
+pub mod report;
 pub mod malformed;
 mod limit;
 mod price;

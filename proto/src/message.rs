@@ -20,11 +20,6 @@ pub fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, Malformed> {
     M::decode(bytes).map_err(|_| Malformed)
 }
 
-/// How many bytes the message is.
-pub fn bytes_of<M: Message>(message: &M) -> usize {
-    message.encoded_len()
-}
-
 /// A moment, from milliseconds since 1970.
 pub fn timestamp(at_ms: u64) -> prost_types::Timestamp {
     // Both fit: the quotient of any u64 by a thousand is far below 2^63, and the rest below a billion.

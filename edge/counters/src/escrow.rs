@@ -28,8 +28,8 @@ const PURSES_MAX: usize = 16_384;
 /// How long the keeper knows a loan beyond its term, so that what is given back arrives in time.
 const GRACE_MS: u64 = 500;
 
-/// How long a denial is believed without asking again. Short, because what others give back is not heard of here.
-const DENIAL_MAX: Duration = Duration::from_millis(50);
+/// How long a denial is believed without asking again, at most. Short, because what others give back is not heard of here.
+const DENIAL_MAX: Duration = Duration::from_millis(100);
 
 /// How long a purse is kept that nobody has used.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -175,9 +175,14 @@ impl Escrow {
                 _,
             ) => {
                 let wait = Duration::from_millis(*retry_after_ms);
+                let left = remaining.get(*tightest).copied().unwrap_or(0);
+                let filling = lines
+                    .get(*tightest)
+                    .map(|line| filling(&line.measure, left));
+                let until = wait.max(filling.unwrap_or_default() / 4).min(DENIAL_MAX);
                 purse.denial = Some(Denial {
-                    until: sent + wait.min(DENIAL_MAX),
-                    retry_at: sent + wait,
+                    until: sent + until,
+                    retry_at: sent + wait.max(until),
                     tightest: *tightest,
                     amount: lines.get(*tightest).map_or(0, |line| line.amount),
                     remaining: remaining.clone(),
@@ -447,6 +452,16 @@ impl Note {
             counted_from_ms: 0,
         }
     }
+}
+
+/// How long a count of which so much is left takes until it is full. While it is far from that nothing is lost by not asking, and a
+/// crowd does not ask once for each unit that refills.
+fn filling(measure: &Measure, left: i64) -> Duration {
+    let Measure::Rate(rate) = measure else {
+        return Duration::ZERO;
+    };
+    let lacks = rate.burst().saturating_sub(left.max(0).unsigned_abs());
+    Duration::from_millis(lacks.saturating_mul(rate.window_ms()) / rate.amount().max(1))
 }
 
 /// Whether both are of one period, or of no period at all.

@@ -13,10 +13,7 @@ use std::{
 };
 
 use lifecycle::drain::Drain;
-use proto::{
-    message::bytes_of,
-    usage::{ReportRequest, usage_service_client::UsageServiceClient},
-};
+use proto::report::{Batch, send};
 use serde::Deserialize;
 use tokio::{
     sync::mpsc,
@@ -35,8 +32,6 @@ const BATCH_RECORDS_MAX: usize = 1000;
 /// How many bytes a batch has; somewhat less than the control plane reads of one.
 // Full: what is left goes in a batch of its own.
 const BATCH_BYTES_MAX: usize = 960 << 10;
-/// What a record takes beside its own bytes, at most.
-const RECORD_FRAME_BYTES: usize = 8;
 /// How long a record waits for others to go with.
 const GATHER: Duration = Duration::from_millis(200);
 
@@ -69,7 +64,7 @@ struct Away;
 
 /// A reporter at work.
 struct Work {
-    client: UsageServiceClient<Channel>,
+    channel: Channel,
     dialer: Dialer,
     edge_id: String,
     spool: Spool,
@@ -126,11 +121,11 @@ impl Reporter {
             edge_id,
             spool,
         } = self;
-        let client = UsageServiceClient::new(dialer.lazily());
+        let channel = dialer.lazily();
         let (batch, backoff) = (Vec::new(), Backoff::up_to(LONGEST_WAIT));
         let try_at = Instant::now();
         let mut work = Work {
-            client,
+            channel,
             dialer,
             edge_id,
             spool,
@@ -178,7 +173,7 @@ impl Work {
 
     /// Sends what was gathered, or lets it wait while the control plane is away.
     async fn bring(&mut self, records: &mut mpsc::Receiver<Record>) {
-        for batch in batches(self.batch.drain(..), &self.edge_id) {
+        for batch in written(&self.edge_id, self.batch.drain(..)) {
             let waits = Instant::now() < self.try_at || is_crowded(records);
             if waits || self.send(batch.clone(), records).await.is_err() {
                 self.put_aside(batch);
@@ -196,7 +191,7 @@ impl Work {
         }
     }
 
-    fn put_aside(&mut self, batch: ReportRequest) {
+    fn put_aside(&mut self, batch: Batch) {
         count_lost(self.spool.push(batch));
     }
 
@@ -208,7 +203,7 @@ impl Work {
         {
             gathered.push(record);
         }
-        for batch in batches(gathered.into_iter(), &self.edge_id) {
+        for batch in written(&self.edge_id, gathered.into_iter()) {
             self.put_aside(batch);
         }
     }
@@ -244,12 +239,12 @@ impl Work {
     /// no record before the spool is full, too.
     async fn send(
         &mut self,
-        batch: ReportRequest,
+        batch: Batch,
         records: &mut mpsc::Receiver<Record>,
     ) -> Result<(), Away> {
-        let count = batch.records.len();
-        let (mut client, request) = (self.client.clone(), self.dialer.request(batch));
-        let mut answer = pin!(timeout(STORE, client.report(request)));
+        let count = batch.records();
+        let sent = send(self.channel.clone(), self.dialer.request(batch));
+        let mut answer = pin!(timeout(STORE, sent));
         let answer = loop {
             tokio::select! {
                 answer = &mut answer => break answer,
@@ -278,7 +273,7 @@ impl Work {
         }
         self.try_at = now + self.backoff.next(now);
         // The next try goes to another control plane, if there is one.
-        self.client = UsageServiceClient::new(self.dialer.lazily());
+        self.channel = self.dialer.lazily();
         Err(Away)
     }
 
@@ -316,24 +311,8 @@ async fn gather(records: &mut mpsc::Receiver<Record>, batch: &mut Vec<Record>) -
     true
 }
 
-/// The batches of these records, each within the protocol's bounds.
-fn batches(records: impl ExactSizeIterator<Item = Record>, edge_id: &str) -> Vec<ReportRequest> {
-    let mut records = records.map(wire::record).peekable();
-    let mut batches = Vec::new();
-    while records.peek().is_some() {
-        let (mut batch, mut bytes) = (Vec::with_capacity(records.len()), 0);
-        while let Some(record) = records.next_if(|it| {
-            bytes += bytes_of(it) + RECORD_FRAME_BYTES;
-            batch.is_empty() || bytes <= BATCH_BYTES_MAX
-        }) {
-            batch.push(record);
-        }
-        batches.push(ReportRequest {
-            edge_id: edge_id.to_owned(),
-            records: batch,
-        });
-    }
-    batches
+fn written(edge_id: &str, records: impl Iterator<Item = Record>) -> Vec<Batch> {
+    Batch::write(edge_id, records.map(wire::record), BATCH_BYTES_MAX)
 }
 
 /// Whether half of the queue is full.

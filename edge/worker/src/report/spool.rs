@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use proto::{message, usage as wire};
+use proto::report::Batch;
 use seal::journal::{AppendError, Journal};
 
 /// How many records wait in memory when there is no disk.
@@ -16,7 +16,7 @@ const BACKLOG_RECORDS_MAX: usize = 100_000;
 pub struct Spool {
     journal: Option<Journal>,
     /// Batches in memory: those read back from the journal while they are being sent, or all without a disk.
-    backlog: VecDeque<wire::ReportRequest>,
+    backlog: VecDeque<Batch>,
     records: usize,
     /// How many frames of the journal have been sent and not been cleared yet.
     sent: usize,
@@ -56,8 +56,8 @@ impl Spool {
     }
 
     /// Lets a batch wait. Gives the number of records that found no room. Blocks while it is written.
-    pub fn push(&mut self, batch: wire::ReportRequest) -> usize {
-        let count = batch.records.len();
+    pub fn push(&mut self, batch: Batch) -> usize {
+        let count = batch.records();
         let Some(journal) = &mut self.journal else {
             if self.records + count > BACKLOG_RECORDS_MAX {
                 return count;
@@ -66,7 +66,7 @@ impl Spool {
             self.backlog.push_back(batch);
             return 0;
         };
-        match journal.append(&message::encode(&batch)) {
+        match journal.append(batch.bytes()) {
             Ok(()) => {
                 self.records += count;
                 self.spilled = true;
@@ -83,7 +83,7 @@ impl Spool {
     }
 
     /// The oldest batch that waits, to be sent.
-    pub fn first(&mut self) -> Option<&wire::ReportRequest> {
+    pub fn first(&mut self) -> Option<&Batch> {
         if self.backlog.is_empty() && self.spilled {
             self.read_back();
         }
@@ -95,7 +95,7 @@ impl Spool {
         let Some(batch) = self.backlog.pop_front() else {
             return;
         };
-        self.records -= batch.records.len();
+        self.records -= batch.records();
         self.sent += 1;
         // Only when all are sent, because a journal loses its frames together; until then a crash sends some
         // again, which their ids make harmless.
@@ -122,11 +122,9 @@ impl Spool {
         match journal.read_all() {
             Ok(frames) => {
                 // One that cannot be read is sent as an empty one, so that the count of frames stays true.
-                let unsent = frames.iter().skip(self.sent);
-                self.backlog = unsent
-                    .map(|frame| message::decode(frame).unwrap_or_default())
-                    .collect();
-                self.records = self.backlog.iter().map(|batch| batch.records.len()).sum();
+                let unsent = frames.into_iter().skip(self.sent);
+                self.backlog = unsent.map(Batch::read).collect();
+                self.records = self.backlog.iter().map(Batch::records).sum();
             }
             Err(why) => {
                 tracing::error!(%why, "records on disk cannot be read");
@@ -138,14 +136,17 @@ impl Spool {
 
 #[cfg(test)]
 mod tests {
+    use proto::{
+        message,
+        usage::{Record, ReportRequest},
+    };
+
     use super::*;
 
-    fn batch(edge_id: &str, records: usize) -> wire::ReportRequest {
-        let records = vec![wire::Record::default(); records];
-        wire::ReportRequest {
-            edge_id: edge_id.to_owned(),
-            records,
-        }
+    fn batch(edge_id: &str, records: usize) -> Batch {
+        let records = (0..records).map(|_| Record::default());
+        let mut batches = Batch::write(edge_id, records, usize::MAX);
+        batches.pop().unwrap()
     }
 
     fn journal(directory: &std::path::Path, bytes_max: u64) -> Journal {
@@ -154,7 +155,8 @@ mod tests {
     }
 
     fn next(spool: &mut Spool) -> Option<String> {
-        let edge_id = spool.first().map(|batch| batch.edge_id.clone());
+        let first = spool.first().map(|batch| message::decode(batch.bytes()));
+        let edge_id = first.map(|it: Result<ReportRequest, _>| it.unwrap().edge_id);
         spool.pop();
         edge_id
     }

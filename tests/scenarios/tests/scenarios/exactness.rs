@@ -2,6 +2,7 @@
 //! requests, of tokens and of money.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -199,41 +200,90 @@ async fn a_crowd_at_four_edges_gets_what_is_allowed_and_no_more() {
 
 #[tokio::test]
 async fn exact_over_four_edges_and_sixty_four_clients() {
-    const PER_SECOND: i64 = 200;
-    const BURST: i64 = 20;
-    let provider = Provider::start(openai::answer).await;
-    let (site, tenant) = site(&provider).await;
-    let (_, key) = tenant.key().await;
-    let rate = (PER_SECOND, LimitWindow::Second, BURST);
-    tenant
-        .limit("rps", &tenant.project, LimitUnit::Requests, rate)
-        .await;
-    site.propagated().await;
+    let crowd = Crowd::of(200.0, 20.0).await;
+    println!("{crowd}");
+    let Crowd {
+        served, allowed, ..
+    } = crowd;
+    assert!(served <= allowed + 20.0, "{served} of {allowed} + 20");
+    assert!(served >= 0.98 * allowed, "{served} of {allowed}");
+}
 
-    let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::<Seen>::default());
-    let since = Instant::now();
-    let mut clients = JoinSet::new();
-    for at in 0..64 {
-        let client = Client::connect(&site.url(at % 4), &key).await;
-        let client = client.expect("the edge accepts");
-        clients.spawn(ask_until(
-            Arc::clone(&stop),
-            client,
-            Arc::clone(&seen),
-            true,
-        ));
+#[tokio::test]
+async fn a_flash_crowd_gets_what_is_allowed_and_hardly_asks_redis() {
+    let crowd = Crowd::of(20.0, 20.0).await;
+    println!("{crowd}");
+    let Crowd {
+        served,
+        allowed,
+        asked,
+        scripts,
+        ..
+    } = crowd;
+    assert!(
+        served <= 1.02 * allowed + 20.0,
+        "{served} of {allowed} + 20"
+    );
+    assert!(served >= 0.95 * allowed, "{served} of {allowed}");
+    assert!(scripts <= 0.1 * asked, "{scripts} scripts for {asked}");
+}
+
+/// What came of sixty-four clients that asked four edges again and again with one key, whose rate is so much a second.
+struct Crowd {
+    asked: f64,
+    served: f64,
+    seconds: f64,
+    allowed: f64,
+    scripts: f64,
+}
+
+impl fmt::Display for Crowd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            asked,
+            served,
+            seconds,
+            allowed,
+            scripts,
+        } = self;
+        write!(
+            f,
+            "{served} admitted in {seconds:.1} s, of {allowed:.0} + 20 allowed; {scripts} scripts for {asked} requests"
+        )
     }
-    last(since, &stop, clients).await;
-    let seconds = since.elapsed().as_secs_f64();
-    let admitted = f64::from(seen.served.load(Ordering::Relaxed));
-    let allowed = 200.0 * seconds;
-    assert!(
-        admitted <= allowed + 20.0,
-        "{admitted} admitted, {allowed} + 20 allowed"
-    );
-    assert!(
-        admitted >= 0.98 * allowed,
-        "{admitted} admitted of {allowed}"
-    );
-    println!("{admitted} admitted in {seconds:.1} s, of {allowed:.0} + 20 allowed");
+}
+
+impl Crowd {
+    async fn of(per_second: f64, burst: f64) -> Self {
+        let provider = Provider::forgetful(openai::answer).await;
+        let (site, tenant) = site(&provider).await;
+        let (_, key) = tenant.key().await;
+        #[expect(clippy::cast_possible_truncation, reason = "both are small")]
+        let rate = (per_second as i64, LimitWindow::Second, burst as i64);
+        tenant
+            .limit("rps", &tenant.project, LimitUnit::Requests, rate)
+            .await;
+        site.propagated().await;
+
+        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::<Seen>::default());
+        let scripts = site.redis.scripts_run().await;
+        let since = Instant::now();
+        let mut clients = JoinSet::new();
+        for at in 0..64 {
+            let client = Client::connect(&site.url(at % 4), &key).await;
+            let client = client.expect("the edge accepts");
+            let (stop, seen) = (Arc::clone(&stop), Arc::clone(&seen));
+            clients.spawn(ask_until(stop, client, seen, true));
+        }
+        last(since, &stop, clients).await;
+        let seconds = since.elapsed().as_secs_f64();
+        let scripts = site.redis.scripts_run().await - scripts;
+        Self {
+            asked: f64::from(seen.asked.load(Ordering::Relaxed)),
+            served: f64::from(seen.served.load(Ordering::Relaxed)),
+            seconds,
+            allowed: per_second * seconds,
+            scripts: f64::from(u32::try_from(scripts).expect("not so many")),
+        }
+    }
 }

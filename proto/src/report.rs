@@ -161,7 +161,7 @@ mod tests {
         let names = ["one", "two", "three"];
         let one = Batch::write("here", [record("three")].into_iter(), 0);
         let bytes = one[0].bytes().len();
-        for (bytes_max, batches) in [(0, 3), (bytes, 3), (2 * bytes, 2), (3 * bytes, 1)] {
+        for (bytes_max, batches) in [(0, 3), (bytes, 3), (2 * bytes - 8, 2), (3 * bytes, 1)] {
             let written = Batch::write("here", names.into_iter().map(record), bytes_max);
             assert_eq!(written.len(), batches, "{bytes_max}");
             let read = written.iter().map(|it| ReportRequest::decode(it.bytes()));

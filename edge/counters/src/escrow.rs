@@ -5,6 +5,7 @@
 //! requests of a loan used more or less than they reserved goes into the loan while it runs, and is owed after.
 
 use std::{
+    mem,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -17,6 +18,7 @@ use policy::{
 };
 
 use crate::{
+    denial::Denial,
     pace::Pace,
     reservation::{Ahead, Line, Request, Reserved, Settlement, Wanted},
 };
@@ -27,9 +29,6 @@ const PURSES_MAX: usize = 16_384;
 
 /// How long the keeper knows a loan beyond its term, so that what is given back arrives in time.
 const GRACE_MS: u64 = 500;
-
-/// How long a denial is believed without asking again, at most. Short, because what others give back is not heard of here.
-const DENIAL_MAX: Duration = Duration::from_millis(100);
 
 /// How long a purse is kept that nobody has used.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -88,17 +87,6 @@ struct Note {
 struct Loan {
     id: [u8; 16],
     until: Instant,
-}
-
-/// The last answer was no.
-#[derive(Debug)]
-struct Denial {
-    until: Instant,
-    /// When the keeper said it would be worth asking again.
-    retry_at: Instant,
-    tightest: usize,
-    amount: i64,
-    remaining: Vec<i64>,
 }
 
 // === impl Escrow ===
@@ -174,19 +162,12 @@ impl Escrow {
                 }),
                 _,
             ) => {
-                let wait = Duration::from_millis(*retry_after_ms);
-                let left = remaining.get(*tightest).copied().unwrap_or(0);
-                let filling = lines
-                    .get(*tightest)
-                    .map(|line| filling(&line.measure, left));
-                let until = wait.max(filling.unwrap_or_default() / 4).min(DENIAL_MAX);
-                purse.denial = Some(Denial {
-                    until: sent + until,
-                    retry_at: sent + wait.max(until),
-                    tightest: *tightest,
-                    amount: lines.get(*tightest).map_or(0, |line| line.amount),
-                    remaining: remaining.clone(),
-                });
+                let said = (*tightest, *retry_after_ms, &**remaining);
+                purse.denial = Some(Denial::said(lines, said, sent, purse.denial.as_ref()));
+                None
+            }
+            (Some(Reserved::Granted { remaining, .. }), _) => {
+                purse.denial = Denial::after(lines, remaining, sent, purse.denial.as_ref());
                 None
             }
             (None, _) => unspent(organization, wanted),
@@ -312,7 +293,7 @@ impl Purse {
                 slots: Vec::new(),
             });
         }
-        if let Some(denied) = self.denied(lines, now) {
+        if let Some(denied) = self.denial.as_mut().and_then(|it| it.says(lines, now)) {
             return Said::Reserved(denied);
         }
         if self.asking {
@@ -335,22 +316,6 @@ impl Purse {
     fn fits(&self, lines: &[Line]) -> bool {
         let mut pairs = self.notes.iter().zip(lines);
         pairs.all(|(note, line)| note.measure == line.measure && note.free >= line.amount)
-    }
-
-    /// The last denial, if it holds for these too.
-    fn denied(&self, lines: &[Line], now: Instant) -> Option<Reserved> {
-        let denial = self.denial.as_ref().filter(|denial| now < denial.until)?;
-        if lines.get(denial.tightest)?.amount < denial.amount {
-            return None;
-        }
-        let wait = denial.retry_at.saturating_duration_since(now);
-        let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        Some(Reserved::Denied {
-            tightest: denial.tightest,
-            retry_after_ms: retry_after_ms.max(1),
-            remaining: denial.remaining.clone(),
-            slots: Vec::new(),
-        })
     }
 
     fn take(&mut self, loan: Loan, lines: &[Line], levels: &[i64], lent: &[i64]) {
@@ -396,7 +361,7 @@ impl Purse {
     fn end_loan(&mut self) -> Option<Settlement> {
         let loan = self.loan.take()?;
         let lines = self.notes.iter_mut().map(|note| {
-            let used = note.lent - note.free + std::mem::take(&mut note.owed);
+            let used = note.lent - note.free + mem::take(&mut note.owed);
             (note.lent, note.free) = (0, 0);
             note.line(used)
         });
@@ -419,7 +384,7 @@ impl Purse {
         fastrand::fill(&mut id);
         let owed = self.notes.iter_mut().filter(|note| note.owed != 0);
         let lines = owed.map(|note| {
-            let owed = std::mem::take(&mut note.owed);
+            let owed = mem::take(&mut note.owed);
             note.line(owed)
         });
         Some(Settlement {
@@ -452,16 +417,6 @@ impl Note {
             counted_from_ms: 0,
         }
     }
-}
-
-/// How long a count of which so much is left takes until it is full. While it is far from that nothing is lost by not asking, and a
-/// crowd does not ask once for each unit that refills.
-fn filling(measure: &Measure, left: i64) -> Duration {
-    let Measure::Rate(rate) = measure else {
-        return Duration::ZERO;
-    };
-    let lacks = rate.burst().saturating_sub(left.max(0).unsigned_abs());
-    Duration::from_millis(lacks.saturating_mul(rate.window_ms()) / rate.amount().max(1))
 }
 
 /// Whether both are of one period, or of no period at all.

@@ -291,6 +291,31 @@ fn a_denial_is_believed_for_a_moment_and_only_for_as_much() {
 }
 
 #[test]
+fn of_a_crowd_hardly_anybody_asks_and_all_that_refills_is_used() {
+    let mut world = World::of(8, TERM_MS);
+    let one = [line(1, (20, 1_000, 20), 1)];
+    let (seconds, mut admitted) = (10, 0);
+    for at in 0..seconds * 1_000 {
+        world.now_ms += 1;
+        admitted += u64::from(world.request(at % 8, &one, 0).is_some());
+        admitted += u64::from(world.request((at + 3) % 8, &one, 0).is_some());
+    }
+    assert!((215..=220).contains(&admitted), "{admitted}");
+    assert!(world.asked <= 2_000, "{} of 20,000 asked", world.asked);
+}
+
+#[test]
+fn who_comes_just_as_often_as_is_allowed_is_never_refused() {
+    let mut world = World::of(1, TERM_MS);
+    let one = [line(1, (20, 1_000, 20), 1)];
+    while world.request(0, &one, 0).is_some() {}
+    for _ in 0..100 {
+        world.now_ms += 50;
+        assert!(world.request(0, &one, 0).is_some(), "{}", world.now_ms);
+    }
+}
+
+#[test]
 fn a_loan_whose_edge_is_gone_is_charged_in_full_when_its_term_ends() {
     let mut world = World::of(1, TERM_MS);
     let one = [line(1, (1, 3_600_000, 1_000), 1)];

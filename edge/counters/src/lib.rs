@@ -21,6 +21,7 @@ mod breaker;
 mod queue;
 mod link;
 mod pace;
+mod denial;
 mod escrow;
 mod live;
 mod flight;

@@ -25,11 +25,16 @@ use proto::usage::{
     ReportRequest, ReportResponse, UsageSource, usage_service_server::UsageService,
 };
 use seal::SealingKey;
-use store::{Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord};
+use store::{
+    Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord, usage_partial::PARTIAL,
+};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
 use crate::{deposit::Deposits, publish::door, recall::Recall, status, vector};
+
+// The store calls it by its number.
+const _: () = assert!(Outcome::Partial as u8 == PARTIAL);
 
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
@@ -99,7 +104,9 @@ impl Ingest {
 
     /// Notes how long ago the oldest of what is stored now has ended, by the edge's clock and ours.
     fn note_lag(&self, records: &[UsageRecord]) {
-        let ended = records.iter().map(|it| it.at_ms + it.duration_us / 1_000);
+        // Nobody knows when those ended that are partial.
+        let known = records.iter().filter(|it| it.outcome != PARTIAL);
+        let ended = known.map(|it| it.at_ms + it.duration_us / 1_000);
         if let Some(oldest) = ended.min() {
             let lag = Duration::from_millis(self.clock.now_ms().saturating_sub(oldest));
             histogram!("sluice_ingest_lag_seconds").record(lag);
@@ -245,6 +252,10 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         Outcome::Unspecified => return Err(Malformed("outcome")),
         outcome => outcome as u8,
     };
+    // What it adds to the sums must be known when it gives way.
+    if outcome == PARTIAL && !record.charges.is_empty() {
+        return Err(Malformed("charges"));
+    }
     let usage_source = match record.usage_source() {
         UsageSource::Unspecified => return Err(Malformed("usage_source")),
         source => source as u8,
@@ -451,7 +462,7 @@ mod tests {
 
     #[test]
     fn what_can_never_be_stored_is_refused_by_the_name_of_its_field() {
-        let cases: [(&str, Spoil); 14] = [
+        let cases: [(&str, Spoil); 15] = [
             ("id", |it| it.id.truncate(15)),
             ("at", |it| it.at = None),
             ("organization_id", |it| it.organization_id.clear()),
@@ -464,6 +475,13 @@ mod tests {
                 it.cost_nano = u64::MAX;
             }),
             ("charges", |it| it.charges = vec![Charge::default()]),
+            ("charges", |it| {
+                it.outcome = Outcome::Partial as i32;
+                it.charges = vec![Charge {
+                    counts: vec![0; Counter::ALL.len()],
+                    ..Charge::default()
+                }];
+            }),
             ("attempts", |it| it.attempts = vec![Attempt::default(); 17]),
             ("trace_id", |it| it.trace_id = vec![1; 8]),
             ("end_user", |it| it.end_user = "u".repeat(129)),

@@ -243,6 +243,7 @@ fn unspent(organization: OrganizationId, wanted: Wanted<'_>) -> Option<Settlemen
         },
         lines: wanted.lines.iter().map(nothing).collect(),
         charge_if_absent: true,
+        bequest: None,
     })
 }
 
@@ -402,6 +403,7 @@ impl Purse {
             },
             lines: lines.collect(),
             charge_if_absent: false,
+            bequest: None,
         })
     }
 
@@ -424,6 +426,7 @@ impl Purse {
             },
             lines: lines.collect(),
             charge_if_absent: true,
+            bequest: None,
         })
     }
 }

@@ -31,6 +31,7 @@ enum Replied {
     Reserved(Reply<Reserved>),
     Settled(Reply<Settled>),
     Renewed(u64),
+    Heard,
 }
 
 const NOON_MS: u64 = 1_700_000_000_000;
@@ -58,6 +59,7 @@ async fn the_same_trace_gives_the_same_replies_in_redis_and_in_the_twin() {
         seen.charged > 100
             && seen.renewed > 100
             && seen.expired > 100
+            && seen.bequests > 100
             && seen.lent > 250
             && seen.over > 200,
         "{seen:?}"
@@ -112,7 +114,7 @@ async fn a_key_lives_until_its_bucket_is_full_again() {
     );
     for key in [keyspace::held(ORGANIZATION), keyspace::due(ORGANIZATION)] {
         let key = String::from_utf8(key).unwrap();
-        assert_about(ttl_ms(&server, &key), 3_600_000);
+        assert_about(ttl_ms(&server, &key), 604_800_000);
     }
 }
 
@@ -180,6 +182,7 @@ async fn scripts_that_redis_lost_are_loaded_again() {
                 let expected = Reply {
                     value: Settled::Released,
                     expired: 0,
+                    bequests: Vec::new(),
                 };
                 assert_eq!(settled, Ok(vec![Ok(expected)]));
             }
@@ -233,6 +236,7 @@ async fn what_is_admitted_in_any_interval_is_within_the_bound_and_nearly_all_of_
             request: request(id),
             lines: vec![one],
             ahead: None,
+            bequest: Vec::new(),
             lease_ms: 100,
         };
         let reply = over_there(&redis, &operation, now_ms).await;
@@ -308,6 +312,7 @@ struct Seen {
     over: u64,
     renewed: u64,
     expired: u64,
+    bequests: usize,
     reaped_most: u64,
     deepest: i64,
 }
@@ -331,6 +336,7 @@ impl Seen {
                     Reserved::Denied { .. } => self.denied += 1,
                     Reserved::Unknown { .. } | Reserved::Lacking { .. } => {}
                 }
+                self.bequests += reply.bequests.len();
                 reply.expired
             }
             Replied::Settled(reply) => {
@@ -339,12 +345,14 @@ impl Seen {
                     Settled::Charged => self.charged += 1,
                     Settled::Nothing => {}
                 }
+                self.bequests += reply.bequests.len();
                 reply.expired
             }
             Replied::Renewed(count) => {
                 self.renewed += count;
                 0
             }
+            Replied::Heard => 0,
         };
         self.expired += expired;
         self.reaped_most = self.reaped_most.max(expired);
@@ -366,6 +374,7 @@ async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> R
             request,
             lines,
             ahead,
+            bequest,
             lease_ms,
         } => {
             let term = Term {
@@ -374,7 +383,7 @@ async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> R
             };
             Replied::Reserved(
                 redis
-                    .reserve(request, wanted(lines, ahead.as_ref()), term)
+                    .reserve(request, wanted(lines, ahead.as_ref(), bequest), term)
                     .await
                     .expect("an answer"),
             )
@@ -385,6 +394,11 @@ async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> R
                 .await
                 .expect("an answer");
             Replied::Settled(replies.remove(0).expect("a reply"))
+        }
+        Operation::Inherit { organization, ids } => {
+            let said = redis.inherited(*organization, ids, now).await;
+            said.expect("an answer");
+            Replied::Heard
         }
         Operation::Renew {
             organization,
@@ -407,14 +421,19 @@ fn in_here(twin: &mut Process, operation: &Operation, now_ms: u64) -> Replied {
             request,
             lines,
             ahead,
+            bequest,
             lease_ms,
         } => Replied::Reserved(twin.reserve(
             request,
-            wanted(lines, ahead.as_ref()),
+            wanted(lines, ahead.as_ref(), bequest),
             *lease_ms,
             now_ms,
         )),
         Operation::Settle(settlement) => Replied::Settled(twin.settle(settlement, now_ms)),
+        Operation::Inherit { organization, ids } => {
+            twin.inherited(*organization, ids, now_ms);
+            Replied::Heard
+        }
         Operation::Renew {
             organization,
             ids,
@@ -434,9 +453,10 @@ async fn reserve(redis: &Connection, id: u64, lines: &[Line], now_ms: u64) -> Re
         .expect("an answer")
 }
 
-fn wanted<'a>(lines: &'a [Line], ahead: Option<&'a Ahead>) -> Wanted<'a> {
+fn wanted<'a>(lines: &'a [Line], ahead: Option<&'a Ahead>, bequest: &'a [u8]) -> Wanted<'a> {
     Wanted {
         ahead,
+        bequest,
         ..Wanted::now(lines)
     }
 }
@@ -462,6 +482,7 @@ fn settlement(id: u64, lines: Vec<Line>, charge_if_absent: bool) -> Settlement {
         request: request(id),
         lines,
         charge_if_absent,
+        bequest: None,
     }
 }
 

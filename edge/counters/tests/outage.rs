@@ -382,7 +382,7 @@ fn asking_is_a_small_future_and_counters_go_anywhere() {
         open(&config, Clock::system(), live_edges).unwrap();
     anywhere(&counters);
     let (request, demands) = (request(1), [hourly(1, 1)]);
-    let size = size_of_val(&counters.admit(&request, &demands));
+    let size = size_of_val(&counters.admit(&request, &demands, &[]));
     assert!(size <= 2_048, "{size} bytes");
 }
 

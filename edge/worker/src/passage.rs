@@ -22,6 +22,7 @@ use crate::{
     accept,
     admit::{self, Admit, attempts::Attempts, guess::Guess, room::Room},
     authorize::{self, UnderWay},
+    bequest::Facts,
     call::{
         Call,
         answer::{self, Answer, Content},
@@ -121,7 +122,18 @@ impl Passage<'_> {
         authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
-        let permit = self.admit.unread(limits, caller.key(), arrival, guess);
+        let first = way.hops.first();
+        let facts = Facts {
+            key: caller.key(),
+            previous_secret: caller.by_previous_secret(),
+            model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
+            version: way.version,
+            provider: first.map_or(ProviderId::from_bytes([0; 16]), |it| it.provider.id),
+            endpoint: passing.aim.class(),
+            streamed: passing.handshake.is_some(),
+            revision,
+        };
+        let permit = self.admit.unread(limits, &facts, arrival, guess);
         let mut permit = permit.await.map_err(Refusal::Admit)?;
         let (room, attempts) = (permit.take_room(), permit.take_attempts());
         let opening = Opening {

@@ -26,6 +26,7 @@ use tonic::{Code, transport::Channel};
 
 use crate::{
     feed::{backoff::Backoff, dial::Dialer, disk::Directory},
+    orphans::Orphaned,
     record::Record,
     report::spool::Spool,
 };
@@ -119,8 +120,12 @@ impl Reporter {
     }
 
     /// Works until every sender is gone and what is left is sent or kept, at the latest a second after the drain
-    /// is over.
-    pub async fn run(self, mut records: mpsc::Receiver<Record>, drain: Drain) {
+    /// is over. Makes the records of what was left of requests whose edge is gone, too.
+    pub async fn run(
+        self,
+        (mut records, mut orphaned): (mpsc::Receiver<Record>, mpsc::Receiver<Orphaned>),
+        drain: Drain,
+    ) {
         let Self {
             mut dialer,
             edge_id,
@@ -138,7 +143,9 @@ impl Reporter {
             backoff,
             try_at,
         };
-        work.until_closed(&mut records).await;
+        work.until_closed(&mut records, &mut orphaned).await;
+        // What nobody has made a record of goes to another edge.
+        drop(orphaned);
         let late = async {
             drain.over().await;
             sleep(LAST).await;
@@ -154,7 +161,11 @@ impl Reporter {
 // === impl Work ===
 
 impl Work {
-    async fn until_closed(&mut self, records: &mut mpsc::Receiver<Record>) {
+    async fn until_closed(
+        &mut self,
+        records: &mut mpsc::Receiver<Record>,
+        orphaned: &mut mpsc::Receiver<Orphaned>,
+    ) {
         loop {
             self.gauge(records.len());
             // Nothing to send means nothing to wake for.
@@ -172,18 +183,36 @@ impl Work {
                     }
                 }
                 () = sleep_until(wake.into()) => self.bring_first(records).await,
+                Some(orphaned) = orphaned.recv() => self.adopt(orphaned, records).await,
             }
         }
     }
 
     /// Sends what was gathered, or lets it wait while the control plane is away.
     async fn bring(&mut self, records: &mut mpsc::Receiver<Record>) {
-        for batch in batches(self.batch.drain(..), &self.edge_id) {
+        for batch in batches(self.batch.drain(..).map(wire::record), &self.edge_id) {
             let waits = Instant::now() < self.try_at || is_crowded(records);
             if waits || self.send(batch.clone(), records).await.is_err() {
                 self.put_aside(batch);
             }
         }
+    }
+
+    /// Makes the records of what was left of requests, and says so once they are stored or on a disk. Where they are neither, who
+    /// has kept what was left keeps it for the next one.
+    async fn adopt(&mut self, orphaned: Orphaned, records: &mut mpsc::Receiver<Record>) {
+        let made = orphaned.left.into_iter();
+        let made = made.map(|it| wire::orphan(orphaned.organization, it));
+        for batch in batches(made, &self.edge_id) {
+            let waits = Instant::now() < self.try_at;
+            if (waits || self.send(batch.clone(), records).await.is_err())
+                && (!self.spool.outlasts() || self.spool.push(batch) > 0)
+            {
+                return;
+            }
+        }
+        // Nobody listens where this edge leaves; then they are made twice and stored once.
+        let _ = orphaned.kept.send(());
     }
 
     /// Sends the oldest batch that waits.
@@ -208,7 +237,7 @@ impl Work {
         {
             gathered.push(record);
         }
-        for batch in batches(gathered.into_iter(), &self.edge_id) {
+        for batch in batches(gathered.into_iter().map(wire::record), &self.edge_id) {
             self.put_aside(batch);
         }
     }
@@ -317,8 +346,11 @@ async fn gather(records: &mut mpsc::Receiver<Record>, batch: &mut Vec<Record>) -
 }
 
 /// The batches of these records, each within the protocol's bounds.
-fn batches(records: impl ExactSizeIterator<Item = Record>, edge_id: &str) -> Vec<ReportRequest> {
-    let mut records = records.map(wire::record).peekable();
+fn batches(
+    records: impl ExactSizeIterator<Item = proto::usage::Record>,
+    edge_id: &str,
+) -> Vec<ReportRequest> {
+    let mut records = records.peekable();
     let mut batches = Vec::new();
     while records.peek().is_some() {
         let (mut batch, mut bytes) = (Vec::with_capacity(records.len()), 0);

@@ -207,6 +207,7 @@ fn outcome(number: u8) -> &'static str {
         Ok(Outcome::ProviderFailed) => "provider_failed",
         Ok(Outcome::Cut) => "cut",
         Ok(Outcome::Ceiling) => "ceiling",
+        Ok(Outcome::Partial) => "partial",
         Ok(Outcome::Unspecified) | Err(_) => "",
     }
 }

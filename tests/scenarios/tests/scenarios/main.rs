@@ -43,6 +43,7 @@ mod records;
 mod content;
 mod regions;
 mod forgotten;
+mod orphans;
 mod metrics;
 mod prometheus;
 mod traces;

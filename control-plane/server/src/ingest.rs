@@ -33,9 +33,6 @@ use tracing::warn;
 
 use crate::{deposit::Deposits, publish::door, recall::Recall, status, vector};
 
-// The store calls it by its number.
-const _: () = assert!(Outcome::Partial as u8 == PARTIAL);
-
 /// The longest text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
 
@@ -252,10 +249,6 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         Outcome::Unspecified => return Err(Malformed("outcome")),
         outcome => outcome as u8,
     };
-    // What it adds to the sums must be known when it gives way.
-    if outcome == PARTIAL && !record.charges.is_empty() {
-        return Err(Malformed("charges"));
-    }
     let usage_source = match record.usage_source() {
         UsageSource::Unspecified => return Err(Malformed("usage_source")),
         source => source as u8,
@@ -314,7 +307,7 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         over_limits: limits(&record.over_limit_ids)?,
         cost_nano,
         tags: tags(record.tags)?,
-        charges: charges(record.charges)?,
+        charges: charges(record.charges, outcome)?,
         end_user: end_user(record.end_user)?,
         attempts: attempts(record.attempts)?,
         usage,
@@ -349,14 +342,15 @@ fn cost(record: &Record) -> Result<Option<u64>, Malformed> {
     cost.map(|nano| number(nano, "cost_nano")).transpose()
 }
 
-/// As they are kept: nothing where nothing was billed.
-fn charges(charges: Vec<Charge>) -> Result<Vec<u8>, Malformed> {
+/// As they are kept: nothing where nothing was billed, as of what is partial, whose counts must tell all that it adds.
+fn charges(charges: Vec<Charge>, outcome: u8) -> Result<Vec<u8>, Malformed> {
     let fits = |it: &Charge| {
         let texts = [&it.provider_model, &it.region, &it.price];
         let texts = texts.iter().all(|it| it.len() <= TEXT_BYTES_MAX);
         texts && it.counts.len() == Counter::ALL.len() && it.lines.len() <= Counter::ALL.len()
     };
-    if charges.len() > CHARGES_MAX || !charges.iter().all(fits) {
+    let most = if outcome == PARTIAL { 0 } else { CHARGES_MAX };
+    if charges.len() > most || !charges.iter().all(fits) {
         return Err(Malformed("charges"));
     }
     Ok(Charges { charges }.encode_to_vec())

@@ -113,7 +113,7 @@ fn what_ends_late_is_charged_what_it_used_and_what_it_left_is_given_until_it_is_
         texts.map(|it| (it.id[1], it.text.to_vec())).collect()
     };
     let reaped = process.settle(&settled(9, 0), 1_000);
-    let all = [(1, "before"), (2, "before"), (3, "after")];
+    let all = [(1_u8, "before"), (2, "before"), (3, "after")];
     let all = all.map(|(id, text)| (id, text.as_bytes().to_vec()));
     assert_eq!((reaped.expired, text(&reaped)), (3, all.to_vec()));
     assert_eq!(left(&process, 1_000), [693]);
@@ -131,7 +131,7 @@ fn what_ends_late_is_charged_what_it_used_and_what_it_left_is_given_until_it_is_
     assert_eq!((again.expired, text(&again)), (0, all[2..].to_vec()));
     process.inherited(ORGANIZATION, &[request(3).id], 40_000);
     let never = process.settle(&settled(9, 0), 40_000 + LATE_KEEP_MS - 1);
-    assert_eq!(text(&never), []);
+    assert!(text(&never).is_empty());
     process.settle(&settled(3, 0), 40_000 + LATE_KEEP_MS - 1);
     assert_eq!(left(&process, 40_000), [823]);
 }

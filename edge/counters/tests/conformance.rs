@@ -4,6 +4,7 @@
 //! expire, is tested beside it.
 
 mod redis_server;
+mod replied;
 mod trace;
 
 use std::time::Duration;
@@ -23,16 +24,8 @@ use policy::{
     limit::{Rate, UNITS_MAX},
 };
 use redis_server::RedisServer;
+use replied::{Replied, Seen};
 use trace::{Operation, Trace};
-
-/// What an operation gave.
-#[derive(Debug, PartialEq, Eq)]
-enum Replied {
-    Reserved(Reply<Reserved>),
-    Settled(Reply<Settled>),
-    Renewed(u64),
-    Heard,
-}
 
 const NOON_MS: u64 = 1_700_000_000_000;
 const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([7; 16]);
@@ -299,64 +292,6 @@ async fn an_id_is_settled_once_and_a_charge_is_remembered_for_its_time() {
         Some(vec![45])
     );
     assert_eq!(granted(&reserve(&redis, 4, &[probe], later_ms).await), None);
-}
-
-/// What a trace has reached.
-#[derive(Debug, Default)]
-struct Seen {
-    granted: u64,
-    denied: u64,
-    settled: u64,
-    charged: u64,
-    lent: u64,
-    over: u64,
-    renewed: u64,
-    expired: u64,
-    bequests: usize,
-    reaped_most: u64,
-    deepest: i64,
-}
-
-impl Seen {
-    fn count(&mut self, replied: &Replied) {
-        let expired = match replied {
-            Replied::Reserved(reply) => {
-                let (Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) =
-                    &reply.value
-                else {
-                    return;
-                };
-                self.deepest = remaining.iter().copied().fold(self.deepest, i64::min);
-                match &reply.value {
-                    Reserved::Granted { lent, over, .. } => {
-                        self.granted += 1;
-                        self.over += u64::from(!over.is_empty());
-                        self.lent += u64::from(!lent.is_empty());
-                    }
-                    Reserved::Denied { .. } => self.denied += 1,
-                    Reserved::Unknown { .. } | Reserved::Lacking { .. } => {}
-                }
-                self.bequests += reply.bequests.len();
-                reply.expired
-            }
-            Replied::Settled(reply) => {
-                match reply.value {
-                    Settled::Released => self.settled += 1,
-                    Settled::Charged => self.charged += 1,
-                    Settled::Nothing => {}
-                }
-                self.bequests += reply.bequests.len();
-                reply.expired
-            }
-            Replied::Renewed(count) => {
-                self.renewed += count;
-                0
-            }
-            Replied::Heard => 0,
-        };
-        self.expired += expired;
-        self.reaped_most = self.reaped_most.max(expired);
-    }
 }
 
 async fn dial(server: &RedisServer) -> Connection {

@@ -27,7 +27,7 @@ pub struct Book {
     pub served: Counts,
     /// What stands in the records.
     pub recorded: Counts,
-    /// What stands in those besides that another edge made, of what limits were charged.
+    /// What stands in those that another edge made.
     pub partial: Counts,
     /// Records of requests that reached a provider.
     pub reached: i64,
@@ -85,8 +85,11 @@ pub struct Table<'a>(pub &'a [Book]);
 impl Book {
     /// Whether all agree.
     pub fn agree(&self) -> Result<(), Disagreement> {
-        let all = self.recorded + self.partial;
-        self.equal("sums and records", &self.summed, &all)?;
+        self.equal(
+            "sums and records",
+            &self.summed,
+            &(self.recorded + self.partial),
+        )?;
         self.priced()?;
         match self.kind {
             Kind::Killed => return self.agree_on_killed(),
@@ -258,14 +261,10 @@ impl Book {
             killed.charged_max * RESERVED_MICRO_MAX,
         )?;
         // Nothing stands in those that was not charged.
-        self.within(
-            "requests recorded in part",
-            self.partial.requests,
-            0,
-            charged,
-        )?;
-        self.within("tokens recorded in part", self.partial.tokens(), 0, tokens)?;
-        self.within("money recorded in part", self.partial.micro, 0, money)
+        let partial = self.partial;
+        self.within("partial records", partial.requests, 0, charged)?;
+        self.within("tokens of those", partial.tokens(), 0, tokens)?;
+        self.within("money of those", partial.micro, 0, money)
     }
 
     fn equal<T: PartialEq + fmt::Debug>(
@@ -406,14 +405,7 @@ mod tests {
         kind: Kind::Whole,
         served: COUNTS,
         recorded: COUNTS,
-        partial: Counts {
-            requests: 0,
-            input: 0,
-            cached: 0,
-            output: 0,
-            nano: 0,
-            micro: 0,
-        },
+        partial: Counts::NONE,
         reached: 3,
         summed: COUNTS,
         settled: Settled {

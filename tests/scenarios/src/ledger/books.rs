@@ -85,11 +85,8 @@ pub struct Table<'a>(pub &'a [Book]);
 impl Book {
     /// Whether all agree.
     pub fn agree(&self) -> Result<(), Disagreement> {
-        self.equal(
-            "sums and records",
-            &self.summed,
-            &(self.recorded + self.partial),
-        )?;
+        let all = self.recorded + self.partial;
+        self.equal("sums and records", &self.summed, &all)?;
         self.priced()?;
         match self.kind {
             Kind::Killed => return self.agree_on_killed(),
@@ -261,10 +258,9 @@ impl Book {
             killed.charged_max * RESERVED_MICRO_MAX,
         )?;
         // Nothing stands in those that was not charged.
-        let partial = self.partial;
-        self.within("partial records", partial.requests, 0, charged)?;
-        self.within("tokens of those", partial.tokens(), 0, tokens)?;
-        self.within("money of those", partial.micro, 0, money)
+        self.within("partial records", self.partial.requests, 0, charged)?;
+        self.within("tokens of those", self.partial.tokens(), 0, tokens)?;
+        self.within("money of those", self.partial.micro, 0, money)
     }
 
     fn equal<T: PartialEq + fmt::Debug>(

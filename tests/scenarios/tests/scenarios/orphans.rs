@@ -115,10 +115,7 @@ impl World {
         let query = "select sum(input_tokens + cached_input_tokens + output_tokens + reasoning_tokens)::bigint as tokens,
                             sum(cost_nano)::bigint as nano, sum((cost_nano + 999) / 1000)::bigint as micro
                      from usage_record";
-        let mut tx = sqlx::Connection::begin(&mut database)
-            .await
-            .expect("Postgres answers");
-        let row = sqlx::query(query).fetch_one(&mut *tx).await;
+        let row = sqlx::query(query).fetch_one(&mut database).await;
         let row = row.expect("Postgres answers");
         let (tokens, nano) = (row.get::<i64, _>("tokens"), row.get::<i64, _>("nano"));
         let request = QueryUsageRequest {

@@ -182,7 +182,9 @@ impl Process {
     /// Takes somebody's word that what these requests left is taken care of.
     pub fn inherited(&mut self, organization: OrganizationId, ids: &[[u8; 16]], now_ms: u64) {
         if let Some(counts) = self.organizations.get_mut(&organization) {
-            ids.iter().for_each(|id| counts.inherited(*id, now_ms));
+            for id in ids {
+                counts.inherited(*id, now_ms);
+            }
         }
     }
 

@@ -25,7 +25,9 @@ use proto::usage::{
     ReportRequest, ReportResponse, UsageSource, usage_service_server::UsageService,
 };
 use seal::SealingKey;
-use store::{Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord};
+use store::{
+    Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord, usage_partial::PARTIAL,
+};
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
@@ -99,7 +101,9 @@ impl Ingest {
 
     /// Notes how long ago the oldest of what is stored now has ended, by the edge's clock and ours.
     fn note_lag(&self, records: &[UsageRecord]) {
-        let ended = records.iter().map(|it| it.at_ms + it.duration_us / 1_000);
+        // Nobody knows when those ended that are partial.
+        let known = records.iter().filter(|it| it.outcome != PARTIAL);
+        let ended = known.map(|it| it.at_ms + it.duration_us / 1_000);
         if let Some(oldest) = ended.min() {
             let lag = Duration::from_millis(self.clock.now_ms().saturating_sub(oldest));
             histogram!("sluice_ingest_lag_seconds").record(lag);
@@ -303,7 +307,7 @@ fn read(record: Record) -> Result<UsageRecord, Malformed> {
         over_limits: limits(&record.over_limit_ids)?,
         cost_nano,
         tags: tags(record.tags)?,
-        charges: charges(record.charges)?,
+        charges: charges(record.charges, outcome)?,
         end_user: end_user(record.end_user)?,
         attempts: attempts(record.attempts)?,
         usage,
@@ -338,14 +342,15 @@ fn cost(record: &Record) -> Result<Option<u64>, Malformed> {
     cost.map(|nano| number(nano, "cost_nano")).transpose()
 }
 
-/// As they are kept: nothing where nothing was billed.
-fn charges(charges: Vec<Charge>) -> Result<Vec<u8>, Malformed> {
+/// As they are kept: nothing where nothing was billed, as of what is partial, whose counts must tell all that it adds.
+fn charges(charges: Vec<Charge>, outcome: u8) -> Result<Vec<u8>, Malformed> {
     let fits = |it: &Charge| {
         let texts = [&it.provider_model, &it.region, &it.price];
         let texts = texts.iter().all(|it| it.len() <= TEXT_BYTES_MAX);
         texts && it.counts.len() == Counter::ALL.len() && it.lines.len() <= Counter::ALL.len()
     };
-    if charges.len() > CHARGES_MAX || !charges.iter().all(fits) {
+    let most = if outcome == PARTIAL { 0 } else { CHARGES_MAX };
+    if charges.len() > most || !charges.iter().all(fits) {
         return Err(Malformed("charges"));
     }
     Ok(Charges { charges }.encode_to_vec())
@@ -451,7 +456,7 @@ mod tests {
 
     #[test]
     fn what_can_never_be_stored_is_refused_by_the_name_of_its_field() {
-        let cases: [(&str, Spoil); 14] = [
+        let cases: [(&str, Spoil); 15] = [
             ("id", |it| it.id.truncate(15)),
             ("at", |it| it.at = None),
             ("organization_id", |it| it.organization_id.clear()),
@@ -464,6 +469,13 @@ mod tests {
                 it.cost_nano = u64::MAX;
             }),
             ("charges", |it| it.charges = vec![Charge::default()]),
+            ("charges", |it| {
+                it.outcome = Outcome::Partial as i32;
+                it.charges = vec![Charge {
+                    counts: vec![0; Counter::ALL.len()],
+                    ..Charge::default()
+                }];
+            }),
             ("attempts", |it| it.attempts = vec![Attempt::default(); 17]),
             ("trace_id", |it| it.trace_id = vec![1; 8]),
             ("end_user", |it| it.end_user = "u".repeat(129)),

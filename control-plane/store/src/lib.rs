@@ -63,6 +63,7 @@ mod usage_label;
 mod usage_region;
 mod usage_spread;
 mod usage_batch;
+pub mod usage_partial;
 pub mod usage;
 mod usage_shift;
 pub mod usage_fold;

@@ -22,6 +22,7 @@ use crate::{
     store::Store,
     usage_batch,
     usage_cell::Sums,
+    usage_partial::{self, PARTIAL},
     usage_spread::{self, Spread},
 };
 
@@ -110,6 +111,7 @@ pub struct Stored {
 }
 
 /// A record whose time and day the database knows.
+#[derive(Clone, Copy)]
 struct Dated<'a> {
     record: &'a UsageRecord,
     at: OffsetDateTime,
@@ -119,7 +121,8 @@ struct Dated<'a> {
 // === impl Store ===
 
 impl Store {
-    /// Stores records and adds them to the sums, passing over those that are stored already. All or, on an error, none.
+    /// Stores records and adds them to the sums, passing over those that are stored already; save that a partial one, which another
+    /// edge made of a request, gives way to the request's own. All or, on an error, none.
     pub async fn insert_usage(
         &self,
         edge_id: &str,
@@ -139,12 +142,22 @@ impl Store {
             .filter(|it| horizon.is_none_or(|horizon| it.day >= horizon))
             .collect();
         // Two batches with the same records wait for each other in one order.
-        kept.sort_by_key(|it| (it.day, it.record.id));
+        kept.sort_by_key(|it| (it.day, it.record.id, it.is_partial()));
         let batch = usage_batch::next(&mut tx).await?;
         let mut new = insert(&mut tx, (edge_id, region), batch, &kept).await?;
+        // Looked for behind the insertion, which waits for whoever stores the same record now.
+        let late: Vec<Dated<'_>> = kept
+            .iter()
+            .filter(|it| !it.is_partial() && !new.contains(&it.key()))
+            .copied()
+            .collect();
+        let keys: Vec<(Date, Uuid)> = late.iter().map(Dated::key).collect();
+        if usage_partial::give_way(&mut tx, &keys).await? {
+            new.extend(insert(&mut tx, (edge_id, region), batch, &late).await?);
+        }
         let spreads: Vec<Spread> = kept
             .iter()
-            .filter(|it| new.remove(&(it.day, uuid(it.record.id))))
+            .filter(|it| new.remove(&it.key()))
             .map(|it| it.spread(region))
             .collect();
         usage_batch::note(&mut tx, batch, &spreads).await?;
@@ -308,7 +321,15 @@ impl<'a> Dated<'a> {
         Ok(Self { record, at, day })
     }
 
-    /// What it adds to the sums.
+    fn key(&self) -> (Date, Uuid) {
+        (self.day, uuid(self.record.id))
+    }
+
+    const fn is_partial(&self) -> bool {
+        self.record.outcome == PARTIAL
+    }
+
+    /// What it adds to the sums. How long a request took that is known in part is not among it.
     fn spread(&self, region: &Region) -> Spread {
         let it = self.record;
         let mut sums = Sums {
@@ -321,7 +342,9 @@ impl<'a> Dated<'a> {
             first_byte: Sketch::default(),
             overhead: Sketch::default(),
         };
-        sums.duration.add(it.duration_us);
+        if !self.is_partial() {
+            sums.duration.add(it.duration_us);
+        }
         if it.first_byte_us > 0 {
             sums.first_byte.add(it.first_byte_us);
         }

@@ -97,4 +97,6 @@ LEFT JOIN model ON model.id = sums.model
 LEFT JOIN model_version version ON version.id = sums.model_version
 LEFT JOIN model of ON of.id = version.model
 LEFT JOIN provider ON provider.id = sums.provider
+-- What gave way to other records leaves nothing.
+WHERE requests <> 0 OR cost_nano <> 0
 LIMIT $23

@@ -13,7 +13,7 @@ use crate::{
     link::Clear,
     live::By,
     local::denies_on_loss,
-    parts::{Asked, Parts, Remote, heard},
+    parts::{Asked, Parts, Remote},
     redis::Failure,
     reservation::{Claim, Demand, Line, Reply, Request, Reserved, Slot, Wanted, signed},
 };
@@ -25,10 +25,15 @@ type Seating<'a> = Pin<Box<dyn Future<Output = (Reserved, Seats)> + Send + 'a>>;
 impl Parts {
     /// Holds room in every level that is demanded and takes a slot of every count, or nothing. Those of slots stand behind
     /// those of levels. Always answers, and never waits longer than one deadline.
-    pub(crate) async fn admit(&self, request: &Request, demands: &[Demand]) -> (Reserved, Seats) {
+    pub(crate) async fn admit(
+        &self,
+        request: &Request,
+        demands: &[Demand],
+        bequest: &[u8],
+    ) -> (Reserved, Seats) {
         if demands.iter().any(|it| it.applied.count.is_slots()) {
             // Boxed: rare beside the requests that carry this future's size.
-            return self.seat(request, demands).await;
+            return self.seat(request, demands, bequest).await;
         }
         if demands.is_empty() {
             return (nothing_held(), Seats::default());
@@ -65,6 +70,7 @@ impl Parts {
         };
         let wanted = Wanted {
             ahead: asked.ahead.as_deref(),
+            bequest,
             ..Wanted::now(&asked.lines)
         };
         let term = self.term();
@@ -87,7 +93,7 @@ impl Parts {
         if let Some(reply) = self.told(
             request.organization,
             demands,
-            heard(asked.remote, clear, answer),
+            self.heard((asked.remote, clear), request.organization, answer),
         ) {
             let lines = asked.answered(Some(&reply));
             self.keep(&request, &reply, lines, By::Whole);
@@ -124,11 +130,21 @@ impl Parts {
     }
 
     /// The same where slots are demanded.
-    fn seat<'a>(&'a self, request: &'a Request, demands: &'a [Demand]) -> Seating<'a> {
-        Box::pin(self.seat_each(request, demands))
+    fn seat<'a>(
+        &'a self,
+        request: &'a Request,
+        demands: &'a [Demand],
+        bequest: &'a [u8],
+    ) -> Seating<'a> {
+        Box::pin(self.seat_each(request, demands, bequest))
     }
 
-    async fn seat_each(&self, request: &Request, demands: &[Demand]) -> (Reserved, Seats) {
+    async fn seat_each(
+        &self,
+        request: &Request,
+        demands: &[Demand],
+        bequest: &[u8],
+    ) -> (Reserved, Seats) {
         let lines: Vec<Line> = demands.iter().filter_map(Demand::line).collect();
         let claims: Vec<Claim> = demands.iter().filter_map(Demand::claim).collect();
         let clear = match &self.remote {
@@ -139,7 +155,7 @@ impl Parts {
         let now = Instant::now();
         let organization = request.organization;
         let pending = match self.flights.take(organization, claims, (can_ask, now)) {
-            Ok(seats) => return self.seat_at_once(request, demands, seats).await,
+            Ok(seats) => return self.seat_at_once(request, demands, (seats, bequest)).await,
             Err(pending) => pending,
         };
         match (&self.remote, clear) {
@@ -167,7 +183,7 @@ impl Parts {
                     ahead: None,
                     sent: now,
                 };
-                self.seat_there((remote, &clear), demands, asked, pending)
+                self.seat_there((remote, &clear), demands, (asked, bequest), pending)
                     .await
             }
         }
@@ -178,12 +194,12 @@ impl Parts {
         &self,
         request: &Request,
         demands: &[Demand],
-        seats: Seats,
+        (seats, bequest): (Seats, &[u8]),
     ) -> (Reserved, Seats) {
         let is_slot = |it: &Demand| it.applied.count.is_slots();
         let count = demands.iter().filter(|it| !is_slot(it)).count();
         let (levels, slots) = demands.split_at(count);
-        let mut reserved = self.admit(request, levels).await.0;
+        let mut reserved = self.admit(request, levels, bequest).await.0;
         let counts = slots
             .iter()
             .map(|it| (it.applied.counter, it.applied.count.amount()));
@@ -206,19 +222,20 @@ impl Parts {
         &self,
         (remote, clear): (&Remote, &Clear),
         demands: &[Demand],
-        asked: Asked<'_>,
+        (asked, bequest): (Asked<'_>, &[u8]),
         pending: Pending,
     ) -> (Reserved, Seats) {
         let request = asked.request;
         let claims = pending.claims();
         let wanted = Wanted {
             claims: Some(&claims),
+            bequest,
             ..Wanted::now(&asked.lines)
         };
         let term = self.term();
         let answer = clear.connection.reserve(&request, wanted, term).await;
-        if let Some(reply) = self.told(request.organization, demands, heard(remote, clear, answer))
-        {
+        let heard = self.heard((remote, clear), request.organization, answer);
+        if let Some(reply) = self.told(request.organization, demands, heard) {
             let lines = asked.answered(Some(&reply));
             return self.seated(&request, (demands, lines), (reply, By::Whole), pending);
         }

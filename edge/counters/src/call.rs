@@ -9,7 +9,7 @@ use redis::{Cmd, RedisWrite};
 
 use crate::{
     keyspace,
-    reservation::{Ahead, Claims, Line, Wanted},
+    reservation::{Ahead, Bequest, Claims, Line, Wanted},
 };
 
 /// How many keys [`keys`] writes.
@@ -142,6 +142,14 @@ pub(crate) fn borrow(call: &mut Cmd, ahead: Option<&Ahead>) {
             .arg(keyspace::hex(&ahead.loan).as_slice())
             .arg(ahead.term_ms),
         None => call.arg("").arg(0),
+    };
+}
+
+/// Whose bequest this is more of, and how it is said now; nothing where it is of none.
+pub(crate) fn bequest(call: &mut Cmd, bequest: Option<&Bequest>) {
+    match bequest {
+        Some(it) => call.arg(keyspace::hex(&it.id).as_slice()).arg(&*it.text),
+        None => call.arg("").arg(""),
     };
 }
 

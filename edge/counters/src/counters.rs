@@ -19,7 +19,7 @@ use crate::{
     parts::Parts,
     recall::{Before, Noted, Told},
     reservation::{
-        Claim, Claims, Demand, Line, Request, Reserved, Settlement, Slot, Wanted, signed,
+        Bequest, Claim, Claims, Demand, Line, Request, Reserved, Settlement, Slot, Wanted, signed,
     },
 };
 
@@ -56,11 +56,13 @@ impl Counters {
     /// of each kind. When k of E edges cannot reach a Redis that the others do, those k add their shares:
     /// k / E of the limit. Slots are free again at once: whoever needs some asks [`Counters::admit`].
     pub async fn reserve(&self, request: &Request, demands: &[Demand]) -> Reserved {
-        self.admit(request, demands).await.0
+        self.admit(request, demands, &[]).await.0
     }
 
     /// As [`Counters::reserve`], for what may need slots, too: takes one of each count that is demanded. They are free when
-    /// the seats are dropped. What is demanded of slots stands behind what is demanded of levels.
+    /// the seats are dropped. What is demanded of slots stands behind what is demanded of levels. When this edge is gone, another
+    /// one is given the `bequest`, at most [`BEQUEST_BYTES_MAX`](crate::BEQUEST_BYTES_MAX); nobody where that is empty, where Redis
+    /// was not asked, and where what was borrowed before was enough.
     ///
     /// With Redis, at most as many requests have a slot of a count as there are, over all edges; those of an edge that is
     /// gone are free within [`SLOTS_TERM_MS`](crate::reservation::SLOTS_TERM_MS). While Redis is away each edge admits
@@ -69,8 +71,9 @@ impl Counters {
         &'a self,
         request: &'a Request,
         demands: &'a [Demand],
+        bequest: &'a [u8],
     ) -> impl Future<Output = (Reserved, Seats)> + Send + 'a {
-        self.0.admit(request, demands)
+        self.0.admit(request, demands, bequest)
     }
 
     /// What is left of each limit now, in order, for whoever explains limits: by whoever would answer a request. Takes
@@ -167,16 +170,18 @@ impl Counters {
             request: *request,
             lines,
             charge_if_absent: by != By::Whole,
+            bequest: None,
         };
         parts.settle(settlement, by);
     }
 
     /// The request goes on, and is to be charged so much of these counts by now: charges what is more than it reserved and was
-    /// charged before, whether or not there is room for it. Never waits; what is charged so stays charged when this edge is gone.
-    pub fn top_up(&self, request: &Request, wanted: &[(CounterId, u64)]) {
+    /// charged before, whether or not there is room for it. Never waits; what is charged so stays charged when this edge is gone,
+    /// and then `bequest` is what it leaves, where it left something before.
+    pub fn top_up(&self, request: &Request, wanted: &[(CounterId, u64)], bequest: &[u8]) {
         let parts = &*self.0;
         let wanted = |line: &Line| of(wanted, line).unwrap_or(line.amount);
-        if let Some((charge, by)) = parts.live.raise(request, wanted) {
+        if let Some((charge, by)) = parts.live.raise(request, wanted, bequest) {
             parts.charge(charge, by);
         }
     }
@@ -211,6 +216,22 @@ impl Counters {
         told: &mut Vec<Told>,
     ) -> Vec<Before> {
         self.0.restore(organization, since_ms, told).await
+    }
+
+    /// Ends when edges that are gone have left something, or at once where something was noted since it ended last.
+    pub async fn bequeathed(&self) {
+        self.0.estate.bell.notified().await;
+    }
+
+    /// Takes what edges left that are gone: it is charged, and nobody has made a record of it. Whoever takes it says when it has done
+    /// that; otherwise another one is given the same.
+    pub fn take_bequests(&self) -> Vec<(OrganizationId, Bequest)> {
+        self.0.estate.take()
+    }
+
+    /// What these requests left is taken care of; a few dozen at a time.
+    pub async fn inherited(&self, organization: OrganizationId, ids: &[[u8; 16]]) {
+        self.0.inherited(organization, ids).await;
     }
 
     /// Who answers now.

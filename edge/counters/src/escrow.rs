@@ -229,6 +229,7 @@ fn unspent(organization: OrganizationId, wanted: Wanted<'_>) -> Option<Settlemen
         },
         lines: wanted.lines.iter().map(nothing).collect(),
         charge_if_absent: true,
+        bequest: None,
     })
 }
 
@@ -372,6 +373,7 @@ impl Purse {
             },
             lines: lines.collect(),
             charge_if_absent: false,
+            bequest: None,
         })
     }
 
@@ -394,6 +396,7 @@ impl Purse {
             },
             lines: lines.collect(),
             charge_if_absent: true,
+            bequest: None,
         })
     }
 }

@@ -73,6 +73,7 @@ impl World {
             lines,
             ahead: ahead.as_ref(),
             claims: None,
+            bequest: &[],
         };
         let reply = self.keeper.reserve(&request, wanted, 30_000, self.now_ms);
         let before =
@@ -90,6 +91,7 @@ impl World {
                 request,
                 lines: used.collect(),
                 charge_if_absent: false,
+                bequest: None,
             };
             self.keeper.settle(&settlement, self.now_ms);
         }
@@ -147,6 +149,7 @@ fn a_loan_of_which_nobody_heard_comes_back_also_where_that_overtakes_the_asking(
             lines: &lines,
             ahead: Some(&ahead),
             claims: None,
+            bequest: &[],
         };
         let back = world.escrows[0].asked((purse, organization), wanted, None, now);
         let back = back.expect("it is given back");

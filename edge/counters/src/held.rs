@@ -6,7 +6,7 @@ use policy::{applying::Measure, id::CounterId};
 
 use crate::{
     bucket::Bucket,
-    reservation::{Line, Reply, Reserved, Slot, Wanted},
+    reservation::{BEQUEST_TERM_MS, Bequest, LATE_KEEP_MS, Line, Reply, Reserved, Slot, Wanted},
 };
 
 /// What is held, and until when.
@@ -19,10 +19,28 @@ pub(crate) struct Held {
 /// What is held under an id.
 #[derive(Debug)]
 pub(crate) enum What {
-    Reservation(Vec<Hold>),
+    Reservation(Vec<Hold>, Leaves),
     Loan(Vec<Line>),
     /// Nothing: it remembers a charge.
     Charge,
+}
+
+/// What a reservation leaves, and whether somebody has been given it.
+#[derive(Debug)]
+pub(crate) struct Leaves {
+    pub(crate) bequest: Box<[u8]>,
+    pub(crate) stage: Stage,
+}
+
+/// What has become of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its lease runs.
+    Held,
+    /// It has ended, and somebody has been given what it leaves.
+    Given,
+    /// That is taken care of, or there is nothing. It can be settled still.
+    Late,
 }
 
 /// One count's part of a reservation.
@@ -41,7 +59,7 @@ impl What {
     /// How much of this count, and in which period it was taken.
     fn taken(&self, counter: CounterId) -> Option<(i64, u64)> {
         match self {
-            Self::Reservation(hold) => {
+            Self::Reservation(hold, _) => {
                 let mut holds = hold.iter().filter(|hold| hold.counter == counter);
                 holds.next().map(|hold| (hold.amount, hold.since_ms))
             }
@@ -56,8 +74,59 @@ impl What {
                 let mut lines = loan.iter().filter(|line| line.counter == counter);
                 lines.next().map(|line| line.amount)
             }
-            Self::Reservation(_) | Self::Charge => None,
+            Self::Reservation(..) | Self::Charge => None,
         }
+    }
+
+    /// What it leaves is more than it was when it was made.
+    pub(crate) fn bequeath_more(&mut self, more: &Bequest) {
+        if let Self::Reservation(_, leaves) = self
+            && leaves.stage != Stage::Late
+            && !leaves.bequest.is_empty()
+        {
+            leaves.bequest.clone_from(&more.text);
+        }
+    }
+
+    /// What it leaves is taken care of. Whether it was not before.
+    pub(crate) fn inherited(&mut self) -> bool {
+        match self {
+            Self::Reservation(_, leaves) if leaves.stage == Stage::Given => {
+                leaves.stage = Stage::Late;
+                true
+            }
+            Self::Reservation(..) | Self::Loan(_) | Self::Charge => false,
+        }
+    }
+
+    /// For how long it is held from when it is renewed, in milliseconds; zero for as long as it was to be, and `None` where nothing
+    /// is held.
+    pub(crate) const fn renewed_for_ms(&self, lease_ms: u64) -> Option<u64> {
+        match self {
+            Self::Charge => None,
+            Self::Loan(_) => Some(lease_ms),
+            Self::Reservation(_, leaves) => Some(match leaves.stage {
+                Stage::Held => lease_ms,
+                Stage::Given => 0,
+                Stage::Late => LATE_KEEP_MS,
+            }),
+        }
+    }
+}
+
+// === impl Leaves ===
+
+impl Leaves {
+    /// Its lease has ended, or the term of whoever was given what it leaves: what is given now, and for how long it is held still,
+    /// in milliseconds.
+    pub(crate) fn ended(&mut self, id: [u8; 16]) -> (Option<Bequest>, u64) {
+        if self.bequest.is_empty() {
+            self.stage = Stage::Late;
+            return (None, LATE_KEEP_MS);
+        }
+        self.stage = Stage::Given;
+        let text = self.bequest.clone();
+        (Some(Bequest { id, text }), BEQUEST_TERM_MS)
     }
 }
 
@@ -105,7 +174,16 @@ pub(crate) fn granted(remaining: Vec<i64>, slots: Vec<Slot>) -> Reply<Reserved> 
         over: Vec::new(),
         slots,
     };
-    Reply { value, expired: 0 }
+    nothing_ended(value)
+}
+
+/// The reply of a call that has looked after nothing.
+pub(crate) const fn nothing_ended(value: Reserved) -> Reply<Reserved> {
+    Reply {
+        value,
+        expired: 0,
+        bequests: Vec::new(),
+    }
 }
 
 /// An amount of a quota with a sign.
@@ -116,4 +194,44 @@ pub(crate) fn signed_most(amount: u64) -> i64 {
 /// What is left in each.
 pub(crate) fn levels(buckets: &[Bucket]) -> Vec<i64> {
     buckets.iter().map(Bucket::level).collect()
+}
+
+// === what is asked ===
+
+/// Which of the soft lines and claims have no room; a denial when one of the others has none.
+pub(crate) fn fit(
+    wanted: Wanted<'_>,
+    (found, slots): (&[Bucket], &[Slot]),
+    now_ms: u64,
+) -> Result<Vec<usize>, Reserved> {
+    let lines = wanted.lines;
+    let (mut longest, mut over) = (None, Vec::new());
+    for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
+        let wait_ms = bucket.wait_ms(&line.measure, line.amount.unsigned_abs(), now_ms);
+        if line.soft {
+            over.extend((wait_ms > 0).then_some(place));
+        } else if wait_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
+            longest = Some((place, wait_ms));
+        }
+    }
+    for (place, (claim, slot)) in wanted.claimed().iter().zip(slots).enumerate() {
+        let place = lines.len() + place;
+        if slot.granted {
+            continue;
+        }
+        if claim.soft {
+            over.push(place);
+        } else if claim.retry_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
+            longest = Some((place, claim.retry_ms));
+        }
+    }
+    let Some((tightest, retry_after_ms)) = longest else {
+        return Ok(over);
+    };
+    Err(Reserved::Denied {
+        tightest,
+        retry_after_ms,
+        remaining: levels(found),
+        slots: slots.to_vec(),
+    })
 }

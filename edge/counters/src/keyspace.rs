@@ -2,7 +2,8 @@
 //!
 //! All keys of one organization carry its id as hash tag, so that one script may touch them together on a
 //! cluster. Knows nothing of what is kept under a key. A change of what is kept takes a new version here, so
-//! that edges of two builds never read each other's shapes.
+//! that edges of two builds never read each other's shapes; save what stands behind all that the other build reads, and is to be
+//! charged the same without it.
 
 use policy::id::{CounterId, OrganizationId, ShelfId};
 
@@ -62,6 +63,17 @@ pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
     text
 }
 
+/// The sixteen bytes that are spelled so; `None` where they are not.
+pub(crate) fn bytes(hex: &[u8]) -> Option<[u8; 16]> {
+    let (pairs, []) = hex.as_chunks::<2>() else {
+        return None;
+    };
+    let digit = |it: u8| char::from(it).to_digit(16);
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(16 * digit(*high)? + digit(*low)?).ok();
+    let bytes = pairs.iter().map(byte).collect::<Option<Vec<u8>>>()?;
+    bytes.try_into().ok()
+}
+
 fn spelled(organization: OrganizationId, noun: &str, id: Option<&[u8; 16]>) -> Vec<u8> {
     let mut key = Vec::with_capacity(PREFIX.len() + noun.len() + 2 * ID_CHARACTERS + 3);
     key.extend_from_slice(PREFIX.as_bytes());
@@ -111,5 +123,10 @@ mod tests {
     fn hex_is_the_hex_of_an_id() {
         let id = CounterId::from_bytes(*b"\x00\x01\x7f\x80\xff0123456789a");
         assert_eq!(hex(id.as_bytes()).as_slice(), id.to_string().as_bytes());
+        assert_eq!(bytes(&hex(id.as_bytes())), Some(*id.as_bytes()));
+        assert_eq!(
+            (bytes(b"0"), bytes(b"zz"), bytes(b"00")),
+            (None, None, None)
+        );
     }
 }

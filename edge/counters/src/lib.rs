@@ -28,6 +28,7 @@ mod flight;
 mod flights;
 mod local;
 mod recall;
+mod estate;
 mod parts;
 mod restoring;
 mod asking;
@@ -46,7 +47,7 @@ pub use counters::{Counters, Mode};
 pub use flights::Seats;
 pub use open::{open, open_each};
 pub use recall::{Before, Noted, Told};
-pub use reservation::{Demand, Request, Reserved};
+pub use reservation::{BEQUEST_BYTES_MAX, Bequest, Demand, Request, Reserved};
 pub use upkeep::Upkeep;
 
 /// Describes this crate's metrics to the recorder.

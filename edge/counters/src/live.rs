@@ -12,7 +12,7 @@ use policy::{by_id::ById, id::OrganizationId};
 
 use crate::{
     escrow::PurseId,
-    reservation::{Line, Request, Settlement},
+    reservation::{Bequest, Line, Request, Settlement},
     topped::Topped,
 };
 
@@ -73,15 +73,21 @@ impl Live {
     }
 
     /// What is to be charged now of a request that is held, so that so much of each line is as `wanted` says; and who granted it.
+    /// It leaves `bequest` from then on, where that is not empty.
     pub(crate) fn raise(
         &self,
         request: &Request,
         wanted: impl Fn(&Line) -> i64,
+        bequest: &[u8],
     ) -> Option<(Settlement, By)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let held = all.get_mut(&request.id)?;
         let topped = held.topped.get_or_insert_default();
-        let charge = topped.raise(request, &held.lines, wanted)?;
+        let mut charge = topped.raise(request, &held.lines, wanted)?;
+        charge.bequest = (!bequest.is_empty()).then(|| Bequest {
+            id: request.id,
+            text: bequest.into(),
+        });
         Some((charge, held.by))
     }
 

@@ -17,6 +17,7 @@ use crate::{
     config::{Config, InvalidConfig, Store},
     counters::Counters,
     escrow::Escrow,
+    estate::Estate,
     flights::Flights,
     link::Link,
     live::Live,
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// What the threads of a process share.
-type Both = (Arc<Mutex<Process>>, Arc<Flights>, Arc<Recall>);
+type Both = (Arc<Mutex<Process>>, Arc<Flights>, Arc<Recall>, Arc<Estate>);
 
 /// The counters of a process with one thread. See [`open_each`].
 pub fn open(
@@ -66,7 +67,8 @@ fn both(config: &Config, clock: &Clock) -> Both {
         Store::Redis => Process::new(),
     };
     let flights = Arc::new(Flights::new());
-    (Arc::new(Mutex::new(twin)), flights, Arc::default())
+    let twin = Arc::new(Mutex::new(twin));
+    (twin, flights, Arc::default(), Arc::default())
 }
 
 fn open_one(
@@ -96,6 +98,7 @@ fn open_one(
         remote,
         local,
         recall: both.2,
+        estate: both.3,
         live: Live::default(),
         flights: both.1,
         lease_ms: config.lease_ms,

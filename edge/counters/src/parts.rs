@@ -8,10 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use policy::id::OrganizationId;
 use tokio::sync::Notify;
 
 use crate::{
     escrow::{Escrow, PurseId},
+    estate::Estate,
     flights::Flights,
     link::{Clear, Link},
     live::{By, Live},
@@ -29,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) local: Local,
     /// What the ledger is to be asked, noted by all threads of this process.
     pub(crate) recall: Arc<Recall>,
+    /// What edges left that are gone, noted by all threads of this process.
+    pub(crate) estate: Arc<Estate>,
     pub(crate) live: Live,
     /// What is under way, in all threads of this process.
     pub(crate) flights: Arc<Flights>,
@@ -88,6 +92,39 @@ impl Parts {
         }
     }
 
+    /// Counts what became of a call, and notes what it found; `None` when there was no good answer.
+    pub(crate) fn heard(
+        &self,
+        (remote, clear): (&Remote, &Clear),
+        organization: OrganizationId,
+        answer: Result<Reply<Reserved>, Failure>,
+    ) -> Option<Reserved> {
+        match answer {
+            Ok(reply) => {
+                remote.link.answered();
+                expired(reply.expired);
+                self.estate.note(organization, reply.bequests);
+                Some(reply.value)
+            }
+            Err(failure) => {
+                remote.link.failed(clear, &failure);
+                None
+            }
+        }
+    }
+
+    /// Says that what these requests left is taken care of. Where that cannot be said, it is given again.
+    pub(crate) async fn inherited(&self, organization: OrganizationId, ids: &[[u8; 16]]) {
+        let Some(remote) = &self.remote else { return };
+        let Some(clear) = remote.link.clear_now() else {
+            return;
+        };
+        match clear.connection.inherited(organization, ids, None).await {
+            Ok(()) => remote.link.answered(),
+            Err(failure) => remote.link.failed(&clear, &failure),
+        }
+    }
+
     /// Sends what is charged beyond a reservation to whoever granted it.
     pub(crate) fn charge(&self, charge: Settlement, by: By) {
         self.tell(charge, by, Local::charge);
@@ -115,25 +152,6 @@ impl Parts {
         }
         remote.queue.push(settlement);
         remote.link.bell.notify_one();
-    }
-}
-
-/// Counts what became of a call; `None` when there was no good answer.
-pub(crate) fn heard(
-    remote: &Remote,
-    clear: &Clear,
-    answer: Result<Reply<Reserved>, Failure>,
-) -> Option<Reserved> {
-    match answer {
-        Ok(reply) => {
-            remote.link.answered();
-            expired(reply.expired);
-            Some(reply.value)
-        }
-        Err(failure) => {
-            remote.link.failed(clear, &failure);
-            None
-        }
     }
 }
 
@@ -183,6 +201,7 @@ impl Drop for Asked<'_> {
             request: self.request,
             lines,
             charge_if_absent: true,
+            bequest: None,
         };
         self.remote.queue.push(settlement);
         self.remote.link.bell.notify_one();

@@ -13,10 +13,13 @@ use policy::{
 
 use crate::{
     bucket::Bucket,
-    held::{Held, Hold, What, change, granted, lent, levels, signed_most},
+    held::{
+        Held, Hold, Leaves, Stage, What, change, fit, granted, lent, levels, nothing_ended,
+        signed_most,
+    },
     reservation::{
-        CHARGED_KEEP_MS, Claims, Line, REAP_MAX, Reply, Request, Reserved, Saying, Settled,
-        Settlement, Slot, Wanted, signed,
+        CHARGED_KEEP_MS, Claims, LATE_KEEP_MS, Line, REAP_MAX, Reply, Request, Reserved, Saying,
+        Settled, Settlement, Slot, Wanted, signed,
     },
     slots::Slots,
 };
@@ -172,8 +175,17 @@ impl Process {
             return 0;
         };
         ids.iter()
-            .map(|id| u64::from(counts.renew(*id, now_ms + lease_ms)))
+            .map(|id| u64::from(counts.renew(*id, (lease_ms, now_ms))))
             .sum()
+    }
+
+    /// Takes somebody's word that what these requests left is taken care of.
+    pub fn inherited(&mut self, organization: OrganizationId, ids: &[[u8; 16]], now_ms: u64) {
+        if let Some(counts) = self.organizations.get_mut(&organization) {
+            for id in ids {
+                counts.inherited(*id, now_ms);
+            }
+        }
     }
 
     /// Takes an owner's word for how many slots are its own; tells how many are then, of each that it said.
@@ -253,9 +265,10 @@ impl Counts {
             lines,
             ahead,
             claims,
+            bequest,
         } = wanted;
         let slots = self.slots.offered(claims, now_ms);
-        if let Some(What::Reservation(hold)) = self.held.get(&id).map(|held| &held.what) {
+        if let Some(What::Reservation(hold, _)) = self.held.get(&id).map(|held| &held.what) {
             return granted(hold.iter().map(|hold| hold.remaining).collect(), slots);
         }
         let found: Vec<Bucket> = lines.iter().map(|line| self.bucket(line, now_ms)).collect();
@@ -267,7 +280,7 @@ impl Counts {
         }
         let over = match fit(wanted, (&found, &slots), now_ms) {
             Ok(over) => over,
-            Err(value) => return Reply { value, expired: 0 },
+            Err(value) => return nothing_ended(value),
         };
         // One that was given back before it was asked for is not given.
         let late = ahead.is_some_and(|ahead| self.held.contains_key(&ahead.loan));
@@ -296,7 +309,11 @@ impl Counts {
         let remaining = hold.iter().map(|hold| hold.remaining).collect();
         self.slots.take(claims, &slots, now_ms);
         if !lines.is_empty() {
-            self.hold(id, now_ms + lease_ms, What::Reservation(hold));
+            let leaves = Leaves {
+                bequest: bequest.into(),
+                stage: Stage::Held,
+            };
+            self.hold(id, now_ms + lease_ms, What::Reservation(hold, leaves));
         }
         if let Some(ahead) = ahead.filter(|_| !lent.is_empty()) {
             let part = |(line, amount): (&Line, &i64)| Line {
@@ -306,21 +323,19 @@ impl Counts {
             let loan = lines.iter().zip(&lent).map(part).collect();
             self.hold(ahead.loan, now_ms + ahead.term_ms, What::Loan(loan));
         }
-        Reply {
-            value: Reserved::Granted {
-                remaining,
-                lent,
-                over,
-                slots,
-            },
-            expired: self.reap(now_ms),
-        }
+        let value = Reserved::Granted {
+            remaining,
+            lent,
+            over,
+            slots,
+        };
+        self.reap(now_ms, value)
     }
 
     fn settle(&mut self, settlement: &Settlement, now_ms: u64) -> Reply<Settled> {
         let id = settlement.request.id;
         let value = match self.held.get(&id).map(|held| &held.what) {
-            Some(What::Reservation(_) | What::Loan(_)) => Settled::Released,
+            Some(What::Reservation(..) | What::Loan(_)) => Settled::Released,
             None if settlement.charge_if_absent => Settled::Charged,
             Some(What::Charge) | None => Settled::Nothing,
         };
@@ -340,10 +355,12 @@ impl Counts {
                 self.hold(id, now_ms + CHARGED_KEEP_MS, What::Charge);
             }
         }
-        Reply {
-            value,
-            expired: self.reap(now_ms),
+        if let (Settled::Charged, Some(more)) = (value, &settlement.bequest)
+            && let Some(held) = self.held.get_mut(&more.id)
+        {
+            held.what.bequeath_more(more);
         }
+        self.reap(now_ms, value)
     }
 
     /// The places of those of which nobody knows what was used before it began, where there are any that matter.
@@ -352,10 +369,7 @@ impl Counts {
         let lines = lines.iter().enumerate();
         let places = lines.filter(|(_, line)| lacks(line));
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
-        (!places.is_empty()).then_some(Reply {
-            value: Reserved::Lacking { places },
-            expired: 0,
-        })
+        (!places.is_empty()).then(|| nothing_ended(Reserved::Lacking { places }))
     }
 
     fn period_that_lacks(&self, line: &Line, now_ms: u64) -> Option<u64> {
@@ -395,13 +409,15 @@ impl Counts {
         }
     }
 
-    fn renew(&mut self, id: [u8; 16], until_ms: u64) -> bool {
+    fn renew(&mut self, id: [u8; 16], (lease_ms, now_ms): (u64, u64)) -> bool {
         let Some(held) = self.held.get_mut(&id) else {
             return false;
         };
-        if let What::Charge = held.what {
-            return false;
-        }
+        let until_ms = match held.what.renewed_for_ms(lease_ms) {
+            None => return false,
+            Some(0) => return true,
+            Some(long_ms) => now_ms + long_ms,
+        };
         self.due.remove(&(held.until_ms, id));
         self.due.insert((until_ms, id));
         held.until_ms = until_ms;
@@ -430,10 +446,10 @@ impl Counts {
         Some(held.what)
     }
 
-    /// Forgets what has ended. A reservation or a loan was debited when it was made, so that forgetting it is
-    /// charging it in full.
-    fn reap(&mut self, now_ms: u64) -> u64 {
-        let mut expired = 0;
+    /// Looks after what has ended. A reservation or a loan was debited when it was made, so that to leave it so is to charge
+    /// it in full.
+    fn reap<T>(&mut self, now_ms: u64, value: T) -> Reply<T> {
+        let (mut expired, mut bequests) = (0, Vec::new());
         for _ in 0..REAP_MAX {
             let Some(&(until_ms, id)) = self.due.first() else {
                 break;
@@ -442,56 +458,35 @@ impl Counts {
                 break;
             }
             match self.release(id) {
-                Some(What::Reservation(_)) => expired += 1,
+                Some(What::Reservation(hold, mut leaves)) if leaves.stage != Stage::Late => {
+                    expired += u64::from(leaves.stage == Stage::Held);
+                    let (given, long_ms) = leaves.ended(id);
+                    bequests.extend(given);
+                    self.hold(id, now_ms + long_ms, What::Reservation(hold, leaves));
+                }
                 Some(What::Loan(loan)) => {
                     expired += 1;
                     self.end_loan(&loan, now_ms);
                 }
-                Some(What::Charge) | None => {}
+                Some(What::Reservation(..) | What::Charge) | None => {}
             }
         }
-        expired
+        Reply {
+            value,
+            expired,
+            bequests,
+        }
     }
-}
 
-// === what is asked ===
-
-/// Which of the soft lines and claims have no room; a denial when one of the others has none.
-fn fit(
-    wanted: Wanted<'_>,
-    (found, slots): (&[Bucket], &[Slot]),
-    now_ms: u64,
-) -> Result<Vec<usize>, Reserved> {
-    let lines = wanted.lines;
-    let (mut longest, mut over) = (None, Vec::new());
-    for (place, (line, bucket)) in lines.iter().zip(found).enumerate() {
-        let wait_ms = bucket.wait_ms(&line.measure, line.amount.unsigned_abs(), now_ms);
-        if line.soft {
-            over.extend((wait_ms > 0).then_some(place));
-        } else if wait_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
-            longest = Some((place, wait_ms));
+    /// Somebody has taken care of what this one left.
+    fn inherited(&mut self, id: [u8; 16], now_ms: u64) {
+        let held = self.held.get_mut(&id);
+        if held.is_some_and(|held| held.what.inherited())
+            && let Some(what) = self.release(id)
+        {
+            self.hold(id, now_ms + LATE_KEEP_MS, what);
         }
     }
-    for (place, (claim, slot)) in wanted.claimed().iter().zip(slots).enumerate() {
-        let place = lines.len() + place;
-        if slot.granted {
-            continue;
-        }
-        if claim.soft {
-            over.push(place);
-        } else if claim.retry_ms > longest.map_or(0, |(_, longest_ms)| longest_ms) {
-            longest = Some((place, claim.retry_ms));
-        }
-    }
-    let Some((tightest, retry_after_ms)) = longest else {
-        return Ok(over);
-    };
-    Err(Reserved::Denied {
-        tightest,
-        retry_after_ms,
-        remaining: levels(found),
-        slots: slots.to_vec(),
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use policy::{applying::Shelf, id::ShelfId, limit::Rate};
 
 use super::*;
+use crate::reservation::{BEQUEST_TERM_MS, Bequest};
 
 const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
 
@@ -65,6 +66,72 @@ fn a_reservation_that_nobody_renews_is_charged_in_full() {
         request: request(1),
         lines,
         charge_if_absent: false,
+        bequest: None,
     };
-    assert_eq!(process.settle(&late, 1_900).value, Settled::Nothing);
+    let long_ms = 1_900 + LATE_KEEP_MS;
+    process.reserve(&request(4), Wanted::now(&[line(1, 1)]), 1_000, long_ms);
+    assert_eq!(process.settle(&late, long_ms).value, Settled::Nothing);
+}
+
+#[test]
+fn what_ends_late_is_charged_what_it_used_and_what_it_left_is_given_until_it_is_taken_care_of() {
+    let mut process = Process::new();
+    let deep = |amount| Line {
+        measure: Measure::Rate(Rate::new(1, 3_600_000, 1_000).unwrap()),
+        ..line(1, amount)
+    };
+    let left = |process: &Process, now_ms| process.levels(ORGANIZATION, &[deep(0)], now_ms);
+    let leaving = |process: &mut Process, id: u16, now_ms| {
+        let lines = [deep(100)];
+        let wanted = Wanted {
+            bequest: b"before",
+            ..Wanted::now(&lines)
+        };
+        process.reserve(&request(id), wanted, 1_000, now_ms)
+    };
+    for id in 1..=3 {
+        leaving(&mut process, id, 0);
+    }
+    let settled = |id, used| Settlement {
+        request: request(id),
+        lines: vec![deep(used)],
+        charge_if_absent: false,
+        bequest: None,
+    };
+    let more = Settlement {
+        request: request(100),
+        lines: vec![deep(7)],
+        charge_if_absent: true,
+        bequest: Some(Bequest {
+            id: request(3).id,
+            text: (*b"after").into(),
+        }),
+    };
+    assert_eq!(process.settle(&more, 500).value, Settled::Charged);
+    let text = |reply: &Reply<Settled>| -> Vec<(u8, Vec<u8>)> {
+        let texts = reply.bequests.iter();
+        texts.map(|it| (it.id[1], it.text.to_vec())).collect()
+    };
+    let reaped = process.settle(&settled(9, 0), 1_000);
+    let all = [(1_u8, "before"), (2, "before"), (3, "after")];
+    let all = all.map(|(id, text)| (id, text.as_bytes().to_vec()));
+    assert_eq!((reaped.expired, text(&reaped)), (3, all.to_vec()));
+    assert_eq!(left(&process, 1_000), [693]);
+
+    // Less than was reserved comes back, and more is charged, once.
+    for (used, expected) in [(40, 753), (40, 753)] {
+        process.settle(&settled(1, used), 2_000);
+        assert_eq!(left(&process, 2_000), [expected]);
+    }
+    process.settle(&settled(2, 130), 2_000);
+    assert_eq!(left(&process, 2_000), [723]);
+
+    // Nobody has said that the last is taken care of, and so it is given again, and not counted again.
+    let again = process.settle(&settled(9, 0), 1_000 + BEQUEST_TERM_MS);
+    assert_eq!((again.expired, text(&again)), (0, all[2..].to_vec()));
+    process.inherited(ORGANIZATION, &[request(3).id], 40_000);
+    let never = process.settle(&settled(9, 0), 40_000 + LATE_KEEP_MS - 1);
+    assert!(text(&never).is_empty());
+    process.settle(&settled(3, 0), 40_000 + LATE_KEEP_MS - 1);
+    assert_eq!(left(&process, 40_000), [823]);
 }

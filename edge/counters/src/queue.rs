@@ -96,6 +96,7 @@ mod tests {
                 request,
                 lines: Vec::new(),
                 charge_if_absent: true,
+                bequest: None,
             });
         }
         let taken = queue.take(usize::MAX);

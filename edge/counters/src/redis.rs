@@ -1,4 +1,4 @@
-//! The counters in Redis: six scripts, called over one pipelined connection to each server.
+//! The counters in Redis: seven scripts, called over one pipelined connection to each server.
 //!
 //! Knows how a call is spelled and what a reply means; knows nothing of what to do when one fails. Every
 //! operation ends within its deadline, and no answer is invented.
@@ -14,13 +14,13 @@ use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, ServerE
 
 use crate::{
     call::{
-        ahead_amounts, borrow, claim_numbers, counted_from, keys, keys_of, least, lines, shelved,
-        soft_places, time,
+        ahead_amounts, bequest, borrow, claim_numbers, counted_from, keys, keys_of, least, lines,
+        shelved, soft_places, time,
     },
     channel::{Answer, Channel},
     keyspace,
     place::{Invalid, Lost, Place},
-    reply::{owned, reserved, settled},
+    reply::{doubles, owned, reserved, settled},
     reservation::{
         Line, Reply, Request, Reserved, Saying, Settled, Settlement, Slot, Term, Wanted,
     },
@@ -126,7 +126,7 @@ impl Connection {
             answer => answer?,
         };
         let counts = (wanted.lines.len(), wanted.claimed().len());
-        reserved(&integers(answer)?, counts).ok_or(Failure::Garbled)
+        reserved(&answer, counts).ok_or(Failure::Garbled)
     }
 
     /// What is left of every line's limit, and what there is of each claim. Takes nothing: it is what
@@ -147,7 +147,7 @@ impl Connection {
             answer => answer?,
         };
         let counts = (wanted.lines.len(), wanted.claimed().len());
-        match reserved(&integers(answer)?, counts).map(|reply| reply.value) {
+        match reserved(&answer, counts).map(|reply| reply.value) {
             Some(
                 Reserved::Granted {
                     remaining, slots, ..
@@ -183,6 +183,7 @@ impl Connection {
         lines(&mut call, wanted.lines);
         ahead_amounts(&mut call, wanted.ahead);
         counted_from(&mut call, wanted.lines);
+        call.arg(wanted.bequest);
         claim_numbers(&mut call, wanted.claims);
         shelved(&mut call, wanted.lines);
         call
@@ -204,11 +205,12 @@ impl Connection {
             call.arg(keyspace::hex(&settlement.request.id).as_slice());
             call.arg(u8::from(settlement.charge_if_absent));
             lines(&mut call, all);
+            bequest(&mut call, settlement.bequest.as_ref());
             shelved(&mut call, all);
             calls.add_command(call);
         }
         let answers = self.all(&calls).await?.into_iter();
-        let settle = |answer| settled(&integers(answer?)?).ok_or(Failure::Garbled);
+        let settle = |answer| settled(&answer?).ok_or(Failure::Garbled);
         Ok(answers.map(settle).collect())
     }
 
@@ -240,6 +242,23 @@ impl Connection {
             renewed += u64::try_from(count).map_err(|_| Failure::Garbled)?;
         }
         Ok(renewed)
+    }
+
+    /// Says that what these requests left is taken care of, at most [`RENEW_IDS_MAX`] of them.
+    pub async fn inherited(
+        &self,
+        organization: OrganizationId,
+        ids: &[[u8; 16]],
+        now_ms: Option<u64>,
+    ) -> Result<(), Failure> {
+        let mut call = evalsha(&self.scripts.inherited, 2, ids.len());
+        call.arg(keyspace::held(organization))
+            .arg(keyspace::due(organization));
+        time(&mut call, now_ms);
+        for id in ids {
+            call.arg(keyspace::hex(id).as_slice());
+        }
+        self.once_or_again(&call).await.map(drop)
     }
 
     /// Since when Redis has forgotten nothing of an organization, in milliseconds of its clock; since now, where it does not
@@ -368,6 +387,7 @@ impl Connection {
             &self.scripts.slots,
             &self.scripts.restore,
             &self.scripts.mark,
+            &self.scripts.inherited,
         ] {
             calls.cmd("SCRIPT").arg("LOAD").arg(script.text);
         }
@@ -398,23 +418,6 @@ fn integers(answer: Value) -> Result<Vec<i64>, Failure> {
         _ => Err(Failure::Garbled),
     };
     values.into_iter().map(integer).collect()
-}
-
-/// What a script packed. Whatever is not of ours is too few or too many numbers for whoever reads them.
-fn doubles(packed: &[u8]) -> Vec<i64> {
-    let (numbers, _) = packed.as_chunks::<8>();
-    numbers
-        .iter()
-        .map(|it| integer(f64::from_le_bytes(*it)))
-        .collect()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "every number of ours is an integer below 2^53, and the cast of others saturates"
-)]
-fn integer(number: f64) -> i64 {
-    number as i64
 }
 
 // === impl Failure ===

@@ -1,17 +1,30 @@
-//! What the scripts reply, read: lists of integers, and nothing else.
+//! What the scripts reply, read: integers, packed or in a list, and what reservations left whose lease had ended.
 //!
 //! Knows what each place of a reply means; knows nothing of connections. What is not one of ours is `None`.
 
-use crate::reservation::{Reply, Reserved, Settled, Slot};
+use redis::Value;
+
+use crate::{
+    keyspace::bytes,
+    reservation::{Bequest, Reply, Reserved, Settled, Slot},
+};
 
 /// Reads the reply to a reservation of so many lines and claims.
-pub(crate) fn reserved(reply: &[i64], (lines, claims): (usize, usize)) -> Option<Reply<Reserved>> {
+pub(crate) fn reserved(reply: &Value, (lines, claims): (usize, usize)) -> Option<Reply<Reserved>> {
+    let (packed, bequests) = match reply {
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::BulkString(packed), rest @ ..] => (packed, left(rest)?),
+            _ => return None,
+        },
+        Value::BulkString(packed) => (packed, Vec::new()),
+        _ => return None,
+    };
     let part = |levels: &[i64]| {
         let (remaining, rest) = levels.split_at_checked(lines)?;
         let (told, rest) = rest.split_at_checked(3 * claims)?;
         Some((remaining.to_vec(), slots(told)?, rest.to_vec()))
     };
-    let (value, expired) = match reply {
+    let (value, expired) = match doubles(packed).as_slice() {
         [1, expired, levels @ ..] => {
             let (remaining, slots, lent) = part(levels)?;
             let granted = Reserved::Granted {
@@ -54,21 +67,61 @@ pub(crate) fn reserved(reply: &[i64], (lines, claims): (usize, usize)) -> Option
     Some(Reply {
         value,
         expired: u64::try_from(expired).ok()?,
+        bequests,
     })
 }
 
 /// Reads the reply to a settlement.
-pub(crate) fn settled(reply: &[i64]) -> Option<Reply<Settled>> {
-    let (value, expired) = match reply {
-        [2, expired] => (Settled::Released, expired),
-        [1, expired] => (Settled::Charged, expired),
-        [0, expired] => (Settled::Nothing, expired),
+pub(crate) fn settled(reply: &Value) -> Option<Reply<Settled>> {
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    let [Value::Int(outcome), Value::Int(expired), rest @ ..] = parts.as_slice() else {
+        return None;
+    };
+    let value = match outcome {
+        2 => Settled::Released,
+        1 => Settled::Charged,
+        0 => Settled::Nothing,
         _ => return None,
     };
     Some(Reply {
         value,
         expired: u64::try_from(*expired).ok()?,
+        bequests: left(rest)?,
     })
+}
+
+/// What reservations left, each behind its id.
+fn left(parts: &[Value]) -> Option<Vec<Bequest>> {
+    let (pairs, []) = parts.as_chunks::<2>() else {
+        return None;
+    };
+    let bequest = |pair: &[Value; 2]| match pair {
+        [Value::BulkString(id), Value::BulkString(text)] => Some(Bequest {
+            id: bytes(id)?,
+            text: text.as_slice().into(),
+        }),
+        _ => None,
+    };
+    pairs.iter().map(bequest).collect()
+}
+
+/// What a script packed. Whatever is not of ours is too few or too many numbers for whoever reads them.
+pub(crate) fn doubles(packed: &[u8]) -> Vec<i64> {
+    let (numbers, _) = packed.as_chunks::<8>();
+    numbers
+        .iter()
+        .map(|it| integer(f64::from_le_bytes(*it)))
+        .collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "every number of ours is an integer below 2^53, and the cast of others saturates"
+)]
+fn integer(number: f64) -> i64 {
+    number as i64
 }
 
 /// Reads the reply to an owner's word: how many slots of each count are its own.

@@ -8,14 +8,24 @@ use policy::{
     limit::{Rate, UNITS_MAX},
 };
 
-/// The most reservations whose lease has ended that one call clears away. They are charged already; clearing
-/// them frees memory and counts them. Full: the rest waits for the next call.
+/// The most reservations whose lease has ended that one call looks after. They are charged already; this counts them and
+/// gives what they leave. Full: the rest waits for the next call.
 pub const REAP_MAX: usize = 32;
 
 /// How long a charge without a reservation is remembered, in milliseconds, so that its retry charges nothing.
 pub const CHARGED_KEEP_MS: u64 = 600_000;
 
-/// The longest lease, in milliseconds. What keeps reservations is itself kept for an hour after it is used.
+/// How long whoever was given a [`Bequest`] has to take care of it, in milliseconds; then the next one is given it.
+pub const BEQUEST_TERM_MS: u64 = 30_000;
+
+/// How long a reservation that was charged because its lease ended can still be settled, in milliseconds.
+pub const LATE_KEEP_MS: u64 = 600_000;
+
+/// The longest text of a bequest, in bytes.
+// Full: whoever writes it cuts it.
+pub const BEQUEST_BYTES_MAX: usize = 256;
+
+/// The longest lease, in milliseconds. What keeps reservations is itself kept for a week after it is used.
 pub const LEASE_MS_MAX: u64 = 600_000;
 
 /// The longest loan, in milliseconds. A bucket is kept for longer, so that it never forgets what it has lent.
@@ -188,6 +198,8 @@ pub struct Wanted<'a> {
     pub ahead: Option<&'a Ahead>,
     /// Of slots.
     pub claims: Option<&'a Claims<'a>>,
+    /// What the request leaves to whoever finds that its lease has ended, at most [`BEQUEST_BYTES_MAX`]; empty for nothing.
+    pub bequest: &'a [u8],
 }
 
 /// How a call is timed.
@@ -208,27 +220,39 @@ pub struct Settlement {
     pub lines: Vec<Line>,
     /// Charge the lines even when no reservation is held, because this edge admitted the request by itself.
     pub charge_if_absent: bool,
+    /// Where this is more of what another reservation holds: what that one leaves now.
+    pub bequest: Option<Bequest>,
+}
+
+/// What a reservation leaves whose lease has ended, so that a record can be made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bequest {
+    /// Which reservation's.
+    pub id: [u8; 16],
+    /// What it says; opaque here.
+    pub text: Box<[u8]>,
 }
 
 /// What became of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// The reservation was held: the difference was given back or charged.
+    /// The reservation was held, or charged because its lease had ended lately: the difference was given back or charged.
     Released,
     /// No reservation was held: the lines were charged.
     Charged,
-    /// It was settled before, or its lease had ended, and nothing was changed.
+    /// It was settled before, or its lease had ended long ago, and nothing was changed.
     Nothing,
 }
 
-/// What a call gave, and how many reservations it cleared away whose lease had ended. Those were charged in
-/// full.
+/// What a call gave, and what became of reservations whose lease had ended, which it looked after. Those are charged in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<T> {
     /// What the call gave.
     pub value: T,
     /// How many leases had ended.
     pub expired: u64,
+    /// What those left, and others of which nobody took care in time.
+    pub bequests: Vec<Bequest>,
 }
 
 // === impl Demand ===
@@ -300,6 +324,7 @@ impl<'a> Wanted<'a> {
             lines,
             ahead: None,
             claims: None,
+            bequest: &[],
         }
     }
 }

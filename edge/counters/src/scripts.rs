@@ -5,6 +5,8 @@
 use metrics::{Histogram, Unit};
 use redis::{Cmd, Script};
 
+use crate::reservation::BEQUEST_BYTES_MAX;
+
 const TOOK: &str = "sluice_limits_call_seconds";
 
 /// All of them.
@@ -15,6 +17,7 @@ pub(crate) struct Scripts {
     pub(crate) slots: Text,
     pub(crate) restore: Text,
     pub(crate) mark: Text,
+    pub(crate) inherited: Text,
     /// How long calls that a request waits for take.
     pub(crate) took: Histogram,
 }
@@ -63,6 +66,10 @@ impl Scripts {
                 include_str!("lua/bucket.lua"),
                 include_str!("lua/mark.lua")
             )),
+            inherited: Text::new(concat!(
+                include_str!("lua/bucket.lua"),
+                include_str!("lua/inherited.lua")
+            )),
             took: metrics::histogram!(TOOK),
         }
     }
@@ -82,7 +89,8 @@ impl Text {
 /// A call of a script with so many keys and lines.
 pub(crate) fn evalsha(script: &Text, keys: usize, lines: usize) -> Cmd {
     // Enough for any call without claims: 88 bytes are each count's, 24 more each quota's, 18 each shelf's; so it does not grow.
-    let mut call = Cmd::with_capacity(18 + keys + 2 * lines, 96 * keys + 132 * lines + 256);
+    let bytes = 96 * keys + 132 * lines + BEQUEST_BYTES_MAX + 256;
+    let mut call = Cmd::with_capacity(20 + keys + 2 * lines, bytes);
     call.arg("EVALSHA").arg(&script.sha1).arg(keys);
     call
 }

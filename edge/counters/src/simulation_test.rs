@@ -23,7 +23,7 @@ use policy::{
 use crate::{
     escrow::{Escrow, PurseId, Said},
     process::Process,
-    reservation::{Ahead, Line, Request, Reserved, Settlement, Wanted},
+    reservation::{Ahead, BEQUEST_TERM_MS, Bequest, Line, Request, Reserved, Settlement, Wanted},
     topped::Topped,
 };
 
@@ -47,6 +47,10 @@ enum Fault {
     SkipsALimit,
     /// What is charged beyond a reservation is charged again when it comes again.
     TopsUpTwice,
+    /// What a reservation left is given once, and whoever was given it is gone.
+    GivesOnce,
+    /// An end that comes after its lease changes nothing.
+    ForgetsTheLate,
 }
 
 /// The three limits of every request: one that is never short, to be compared to the unit; a rate; and a quota.
@@ -96,6 +100,10 @@ struct Admitted {
     used: Option<i64>,
     /// Its edge was gone before all that was to be said of it was sent.
     crashed: bool,
+    /// Of one that has a reservation of its own: which.
+    reservation: Option<[u8; 16]>,
+    /// More was charged of it after another edge had made its record.
+    topped_late: bool,
     given_back_at_ms: u64,
 }
 
@@ -117,11 +125,13 @@ struct Edge {
     whose: HashMap<[u8; 16], (usize, bool)>,
 }
 
-/// What is held under an id, by the account.
+/// What is held under an id, by the account; what has ended is held for longer, where it is no loan.
 #[derive(Debug, Clone, Copy)]
 struct Owed {
     amount: i64,
     until_ms: u64,
+    is_loan: bool,
+    ended: bool,
 }
 
 struct World {
@@ -147,6 +157,8 @@ struct World {
     held: HashMap<[u8; 16], Owed>,
     done: HashMap<[u8; 16], u64>,
     charged: i64,
+    /// The requests of which a record was posted because their edge was gone, with what it says.
+    posted: HashMap<[u8; 16], i64>,
 }
 
 impl World {
@@ -170,6 +182,7 @@ impl World {
             held: HashMap::new(),
             done: HashMap::new(),
             charged: 0,
+            posted: HashMap::new(),
         }
     }
 
@@ -200,6 +213,7 @@ impl World {
             self.send(edge);
         }
         self.keeper_is_right()?;
+        self.all_are_posted()?;
         self.bounds_hold()
     }
 
@@ -252,6 +266,7 @@ impl World {
             lines: &lines,
             ahead: ahead.as_ref(),
             claims: None,
+            bequest: &amount.to_le_bytes(),
         };
         let fate = self.random.u32(0..20);
         let mut answer = (fate > 0).then(|| self.keeper_reserves(&request, wanted));
@@ -272,6 +287,7 @@ impl World {
             None => {
                 if let Some(Reserved::Granted { .. }) = answer {
                     let number = self.note(lines[0].amount);
+                    self.admitted[number].reservation = Some(request.id);
                     self.edges[edge].whose.insert(request.id, (number, false));
                 }
                 let mut lines = lines;
@@ -282,6 +298,7 @@ impl World {
                     request,
                     lines,
                     charge_if_absent: true,
+                    bequest: None,
                 });
             }
         }
@@ -289,6 +306,7 @@ impl World {
 
     fn admit(&mut self, edge: usize, request: Request, lines: Vec<Line>, purse: Option<PurseId>) {
         let number = self.note(lines[0].amount);
+        self.admitted[number].reservation = purse.is_none().then_some(request.id);
         self.edges[edge].live.push(Running {
             request,
             lines,
@@ -307,6 +325,8 @@ impl World {
             topped: 0,
             used: None,
             crashed: false,
+            reservation: None,
+            topped_late: false,
             given_back_at_ms: u64::MAX,
         });
         self.admitted.len() - 1
@@ -326,7 +346,11 @@ impl World {
             .topped
             .raise(&running.request, &running.lines, |_| wanted);
         let (purse, number) = (running.purse, running.number);
-        if let Some(charge) = charge {
+        if let Some(mut charge) = charge {
+            charge.bequest = Some(Bequest {
+                id: running.request.id,
+                text: wanted.to_le_bytes().into(),
+            });
             self.charge(edge, charge, (purse, number));
         }
     }
@@ -388,6 +412,7 @@ impl World {
             request,
             lines,
             charge_if_absent: false,
+            bequest: None,
         });
     }
 
@@ -407,8 +432,14 @@ impl World {
                 in_time |= self.keeper_settles(&settlement, again);
             }
             match whose {
-                Some((number, true)) => self.admitted[number].topped += settlement.lines[0].amount,
-                // Too late for its lease, it was charged in full.
+                Some((number, true)) => {
+                    let it = &mut self.admitted[number];
+                    it.topped += settlement.lines[0].amount;
+                    let posted = it
+                        .reservation
+                        .is_some_and(|id| self.posted.contains_key(&id));
+                    it.topped_late |= posted;
+                }
                 Some((number, false)) if in_time => {
                     self.admitted[number].settled = settlement.lines[0].amount;
                     self.admitted[number].given_back_at_ms = self.forward_ms;
@@ -445,7 +476,7 @@ impl World {
             .collect();
         self.keeper.renew(ORGANIZATION, &ids, LEASE_MS, self.now_ms);
         for id in ids {
-            if let Some(owed) = self.held.get_mut(&id) {
+            if let Some(owed) = self.held.get_mut(&id).filter(|owed| !owed.ended) {
                 owed.until_ms = self.now_ms + LEASE_MS;
             }
         }

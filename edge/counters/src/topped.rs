@@ -47,6 +47,7 @@ impl Topped {
             },
             lines: more,
             charge_if_absent: true,
+            bequest: None,
         })
     }
 

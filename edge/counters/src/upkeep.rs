@@ -203,6 +203,8 @@ impl Upkeep {
                     Ok(reply) => {
                         sent += 1;
                         expired(reply.expired);
+                        let whose = settlement.request.organization;
+                        parts.estate.note(whose, reply.bequests);
                     }
                     Err(failure) => {
                         refused = Some(failure);

@@ -4,6 +4,7 @@
 //! expire, is tested beside it.
 
 mod redis_server;
+mod replied;
 mod trace;
 
 use std::time::Duration;
@@ -23,15 +24,8 @@ use policy::{
     limit::{Rate, UNITS_MAX},
 };
 use redis_server::RedisServer;
+use replied::{Replied, Seen};
 use trace::{Operation, Trace};
-
-/// What an operation gave.
-#[derive(Debug, PartialEq, Eq)]
-enum Replied {
-    Reserved(Reply<Reserved>),
-    Settled(Reply<Settled>),
-    Renewed(u64),
-}
 
 const NOON_MS: u64 = 1_700_000_000_000;
 const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([7; 16]);
@@ -58,6 +52,7 @@ async fn the_same_trace_gives_the_same_replies_in_redis_and_in_the_twin() {
         seen.charged > 100
             && seen.renewed > 100
             && seen.expired > 100
+            && seen.bequests > 100
             && seen.lent > 250
             && seen.over > 200,
         "{seen:?}"
@@ -112,7 +107,7 @@ async fn a_key_lives_until_its_bucket_is_full_again() {
     );
     for key in [keyspace::held(ORGANIZATION), keyspace::due(ORGANIZATION)] {
         let key = String::from_utf8(key).unwrap();
-        assert_about(ttl_ms(&server, &key), 3_600_000);
+        assert_about(ttl_ms(&server, &key), 604_800_000);
     }
 }
 
@@ -180,6 +175,7 @@ async fn scripts_that_redis_lost_are_loaded_again() {
                 let expected = Reply {
                     value: Settled::Released,
                     expired: 0,
+                    bequests: Vec::new(),
                 };
                 assert_eq!(settled, Ok(vec![Ok(expected)]));
             }
@@ -233,6 +229,7 @@ async fn what_is_admitted_in_any_interval_is_within_the_bound_and_nearly_all_of_
             request: request(id),
             lines: vec![one],
             ahead: None,
+            bequest: Vec::new(),
             lease_ms: 100,
         };
         let reply = over_there(&redis, &operation, now_ms).await;
@@ -297,60 +294,6 @@ async fn an_id_is_settled_once_and_a_charge_is_remembered_for_its_time() {
     assert_eq!(granted(&reserve(&redis, 4, &[probe], later_ms).await), None);
 }
 
-/// What a trace has reached.
-#[derive(Debug, Default)]
-struct Seen {
-    granted: u64,
-    denied: u64,
-    settled: u64,
-    charged: u64,
-    lent: u64,
-    over: u64,
-    renewed: u64,
-    expired: u64,
-    reaped_most: u64,
-    deepest: i64,
-}
-
-impl Seen {
-    fn count(&mut self, replied: &Replied) {
-        let expired = match replied {
-            Replied::Reserved(reply) => {
-                let (Reserved::Granted { remaining, .. } | Reserved::Denied { remaining, .. }) =
-                    &reply.value
-                else {
-                    return;
-                };
-                self.deepest = remaining.iter().copied().fold(self.deepest, i64::min);
-                match &reply.value {
-                    Reserved::Granted { lent, over, .. } => {
-                        self.granted += 1;
-                        self.over += u64::from(!over.is_empty());
-                        self.lent += u64::from(!lent.is_empty());
-                    }
-                    Reserved::Denied { .. } => self.denied += 1,
-                    Reserved::Unknown { .. } | Reserved::Lacking { .. } => {}
-                }
-                reply.expired
-            }
-            Replied::Settled(reply) => {
-                match reply.value {
-                    Settled::Released => self.settled += 1,
-                    Settled::Charged => self.charged += 1,
-                    Settled::Nothing => {}
-                }
-                reply.expired
-            }
-            Replied::Renewed(count) => {
-                self.renewed += count;
-                0
-            }
-        };
-        self.expired += expired;
-        self.reaped_most = self.reaped_most.max(expired);
-    }
-}
-
 async fn dial(server: &RedisServer) -> Connection {
     // Time is passed in, and begins long before this Redis did.
     let set = server.ask(&format!("SET {} 0", keyspace::WHOLE));
@@ -366,6 +309,7 @@ async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> R
             request,
             lines,
             ahead,
+            bequest,
             lease_ms,
         } => {
             let term = Term {
@@ -374,7 +318,7 @@ async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> R
             };
             Replied::Reserved(
                 redis
-                    .reserve(request, wanted(lines, ahead.as_ref()), term)
+                    .reserve(request, wanted(lines, ahead.as_ref(), bequest), term)
                     .await
                     .expect("an answer"),
             )
@@ -385,6 +329,11 @@ async fn over_there(redis: &Connection, operation: &Operation, now_ms: u64) -> R
                 .await
                 .expect("an answer");
             Replied::Settled(replies.remove(0).expect("a reply"))
+        }
+        Operation::Inherit { organization, ids } => {
+            let said = redis.inherited(*organization, ids, now).await;
+            said.expect("an answer");
+            Replied::Heard
         }
         Operation::Renew {
             organization,
@@ -407,14 +356,19 @@ fn in_here(twin: &mut Process, operation: &Operation, now_ms: u64) -> Replied {
             request,
             lines,
             ahead,
+            bequest,
             lease_ms,
         } => Replied::Reserved(twin.reserve(
             request,
-            wanted(lines, ahead.as_ref()),
+            wanted(lines, ahead.as_ref(), bequest),
             *lease_ms,
             now_ms,
         )),
         Operation::Settle(settlement) => Replied::Settled(twin.settle(settlement, now_ms)),
+        Operation::Inherit { organization, ids } => {
+            twin.inherited(*organization, ids, now_ms);
+            Replied::Heard
+        }
         Operation::Renew {
             organization,
             ids,
@@ -434,9 +388,10 @@ async fn reserve(redis: &Connection, id: u64, lines: &[Line], now_ms: u64) -> Re
         .expect("an answer")
 }
 
-fn wanted<'a>(lines: &'a [Line], ahead: Option<&'a Ahead>) -> Wanted<'a> {
+fn wanted<'a>(lines: &'a [Line], ahead: Option<&'a Ahead>, bequest: &'a [u8]) -> Wanted<'a> {
     Wanted {
         ahead,
+        bequest,
         ..Wanted::now(lines)
     }
 }
@@ -462,6 +417,7 @@ fn settlement(id: u64, lines: Vec<Line>, charge_if_absent: bool) -> Settlement {
         request: request(id),
         lines,
         charge_if_absent,
+        bequest: None,
     }
 }
 

@@ -156,6 +156,7 @@ async fn cost(
             request,
             lines: used.clone(),
             charge_if_absent: false,
+            bequest: None,
         };
         let settled = redis.settle([&settlement].into_iter(), None).await;
         settled.expect("redis answers");

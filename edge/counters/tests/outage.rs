@@ -382,7 +382,7 @@ fn asking_is_a_small_future_and_counters_go_anywhere() {
         open(&config, Clock::system(), live_edges).unwrap();
     anywhere(&counters);
     let (request, demands) = (request(1), [hourly(1, 1)]);
-    let size = size_of_val(&counters.admit(&request, &demands));
+    let size = size_of_val(&counters.admit(&request, &demands, &[]));
     assert!(size <= 2_048, "{size} bytes");
 }
 
@@ -464,11 +464,12 @@ async fn level_becomes(server: &RedisServer, demand: &Demand, expected: i64) {
     }
 }
 
-/// How many reservations Redis holds. What only remembers a charge is none.
+/// How many reservations and loans Redis holds whose lease has not ended. What only remembers a charge is none.
 fn held(server: &RedisServer) -> i64 {
     let key = String::from_utf8(keyspace::held(ORGANIZATION)).expect("a key is text");
     let values = server.texts(&format!("HVALS {key}"));
-    let held = values.iter().filter(|value| !value.is_empty());
+    let held = |value: &&Vec<u8>| matches!(value.first(), Some(b'R' | b'L'));
+    let held = values.iter().filter(held);
     held.count().try_into().expect("a few")
 }
 

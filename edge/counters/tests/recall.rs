@@ -102,6 +102,7 @@ impl Both {
             request: request(id),
             lines: lines.to_vec(),
             charge_if_absent: true,
+            bequest: None,
         };
         let there = self
             .redis
@@ -228,6 +229,7 @@ async fn a_redis_that_lost_everything_knows_that_it_knows_nothing() {
         request: request(1),
         lines: vec![quota(30, NOON_MS)],
         charge_if_absent: false,
+        bequest: None,
     };
     let settled = both.redis.settle([&late].into_iter(), Some(NOON_MS)).await;
     assert!(settled.is_ok());

@@ -108,7 +108,7 @@ async fn edges_have_together_as_many_under_way_as_there_are_slots() {
     for id in 0..40 {
         // Two edges of two threads each.
         let counters = edges[id % 2].threads[id / 2 % 2].clone();
-        asked.spawn(async move { counters.admit(&request(id as u64), &[slot(10)]).await });
+        asked.spawn(async move { counters.admit(&request(id as u64), &[slot(10)], &[]).await });
     }
     let mut seats: Vec<Seats> = Vec::new();
     for (reserved, taken) in asked.join_all().await {
@@ -143,7 +143,7 @@ async fn slots_and_levels_of_a_request_are_one_call_and_all_or_nothing() {
     })
     .await;
     let before = scripts_run(&server);
-    let (reserved, one) = counters.admit(&request(1), &both).await;
+    let (reserved, one) = counters.admit(&request(1), &both, &[]).await;
     assert_eq!(remaining(&reserved), Some([1, 9].as_slice()));
     assert_eq!(scripts_run(&server) - before, 1);
     let two = admitted(counters, 2, &both).await.expect("there is room");
@@ -153,12 +153,12 @@ async fn slots_and_levels_of_a_request_are_one_call_and_all_or_nothing() {
     let mut other = hourly(9, 1);
     other.applied.counter = CounterId::from_bytes([7; 16]);
     let few = [other.clone(), slot(2)];
-    let (denied, _) = counters.admit(&request(5), &few).await;
+    let (denied, _) = counters.admit(&request(5), &few, &[]).await;
     assert!(
         matches!(denied, Reserved::Denied { tightest: 1, .. }),
         "{denied:?}"
     );
-    let (reserved, _) = counters.admit(&request(6), &[other]).await;
+    let (reserved, _) = counters.admit(&request(6), &[other], &[]).await;
     assert_eq!(remaining(&reserved), Some([8].as_slice()));
     drop((one, two));
 }
@@ -177,7 +177,7 @@ async fn without_redis_an_edge_has_its_share_and_tells_what_is_under_way_when_it
     let _unknown = until("redis is away", async || {
         let threads = [counters, &other.threads[0]];
         for counters in threads {
-            let _lost = counters.admit(&request(2), &[slot(10)]).await;
+            let _lost = counters.admit(&request(2), &[slot(10)], &[]).await;
         }
         let local = |it: &&Counters| it.mode() == Mode::Local;
         threads.iter().all(local).then_some(())
@@ -195,7 +195,7 @@ async fn without_redis_an_edge_has_its_share_and_tells_what_is_under_way_when_it
         demand
     };
     let deny = [held(OnStoreLoss::Deny)];
-    let (unknown, _) = counters.admit(&request(30), &deny).await;
+    let (unknown, _) = counters.admit(&request(30), &deny, &[]).await;
     assert_eq!(unknown, Reserved::Unknown { place: 0 });
     let allowed = admitted(counters, 31, &[held(OnStoreLoss::Allow)]).await;
     seats.push(allowed.expect("it admits everything"));
@@ -221,13 +221,13 @@ async fn a_soft_limit_serves_what_has_no_slot_and_does_not_count_it() {
     let mut soft = slot(1);
     Arc::make_mut(&mut soft.applied.limit).terms.mode = limit::Mode::Soft;
     let soft = [soft];
-    let (_, one) = counters.admit(&request(1), &soft).await;
+    let (_, one) = counters.admit(&request(1), &soft, &[]).await;
     for id in 2..5 {
-        let (reserved, _seats) = counters.admit(&request(id), &soft).await;
+        let (reserved, _seats) = counters.admit(&request(id), &soft, &[]).await;
         assert!(matches!(reserved, Reserved::Granted { over, .. } if over == [0]));
     }
     drop(one);
-    let (reserved, _seats) = counters.admit(&request(9), &soft).await;
+    let (reserved, _seats) = counters.admit(&request(9), &soft, &[]).await;
     assert!(matches!(reserved, Reserved::Granted { over, .. } if over.is_empty()));
 }
 
@@ -291,7 +291,7 @@ impl Drop for Edge {
 }
 
 async fn admitted(counters: &Counters, id: u64, demands: &[Demand]) -> Option<Seats> {
-    let (reserved, seats) = counters.admit(&request(id), demands).await;
+    let (reserved, seats) = counters.admit(&request(id), demands, &[]).await;
     matches!(reserved, Reserved::Granted { .. }).then_some(seats)
 }
 

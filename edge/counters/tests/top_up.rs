@@ -66,7 +66,7 @@ impl Edge {
 
     fn top_up(&self, id: u8, demand: &Demand, units: u64) {
         let wanted = [(demand.applied.counter, units)];
-        self.counters.top_up(&request(id), &wanted);
+        self.counters.top_up(&request(id), &wanted, &[]);
     }
 
     fn settle(&self, id: u8, demand: &Demand, units: u64) {

@@ -27,12 +27,15 @@ use policy::{
     rules::Rules,
 };
 use serde::Deserialize;
+use tokio::sync::mpsc;
 
 use crate::{
+    bequest::{Bequest, Facts},
     feed::dial::Dialer,
     in_force::shares::Shares,
+    orphans::{Orphaned, Orphans},
     recount::Recounter,
-    request::{Arrival, Held, Request},
+    request::{Arrival, Held, Request, endpoint},
     route::Plan,
     tariff::{self, Tariffs},
 };
@@ -44,6 +47,9 @@ use self::{
     learned::{Learned, Lesson},
     room::Room,
 };
+
+/// Nobody is to be asked.
+const NOBODY: ProviderId = ProviderId::from_bytes([0; 16]);
 
 /// The part of `[limits]` that is about guessing.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -133,19 +139,30 @@ impl Admit {
             let targets = candidates.map(|it| (it.provider(), &*it.target().provider_model));
             guess = self.priced(guess, targets, plan.price_book(), arrival.at_ms);
         }
-        let key = plan.grant().caller().key();
-        self.reserve(limits, key, arrival, (guess, lesson))
+        let caller = plan.grant().caller();
+        let first = plan.candidates().first();
+        let facts = Facts {
+            key: caller.key(),
+            previous_secret: caller.by_previous_secret(),
+            model: plan.grant().model().id,
+            version: plan.version().id,
+            provider: first.map_or(NOBODY, |it| it.provider().id),
+            endpoint: endpoint::path(request.endpoint()),
+            streamed: request.scanned().stream,
+            revision: plan.revision(),
+        };
+        self.reserve(limits, &facts, arrival, (guess, lesson))
     }
 
     /// Reserves for what is not read before it is sent, by a guess of its tokens.
     pub fn unread(
         &self,
         limits: Limits,
-        key: &Key,
+        facts: &Facts<'_>,
         arrival: &Arrival,
         guess: Guess,
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
-        self.reserve(limits, key, arrival, (guess, None))
+        self.reserve(limits, facts, arrival, (guess, None))
     }
 
     /// Reserves once more for what goes on, in limits on tokens and money alone: it is still one request.
@@ -187,6 +204,11 @@ impl Admit {
         self.counters.look(organization, limits).await
     }
 
+    /// What has records made of requests whose edge is gone, by whoever takes them here.
+    pub fn orphans(&self, outlet: mpsc::Sender<Orphaned>) -> Orphans {
+        Orphans::new(self.counters.clone(), outlet)
+    }
+
     /// What reads back from the ledger what these counters have forgotten.
     pub fn recounter(&self, dialer: Dialer, every: Duration) -> Recounter {
         Recounter::new(self.counters.clone(), dialer, every)
@@ -212,25 +234,33 @@ impl Admit {
     fn reserve(
         &self,
         limits: Limits,
-        key: &Key,
+        facts: &Facts<'_>,
         arrival: &Arrival,
         (guess, lesson): (Guess, Option<Lesson>),
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
+        let organization = facts.key.organization;
         let request = counters::Request {
-            organization: key.organization,
+            organization,
             id: arrival.id.into_bytes(),
         };
+        // One record is made of a request, and so one of its reservations leaves what is needed for it.
+        let levels = limits.all.iter().any(|it| !it.count.is_slots());
+        let left = || Box::new(Bequest::of(arrival, facts, guess.charged()));
         let attempts = (!limits.at_providers.is_empty()).then(|| {
             let at_providers = limits.at_providers;
-            Box::new(Attempts::new(
-                (self.counters.clone(), Arc::clone(&self.shares)),
-                (key.organization, arrival.at_ms),
-                at_providers,
-                guess,
-            ))
+            Box::new(
+                Attempts::new(
+                    (self.counters.clone(), Arc::clone(&self.shares)),
+                    (organization, arrival.at_ms),
+                    at_providers,
+                    guess,
+                )
+                .leaving((!levels).then(left)),
+            )
         });
         let of = (self.counters.clone(), &self.shares);
-        let mut hold = Hold::new(of, request, limits.all, guess).teaching(lesson);
+        let hold = Hold::new(of, request, limits.all, guess).leaving(levels.then(left));
+        let mut hold = hold.teaching(lesson);
         let (now_ms, input_tokens) = (arrival.at_ms, guess.input);
         let end_user = limits.end_user;
         async move {

@@ -26,6 +26,7 @@ use crate::{
     fares::Fares,
     feed::{dial::Dialer, question::Question},
     in_force::{InForce, Standing},
+    orphans::{Orphaned, Orphans},
     recount::Recounter,
     route::{self, notes::Notes},
 };
@@ -42,6 +43,8 @@ pub struct Beside {
     pub dialer: Dialer,
     /// How often counts are compared with it.
     pub ledger_every: Duration,
+    /// Where goes what edges left that are gone.
+    pub orphans: mpsc::Sender<Orphaned>,
 }
 
 /// Looks what is left of limits, as requests would find it, and takes nothing.
@@ -51,13 +54,13 @@ pub struct Lens {
     clock: Clock,
 }
 
-/// Explains limits, and has what was forgotten of them read back.
+/// Explains limits, has what was forgotten of them read back, and what edges that are gone were charged recorded.
 pub struct Explainer {
     in_force: InForce,
     lens: Lens,
     fares: Fares,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
-    recounter: Option<Recounter>,
+    beside: Option<(Recounter, Orphans)>,
 }
 
 /// The limits of one question, before anybody has looked what is left.
@@ -79,10 +82,13 @@ impl Explainer {
     /// Does what comes to this core; nothing where that is another.
     pub fn new(in_force: InForce, lens: Lens, fares: Fares, beside: Option<Beside>) -> Self {
         let (questions, ledger) = beside
-            .map(|it| (it.questions, (it.dialer, it.ledger_every)))
+            .map(|it| (it.questions, (it.dialer, it.ledger_every, it.orphans)))
             .unzip();
         Self {
-            recounter: ledger.map(|(dialer, every)| lens.admit.recounter(dialer, every)),
+            beside: ledger.map(|(dialer, every, outlet)| {
+                let orphans = lens.admit.orphans(outlet);
+                (lens.admit.recounter(dialer, every), orphans)
+            }),
             in_force,
             lens,
             fares,
@@ -90,14 +96,15 @@ impl Explainer {
         }
     }
 
-    /// Answers, and reads the ledger. Never ends.
+    /// Answers, reads the ledger, and has records made. Never ends.
     pub async fn run(&self) -> Infallible {
-        let Some(recounter) = &self.recounter else {
+        let Some((recounter, orphans)) = &self.beside else {
             return self.answer().await;
         };
         tokio::select! {
             never = self.answer() => never,
             never = recounter.run() => never,
+            never = orphans.run() => never,
         }
     }
 

@@ -24,6 +24,8 @@ pub mod transform;
 pub mod access_log;
 pub mod series;
 pub mod recount;
+pub mod bequest;
+pub mod orphans;
 pub mod admit;
 pub mod explain;
 pub mod recall;

@@ -14,7 +14,10 @@ use dialect::{estimate, neutral::Dropped};
 use http::{HeaderMap, Method, header, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
-use policy::id::{ModelId, ProviderId};
+use policy::{
+    id::{ModelId, ProviderId},
+    revision::Revision,
+};
 use shaping::Turn;
 use tokio::time::{Instant, timeout};
 
@@ -22,6 +25,7 @@ use crate::{
     accept,
     admit::{self, Admit, attempts::Attempts, guess::Guess, room::Room},
     authorize::{self, UnderWay},
+    bequest::Facts,
     call::{
         Call,
         answer::{self, Answer, Content},
@@ -80,6 +84,25 @@ pub struct Passage<'a> {
     pub clock: &'a Clock,
 }
 
+/// What is known before room is reserved.
+fn facts<'a>(
+    (caller, way): (&'a Caller, &Way),
+    passing: &Passing,
+    revision: Revision,
+) -> Facts<'a> {
+    let first = way.hops.first();
+    Facts {
+        key: caller.key(),
+        previous_secret: caller.by_previous_secret(),
+        model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
+        version: way.version,
+        provider: first.map_or(ProviderId::from_bytes([0; 16]), |it| it.provider.id),
+        endpoint: passing.aim.class(),
+        streamed: passing.handshake.is_some(),
+        revision,
+    }
+}
+
 // === impl Passage ===
 
 impl Passage<'_> {
@@ -121,7 +144,8 @@ impl Passage<'_> {
         authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
-        let permit = self.admit.unread(limits, caller.key(), arrival, guess);
+        let facts = facts((&caller, &way), &passing, revision);
+        let permit = self.admit.unread(limits, &facts, arrival, guess);
         let mut permit = permit.await.map_err(Refusal::Admit)?;
         let (room, attempts) = (permit.take_room(), permit.take_attempts());
         let opening = Opening {

@@ -23,6 +23,7 @@ use tonic::{Code, transport::Channel};
 
 use crate::{
     feed::{backoff::Backoff, dial::Dialer, disk::Directory},
+    orphans::Orphaned,
     record::Record,
     report::spool::Spool,
 };
@@ -114,8 +115,12 @@ impl Reporter {
     }
 
     /// Works until every sender is gone and what is left is sent or kept, at the latest a second after the drain
-    /// is over.
-    pub async fn run(self, mut records: mpsc::Receiver<Record>, drain: Drain) {
+    /// is over. Makes the records of what was left of requests whose edge is gone, too.
+    pub async fn run(
+        self,
+        (mut records, mut orphaned): (mpsc::Receiver<Record>, mpsc::Receiver<Orphaned>),
+        drain: Drain,
+    ) {
         let Self {
             mut dialer,
             edge_id,
@@ -133,7 +138,9 @@ impl Reporter {
             backoff,
             try_at,
         };
-        work.until_closed(&mut records).await;
+        work.until_closed(&mut records, &mut orphaned).await;
+        // What nobody has made a record of goes to another edge.
+        drop(orphaned);
         let late = async {
             drain.over().await;
             sleep(LAST).await;
@@ -149,7 +156,11 @@ impl Reporter {
 // === impl Work ===
 
 impl Work {
-    async fn until_closed(&mut self, records: &mut mpsc::Receiver<Record>) {
+    async fn until_closed(
+        &mut self,
+        records: &mut mpsc::Receiver<Record>,
+        orphaned: &mut mpsc::Receiver<Orphaned>,
+    ) {
         loop {
             self.gauge(records.len());
             // Nothing to send means nothing to wake for.
@@ -167,18 +178,36 @@ impl Work {
                     }
                 }
                 () = sleep_until(wake.into()) => self.bring_first(records).await,
+                Some(orphaned) = orphaned.recv() => self.adopt(orphaned, records).await,
             }
         }
     }
 
     /// Sends what was gathered, or lets it wait while the control plane is away.
     async fn bring(&mut self, records: &mut mpsc::Receiver<Record>) {
-        for batch in written(&self.edge_id, self.batch.drain(..)) {
+        for batch in written(&self.edge_id, self.batch.drain(..).map(wire::record)) {
             let waits = Instant::now() < self.try_at || is_crowded(records);
             if waits || self.send(batch.clone(), records).await.is_err() {
                 self.put_aside(batch);
             }
         }
+    }
+
+    /// Makes the records of what was left of requests, and says so once they are stored or on a disk. Where they are neither, who
+    /// has kept what was left keeps it for the next one.
+    async fn adopt(&mut self, orphaned: Orphaned, records: &mut mpsc::Receiver<Record>) {
+        let made = orphaned.left.into_iter();
+        let made = made.map(|it| wire::orphan(orphaned.organization, it));
+        for batch in written(&self.edge_id, made) {
+            let waits = Instant::now() < self.try_at;
+            if (waits || self.send(batch.clone(), records).await.is_err())
+                && (!self.spool.outlasts() || self.spool.push(batch) > 0)
+            {
+                return;
+            }
+        }
+        // Nobody listens where this edge leaves; then they are made twice and stored once.
+        let _ = orphaned.kept.send(());
     }
 
     /// Sends the oldest batch that waits.
@@ -203,7 +232,7 @@ impl Work {
         {
             gathered.push(record);
         }
-        for batch in written(&self.edge_id, gathered.into_iter()) {
+        for batch in written(&self.edge_id, gathered.into_iter().map(wire::record)) {
             self.put_aside(batch);
         }
     }
@@ -311,8 +340,8 @@ async fn gather(records: &mut mpsc::Receiver<Record>, batch: &mut Vec<Record>) -
     true
 }
 
-fn written(edge_id: &str, records: impl Iterator<Item = Record>) -> Vec<Batch> {
-    Batch::write(edge_id, records.map(wire::record), BATCH_BYTES_MAX)
+fn written(edge_id: &str, records: impl Iterator<Item = proto::usage::Record>) -> Vec<Batch> {
+    Batch::write(edge_id, records, BATCH_BYTES_MAX)
 }
 
 /// Whether half of the queue is full.

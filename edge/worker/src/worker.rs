@@ -37,6 +37,7 @@ use crate::{
         question::{QUESTIONS_MAX, Question},
     },
     in_force::{self, InForce},
+    orphans::{BATCHES_MAX, Orphaned},
     pipeline::{Ingredients, Pipeline},
     recall::Source,
     record::{RECORDS_MAX, Record, content::Outlet},
@@ -121,7 +122,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     };
     let (feed, keeper) = feed::open(parts, &readiness);
     let (remembered, (contents, courier)) = remembered(&dialer, &edge_id);
-    let beside = beside(&config, asked, &dialer)?;
+    let (orphans, orphaned) = mpsc::channel(BATCHES_MAX);
+    let beside = beside(&config, (asked, orphans), &dialer)?;
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let mut following = JoinSet::new();
     // The cores get the only sender, so that the queue closes with the last of them.
@@ -137,7 +139,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         watched,
     };
     let serving = cores(&config, listeners, shared)?;
-    let reporting = reported((reporter, recorded), courier, drain.clone())?;
+    let reporting = reported((reporter, recorded, orphaned), courier, drain.clone())?;
     let keeping = keeper.map(|keeper| on_a_thread("state", move |_| keeper.run()));
     let keeping = keeping.transpose()?;
     following.spawn(feed.run(stop.clone()));
@@ -170,25 +172,27 @@ fn remembered(dialer: &Dialer, edge_id: &str) -> (Source, (Outlet, Courier)) {
 /// What is done beside requests.
 fn beside(
     config: &Config,
-    questions: mpsc::Receiver<Question>,
+    (questions, orphans): (mpsc::Receiver<Question>, mpsc::Sender<Orphaned>),
     dialer: &Dialer,
 ) -> Result<Beside, CannotStart> {
     Ok(Beside {
         questions,
         dialer: dialer.clone(),
         ledger_every: config.limits.ledger_every()?,
+        orphans,
     })
 }
 
 /// Has records and contents brought away, on a thread of their own.
 fn reported(
-    (reporter, recorded): (Reporter, mpsc::Receiver<Record>),
+    (reporter, recorded, orphaned): (Reporter, mpsc::Receiver<Record>, mpsc::Receiver<Orphaned>),
     courier: Courier,
     drain: Drain,
 ) -> io::Result<oneshot::Receiver<()>> {
     on_a_thread("records", move |runtime| {
         let brought = courier.run(drain.clone());
-        runtime.block_on(async { tokio::join!(reporter.run(recorded, drain), brought) });
+        let reported = reporter.run((recorded, orphaned), drain);
+        runtime.block_on(async { tokio::join!(reported, brought) });
     })
 }
 

@@ -161,7 +161,9 @@ fn run(
     let dialer = Dialer::new(&[format!("http://{address}")], "slj_test", false).unwrap();
     let reporter = Reporter::new(&Config::default(), directory, dialer, "edge".to_owned());
     let (records, queue) = mpsc::channel(64);
-    (records, tokio::spawn(reporter.run(queue, drain)))
+    let (_, orphaned) = mpsc::channel(1);
+    let running = reporter.run((queue, orphaned), drain);
+    (records, tokio::spawn(running))
 }
 
 async fn next(stored: &mut mpsc::UnboundedReceiver<wire::ReportRequest>) -> Vec<u8> {

@@ -200,6 +200,9 @@ const fn tier_word(tier: Tier) -> &'static str {
     }
 }
 
+// The store calls it by its number.
+const _: () = assert!(Outcome::Partial as u8 == store::usage_partial::PARTIAL);
+
 fn outcome(number: u8) -> &'static str {
     match Outcome::try_from(i32::from(number)) {
         Ok(Outcome::Completed) => "completed",
@@ -207,6 +210,7 @@ fn outcome(number: u8) -> &'static str {
         Ok(Outcome::ProviderFailed) => "provider_failed",
         Ok(Outcome::Cut) => "cut",
         Ok(Outcome::Ceiling) => "ceiling",
+        Ok(Outcome::Partial) => "partial",
         Ok(Outcome::Unspecified) | Err(_) => "",
     }
 }

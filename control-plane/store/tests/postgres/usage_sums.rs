@@ -9,6 +9,7 @@ use policy::{
 use store::{
     UsageRecord,
     repricing::{self, Repriced},
+    usage_partial::PARTIAL,
     usage_query::{Facet, Filter, GroupBy, Query, Sum},
 };
 
@@ -322,4 +323,92 @@ async fn percentiles_are_within_a_64th_of_exact_ones() {
             assert!(told.abs_diff(exact) * 64 <= exact, "{told} for {exact}");
         }
     }
+}
+
+/// What another edge tells of the same request: what was reserved for it.
+fn partial(of: &UsageRecord) -> UsageRecord {
+    UsageRecord {
+        outcome: PARTIAL,
+        provider: Some(ProviderId::from_bytes([9; 16])),
+        status: 0,
+        usage_source: 2,
+        input_tokens: 300,
+        cached_input_tokens: 0,
+        output_tokens: 1_000,
+        reasoning_tokens: 0,
+        usage: Usage::default()
+            .with(Counter::Input, 300)
+            .with(Counter::Output, 1_000),
+        duration_us: 0,
+        first_byte_us: 0,
+        overhead_us: 0,
+        cost_nano: of.cost_nano.map(|_| 77_000),
+        charges: Vec::new(),
+        end_user: String::new(),
+        tags: String::new(),
+        ..of.clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partial_record_gives_way_to_the_requests_own_and_never_the_other_way_round() {
+    let world = World::acme().await;
+    let records = drawn(&world, 90).await;
+    let partials: Vec<UsageRecord> = records.iter().map(partial).collect();
+    let eu = region("eu");
+    let send = |some: &[UsageRecord]| {
+        let (store, eu, some) = (&world.store, &eu, some.to_vec());
+        async move { store.insert_usage("one", eu, &some).await.unwrap() }
+    };
+    let both = |until: usize, to: usize| [&records[..until], &partials[until..to]].concat();
+    for _ in 0..2 {
+        send(&partials[..60]).await;
+        compare(&world, &partials[..60]).await;
+    }
+    // Before anything is folded, and after.
+    assert_eq!(send(&records[..20]).await.stored, 20);
+    compare(&world, &both(20, 60)).await;
+    fold(&world).await;
+    compare(&world, &both(20, 60)).await;
+    // Through two replicas at once, which fold meanwhile.
+    let fold_some = || async { world.store.fold_usage().await.unwrap() };
+    let some = &records[20..40];
+    let (one, two, ..) = tokio::join!(send(some), send(some), fold_some(), fold_some());
+    assert_eq!(
+        (one.stored + two.stored, one.duplicates + two.duplicates),
+        (20, 20)
+    );
+    compare(&world, &both(40, 60)).await;
+    // Both at the same time, whichever is first, and in one batch.
+    for at in 60..90 {
+        tokio::join!(send(&records[at..=at]), send(&partials[at..=at]));
+    }
+    let last: Vec<UsageRecord> = (40..60)
+        .flat_map(|at| [partials[at].clone(), records[at].clone()])
+        .collect();
+    assert_eq!(send(&last).await.stored, 20);
+    compare(&world, &records).await;
+    // What comes when the record is there changes nothing.
+    assert_eq!(send(&partials).await.duplicates, 90);
+    fold(&world).await;
+    compare(&world, &records).await;
+    world
+        .sql(
+            "DO $$ BEGIN
+                 ASSERT (SELECT count(*) FROM usage_record WHERE outcome = 6) = 0;
+                 ASSERT (SELECT sum(records) FROM usage_batch) = 90;
+             END $$",
+        )
+        .await;
+    let by = GroupBy {
+        provider: true,
+        ..GroupBy::default()
+    };
+    let now = now_ms();
+    let left = rows(&world, &question(by, now - 4 * DAY_MS, now + DAY_MS)).await;
+    assert_eq!(
+        left.len(),
+        2,
+        "nothing is left of a provider that served none: {left:?}"
+    );
 }

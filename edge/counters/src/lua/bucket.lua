@@ -12,14 +12,22 @@
 -- period began). All but the last are the edge's own bytes, so that where nothing has changed they are compared, and not read.
 --
 -- What is held under a request's id is, in the hash `held`: `R`, the number of counts, their ids, and for each what was
--- taken, what was left and when the period began; `L` and what `end_loan` needs for a loan, which it reads when nobody comes
+-- taken, what was left and when the period began; and behind that its bequest, of which nothing is known here. When the
+-- lease has ended it is `P` in place of `R` until somebody says that the bequest is taken care of, and then `S`: it is
+-- charged, and can be settled still. `L` and what `end_loan` needs for a loan, which it reads when nobody comes
 -- to end it; nothing for a remembered charge. A count of slots is a hash: of each owner `number until turn`.
 
 local UNITS_MAX = 1000000000
 local QUOTA_MAX = 1000000000000000
 local KEEP_MS = 60000
-local RESERVATIONS_KEEP_MS = 3600000
+local RESERVATIONS_KEEP_MS = 604800000
 local REAP_MAX = 32
+
+-- How long whoever was given a bequest has to take care of it, before the next one is; and how long what was charged because
+-- its lease ended can be settled.
+local BEQUEST_TERM_MS = 30000
+local LATE_KEEP_MS = 600000
+
 local SLOTS_TERM_MS = 15000
 
 -- How many counts a shelf keeps behind its own.
@@ -396,20 +404,38 @@ local function release(held, due, id)
   redis.call('ZREM', due, id)
 end
 
--- Forgets what has ended, and counts the reservations and loans among it. Either was debited when it was made, so that
--- forgetting it is charging it in full.
+-- Where the bequest of a reservation begins.
+local function bequest_at(what)
+  return 4 + 56 * read('<H', what, 2)
+end
+
+-- Looks after what has ended, and counts the reservations and loans among it. Either was debited when it was made, so that
+-- to leave it so is to charge it in full. Gives the bequests of reservations, each behind its id: also those that were given
+-- before and that nobody has taken care of in time.
 local function reap(held, due, now)
   local ended = redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'LIMIT', 0, REAP_MAX)
-  local expired = 0
+  local expired, bequests = 0, {}
   for _, id in ipairs(ended) do
     local what = redis.call('HGET', held, id)
-    if what ~= '' then
+    local kind = what and sub(what, 1, 1)
+    if kind == 'R' or kind == 'L' then
       expired = expired + 1
     end
-    release(held, due, id)
-    if what and string.sub(what, 1, 1) == 'L' then
-      end_loan(held, what, now)
+    if kind == 'R' or kind == 'P' then
+      local bequest = sub(what, bequest_at(what))
+      if bequest == '' then
+        hold(held, due, id, 'S' .. sub(what, 2), now + LATE_KEEP_MS)
+      else
+        hold(held, due, id, 'P' .. sub(what, 2), now + BEQUEST_TERM_MS)
+        bequests[#bequests + 1] = id
+        bequests[#bequests + 1] = bequest
+      end
+    else
+      release(held, due, id)
+      if kind == 'L' then
+        end_loan(held, what, now)
+      end
     end
   end
-  return expired
+  return expired, bequests
 end

@@ -4,18 +4,18 @@
 -- KEYS: held, due, shelves, then one for each shelf that has a key of its own, then one for each claim of slots.
 -- ARGV: now in ms or '', request id, lease in ms, loan id or '', term of the loan in ms, a digit for each limit and claim, 1
 -- for those that only warn, or '', how many claims there are, then packed: what is asked of each limit; their ids; the three
--- numbers of each; three beginnings of periods for each that is a quota; how much to borrow of each, or ''; and from when on
--- each quota counts, or '' where all do from the beginnings of their periods. With claims
+-- numbers of each; three beginnings of periods for each that is a quota; how much to borrow of each, or ''; from when on
+-- each quota counts, or '' where all do from the beginnings of their periods; and the bequest, or ''. With claims
 -- the owner and its turn, then seven for each: how many slots there are, how many its owner said last that it has and in
 -- which turn, how many it has at least, needs more and would like beyond that, and when to ask again in ms. Last two for each
 -- shelf (see `shelves_of`). Without a request id it only looks, and writes nothing.
--- Replies, packed, {1, expired, remaining..., slots..., lent...}; {2, expired, remaining..., slots..., over...} with the places of
+-- Replies, packed, and behind that as `reap` does, {1, expired, remaining..., slots..., lent...}; {2, expired, remaining..., slots..., over...} with the places of
 -- those that only warn and had no room; {0, 0, tightest, retry_after_ms, remaining..., slots...}; or {3, places...} with
 -- those of which nobody knows what was used before Redis began, and nothing is written. Slots are three for
 -- each claim: 0 when there was no room, otherwise one more than it got beyond its need; how many are its owner's; and how
 -- many are others'.
 
-local HEAD = 13
+local HEAD = 14
 
 local held, due, id = KEYS[1], KEYS[2], ARGV[2]
 local now = clock(ARGV[1])
@@ -56,7 +56,7 @@ local function told(reply)
 end
 
 local before = redis.call('HGET', held, id)
-if before and sub(before, 1, 1) == 'R' then
+if before and before ~= '' and sub(before, 1, 1) ~= 'L' then
   local count = read('<H', before, 2)
   local reply = { 1, 0, read(doubles(count), before, 4 + 24 * count) }
   reply[#reply] = nil
@@ -218,7 +218,11 @@ if lines > 0 then
   if #over > 0 then
     taken = written(ones, unpack(asked, 1, lines))
   end
-  local record = 'R' .. written('<H', lines) .. ARGV[9] .. taken .. remaining .. (spans and text or '')
+  local bequest = ARGV[14]
+  local record = 'R' .. written('<H', lines) .. ARGV[9] .. taken .. remaining
+  if spans or bequest ~= '' then
+    record = record .. text .. bequest
+  end
   hold(held, due, id, record, now + tonumber(ARGV[3]))
 end
 local rest = tell_slots({})
@@ -238,5 +242,6 @@ end
 if lines > 0 and string.byte(id, -1) == 48 then
   clean(KEYS[3], now)
 end
-local expired = reap(held, due, now)
-return written('<dd', #over > 0 and 2 or 1, expired) .. remaining .. (rest[1] and told(rest) or '')
+local expired, bequests = reap(held, due, now)
+local reply = written('<dd', #over > 0 and 2 or 1, expired) .. remaining .. (rest[1] and told(rest) or '')
+return bequests[1] and { reply, unpack(bequests) } or reply

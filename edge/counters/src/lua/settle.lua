@@ -2,12 +2,12 @@
 --
 -- KEYS: held, due, shelves, then one for each shelf that has a key of its own.
 -- ARGV: now in ms or '', request id, '1' to charge although nothing is held, then packed: what was used of each limit; their
--- ids; the three numbers of each; and three beginnings of periods for each that is a quota. Then two for each shelf (see
--- `shelves_of`).
--- Replies {2 released | 1 charged | 0 nothing, expired}.
+-- ids; the three numbers of each; and three beginnings of periods for each that is a quota. Then whose bequest this is more
+-- of, and how it is said now, or '' and ''; and two for each shelf (see `shelves_of`).
+-- Replies {2 released | 1 charged | 0 nothing, expired}, and behind that as `reap` does.
 
 local CHARGED_KEEP_MS = 600000
-local HEAD = 7
+local HEAD = 9
 
 local held, due, id = KEYS[1], KEYS[2], ARGV[2]
 local now = clock(ARGV[1])
@@ -25,7 +25,7 @@ end
 local function taken()
   local count = read('<H', before, 2)
   local took, since = { read(doubles(count), before, 4 + 16 * count) }, {}
-  if #before > 3 + 32 * count then
+  if #before >= 3 + 56 * count then
     since = { read(doubles(3 * count), before, 4 + 32 * count) }
   end
   if sub(before, 4, 3 + 16 * count) == ARGV[5] then
@@ -136,12 +136,28 @@ local function settle()
   put(KEYS[3], shelves, written(threes, unpack(body, 1, 3 * lines)), now)
 end
 
+-- What a reservation leaves is more than it was when it was made.
+local function bequeath_more()
+  local whose = redis.call('HGET', held, ARGV[8])
+  local kind = whose and sub(whose, 1, 1)
+  if kind == 'R' or kind == 'P' then
+    local ends = bequest_at(whose) - 1
+    if #whose > ends then
+      redis.call('HSET', held, ARGV[8], sub(whose, 1, ends) .. ARGV[9])
+    end
+  end
+end
+
 if outcome > 0 then
   settle()
+  if outcome == 1 and ARGV[8] ~= '' then
+    bequeath_more()
+  end
   if charge then
     hold(held, due, id, '', now + CHARGED_KEEP_MS)
   else
     release(held, due, id)
   end
 end
-return { outcome, reap(held, due, now) }
+local expired, bequests = reap(held, due, now)
+return { outcome, expired, unpack(bequests) }

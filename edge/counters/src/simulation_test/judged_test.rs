@@ -45,6 +45,41 @@ impl World {
         Ok(())
     }
 
+    /// Of each reservation there is a record in the end: by its own edge, or by another one, which says what was charged.
+    pub(super) fn all_are_posted(&mut self) -> Result<(), String> {
+        // Long enough that whoever has been given something and is gone is followed by another one, and not so long that
+        // anything is forgotten.
+        for _ in 0..24 {
+            self.now_ms = self.now_ms.max(self.seen_ms) + BEQUEST_TERM_MS + LEASE_MS;
+            for _ in 0..8 {
+                let request = Request {
+                    organization: ORGANIZATION,
+                    id: self.id(),
+                };
+                let nothing = Settlement {
+                    request,
+                    lines: Vec::new(),
+                    charge_if_absent: false,
+                    bequest: None,
+                };
+                let reply = self.keeper.settle(&nothing, self.now_ms);
+                self.inherit(reply.bequests);
+            }
+        }
+        for it in &self.admitted {
+            let Some(id) = it.reservation else { continue };
+            let is_settled = it.given_back_at_ms < u64::MAX;
+            match self.posted.get(&id) {
+                None if !is_settled => return Err(format!("nobody made a record of {it:?}")),
+                Some(said) if !(is_settled || it.topped_late) && *said != it.amount + it.topped => {
+                    return Err(format!("a record says {said} of {it:?}"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// In any interval, what was admitted is within the bound of the rate, and in any day within that of the quota.
     pub(super) fn bounds_hold(&self) -> Result<(), String> {
         let timed = self.admitted.iter().enumerate();
@@ -107,6 +142,8 @@ fn a_fault_in_the_protocol_is_found_out() {
         Fault::RefundsTheDead,
         Fault::SkipsALimit,
         Fault::TopsUpTwice,
+        Fault::GivesOnce,
+        Fault::ForgetsTheLate,
     ] {
         let found = (0..400).any(|seed| World::new(seed, fault).run().is_err());
         assert!(found, "{fault:?} was not found out");

@@ -16,8 +16,10 @@ impl World {
             lines: &wanted.lines[..skipped],
             ahead: amounts.as_ref(),
             claims: None,
+            bequest: wanted.bequest,
         };
         let reply = self.keeper.reserve(request, asked, LEASE_MS, self.now_ms);
+        self.inherit(reply.bequests);
         let (mut value, mut reaps) = (reply.value, false);
         if let Reserved::Granted {
             remaining, lent, ..
@@ -25,12 +27,12 @@ impl World {
         {
             let known = self.held.contains_key(&request.id) || self.done.contains_key(&request.id);
             if !known {
-                self.hold(request.id, wanted.lines[0].amount, LEASE_MS);
+                self.hold(request.id, wanted.lines[0].amount, (LEASE_MS, false));
             }
             // What has ended is cleared away by what is written, and by nothing else.
             reaps = !known;
             if let (Some(ahead), [first, ..]) = (wanted.ahead, lent.as_slice()) {
-                self.hold(ahead.loan, *first, ahead.term_ms);
+                self.hold(ahead.loan, *first, (ahead.term_ms, true));
             }
             if self.fault == Fault::SkipsALimit {
                 remaining.push(0);
@@ -45,9 +47,14 @@ impl World {
         value
     }
 
-    fn hold(&mut self, id: [u8; 16], amount: i64, lease_ms: u64) {
-        let until_ms = self.now_ms + lease_ms;
-        self.held.insert(id, Owed { amount, until_ms });
+    fn hold(&mut self, id: [u8; 16], amount: i64, (lease_ms, is_loan): (u64, bool)) {
+        let owed = Owed {
+            amount,
+            until_ms: self.now_ms + lease_ms,
+            is_loan,
+            ended: false,
+        };
+        self.held.insert(id, owed);
         self.charged += amount;
     }
 
@@ -59,7 +66,12 @@ impl World {
             sent.request.id = self.id();
             sent.charge_if_absent = true;
         }
-        self.keeper.settle(&sent, self.now_ms);
+        let ended = self.held.get(&settlement.request.id);
+        if self.fault == Fault::ForgetsTheLate && ended.is_some_and(|owed| owed.ended) {
+            sent.request.id = self.id();
+        }
+        let reply = self.keeper.settle(&sent, self.now_ms);
+        self.inherit(reply.bequests);
         let id = settlement.request.id;
         let used = |line: Option<&Line>| line.map_or(0, |line| line.amount);
         let first = settlement
@@ -106,11 +118,34 @@ impl World {
                         request,
                         lines,
                         charge_if_absent: true,
+                        bequest: None,
                     },
                     now_ms,
                 );
             }
         }
-        self.held.retain(|_, owed| owed.until_ms > now_ms);
+        self.held.retain(|_, owed| {
+            owed.ended |= owed.until_ms <= now_ms;
+            !(owed.ended && owed.is_loan)
+        });
+    }
+
+    /// Somebody is given what reservations left, and posts it; or is gone before that, or its word is lost.
+    pub(super) fn inherit(&mut self, bequests: Vec<Bequest>) {
+        for Bequest { id, text } in bequests {
+            let fate = self.random.u32(0..6);
+            if fate == 0 {
+                if self.fault == Fault::GivesOnce {
+                    self.keeper.inherited(ORGANIZATION, &[id], self.now_ms);
+                }
+                continue;
+            }
+            let amount = i64::from_le_bytes((*text).try_into().unwrap());
+            // A record is stored once, whoever posts it.
+            self.posted.entry(id).or_insert(amount);
+            if fate > 1 {
+                self.keeper.inherited(ORGANIZATION, &[id], self.now_ms);
+            }
+        }
     }
 }

@@ -3,7 +3,9 @@
 //! Knows nothing of who does them. The same seed gives the same trace, whatever the replies.
 
 use counters::{
-    reservation::{Ahead, CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement},
+    reservation::{
+        Ahead, BEQUEST_BYTES_MAX, Bequest, CHARGED_KEEP_MS, Line, REAP_MAX, Request, Settlement,
+    },
     topped::Topped,
 };
 use policy::{
@@ -21,10 +23,16 @@ pub(crate) enum Operation {
         request: Request,
         lines: Vec<Line>,
         ahead: Option<Ahead>,
+        bequest: Vec<u8>,
         lease_ms: u64,
     },
     /// Give it back.
     Settle(Settlement),
+    /// What these left is taken care of.
+    Inherit {
+        organization: OrganizationId,
+        ids: Vec<[u8; 16]>,
+    },
     /// Hold it longer.
     Renew {
         organization: OrganizationId,
@@ -111,8 +119,19 @@ impl Trace {
             request,
             lines,
             ahead,
+            bequest: self.bequest(),
             lease_ms,
         }
+    }
+
+    /// Every other request leaves something, of any bytes.
+    fn bequest(&mut self) -> Vec<u8> {
+        let most = if self.random.bool() {
+            self.random.usize(1..=BEQUEST_BYTES_MAX)
+        } else {
+            0
+        };
+        (0..most).map(|_| self.random.u8(..)).collect()
     }
 
     /// A loan over the same limits, which is settled, renewed or forgotten like a reservation.
@@ -180,6 +199,7 @@ impl Trace {
             request,
             lines,
             charge_if_absent,
+            bequest: None,
         })
     }
 
@@ -192,7 +212,15 @@ impl Trace {
             let more = topped.units(0) + self.random.i64(1..=40);
             charge = topped.raise(&request, &lines, |line| line.amount + more);
         }
-        charge.map_or_else(|| self.settle(), Operation::Settle)
+        let Some(mut charge) = charge else {
+            return self.settle();
+        };
+        let text = self.bequest();
+        charge.bequest = (!text.is_empty()).then(|| Bequest {
+            id: request.id,
+            text: text.into(),
+        });
+        Operation::Settle(charge)
     }
 
     fn renew(&mut self) -> Operation {
@@ -303,11 +331,20 @@ impl Iterator for Trace {
                     request,
                     lines,
                     ahead: None,
+                    bequest: Vec::new(),
                     lease_ms,
                 }
             }
             58..64 => self.top_up(),
-            64..92 => self.settle(),
+            64..90 => self.settle(),
+            90..92 => {
+                let (request, ..) = self.lately();
+                let ids = (0..20).map(|_| self.lately().0.id).collect();
+                Operation::Inherit {
+                    organization: request.organization,
+                    ids,
+                }
+            }
             _ => self.renew(),
         };
         Some((self.now_ms, operation))
@@ -325,6 +362,7 @@ pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
         request: request(number),
         lines: vec![line],
         ahead: None,
+        bequest: Vec::new(),
         lease_ms: 1_000,
     };
     let settle = |number, line| {
@@ -333,6 +371,7 @@ pub(crate) fn corners(now_ms: u64) -> impl Iterator<Item = (u64, Operation)> {
             request,
             lines,
             charge_if_absent: true,
+            bequest: None,
         })
     };
     let mut operations = Vec::new();

@@ -17,6 +17,7 @@ use crate::{
         guess::Guess,
         hold::{Hold, Refusal},
     },
+    bequest::Bequest,
     in_force::shares::Shares,
 };
 
@@ -35,6 +36,7 @@ pub struct Attempts {
     now_ms: u64,
     at_providers: Box<[AtProvider]>,
     guess: Guess,
+    bequest: Option<Box<Bequest>>,
 }
 
 /// Of each provider that may be asked, the limits that concern the request when that one serves it; none without limits.
@@ -82,7 +84,14 @@ impl Attempts {
             now_ms,
             at_providers,
             guess,
+            bequest: None,
         }
+    }
+
+    /// The same; each leaves this when this edge is gone.
+    pub fn leaving(mut self, bequest: Option<Box<Bequest>>) -> Self {
+        self.bequest = bequest;
+        self
     }
 
     /// Reserves what the request will probably use in every limit that counts it at this provider, or in none; `None`
@@ -100,7 +109,9 @@ impl Attempts {
         };
         let of = (self.counters.clone(), &self.shares);
         let hold = Hold::new(of, request, at.limits.clone(), self.guess);
-        let mut hold = hold.of_attempt();
+        let left = self.bequest.as_deref();
+        let left = left.map(|it| Box::new(it.clone().at(provider)));
+        let mut hold = hold.of_attempt().leaving(left);
         hold.reserve(self.now_ms).await?;
         Ok(Some(Box::new(hold)))
     }

@@ -4,6 +4,8 @@
 
 use policy::limit::{UNITS_MAX, Unit};
 
+use crate::bequest::Charged;
+
 /// What a request will probably use.
 #[derive(Debug, Clone, Copy)]
 pub struct Guess {
@@ -74,6 +76,15 @@ impl Guess {
             },
         };
         amount.clamp(1, UNITS_MAX)
+    }
+
+    /// What is charged for it, where limits count it.
+    pub fn charged(self) -> Charged {
+        Charged {
+            input: self.input.min(UNITS_MAX),
+            output: self.output.min(UNITS_MAX),
+            micro_dollars: self.micro_dollars.map(|it| it.clamp(1, UNITS_MAX)),
+        }
     }
 
     /// What is charged while more is generated: at least `top_up`, and a quarter of what was guessed where that is more, so that a

@@ -23,6 +23,7 @@ use crate::{
         room::{self, Room},
         words::Words,
     },
+    bequest::Bequest,
     in_force::shares::Shares,
 };
 
@@ -38,6 +39,8 @@ pub struct Hold {
     /// Whether it is for one attempt only, so that a request that is not sent is none.
     of_attempt: bool,
     settled: bool,
+    /// What it leaves when this edge is gone. Boxed as above.
+    bequest: Option<Box<Bequest>>,
     beyond: Beyond,
 }
 
@@ -145,6 +148,7 @@ impl Hold {
             }),
             of_attempt: false,
             settled: false,
+            bequest: None,
             beyond: if grows {
                 guess.beyond()
             } else {
@@ -158,6 +162,12 @@ impl Hold {
         if lesson.is_some() {
             self.rare.get_or_insert_default().lesson = lesson;
         }
+        self
+    }
+
+    /// The same, which leaves this when this edge is gone.
+    pub fn leaving(mut self, bequest: Option<Box<Bequest>>) -> Self {
+        self.bequest = bequest;
         self
     }
 
@@ -178,7 +188,9 @@ impl Hold {
         self.insist_on_bounds()?;
         self.insist_on_prices()?;
         self.divide(now_ms)?;
-        let (reserved, seats) = self.counters.admit(&self.request, &self.demands).await;
+        let bequest = self.bequest.as_deref().map_or(&[][..], Bequest::bytes);
+        let asked = self.counters.admit(&self.request, &self.demands, bequest);
+        let (reserved, seats) = asked.await;
         self.seats = seats;
         self.note_asked(&reserved);
         match reserved {
@@ -329,7 +341,10 @@ impl Hold {
     pub fn top_up(&self, tokens: &Tokens, cost: Cost) {
         if self.beyond.step > 0 && !self.settled {
             let wanted = self.actuals(1, tokens, cost);
-            self.counters.top_up(&self.request, &wanted);
+            let raised = self.bequest.as_deref();
+            let raised = raised.map(|it| it.raised(tokens, micro_dollars(cost)));
+            let raised = raised.as_ref().map_or(&[][..], Bequest::bytes);
+            self.counters.top_up(&self.request, &wanted, raised);
         }
     }
 

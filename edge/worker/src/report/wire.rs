@@ -3,10 +3,14 @@
 //! Keeps texts and numbers within what the control plane stores: a record that it refuses is lost, and one that is
 //! a little off is not. Knows nothing of how records travel.
 
-use policy::cost::{self, Line};
+use policy::{
+    cost::{self, Line},
+    id::OrganizationId,
+};
 use proto::{message, usage};
 
 use crate::{
+    bequest::Left,
     record::{Attempt, Record, content::Content},
     tariff::Billed,
 };
@@ -28,6 +32,9 @@ const OVER_LIMITS_MAX: usize = 32;
 /// The most charges of one record that the control plane stores.
 // Full: the first ones are told; the cost is that of all.
 const CHARGES_MAX: usize = 32;
+
+/// How many nano-dollars a millionth of a dollar is.
+const NANO_A_MICRO: u64 = 1_000;
 
 /// What a request and its answer said, as it is sent.
 pub fn deposit(it: &Content) -> usage::Deposit {
@@ -114,6 +121,35 @@ pub fn record(record: Record) -> usage::Record {
             .unwrap_or_default(),
         finish: record.finish as i32,
         rollout_client: record.rollout.map_or(0, |it| it.client),
+    }
+}
+
+/// The record of a request whose edge is gone, as it is sent: it says what limits were charged, and nothing that nobody knows.
+pub fn orphan(organization: OrganizationId, left: Left) -> usage::Record {
+    let nano = left.charged.micro_dollars.map(|it| it * NANO_A_MICRO);
+    usage::Record {
+        id: left.id.to_vec(),
+        at: Some(message::timestamp(left.at_ms)),
+        organization_id: organization.as_bytes().to_vec(),
+        project_id: left.project.as_bytes().to_vec(),
+        key_id: text(left.key_id),
+        previous_secret: left.previous_secret,
+        model_id: left.model.as_bytes().to_vec(),
+        version_id: left.version.as_bytes().to_vec(),
+        provider_id: left
+            .provider
+            .map(|id| id.as_bytes().to_vec())
+            .unwrap_or_default(),
+        endpoint: text(left.endpoint),
+        outcome: usage::Outcome::Partial as i32,
+        streamed: left.streamed,
+        usage_source: usage::UsageSource::Estimated as i32,
+        input_tokens: left.charged.input,
+        output_tokens: left.charged.output,
+        revision: left.revision.0.min(NUMBER_MAX),
+        cost_nano: nano.unwrap_or(0),
+        cost_known: nano.is_some(),
+        ..usage::Record::default()
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Book {
     pub served: Counts,
     /// What stands in the records.
     pub recorded: Counts,
+    /// What stands in those that another edge made.
+    pub partial: Counts,
     /// Records of requests that reached a provider.
     pub reached: i64,
     /// What the sums say that questions are answered from.
@@ -83,7 +85,8 @@ pub struct Table<'a>(pub &'a [Book]);
 impl Book {
     /// Whether all agree.
     pub fn agree(&self) -> Result<(), Disagreement> {
-        self.equal("sums and records", &self.summed, &self.recorded)?;
+        let all = self.recorded + self.partial;
+        self.equal("sums and records", &self.summed, &all)?;
         self.priced()?;
         match self.kind {
             Kind::Killed => return self.agree_on_killed(),
@@ -223,7 +226,7 @@ impl Book {
         )
     }
 
-    /// What an edge had in memory is recorded by nobody. It is charged in full.
+    /// What an edge had in memory is recorded by nobody, or in part. It is charged in full.
     fn agree_on_killed(&self) -> Result<(), Disagreement> {
         let (lost, killed) = (self.unrecorded(), self.killed);
         self.within(
@@ -253,7 +256,11 @@ impl Book {
             money,
             micro(lost.nano),
             killed.charged_max * RESERVED_MICRO_MAX,
-        )
+        )?;
+        // Nothing stands in those that was not charged.
+        self.within("partial records", self.partial.requests, 0, charged)?;
+        self.within("tokens of those", self.partial.tokens(), 0, tokens)?;
+        self.within("money of those", self.partial.micro, 0, money)
     }
 
     fn equal<T: PartialEq + fmt::Debug>(
@@ -394,6 +401,7 @@ mod tests {
         kind: Kind::Whole,
         served: COUNTS,
         recorded: COUNTS,
+        partial: Counts::NONE,
         reached: 3,
         summed: COUNTS,
         settled: Settled {

@@ -43,6 +43,16 @@ const MICRO: i64 = 1_000;
 // === impl Counts ===
 
 impl Counts {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        requests: 0,
+        input: 0,
+        cached: 0,
+        output: 0,
+        nano: 0,
+        micro: 0,
+    };
+
     /// All tokens.
     pub const fn tokens(&self) -> i64 {
         self.input + self.cached + self.output

@@ -221,22 +221,25 @@ impl Town {
 
     /// What everybody has counted of these kinds up to now.
     pub(crate) async fn books(&self, traffic: &Traffic, kinds: &[Kind]) -> Vec<Book> {
-        let recorded = self.recorded().await;
+        let recorded = self.recorded("outcome <> 6").await;
+        let partial = self.recorded("outcome = 6").await;
         let summed = self.summed().await;
         let mut books = Vec::new();
         for &kind in kinds {
             let name = &self.keys[kind.place()].0;
             let id = name.rsplit('/').next().unwrap_or_default();
             let (recorded, reached) = recorded.get(id).copied().unwrap_or_default();
+            let partial = partial.get(id).copied().unwrap_or_default().0;
             let summed = summed.get(name).copied().unwrap_or_default();
             books.push(Book {
                 kind,
                 served: self.till.drawer(kind).counts(),
                 recorded,
+                partial,
                 reached,
                 // Sums are in nano-dollars.
                 summed: Counts {
-                    micro: recorded.micro,
+                    micro: recorded.micro + partial.micro,
                     ..summed
                 },
                 settled: self.settled(name).await,
@@ -248,16 +251,17 @@ impl Town {
         books
     }
 
-    /// By the ids of keys, what stands in the records, and how many of them reached a provider.
-    async fn recorded(&self) -> BTreeMap<String, (Counts, i64)> {
+    /// By the ids of keys, what stands in these records, and how many of them reached a provider.
+    async fn recorded(&self, which: &str) -> BTreeMap<String, (Counts, i64)> {
         let mut database = self.site.database.connect().await;
-        let rows = sqlx::query(
+        let query = format!(
             "select key_id, count(*) as requests, count(provider) as reached,
                     sum(input_tokens)::bigint as input, sum(cached_input_tokens)::bigint as cached,
                     sum(output_tokens + reasoning_tokens)::bigint as output,
                     sum(cost_nano)::bigint as nano, sum((cost_nano + 999) / 1000)::bigint as micro
-             from usage_record group by key_id",
+             from usage_record where {which} group by key_id",
         );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(query));
         let rows = rows
             .fetch_all(&mut database)
             .await

@@ -44,6 +44,7 @@ mod records;
 mod content;
 mod regions;
 mod forgotten;
+mod orphans;
 mod metrics;
 mod prometheus;
 mod traces;

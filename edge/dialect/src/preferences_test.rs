@@ -1,3 +1,5 @@
+//! What a client prefers: every member that is read, every one that is refused, and what is left of a body.
+
 use super::*;
 
 fn provider_of(members: &str) -> Result<Preferences, Unclear> {

@@ -1,3 +1,5 @@
+//! Providers between the wire and the store: all that is wrong at once, and where a credential may go.
+
 use prost_types::FieldMask;
 
 use super::*;

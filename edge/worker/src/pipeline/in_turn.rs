@@ -156,7 +156,7 @@ impl Pipeline {
 /// that, a second may not be had on top of what the first has cost.
 fn goes_on(failure: &Failure, plan: &Plan, request: &Request, entry: &Entry) -> bool {
     let spent = request.held().is_some() && entry.has_spent();
-    !spent && failure.moves_on(&plan.version().routing)
+    !spent && !entry.is_full() && failure.moves_on(&plan.version().routing)
 }
 
 // === impl Ledger ===

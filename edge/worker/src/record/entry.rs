@@ -15,7 +15,7 @@ use crate::{
     record::{
         attempt::Missed,
         finished::Record,
-        open::Open,
+        open::{ATTEMPTS_MAX, Open},
         outcome::{Outcome, UsageSource},
         recorder::Recorder,
         told::{Carried, Opening, Tally, micros},
@@ -222,6 +222,12 @@ impl Entry {
     pub fn has_reached(&self) -> bool {
         let open = self.open.as_ref();
         open.is_some_and(|it| it.record.provider.is_some())
+    }
+
+    /// Whether so many attempts have failed as a record names: then no other model is asked, so that what a record can bill holds all.
+    pub fn is_full(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|it| it.record.attempts.len() >= ATTEMPTS_MAX)
     }
 
     /// Whether an attempt that failed was charged.

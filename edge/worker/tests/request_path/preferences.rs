@@ -243,9 +243,9 @@ async fn what_was_read_is_taken_out_and_the_header_says_the_same_in_other_dialec
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_or_is_forbidden_is_refused_and_nobody_is_asked() {
+async fn what_cannot_be_read_is_refused_and_nobody_is_asked() {
     let provider = Provider::start().await;
-    let mut edge = Setup::default().start(&[provider.base_url()]);
+    let edge = Setup::default().start(&[provider.base_url()]);
     let many = vec!["\"p\""; 100_000].join(",");
     let deep = format!("{}{}", "[".repeat(60), "]".repeat(60));
     for (members, param) in [
@@ -289,6 +289,13 @@ async fn what_cannot_be_read_or_is_forbidden_is_refused_and_nobody_is_asked() {
         "ambiguous_member"
     );
 
+    assert!(provider.is_unvisited().await);
+}
+
+#[tokio::test]
+async fn what_a_project_forbids_is_refused_and_the_rest_is_not() {
+    let provider = Provider::start().await;
+    let mut edge = Setup::default().start(&[provider.base_url()]);
     let all = [
         Preference::Models,
         Preference::Order,
@@ -404,4 +411,38 @@ async fn each_model_has_its_own_limits_and_one_without_room_is_passed_over() {
     let told = (refused.status, refused.code());
     assert_eq!(told, (429, "rate_limit_exceeded".to_owned()));
     assert!(first.is_unvisited().await && second.is_unvisited().await);
+}
+
+#[tokio::test]
+async fn a_model_that_used_nothing_is_charged_nothing_and_the_one_that_served_all_of_it() {
+    let (first, second) = (Provider::start().await, Provider::start().await);
+    let mut tokens = limit(Unit::Tokens, 10_000, 10_000);
+    tokens.scope.model = Some(OTHER);
+    let setup = Setup {
+        limits: vec![once(MODEL, 1), tokens],
+        ..Setup::default()
+    };
+    let mut edge = setup.start(&[first.base_url(), second.base_url()]);
+    other_model(&mut edge);
+    let body = r#"{"model":"chat","models":["other"],"max_tokens":50,"provider":{"allow_fallbacks":false}}"#;
+    let mut client = edge.chat(body).await;
+    first
+        .answer(json("503 Unavailable", "", r#"{"error":{}}"#))
+        .await;
+    second.answer(json("200 OK", "", GOOD)).await;
+    assert_eq!(client.response().await.status, 200);
+    // Its one request of the minute is there again.
+    let mut client = edge.chat(r#"{"model":"chat"}"#).await;
+    first.answer(json("200 OK", "", GOOD)).await;
+    assert_eq!(client.response().await.status, 200);
+    // Ten tokens were used of the other one's, and fifty and more reserved.
+    let mut client = edge.chat(r#"{"model":"other","max_tokens":1}"#).await;
+    second.answer(json("200 OK", "", GOOD)).await;
+    let response = client.response().await;
+    let left: u64 = response
+        .header("x-ratelimit-remaining-tokens")
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((9_940..9_990).contains(&left), "{left}");
 }

@@ -125,16 +125,16 @@ fn places(region: &RegionRoute) -> Vec<(&str, i32, Vec<RouteRule>)> {
     place.collect()
 }
 
-#[tokio::test]
-async fn an_sdk_says_what_it_prefers_and_explain_agrees() {
-    let town = town().await;
-    let first = |name, rules| {
-        vec![
-            (name, 1, vec![]),
-            (if name == "main" { "paid" } else { "main" }, 0, rules),
-        ]
+/// Each target's provider, place and rules, of the first and of one that is left out.
+type Places = Vec<(&'static str, i32, Vec<RouteRule>)>;
+
+/// What is preferred, which provider then serves, and what is explained.
+fn wishes() -> Vec<(Value, &'static str, Places)> {
+    let alone = |name, rule| {
+        let other = if name == "main" { "paid" } else { "main" };
+        vec![(name, 1, vec![]), (other, 0, vec![rule])]
     };
-    for (preferences, served, expected) in [
+    vec![
         (
             json!({}),
             "main",
@@ -148,12 +148,12 @@ async fn an_sdk_says_what_it_prefers_and_explain_agrees() {
         (
             json!({"provider": {"only": ["paid"]}}),
             "paid",
-            first("paid", vec![RouteRule::NotOnly]),
+            alone("paid", RouteRule::NotOnly),
         ),
         (
             json!({"provider": {"ignore": ["main"]}}),
             "paid",
-            first("paid", vec![RouteRule::Ignored]),
+            alone("paid", RouteRule::Ignored),
         ),
         (
             json!({"provider": {"sort": "price"}}),
@@ -163,14 +163,20 @@ async fn an_sdk_says_what_it_prefers_and_explain_agrees() {
         (
             json!({"provider": {"max_price": {"prompt": 2.5, "completion": 10}}}),
             "paid",
-            first("paid", vec![RouteRule::PriceUnknown]),
+            alone("paid", RouteRule::PriceUnknown),
         ),
         (
             json!({"provider": {"allow_fallbacks": false}}),
             "main",
-            first("main", vec![RouteRule::NoFallback]),
+            alone("main", RouteRule::NoFallback),
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn an_sdk_says_what_it_prefers_and_explain_agrees() {
+    let town = town().await;
+    for (preferences, served, expected) in wishes() {
         let (said, asked) = town.ask("chat", &preferences).await;
         assert_eq!(
             said,
@@ -193,8 +199,11 @@ async fn an_sdk_says_what_it_prefers_and_explain_agrees() {
     );
     let (said, asked) = town.ask("chat:floor", &json!({})).await;
     assert_eq!((said["status"].as_u64(), asked), (Some(200), "paid"));
+}
 
-    // Another model is asked where the first gives no answer, and it is one request.
+#[tokio::test]
+async fn another_model_is_asked_where_the_first_gives_no_answer_and_it_is_explained() {
+    let town = town().await;
     town.ill.store(true, Ordering::Relaxed);
     let others = json!({"models": ["nothing", "spare"], "provider": {"order": ["main"], "allow_fallbacks": false}});
     let (said, _) = town.ask("chat", &others).await;

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use crate::{failure::Failure, noun, session::Session, verb::Verb};
 
 pub mod field;
+pub mod handling;
 pub mod plain;
 pub mod organization;
 pub mod project;

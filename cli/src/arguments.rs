@@ -145,6 +145,10 @@ mod tests {
             "sluice logout",
             "sluice trusts create github --issuer-url github --subject repo:acme/chat:** --role model-publisher@organization",
             "sluice trust list --above-all",
+            "sluice projects update web --forbid-preference max-price --data-collection deny --residency eu --residency ch",
+            "sluice projects update web --no-forbidden-preferences --zero-retention no --every-residency",
+            "sluice providers update p --data-collection deny --zero-retention yes --residency eu --quantization fp8",
+            "sluice route explain --key k --model chat --preferences {\"models\":[\"b\"]}",
             "sluice keys create --expires 90d --wait",
             "sluice keys create --wait=30s --text-only",
         ] {

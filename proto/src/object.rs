@@ -10,6 +10,8 @@ use policy::{
     calendar::Zone,
     change::Edit,
     credential::{Credential, Pepper},
+    guard::Guard,
+    handling::{Demanded, Handling},
     id::ProviderId,
     keeping::Keeping,
     mapping::{Mapping, Method, Programs},
@@ -17,6 +19,7 @@ use policy::{
     object::{Kind, Object},
     organization::Organization,
     pin::Pin,
+    preference::Preferences,
     project::Project,
     provider::{Provider, ProviderKind},
     routing::{Balance, FailureClasses, Routing},
@@ -136,7 +139,15 @@ fn project(it: &Project) -> wire::ProjectPolicy {
             .map(ToString::to_string)
             .collect(),
         content_keeping: it.keeping as u32,
+        forbidden_preferences: it.guard.as_ref().map_or(0, |it| it.forbidden.bits().into()),
+        demands_no_collection: demanded(it).is_some_and(|it| it.collects_nothing),
+        demands_no_retention: demanded(it).is_some_and(|it| it.retains_nothing),
+        residencies: demanded(it).map_or_else(Vec::new, |it| it.residencies.clone()),
     }
+}
+
+fn demanded(it: &Project) -> Option<&Demanded> {
+    it.guard.as_ref().map(|it| &it.demanded)
 }
 
 fn provider(it: &Provider) -> wire::ProviderPolicy {
@@ -149,6 +160,10 @@ fn provider(it: &Provider) -> wire::ProviderPolicy {
         stream_options: it.stream_options,
         credential_required: it.credential_required,
         passthrough: it.passthrough,
+        collects_nothing: it.handling.collects_nothing,
+        retains_nothing: it.handling.retains_nothing,
+        residency: it.handling.residency.clone(),
+        quantization: it.handling.quantization.clone(),
         mapping: it.mapping.as_deref().map(mapping),
     }
 }
@@ -244,6 +259,15 @@ fn read_organization(it: wire::OrganizationPolicy) -> Result<Organization, Inval
 fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
     filled(&it.name, "name")?;
     let organization = id(&it.organization_id, "organization_id")?;
+    let forbidden = Preferences::from_bits(it.forbidden_preferences);
+    let guard = Guard {
+        forbidden: forbidden.ok_or_else(|| invalid("forbidden_preferences are not known"))?,
+        demanded: Demanded {
+            collects_nothing: it.demands_no_collection,
+            retains_nothing: it.demands_no_retention,
+            residencies: it.residencies,
+        },
+    };
     Ok(Project {
         id: id(&it.id, "id")?,
         organization,
@@ -252,6 +276,7 @@ fn read_project(it: wire::ProjectPolicy) -> Result<Project, InvalidObject> {
         key_age_max_ms: (it.key_age_max_ms > 0).then_some(it.key_age_max_ms),
         pins: read_pins(&it.tag_sources)?,
         keeping: Keeping::from_number(it.content_keeping),
+        guard: (!guard.is_nothing()).then(|| guard.into()),
     })
 }
 
@@ -296,6 +321,12 @@ fn read_provider(it: wire::ProviderPolicy) -> Result<Provider, InvalidObject> {
         credential_required: it.credential_required,
         mapping: it.mapping.map(read_mapping).transpose()?,
         passthrough: it.passthrough,
+        handling: Handling {
+            collects_nothing: it.collects_nothing,
+            retains_nothing: it.retains_nothing,
+            residency: it.residency,
+            quantization: it.quantization,
+        },
     })
 }
 

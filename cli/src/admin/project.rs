@@ -6,7 +6,10 @@ use clap::{Args, ValueEnum};
 use proto::admin::{ContentKeeping, KeyRotation, Project, TrafficClass};
 
 use crate::{
-    admin::field::{Change, Mask, Wanted, Which},
+    admin::{
+        field::{Change, Mask, Wanted, Which},
+        handling::Guard,
+    },
     failure::Failure,
     moment::{self, span},
     session::Session,
@@ -42,6 +45,8 @@ pub struct Fields {
     /// For how many days that is kept, 1 to 90; 7 unless given
     #[arg(long, value_name = "DAYS")]
     content_days: Option<i32>,
+    #[command(flatten)]
+    guard: Guard,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -85,7 +90,12 @@ impl Wanted for Fields {
     type Resource = Project;
 
     fn wanted(self, _: &Session) -> Result<Project, Failure> {
+        let guard = self.guard.wanted();
         Ok(Project {
+            forbidden_preferences: guard.forbidden,
+            demands_no_collection: guard.no_collection,
+            demands_no_retention: guard.no_retention,
+            residencies: guard.residencies,
             key_rotation: self.rotation.wire(),
             display_name: self.display_name.unwrap_or_default(),
             traffic_class: self.traffic_class.map_or(0, Class::wire),
@@ -110,8 +120,13 @@ impl Change for Fields {
         let rotation = rotation.or(self.no_rotation.then_some(None));
         let sources = (!self.tag_sources.is_empty()).then(|| self.tag_sources.clone());
         let sources = sources.or(self.no_tag_sources.then(Vec::new));
+        let guard = self.guard.change(&mut mask);
         Ok((
             Project {
+                forbidden_preferences: guard.forbidden,
+                demands_no_collection: guard.no_collection,
+                demands_no_retention: guard.no_retention,
+                residencies: guard.residencies,
                 name: it.name,
                 etag: it.etag,
                 display_name,

@@ -11,6 +11,7 @@ use proto::admin::{Provider, ProviderKind};
 use crate::{
     admin::{
         field::{Change, Mask, Wanted, Which},
+        handling::{Answer, Collection, Handling},
         mapping::Mapping,
     },
     failure::Failure,
@@ -100,6 +101,8 @@ struct Fields {
     /// Whether keys held to no models may reach any path of its API through an edge
     #[arg(long, value_name = "ANSWER")]
     passthrough: Option<Passthrough>,
+    #[command(flatten)]
+    handling: Handling,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -130,6 +133,10 @@ impl Wanted for New {
             exchange_origins: self.fields.exchange_origin,
             stream_options: self.fields.stream_options.and_then(StreamOptions::wire),
             passthrough: self.fields.passthrough == Some(Passthrough::Yes),
+            collects_nothing: self.fields.handling.data_collection == Some(Collection::Deny),
+            retains_nothing: self.fields.handling.zero_retention == Some(Answer::Yes),
+            residency: self.fields.handling.residency.unwrap_or_default(),
+            quantization: self.fields.handling.quantization.unwrap_or_default(),
             ..Default::default()
         })
     }
@@ -146,6 +153,7 @@ impl Change for Edit {
             self.fields.credential()?
         };
         let fields = &self.fields;
+        let handling = &fields.handling;
         let provider = Provider {
             name: it.name,
             etag: it.etag,
@@ -167,6 +175,16 @@ impl Change for Edit {
                 "passthrough",
                 fields.passthrough.map(|it| it == Passthrough::Yes),
             ),
+            collects_nothing: mask.take(
+                "collects_nothing",
+                handling.data_collection.map(|it| it == Collection::Deny),
+            ),
+            retains_nothing: mask.take(
+                "retains_nothing",
+                handling.zero_retention.map(|it| it == Answer::Yes),
+            ),
+            residency: mask.take("residency", handling.residency.clone()),
+            quantization: mask.take("quantization", handling.quantization.clone()),
             ..Default::default()
         };
         Ok((provider, mask))

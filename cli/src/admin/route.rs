@@ -58,6 +58,14 @@ pub struct Explain {
     /// How many tokens go in, for conditions that ask for it
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
     input_tokens: i64,
+    /// What the client prefers, as JSON: `{"models": […], "provider": {…}}`, as in the header `x-sluice-preferences`
+    #[arg(
+        long,
+        value_name = "JSON",
+        default_value = "",
+        hide_default_value = true
+    )]
+    preferences: String,
     /// Only as an edge of this region sees it; unless given, an edge of each region is asked
     #[arg(long, default_value = "", hide_default_value = true)]
     region: String,
@@ -98,6 +106,7 @@ async fn run_explain(explain: Explain, session: &mut Session) -> Result<(), Fail
         headers: explain.header.into_iter().collect(),
         tags: explain.tag.into_iter().collect(),
         input_tokens: explain.input_tokens,
+        preferences: explain.preferences,
     };
     let asked = ("ModelService/ExplainRoute", &request);
     regions::show(asked, TABLE, remark_on, session).await
@@ -106,12 +115,15 @@ async fn run_explain(explain: Explain, session: &mut Session) -> Result<(), Fail
 /// What the table does not say.
 fn remark_on(region: &DynamicMessage) {
     let field = |name| wording::field(region, name);
+    let name = field("region");
     if !matches!(field("problem").as_str(), "unspecified" | "") {
+        let why = field("why");
+        if !why.is_empty() {
+            output::remark(format!("{name}: {why}"));
+        }
         return;
     }
-    let (name, version) = (field("region"), field("version"));
-    let version = version.split("/models/").last().unwrap_or_default();
-    let version = version.replacen("/versions/", "@", 1);
+    let version = label(&field("version"));
     let why = match field("rule").as_str() {
         "0" | "" => String::new(),
         rule => format!(", by rule {rule} of the model"),
@@ -123,6 +135,34 @@ fn remark_on(region: &DynamicMessage) {
             "{name}: no target is left, and requests are refused"
         ));
     }
+    for other in messages(region, "others") {
+        output::remark(format!("{name}: then {}", then(&other)));
+    }
+}
+
+/// `model@version`.
+fn label(version: &str) -> String {
+    let version = version.split("/models/").last().unwrap_or_default();
+    version.replacen("/versions/", "@", 1)
+}
+
+/// Another model, and who would be asked for it.
+fn then(other: &DynamicMessage) -> String {
+    let field = |name| wording::field(other, name);
+    let problem = field("problem");
+    if !matches!(problem.as_str(), "unspecified" | "") {
+        return format!("{} is passed over: {problem}", field("model"));
+    }
+    let targets = messages(other, "targets").into_iter().map(|it| {
+        let (provider, place) = (cell(&it, "provider"), cell(&it, "place"));
+        let why = cell(&it, "notes");
+        match place.as_str() {
+            "no" => format!("not {provider} ({why})"),
+            _ => provider,
+        }
+    });
+    let targets: Vec<String> = targets.collect();
+    format!("{}: {}", label(&field("version")), targets.join(", "))
 }
 
 fn cell(target: &DynamicMessage, field: &str) -> String {

@@ -14,6 +14,7 @@ pub mod base_url;
 pub mod exchange_origin;
 pub mod credential;
 pub mod mapping;
+pub mod handling;
 pub mod provider;
 pub mod model;
 pub mod recipe;

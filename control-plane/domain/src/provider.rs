@@ -1,10 +1,10 @@
 //! What must be true of a provider.
 
-use policy::{provider::ProviderKind, region::Region};
+use policy::{handling::Handling, provider::ProviderKind, region::Region};
 
 use crate::{
     base_url::{self, BaseUrl},
-    exchange_origin, mapping, region, text,
+    exchange_origin, handling, mapping, region, text,
     violation::Violations,
 };
 
@@ -27,6 +27,8 @@ pub struct Wanted<'a> {
     pub mapping: Option<mapping::Wanted>,
     /// Whether any path of its API may be reached by passing through.
     pub passthrough: bool,
+    /// What it does with what it is sent.
+    pub handling: Handling,
 }
 
 /// A provider as it may be.
@@ -48,6 +50,8 @@ pub struct Checked {
     pub mapping: Option<mapping::Checked>,
     /// Whether any path of its API may be reached by passing through.
     pub passthrough: bool,
+    /// What it does with what it is sent.
+    pub handling: Handling,
 }
 
 // === impl Wanted ===
@@ -80,6 +84,7 @@ impl Wanted<'_> {
             }
             (_, None) => None,
         };
+        let handling = handling::handling(self.handling, &mut violations);
         let (true, Some(display_name), Some(base_url)) =
             (violations.is_empty(), display_name, base_url)
         else {
@@ -97,6 +102,7 @@ impl Wanted<'_> {
             exchange_origins,
             mapping,
             passthrough: self.passthrough,
+            handling,
         })
     }
 }
@@ -116,6 +122,7 @@ mod tests {
             exchange_origins: &[],
             mapping: None,
             passthrough: false,
+            handling: Handling::default(),
         };
         let checked = wanted.clone().check().unwrap();
         assert_eq!(checked.base_url.origin(), "https://api.mistral.ai:443");
@@ -142,6 +149,7 @@ mod tests {
             exchange_origins: &[],
             mapping: Some(mapping::Wanted::default()),
             passthrough: false,
+            handling: Handling::default(),
         };
         let fields: Vec<_> = wanted
             .check()

@@ -8,10 +8,13 @@ use domain::{
     segment::Slug,
 };
 use policy::{
+    guard::Guard,
+    handling::Demanded,
     id::{OrganizationId, ProjectId},
     keeping::Keeping,
     object::{Kind, Object},
     pin::Pin,
+    preference::Preferences,
     project::Project,
     region::Audience,
     revision::Revision,
@@ -49,6 +52,8 @@ pub struct New {
     pub pins: Vec<Pin>,
     /// Of which requests content is kept, and for how many days.
     pub keeping: (Keeping, u16),
+    /// What its clients may not prefer, and what it demands of providers.
+    pub guard: Guard,
 }
 
 /// A project as it stands.
@@ -70,6 +75,8 @@ pub struct Row {
     pub pins: Vec<Pin>,
     /// Of which requests content is kept, and for how many days. Can change.
     pub keeping: (Keeping, u16),
+    /// What its clients may not prefer, and what it demands of providers. Can change.
+    pub guard: Guard,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -94,6 +101,10 @@ struct Columns {
     tag_sources: Vec<String>,
     content_keeping: i16,
     content_days: i16,
+    forbidden_preferences: i16,
+    demands_no_collection: bool,
+    demands_no_retention: bool,
+    residencies: Vec<String>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -119,7 +130,8 @@ pub async fn list(
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
                   it.version, it.created_at, it.updated_at, it.rotation_period_ms,
                   it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
-                  it.tag_sources, it.content_keeping, it.content_days,
+                  it.tag_sources, it.content_keeping, it.content_days, it.forbidden_preferences,
+                  it.demands_no_collection, it.demands_no_retention, it.residencies,
                   coalesce(o.revision, 0) AS "revision!"
            FROM project it
            LEFT JOIN object o ON o.kind = 2 AND o.key = uuid_send(it.id)
@@ -145,8 +157,9 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"INSERT INTO project (id, organization, name, display_name, traffic_class, traffic_share,
                                 rotation_period_ms, rotation_overlap_ms, rotation_warn_before_ms,
-                                rotation_age_max_ms, tag_sources, content_keeping, content_days)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"#,
+                                rotation_age_max_ms, tag_sources, content_keeping, content_days,
+                                forbidden_preferences, demands_no_collection, demands_no_retention, residencies)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.project.as_str(),
@@ -160,6 +173,10 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         &texts(&new.pins),
         new.keeping.0 as i16,
         new.keeping.1.cast_signed(),
+        new.guard.forbidden.bits().cast_signed(),
+        new.guard.demanded.collects_nothing,
+        new.guard.demanded.retains_nothing,
+        &new.guard.demanded.residencies,
     )
     .execute(write.connection())
     .await
@@ -190,6 +207,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         r#"UPDATE project SET display_name = $2, traffic_class = $3, traffic_share = $4,
                   rotation_period_ms = $5, rotation_overlap_ms = $6, rotation_warn_before_ms = $7,
                   rotation_age_max_ms = $8, tag_sources = $9, content_keeping = $10, content_days = $11,
+                  forbidden_preferences = $12, demands_no_collection = $13, demands_no_retention = $14,
+                  residencies = $15,
                   version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
@@ -203,6 +222,10 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         &texts(&row.pins),
         row.keeping.0 as i16,
         row.keeping.1.cast_signed(),
+        row.guard.forbidden.bits().cast_signed(),
+        row.guard.demanded.collects_nothing,
+        row.guard.demanded.retains_nothing,
+        &row.guard.demanded.residencies,
     )
     .execute(write.connection())
     .await?;
@@ -272,7 +295,8 @@ async fn read(connection: &mut PgConnection, name: &ProjectName) -> Result<Row, 
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.traffic_class, it.traffic_share,
                   it.version, it.created_at, it.updated_at, it.rotation_period_ms,
                   it.rotation_overlap_ms, it.rotation_warn_before_ms, it.rotation_age_max_ms,
-                  it.tag_sources, it.content_keeping, it.content_days,
+                  it.tag_sources, it.content_keeping, it.content_days, it.forbidden_preferences,
+                  it.demands_no_collection, it.demands_no_retention, it.residencies,
                   coalesce(o.revision, 0) AS "revision!"
            FROM project it
            JOIN organization ON organization.id = it.organization
@@ -298,6 +322,7 @@ async fn written(write: &mut Write, name: &ProjectName) -> Result<Row, StoreErro
         key_age_max_ms: row.rotation.and_then(|it| it.age_max_ms),
         pins: (!row.pins.is_empty()).then(|| row.pins.clone().into()),
         keeping: row.keeping.0,
+        guard: (!row.guard.is_nothing()).then(|| row.guard.clone().into()),
     };
     write.put(Object::Project(object), Audience::everywhere());
     Ok(row)
@@ -379,6 +404,19 @@ impl Columns {
                 Keeping::from_number(u32::try_from(self.content_keeping).unwrap_or(0)),
                 u16::try_from(self.content_days).unwrap_or(1),
             ),
+            guard: Guard {
+                forbidden: column::known(
+                    Preferences::from_bits(
+                        u32::try_from(self.forbidden_preferences).unwrap_or(u32::MAX),
+                    ),
+                    "project.forbidden_preferences",
+                )?,
+                demanded: Demanded {
+                    collects_nothing: self.demands_no_collection,
+                    retains_nothing: self.demands_no_retention,
+                    residencies: self.residencies,
+                },
+            },
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

@@ -11,6 +11,7 @@ use domain::{
     segment::Slug,
 };
 use policy::{
+    handling::Handling,
     id::{OrganizationId, ProviderId},
     object::{Kind, Object},
     provider::{Provider, ProviderKind},
@@ -49,6 +50,8 @@ pub struct New {
     pub stream_options: bool,
     /// Whether any path of its API may be reached by passing through.
     pub passthrough: bool,
+    /// What it does with what it is sent.
+    pub handling: Handling,
     /// The regions whose edges may use it; empty means: every one.
     pub regions: Vec<Region>,
     /// Where its credential may be exchanged for a token, beside where its kind does.
@@ -78,6 +81,8 @@ pub struct Row {
     pub stream_options: bool,
     /// Whether any path of its API may be reached by passing through. Can change.
     pub passthrough: bool,
+    /// What it does with what it is sent. Can change.
+    pub handling: Handling,
     /// The regions whose edges may use it; empty means: every one. Can change.
     pub regions: Vec<Region>,
     /// Where its credential may be exchanged for a token, beside where its kind does. Can change.
@@ -96,6 +101,7 @@ pub struct Row {
     pub revision: Revision,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are columns")]
 struct Columns {
     id: Uuid,
     organization: Uuid,
@@ -105,6 +111,10 @@ struct Columns {
     base_url: String,
     stream_options: bool,
     passthrough: bool,
+    collects_nothing: bool,
+    retains_nothing: bool,
+    residency: String,
+    quantization: String,
     regions: Vec<String>,
     exchange_origins: Vec<String>,
     mapping: Option<String>,
@@ -132,7 +142,8 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.passthrough, it.regions, it.exchange_origins, it.mapping, it.credential,
+                  it.stream_options, it.passthrough, it.collects_nothing, it.retains_nothing,
+                  it.residency, it.quantization, it.regions, it.exchange_origins, it.mapping, it.credential,
                   it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            LEFT JOIN object o ON o.kind = 3 AND o.key = uuid_send(it.id)
@@ -156,8 +167,9 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
     let organization = named::organization(write.connection(), &parent).await?;
     sqlx::query!(
         r#"INSERT INTO provider (id, organization, name, display_name, kind, base_url,
-                                 stream_options, regions, exchange_origins, mapping, credential, passthrough)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
+                                 stream_options, regions, exchange_origins, mapping, credential, passthrough,
+                                 collects_nothing, retains_nothing, residency, quantization)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"#,
         uuid(*new.id.as_bytes()),
         organization,
         new.name.provider.as_str(),
@@ -170,6 +182,10 @@ pub async fn create(write: &mut Write, new: New, clear: Option<&[u8]>) -> Result
         new.mapping.as_ref().map(kept::write),
         new.credential_sealed,
         new.passthrough,
+        new.handling.collects_nothing,
+        new.handling.retains_nothing,
+        new.handling.residency,
+        new.handling.quantization,
     )
     .execute(write.connection())
     .await
@@ -199,8 +215,8 @@ pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Resul
     let before = read(write.connection(), &row.name).await?;
     sqlx::query!(
         r#"UPDATE provider SET display_name = $2, base_url = $3, stream_options = $4, regions = $5,
-               exchange_origins = $6, mapping = $7, credential = $8, passthrough = $9, version = version + 1,
-               updated_at = now()
+               exchange_origins = $6, mapping = $7, credential = $8, passthrough = $9, collects_nothing = $10,
+               retains_nothing = $11, residency = $12, quantization = $13, version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
@@ -211,6 +227,10 @@ pub async fn update(write: &mut Write, row: &Row, clear: Option<&[u8]>) -> Resul
         row.mapping.as_ref().map(kept::write),
         row.credential_sealed,
         row.passthrough,
+        row.handling.collects_nothing,
+        row.handling.retains_nothing,
+        row.handling.residency,
+        row.handling.quantization,
     )
     .execute(write.connection())
     .await?;
@@ -242,7 +262,8 @@ async fn read(connection: &mut PgConnection, name: &ProviderName) -> Result<Row,
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, it.kind, it.base_url,
-                  it.stream_options, it.passthrough, it.regions, it.exchange_origins, it.mapping, it.credential,
+                  it.stream_options, it.passthrough, it.collects_nothing, it.retains_nothing,
+                  it.residency, it.quantization, it.regions, it.exchange_origins, it.mapping, it.credential,
                   it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM provider it
            JOIN organization ON organization.id = it.organization
@@ -299,6 +320,7 @@ impl Row {
             base_url: self.base_url.as_str().to_owned(),
             stream_options: self.stream_options,
             passthrough: self.passthrough,
+            handling: self.handling.clone(),
             credential_required: self.kind.preset().credential_required
                 || self.credential_sealed.is_some(),
             mapping: self.mapping.as_ref().map(|it| Box::new(it.mapping.clone())),
@@ -326,6 +348,12 @@ impl Columns {
             base_url: column::read(base_url::parse(&self.base_url), "provider.base_url")?,
             stream_options: self.stream_options,
             passthrough: self.passthrough,
+            handling: Handling {
+                collects_nothing: self.collects_nothing,
+                retains_nothing: self.retains_nothing,
+                residency: self.residency,
+                quantization: self.quantization,
+            },
             regions: column::regions(&self.regions)?,
             exchange_origins: self.exchange_origins,
             mapping: self

@@ -2,12 +2,9 @@
 //!
 //! Knows where it stands; knows no prices. Everything else stays as it came.
 
-use payload::{
-    json::{self, Fault},
-    scalar,
-};
+use payload::json::{self, Fault};
 
-use crate::sse;
+use crate::{sse, without::without};
 
 /// The longest event that is looked into.
 // Full: it goes on as it is.
@@ -25,22 +22,7 @@ pub fn is_asked(raw: &str) -> bool {
 
 /// A request's body without the question, which no provider knows. `None` where there is none.
 pub fn without_question(body: &str) -> Option<String> {
-    let mut found = None;
-    json::members(body, |key, value| {
-        if scalar::string(key).as_deref() == Some("usage") {
-            found = body[..value.start].rfind(key).map(|from| from..value.end);
-        }
-        Ok::<_, Fault>(())
-    })
-    .ok()?;
-    let place = found?;
-    let (before, after) = (&body[..place.start], &body[place.end..]);
-    // One comma goes with it: the one behind it, or of the last member the one before.
-    if let Some(rest) = after.trim_start().strip_prefix(',') {
-        return Some([before, rest].concat());
-    }
-    let before = before.trim_end();
-    Some([before.strip_suffix(',').unwrap_or(before), after].concat())
+    without(body, "usage")
 }
 
 /// An answer or a chunk with `cost`, which must be a value of JSON, in its usage. `None` where it tells no usage.

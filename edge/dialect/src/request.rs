@@ -3,6 +3,8 @@
 //! Must never judge what the provider can judge, nor write a body anew. A member that we read and a provider
 //! could read otherwise, because it stands there twice or in other letter case, is refused.
 
+mod fields;
+
 use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::Bytes;
@@ -16,6 +18,8 @@ use crate::{
     field::{Spelling, spelling},
     neutral::Family,
 };
+
+use self::fields::{Field, fields};
 
 /// What is asked, and in which dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,14 +63,23 @@ pub struct Scanned {
     pub choices: u64,
     /// Whether the client itself asks for usage in the stream.
     pub usage_asked: bool,
-    /// Whether the client asks for the cost in the usage.
-    pub cost_asked: bool,
+    /// What it says that is for us.
+    pub for_us: ForUs,
     /// Images, sounds and files that stand in the body itself, as `data:` URLs.
     pub embedded: Embedded,
     /// `None` where the path says the model.
     model_place: Option<Range<usize>>,
     options: Options,
     brace: usize,
+}
+
+/// What a body says that is for us, and is taken out before a provider gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForUs {
+    /// Whether the client asks for the cost in the usage.
+    pub cost: bool,
+    /// Whether it says what it prefers: any of [`crate::preferences::MEMBERS`].
+    pub preferences: bool,
 }
 
 /// Why a body is refused.
@@ -109,18 +122,6 @@ enum Options {
     Other,
 }
 
-#[derive(Clone, Copy)]
-enum Field {
-    GenerationConfig,
-    Model,
-    Stream,
-    StreamOptions,
-    OutputMax,
-    Choices,
-    Prompt,
-    Usage,
-}
-
 struct Facts<'a> {
     text: &'a str,
     seen: u32,
@@ -128,7 +129,7 @@ struct Facts<'a> {
     stream: bool,
     options: Options,
     usage_asked: bool,
-    cost_asked: bool,
+    for_us: ForUs,
     output_tokens_max: Option<u64>,
     choices: u64,
     prompts: u64,
@@ -165,7 +166,7 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
             at: error.valid_up_to(),
         })
     })?;
-    let fields = endpoint.fields();
+    let fields = fields(endpoint);
     let mut facts = Facts::new(text);
     let (brace, embedded) = json::members_and_embedded(text, |key, value| {
         // A key that is not valid Unicode is none of ours to any reader.
@@ -200,7 +201,7 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
         output_tokens_max: facts.output_tokens_max,
         choices: facts.choices.saturating_mul(facts.prompts),
         usage_asked: facts.usage_asked,
-        cost_asked: facts.cost_asked,
+        for_us: facts.for_us,
         embedded,
         options: facts.options,
     })
@@ -276,49 +277,15 @@ impl Endpoint {
     pub const fn streams(self) -> bool {
         matches!(self, Self::GenerateStream)
     }
+}
 
-    /// The members that we read, and that may therefore stand there only once.
-    const fn fields(self) -> &'static [(&'static str, Field)] {
-        match self {
-            Self::ChatCompletions => &[
-                ("model", Field::Model),
-                ("stream", Field::Stream),
-                ("stream_options", Field::StreamOptions),
-                ("max_tokens", Field::OutputMax),
-                ("max_completion_tokens", Field::OutputMax),
-                ("n", Field::Choices),
-                ("usage", Field::Usage),
-            ],
-            Self::Completions => &[
-                ("model", Field::Model),
-                ("stream", Field::Stream),
-                ("stream_options", Field::StreamOptions),
-                ("max_tokens", Field::OutputMax),
-                ("max_completion_tokens", Field::OutputMax),
-                ("n", Field::Choices),
-                ("best_of", Field::Choices),
-                ("prompt", Field::Prompt),
-            ],
-            Self::Embeddings | Self::CountMessages => &[("model", Field::Model)],
-            Self::CountGenerate | Self::Infer | Self::InferMetadata | Self::Invoke => &[],
-            Self::Responses => &[
-                ("model", Field::Model),
-                ("stream", Field::Stream),
-                ("max_output_tokens", Field::OutputMax),
-            ],
-            Self::Messages => &[
-                ("model", Field::Model),
-                ("stream", Field::Stream),
-                ("max_tokens", Field::OutputMax),
-            ],
-            // Google's reader minds no difference between `generationConfig` and `generation_config`; names here are
-            // in small letters, and so only what differs from them in case is told apart below.
-            Self::Generate | Self::GenerateStream => &[
-                ("generationconfig", Field::GenerationConfig),
-                ("generation_config", Field::GenerationConfig),
-            ],
-        }
-    }
+// === impl ForUs ===
+
+impl ForUs {
+    const NOTHING: Self = Self {
+        cost: false,
+        preferences: false,
+    };
 }
 
 // === impl Facts ===
@@ -332,7 +299,7 @@ impl<'a> Facts<'a> {
             stream: false,
             options: Options::Absent,
             usage_asked: false,
-            cost_asked: false,
+            for_us: ForUs::NOTHING,
             output_tokens_max: None,
             choices: 1,
             prompts: 1,
@@ -356,7 +323,8 @@ impl<'a> Facts<'a> {
                 self.choices = self.choices.max(scalar::whole_number(raw).unwrap_or(1));
             }
             Field::Prompt => self.prompts = prompts(raw),
-            Field::Usage => self.cost_asked = cost::is_asked(raw),
+            Field::Usage => self.for_us.cost = cost::is_asked(raw),
+            Field::Preference => self.for_us.preferences = true,
         }
         Ok(())
     }
@@ -424,7 +392,7 @@ impl Scanned {
             output_tokens_max: None,
             choices: 1,
             usage_asked: false,
-            cost_asked: false,
+            for_us: ForUs::NOTHING,
             embedded: Embedded::default(),
             model_place: None,
             options: Options::Absent,

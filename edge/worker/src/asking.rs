@@ -5,10 +5,11 @@
 use std::borrow::Cow;
 
 use claims::condition::{self, Fact};
+use dialect::preferences::{Preferences, Sort};
 
 use crate::{
     fares::Fares,
-    request::{Arrival, Request, endpoint, prefix},
+    request::{Arrival, Refusal, Request, endpoint, prefix},
 };
 
 /// What a decision hangs on.
@@ -20,6 +21,8 @@ pub struct Asking<'a> {
     pub named: Option<&'a str>,
     /// Which request; `None` where none is to be served.
     pub arrival: Option<&'a Arrival>,
+    /// By what a suffix of the model's name wants targets put in order.
+    sort: Option<Sort>,
     /// What it says.
     said: Said<'a>,
 }
@@ -48,6 +51,10 @@ pub struct Supposed {
     pub tags: Vec<(String, String)>,
     /// How many tokens go in.
     pub input_tokens: u64,
+    /// When it arrives, milliseconds since 1970.
+    pub at_ms: u64,
+    /// What its client prefers.
+    pub preferences: Option<Box<Preferences>>,
 }
 
 /// The tokens of a request that is not read.
@@ -62,6 +69,7 @@ impl<'a> Asking<'a> {
             fares: Some(fares),
             named: request.version(),
             arrival: Some(arrival),
+            sort: None,
             said: Said::Read(request),
         }
     }
@@ -72,6 +80,7 @@ impl<'a> Asking<'a> {
             fares: Some(fares),
             named: None,
             arrival: Some(arrival),
+            sort: None,
             said: Said::Nothing,
         }
     }
@@ -82,6 +91,7 @@ impl<'a> Asking<'a> {
             fares: None,
             named,
             arrival: None,
+            sort: None,
             said: Said::Nothing,
         }
     }
@@ -92,13 +102,37 @@ impl<'a> Asking<'a> {
             fares: Some(fares),
             named: None,
             arrival: None,
+            sort: None,
             said: Said::Supposed(supposed),
         }
     }
 
+    /// The same, asking for its targets in this order.
+    pub const fn sorted(self, sort: Option<Sort>) -> Self {
+        Self { sort, ..self }
+    }
+
     /// When it arrived, in milliseconds since 1970; zero where it has not.
     pub fn at_ms(&self) -> u64 {
-        self.arrival.map_or(0, |it| it.at_ms)
+        match (self.arrival, self.said) {
+            (Some(arrival), _) => arrival.at_ms,
+            (None, Said::Supposed(supposed)) => supposed.at_ms,
+            (None, _) => 0,
+        }
+    }
+
+    /// What its client prefers among targets, if it says so.
+    pub fn preferences(&self) -> Option<&'a Preferences> {
+        match self.said {
+            Said::Nothing => None,
+            Said::Read(request) => request.preferences(),
+            Said::Supposed(supposed) => supposed.preferences.as_deref(),
+        }
+    }
+
+    /// By what its client wants targets put in order: a suffix of the model's name speaks first.
+    pub fn sort(&self) -> Option<Sort> {
+        self.sort.or_else(|| self.preferences()?.sort)
     }
 
     /// Whether what is decided is to be told in a trace.
@@ -139,11 +173,23 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// The same, where a limit counts it: then a body that cannot be read is refused.
+    pub fn whose(&self) -> Result<Cow<'a, str>, Refusal> {
+        match self.said {
+            Said::Read(request) => request.end_user(),
+            Said::Nothing | Said::Supposed(_) => Ok(self.end_user().unwrap_or_default()),
+        }
+    }
+
     /// The session that the client says it belongs to.
     pub fn session(&self) -> Option<&'a [u8]> {
         match self.said {
             Said::Nothing => None,
             Said::Read(request) => request.session(),
+            Said::Supposed(supposed) if supposed.session.is_empty() => {
+                let session = supposed.preferences.as_ref()?.session.as_ref();
+                Some(session?.as_bytes())
+            }
             Said::Supposed(supposed) => Some(supposed.session.as_bytes()),
         }
     }

@@ -5,10 +5,12 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
+use dialect::preferences::{self, Preferences, Sort};
 use policy::{
     id::{ModelId, ProviderId},
     key::Key,
     model::Model,
+    preference::Preference,
     provider::Provider,
     rules::Rules,
 };
@@ -44,6 +46,8 @@ pub enum Refusal {
     Address,
     /// The key is held to other providers.
     Provider,
+    /// The key's project does not let clients prefer this.
+    Preference(&'static str),
     /// The request is expected to use more tokens than the key may with one.
     TooLarge {
         /// How many it is expected to use.
@@ -110,6 +114,40 @@ pub fn weigh(caller: &Caller, tokens: impl FnOnce() -> u64) -> Result<(), Refusa
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 
+/// The name of the model that is asked for, and by what its targets are put in order: a suffix says so where no model of the
+/// caller's organization is called like that itself.
+pub fn suffixed<'a>(rules: &Rules, key: &Key, name: &'a str) -> (&'a str, Option<Sort>) {
+    let Some((model, sort)) = preferences::suffixed(name) else {
+        return (name, None);
+    };
+    match rules.model(key.organization, name) {
+        Some(_) => (name, None),
+        None => (model, Some(sort)),
+    }
+}
+
+/// Whether the key's project lets its clients prefer so. Costs whoever prefers nothing a look.
+pub fn prefer(
+    rules: &Rules,
+    key: &Key,
+    (wanted, sort): (Option<&Preferences>, Option<Sort>),
+) -> Result<(), Refusal> {
+    if wanted.is_none() && sort.is_none() {
+        return Ok(());
+    }
+    let Some(guard) = rules.guard(key.project) else {
+        return Ok(());
+    };
+    let said = wanted.into_iter().flat_map(Preferences::said);
+    let mut said = said.chain(sort.map(|_| "sort"));
+    let is_forbidden = |word: &&str| {
+        let preference = Preference::named(word);
+        preference.is_none_or(|it| guard.forbidden.holds(it))
+    };
+    said.find(is_forbidden)
+        .map_or(Ok(()), |word| Err(Refusal::Preference(word)))
+}
+
 /// The provider of this name, if its operators let requests be passed through to it and the caller may do that. A key
 /// that is held to some models, by name or by pattern, may not: which of them a path of the provider's would reach is
 /// not known.
@@ -117,8 +155,9 @@ pub fn passage(rules: &Rules, caller: &Caller, name: &str) -> Result<Arc<Provide
     let key = caller.key();
     let provider = rules.provider_named(key.organization, name);
     let goes_there = |it: &Provider| {
-        let scope = key.scope.as_deref();
+        let (scope, guard) = (key.scope.as_deref(), rules.guard(key.project));
         scope.is_none_or(|scope| scope.takes_provider(it.id))
+            && guard.is_none_or(|guard| guard.demanded.takes(&it.handling))
     };
     let open = provider.filter(|it| it.passthrough && key.takes_all_models() && goes_there(it));
     open.map(Arc::clone).ok_or(Closed)
@@ -169,8 +208,8 @@ impl Grant {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "there is no such provider, it is not open for passing through, or the key is held to models or to other \
-             providers",
+            "there is no such provider, it is not open for passing through, the key is held to models or to other \
+             providers, or its project demands more of providers",
         )
     }
 }
@@ -186,6 +225,10 @@ impl fmt::Display for Refusal {
             Self::Endpoint => f.write_str("the key may not be used for this endpoint"),
             Self::Address => f.write_str("the key may not be used from this address"),
             Self::Provider => f.write_str("the key may not be used with this provider"),
+            Self::Preference(name) => write!(
+                f,
+                "the key's project does not let clients prefer `{name}`: leave it out"
+            ),
             Self::TooLarge { tokens, max } => write!(
                 f,
                 "the request may use {tokens} tokens and the key at most {max} with one: shorten it, or lower the \

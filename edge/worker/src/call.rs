@@ -109,6 +109,9 @@ fn prepared(
     to_present: ToPresent,
 ) -> Result<Prepared, Failure> {
     let (mut message, way, dropped) = message(request, origin, outgoing)?;
+    if request.requires_parameters() && !dropped.is_empty() {
+        return Err(translate::Refusal::Parameters(dropped).into());
+    }
     if let Some(recipe) = candidate.recipe() {
         edit(message.headers_mut(), recipe.headers(), request);
     }
@@ -195,7 +198,8 @@ impl Call {
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
         let mut last: Option<Failure> = None;
-        let mut tried = false;
+        // Of another model, perhaps.
+        let mut tried = entry.has_reached();
         // No more than a place rides in this future.
         for (place, candidate) in plan.candidates().iter().enumerate() {
             let provider = candidate.provider().id;

@@ -123,8 +123,8 @@ impl Explainer {
         let rules = self.in_force.rules();
         if let Some(question) = &asked.route {
             return self.key(asked).map_or_else(problem, |key| {
-                let told = routed::told(&rules, key, (asked, question), &self.fares);
-                told.unwrap_or_else(problem)
+                let now = (&self.fares, self.lens.now_ms());
+                routed::told(&rules, key, (asked, question), now)
             });
         }
         if let Some(count) = &asked.count {

@@ -7,6 +7,8 @@
 
 mod told;
 mod refusal;
+mod second_look;
+mod in_turn;
 
 use std::{
     borrow::Cow, convert::Infallible, net::IpAddr, ops::ControlFlow, rc::Rc, sync::Arc,
@@ -19,7 +21,7 @@ use futures_util::{
     FutureExt,
     future::{Either, LocalBoxFuture, Ready, ready},
 };
-use http::request::Parts;
+use http::{HeaderValue, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
 use policy::rules::Rules;
@@ -29,11 +31,12 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     accept,
-    admit::{self, Admit, Limits, Permit, counted, hold, room::Room},
+    admit::{self, Admit, Limits, room::Room},
     asking::Asking,
     authorize,
     call::{
         self, Call,
+        answer::Answer,
         failure::{Failure, Unanswered},
         patience::Patience,
         telling,
@@ -51,7 +54,7 @@ use crate::{
     record::{Entry, Record, Recorder, content::Outlet},
     relay::{self, Relay, relay},
     request::{
-        self, Arrival, Head, Keep, Request, address,
+        self, Arrival, Head, Keep, address,
         endpoint::{Asked, Endpoint},
     },
     route::{self, Plan},
@@ -305,7 +308,14 @@ impl Pipeline {
         };
         let mut request = head.with_body(asked, incoming, &self.bodies).await?;
         request.note_read(arrival);
-        let (plan, limits) = decide(&rules, caller, &request, (arrival, self.call.fares()))?;
+        if !request.other_models().is_empty() {
+            // Boxed: rare beside the requests that carry this future's size.
+            return Box::pin(self.first_of_models(rules, caller, request, arrival)).await;
+        }
+        let (plan, limits) = {
+            let asking = Asking::of(&request, arrival, self.call.fares());
+            decide(&rules, caller, &request.scanned().model, asking)?
+        };
         let weight = || self.admit.guess(&request).total();
         authorize::weigh(plan.grant().caller(), weight)?;
         if plan.version().recipe.is_some() {
@@ -341,42 +351,34 @@ impl Pipeline {
                 } else {
                     (answer, None)
                 };
-                let (mut head, mut body) = relay(answer, arrival, entry, &self.patience);
-                if tells_cost {
-                    body.tell_cost();
-                }
-                if let Some(cost) = cost {
-                    head.headers.insert(telling::HEADER, cost);
-                }
-                let label = plan.label();
-                Ok(Reply::Answer(Box::new(Answered {
-                    head,
-                    body,
-                    label,
-                    room,
-                })))
+                let cost = (tells_cost, cost);
+                Ok(self.reply((answer, entry), arrival, (&plan, room), cost))
             }
             // The entry is closed where the status is chosen, in `respond`, because its record tells that status.
             Err(failure) => Err(unanswered(failure, entry, &plan, room)),
         }
     }
 
-    /// Asks once more for room that a guess of the input did not find, if its text counts less.
-    async fn second_look(
+    /// What the client gets of an answer, and whether it wants to know the cost, of which this goes into a header.
+    fn reply(
         &self,
-        refusal: hold::Refusal,
-        rules: &Rules,
-        plan: &Plan,
-        (arrival, request): (&Arrival, &Request),
-    ) -> Result<Permit, Refusal> {
-        let Some(count) = counted::counted(plan, request).await else {
-            return Err(refusal.into());
-        };
-        let limits = limits_of(rules, plan, request, arrival)?;
-        let asked = (request, Some(count));
-        let permit = self.admit.permit(limits, plan, arrival, asked).await;
-        counted::note(permit.is_ok());
-        Ok(permit?)
+        (answer, entry): (Answer, Entry),
+        arrival: &Arrival,
+        (plan, room): (&Plan, Room),
+        (tells_cost, cost): (bool, Option<HeaderValue>),
+    ) -> Reply {
+        let (mut head, mut body) = relay(answer, arrival, entry, &self.patience);
+        if tells_cost {
+            body.tell_cost();
+        }
+        head.headers
+            .extend(cost.map(|cost| (telling::HEADER, cost)));
+        Reply::Answer(Box::new(Answered {
+            head,
+            body,
+            label: plan.label(),
+            room,
+        }))
     }
 }
 
@@ -420,39 +422,36 @@ fn unanswered(failure: Failure, entry: Entry, plan: &Plan, room: Room) -> Refusa
 fn decide(
     rules: &Rules,
     caller: Caller,
-    request: &Request,
-    (arrival, fares): (&Arrival, &Fares),
+    model: &str,
+    asking: Asking<'_>,
 ) -> Result<(Plan, Limits), Refusal> {
-    let asking = Asking::of(request, arrival, fares);
-    let plan = served(rules, caller, &request.scanned().model, asking)?;
-    let limits = limits_of(rules, &plan, request, arrival)?;
+    let plan = served(rules, caller, model, asking)?;
+    let limits = limits_of(rules, &plan, asking)?;
     Ok((plan, limits))
 }
 
 /// The limits that count it.
-fn limits_of(
-    rules: &Rules,
-    plan: &Plan,
-    request: &Request,
-    arrival: &Arrival,
-) -> Result<Limits, Refusal> {
+fn limits_of(rules: &Rules, plan: &Plan, asking: Asking<'_>) -> Result<Limits, Refusal> {
     let caller = plan.grant().caller();
     let organization = caller.key().organization;
     let end_user = if rules.asks_end_user(organization) {
         match caller.end_user() {
             Some(said) => Cow::Owned(said.to_owned()),
-            None => request.end_user()?,
+            None => asking.whose()?,
         }
     } else {
         Cow::Borrowed("")
     };
-    Ok(admit::limits(rules, plan, &end_user, arrival.at_ms))
+    Ok(admit::limits(rules, plan, &end_user, asking.at_ms()))
 }
 
 /// Where a request for a model goes, and for a version where one is named.
 fn served(rules: &Rules, caller: Caller, model: &str, asking: Asking<'_>) -> Result<Plan, Refusal> {
+    let (model, sort) = authorize::suffixed(rules, caller.key(), model);
     let grant = authorize::grant(rules, caller, model)?;
-    let plan = route::plan(rules, grant, asking)?;
+    let wanted = (asking.preferences(), sort);
+    authorize::prefer(rules, grant.caller().key(), wanted)?;
+    let plan = route::plan(rules, grant, asking.sorted(sort))?;
     if asking
         .named
         .is_some_and(|named| named != plan.version().name)

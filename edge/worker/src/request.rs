@@ -13,14 +13,15 @@ pub mod bounds;
 pub mod body;
 pub mod tags;
 pub mod whose;
+mod held;
+mod rare;
+pub mod for_us;
 pub mod passing;
 pub mod arrival;
 mod refusal;
 pub mod content;
 pub mod tensors;
-mod held;
 pub mod prefix;
-mod rare;
 
 use std::{borrow::Cow, time::Duration};
 
@@ -172,7 +173,9 @@ impl Head {
                 .ok_or(Refusal::Priority)
         });
         let class = class.transpose()?;
+        let preferences = for_us::read(&mut parts.headers)?;
         let rare = Rare {
+            preferences,
             whose,
             spare: keep.spare.then(|| spare(parts.headers, &forwarded)),
             tags,
@@ -265,17 +268,9 @@ async fn read(
         (Some(model), Inference::Invoke) => custom::invoke::scan(model, &body),
         (Some(model), _) => dialect::request::scan_for(endpoint, model, &body),
     };
-    let mut scanned = scanned.map_err(Refusal::Body)?;
-    let mut body = body;
-    let tells_cost = scanned.cost_asked;
-    if tells_cost {
-        // A question for us, which is taken out.
-        let text = str::from_utf8(&body).unwrap_or_default();
-        if let Some(without) = dialect::cost::without_question(text) {
-            body = Bytes::from(without);
-            scanned = dialect::request::scan(endpoint, &body).map_err(Refusal::Body)?;
-        }
-    }
+    let scanned = scanned.map_err(Refusal::Body)?;
+    let (tells_cost, mut rare) = (scanned.for_us.cost, rest.rare);
+    let (scanned, body) = for_us::taken_out(endpoint, (scanned, body), &mut rare)?;
     Ok(Request {
         endpoint,
         events: asked.events,
@@ -284,7 +279,7 @@ async fn read(
         tensors,
         class: rest.class,
         body,
-        rare: rest.rare,
+        rare,
         tells_cost,
         read_after_us: 0,
         share,
@@ -346,10 +341,12 @@ impl Request {
         Ok(found.map_err(Refusal::Body)?.unwrap_or_default())
     }
 
-    /// The session that the client says it belongs to.
+    /// The session that the client says it belongs to: in our header, or else where it says what it prefers.
     pub fn session(&self) -> Option<&[u8]> {
-        let whose = self.rare.as_ref()?.whose.as_ref()?;
-        Some(whose.session.as_ref()?.as_bytes())
+        let whose = self.rare.as_ref().and_then(|it| it.whose.as_ref());
+        let header = whose.and_then(|it| it.session.as_ref());
+        let said = || self.preferences()?.session.as_deref().map(str::as_bytes);
+        header.map(HeaderValue::as_bytes).or_else(said)
     }
 
     /// Takes another body in the place of the one that came, and reads its facts anew. It must ask for the same model.

@@ -8,6 +8,7 @@ mod candidate;
 pub mod notes;
 mod order;
 mod balance;
+mod prefer;
 
 use std::{fmt, sync::Arc};
 
@@ -18,6 +19,7 @@ use policy::{
     model::{Model, Version},
     price_book::PriceBook,
     revision::Revision,
+    routing::Balance,
     rules::Rules,
     split::Part,
 };
@@ -27,6 +29,7 @@ pub use self::candidate::Candidate;
 use self::{
     balance::{Choosing, by_balance},
     notes::{Notes, Told, Why},
+    prefer::{arrange, hold_to_best, hold_to_client, hold_to_guard},
 };
 
 /// Where a request may go, the best first.
@@ -58,6 +61,10 @@ pub enum Refusal {
     Missing(&'static str),
     /// The key is held to other providers than the model has.
     Forbidden,
+    /// The project's data may not go to any provider of the model.
+    DataPolicy,
+    /// None of the model's targets is one that the client wants.
+    Unmet,
 }
 
 /// The plan for a grant.
@@ -89,18 +96,32 @@ pub fn plan_noted(
         // Nobody is refused for this, so nobody else counts it.
         metrics::counter!("sluice_config_dangling_reference_total").increment(1);
     }
-    hold_to(grant.caller().key(), &mut candidates, notes)?;
+    let key = grant.caller().key();
+    hold_to(key, &mut candidates, notes)?;
+    let guard = rules.guard(key.project);
+    hold_to_guard(guard.map(|it| &**it), &mut candidates, notes)?;
     let book = rules.price_book(grant.model().organization).cloned();
+    let (wanted, sort) = (asking.preferences(), asking.sort());
     let choosing = Choosing {
-        balance: version.routing.balance,
+        balance: match sort {
+            Some(_) => Balance::Weighted,
+            None => version.routing.balance,
+        },
         caller: grant.caller(),
         asking,
         book: book.as_ref(),
     };
+    if let Some(wanted) = wanted {
+        hold_to_client(wanted, &mut candidates, choosing, notes)?;
+    }
     by_balance(&mut candidates, choosing, notes);
+    if wanted.is_some() || sort.is_some() {
+        arrange(&mut candidates, (wanted, sort), choosing, notes);
+    }
     if let Some(fares) = asking.fares {
         order::by_health(&mut candidates, &fares.lanes, notes);
     }
+    hold_to_best(wanted, &mut candidates, notes);
     let is_others = version.model != grant.model().id;
     let owner = is_others.then(|| rules.model_with_id(version.model));
     let owner = owner.flatten().map(Arc::clone);
@@ -242,6 +263,12 @@ impl fmt::Display for Refusal {
             Self::Forbidden => {
                 f.write_str("the key may not be used with any provider of the model")
             }
+            Self::DataPolicy => f.write_str(
+                "the project demands of providers what none of the model's is known to do with data",
+            ),
+            Self::Unmet => f.write_str(
+                "the model has no target that meets all that the request prefers: prefer less, or ask another model",
+            ),
         }
     }
 }

@@ -71,6 +71,7 @@ fn provider(number: u32) -> Provider {
         stream_options: true,
         credential_required: false,
         passthrough: false,
+        handling: policy::handling::Handling::default(),
         mapping: None,
     }
 }

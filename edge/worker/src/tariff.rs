@@ -10,7 +10,7 @@ use policy::{
     by_id::ById,
     cost::{self, Charge},
     id::ProviderId,
-    price::Tier,
+    price::{BasisPoints, Tier},
     price_book::{self, PriceBook, Quote, Target, region_of},
     provider::{Provider, ProviderKind},
     usage::{Counter, Usage},
@@ -23,6 +23,9 @@ const PROVIDERS_MAX: usize = 4_096;
 /// How many models' prices are kept for each provider.
 // Full: as above, of this provider.
 const MODELS_MAX: usize = 64;
+
+/// So many nano-dollars are a dollar.
+const NANO: f64 = 1e9;
 
 /// The prices that were looked up. One for each core.
 #[derive(Default)]
@@ -37,6 +40,15 @@ struct Known {
     book: Option<Arc<PriceBook>>,
     region: Option<Arc<str>>,
     quotes: Vec<(String, Rc<Quote>)>,
+}
+
+/// What a million tokens cost, in dollars, after what is off; `None` where that is not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Rates {
+    /// What goes in.
+    pub input: Option<f64>,
+    /// What comes out.
+    pub output: Option<f64>,
 }
 
 /// The prices of one target.
@@ -142,6 +154,24 @@ impl Known {
 // === impl Tariff ===
 
 impl Tariff {
+    /// What a request of so many tokens in and out is billed for a million of each; `None` where it has no price.
+    pub fn rates(&self, (input, output): (u64, u64), at_ms: u64) -> Option<Rates> {
+        let tokens = Tokens {
+            input: input.max(1),
+            output,
+            ..Tokens::default()
+        };
+        let priced = self.quote.price(&usage(&tokens)?, Tier::Standard, at_ms)?;
+        let left = 1.0 - f64::from(priced.off.points()) / f64::from(BasisPoints::ALL);
+        #[expect(clippy::cast_precision_loss, reason = "it is compared, not counted")]
+        let dollars = |nano: u64| nano as f64 * left / NANO;
+        let rate = |counter| priced.row.rates.of(counter).map(dollars);
+        Some(Rates {
+            input: rate(Counter::Input),
+            output: rate(Counter::Output),
+        })
+    }
+
     /// What an attempt of this moment is billed; `None` where nothing was used.
     pub fn bill(&self, tokens: &Tokens, at_ms: u64) -> Option<Billed> {
         let usage = usage(tokens)?;
@@ -219,7 +249,7 @@ mod tests {
         cost::Cost,
         glob::Glob,
         id::{DiscountId, OrganizationId},
-        price::{BasisPoints, Discount, Of},
+        price::{Discount, Of},
     };
 
     use super::*;
@@ -239,6 +269,7 @@ mod tests {
             credential_required: true,
             mapping: None,
             passthrough: false,
+            handling: policy::handling::Handling::default(),
         })
     }
 
@@ -277,6 +308,21 @@ mod tests {
         assert_eq!(ask(Some(&book)), Cost::Known(1_750_000));
         assert_eq!(ask(None), Cost::Known(3_500_000));
         assert_eq!(nano(&tariffs.of(&provider, None, "gpt-9")), Cost::Unknown);
+    }
+
+    #[test]
+    fn what_a_million_costs_is_told_after_what_is_off_and_not_where_there_is_no_price() {
+        let (tariffs, provider, book) = (Tariffs::default(), provider(), discounted());
+        let rates = |book, model| {
+            tariffs
+                .of(&provider, book, model)
+                .rates((5, 1), DECEMBER_MS)
+        };
+        let full = rates(None, "gpt-4o").unwrap();
+        assert_eq!((full.input, full.output), (Some(2.5), Some(10.0)));
+        let half = rates(Some(&book), "gpt-4o").unwrap();
+        assert_eq!((half.input, half.output), (Some(1.25), Some(5.0)));
+        assert_eq!(rates(None, "gpt-9"), None);
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl Transformer {
         let Some(recipe) = &plan.version().recipe else {
             return Ok(());
         };
-        if !recipe.headers().copy_any() {
+        // Another model may still be asked, whose version sends them on.
+        if !recipe.headers().copy_any() && request.other_models().is_empty() {
             request.forget_spare_headers();
         }
         let rules = recipe.transform();

@@ -100,6 +100,8 @@ pub enum Refusal {
     Crossing(crossing::Refused),
     /// The provider's program makes no request of it.
     Program(Fault),
+    /// This would be left out, and the client wants only those asked that can be told all that it says.
+    Parameters(Dropped),
 }
 
 /// Says the request for one target; see [`mapped`] for those with a mapping.
@@ -426,6 +428,9 @@ impl fmt::Display for Refusal {
             Self::Program(_) => {
                 f.write_str("the program of this model makes no request of this body")
             }
+            Self::Parameters(_) => f.write_str(
+                "no target of this model can be told all that the request says, as `provider.require_parameters` wants it",
+            ),
         }
     }
 }

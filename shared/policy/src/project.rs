@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    guard::Guard,
     id::{OrganizationId, ProjectId},
     keeping::Keeping,
     pin::Pin,
@@ -26,4 +27,6 @@ pub struct Project {
     pub pins: Option<Arc<Vec<Pin>>>,
     /// Of which requests content is kept.
     pub keeping: Keeping,
+    /// What its clients may not prefer, and what it demands of providers; `None` for neither, as for most.
+    pub guard: Option<Arc<Guard>>,
 }

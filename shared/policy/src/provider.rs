@@ -3,6 +3,7 @@
 //! Knows nothing of what is sent to it. A credential is not part of it: see `credential`.
 
 use crate::{
+    handling::Handling,
     id::{OrganizationId, ProviderId},
     mapping::Mapping,
 };
@@ -111,6 +112,8 @@ pub struct Provider {
     pub mapping: Option<Box<Mapping>>,
     /// Whether any path of its API may be reached by passing through.
     pub passthrough: bool,
+    /// What it does with what it is sent.
+    pub handling: Handling,
 }
 
 /// Every kind, once.

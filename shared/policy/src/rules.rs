@@ -11,6 +11,7 @@ use crate::{
     by_id::ById,
     calendar::Zone,
     change::Edit,
+    guard::Guard,
     id::{
         DiscountId, IssuerId, LimitId, ModelId, OrganizationId, PriceId, ProjectId, ProviderId,
         VersionId,
@@ -53,6 +54,8 @@ pub struct Rules {
     sticking: usize,
     /// How many limits regions hold together.
     shared: usize,
+    /// How many projects forbid or demand anything.
+    guarding: usize,
 }
 
 // === impl Rules ===
@@ -120,6 +123,14 @@ impl Rules {
         self.projects
             .get(&id)
             .filter(|project| self.is_open(project.organization))
+    }
+
+    /// What a project forbids its clients and demands of providers, if anything. Where no project does it costs one look.
+    pub fn guard(&self, project: ProjectId) -> Option<&Arc<Guard>> {
+        if self.guarding == 0 {
+            return None;
+        }
+        self.projects.get(&project)?.guard.as_ref()
     }
 
     /// A provider.
@@ -261,7 +272,11 @@ impl Rules {
     fn upsert(&mut self, object: Object) {
         match object {
             Object::Organization(it) => drop(self.organizations.insert(it.id, Arc::new(it))),
-            Object::Project(it) => drop(self.projects.insert(it.id, Arc::new(it))),
+            Object::Project(it) => {
+                self.remove_project(it.id);
+                self.guarding += usize::from(it.guard.is_some());
+                self.projects.insert(it.id, Arc::new(it));
+            }
             Object::Provider(it) => drop(self.providers.insert(it.id, Arc::new(it))),
             Object::Version(it) => {
                 self.remove_version(it.id);
@@ -309,7 +324,7 @@ impl Rules {
         };
         match kind {
             Kind::Organization => drop(self.organizations.remove(&OrganizationId::from_bytes(id))),
-            Kind::Project => drop(self.projects.remove(&ProjectId::from_bytes(id))),
+            Kind::Project => self.remove_project(ProjectId::from_bytes(id)),
             Kind::Provider => drop(self.providers.remove(&ProviderId::from_bytes(id))),
             Kind::Version => self.remove_version(VersionId::from_bytes(id)),
             Kind::Model => self.remove_model(ModelId::from_bytes(id)),
@@ -319,6 +334,12 @@ impl Rules {
             Kind::Discount => self.remove_discount(DiscountId::from_bytes(id)),
             Kind::Key | Kind::Credential | Kind::Pepper => {}
         }
+    }
+
+    fn remove_project(&mut self, id: ProjectId) {
+        let old = self.projects.remove(&id);
+        let guarded = old.is_some_and(|it| it.guard.is_some());
+        self.guarding = self.guarding.saturating_sub(usize::from(guarded));
     }
 
     fn remove_price(&mut self, id: PriceId) {

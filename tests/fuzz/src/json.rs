@@ -1,7 +1,10 @@
 //! JSON without a tree: ours takes what another reader takes, and finds the same members; and a body in which we splice.
 
 use bytes::Bytes;
-use dialect::request::{self, Endpoint, Refused, Rewrite};
+use dialect::{
+    preferences,
+    request::{self, Endpoint, Refused, Rewrite},
+};
 use payload::{
     json::{self, Fault},
     object::Object,
@@ -36,6 +39,7 @@ pub fn scan(input: &[u8]) {
                 value(key);
                 value(raw);
             }
+            preferred(text);
         }
         Err(Fault::Malformed { .. }) => {
             let object = text
@@ -58,6 +62,14 @@ pub fn scan(input: &[u8]) {
     }
     if let Ok(object) = Object::parse(text) {
         object.rest().for_each(|(_, raw)| value(raw));
+    }
+}
+
+/// What a client prefers is taken out of any body, and the rest is JSON without it.
+fn preferred(text: &str) {
+    let _ = preferences::read(text);
+    if let Ok((_, rest)) = preferences::take(text) {
+        assert!(serde_json::from_str::<&RawValue>(&rest).is_ok(), "{rest}");
     }
 }
 

@@ -117,6 +117,12 @@ pub async fn foreign(url: &str, key: &str, more: &[&str]) -> Value {
     python("foreign/ask.py", &[&[url, key, "tiny"], more].concat()).await
 }
 
+/// Asks these questions, each a model and what its client prefers, by the SDK for Python.
+pub async fn prefer(url: &str, key: &str, questions: &Value) -> Value {
+    let url = format!("{url}/v1");
+    python("sdk/preferences.py", &[&url, key, &questions.to_string()]).await
+}
+
 /// What is in a file of records, or in an endpoint's bucket of them, as a database reads it.
 pub async fn records(place: &[&str]) -> Value {
     python("sdk/records.py", place).await

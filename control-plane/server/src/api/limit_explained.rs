@@ -119,7 +119,9 @@ impl Asked {
 fn problem(explained: &Explained) -> LimitProblem {
     match explained.problem() {
         // The last is of questions for one limit alone, which is not asked here.
-        ExplainProblem::Unspecified | ExplainProblem::Limit => LimitProblem::Unspecified,
+        ExplainProblem::Unspecified | ExplainProblem::Limit | ExplainProblem::Preferences => {
+            LimitProblem::Unspecified
+        }
         ExplainProblem::Key => LimitProblem::KeyUnknown,
         ExplainProblem::Revoked => LimitProblem::KeyRevoked,
         ExplainProblem::Model => LimitProblem::ModelUnknown,

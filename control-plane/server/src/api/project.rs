@@ -1,7 +1,7 @@
 //! `ProjectService`: wire to command, store, wire.
 
 use domain::{
-    keeping,
+    handling, keeping,
     name::{OrganizationName, ProjectName},
     rotation::Rotation,
     segment::Slug,
@@ -10,9 +10,12 @@ use domain::{
     violation::Violations,
 };
 use policy::{
+    guard::Guard,
+    handling::Demanded,
     id::ProjectId,
     keeping::Keeping,
     pin::Pin,
+    preference::Preferences,
     revision::Revision,
     traffic::{Class, InvalidShare, Share, Traffic},
 };
@@ -50,6 +53,10 @@ struct Change {
     pins: Update<Vec<Pin>>,
     keeping: Update<Keeping>,
     days: Update<u16>,
+    forbidden: Update<Preferences>,
+    collects_nothing: Update<bool>,
+    retains_nothing: Update<bool>,
+    residencies: Update<Vec<String>>,
 }
 
 // === impl Projects ===
@@ -136,6 +143,15 @@ impl ProjectService for Projects {
             change.keeping.or(row.keeping.0),
             change.days.or(row.keeping.1),
         );
+        let demanded = row.guard.demanded;
+        row.guard = Guard {
+            forbidden: change.forbidden.or(row.guard.forbidden),
+            demanded: Demanded {
+                collects_nothing: change.collects_nothing.or(demanded.collects_nothing),
+                retains_nothing: change.retains_nothing.or(demanded.retains_nothing),
+                residencies: change.residencies.or(demanded.residencies),
+            },
+        };
         let row = project::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
@@ -182,6 +198,7 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
     let traffic = traffic(&given, &mut violations);
     let pins = tag_sources(&given.tag_sources, &mut violations);
     let (keeping, days) = keeping(&given, &mut violations);
+    let guard = guard(&given, &mut violations);
     let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
     let (Some(parent), Some(project), Some(display_name), Some((class, share)), true) =
         (parent, slug, display_name, traffic, violations.is_empty())
@@ -200,6 +217,7 @@ fn new(asked: admin::CreateProjectRequest) -> Result<New, Violations> {
         rotation,
         pins,
         keeping: (keeping, days),
+        guard,
     })
 }
 
@@ -216,6 +234,16 @@ fn keeping(given: &admin::Project, violations: &mut Violations) -> (Keeping, u16
         }
     };
     (keeping, days.unwrap_or(keeping::DAYS_DEFAULT))
+}
+
+/// What it forbids and demands. What is wrong is among the violations.
+fn guard(given: &admin::Project, violations: &mut Violations) -> Guard {
+    let demanded = Demanded {
+        collects_nothing: given.demands_no_collection,
+        retains_nothing: given.demands_no_retention,
+        residencies: given.residencies.clone(),
+    };
+    handling::guard(&given.forbidden_preferences, demanded, violations)
 }
 
 fn traffic(given: &admin::Project, violations: &mut Violations) -> Option<(Class, Share)> {
@@ -259,6 +287,13 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         Field::changes("tag_sources", !given.tag_sources.is_empty()),
         Field::changes("content_keeping", given.content_keeping != 0),
         Field::changes("content_days", given.content_days != 0),
+        Field::changes(
+            "forbidden_preferences",
+            !given.forbidden_preferences.is_empty(),
+        ),
+        Field::changes("demands_no_collection", given.demands_no_collection),
+        Field::changes("demands_no_retention", given.demands_no_retention),
+        Field::changes("residencies", !given.residencies.is_empty()),
     ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -268,6 +303,7 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
     let traffic = traffic(&given, &mut violations);
     let pins = tag_sources(&given.tag_sources, &mut violations);
     let (keeping, days) = keeping(&given, &mut violations);
+    let guard = guard(&given, &mut violations);
     let rotation = key_rotation_wire::rule(given.key_rotation, &mut violations);
     let (Some(mask), Some(name), Some(display_name), Some((class, share)), true) =
         (mask, name, display_name, traffic, violations.is_empty())
@@ -286,6 +322,10 @@ fn change(asked: admin::UpdateProjectRequest) -> Result<Change, Violations> {
         pins: mask.pick("tag_sources", pins),
         keeping: mask.pick("content_keeping", keeping),
         days: mask.pick("content_days", days),
+        forbidden: mask.pick("forbidden_preferences", guard.forbidden),
+        collects_nothing: mask.pick("demands_no_collection", guard.demanded.collects_nothing),
+        retains_nothing: mask.pick("demands_no_retention", guard.demanded.retains_nothing),
+        residencies: mask.pick("residencies", guard.demanded.residencies),
     })
 }
 
@@ -304,5 +344,9 @@ fn wire(row: Row, written: Revision) -> admin::Project {
         tag_sources: row.pins.iter().map(ToString::to_string).collect(),
         content_keeping: row.keeping.0 as i32,
         content_days: row.keeping.1.into(),
+        forbidden_preferences: row.guard.forbidden.all().map(|it| it as i32).collect(),
+        demands_no_collection: row.guard.demanded.collects_nothing,
+        demands_no_retention: row.guard.demanded.retains_nothing,
+        residencies: row.guard.demanded.residencies,
     }
 }

@@ -11,7 +11,7 @@ use domain::{
     segment::Slug,
     violation::Violations,
 };
-use policy::{id::ProviderId, provider::ProviderKind, revision::Revision};
+use policy::{handling::Handling, id::ProviderId, provider::ProviderKind, revision::Revision};
 use proto::admin;
 use seal::SealingKey;
 use store::{
@@ -51,6 +51,10 @@ pub(crate) struct Change {
     exchange_origins: Update<Vec<String>>,
     custom: Update<Option<admin::CustomMapping>>,
     passthrough: Update<bool>,
+    collects_nothing: Update<bool>,
+    retains_nothing: Update<bool>,
+    residency: Update<String>,
+    quantization: Update<String>,
     credential: Update<Zeroizing<String>>,
 }
 
@@ -80,6 +84,12 @@ pub(crate) fn wanted(asked: admin::CreateProviderRequest) -> Result<Wanted, Viol
         exchange_origins: &given.exchange_origins,
         mapping: given.custom.take().map(mapping_wire::wanted),
         passthrough: given.passthrough,
+        handling: Handling {
+            collects_nothing: given.collects_nothing,
+            retains_nothing: given.retains_nothing,
+            residency: mem::take(&mut given.residency),
+            quantization: mem::take(&mut given.quantization),
+        },
     };
     let checked = wanted
         .check()
@@ -123,6 +133,10 @@ pub(crate) fn wire(row: Row, written: Revision) -> admin::Provider {
         exchange_origins: row.exchange_origins,
         custom: row.mapping.map(mapping_wire::wire),
         passthrough: row.passthrough,
+        collects_nothing: row.handling.collects_nothing,
+        retains_nothing: row.handling.retains_nothing,
+        residency: row.handling.residency,
+        quantization: row.handling.quantization,
         display_name: row.display_name,
         base_url: row.base_url.as_str().to_owned(),
     }
@@ -174,6 +188,7 @@ impl Wanted {
             base_url: self.checked.base_url,
             stream_options: self.checked.stream_options,
             passthrough: self.checked.passthrough,
+            handling: self.checked.handling,
             regions: self.checked.regions,
             exchange_origins: self.checked.exchange_origins,
             mapping: self.checked.mapping,
@@ -201,6 +216,10 @@ impl Change {
             Field::changes("exchange_origins", !given.exchange_origins.is_empty()),
             Field::changes("custom", given.custom.is_some()),
             Field::changes("passthrough", given.passthrough),
+            Field::changes("collects_nothing", given.collects_nothing),
+            Field::changes("retains_nothing", given.retains_nothing),
+            Field::changes("residency", !given.residency.is_empty()),
+            Field::changes("quantization", !given.quantization.is_empty()),
         ];
         let mut violations = Violations::new();
         let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -220,6 +239,10 @@ impl Change {
             exchange_origins: mask.pick("exchange_origins", given.exchange_origins),
             custom: mask.pick("custom", given.custom),
             passthrough: mask.pick("passthrough", given.passthrough),
+            collects_nothing: mask.pick("collects_nothing", given.collects_nothing),
+            retains_nothing: mask.pick("retains_nothing", given.retains_nothing),
+            residency: mask.pick("residency", given.residency),
+            quantization: mask.pick("quantization", given.quantization),
             credential: mask.pick("credential", credential),
         })
     }
@@ -261,6 +284,7 @@ impl Change {
         row.base_url = checked.base_url;
         row.stream_options = checked.stream_options;
         row.passthrough = checked.passthrough;
+        row.handling = checked.handling;
         row.regions = checked.regions;
         row.exchange_origins = checked.exchange_origins;
         row.mapping = checked.mapping;
@@ -270,6 +294,7 @@ impl Change {
     /// The fields as they will be.
     fn check(self, row: &Row) -> Result<Checked, Violations> {
         let kept = row.regions.iter().map(ToString::to_string).collect();
+        let kept_handling = row.handling.clone();
         let wanted = provider::Wanted {
             display_name: &self.display_name.or(row.display_name.clone()),
             kind: row.kind,
@@ -282,6 +307,12 @@ impl Change {
                 .or(row.mapping.clone().map(mapping_wire::wire))
                 .map(mapping_wire::wanted),
             passthrough: self.passthrough.or(row.passthrough),
+            handling: Handling {
+                collects_nothing: self.collects_nothing.or(kept_handling.collects_nothing),
+                retains_nothing: self.retains_nothing.or(kept_handling.retains_nothing),
+                residency: self.residency.or(kept_handling.residency),
+                quantization: self.quantization.or(kept_handling.quantization),
+            },
         };
         let checked = wanted.check();
         if [0, kind_shown(row.kind)].contains(&self.kind) {
@@ -294,197 +325,5 @@ impl Change {
 }
 
 #[cfg(test)]
-mod tests {
-    use prost_types::FieldMask;
-
-    use super::*;
-
-    fn fields(violations: Option<Violations>) -> Vec<String> {
-        violations
-            .unwrap()
-            .into_vec()
-            .into_iter()
-            .map(|it| it.field)
-            .collect()
-    }
-
-    #[test]
-    fn everything_that_is_wrong_with_a_new_provider_is_told_at_once() {
-        let asked = admin::CreateProviderRequest {
-            parent: "acme".into(),
-            provider_id: "9".into(),
-            provider: Some(admin::Provider {
-                base_url: "ftp://example.com".into(),
-                credential: "line\nbreak".into(),
-                regions: vec!["EU".into()],
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
-        let found = fields(wanted(asked).err());
-        let base = [
-            "parent",
-            "provider_id",
-            CREDENTIAL,
-            KIND,
-            "provider.base_url",
-        ];
-        assert_eq!(found, [base.as_slice(), &["provider.regions[0]"]].concat());
-    }
-
-    #[test]
-    fn a_credential_changes_only_when_it_is_named() {
-        let asked = |credential: &str, paths: &[&str]| admin::UpdateProviderRequest {
-            provider: Some(admin::Provider {
-                name: "organizations/acme/providers/openai".into(),
-                display_name: "new".into(),
-                credential: credential.into(),
-                ..Default::default()
-            }),
-            update_mask: Some(FieldMask {
-                paths: paths.iter().map(ToString::to_string).collect(),
-            }),
-            ..Default::default()
-        };
-        let credential = |asked| Change::read(asked).ok().map(|it| it.credential);
-        let set = |text: &str| Some(Update::Set(Zeroizing::new(text.to_owned())));
-        assert!(credential(asked("", &[])) == Some(Update::Kept));
-        assert!(credential(asked("", &["*"])) == Some(Update::Kept));
-        assert!(credential(asked("", &["credential"])) == set(""));
-        assert!(credential(asked("secret", &["credential"])) == set("secret"));
-        for paths in [&[][..], &["*"], &["display_name"]] {
-            let refused = fields(Change::read(asked("secret", paths)).err());
-            assert_eq!(refused, ["update_mask"]);
-        }
-    }
-
-    fn row(credential_sealed: Option<Vec<u8>>) -> Row {
-        Row {
-            id: ProviderId::from_bytes([1; 16]),
-            organization: policy::id::OrganizationId::from_bytes([2; 16]),
-            name: ProviderName::parse("organizations/acme/providers/openai").unwrap(),
-            display_name: String::new(),
-            kind: ProviderKind::OpenAi,
-            base_url: domain::base_url::parse("https://api.openai.com/v1").unwrap(),
-            stream_options: true,
-            passthrough: false,
-            regions: Vec::new(),
-            exchange_origins: Vec::new(),
-            mapping: None,
-            credential_sealed,
-            version: 1,
-            created_at: time::OffsetDateTime::UNIX_EPOCH,
-            updated_at: time::OffsetDateTime::UNIX_EPOCH,
-            revision: Revision(1),
-        }
-    }
-
-    #[test]
-    fn a_kept_credential_does_not_follow_its_provider_to_another_origin() {
-        let key = SealingKey::parse(&SealingKey::generate_text()).unwrap();
-        let kept = || sealed::seal_credential(&key, ProviderId::from_bytes([1; 16]), b"kept");
-        let moved = |base_url: &str, paths: &[&str], credential_sealed| {
-            let change = Change::read(admin::UpdateProviderRequest {
-                provider: Some(admin::Provider {
-                    name: "organizations/acme/providers/openai".into(),
-                    base_url: base_url.into(),
-                    ..Default::default()
-                }),
-                update_mask: Some(FieldMask {
-                    paths: paths.iter().map(ToString::to_string).collect(),
-                }),
-                ..Default::default()
-            });
-            let change = change.ok().unwrap();
-            change.apply(&mut row(credential_sealed), &key)
-        };
-        for elsewhere in ["https://evil.example/v1", "https://api.openai.com:8443/v1"] {
-            let why = moved(elsewhere, &["base_url"], Some(kept())).err().unwrap();
-            assert!(why.message().starts_with(CREDENTIAL), "{}", why.message());
-            let named = moved(elsewhere, &["base_url", "credential"], Some(kept()));
-            assert!(named.unwrap().is_none(), "an empty credential is a choice");
-            assert!(moved(elsewhere, &["base_url"], None).unwrap().is_none());
-        }
-        let here = moved("https://api.openai.com:443/v2", &["base_url"], Some(kept()));
-        assert_eq!(here.unwrap().unwrap().as_slice(), b"kept");
-    }
-
-    fn form(authority: &str) -> String {
-        let authority = format!("\"authority\":\"{authority}\"");
-        format!(
-            "{{\"type\":\"client_secret\",\"tenant_id\":\"t\",\"client_id\":\"c\",\"client_secret\":\"s\",{authority}}}"
-        )
-    }
-
-    #[test]
-    fn a_form_may_go_where_its_kind_or_its_operator_says_and_stays_so_when_it_is_kept() {
-        let asked = |kind, authority: &str, origins: &[&str]| admin::CreateProviderRequest {
-            parent: "organizations/acme".into(),
-            provider_id: "azure".into(),
-            provider: Some(admin::Provider {
-                kind: kind_shown(kind),
-                base_url: "https://a.openai.azure.com/openai/v1".into(),
-                credential: form(authority),
-                exchange_origins: origins.iter().map(ToString::to_string).collect(),
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
-        let azure = ProviderKind::AzureOpenAi;
-        let own = "https://login.microsoftonline.com";
-        assert!(wanted(asked(azure, own, &[])).is_ok());
-        assert!(
-            wanted(asked(
-                azure,
-                "https://sts.acme.example",
-                &["https://sts.acme.example"]
-            ))
-            .is_ok()
-        );
-        let refused = [
-            asked(azure, "https://evil.example", &[]),
-            asked(ProviderKind::OpenAi, own, &[]),
-        ];
-        for asked in refused {
-            assert_eq!(fields(wanted(asked).err()), [CREDENTIAL]);
-        }
-
-        let key = SealingKey::parse(&SealingKey::generate_text()).unwrap();
-        let id = ProviderId::from_bytes([1; 16]);
-        let kept = form("https://sts.acme.example");
-        let mut row = row(Some(sealed::seal_credential(&key, id, kept.as_bytes())));
-        row.kind = azure;
-        row.exchange_origins = vec!["https://sts.acme.example:443".into()];
-        let change = |origins: &[&str]| {
-            Change::read(admin::UpdateProviderRequest {
-                provider: Some(admin::Provider {
-                    name: "organizations/acme/providers/openai".into(),
-                    exchange_origins: origins.iter().map(ToString::to_string).collect(),
-                    ..Default::default()
-                }),
-                update_mask: Some(FieldMask {
-                    paths: vec!["exchange_origins".into()],
-                }),
-                ..Default::default()
-            })
-            .ok()
-            .unwrap()
-        };
-        let why = change(&[]).apply(&mut row, &key).err().unwrap();
-        assert!(
-            why.message().contains("exchange_origins"),
-            "{}",
-            why.message()
-        );
-        let more = ["https://sts.acme.example", "https://b.example"];
-        assert_eq!(
-            change(&more)
-                .apply(&mut row, &key)
-                .unwrap()
-                .unwrap()
-                .as_slice(),
-            kept.as_bytes()
-        );
-        assert_eq!(row.exchange_origins.len(), 2);
-    }
-}
+#[path = "provider_wire_test.rs"]
+mod tests;

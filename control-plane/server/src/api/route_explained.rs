@@ -11,8 +11,13 @@ use domain::{
     violation::Violations,
 };
 use proto::{
-    admin::{ExplainRouteRequest, RegionRoute, RouteNote, RouteProblem, RouteRule, RouteTarget},
-    sync::{Explain, ExplainProblem, Explained, ExplainedTarget, RouteQuestion, TargetNote},
+    admin::{
+        ExplainRouteRequest, OtherRoute, RegionRoute, RouteNote, RouteProblem, RouteRule,
+        RouteTarget,
+    },
+    sync::{
+        Explain, ExplainProblem, ExplainedTarget, OtherRouteExplained, RouteQuestion, TargetNote,
+    },
 };
 
 use crate::{
@@ -31,6 +36,11 @@ const HEADERS_MAX: usize = 64;
 const TAGS_MAX: usize = 8;
 const HEADER_BYTES_MAX: usize = 1_024;
 
+/// The longest text of preferences, the longest word of what is wrong with them, in characters, and the most other models.
+const PREFERENCES_MAX: usize = 4_096;
+const WHY_MAX: usize = 1_024;
+const OTHERS_MAX: usize = 8;
+
 /// How many tokens go in where that is not said.
 const INPUT_TOKENS: u64 = 1_000;
 
@@ -43,6 +53,7 @@ pub(crate) struct Asked {
     headers: HashMap<String, String>,
     tags: HashMap<String, String>,
     input_tokens: u64,
+    preferences: String,
 }
 
 // === impl Asked ===
@@ -61,8 +72,11 @@ impl Asked {
             other => u64::try_from(other).map_err(|_| "must not be negative"),
         };
         let input_tokens = violations.take("input_tokens", input_tokens);
+        let preferences = text::within(&asked.preferences, PREFERENCES_MAX);
+        let preferences = violations.take("preferences", preferences.map(str::to_owned));
         match (about, session, violations.is_empty()) {
             (Some(about), Some(session), true) => Ok(Self {
+                preferences: preferences.unwrap_or_default(),
                 about,
                 session,
                 headers: lower(&asked.headers),
@@ -84,6 +98,7 @@ impl Asked {
                 headers: self.headers.clone(),
                 tags: self.tags.clone(),
                 input_tokens: self.input_tokens,
+                preferences: self.preferences.clone(),
             }),
             ..Explain::default()
         }
@@ -100,8 +115,10 @@ impl Asked {
         let Some(explained) = told.explained else {
             return shown;
         };
-        if let Some(problem) = problem(&explained) {
+        if let Some(problem) = problem_of(explained.problem()) {
             shown.problem = problem.into();
+            shown.why =
+                text::within(&explained.why, WHY_MAX).map_or_else(|_| String::new(), str::to_owned);
             return shown;
         }
         let Some(route) = explained.route else {
@@ -112,12 +129,26 @@ impl Asked {
         let version = self.version(&route.model, &route.version);
         shown.version = version.unwrap_or_default();
         shown.rule = i32::try_from(route.rule).unwrap_or_default();
-        let targets = route.targets.iter().take(TARGETS_MAX);
-        shown.targets = (1..)
-            .zip(targets)
-            .map(|(place, it)| self.target(place, it))
-            .collect();
+        shown.targets = self.targets(&route.targets);
+        let others = route.others.iter().take(OTHERS_MAX);
+        shown.others = others.map(|it| self.other(it)).collect();
         shown
+    }
+
+    fn other(&self, it: &OtherRouteExplained) -> OtherRoute {
+        let route = it.route.clone().unwrap_or_default();
+        let version = self.version(&route.model, &route.version);
+        OtherRoute {
+            model: text::provider_model(&it.model).unwrap_or_default(),
+            problem: problem_of(it.problem()).unwrap_or_default().into(),
+            version: version.unwrap_or_default(),
+            targets: self.targets(&route.targets),
+        }
+    }
+
+    fn targets(&self, targets: &[ExplainedTarget]) -> Vec<RouteTarget> {
+        let targets = (1..).zip(targets.iter().take(TARGETS_MAX));
+        targets.map(|(place, it)| self.target(place, it)).collect()
     }
 
     fn version(&self, model: &str, name: &str) -> Option<String> {
@@ -178,14 +209,15 @@ fn note(it: &TargetNote) -> RouteNote {
     }
 }
 
-fn problem(explained: &Explained) -> Option<RouteProblem> {
-    Some(match explained.problem() {
+fn problem_of(problem: ExplainProblem) -> Option<RouteProblem> {
+    Some(match problem {
         ExplainProblem::Unspecified => return None,
         ExplainProblem::Key => RouteProblem::KeyUnknown,
         ExplainProblem::Revoked => RouteProblem::KeyRevoked,
         ExplainProblem::Model => RouteProblem::ModelUnknown,
         ExplainProblem::Busy => RouteProblem::Busy,
         ExplainProblem::Forbidden => RouteProblem::KeyForbidden,
+        ExplainProblem::Preferences => RouteProblem::Preferences,
         // Of questions for one limit alone, which is not asked here.
         ExplainProblem::Limit => RouteProblem::Unspecified,
     })
@@ -194,7 +226,7 @@ fn problem(explained: &Explained) -> Option<RouteProblem> {
 #[cfg(test)]
 mod tests {
     use policy::region::Region;
-    use proto::sync::RouteExplained;
+    use proto::sync::{Explained, RouteExplained};
 
     use super::*;
 
@@ -237,6 +269,7 @@ mod tests {
             version: "v1".to_owned(),
             rule: 0,
             targets: vec![target; TARGETS_MAX + 1],
+            others: Vec::new(),
         })));
         assert_eq!(shown.version, "organizations/acme/models/chat/versions/v1");
         assert_eq!(shown.targets.len(), TARGETS_MAX);

@@ -193,6 +193,7 @@ async fn a_project_is_changed_and_needs_its_organization() {
         rotation: None,
         pins: Vec::new(),
         keeping: (policy::keeping::Keeping::None, 7),
+        guard: policy::guard::Guard::default(),
     };
     let why = project::create(&mut write, new).await.unwrap_err();
     assert_eq!(

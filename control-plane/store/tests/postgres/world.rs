@@ -122,6 +122,7 @@ pub(crate) fn new_provider(slug: &str, regions: &[&str]) -> provider::New {
         base_url: base_url::parse("http://127.0.0.1:8000/v1").unwrap(),
         stream_options: true,
         passthrough: false,
+        handling: policy::handling::Handling::default(),
         regions: regions.iter().map(|name| region(name)).collect(),
         exchange_origins: Vec::new(),
         mapping: None,
@@ -298,6 +299,7 @@ impl World {
             rotation: None,
             pins: Vec::new(),
             keeping: (policy::keeping::Keeping::None, 7),
+            guard: policy::guard::Guard::default(),
         };
         let row = project::create(&mut write, new).await.unwrap();
         project::Row {

@@ -268,6 +268,7 @@ fn rules() -> Rules {
             key_age_max_ms: None,
             pins: None,
             keeping: policy::keeping::Keeping::None,
+            guard: None,
         }),
         Object::Provider(Provider {
             id: ProviderId::from_bytes([100; 16]),
@@ -279,6 +280,7 @@ fn rules() -> Rules {
             credential_required: false,
             mapping: None,
             passthrough: false,
+            handling: policy::handling::Handling::default(),
         }),
     ];
     for object in objects {

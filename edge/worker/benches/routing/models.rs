@@ -162,6 +162,7 @@ fn rules(models: u32, conditions: bool) -> Rules {
         key_age_max_ms: None,
         pins: None,
         keeping: policy::keeping::Keeping::None,
+        guard: None,
     }));
     for number in 0..2 {
         put(Object::Provider(provider(number)));
@@ -226,6 +227,7 @@ fn provider(number: u32) -> Provider {
         credential_required: false,
         mapping: None,
         passthrough: false,
+        handling: policy::handling::Handling::default(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Where a request would go, and what becomes of each target, told to an operator.
 //!
-//! Asks the function that plans requests; decides nothing of its own, and sends nothing.
+//! Asks the functions that plan requests; decides nothing of its own, and sends nothing.
 
 use std::sync::Arc;
 
+use dialect::preferences::{self, Preferences};
 use policy::{key::Key, rules::Rules};
 use proto::sync::{
-    Explain, ExplainProblem, Explained, ExplainedTarget, RouteExplained, RouteQuestion, TargetNote,
+    Explain, ExplainProblem, Explained, ExplainedTarget, OtherRouteExplained, RouteExplained,
+    RouteQuestion, TargetNote,
 };
 use tokio::time::Instant;
 
@@ -23,37 +25,100 @@ use crate::{
 const TARGETS_MAX: usize = 100;
 const NOTES_MAX: usize = 16;
 
+/// Why there is no answer, and what is wrong with the preferences if it is that.
+type Problem = (ExplainProblem, String);
+
 /// The answer to one question about requests with this key.
 pub(crate) fn told(
     rules: &Rules,
     key: Arc<Key>,
     (asked, question): (&Explain, &RouteQuestion),
-    fares: &Fares,
-) -> Result<Explained, ExplainProblem> {
-    let caller = Caller::supposed(rules, key).map_err(|_| ExplainProblem::Key)?;
-    if rules
-        .model(caller.key().organization, &asked.model)
-        .is_none()
-    {
-        return Err(ExplainProblem::Model);
+    (fares, now_ms): (&Fares, u64),
+) -> Explained {
+    match found(rules, key, (asked, question), (fares, now_ms)) {
+        Ok(route) => Explained {
+            revision: rules.revision().0,
+            route: Some(route),
+            ..Explained::default()
+        },
+        Err((problem, why)) => Explained {
+            problem: problem.into(),
+            why,
+            ..Explained::default()
+        },
     }
-    let grant = authorize::grant(rules, caller, &asked.model);
-    let grant = grant.map_err(|_| ExplainProblem::Forbidden)?;
-    let organization = grant.model().organization;
+}
+
+fn found(
+    rules: &Rules,
+    key: Arc<Key>,
+    (asked, question): (&Explain, &RouteQuestion),
+    (fares, now_ms): (&Fares, u64),
+) -> Result<RouteExplained, Problem> {
+    let caller = Caller::supposed(rules, key).map_err(|_| silent(ExplainProblem::Key))?;
     let supposed = Supposed {
         end_user: asked.end_user.clone(),
         session: question.session.clone(),
         headers: question.headers.clone().into_iter().collect(),
         tags: question.tags.clone().into_iter().collect(),
         input_tokens: question.input_tokens,
+        at_ms: now_ms,
+        preferences: preferred(&question.preferences)?,
     };
     let asking = Asking::supposed(&supposed, fares);
-    let mut notes = Notes::taken(true);
+    let mut first = one(rules, &caller, &asked.model, asking)?;
+    let others = supposed.preferences.iter().flat_map(|it| &it.models);
+    let others = others.filter(|it| **it != asked.model);
+    first.others = others
+        .map(|model| {
+            let (problem, route) = match one(rules, &caller, model, asking) {
+                Ok(route) => (ExplainProblem::Unspecified, Some(route)),
+                Err((problem, _)) => (problem, None),
+            };
+            OtherRouteExplained {
+                model: model.clone(),
+                problem: problem.into(),
+                route,
+            }
+        })
+        .collect();
+    Ok(first)
+}
+
+/// What the client would prefer; an empty text says nothing.
+fn preferred(text: &str) -> Result<Option<Box<Preferences>>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wanted = preferences::read(text);
+    let wanted = wanted.map_err(|why| (ExplainProblem::Preferences, why.to_string()))?;
+    Ok(Some(Box::new(wanted)))
+}
+
+/// Where requests for one model would go.
+fn one(
+    rules: &Rules,
+    caller: &Caller,
+    model: &str,
+    asking: Asking<'_>,
+) -> Result<RouteExplained, Problem> {
+    let (model, sort) = authorize::suffixed(rules, caller.key(), model);
+    if rules.model(caller.key().organization, model).is_none() {
+        return Err(silent(ExplainProblem::Model));
+    }
+    let grant = authorize::grant(rules, caller.clone(), model);
+    let grant = grant.map_err(|_| silent(ExplainProblem::Forbidden))?;
+    let wanted = (asking.preferences(), sort);
+    authorize::prefer(rules, caller.key(), wanted)
+        .map_err(|why| (ExplainProblem::Preferences, why.to_string()))?;
+    let asking = asking.sorted(sort);
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
     let version = assigned.and_then(|it| rules.version(it.version)).cloned();
-    let version = version.ok_or(ExplainProblem::Model)?;
+    let version = version.ok_or_else(|| silent(ExplainProblem::Model))?;
     let owner = rules.model_with_id(version.model);
     let owner = Arc::clone(owner.unwrap_or(grant.model()));
+    let organization = grant.model().organization;
+    let mut notes = Notes::taken(true);
     let plan = route::plan_noted(rules, grant, asking, &mut notes);
     let plan = plan.as_ref().ok();
     let candidates = plan.map_or(&[][..], |plan| plan.candidates());
@@ -66,36 +131,44 @@ pub(crate) fn told(
         let provider = rules.provider(target.provider);
         let provider = provider.filter(|it| it.organization == organization);
         let account = *target.provider.as_bytes();
+        let fares = asking.fares?;
         let condition = fares.lanes.condition(account, &target.provider_model, now);
         let first = condition.and_then(|it| it.speed.first_median);
-        let of_it = notes.all().iter().filter(|it| it.position == position);
-        let note = |it: &route::notes::Note| TargetNote {
-            rule: it.why.number(),
-            for_ms: it
-                .why
-                .lasts()
-                .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-        };
         Some(ExplainedTarget {
             provider: provider.map(|it| it.name.clone()).unwrap_or_default(),
             provider_model: target.provider_model.clone(),
             weight: target.weight.into(),
             asked: is_asked(&position),
-            notes: of_it.map(note).take(NOTES_MAX).collect(),
+            notes: noted(&notes, position),
             under_way: condition.map_or(0, |it| it.under_way),
             first_ms: first.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
             tokens_per_second: condition.and_then(|it| it.speed.tokens_median),
         })
     };
     let targets = asked_in_turn.chain(left_out).take(TARGETS_MAX);
-    Ok(Explained {
-        revision: rules.revision().0,
-        route: Some(RouteExplained {
-            version: version.name.clone(),
-            rule: assigned.map_or(0, |it| it.rule.into()),
-            model: owner.name.clone(),
-            targets: targets.filter_map(target).collect(),
-        }),
-        ..Explained::default()
+    Ok(RouteExplained {
+        version: version.name.clone(),
+        rule: assigned.map_or(0, |it| it.rule.into()),
+        model: owner.name.clone(),
+        targets: targets.filter_map(target).collect(),
+        others: Vec::new(),
     })
+}
+
+/// What was noted of one target.
+fn noted(notes: &Notes, position: usize) -> Vec<TargetNote> {
+    let of_it = notes.all().iter().filter(|it| it.position == position);
+    let note = |it: &route::notes::Note| TargetNote {
+        rule: it.why.number(),
+        for_ms: it
+            .why
+            .lasts()
+            .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+    };
+    of_it.map(note).take(NOTES_MAX).collect()
+}
+
+/// A problem of which nothing more is said.
+const fn silent(problem: ExplainProblem) -> Problem {
+    (problem, String::new())
 }

@@ -132,6 +132,7 @@ mod tests {
             stream_options: false,
             credential_required: false,
             passthrough: false,
+            handling: policy::handling::Handling::default(),
             mapping: Some(Box::new(Mapping {
                 headers: vec![("x-version".to_owned(), "3".to_owned())],
                 programs: Programs {

@@ -15,7 +15,7 @@ use crate::{
     record::{
         attempt::Missed,
         finished::Record,
-        open::Open,
+        open::{ATTEMPTS_MAX, Open},
         outcome::{Outcome, UsageSource},
         recorder::Recorder,
         told::{Carried, Opening, Tally, micros},
@@ -88,6 +88,7 @@ impl Recorder {
             tariff: None,
             spent: Tokens::default(),
             spent_source: None,
+            settled: (Tokens::default(), 0),
             watch,
             content: None,
             recorder,
@@ -206,6 +207,27 @@ impl Entry {
         if let Some(open) = &mut self.open {
             open.attempt_failed(missed);
         }
+    }
+
+    /// Another model is asked, since this one gave no answer: what was held for it is settled, and what comes is charged to this
+    /// permit. It stays one request with one record.
+    pub fn turn_to(&mut self, permit: Permit, plan: &Plan) {
+        self.turn = None;
+        if let Some(open) = &mut self.open {
+            open.turn_to(permit, plan);
+        }
+    }
+
+    /// Whether a provider was reached.
+    pub fn has_reached(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|it| it.record.provider.is_some())
+    }
+
+    /// Whether so many attempts have failed as a record names: then no other model is asked, so that what a record can bill holds all.
+    pub fn is_full(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|it| it.record.attempts.len() >= ATTEMPTS_MAX)
     }
 
     /// Whether an attempt that failed was charged.

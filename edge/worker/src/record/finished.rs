@@ -80,7 +80,7 @@ pub struct Record {
     pub request_bytes: u64,
     /// Bytes of the answer that came from the provider; counted of what is passed through, and otherwise zero.
     pub answer_bytes: u64,
-    /// What attempts that gave no answer were billed, each with the provider's name for the model. As many as a version has
+    /// What attempts that gave no answer were billed, each with the provider's name for the model. Twice as many as a version has
     /// targets, at most.
     pub missed: Vec<(String, Billed)>,
     /// What the attempt that served was billed.

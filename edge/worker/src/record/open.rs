@@ -14,7 +14,7 @@ use policy::{
 use tokio::sync::mpsc;
 
 use crate::{
-    admit::{guess::Beyond, hold::Hold},
+    admit::{Permit, guess::Beyond, hold::Hold},
     record::{
         attempt::{Attempt, Missed},
         content::Held,
@@ -25,6 +25,7 @@ use crate::{
         watch::Watch,
     },
     request::Arrival,
+    route::Plan,
     tariff::{Billed, Tariff},
 };
 
@@ -60,6 +61,8 @@ pub(super) struct Open {
     /// What the attempts before were charged, and where the counts come from.
     pub(super) spent: Tokens,
     pub(super) spent_source: Option<UsageSource>,
+    /// What of that was settled already, with the limits of models that were asked before: tokens and nano-dollars.
+    pub(super) settled: (Tokens, u64),
     pub(super) watch: Watch,
     /// What it and its answer say, where its project keeps that.
     pub(super) content: Option<Box<Held>>,
@@ -101,6 +104,35 @@ impl Open {
         }
     }
 
+    /// What the model that was asked before has used is settled with its limits, or all is given back; this one's hold from here on.
+    pub(super) fn turn_to(&mut self, permit: Permit, plan: &Plan) {
+        let (mut hold, input_tokens, end_user) = permit.into_hold();
+        let over = hold.take_over().into_vec();
+        let before = mem::replace(&mut self.hold, hold).of_attempt();
+        let rest = self.spent.less(&self.settled.0);
+        if rest.total() > 0 {
+            let cost = self.cost(None);
+            before.settle(&rest, cost.less(self.settled.1));
+            self.settled = (self.spent, cost.nano().unwrap_or(self.settled.1));
+        } else {
+            drop(before);
+        }
+        let model = plan.grant().model();
+        let record = &mut self.record;
+        let news = over
+            .into_iter()
+            .filter(|it| !record.over_limits.contains(it));
+        let news: Vec<_> = news.collect();
+        record.over_limits.extend(news);
+        record.end_user = end_user.or(record.end_user.take());
+        (record.model, record.version) = (model.id, plan.version().id);
+        record.rollout = plan.rollout();
+        self.book = plan.price_book().cloned();
+        self.input_tokens = input_tokens;
+        self.watch
+            .turn_to(&self.recorder.series, (model.id, &model.name));
+    }
+
     pub(super) fn finish(
         mut self,
         outcome: Option<Outcome>,
@@ -118,8 +150,10 @@ impl Open {
             let cost = cost::cost(served).less(self.charged_nano);
             hold.settle(&rest.less(&self.spent), cost);
         }
+        let (settled, settled_nano) = self.settled;
+        let cost = self.record.cost.less(self.charged_nano);
         self.hold
-            .settle(&rest, self.record.cost.less(self.charged_nano));
+            .settle(&rest.less(&settled), cost.less(settled_nano));
         self.record.outcome = outcome;
         self.record.tokens = tokens;
         self.record.usage_source = usage_source;
@@ -161,7 +195,9 @@ impl Open {
             hold.top_up(&tokens, self.cost_of(&tokens));
         }
         let cost = self.cost(billed.as_ref());
-        self.hold.top_up(&self.spent.plus(&tokens), cost);
+        let (settled, settled_nano) = self.settled;
+        let tokens = self.spent.plus(&tokens).less(&settled);
+        self.hold.top_up(&tokens, cost.less(settled_nano));
         Some(tally.output_tokens.saturating_add(step))
     }
 

@@ -6,7 +6,11 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::HeaderMap;
-use policy::{cost::Cost, id::ProviderId, provider::Provider};
+use policy::{
+    cost::Cost,
+    id::{ModelId, ProviderId},
+    provider::Provider,
+};
 
 use crate::{
     record::{
@@ -54,6 +58,11 @@ impl Watch {
             waited: Duration::ZERO,
             trace: Trace::begin(&series.tracer, arrival, record, opening),
         }
+    }
+
+    /// Another model is asked in the place of the one before.
+    pub(super) fn turn_to(&mut self, series: &Series, (model, name): (ModelId, &str)) {
+        self.model = series.model(model, name);
     }
 
     /// It waited so long for a turn.

@@ -17,6 +17,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::request::{
     endpoint::{PASSTHROUGH_PREFIX, REALTIME_PATH},
+    for_us::PREFERENCES,
     key::Key,
     query,
     tags::{InvalidTags, Tags},
@@ -126,6 +127,8 @@ pub enum Refused {
     Handshake(&'static str),
     /// The tags are none.
     Tags,
+    /// It says what it prefers, which nobody heeds here.
+    Preferences,
 }
 
 // === impl Passing ===
@@ -156,6 +159,9 @@ impl Passing {
             None
         };
         let tags = Tags::take(&mut parts.headers).map_err(|InvalidTags| Refused::Tags)?;
+        if parts.headers.contains_key(PREFERENCES) {
+            return Err(Refused::Preferences);
+        }
         let is_text = is_text(&parts.headers);
         let forwarded = forwarded(&parts.headers);
         let key = match &handshake {
@@ -353,6 +359,9 @@ impl fmt::Display for Refused {
             Self::UpgradeRequired => f.write_str("ask for a WebSocket here: `upgrade: websocket`"),
             Self::Handshake(what) => f.write_str(what),
             Self::Tags => InvalidTags.fmt(f),
+            Self::Preferences => f.write_str(
+                "`x-sluice-preferences` is not heeded where a request is passed through: leave it out",
+            ),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows what there may be; knows nothing of what it is for.
 
+use dialect::preferences::Preferences;
 use http::HeaderMap;
 
 use crate::request::{held::Held, tags::Tags, whose::Whose};
@@ -24,6 +25,8 @@ pub(super) struct Rare {
     pub(super) spare: Option<HeaderMap>,
     /// What the client marks it with.
     pub(super) tags: Option<Box<Tags>>,
+    /// What the client prefers.
+    pub(super) preferences: Option<Box<Preferences>>,
     /// How far it is held to what is reserved for it.
     pub(super) held: Option<Held>,
 }
@@ -52,6 +55,9 @@ pub(super) fn texts(headers: Option<&HeaderMap>) -> Vec<(String, String)> {
 impl Rare {
     /// Whether there is anything in a head's.
     pub(super) const fn is_any(&self) -> bool {
-        self.whose.is_some() || self.spare.is_some() || self.tags.is_some()
+        self.whose.is_some()
+            || self.spare.is_some()
+            || self.tags.is_some()
+            || self.preferences.is_some()
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use dialect::preferences::Unclear;
 use payload::object::Misfit;
 
 use crate::request::{passing, tags::InvalidTags};
@@ -39,6 +40,8 @@ pub enum Refusal {
     Page(&'static str),
     /// What the client says of it is no list of tags.
     Tags,
+    /// What the client prefers cannot be read, or kept.
+    Preferences(Unclear),
     /// None of the model's providers has a realtime API.
     NoRealtime,
     /// It would be passed through, and cannot be.
@@ -67,6 +70,7 @@ impl fmt::Display for Refusal {
             }
             Self::Page(name) => write!(f, "`{name}` is no number of models from 1 to 1000"),
             Self::Tags => InvalidTags.fmt(f),
+            Self::Preferences(unclear) => unclear.fmt(f),
             Self::NoRealtime => f.write_str("this model's provider has no realtime API"),
             Self::Passing(refused) => refused.fmt(f),
         }

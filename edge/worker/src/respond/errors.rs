@@ -75,6 +75,10 @@ errors! {
     PASSTHROUGH_CLOSED = "passthrough_not_allowed" 403 INVALID Caller false;
     UNSAFE_PATH = "unsafe_path" 400 INVALID Caller false;
     INVALID_QUERY = "invalid_query" 400 INVALID Caller false;
+    INVALID_PREFERENCES = "invalid_preferences" 400 INVALID Caller false;
+    PREFERENCE_FORBIDDEN = "preference_forbidden" 403 INVALID Caller false;
+    PREFERENCES_UNMET = "preferences_unmet" 404 INVALID Caller false;
+    DATA_POLICY = "data_policy_unmet" 403 INVALID Operator false;
     INVALID_TAGS = "invalid_tags" 400 INVALID Caller false;
     UPGRADE_REQUIRED = "upgrade_required" 426 INVALID Caller false;
     INVALID_HANDSHAKE = "invalid_handshake" 400 INVALID Caller false;

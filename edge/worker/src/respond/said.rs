@@ -68,6 +68,8 @@ pub fn say(refusal: &Refusal) -> Said {
             error: match refusal {
                 route::Refusal::Missing(_) => errors::DANGLING,
                 route::Refusal::Forbidden => errors::KEY_PROVIDER,
+                route::Refusal::DataPolicy => errors::DATA_POLICY,
+                route::Refusal::Unmet => errors::PREFERENCES_UNMET,
             },
             message: sentence(refusal),
             param: None,
@@ -96,13 +98,14 @@ pub fn say(refusal: &Refusal) -> Said {
 
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
-        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Priority,
-        Slow, Tags, Tensors, TooLarge, UnknownPath, WrongMethod,
+        Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Preferences,
+        Priority, Slow, Tags, Tensors, TooLarge, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
         NoRealtime => errors::UNSUPPORTED_ENDPOINT,
         Tags => return (errors::INVALID_TAGS, Some("x-sluice-tags")),
+        Preferences(unclear) => return (errors::INVALID_PREFERENCES, Some(unclear.member)),
         Page(name) => return (errors::INVALID_QUERY, Some(*name)),
         Passing(refused) => return of_passing(*refused),
         WrongMethod(_) => errors::METHOD_NOT_ALLOWED,
@@ -168,12 +171,13 @@ const fn of_own(refusal: own::Refusal) -> errors::Documented {
 
 /// What the caller may not is told without what others may; of a model its own word for it is repeated.
 fn of_authorize(refusal: &authorize::Refusal) -> Said {
-    use authorize::Refusal::{Address, Endpoint, Model, Provider, TooLarge};
+    use authorize::Refusal::{Address, Endpoint, Model, Preference, Provider, TooLarge};
     let (error, param) = match refusal {
         Model(_) => (errors::MODEL_NOT_FOUND, Some(Cow::Borrowed("model"))),
         Endpoint => (errors::KEY_ENDPOINT, None),
         Address => (errors::KEY_ADDRESS, None),
         Provider => (errors::KEY_PROVIDER, None),
+        Preference(name) => (errors::PREFERENCE_FORBIDDEN, Some(Cow::Borrowed(*name))),
         TooLarge { .. } => (errors::KEY_TOKENS, None),
     };
     let message = match refusal {
@@ -230,6 +234,9 @@ fn of_translate(refusal: &translate::Refusal) -> Said {
             (errors::UNMAPPABLE, None)
         }
         translate::Refusal::Program(_) => (errors::MAPPING_FAILED, None),
+        translate::Refusal::Parameters(dropped) => {
+            (errors::UNSUPPORTED, dropped.paths().first().cloned())
+        }
         translate::Refusal::Crossing(crossing::Refused::Misfit(misfit)) => {
             (errors::INVALID_BODY, Some(misfit.at.clone()))
         }

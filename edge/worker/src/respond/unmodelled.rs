@@ -7,7 +7,7 @@ use crate::{call::upload::Stopped, request::passing, respond::errors};
 /// What is wrong with a request that is to be passed through, and with which part of it.
 pub const fn of_passing(refused: passing::Refused) -> (errors::Documented, Option<&'static str>) {
     use passing::Refused::{
-        Handshake, KeyInQuery, Method, Model, Path, Tags, Unsafe, UpgradeRequired,
+        Handshake, KeyInQuery, Method, Model, Path, Preferences, Tags, Unsafe, UpgradeRequired,
     };
     let error = match refused {
         Path => errors::UNKNOWN_PATH,
@@ -16,6 +16,9 @@ pub const fn of_passing(refused: passing::Refused) -> (errors::Documented, Optio
         KeyInQuery => errors::KEY_IN_QUERY,
         Model => return (errors::INVALID_MODEL, Some("model")),
         Tags => return (errors::INVALID_TAGS, Some("x-sluice-tags")),
+        Preferences => {
+            return (errors::INVALID_PREFERENCES, Some("x-sluice-preferences"));
+        }
         UpgradeRequired => errors::UPGRADE_REQUIRED,
         Handshake(_) => errors::INVALID_HANDSHAKE,
     };

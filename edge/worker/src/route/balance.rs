@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dialect::Tokens;
+use dialect::{Tokens, preferences::Sort};
 use policy::{cost, price_book::PriceBook, rendezvous, routing::Balance};
 use shaping::Condition;
 use tokio::time::Instant;
@@ -51,19 +51,30 @@ pub(crate) fn by_balance(candidates: &mut [Candidate], choosing: Choosing<'_>, n
         Balance::Weighted => {}
         Balance::LeastLatency => least_latency(group, fares, choosing.asking.arrival),
         Balance::LowestCost => lowest_cost(group, fares, choosing, notes),
-        Balance::LowestLatency => fastest(group, fares, |condition| {
-            let median = condition.speed.first_median;
-            median.map_or(0.0, |it| it.as_secs_f64())
-        }),
-        Balance::HighestThroughput => fastest(group, fares, |condition| {
-            let median = condition.speed.tokens_median;
-            median.map_or(f64::NEG_INFINITY, |it| -precise(it))
-        }),
+        Balance::LowestLatency => lowest_latency(group, fares),
+        Balance::HighestThroughput => highest_throughput(group, fares),
         Balance::Session | Balance::EndUser | Balance::Prefix => {
             if let Some(subject) = subject(choosing) {
                 belonging(group, fares, subject, notes);
             }
         }
+    }
+}
+
+/// Puts all of them in this order, whatever their weights.
+pub(crate) fn by_sort(
+    candidates: &mut [Candidate],
+    sort: Sort,
+    choosing: Choosing<'_>,
+    notes: &mut Notes,
+) {
+    let Some(fares) = choosing.asking.fares else {
+        return;
+    };
+    match sort {
+        Sort::Price => lowest_cost(candidates, fares, choosing, notes),
+        Sort::Latency => lowest_latency(candidates, fares),
+        Sort::Throughput => highest_throughput(candidates, fares),
     }
 }
 
@@ -123,6 +134,20 @@ fn lowest_cost(group: &mut [Candidate], fares: &Fares, choosing: Choosing<'_>, n
     group.sort_by(|one, other| one.rank.total_cmp(&other.rank));
 }
 
+fn lowest_latency(group: &mut [Candidate], fares: &Fares) {
+    fastest(group, fares, |condition| {
+        let median = condition.speed.first_median;
+        median.map_or(0.0, |it| it.as_secs_f64())
+    });
+}
+
+fn highest_throughput(group: &mut [Candidate], fares: &Fares) {
+    fastest(group, fares, |condition| {
+        let median = condition.speed.tokens_median;
+        median.map_or(f64::NEG_INFINITY, |it| -precise(it))
+    });
+}
+
 /// The least first; of which nothing is known, so that it is, counts as the least.
 fn fastest(group: &mut [Candidate], fares: &Fares, rank: impl Fn(&Condition) -> f64) {
     for candidate in &mut *group {
@@ -174,7 +199,8 @@ fn subject(choosing: Choosing<'_>) -> Option<u64> {
     }
 }
 
-fn condition(candidate: &Candidate, fares: &Fares) -> Option<Condition> {
+/// How a target does; `None` where nothing is known of it.
+pub(crate) fn condition(candidate: &Candidate, fares: &Fares) -> Option<Condition> {
     let account = *candidate.provider().id.as_bytes();
     let now = Instant::now().into_std();
     let model = &candidate.target().provider_model;

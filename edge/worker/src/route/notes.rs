@@ -46,6 +46,26 @@ pub enum Why {
     Full,
     /// What it costs is not known, and it is to cost little.
     Unpriced,
+    /// The client wants others only.
+    NotOnly,
+    /// The client wants it not.
+    Ignored,
+    /// The project's data may not go there.
+    DataPolicy,
+    /// It may collect what it is sent, and the client wants that not.
+    DataCollection,
+    /// It may retain what it is sent, and the client wants that not.
+    Retention,
+    /// Its models are quantized otherwise than the client wants.
+    Quantization,
+    /// It costs more than the client wants to pay.
+    TooDear,
+    /// What it costs is not known, and the client names a price.
+    PriceUnknown,
+    /// The client wants nobody asked beyond those before it.
+    NoFallback,
+    /// It does worse than the client likes.
+    Slow,
 }
 
 // === impl Notes ===
@@ -109,7 +129,15 @@ impl Told {
 impl Why {
     /// Whether the target is not asked at all.
     pub const fn is_exclusion(self) -> bool {
-        matches!(self, Self::Missing | Self::Foreign | Self::Key)
+        !matches!(
+            self,
+            Self::Aside(_)
+                | Self::OnTrial
+                | Self::Parked(_)
+                | Self::Full
+                | Self::Unpriced
+                | Self::Slow
+        )
     }
 
     /// For how long it is so, where that is known.
@@ -131,6 +159,16 @@ impl Why {
             Self::Parked(_) => 6,
             Self::Full => 7,
             Self::Unpriced => 8,
+            Self::NotOnly => 9,
+            Self::Ignored => 10,
+            Self::DataPolicy => 11,
+            Self::DataCollection => 12,
+            Self::Retention => 13,
+            Self::Quantization => 14,
+            Self::TooDear => 15,
+            Self::PriceUnknown => 16,
+            Self::NoFallback => 17,
+            Self::Slow => 18,
         }
     }
 
@@ -145,6 +183,16 @@ impl Why {
             Self::Parked(_) => "parked",
             Self::Full => "full",
             Self::Unpriced => "unpriced",
+            Self::NotOnly => "not-only",
+            Self::Ignored => "ignored",
+            Self::DataPolicy => "data-policy",
+            Self::DataCollection => "data-collection",
+            Self::Retention => "retention",
+            Self::Quantization => "quantization",
+            Self::TooDear => "too-dear",
+            Self::PriceUnknown => "price-unknown",
+            Self::NoFallback => "no-fallback",
+            Self::Slow => "slow",
         }
     }
 }

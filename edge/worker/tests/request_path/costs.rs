@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Prices provider `number`, so many nano-dollars a token.
-fn price(edge: &mut Edge, number: u8, tier: Option<Tier>, rates: &[(Counter, u64)]) {
+pub fn price(edge: &mut Edge, number: u8, tier: Option<Tier>, rates: &[(Counter, u64)]) {
     let id = PriceId::from_bytes([number * 10 + tier.map_or(0, |it| it as u8); 16]);
     let rates = rates.iter().fold(Rates::default(), |all, (counter, nano)| {
         all.with(*counter, nano * 1_000_000).unwrap()

@@ -224,6 +224,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             key_age_max_ms: None,
             pins: None,
             keeping: policy::keeping::Keeping::None,
+            guard: None,
         }),
         model("chat", MODEL, Some(VERSION)),
         model("unoffered", ModelId::from_bytes([5; 16]), None),
@@ -249,6 +250,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             credential_required: false,
             mapping: setup.mapping.clone().map(Box::new),
             passthrough: true,
+            handling: policy::handling::Handling::default(),
         }));
     }
     objects.push(Object::Version(Version {

@@ -39,6 +39,7 @@ mod sockets;
 mod shaping;
 mod balancing;
 mod conditions;
+mod preferences;
 mod scopes;
 mod splitting;
 mod cutting;

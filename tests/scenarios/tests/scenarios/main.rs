@@ -62,5 +62,6 @@ mod foreign;
 mod passthrough;
 mod shaping;
 mod routes;
+mod preferences;
 mod alerts;
 mod alert_kinds;

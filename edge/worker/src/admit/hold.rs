@@ -218,7 +218,7 @@ impl Hold {
     }
 
     fn left(&self) -> &[u8] {
-        self.bequest.as_deref().map_or(&[], Bequest::bytes)
+        self.bequest.as_deref().map_or(&[][..], Bequest::bytes)
     }
 
     /// What can use more than is reserved for it is refused by a strict limit.

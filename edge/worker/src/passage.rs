@@ -144,8 +144,8 @@ impl Passage<'_> {
         authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
-        let facts = facts((&caller, &way), &passing, revision);
-        let permit = self.admit.unread(limits, &facts, arrival, guess);
+        let facts = |passing| facts((&caller, &way), passing, revision);
+        let permit = self.admit.unread(limits, &facts(&passing), arrival, guess);
         let mut permit = permit.await.map_err(Refusal::Admit)?;
         let (room, attempts) = (permit.take_room(), permit.take_attempts());
         let opening = Opening {

@@ -188,9 +188,10 @@ impl Hold {
         self.insist_on_bounds()?;
         self.insist_on_prices()?;
         self.divide(now_ms)?;
-        let bequest = self.bequest.as_deref().map_or(&[][..], Bequest::bytes);
-        let asked = self.counters.admit(&self.request, &self.demands, bequest);
-        let (reserved, seats) = asked.await;
+        let (reserved, seats) = self
+            .counters
+            .admit(&self.request, &self.demands, self.left())
+            .await;
         self.seats = seats;
         self.note_asked(&reserved);
         match reserved {
@@ -227,6 +228,10 @@ impl Hold {
                 })
             }
         }
+    }
+
+    fn left(&self) -> &[u8] {
+        self.bequest.as_deref().map_or(&[][..], Bequest::bytes)
     }
 
     /// What can use more than is reserved for it is refused by a strict limit.

@@ -94,6 +94,8 @@ pub struct UsageRecord {
     pub end_user: String,
     /// The attempts that gave no answer, as the contract has them; opaque here.
     pub attempts: Vec<u8>,
+    /// Why it went where it went, likewise; empty where that was not told.
+    pub decision: Vec<u8>,
     /// All that was used, counter by counter. Not kept with the record: it is summed.
     pub usage: Usage,
 }
@@ -242,6 +244,7 @@ async fn insert(
         &counts(|it| it.queue_us),
         &bytes(|it| &it.trace_id),
         &numbers(|it| it.finish),
+        &bytes(|it| &it.decision),
     )
     .fetch_all(connection)
     .await?;

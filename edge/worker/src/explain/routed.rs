@@ -48,7 +48,7 @@ pub(crate) fn told(
         input_tokens: question.input_tokens,
     };
     let asking = Asking::supposed(&supposed, fares);
-    let mut notes = Notes::taken(true);
+    let mut notes = Notes::default();
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
     let version = assigned.and_then(|it| rules.version(it.version)).cloned();
     let version = version.ok_or(ExplainProblem::Model)?;

@@ -1,6 +1,6 @@
-//! What became of each target, and by which rule, for whoever wants to know.
+//! What became of each target, and by which rule.
 //!
-//! Nothing is kept where nobody does: then a note costs one look.
+//! Kept with the record and told to operators who ask. Nothing is allocated while nothing keeps a target from its place.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use policy::model::Target;
 // Full: the next ones are not taken.
 const NOTES_MAX: usize = 256;
 
-/// Notes, if they are wanted.
+/// Notes, in the order in which they were taken.
 #[derive(Debug, Default)]
-pub struct Notes(Option<Vec<Note>>);
+pub struct Notes(Vec<Note>);
 
 /// What was noted, as text of a trace.
 #[derive(Debug, Clone)]
@@ -46,27 +46,21 @@ pub enum Why {
     Full,
     /// What it costs is not known, and it is to cost little.
     Unpriced,
+    /// Second attempts there have failed too often.
+    Retries,
+    /// The time for an answer was over before its turn came.
+    Late,
+    /// A realtime API is asked for, and its provider has none.
+    Realtime,
 }
 
 // === impl Notes ===
 
 impl Notes {
-    /// Takes them where they are wanted.
-    pub fn taken(wanted: bool) -> Self {
-        Self(wanted.then(Vec::new))
-    }
-
-    /// Whether they are wanted.
-    pub const fn are_wanted(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// Notes something of a target.
     pub fn say(&mut self, position: usize, why: Why) {
-        if let Some(notes) = &mut self.0
-            && notes.len() < NOTES_MAX
-        {
-            notes.push(Note { position, why });
+        if self.0.len() < NOTES_MAX {
+            self.0.push(Note { position, why });
         }
     }
 
@@ -76,9 +70,11 @@ impl Notes {
         targets: &'a [Target],
         provider: impl Fn(&'a Target) -> &'a str,
     ) -> Option<Told> {
-        let notes = self.0.as_deref().filter(|it| !it.is_empty())?;
+        if self.0.is_empty() {
+            return None;
+        }
         let mut text = String::new();
-        for note in notes {
+        for note in &self.0 {
             let Some(target) = targets.get(note.position) else {
                 continue;
             };
@@ -91,7 +87,12 @@ impl Notes {
 
     /// All that was noted.
     pub fn all(&self) -> &[Note] {
-        self.0.as_deref().unwrap_or_default()
+        &self.0
+    }
+
+    /// The same, to keep.
+    pub fn into_all(self) -> Vec<Note> {
+        self.0
     }
 }
 
@@ -109,7 +110,10 @@ impl Told {
 impl Why {
     /// Whether the target is not asked at all.
     pub const fn is_exclusion(self) -> bool {
-        matches!(self, Self::Missing | Self::Foreign | Self::Key)
+        matches!(
+            self,
+            Self::Missing | Self::Foreign | Self::Key | Self::Realtime
+        )
     }
 
     /// For how long it is so, where that is known.
@@ -131,6 +135,9 @@ impl Why {
             Self::Parked(_) => 6,
             Self::Full => 7,
             Self::Unpriced => 8,
+            Self::Retries => 9,
+            Self::Late => 10,
+            Self::Realtime => 11,
         }
     }
 
@@ -145,6 +152,9 @@ impl Why {
             Self::Parked(_) => "parked",
             Self::Full => "full",
             Self::Unpriced => "unpriced",
+            Self::Retries => "retries",
+            Self::Late => "late",
+            Self::Realtime => "realtime",
         }
     }
 }

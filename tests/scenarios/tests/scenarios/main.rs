@@ -60,5 +60,6 @@ mod foreign;
 mod passthrough;
 mod shaping;
 mod routes;
+mod decided;
 mod alerts;
 mod alert_kinds;

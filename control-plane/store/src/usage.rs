@@ -22,6 +22,7 @@ use crate::{
     store::Store,
     usage_batch,
     usage_cell::Sums,
+    usage_pair,
     usage_spread::{self, Spread},
 };
 
@@ -149,8 +150,9 @@ impl Store {
             .filter(|it| new.remove(&(it.day, uuid(it.record.id))))
             .map(|it| it.spread(region))
             .collect();
-        usage_batch::note(&mut tx, batch, &spreads).await?;
-        usage_spread::add(&mut tx, &spreads).await?;
+        let pairs = usage_spread::pairs(&mut tx, &spreads).await?;
+        usage_batch::note(&mut tx, batch, &spreads, &pairs).await?;
+        usage_spread::add(&mut tx, &spreads, &pairs).await?;
         tx.commit().await?;
         Ok(Stored::of(spreads.len(), kept.len(), all))
     }
@@ -343,6 +345,7 @@ impl<'a> Dated<'a> {
             status: it.status.into(),
             end_user: it.end_user.clone(),
             tags: it.tags.clone(),
+            pairs_to: usage_pair::ALL,
             sums,
         }
     }

@@ -75,6 +75,7 @@ pub(crate) fn row(sum: Sum, day: bool, bucket: bool) -> admin::UsageRow {
         first_byte: percentiles(&sum.first_byte),
         overhead: percentiles(&sum.overhead),
         tag: sum.tag.unwrap_or_default(),
+        second_tag: sum.second_tag.unwrap_or_default(),
         end_user: sum.end_user.unwrap_or_default(),
     }
 }

@@ -47,6 +47,7 @@ pub mod alert;
 pub mod trust;
 pub mod audit;
 pub mod usage_query;
+pub mod usage_decided;
 pub mod usage_record;
 pub mod usage_content;
 pub mod usage_erase;

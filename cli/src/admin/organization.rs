@@ -18,6 +18,12 @@ pub struct Fields {
     /// Where its days, weeks and months begin, such as Europe/Berlin; UTC unless given
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
+    /// Two tags by which its usage is summed together, such as team,feature; given for each pair, at most three
+    #[arg(long = "tag-pair", value_name = "TAG,TAG")]
+    tag_pairs: Vec<String>,
+    /// Sum its usage by one tag at a time
+    #[arg(long, conflicts_with = "tag_pairs")]
+    no_tag_pairs: bool,
 }
 
 impl Wanted for Fields {
@@ -27,6 +33,7 @@ impl Wanted for Fields {
         Ok(Organization {
             display_name: self.display_name.unwrap_or_default(),
             time_zone: self.time_zone.unwrap_or_default(),
+            tag_pairs: self.tag_pairs,
             ..Default::default()
         })
     }
@@ -39,8 +46,12 @@ impl Change for Fields {
         let mut mask = Mask::default();
         let display_name = mask.take("display_name", self.display_name.clone());
         let time_zone = mask.take("time_zone", self.time_zone.clone());
+        let pairs = (!self.tag_pairs.is_empty()).then(|| self.tag_pairs.clone());
+        let pairs = pairs.or(self.no_tag_pairs.then(Vec::new));
+        let tag_pairs = mask.take("tag_pairs", pairs);
         Ok((
             Organization {
+                tag_pairs,
                 time_zone,
                 name: it.name,
                 etag: it.etag,

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use proto::admin::{ExportUsageRequest, ExportUsageResponse, UsageRecord};
 
 use crate::{
-    admin::usage_columns::Columns,
+    admin::{usage_columns::Columns, usage_decided},
     failure::Failure,
     moment::{Moment, moment, written},
     output,
@@ -64,7 +64,7 @@ enum Out {
     Columns(Box<Columns>),
 }
 
-const HEADS: [&str; 28] = [
+const HEADS: [&str; 30] = [
     "id",
     "time",
     "project",
@@ -93,6 +93,8 @@ const HEADS: [&str; 28] = [
     "queue_us",
     "output_token_us",
     "trace_id",
+    "chosen_by",
+    "targets",
 ];
 
 /// Exports.
@@ -250,6 +252,14 @@ fn csv(it: &UsageRecord) -> String {
         it.queue_us.to_string(),
         it.output_token_us.to_string(),
         it.trace_id.clone(),
+        it.decision
+            .as_ref()
+            .map(usage_decided::chosen_by)
+            .unwrap_or_default(),
+        it.decision
+            .as_ref()
+            .map(usage_decided::cell)
+            .unwrap_or_default(),
     ];
     cells.map(|cell| quoted(&cell)).join(",")
 }

@@ -25,7 +25,8 @@ const PAGE: i32 = 2_000;
     reason = "a set of flags, each given or not"
 )]
 pub struct Arguments {
-    /// By what to group: organization, project, key, model, version, provider, status, and end-user or one tag:KEY
+    /// By what to group: organization, project, key, model, version, provider, status, and end-user, one tag:KEY, or two that are a
+    /// --tag-pair of the organization
     #[arg(long, value_delimiter = ',', value_name = "DIMENSIONS", value_parser = dimension)]
     group_by: Vec<Dimension>,
     /// Into what the range is divided
@@ -135,18 +136,21 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
 }
 
 fn request(arguments: &Arguments, session: &Session) -> Result<QueryUsageRequest, Failure> {
-    let conditions = arguments.conditions.iter().map(|(it, _)| it);
-    let tags = arguments.group_by.iter().chain(conditions);
-    let mut tags: Vec<&str> = tags.filter_map(Dimension::tag_key).collect();
-    tags.dedup();
-    if tags.len() > 1 {
+    let tags = tags(arguments);
+    if tags.len() > 2 {
         return Err(Failure::usage(
-            "only one tag:KEY can be asked for at a time",
+            "only two of tag:KEY can be asked for at a time",
         ));
     }
     let mut filters: Vec<UsageFilter> = Vec::new();
     for (dimension, value) in &arguments.conditions {
-        let number = i32::from(dimension.wire().unwrap_or(UsageDimension::Tag));
+        let second = dimension.tag_key().is_some() && dimension.tag_key() != tags.first().copied();
+        let tag = if second {
+            UsageDimension::SecondTag
+        } else {
+            UsageDimension::Tag
+        };
+        let number = i32::from(dimension.wire().unwrap_or(tag));
         match filters.iter_mut().find(|it| it.dimension == number) {
             Some(filter) => filter.values.push(value.clone()),
             None => filters.push(UsageFilter {
@@ -174,7 +178,8 @@ fn request(arguments: &Arguments, session: &Session) -> Result<QueryUsageRequest
             .iter()
             .filter_map(|it| it.wire().map(Into::into))
             .collect(),
-        tag_key: tags.concat(),
+        tag_key: tags.first().copied().unwrap_or_default().to_owned(),
+        second_tag_key: tags.get(1).copied().unwrap_or_default().to_owned(),
         bucket: bucket.into(),
         time_zone: arguments.time_zone.clone().unwrap_or_default(),
         filters,
@@ -183,6 +188,19 @@ fn request(arguments: &Arguments, session: &Session) -> Result<QueryUsageRequest
         page_size: PAGE,
         page_token: String::new(),
     })
+}
+
+/// The tags that are asked for, each once, in their order.
+fn tags(arguments: &Arguments) -> Vec<&str> {
+    let conditions = arguments.conditions.iter().map(|(it, _)| it);
+    let named = arguments.group_by.iter().chain(conditions);
+    let mut tags: Vec<&str> = Vec::new();
+    for tag in named.filter_map(Dimension::tag_key) {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    tags
 }
 
 fn table(arguments: &Arguments, rows: &[UsageRow]) -> String {
@@ -206,13 +224,15 @@ fn table(arguments: &Arguments, rows: &[UsageRow]) -> String {
         let heads_of = |what| ["P50", "P90", "P95", "P99"].map(|it| format!("{what} {it}"));
         heads.extend(["MS", "FIRST", "OWN"].into_iter().flat_map(heads_of));
     }
+    let tags = tags(arguments);
     let line = |row: &UsageRow| {
         let mut cells: Vec<String> = Vec::new();
         if arguments.by.is_some() {
             let time = row.bucket_time.as_ref().map(|at| written(at.seconds));
             cells.push(time.unwrap_or_default());
         }
-        cells.extend(arguments.group_by.iter().map(|it| it.of(row)));
+        let of = |it: &Dimension| it.of(row, &tags);
+        cells.extend(arguments.group_by.iter().map(of));
         let numbers = [
             row.requests,
             row.input_tokens,
@@ -271,7 +291,8 @@ impl Dimension {
         }
     }
 
-    fn of(&self, row: &UsageRow) -> String {
+    /// Its cell of a row, of a question for these tags.
+    fn of(&self, row: &UsageRow, tags: &[&str]) -> String {
         let apart = |text: &str| {
             if text.is_empty() && row.other {
                 "(others)".to_owned()
@@ -280,7 +301,8 @@ impl Dimension {
             }
         };
         match self {
-            Self::Tag(_) => apart(&row.tag),
+            Self::Tag(key) if tags.first() == Some(&key.as_str()) => apart(&row.tag),
+            Self::Tag(_) => apart(&row.second_tag),
             Self::Plain(UsageDimension::EndUser) => apart(&row.end_user),
             Self::Plain(UsageDimension::Key) => apart(&row.key),
             Self::Plain(UsageDimension::Organization) => row.organization.clone(),

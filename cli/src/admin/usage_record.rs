@@ -5,6 +5,7 @@ use policy::money;
 use proto::admin::{GetUsageRecordRequest, UsageRecord};
 
 use crate::{
+    admin::usage_decided,
     connection::ANSWER_WITHIN,
     failure::Failure,
     moment::written,
@@ -84,6 +85,7 @@ fn lines(record: &UsageRecord) -> Vec<(String, String)> {
     for (key, value) in tags {
         lines.push((format!("tag {key}"), value.clone()));
     }
+    lines.extend(record.decision.iter().flat_map(usage_decided::lines));
     for it in &record.attempts {
         let status = match it.status {
             0 => String::new(),

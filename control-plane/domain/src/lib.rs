@@ -27,6 +27,7 @@ pub mod key_scope;
 pub mod issuer;
 pub mod rotation;
 pub mod tag_source;
+pub mod tag_pair;
 pub mod keeping;
 pub mod limit;
 pub mod division;

@@ -74,6 +74,7 @@ mod propagation;
 mod edge;
 mod reprice;
 mod usage_asked;
+mod usage_decided;
 pub(crate) mod usage_wire;
 mod usage;
 mod operator_key_wire;

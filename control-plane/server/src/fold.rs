@@ -1,4 +1,4 @@
-//! Keeps the sums of usage folded, makes those of other time zones that were asked for, and drops days of records that are older than they are to be kept.
+//! Keeps the sums of usage folded, makes those of other time zones and of pairs of tags that were asked for, and drops days of records that are older than they are to be kept.
 //!
 //! Owns how often that is seen to. Every replica tries; who comes second finds nothing, and answers hang on none of it.
 
@@ -67,5 +67,6 @@ async fn once(store: &Store, catch_up: bool, older: &mut bool) -> Result<bool, S
     }
     let more = store.fold_usage().await?;
     let shifted = store.shift_usage().await?;
-    Ok(*older || more || shifted)
+    let paired = store.pair_usage(vector::of_kept).await?;
+    Ok(*older || more || shifted || paired)
 }

@@ -332,6 +332,16 @@ pub fn deposits_busy() -> Status {
     answer(Code::ResourceExhausted, message, details)
 }
 
+/// Sums that are asked for are being made; about so many records are to be added.
+pub fn sums_being_made(records: i64) -> Status {
+    let mut details = reason("SUMS_BEING_MADE");
+    details.set_retry_info(Some(RETRY_AFTER));
+    let message = format!(
+        "the sums by these two tags are being made, and about {records} records are still to be added; come back later"
+    );
+    answer(Code::Unavailable, &message, details)
+}
+
 /// Enough edges ask for what their clients used.
 pub fn recall_busy() -> Status {
     let mut details = reason("RECALL_BUSY");

@@ -1,6 +1,6 @@
 //! Organizations.
 
-use domain::{etag::etag, name::OrganizationName, page::Page, segment::Slug};
+use domain::{etag::etag, name::OrganizationName, page::Page, segment::Slug, tag_pair::TagPair};
 use policy::{
     calendar::Zone,
     id::OrganizationId,
@@ -19,6 +19,7 @@ use crate::{
     id::uuid,
     list::{self, Listed},
     store::Store,
+    usage_pair,
     write::Write,
 };
 
@@ -33,6 +34,8 @@ pub struct New {
     pub display_name: String,
     /// Where its days begin.
     pub zone: Zone,
+    /// By which pairs of tags its usage is summed.
+    pub tag_pairs: Vec<TagPair>,
 }
 
 /// An organization as it stands.
@@ -46,6 +49,8 @@ pub struct Row {
     pub display_name: String,
     /// Where its days begin. Can change.
     pub zone: Zone,
+    /// By which pairs of tags its usage is summed. Can change.
+    pub tag_pairs: Vec<TagPair>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -61,6 +66,7 @@ struct Columns {
     name: String,
     display_name: String,
     time_zone: String,
+    tag_pairs: Vec<String>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -85,8 +91,10 @@ pub async fn list(
     // Kind 1 is `policy::object::Kind::Organization`.
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT it.id, it.name, it.display_name, it.time_zone, it.version,
-                  it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+        r#"SELECT it.id, it.name, it.display_name, it.time_zone,
+                  ARRAY(SELECT pair.first || ',' || pair.second FROM usage_pair pair
+                        WHERE pair.organization = it.id AND NOT pair.gone ORDER BY pair.id) AS "tag_pairs!",
+                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM organization it
            LEFT JOIN object o ON o.kind = 1 AND o.key = uuid_send(it.id)
            WHERE it.name > $1 AND ($3::text[] IS NULL OR it.name = ANY ($3))
@@ -116,6 +124,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     .execute(write.connection())
     .await
     .map_err(|why| conflict::on_create(why, &new.name, &new.name))?;
+    let id = uuid(*new.id.as_bytes());
+    usage_pair::name(write.connection(), id, &new.tag_pairs).await?;
     written(write, &new.name).await
 }
 
@@ -149,6 +159,8 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     )
     .execute(write.connection())
     .await?;
+    let id = uuid(*row.id.as_bytes());
+    usage_pair::name(write.connection(), id, &row.tag_pairs).await?;
     written(write, &row.name).await
 }
 
@@ -159,6 +171,7 @@ pub async fn delete(
     etag: &str,
 ) -> Result<(), StoreError> {
     let row = lock(write, name, etag).await?;
+    usage_pair::name(write.connection(), uuid(*row.id.as_bytes()), &[]).await?;
     // Before the channels that they tell, which go with the organization.
     sqlx::query!(
         "DELETE FROM alert_rule WHERE organization = $1",
@@ -181,8 +194,10 @@ async fn read(connection: &mut PgConnection, name: &OrganizationName) -> Result<
     // Kind 1 is `policy::object::Kind::Organization`.
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT it.id, it.name, it.display_name, it.time_zone, it.version,
-                  it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+        r#"SELECT it.id, it.name, it.display_name, it.time_zone,
+                  ARRAY(SELECT pair.first || ',' || pair.second FROM usage_pair pair
+                        WHERE pair.organization = it.id AND NOT pair.gone ORDER BY pair.id) AS "tag_pairs!",
+                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM organization it
            LEFT JOIN object o ON o.kind = 1 AND o.key = uuid_send(it.id)
            WHERE it.name = $1"#,
@@ -223,6 +238,7 @@ impl TryFrom<Columns> for Row {
             id: OrganizationId::from_bytes(columns.id.into_bytes()),
             name: OrganizationName { organization },
             display_name: columns.display_name,
+            tag_pairs: usage_pair::read(&columns.tag_pairs)?,
             zone: column::read(Zone::parse(&columns.time_zone), "organization.time_zone")?,
             version: columns.version,
             created_at: columns.created_at,

@@ -12,6 +12,7 @@ use crate::{
     named,
     store::Store,
     usage_cell::Sums,
+    usage_pair,
     usage_spread::{self, Spread},
 };
 
@@ -105,6 +106,7 @@ pub async fn write(store: &Store, repriced: &[Repriced]) -> Result<u64, StoreErr
     let known: Vec<bool> = repriced.iter().map(|it| it.cost_nano.is_some()).collect();
     let charges: Vec<Vec<u8>> = repriced.iter().map(|it| it.charges.clone()).collect();
     let mut tx = store.transaction().await?;
+    usage_pair::hold(&mut tx).await?;
     let written = sqlx::query!(
         r#"UPDATE usage_record SET cost_nano = it.cost, cost_known = it.known, charges = it.charges
            FROM unnest($1::date[], $2::uuid[], $3::bytea[], $4::bigint[], $5::boolean[],
@@ -129,6 +131,8 @@ pub async fn write(store: &Store, repriced: &[Repriced]) -> Result<u64, StoreErr
     .await?;
     let count = written.len();
     // What stands in no sum yet will be added as it costs now.
+    let batches = written.iter().filter_map(|row| row.batch);
+    let summed = usage_pair::summed_to(&mut tx, batches).await?;
     let added = written.into_iter().filter(|row| row.batch.is_some());
     let spreads: Vec<Spread> = added
         .map(|row| Spread {
@@ -143,6 +147,7 @@ pub async fn write(store: &Store, repriced: &[Repriced]) -> Result<u64, StoreErr
             status: row.status,
             end_user: row.end_user,
             tags: row.tags,
+            pairs_to: summed.of(row.batch, row.organization),
             sums: Sums {
                 cost_nano: row.more,
                 unpriced: row.unpriced.into(),
@@ -150,7 +155,8 @@ pub async fn write(store: &Store, repriced: &[Repriced]) -> Result<u64, StoreErr
             },
         })
         .collect();
-    usage_spread::amend(&mut tx, &spreads).await?;
+    let pairs = usage_spread::pairs(&mut tx, &spreads).await?;
+    usage_spread::amend(&mut tx, &spreads, &pairs).await?;
     tx.commit().await?;
     Ok(u64::try_from(count).unwrap_or(u64::MAX))
 }

@@ -22,6 +22,7 @@ use crate::{
     store::Store,
     usage_batch,
     usage_cell::Sums,
+    usage_pair,
     usage_partial::{self, PARTIAL},
     usage_spread::{self, Spread},
 };
@@ -95,6 +96,8 @@ pub struct UsageRecord {
     pub end_user: String,
     /// The attempts that gave no answer, as the contract has them; opaque here.
     pub attempts: Vec<u8>,
+    /// Why it went where it went, likewise; empty where that was not told.
+    pub decision: Vec<u8>,
     /// All that was used, counter by counter. Not kept with the record: it is summed.
     pub usage: Usage,
 }
@@ -160,8 +163,9 @@ impl Store {
             .filter(|it| new.remove(&it.key()))
             .map(|it| it.spread(region))
             .collect();
-        usage_batch::note(&mut tx, batch, &spreads).await?;
-        usage_spread::add(&mut tx, &spreads).await?;
+        let pairs = usage_spread::pairs(&mut tx, &spreads).await?;
+        usage_batch::note(&mut tx, batch, &spreads, &pairs).await?;
+        usage_spread::add(&mut tx, &spreads, &pairs).await?;
         tx.commit().await?;
         Ok(Stored::of(spreads.len(), kept.len(), all))
     }
@@ -255,6 +259,7 @@ async fn insert(
         &counts(|it| it.queue_us),
         &bytes(|it| &it.trace_id),
         &numbers(|it| it.finish),
+        &bytes(|it| &it.decision),
     )
     .fetch_all(connection)
     .await?;
@@ -363,6 +368,7 @@ impl<'a> Dated<'a> {
             status: it.status.into(),
             end_user: it.end_user.clone(),
             tags: it.tags.clone(),
+            pairs_to: usage_pair::ALL,
             sums,
         }
     }

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{error::StoreError, usage_spread::Spread};
+use crate::{error::StoreError, usage_pair::Pairs, usage_spread::Spread};
 
 /// How many records of one organization a batch has, and from when to when.
 struct Share {
@@ -24,11 +24,12 @@ pub(crate) async fn next(connection: &mut PgConnection) -> Result<i64, StoreErro
     Ok(batch.fetch_one(connection).await?)
 }
 
-/// Notes what a batch holds of each organization.
+/// Notes what a batch holds of each organization, and that it is summed by these pairs of tags.
 pub(crate) async fn note(
     connection: &mut PgConnection,
     batch: i64,
     spreads: &[Spread],
+    pairs: &Pairs,
 ) -> Result<(), StoreError> {
     let mut shares: BTreeMap<Uuid, Share> = BTreeMap::new();
     for it in spreads {
@@ -42,17 +43,21 @@ pub(crate) async fn note(
         share.last_at = share.last_at.max(it.at);
     }
     let organizations: Vec<Uuid> = shares.keys().copied().collect();
+    let newest = shares.keys().map(|it| pairs.newest(*it));
+    let newest: Vec<i64> = newest.collect();
     let records: Vec<i32> = shares.values().map(|it| it.records).collect();
     let firsts: Vec<OffsetDateTime> = shares.values().map(|it| it.first_at).collect();
     let lasts: Vec<OffsetDateTime> = shares.values().map(|it| it.last_at).collect();
     sqlx::query!(
-        r#"INSERT INTO usage_batch (batch, organization, records, first_at, last_at)
-           SELECT $1, it.* FROM unnest($2::uuid[], $3::integer[], $4::timestamptz[], $5::timestamptz[]) AS it"#,
+        r#"INSERT INTO usage_batch (batch, organization, records, first_at, last_at, pairs_to)
+           SELECT $1, it.* FROM unnest($2::uuid[], $3::integer[], $4::timestamptz[], $5::timestamptz[],
+                                       $6::bigint[]) AS it"#,
         batch,
         &organizations,
         &records,
         &firsts,
         &lasts,
+        &newest,
     )
     .execute(connection)
     .await?;

@@ -20,7 +20,10 @@ impl Store {
             .await?;
         let unsummed = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT FROM usage_record
-                   WHERE batch IS NULL AND day < current_date - $1::integer) AS "unsummed!""#,
+                   WHERE batch IS NULL AND day < current_date - $1::integer)
+                   OR EXISTS (SELECT FROM usage_pair JOIN usage_batch USING (organization)
+                       WHERE NOT usage_pair.gone AND usage_batch.pairs_to < usage_pair.id
+                         AND usage_batch.first_at < current_date - $1::integer) AS "unsummed!""#,
             i32::from(days),
         );
         if unsummed.fetch_one(&mut *tx).await? {

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{grain::Grain, sketch::Sketch};
-use policy::usage::Usage;
+use domain::grain::Grain;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -14,8 +13,9 @@ use crate::{
     column,
     error::StoreError,
     store::Store,
+    usage_again::{Again, Counting},
     usage_batch,
-    usage_cell::{Cell, Columns, Ledger, Line, Sums, with_columns},
+    usage_cell::{Cell, Columns, Ledger, Line, with_columns},
     usage_shift,
     usage_spread::{self, Spread},
 };
@@ -25,10 +25,6 @@ const FOLDED_MAX: i64 = 4_000; // Full: the others come next.
 
 /// The most records of older code that are added at once.
 const CAUGHT_UP_MAX: i64 = 1_000; // Full: as above.
-
-/// Tells what a record used, from its charges as they are kept and its four counts: input that was not cached, cached
-/// input, output without reasoning, and reasoning.
-pub type Counting = fn(&[u8], [u64; 4]) -> Usage;
 
 /// What a sum is over, and of which grain it is.
 pub(crate) type Place = (i16, Cell);
@@ -75,12 +71,13 @@ impl Store {
     pub async fn catch_up_usage(&self, counting: Counting) -> Result<bool, StoreError> {
         let mut tx = self.transaction().await?;
         let batch = usage_batch::next(&mut tx).await?;
-        let rows = sqlx::query!(
+        let rows = sqlx::query_as!(
+            Again,
             r#"UPDATE usage_record SET batch = $1
                WHERE batch IS NULL AND (day, id) IN (
                    SELECT day, id FROM usage_record WHERE batch IS NULL LIMIT $2
                    FOR UPDATE SKIP LOCKED)
-               RETURNING at, region, organization, project, key_id, model, model_version, provider, status,
+               RETURNING at, region, organization, project, key_id, model, model_version AS version, provider, status,
                    end_user, tags, usage_source, cost_nano, cost_known, charges, input_tokens,
                    cached_input_tokens, output_tokens, reasoning_tokens, duration_us, first_byte_us,
                    overhead_us"#,
@@ -90,54 +87,13 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= CAUGHT_UP_MAX;
-        let spreads: Vec<Spread> = rows
-            .into_iter()
-            .map(|row| {
-                let coarse = [
-                    row.input_tokens,
-                    row.cached_input_tokens,
-                    row.output_tokens,
-                    row.reasoning_tokens,
-                ];
-                let usage = counting(&row.charges, coarse.map(column::count));
-                let mut sums = Sums {
-                    requests: 1,
-                    estimated: i64::from(row.usage_source != 1),
-                    unpriced: i64::from(!row.cost_known),
-                    cost_nano: row.cost_nano,
-                    counts: usage.counts().map(column::number),
-                    duration: Sketch::default(),
-                    first_byte: Sketch::default(),
-                    overhead: Sketch::default(),
-                };
-                sums.duration.add(column::count(row.duration_us));
-                if row.first_byte_us > 0 {
-                    sums.first_byte.add(column::count(row.first_byte_us));
-                }
-                if row.overhead_us > 0 {
-                    sums.overhead.add(column::count(row.overhead_us));
-                }
-                Spread {
-                    at: row.at,
-                    region: row.region,
-                    organization: row.organization,
-                    project: row.project,
-                    key_id: row.key_id,
-                    model: row.model,
-                    version: row.model_version,
-                    provider: row.provider,
-                    status: row.status,
-                    end_user: row.end_user,
-                    tags: row.tags,
-                    sums,
-                }
-            })
-            .collect();
+        let spreads: Vec<Spread> = rows.into_iter().map(|it| it.spread(counting)).collect();
         if spreads.is_empty() {
             return Ok(false);
         }
-        usage_batch::note(&mut tx, batch, &spreads).await?;
-        usage_spread::add(&mut tx, &spreads).await?;
+        let pairs = usage_spread::pairs(&mut tx, &spreads).await?;
+        usage_batch::note(&mut tx, batch, &spreads, &pairs).await?;
+        usage_spread::add(&mut tx, &spreads, &pairs).await?;
         tx.commit().await?;
         Ok(more)
     }

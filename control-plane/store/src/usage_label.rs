@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
 
-use crate::error::StoreError;
+use crate::{error::StoreError, usage_pair};
 
 /// Stands for all requests.
 pub(crate) const ALL: &str = "";
@@ -35,6 +35,9 @@ const TAGS_MAX: usize = 16; // Full: other tags are not summed, and a question f
 /// The most values of one tag.
 const VALUES_MAX: usize = 500; // Full: all others are summed together.
 
+/// The most values of a pair of tags.
+const PAIRS_MAX: usize = 2_000; // Full: as above.
+
 /// One that may be summed by itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Label {
@@ -58,6 +61,7 @@ fn room(facet: &str) -> usize {
         USER => USERS_MAX,
         TOKEN => TOKENS_MAX,
         TAGS => TAGS_MAX,
+        pair if pair.starts_with(usage_pair::FACETS) => PAIRS_MAX,
         _ => VALUES_MAX,
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     column,
     error::StoreError,
     usage_cell::Sums,
+    usage_pair::{self, Pairs},
     usage_spread::{self, Spread},
 };
 
@@ -68,7 +69,9 @@ pub(crate) async fn give_way(
                 provider: row.provider,
                 status: row.status,
                 end_user: row.end_user,
+                // It has no tags, so that it is part of no sums by two.
                 tags: row.tags,
+                pairs_to: usage_pair::ALL,
                 sums: Sums {
                     requests: -1,
                     estimated: -i64::from(row.usage_source != 1),
@@ -80,6 +83,6 @@ pub(crate) async fn give_way(
             }
         })
         .collect();
-    usage_spread::amend(connection, &spreads).await?;
+    usage_spread::amend(connection, &spreads, &Pairs::default()).await?;
     Ok(!spreads.is_empty())
 }

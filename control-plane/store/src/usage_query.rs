@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use domain::{
     grain::{Bucketing, Piece, Shifts},
-    name::{OrganizationName, ProjectName},
     sketch::Sketch,
+    tag_pair::TagPair,
 };
 use policy::usage::Usage;
 use sqlx::PgConnection;
@@ -18,15 +18,15 @@ use uuid::Uuid;
 use crate::{
     column,
     error::StoreError,
-    named,
     store::Store,
     usage_cell::Sums,
     usage_groups::{self, Asked, Group, Read},
     usage_label::{self, Label, Labels},
-    usage_shift,
+    usage_named::{Kind, ids, whose},
+    usage_pair, usage_shift,
 };
 
-pub use crate::usage_groups::GroupBy;
+pub use crate::{usage_groups::GroupBy, usage_named::Whose};
 
 /// The most rows of one answer.
 pub const ROWS_MAX: usize = 10_000; // Full: the answer says that it is cut.
@@ -34,18 +34,7 @@ pub const ROWS_MAX: usize = 10_000; // Full: the answer says that it is cut.
 /// The most sums whose sketches are read for one answer.
 const SKETCHES_MAX: i64 = 100_000; // Full: the question is refused.
 
-/// Whose usage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
-    /// That of all organizations.
-    Everybody,
-    /// That of one.
-    Organization(OrganizationName),
-    /// That of one of its projects.
-    Project(ProjectName),
-}
-
-/// Which part of a request is grouped by besides its dimensions; one at a time.
+/// Which part of a request is grouped by besides its dimensions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Facet {
     /// None.
@@ -55,6 +44,8 @@ pub enum Facet {
     EndUser,
     /// The value of this tag.
     Tag(String),
+    /// The values of these two, which the organization names as a pair.
+    Tags(String, String),
 }
 
 /// Only these; an empty list means: all.
@@ -72,8 +63,10 @@ pub struct Filter {
     pub providers: Vec<String>,
     /// Statuses that clients got.
     pub statuses: Vec<i32>,
-    /// End users or values of the tag, whichever the facet is.
+    /// End users or values of the first tag, whichever the facet is.
     pub labels: Vec<String>,
+    /// Values of the second tag.
+    pub second: Vec<String>,
 }
 
 /// What is asked.
@@ -108,6 +101,12 @@ pub enum NoAnswer {
     Sketches,
     /// This tag is not summed, because other tags had come before it.
     NotSummed,
+    /// The organization does not name these tags as a pair.
+    NotPaired,
+    /// Sums by these two tags are being made; about so many records are to be added.
+    Pairing(i64),
+    /// There are sums by these two tags from this day on.
+    PairedSince(Date),
 }
 
 /// The answer.
@@ -142,6 +141,8 @@ pub struct Sum {
     pub end_user: Option<String>,
     /// The value of the tag; empty where a request has none.
     pub tag: Option<String>,
+    /// The value of the second tag, likewise.
+    pub second_tag: Option<String>,
     /// Whether it stands for all that are not told apart: of end users, values or tokens.
     pub other: bool,
     /// Requests.
@@ -182,7 +183,8 @@ pub async fn query(store: &Store, query: &Query) -> Result<Answer, NoAnswer> {
     };
     let pieces = query.bucketing.pieces(query.range, &shifts);
     let pieces = pieces.map_err(NoAnswer::Buckets)?;
-    let asked = asked(connection, query, whose, &pieces).await?;
+    let pair = pair(connection, query, &whose.0).await?;
+    let asked = asked(connection, (query, pair), whose, &pieces).await?;
     if let Facet::Tag(key) = &query.facet {
         check_summed(connection, &asked.organizations, key, query.range).await?;
     }
@@ -193,6 +195,9 @@ pub async fn query(store: &Store, query: &Query) -> Result<Answer, NoAnswer> {
         return Err(NoAnswer::Sketches);
     }
     let read = usage_groups::read(connection, &asked, ROWS_MAX + 1).await?;
+    if let Some(id) = pair {
+        check_whole(connection, &asked.organizations, id, query.range).await?;
+    }
     tx.rollback().await.map_err(StoreError::from)?;
     if let [one] = &asked.organizations[..] {
         let wanted = query.bucketing.wanted(&pieces);
@@ -205,29 +210,9 @@ pub async fn query(store: &Store, query: &Query) -> Result<Answer, NoAnswer> {
     Ok(Answer { rows, truncated })
 }
 
-/// The organizations, and the project where it is one's.
-async fn whose(
-    connection: &mut PgConnection,
-    whose: &Whose,
-) -> Result<(Vec<Uuid>, Option<Uuid>), StoreError> {
-    match whose {
-        Whose::Everybody => {
-            let all = sqlx::query_scalar!("SELECT id FROM organization");
-            Ok((all.fetch_all(&mut *connection).await?, None))
-        }
-        Whose::Organization(name) => Ok((vec![named::organization(connection, name).await?], None)),
-        Whose::Project(name) => {
-            let (project, organization) = named::project(connection, name).await?;
-            let (project, organization) = (project.as_bytes(), organization.as_bytes());
-            let organization = Uuid::from_bytes(*organization);
-            Ok((vec![organization], Some(Uuid::from_bytes(*project))))
-        }
-    }
-}
-
 async fn asked<'a>(
     connection: &mut PgConnection,
-    query: &Query,
+    (query, pair): (&Query, Option<i64>),
     (organizations, project): (Vec<Uuid>, Option<Uuid>),
     pieces: &'a [Piece],
 ) -> Result<Asked<'a>, StoreError> {
@@ -247,16 +232,23 @@ async fn asked<'a>(
     )
     .await?;
     let some = |them: &[String]| (!them.is_empty()).then(|| them.to_vec());
-    let labels = some(&filter.labels);
     let apart = match &query.facet {
         Facet::None => None,
         Facet::EndUser => Some(usage_label::USER.to_owned()),
         Facet::Tag(key) => Some(usage_label::tag(key)),
+        Facet::Tags(..) => pair.map(usage_pair::facet),
     };
     // What has none is wanted where all are, or where the empty one is.
-    let rest = labels
-        .as_ref()
-        .is_none_or(|them| them.iter().any(String::is_empty));
+    let rest = query.wants(&(String::new(), String::new()));
+    let labels = match (pair, &organizations[..]) {
+        // To know what is left, all others must be known.
+        _ if rest => None,
+        (Some(id), [one]) => {
+            let wanted = |label: &str| query.wants(&query.said(label));
+            Some(usage_pair::labels(connection, (*one, id), wanted).await?)
+        }
+        _ => some(&filter.labels),
+    };
     let all = (apart.is_none() || rest).then(|| usage_label::ALL.to_owned());
     // A key is named by its project too, whether or not that was asked for; and all by their organization.
     let mut by = query.by;
@@ -275,46 +267,8 @@ async fn asked<'a>(
         versions,
         providers,
         statuses: (!filter.statuses.is_empty()).then(|| filter.statuses.clone()),
-        // To know what is left, all others must be known.
-        labels: labels.filter(|_| !rest),
+        labels,
     })
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Project,
-    Model,
-    Version,
-    Provider,
-}
-
-/// The ids of these names; what is gone is called by its id. `None` means: all.
-async fn ids(
-    connection: &mut PgConnection,
-    kind: Kind,
-    organizations: &[Uuid],
-    names: &[String],
-) -> Result<Option<Vec<Uuid>>, StoreError> {
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let mut ids = sqlx::query_scalar!(
-        r#"SELECT id AS "id!" FROM project
-           WHERE $1 = 0 AND organization = ANY($2) AND name = ANY($3)
-           UNION ALL SELECT id FROM model
-           WHERE $1 = 1 AND organization = ANY($2) AND name = ANY($3)
-           UNION ALL SELECT it.id FROM model_version it JOIN model ON model.id = it.model
-           WHERE $1 = 2 AND organization = ANY($2) AND it.name = ANY($3)
-           UNION ALL SELECT id FROM provider
-           WHERE $1 = 3 AND organization = ANY($2) AND name = ANY($3)"#,
-        kind as i32,
-        organizations,
-        names,
-    )
-    .fetch_all(connection)
-    .await?;
-    ids.extend(names.iter().filter_map(|it| Uuid::try_parse(it).ok()));
-    Ok(Some(ids))
 }
 
 /// Whether this tag was always summed, as far as the range goes.
@@ -349,7 +303,50 @@ async fn check_summed(
     }
 }
 
-type Labelled = (Group, bool, Option<String>);
+/// The pair that is asked for, by its number.
+async fn pair(
+    connection: &mut PgConnection,
+    query: &Query,
+    organizations: &[Uuid],
+) -> Result<Option<i64>, NoAnswer> {
+    let Facet::Tags(one, other) = &query.facet else {
+        return Ok(None);
+    };
+    let ([organization], Some(pair)) = (organizations, TagPair::of(one, other)) else {
+        return Err(NoAnswer::NotPaired);
+    };
+    // Whoever builds waits: what is seen to be whole at the end of the answer was so at its beginning.
+    usage_pair::hold(connection).await?;
+    let known = usage_pair::find(connection, *organization, &pair).await?;
+    let known = known.ok_or(NoAnswer::NotPaired)?;
+    let start = column::moment(query.range.0)?;
+    match known.since {
+        Some(since) if start < since.midnight().assume_utc() => Err(NoAnswer::PairedSince(since)),
+        _ => Ok(Some(known.id)),
+    }
+}
+
+/// Whether a pair's sums hold every record of a range.
+async fn check_whole(
+    connection: &mut PgConnection,
+    organizations: &[Uuid],
+    id: i64,
+    (start_ms, end_ms): (u64, u64),
+) -> Result<(), NoAnswer> {
+    let range = (column::moment(start_ms)?, column::moment(end_ms)?);
+    for organization in organizations {
+        let missing = usage_pair::missing(connection, (*organization, id), range).await?;
+        if missing > 0 {
+            return Err(NoAnswer::Pairing(missing));
+        }
+    }
+    Ok(())
+}
+
+/// The end user or the value of the tag, and the value of the second tag.
+type Said = (String, String);
+
+type Labelled = (Group, bool, Option<Said>);
 
 /// The groups in order. What has no label is what is left of all.
 fn split(read: Vec<Read>, query: &Query, truncated: bool) -> Vec<(Labelled, Sums)> {
@@ -365,23 +362,25 @@ fn split(read: Vec<Read>, query: &Query, truncated: bool) -> Vec<(Labelled, Sums
         if let Some(rest) = rest.get_mut(&it.group) {
             rest.take(&it.sums);
         }
-        let wanted = query.filter.labels.is_empty()
-            || it
-                .label
-                .as_ref()
-                .is_some_and(|it| query.filter.labels.contains(it));
+        let said = it.label.as_deref().map(|label| query.said(label));
+        let wanted = match &said {
+            Some(said) => query.wants(said),
+            None => query.filter.labels.is_empty() && query.filter.second.is_empty(),
+        };
         if wanted {
-            rows.insert((it.group, it.label.is_none(), it.label), it.sums);
+            let row = rows.entry((it.group, said.is_none(), said)).or_default();
+            row.merge(&it.sums);
         }
     }
     let none = query.facet != Facet::None;
     // Of a part of the groups nobody can tell what is left.
     if !(none && truncated) {
         let rest = rest.into_iter().filter(|(_, sums)| !sums.is_nothing());
-        rows.extend(rest.map(|(group, sums)| {
-            let label = none.then(String::new);
-            ((group, false, label), sums)
-        }));
+        for (group, sums) in rest {
+            // Who says that a tag is empty says no more than who does not say it.
+            let said = none.then(Said::default);
+            rows.entry((group, false, said)).or_default().merge(&sums);
+        }
     }
     rows.into_iter().collect()
 }
@@ -389,7 +388,27 @@ fn split(read: Vec<Read>, query: &Query, truncated: bool) -> Vec<(Labelled, Sums
 // === impl Query ===
 
 impl Query {
-    fn named(&self, ((group, rest, label), sums): (Labelled, Sums)) -> Sum {
+    /// What a label says, in the order in which it is asked for.
+    fn said(&self, label: &str) -> Said {
+        let Facet::Tags(one, other) = &self.facet else {
+            return (label.to_owned(), String::new());
+        };
+        let (first, second) = usage_pair::values(label);
+        let (first, second) = (first.to_owned(), second.to_owned());
+        if one < other {
+            (first, second)
+        } else {
+            (second, first)
+        }
+    }
+
+    /// Whether what says this counts.
+    fn wants(&self, (label, second): &Said) -> bool {
+        let among = |these: &[String], it| these.is_empty() || these.contains(it);
+        among(&self.filter.labels, label) && among(&self.filter.second, second)
+    }
+
+    fn named(&self, ((group, rest, said), sums): (Labelled, Sums)) -> Sum {
         let organization = match &self.whose {
             Whose::Everybody => group.organization.unwrap_or_default(),
             Whose::Organization(name) => name.organization.to_string(),
@@ -404,10 +423,12 @@ impl Query {
         let key = project.as_ref().zip(key);
         let key = key.map(|(project, it)| format!("{project}/keys/{it}"));
         let counts = sums.counts.map(column::count);
-        let (end_user, tag) = match &self.facet {
-            Facet::None => (None, None),
-            Facet::EndUser => (label, None),
-            Facet::Tag(_) => (None, label),
+        let (label, second) = said.unzip();
+        let (end_user, tag, second_tag) = match &self.facet {
+            Facet::None => (None, None, None),
+            Facet::EndUser => (label, None, None),
+            Facet::Tag(_) => (None, label, None),
+            Facet::Tags(..) => (None, label, second),
         };
         Sum {
             bucket_ms: group.bucket_ms,
@@ -424,6 +445,7 @@ impl Query {
             organization: self.by.organization.then_some(organization),
             end_user,
             tag,
+            second_tag,
             other: rest || token,
             requests: sums.requests,
             estimated_requests: sums.estimated,

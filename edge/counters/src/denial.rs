@@ -16,7 +16,7 @@ use crate::reservation::{Line, Reserved};
 const BELIEVED_MAX: Duration = Duration::from_millis(100);
 
 /// How many refusals by the same one are a crowd.
-const CROWD: u32 = 8;
+const CROWD: u32 = 3;
 
 /// The last word on what some limits have no room for.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,6 +24,7 @@ use crate::{
     health::{Health, Standing, Terms},
     pace::Pace,
     queue::{Place, Queue, Ticket},
+    signs::Signs,
     speed::{self, Speed},
 };
 
@@ -45,8 +46,8 @@ pub struct Lane {
     bounds: Bounds,
     /// When it was made: what its turns count from.
     since: Instant,
-    /// How many lanes are not well.
-    unwell: Arc<AtomicUsize>,
+    /// What all lanes show together.
+    signs: Arc<Signs>,
     // Held for one look or change, in which nothing waits.
     state: Mutex<State>,
 }
@@ -149,16 +150,11 @@ pub(crate) fn describe() {
 // === impl Lane ===
 
 impl Lane {
-    pub(crate) fn new(
-        ceiling: u32,
-        bounds: Bounds,
-        unwell: Arc<AtomicUsize>,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn new(ceiling: u32, bounds: Bounds, signs: Arc<Signs>, now: Instant) -> Self {
         Self {
             bounds,
             since: now,
-            unwell,
+            signs,
             state: Mutex::new(State {
                 under_way: 0,
                 pace: Pace::new(ceiling, now),
@@ -241,10 +237,10 @@ impl Lane {
         let before = if unwell {
             metrics::counter!("sluice_shaping_set_aside_total").increment(1);
             metrics::gauge!("sluice_shaping_unwell").increment(1.0);
-            self.unwell.fetch_add(1, Ordering::Relaxed)
+            self.signs.sickens()
         } else {
             metrics::gauge!("sluice_shaping_unwell").decrement(1.0);
-            self.unwell.fetch_sub(1, Ordering::Relaxed)
+            self.signs.recovers()
         };
         debug_assert!(unwell || before > 0, "each is counted once");
     }
@@ -432,6 +428,7 @@ impl Turn {
     pub fn used_up(&self, wait: Duration) {
         let until = now() + wait.min(self.lane.bounds.park_max);
         self.lane.state().pace.park(until);
+        self.lane.signs.parks(until);
     }
 }
 
@@ -454,7 +451,7 @@ fn nanoseconds(span: Duration) -> u64 {
 }
 
 /// By the runtime's clock, which tests may hold.
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     time::Instant::now().into_std()
 }
 

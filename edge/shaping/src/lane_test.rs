@@ -29,7 +29,8 @@ fn asking(patience: Duration) -> Asking {
 }
 
 fn lane(ceiling: u32) -> Arc<Lane> {
-    Arc::new(Lane::new(ceiling, BOUNDS, Arc::default(), now()))
+    let signs = Arc::new(Signs::new(now()));
+    Arc::new(Lane::new(ceiling, BOUNDS, signs, now()))
 }
 
 fn goes(lane: &Arc<Lane>) -> Turn {
@@ -129,8 +130,8 @@ async fn a_full_queue_turns_the_lowest_away() {
 
 #[tokio::test(start_paused = true)]
 async fn what_fails_is_asked_again_only_where_nobody_else_is_left_and_its_trials_are_counted() {
-    let unwell = Arc::<AtomicUsize>::default();
-    let lane = Arc::new(Lane::new(100, BOUNDS, Arc::clone(&unwell), now()));
+    let signs = Arc::new(Signs::new(now()));
+    let lane = Arc::new(Lane::new(100, BOUNDS, Arc::clone(&signs), now()));
     let elsewhere = Asking {
         has_others: true,
         ..asking(Duration::ZERO)
@@ -138,7 +139,7 @@ async fn what_fails_is_asked_again_only_where_nobody_else_is_left_and_its_trials
     for _ in 0..5 {
         goes(&lane).failed();
     }
-    assert_eq!(unwell.load(Ordering::Relaxed), 1);
+    assert_eq!(signs.unwell(), 1);
     let Entered::Busy(busy) = lane.enter(elsewhere, now()) else {
         panic!("it is set aside")
     };
@@ -157,14 +158,10 @@ async fn what_fails_is_asked_again_only_where_nobody_else_is_left_and_its_trials
     for _ in 0..15 {
         goes(&lane).taken();
     }
-    assert_eq!(unwell.load(Ordering::Relaxed), 0);
+    assert_eq!(signs.unwell(), 0);
     for _ in 0..5 {
         goes(&lane).failed();
     }
     drop(lane);
-    assert_eq!(
-        unwell.load(Ordering::Relaxed),
-        0,
-        "who is gone is not unwell"
-    );
+    assert_eq!(signs.unwell(), 0, "who is gone is not unwell");
 }

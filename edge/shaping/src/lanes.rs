@@ -4,10 +4,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,7 +12,8 @@ use serde::Deserialize;
 
 use crate::{
     health::Terms,
-    lane::{Bounds, Condition, Lane},
+    lane::{self, Bounds, Condition, Lane},
+    signs::Signs,
 };
 
 /// How many lanes are kept of one provider, and of how many providers.
@@ -58,8 +56,8 @@ pub type Account = [u8; 16];
 #[derive(Debug)]
 pub struct Lanes {
     config: Config,
-    /// How many lanes are not well.
-    unwell: Arc<AtomicUsize>,
+    /// What they show together.
+    signs: Arc<Signs>,
     // Held for one look or change, in which nothing waits.
     accounts: Mutex<HashMap<Account, Models>>,
 }
@@ -92,7 +90,7 @@ impl Lanes {
     pub fn new(config: Config) -> Self {
         Self {
             config,
-            unwell: Arc::default(),
+            signs: Arc::new(Signs::new(lane::now())),
             accounts: Mutex::default(),
         }
     }
@@ -104,7 +102,12 @@ impl Lanes {
 
     /// Whether any lane is not well. One look at a number.
     pub fn any_unwell(&self) -> bool {
-        self.unwell.load(Ordering::Relaxed) > 0
+        self.signs.unwell() > 0
+    }
+
+    /// Whether a provider has named a time, which is not over, before which it wants nothing. One look at a number while none has.
+    pub fn any_parked(&self) -> bool {
+        self.signs.any_parked(lane::now)
     }
 
     /// How many of so many targets may be set aside.
@@ -141,8 +144,8 @@ impl Lanes {
                 aside: Duration::from_millis(self.config.aside_ms),
             },
         };
-        let unwell = Arc::clone(&self.unwell);
-        let lane = Arc::new(Lane::new(self.config.under_way_max, bounds, unwell, now));
+        let signs = Arc::clone(&self.signs);
+        let lane = Arc::new(Lane::new(self.config.under_way_max, bounds, signs, now));
         if accounts.len() >= ACCOUNTS_MAX && !accounts.contains_key(&account) {
             accounts.retain(|_, lanes| lanes.iter().any(|(_, lane)| !lane.rests()));
             if accounts.len() >= ACCOUNTS_MAX {

@@ -7,6 +7,7 @@
 mod pace;
 mod queue;
 mod drained;
+mod signs;
 pub mod health;
 pub mod speed;
 pub mod busy;

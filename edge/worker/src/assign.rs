@@ -29,6 +29,19 @@ pub struct Assigned {
     pub rule: u8,
 }
 
+/// What chose the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chooser {
+    /// The model's release.
+    Release,
+    /// A rollout, by its share; as whose request it counts.
+    Rollout(u32),
+    /// The model's rule of this number, 1 the first.
+    Rule(u8),
+    /// The client, who named it.
+    Client,
+}
+
 /// The version that serves a request; `None` where the model is not offered.
 pub fn assign(
     rules: &Rules,
@@ -96,5 +109,19 @@ fn subject<'a>(sticky: Sticky, caller: &'a Caller, asking: Asking<'a>) -> Option
             },
         },
         Sticky::Session => asking.session().map(Cow::Borrowed),
+    }
+}
+
+// === impl Assigned ===
+
+impl Assigned {
+    /// What chose it, of a request whose client named this version, if any.
+    pub const fn chooser(&self, named: Option<&str>) -> Chooser {
+        match (named, self.rule, self.client) {
+            (Some(_), ..) => Chooser::Client,
+            (None, 0, None) => Chooser::Release,
+            (None, 0, Some(client)) => Chooser::Rollout(client),
+            (None, rule, _) => Chooser::Rule(rule),
+        }
     }
 }

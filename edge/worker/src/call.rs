@@ -45,7 +45,7 @@ use crate::{
     in_force::{InForce, mappings::Custom},
     record::{Entry, Missed},
     request::{Arrival, Request},
-    route::{Candidate, Plan},
+    route::{Candidate, Plan, notes::Why},
     translate::{self, Outgoing, Way},
 };
 
@@ -203,9 +203,11 @@ impl Call {
         // No more than a place rides in this future.
         for (place, candidate) in plan.candidates().iter().enumerate() {
             let provider = candidate.provider().id;
+            entry.reaches(place);
             if !tried {
                 self.retries.first(provider);
-            } else if !self.may_ask_again(provider, arrival) {
+            } else if let Some(why) = self.may_not_ask_again(provider, arrival) {
+                entry.passes_over(candidate.position(), why);
                 continue;
             }
             let has_others = place + 1 < plan.candidates().len();
@@ -252,16 +254,16 @@ impl Call {
         Err(last.unwrap_or(Failure::Misconfigured("target")))
     }
 
-    /// Whether a provider may be asked in another's place.
-    fn may_ask_again(&self, provider: ProviderId, arrival: &Arrival) -> bool {
+    /// Why a provider may not be asked in another's place, if it may not.
+    fn may_not_ask_again(&self, provider: ProviderId, arrival: &Arrival) -> Option<Why> {
         if arrival.started.elapsed() >= self.answer_max {
-            return false;
+            return Some(Why::Late);
         }
-        let allowed = self.retries.allow(provider, Instant::now());
-        if !allowed {
-            metrics::counter!("sluice_retry_denied_total").increment(1);
+        if self.retries.allow(provider, Instant::now()) {
+            return None;
         }
-        allowed
+        metrics::counter!("sluice_retry_denied_total").increment(1);
+        Some(Why::Retries)
     }
 
     /// Tells of a target that gave no answer, whoever wants to know.

@@ -127,7 +127,7 @@ impl Passage<'_> {
         passing.forget_key();
         let word = passing.aim.word();
         authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
-        let way = way(&rules, &caller, &passing.aim, (arrival, self.call.fares()))?;
+        let mut way = way(&rules, &caller, &passing.aim, (arrival, self.call.fares()))?;
         let providers = way.hops.iter().map(|hop| hop.provider.id);
         let whose = (&**caller.key(), way.model, caller.end_user());
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
@@ -148,6 +148,7 @@ impl Passage<'_> {
         let permit = self.admit.unread(limits, &facts(&passing), arrival, guess);
         let mut permit = permit.await.map_err(Refusal::Admit)?;
         let (room, attempts) = (permit.take_room(), permit.take_attempts());
+        let decision = way.decision.take();
         let opening = Opening {
             caller: &caller,
             model: way.model.unwrap_or(ModelId::from_bytes([0; 16])),
@@ -160,7 +161,8 @@ impl Passage<'_> {
             revision,
             book,
             tags: passing.tags.take(),
-            decision: None,
+            decision,
+            route: None,
         };
         let entry = self.recorder.open_unread(arrival, permit, opening);
         let wanted = Wanted::by(&caller, guess.total());
@@ -354,6 +356,7 @@ impl Passage<'_> {
         let mut served = ProviderId::from_bytes([0; 16]);
         for (place, hop) in way.hops.iter().enumerate() {
             served = hop.provider.id;
+            entry.reaches(place);
             let wanted = asked.wanted.with_others(place + 1 < way.hops.len());
             switched = self
                 .switch((hop, wanted), &asked, arrival, &mut entry)

@@ -6,13 +6,18 @@
 
 mod candidate;
 pub mod notes;
+pub mod decision;
 mod order;
 mod balance;
 mod prefer;
 
 use std::{fmt, sync::Arc};
 
-use crate::{asking::Asking, assign, authorize::Grant};
+use crate::{
+    asking::Asking,
+    assign::{self, Chooser},
+    authorize::Grant,
+};
 use policy::{
     id::VersionId,
     key::Key,
@@ -28,7 +33,8 @@ pub use self::candidate::Candidate;
 
 use self::{
     balance::{Choosing, by_balance},
-    notes::{Notes, Told, Why},
+    decision::Decision,
+    notes::{Note, Notes, Told, Why},
     prefer::{arrange, hold_to_best, hold_to_client, hold_to_guard},
 };
 
@@ -40,7 +46,7 @@ pub struct Plan {
     candidates: Vec<Candidate>,
     revision: Revision,
     book: Option<Arc<PriceBook>>,
-    client: Option<u32>,
+    chooser: Chooser,
     // Rare, and so a pointer: this rides in the future of every request.
     rare: Option<Box<Rare>>,
 }
@@ -50,7 +56,9 @@ pub struct Plan {
 struct Rare {
     /// Whose the version is, where that is another model than the client asked for.
     owner: Option<Arc<Model>>,
-    /// What became of which target, where the request is traced.
+    /// What became of which target.
+    notes: Vec<Note>,
+    /// The same as text, where the request is traced.
     told: Option<Told>,
 }
 
@@ -69,15 +77,20 @@ pub enum Refusal {
 
 /// The plan for a grant.
 pub fn plan(rules: &Rules, grant: Grant, asking: Asking<'_>) -> Result<Plan, Refusal> {
-    let mut notes = Notes::taken(asking.is_traced());
+    let mut notes = Notes::default();
     let mut plan = plan_noted(rules, grant, asking, &mut notes)?;
-    let told = notes.told(&plan.version.targets, |target| {
-        let provider = rules.provider(target.provider);
-        provider.map_or("?", |it| it.name.as_str())
-    });
-    if told.is_some() {
-        plan.rare.get_or_insert_default().told = told;
+    if notes.all().is_empty() {
+        return Ok(plan);
     }
+    let told = || {
+        notes.told(&plan.version.targets, |target| {
+            let provider = rules.provider(target.provider);
+            provider.map_or("?", |it| it.name.as_str())
+        })
+    };
+    let told = if asking.is_traced() { told() } else { None };
+    let rare = plan.rare.get_or_insert_default();
+    (rare.told, rare.notes) = (told, notes.into_all());
     Ok(plan)
 }
 
@@ -89,7 +102,7 @@ pub fn plan_noted(
     notes: &mut Notes,
 ) -> Result<Plan, Refusal> {
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
-    let client = assigned.and_then(|it| it.client);
+    let chooser = assigned.map_or(Chooser::Release, |it| it.chooser(asking.named));
     let version = assigned.map(|it| it.version);
     let (version, mut candidates) = targets(rules, grant.model(), version, notes)?;
     if candidates.len() < version.targets.len() {
@@ -131,11 +144,11 @@ pub fn plan_noted(
         candidates,
         revision: rules.revision(),
         book,
-        client,
+        chooser,
         rare: owner.map(|it| {
             Box::new(Rare {
                 owner: Some(it),
-                told: None,
+                ..Rare::default()
             })
         }),
     })
@@ -218,7 +231,10 @@ impl Plan {
     /// The rollout that assigned the version, if one did.
     pub fn rollout(&self) -> Option<Part> {
         let split = self.grant.model().split.as_deref()?;
-        self.client.map(|client| Part {
+        let Chooser::Rollout(client) = self.chooser else {
+            return None;
+        };
+        Some(Part {
             rollout: split.rollout,
             client,
         })
@@ -239,6 +255,14 @@ impl Plan {
     /// What became of which target, where the request is traced and anything did.
     pub fn told(&self) -> Option<&str> {
         self.rare.as_ref()?.told.as_ref().map(Told::text)
+    }
+
+    /// The same, and what chose the version, as the record keeps it.
+    pub fn decision(&self) -> Decision {
+        let notes = self.rare.as_ref().map(|it| it.notes.clone());
+        let places = self.candidates.iter().map(Candidate::position);
+        let version = Arc::clone(&self.version);
+        Decision::new(self.chooser, version, places, notes.unwrap_or_default())
     }
 
     /// The organization's own prices, if it has any.

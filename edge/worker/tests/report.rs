@@ -130,6 +130,7 @@ fn record(number: u8) -> Record {
         revision: Revision(6),
         duration_us: 7,
         attempts: Vec::new(),
+        decision: None,
         first_byte_us: 8,
         overhead_us: 3,
         queue_us: 2,

@@ -2,7 +2,9 @@
 //!
 //! The schema and the columns below it stand in one order; a test reads every one back.
 
-use proto::admin::{UsageAttempt, UsageCharge, UsageCount, UsageRecord};
+use proto::admin::{
+    UsageAttempt, UsageCharge, UsageCount, UsageRecord, UsageTarget, UsageTargetNote,
+};
 
 use crate::leaf::Leaf;
 
@@ -57,6 +59,26 @@ pub(crate) const SCHEMA: &str = "message usage_record {
       }
     }
   }
+  required binary chosen_by (STRING);
+  required int32 rule;
+  required group targets (LIST) {
+    repeated group list {
+      required group element {
+        required binary provider (STRING);
+        required binary provider_model (STRING);
+        required int32 place;
+        required boolean reached;
+        required group notes (LIST) {
+          repeated group list {
+            required group element {
+              required binary rule (STRING);
+              required int64 lasts_ms;
+            }
+          }
+        }
+      }
+    }
+  }
   required group charges (LIST) {
     repeated group list {
       required group element {
@@ -85,7 +107,7 @@ pub(crate) const SCHEMA: &str = "message usage_record {
 pub(crate) type Fill = fn(&UsageRecord, &mut Leaf);
 
 /// The columns, in the order of the schema.
-pub(crate) const COLUMNS: [Fill; 49] = [
+pub(crate) const COLUMNS: [Fill; 57] = [
     |it, leaf| leaf.text(&it.id),
     |it, leaf| leaf.long(micros(it)),
     |it, leaf| leaf.text(organization(it)),
@@ -125,6 +147,14 @@ pub(crate) const COLUMNS: [Fill; 49] = [
     |it, leaf| attempts(it, leaf, |leaf, it| leaf.text(&it.code)),
     |it, leaf| attempts(it, leaf, |leaf, it| leaf.int(it.status)),
     |it, leaf| attempts(it, leaf, |leaf, it| leaf.long(it.tokens)),
+    |it, leaf| leaf.text(it.decision.as_ref().map_or("", |it| &it.chosen_by)),
+    |it, leaf| leaf.int(it.decision.as_ref().map_or(0, |it| it.rule)),
+    |it, leaf| targets(it, leaf, |leaf, it| leaf.text(&it.provider)),
+    |it, leaf| targets(it, leaf, |leaf, it| leaf.text(&it.provider_model)),
+    |it, leaf| targets(it, leaf, |leaf, it| leaf.int(it.place)),
+    |it, leaf| targets(it, leaf, |leaf, it| leaf.flag(it.reached)),
+    |it, leaf| notes(it, leaf, |leaf, it| leaf.text(&it.rule)),
+    |it, leaf| notes(it, leaf, |leaf, it| leaf.long(it.lasts_ms)),
     |it, leaf| charges(it, leaf, |leaf, it| leaf.text(&it.provider)),
     |it, leaf| charges(it, leaf, |leaf, it| leaf.text(&it.provider_model)),
     |it, leaf| charges(it, leaf, |leaf, it| leaf.text(&it.provider_region)),
@@ -158,6 +188,18 @@ fn tags(it: &UsageRecord) -> Vec<(&String, &String)> {
 
 fn attempts(it: &UsageRecord, leaf: &mut Leaf, each: fn(&mut Leaf, &UsageAttempt)) {
     leaf.list(1, &it.attempts, each);
+}
+
+fn targets(it: &UsageRecord, leaf: &mut Leaf, each: fn(&mut Leaf, &UsageTarget)) {
+    let targets = it.decision.iter().flat_map(|it| &it.targets);
+    leaf.list(1, targets, each);
+}
+
+fn notes(it: &UsageRecord, leaf: &mut Leaf, each: fn(&mut Leaf, &UsageTargetNote)) {
+    let targets = it.decision.iter().flat_map(|it| &it.targets);
+    leaf.list(1, targets, |leaf, target| {
+        leaf.list(2, &target.notes, each);
+    });
 }
 
 fn charges(it: &UsageRecord, leaf: &mut Leaf, each: fn(&mut Leaf, &UsageCharge)) {

@@ -7,7 +7,9 @@ use parquet::{
     file::reader::{FileReader, SerializedFileReader},
     record::{Row, RowAccessor},
 };
-use proto::admin::{UsageAttempt, UsageCharge, UsageCount};
+use proto::admin::{
+    UsageAttempt, UsageCharge, UsageCount, UsageDecision, UsageTarget, UsageTargetNote,
+};
 
 use super::*;
 
@@ -34,6 +36,18 @@ fn records() -> [UsageRecord; 2] {
         counts,
         ..UsageCharge::default()
     };
+    let target = |provider: &str, reached, rules: &[&str]| UsageTarget {
+        provider: provider.to_owned(),
+        reached,
+        notes: rules
+            .iter()
+            .map(|rule| UsageTargetNote {
+                rule: (*rule).to_owned(),
+                lasts_ms: 6,
+            })
+            .collect(),
+        ..UsageTarget::default()
+    };
     let full = UsageRecord {
         id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
         time: Some(prost_types::Timestamp {
@@ -51,6 +65,15 @@ fn records() -> [UsageRecord; 2] {
         finish: "whole".to_owned(),
         tags: HashMap::from(tags.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         attempts: vec![attempt("upstream_error"), attempt("upstream_timeout")],
+        decision: Some(UsageDecision {
+            chosen_by: "rule".to_owned(),
+            rule: 2,
+            targets: vec![
+                target("p1", true, &[]),
+                target("p2", false, &["parked", "key"]),
+            ],
+            ..UsageDecision::default()
+        }),
         charges: vec![
             charge("p1", vec![count("input", 1), count("output", 2)]),
             charge("p2", vec![]),
@@ -77,7 +100,7 @@ fn every_column_is_read_back_as_it_was_lists_within_lists_too() {
     let [full, empty] = &rows[..] else {
         panic!("{rows:?}");
     };
-    assert_eq!(full.get_column_iter().count(), 35);
+    assert_eq!(full.get_column_iter().count(), 38);
     assert_eq!(full.get_string(2).expect("a text"), "organizations/acme");
     assert_eq!(
         full.get_timestamp_micros(1).expect("a time"),
@@ -88,6 +111,9 @@ fn every_column_is_read_back_as_it_was_lists_within_lists_too() {
     for part in [
         "tags: {app -> äb, team -> a}",
         "code: upstream_timeout",
+        "chosen_by: rule, rule: 2,",
+        "reached: true, notes: []",
+        "rule: key, lasts_ms: 6",
         "cost_nano: 12,",
         "overhead_us: 41, queue_us: 0,",
         "finish: whole,",
@@ -97,7 +123,13 @@ fn every_column_is_read_back_as_it_was_lists_within_lists_too() {
         assert!(text.contains(part), "{part} is missing from {text}");
     }
     let text = said(empty);
-    for part in ["tags: {}", "attempts: []", "charges: []", "cost_nano: null"] {
+    for part in [
+        "tags: {}",
+        "attempts: []",
+        "targets: []",
+        "charges: []",
+        "cost_nano: null",
+    ] {
         assert!(text.contains(part), "{part} is missing from {text}");
     }
 }

@@ -1,6 +1,12 @@
 //! `OrganizationService`: wire to command, store, wire.
 
-use domain::{name::OrganizationName, segment::Slug, text, violation::Violations};
+use domain::{
+    name::OrganizationName,
+    segment::Slug,
+    tag_pair::{TagPair, tag_pairs},
+    text,
+    violation::Violations,
+};
 use policy::{
     calendar::{UnknownZone, Zone},
     id::OrganizationId,
@@ -35,6 +41,7 @@ struct Change {
     etag: String,
     display_name: Update<String>,
     zone: Update<Zone>,
+    tag_pairs: Update<Vec<TagPair>>,
 }
 
 const LIST: List<'static> = List {
@@ -115,6 +122,7 @@ impl OrganizationService for Organizations {
         draft.before("Organization", &wire(row.clone(), Revision(0)));
         row.display_name = change.display_name.or(row.display_name);
         row.zone = change.zone.or(row.zone);
+        row.tag_pairs = change.tag_pairs.or(row.tag_pairs);
         let row = organization::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
@@ -157,7 +165,10 @@ fn new(asked: admin::CreateOrganizationRequest) -> Result<New, Violations> {
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("organization.display_name", display_name);
     let zone = violations.take("organization.time_zone", zone(&given.time_zone));
-    let (Some(organization), Some(display_name), Some(zone)) = (slug, display_name, zone) else {
+    let tag_pairs = tag_pairs(&given.tag_pairs, &mut violations);
+    let (Some(organization), Some(display_name), Some(zone), true) =
+        (slug, display_name, zone, violations.is_empty())
+    else {
         return Err(violations);
     };
     let id = OrganizationId::from_bytes(id::draw());
@@ -166,6 +177,7 @@ fn new(asked: admin::CreateOrganizationRequest) -> Result<New, Violations> {
         name: OrganizationName { organization },
         display_name,
         zone,
+        tag_pairs,
     })
 }
 
@@ -174,6 +186,7 @@ fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations>
     let fields = [
         Field::changes("display_name", !given.display_name.is_empty()),
         Field::changes("time_zone", !given.time_zone.is_empty()),
+        Field::changes("tag_pairs", !given.tag_pairs.is_empty()),
     ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -181,10 +194,13 @@ fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations>
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("organization.display_name", display_name);
     let zone = violations.take("organization.time_zone", zone(&given.time_zone));
-    let (Some(mask), Some(name), Some(display_name), Some(zone)) = (mask, name, display_name, zone)
+    let pairs = tag_pairs(&given.tag_pairs, &mut violations);
+    let (Some(mask), Some(name), Some(display_name), Some(zone), true) =
+        (mask, name, display_name, zone, violations.is_empty())
     else {
         return Err(violations);
     };
+    let tag_pairs = mask.pick("tag_pairs", pairs);
     let zone = mask.pick("time_zone", zone);
     let display_name = mask.pick("display_name", display_name);
     Ok(Change {
@@ -192,6 +208,7 @@ fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations>
         etag: given.etag,
         display_name,
         zone,
+        tag_pairs,
     })
 }
 
@@ -205,6 +222,7 @@ fn wire(row: Row, written: Revision) -> admin::Organization {
         revision: desk::latest(row.revision, written),
         display_name: row.display_name,
         time_zone: row.zone.name().to_owned(),
+        tag_pairs: row.tag_pairs.iter().map(ToString::to_string).collect(),
     }
 }
 

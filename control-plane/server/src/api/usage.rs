@@ -284,6 +284,17 @@ fn refused(why: NoAnswer) -> Status {
             "is not summed for all of this range, because 16 other keys of tags came before it: narrow the range, or \
              export the records",
         ),
+        NoAnswer::NotPaired => status::invalid_field(
+            "second_tag_key",
+            "is not summed together with `tag_key`: name both as one of the organization's `tag_pairs`, or export the records",
+        ),
+        NoAnswer::Pairing(records) => status::sums_being_made(records),
+        NoAnswer::PairedSince(day) => status::invalid_field(
+            "start_time",
+            &format!(
+                "must not be before {day}: records of before had been dropped when these two tags were named as a pair"
+            ),
+        ),
     }
 }
 

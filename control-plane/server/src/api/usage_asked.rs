@@ -63,6 +63,15 @@ impl Asked {
         if filtered.tags && asked.tag_key.is_empty() {
             violations.add("tag_key", "is required where a filter names tags");
         }
+        if filtered.second_tags && asked.second_tag_key.is_empty() {
+            violations.add("second_tag_key", "is required where a filter names it");
+        }
+        if whose == Some(Whose::Everybody) && !asked.second_tag_key.is_empty() {
+            violations.add(
+                "second_tag_key",
+                "is for one organization, which names its pairs of tags",
+            );
+        }
         let size = match usize::try_from(asked.page_size) {
             Ok(0) => ROWS_MAX,
             Ok(size) => size.min(ROWS_MAX),
@@ -128,10 +137,10 @@ fn group_by(numbers: &[i32], violations: &mut Violations) -> (GroupBy, bool, boo
             Ok(UsageDimension::Status) => &mut by.status,
             Ok(UsageDimension::EndUser) => &mut users,
             Ok(UsageDimension::Organization) => &mut by.organization,
-            Ok(UsageDimension::Tag) => {
+            Ok(UsageDimension::Tag | UsageDimension::SecondTag) => {
                 violations.add(
                     field,
-                    "is for filters; to group by a tag, name it in `tag_key`",
+                    "is for filters; to group by a tag, name it in `tag_key` or `second_tag_key`",
                 );
                 continue;
             }
@@ -182,10 +191,18 @@ fn facet(asked: &admin::QueryUsageRequest, users: bool, violations: &mut Violati
     if key.len() > TAG_KEY_BYTES_MAX || key.contains('\0') {
         violations.add("tag_key", "must be at most 32 bytes");
     }
+    let second = &asked.second_tag_key;
+    if second.len() > TAG_KEY_BYTES_MAX || second.contains('\0') {
+        violations.add("second_tag_key", "must be at most 32 bytes");
+    }
+    if !second.is_empty() && (key.is_empty() || key == second) {
+        violations.add("second_tag_key", "needs another one in `tag_key`");
+    }
     match (users, key.is_empty()) {
         (false, true) => Facet::None,
         (true, true) => Facet::EndUser,
-        (false, false) => Facet::Tag(key.clone()),
+        (false, false) if second.is_empty() => Facet::Tag(key.clone()),
+        (false, false) => Facet::Tags(key.clone(), second.clone()),
         (true, false) => {
             violations.add(
                 "tag_key",
@@ -201,6 +218,7 @@ fn facet(asked: &admin::QueryUsageRequest, users: bool, violations: &mut Violati
 struct Filtered {
     users: bool,
     tags: bool,
+    second_tags: bool,
 }
 
 fn filters(asked: &[UsageFilter], filter: &mut Filter, violations: &mut Violations) -> Filtered {
@@ -239,6 +257,10 @@ fn filters(asked: &[UsageFilter], filter: &mut Filter, violations: &mut Violatio
             Ok(UsageDimension::Tag) => {
                 filtered.tags = true;
                 filter.labels.clone_from(&it.values);
+            }
+            Ok(UsageDimension::SecondTag) => {
+                filtered.second_tags = true;
+                filter.second.clone_from(&it.values);
             }
             _ => violations.add(
                 format!("{field}.dimension"),
@@ -307,6 +329,30 @@ mod tests {
             "tag_key",
         ];
         assert_eq!(fields(&asked), expected);
+    }
+
+    #[test]
+    fn two_tags_are_two_and_of_one_organization() {
+        let two = |parent: &str, first: &str, second: &str| {
+            let mut asked = asked(&[]);
+            asked.parent = parent.into();
+            asked.tag_key = first.into();
+            asked.second_tag_key = second.into();
+            asked
+        };
+        let acme = "organizations/acme";
+        let query = Asked::read(&two(acme, "team", "env"), DAY_MS)
+            .unwrap()
+            .query;
+        assert_eq!(query.facet, Facet::Tags("team".into(), "env".into()));
+        for (parent, first, second) in [
+            (acme, "", "env"),
+            (acme, "env", "env"),
+            ("organizations/-", "team", "env"),
+        ] {
+            let asked = two(parent, first, second);
+            assert_eq!(fields(&asked), ["second_tag_key"], "{parent} {first}");
+        }
     }
 
     #[test]

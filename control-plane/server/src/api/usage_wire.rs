@@ -18,7 +18,7 @@ use proto::{
 use store::{usage_query::Sum, usage_read::Kept};
 use uuid::Uuid;
 
-use crate::api::moment;
+use crate::api::{moment, usage_decided};
 
 /// The names of providers by their ids.
 pub(crate) type Providers = HashMap<[u8; 16], String>;
@@ -75,6 +75,7 @@ pub(crate) fn row(sum: Sum, day: bool, bucket: bool) -> admin::UsageRow {
         first_byte: percentiles(&sum.first_byte),
         overhead: percentiles(&sum.overhead),
         tag: sum.tag.unwrap_or_default(),
+        second_tag: sum.second_tag.unwrap_or_default(),
         end_user: sum.end_user.unwrap_or_default(),
     }
 }
@@ -99,6 +100,7 @@ pub(crate) fn record(it: Kept, providers: &Providers) -> admin::UsageRecord {
     let version = version.map(|(model, it)| format!("{organization}/models/{model}/versions/{it}"));
     let named = |id: &[u8]| named(&organization, id, providers);
     let attempts = kept::Attempts::decode(it.attempts.as_slice()).unwrap_or_default();
+    let decision = usage_decided::decision(&it.decision, named);
     let charges = kept::Charges::decode(it.charges.as_slice()).unwrap_or_default();
     admin::UsageRecord {
         id: Uuid::from_bytes(it.id).to_string(),
@@ -137,6 +139,7 @@ pub(crate) fn record(it: Kept, providers: &Providers) -> admin::UsageRecord {
         revision: it.revision,
         request_bytes: it.request_bytes,
         answer_bytes: it.answer_bytes,
+        decision,
         attempts: attempts
             .attempts
             .into_iter()

@@ -22,6 +22,7 @@ mod fleet;
 mod usage;
 mod usage_sums;
 mod usage_shifts;
+mod usage_pairs;
 mod usage_bounds;
 mod usage_export;
 mod usage_sinks;

@@ -67,6 +67,7 @@ pub(crate) async fn record(world: &World, at_ms: u64) -> UsageRecord {
         tags: String::new(),
         end_user: String::new(),
         attempts: Vec::new(),
+        decision: vec![3, 4],
         usage: Usage::default()
             .with(Counter::Input, 10)
             .with(Counter::CachedInput, 20)

@@ -143,6 +143,7 @@ async fn a_record_is_found_by_its_id_by_those_whose_it_is() {
         ("chat", "ann")
     );
     assert_eq!((found.attempts, found.charges), (vec![7], vec![1, 2]));
+    assert_eq!(found.decision, [3, 4]);
     let chat = Whose::Project(project_name("chat"));
     assert_eq!(get(chat, one.id).await.unwrap().id, one.id);
     let other = Whose::Project(project_name("other"));

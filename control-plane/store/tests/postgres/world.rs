@@ -109,6 +109,7 @@ pub(crate) fn new_organization(slug: &str) -> organization::New {
         name: organization_name(slug),
         display_name: String::new(),
         zone: policy::calendar::Zone::UTC,
+        tag_pairs: Vec::new(),
     }
 }
 

@@ -19,11 +19,13 @@ use policy::{
     change::Edit,
     id::{ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
     key::Key,
+    model::{Target, Version},
     object::Object,
     organization::Organization,
     project::Project,
     provider::{Provider, ProviderKind},
     revision::Revision,
+    routing::Routing,
     rules::Rules,
     traffic::Traffic,
 };
@@ -36,11 +38,13 @@ use worker::{
         self, Admit, Permit,
         guess::{Guess, Surety},
     },
+    assign::Chooser,
     cuts::Cuts,
     identify::{Caller, Identify},
     in_force::{self, Secrets, Writer},
     record::{Opening, Outcome, Record, Recorder, Tally},
     request::Arrival,
+    route::decision::Decision,
     series::{Series, Watched},
     signers::Signers,
     tariff::Tariffs,
@@ -75,6 +79,7 @@ pub(crate) struct Bench {
     rules: Rules,
     caller: Caller,
     provider: Arc<Provider>,
+    version: Arc<Version>,
     clock: Clock,
     _writer: Writer,
 }
@@ -138,6 +143,7 @@ impl Bench {
         Self {
             recorder: Recorder::new(queue, drain, cuts, (tariffs, series)),
             provider: Arc::clone(provider.expect("the rules have one")),
+            version: version(),
             runtime,
             records,
             watched,
@@ -205,6 +211,12 @@ impl Bench {
         (0..many).map(each).collect()
     }
 
+    /// The first of two targets, chosen by the release, as nearly all are.
+    fn decision(&self) -> Decision {
+        let version = Arc::clone(&self.version);
+        Decision::new(Chooser::Release, version, 0..2, Vec::new())
+    }
+
     fn play(&mut self, prepared: Vec<(Arrival, Permit)>) {
         let mut headers = HeaderMap::with_capacity(8);
         for (arrival, permit) in prepared {
@@ -220,9 +232,11 @@ impl Bench {
                 revision: Revision(1),
                 book: None,
                 tags: None,
-                decision: None,
+                decision: Some(self.decision()),
+                route: None,
             };
             let mut entry = self.recorder.open_unread(&arrival, permit, opening);
+            entry.reaches(0);
             entry.ready((&self.provider, "gpt-4o"), &mut headers);
             entry.reached(&self.provider, "gpt-4o");
             entry.answered(200);
@@ -250,6 +264,22 @@ fn counters(clock: &Clock) -> Counters {
     let (_sender, live_edges) = watch::channel(1);
     let opened = counters::open(&config, clock.clone(), live_edges);
     opened.expect("counters open").0
+}
+
+fn version() -> Arc<Version> {
+    let target = |model: &str| Target {
+        provider: ProviderId::from_bytes([100; 16]),
+        provider_model: model.to_owned(),
+        weight: 0,
+    };
+    Arc::new(Version {
+        id: VersionId::from_bytes([4; 16]),
+        model: ModelId::from_bytes([3; 16]),
+        name: "v1".to_owned(),
+        targets: vec![target("gpt-4o"), target("gpt-4o-mini")],
+        recipe: None,
+        routing: Routing::default(),
+    })
 }
 
 fn rules() -> Rules {

@@ -118,7 +118,7 @@ fn one(
     let owner = rules.model_with_id(version.model);
     let owner = Arc::clone(owner.unwrap_or(grant.model()));
     let organization = grant.model().organization;
-    let mut notes = Notes::taken(true);
+    let mut notes = Notes::default();
     let plan = route::plan_noted(rules, grant, asking, &mut notes);
     let plan = plan.as_ref().ok();
     let candidates = plan.map_or(&[][..], |plan| plan.candidates());

@@ -15,7 +15,7 @@ use crate::{
     identify::Caller,
     passage::hop::Hop,
     request::{Arrival, passing::Aim},
-    route,
+    route::{self, decision::Decision, notes::Why},
 };
 
 /// Where a request may go.
@@ -28,6 +28,8 @@ pub struct Way {
     pub version: VersionId,
     /// The rollout that assigned that, if one did.
     pub rollout: Option<Part>,
+    /// Why it goes there, where a model is named.
+    pub decision: Option<Decision>,
     /// `model@version`, where there is one.
     pub label: String,
 }
@@ -63,6 +65,7 @@ pub fn way(
                 model: None,
                 version: VersionId::from_bytes([0; 16]),
                 rollout: None,
+                decision: None,
                 label: String::new(),
             })
         }
@@ -71,10 +74,14 @@ pub fn way(
             let asking = Asking::unread(arrival, fares);
             let plan = route::plan(rules, grant.map_err(NoWay::Authorize)?, asking);
             let plan = plan.map_err(NoWay::Route)?;
-            let candidates = plan.candidates().iter();
-            let hops: Vec<_> = candidates
-                .filter_map(|candidate| Hop::realtime(candidate, rest))
-                .collect();
+            let mut decision = plan.decision();
+            let mut hops = Vec::with_capacity(plan.candidates().len());
+            for candidate in plan.candidates() {
+                match Hop::realtime(candidate, rest) {
+                    Some(hop) => hops.push(hop),
+                    None => decision.leaves_out(candidate.position(), Why::Realtime),
+                }
+            }
             if hops.is_empty() {
                 return Err(NoWay::NoRealtime);
             }
@@ -83,6 +90,7 @@ pub fn way(
                 model: Some(plan.grant().model().id),
                 version: plan.version().id,
                 rollout: plan.rollout(),
+                decision: Some(decision),
                 label: plan.label(),
             })
         }

@@ -22,7 +22,7 @@ use crate::{
         watch::Watch,
     },
     request::{Arrival, Request, endpoint, tags::Tags},
-    route::Plan,
+    route::{Plan, decision::Decision, notes::Why},
 };
 
 /// The open account of one request.
@@ -49,7 +49,8 @@ impl Recorder {
             revision: plan.revision(),
             book: plan.price_book().cloned(),
             tags: request.tags().cloned().map(Box::new),
-            decision: plan.told(),
+            decision: Some(plan.decision()),
+            route: plan.told(),
         };
         let keeping = plan.grant().caller().keeping();
         let mut entry = self.open_unread(arrival, permit, opening);
@@ -117,6 +118,24 @@ impl Entry {
             open.before = (provider, mem::replace(&mut record.provider_model, model));
             open.current = Some(Tally::default());
         }
+    }
+
+    /// The turn of the target at this place of the plan has come, 0 the first.
+    pub fn reaches(&mut self, place: usize) {
+        if let Some(decision) = self.decision() {
+            decision.reaches(place);
+        }
+    }
+
+    /// The turn of the target at this place of the version has come, and it is passed over.
+    pub fn passes_over(&mut self, position: usize, why: Why) {
+        if let Some(decision) = self.decision() {
+            decision.passes_over(position, why);
+        }
+    }
+
+    fn decision(&mut self) -> Option<&mut Decision> {
+        self.open.as_mut()?.record.decision.as_mut()
     }
 
     /// It waited so long for a turn at a provider.

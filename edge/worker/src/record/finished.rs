@@ -17,6 +17,7 @@ use crate::{
         told::Opening,
     },
     request::{Arrival, tags::Tags},
+    route::decision::Decision,
     tariff::Billed,
 };
 
@@ -76,6 +77,8 @@ pub struct Record {
     pub trace_id: Option<[u8; 16]>,
     /// The attempts that gave no answer, in their order.
     pub attempts: Vec<Attempt>,
+    /// Why it went where it went, where a model was asked for.
+    pub decision: Option<Decision>,
     /// Bytes of the request that went to the provider; counted of what is passed through, and otherwise zero.
     pub request_bytes: u64,
     /// Bytes of the answer that came from the provider; counted of what is passed through, and otherwise zero.
@@ -96,7 +99,7 @@ pub struct Record {
 // === impl Record ===
 
 impl Record {
-    /// Of a request of which no more is known than its beginning, of which it takes the tags. It is cut short unless more is
+    /// Of a request of which no more is known than its beginning, of which it takes the tags and the decision. It is cut short unless more is
     /// said.
     pub fn begun(arrival: &Arrival, opening: &mut Opening<'_>) -> Self {
         let key = opening.caller.key();
@@ -127,6 +130,7 @@ impl Record {
             queue_us: 0,
             trace_id: arrival.trace.map(|it| it.trace),
             attempts: Vec::new(),
+            decision: opening.decision.take(),
             request_bytes: 0,
             answer_bytes: 0,
             missed: Vec::new(),

@@ -14,7 +14,9 @@ use policy::{
 
 use shaping::Turn;
 
-use crate::{identify::Caller, record::outcome::Outcome, request::tags::Tags};
+use crate::{
+    identify::Caller, record::outcome::Outcome, request::tags::Tags, route::decision::Decision,
+};
 
 /// What has been seen of an answer's usage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,8 +53,10 @@ pub struct Opening<'a> {
     pub book: Option<Arc<PriceBook>>,
     /// What its client said of it.
     pub tags: Option<Box<Tags>>,
-    /// Why it goes where it goes, for its trace.
-    pub decision: Option<&'a str>,
+    /// Why it goes where it goes, where a model was asked for.
+    pub decision: Option<Decision>,
+    /// What of that its trace tells.
+    pub route: Option<&'a str>,
 }
 
 impl Tally {

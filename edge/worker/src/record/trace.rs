@@ -30,8 +30,8 @@ pub(super) struct Trace {
     start_ns: u64,
     operation: &'static str,
     model: String,
-    /// Why it goes where it goes.
-    decision: Option<String>,
+    /// What kept targets from their places.
+    route: Option<String>,
     attempts: u64,
     /// The attempt that is under way.
     current: Option<Asked>,
@@ -121,7 +121,7 @@ impl Trace {
             start_ns: arrival.at_ms.saturating_mul(1_000_000),
             operation: operation(record.endpoint),
             model: opening.model_name.to_owned(),
-            decision: opening.decision.map(str::to_owned),
+            route: opening.route.map(str::to_owned),
             attempts: 0,
             current: None,
         }))
@@ -257,8 +257,8 @@ impl Trace {
         if !self.model.is_empty() {
             attributes.push(("gen_ai.request.model", self.model.clone().into()));
         }
-        if let Some(decision) = &self.decision {
-            attributes.push(("sluice.route", decision.clone().into()));
+        if let Some(route) = &self.route {
+            attributes.push(("sluice.route", route.clone().into()));
         }
         if !record.provider_model.is_empty() {
             let served = record.provider_model.clone();

@@ -10,8 +10,13 @@ use policy::{
 use proto::{message, usage};
 
 use crate::{
+    assign::Chooser,
     bequest::Left,
     record::{Attempt, Record, content::Content},
+    route::{
+        decision::{Decided, Decision},
+        notes::Why,
+    },
     tariff::Billed,
 };
 
@@ -103,6 +108,7 @@ pub fn record(record: Record) -> usage::Record {
             .map(|id| id.as_bytes().to_vec())
             .collect(),
         attempts: record.attempts.into_iter().map(attempt).collect(),
+        decision: record.decision.as_ref().map(decision),
         request_bytes: record.request_bytes.min(NUMBER_MAX),
         answer_bytes: record.answer_bytes.min(NUMBER_MAX),
         charges,
@@ -200,6 +206,45 @@ fn attempt(attempt: Attempt) -> usage::Attempt {
         code: attempt.code.to_owned(),
         status: u32::from(attempt.status),
         tokens: attempt.tokens.total().min(NUMBER_MAX),
+    }
+}
+
+/// Why it went where it went. Of the only target that nothing kept from its place, which served or stands among the attempts,
+/// nothing is told.
+fn decision(of: &Decision) -> usage::Decision {
+    let (chooser, rule) = match of.chooser() {
+        Chooser::Release => (usage::Chooser::Release, 0),
+        Chooser::Rollout(_) => (usage::Chooser::Rollout, 0),
+        Chooser::Rule(number) => (usage::Chooser::Rule, number),
+        Chooser::Client => (usage::Chooser::Client, 0),
+    };
+    let mut told = usage::Decision {
+        chooser: chooser.into(),
+        rule: rule.into(),
+        ..usage::Decision::default()
+    };
+    if of.tells_targets() {
+        told.balance = of.version().routing.balance as u32 + 1;
+        told.targets = of.targets().map(|it| decided(&it)).collect();
+        told.more_targets = u32::try_from(of.more()).unwrap_or(u32::MAX);
+    }
+    told
+}
+
+fn decided(it: &Decided<'_>) -> usage::DecidedTarget {
+    let note = |why: Why| usage::DecidedNote {
+        rule: why.number(),
+        for_ms: why.lasts().map(|left| {
+            let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            left.min(NUMBER_MAX)
+        }),
+    };
+    usage::DecidedTarget {
+        provider_id: it.target.provider.as_bytes().to_vec(),
+        provider_model: text(it.target.provider_model.clone()),
+        place: u32::try_from(it.place).unwrap_or(u32::MAX),
+        reached: it.reached,
+        notes: it.notes().map(note).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
-//! What became of each target, and by which rule, for whoever wants to know.
+//! What became of each target, and by which rule.
 //!
-//! Nothing is kept where nobody does: then a note costs one look.
+//! Kept with the record and told to operators who ask. Nothing is allocated while nothing keeps a target from its place.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use policy::model::Target;
 // Full: the next ones are not taken.
 const NOTES_MAX: usize = 256;
 
-/// Notes, if they are wanted.
+/// Notes, in the order in which they were taken.
 #[derive(Debug, Default)]
-pub struct Notes(Option<Vec<Note>>);
+pub struct Notes(Vec<Note>);
 
 /// What was noted, as text of a trace.
 #[derive(Debug, Clone)]
@@ -66,27 +66,21 @@ pub enum Why {
     NoFallback,
     /// It does worse than the client likes.
     Slow,
+    /// Second attempts there have failed too often.
+    Retries,
+    /// The time for an answer was over before its turn came.
+    Late,
+    /// A realtime API is asked for, and its provider has none.
+    Realtime,
 }
 
 // === impl Notes ===
 
 impl Notes {
-    /// Takes them where they are wanted.
-    pub fn taken(wanted: bool) -> Self {
-        Self(wanted.then(Vec::new))
-    }
-
-    /// Whether they are wanted.
-    pub const fn are_wanted(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// Notes something of a target.
     pub fn say(&mut self, position: usize, why: Why) {
-        if let Some(notes) = &mut self.0
-            && notes.len() < NOTES_MAX
-        {
-            notes.push(Note { position, why });
+        if self.0.len() < NOTES_MAX {
+            self.0.push(Note { position, why });
         }
     }
 
@@ -96,9 +90,11 @@ impl Notes {
         targets: &'a [Target],
         provider: impl Fn(&'a Target) -> &'a str,
     ) -> Option<Told> {
-        let notes = self.0.as_deref().filter(|it| !it.is_empty())?;
+        if self.0.is_empty() {
+            return None;
+        }
         let mut text = String::new();
-        for note in notes {
+        for note in &self.0 {
             let Some(target) = targets.get(note.position) else {
                 continue;
             };
@@ -111,7 +107,12 @@ impl Notes {
 
     /// All that was noted.
     pub fn all(&self) -> &[Note] {
-        self.0.as_deref().unwrap_or_default()
+        &self.0
+    }
+
+    /// The same, to keep.
+    pub fn into_all(self) -> Vec<Note> {
+        self.0
     }
 }
 
@@ -137,6 +138,8 @@ impl Why {
                 | Self::Full
                 | Self::Unpriced
                 | Self::Slow
+                | Self::Retries
+                | Self::Late
         )
     }
 
@@ -169,6 +172,9 @@ impl Why {
             Self::PriceUnknown => 16,
             Self::NoFallback => 17,
             Self::Slow => 18,
+            Self::Retries => 19,
+            Self::Late => 20,
+            Self::Realtime => 21,
         }
     }
 
@@ -193,6 +199,9 @@ impl Why {
             Self::PriceUnknown => "price-unknown",
             Self::NoFallback => "no-fallback",
             Self::Slow => "slow",
+            Self::Retries => "retries",
+            Self::Late => "late",
+            Self::Realtime => "realtime",
         }
     }
 }

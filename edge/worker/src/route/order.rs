@@ -63,8 +63,7 @@ pub(crate) fn seed(arrival: &Arrival) -> u64 {
 /// Puts those that are set aside behind the others: at most as many as may be, those with the longest time first, and none
 /// where that would be all.
 pub(crate) fn by_health(candidates: &mut [Candidate], lanes: &Lanes, notes: &mut Notes) {
-    let is_idle = candidates.len() < 2 || !lanes.any_unwell();
-    if is_idle && !notes.are_wanted() {
+    if !lanes.any_unwell() && !lanes.any_parked() {
         return;
     }
     let now = Instant::now().into_std();

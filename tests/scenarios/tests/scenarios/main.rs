@@ -63,5 +63,6 @@ mod passthrough;
 mod shaping;
 mod routes;
 mod preferences;
+mod decided;
 mod alerts;
 mod alert_kinds;

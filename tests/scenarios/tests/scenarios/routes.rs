@@ -25,7 +25,7 @@ use scenarios::openai;
 use tokio::sync::Semaphore;
 
 /// A provider that fails for as long as it is ill.
-async fn ailing(ill: &Arc<AtomicBool>) -> Provider {
+pub(crate) async fn ailing(ill: &Arc<AtomicBool>) -> Provider {
     let ill = Arc::clone(ill);
     Provider::start(move |asked| {
         if ill.load(Ordering::Relaxed) {
@@ -37,7 +37,11 @@ async fn ailing(ill: &Arc<AtomicBool>) -> Provider {
 }
 
 /// A site whose model `chat` asks the provider `main` and then `other`.
-async fn two_targets(main: &Provider, other: &Provider, aside_ms: u32) -> (Site, Tenant) {
+pub(crate) async fn two_targets(
+    main: &Provider,
+    other: &Provider,
+    aside_ms: u32,
+) -> (Site, Tenant) {
     let plan = Plan {
         edge_settings: vec![("SLUICE_SHAPING__ASIDE_MS", aside_ms.to_string())],
         ..Plan::default()
@@ -65,12 +69,14 @@ async fn two_targets(main: &Provider, other: &Provider, aside_ms: u32) -> (Site,
     (site, tenant)
 }
 
-async fn ask(site: &Site, key: &str) -> Reply {
+/// What is answered to a short question.
+pub(crate) async fn ask(site: &Site, key: &str) -> Reply {
     let body = r#"{"model":"chat","messages":[{"role":"user","content":"Hello"}]}"#;
     client::post(&site.url(0), key, "/v1/chat/completions", body).await
 }
 
-async fn explained(site: &Site, tenant: &Tenant, key: &str) -> RegionRoute {
+/// Where such a question would go, as the one edge says.
+pub(crate) async fn explained(site: &Site, tenant: &Tenant, key: &str) -> RegionRoute {
     let request = ExplainRouteRequest {
         key: key.to_owned(),
         model: format!("{}/models/chat", tenant.organization),

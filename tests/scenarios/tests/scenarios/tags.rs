@@ -16,8 +16,8 @@ use proto::admin::{
 use scenarios::{openai, tokens::Issuer};
 use serde_json::json;
 
-/// Runs the command line as an operator of the site; what it said where it failed.
-fn sluice(site: &Site, line: &str) -> Result<(), String> {
+/// Runs the command line as an operator of the site; what it showed, or what it said where it failed.
+fn sluice(site: &Site, line: &str) -> Result<String, String> {
     let mut command = Command::new(binaries::path("sluice"));
     command.args(line.split_whitespace()).env_clear();
     command.env("SLUICE_ORGANIZATION", "acme");
@@ -25,11 +25,11 @@ fn sluice(site: &Site, line: &str) -> Result<(), String> {
     let address = format!("http://{}", site.control_planes[0].admin);
     let ended = command.env("SLUICE_ADDRESS", address).output();
     let ended = ended.expect("the program starts");
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if ended.status.success() {
-        Ok(())
+        Ok(text(&ended.stdout))
     } else {
-        Err(said)
+        Err(text(&ended.stderr))
     }
 }
 
@@ -120,4 +120,51 @@ async fn tags_that_policy_pins_come_from_labels_and_claims_and_never_from_the_cl
     sluice(&site, &format!("{update} --no-tag-sources")).expect("policy pins none");
     site.propagated().await;
     assert_eq!(tagged(&site, &tenant, &key, said).await, all);
+}
+
+#[tokio::test]
+async fn usage_is_summed_by_two_tags_that_the_organization_names_with_what_was_before() {
+    let provider = Provider::start(openai::answer).await;
+    let site = Site::start(Plan::default()).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let (_, key) = tenant.key().await;
+    site.propagated().await;
+    for said in [
+        "team=red,feature=chat",
+        "team=red,feature=",
+        "team=red,feature=chat",
+    ] {
+        tagged(&site, &tenant, &key, said).await;
+    }
+    let by_two = "usage query --since 1d --group-by tag:team,tag:feature";
+    let refused = sluice(&site, by_two).expect_err("they are no pair");
+    assert!(refused.contains("tag_pairs"), "{refused}");
+    let refused = sluice(&site, "organizations update acme --tag-pair team,team");
+    let refused = refused.expect_err("that is one tag");
+    assert!(refused.contains("tag_pairs"), "{refused}");
+
+    let named = sluice(&site, "organizations update acme --tag-pair team,feature");
+    named.expect("the pair is named");
+    let listed = sluice(&site, "organizations get acme").expect("it is shown");
+    assert!(listed.contains("feature,team"), "{listed}");
+    tagged(&site, &tenant, &key, "feature=chat,team=blue").await;
+    let shown = || async { sluice(&site, by_two).ok() };
+    let shown = wait::until("what was before is added", shown).await.0;
+    let rows: Vec<Vec<&str>> = shown
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().take(3).collect())
+        .collect();
+    // Of the empty value nothing is shown.
+    assert_eq!(rows.len(), 3, "{shown}");
+    assert_eq!(rows[0], ["blue", "chat", "1"], "{shown}");
+    assert_eq!(rows[1][..2], ["red", "1"], "{shown}");
+    assert_eq!(rows[2], ["red", "chat", "2"], "{shown}");
+    let only = format!("{by_two} --where tag:feature=chat --where tag:team=red");
+    let only = sluice(&site, &only).expect("it is asked");
+    assert_eq!(only.lines().count(), 2, "{only}");
+    // The other way round it is the same pair.
+    let turned = "usage query --since 1d --group-by tag:feature,tag:team";
+    let turned = sluice(&site, turned).expect("it is asked");
+    assert_eq!(turned.lines().count(), 4, "{turned}");
 }

@@ -8,6 +8,7 @@ pub mod words;
 pub mod learned;
 pub mod division;
 pub mod guess;
+pub mod counted;
 pub mod hold;
 pub mod attempts;
 
@@ -112,15 +113,16 @@ impl Admit {
     }
 
     /// Reserves what the request will probably use, in every limit that counts it, or in none. What depends on who
-    /// serves it is reserved by its [`Attempts`].
+    /// serves it is reserved by its [`Attempts`]. Where its input was [`counted`], that is taken for the guess of it.
     pub fn permit(
         &self,
         limits: Limits,
         plan: &Plan,
         arrival: &Arrival,
-        request: &Request,
+        (request, counted): (&Request, Option<u64>),
     ) -> impl Future<Output = Result<Permit, Refusal>> + use<> {
         let mut guess = self.guess(request);
+        guess.input = counted.unwrap_or(guess.input);
         let lesson = if limits.count_output() {
             self.learned(plan, request, &mut guess)
         } else {

@@ -29,7 +29,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     accept,
-    admit::{self, Admit, Limits, room::Room},
+    admit::{self, Admit, Limits, Permit, counted, hold, room::Room},
     asking::Asking,
     authorize,
     call::{
@@ -308,14 +308,22 @@ impl Pipeline {
         let (plan, limits) = decide(&rules, caller, &request, (arrival, self.call.fares()))?;
         let weight = || self.admit.guess(&request).total();
         authorize::weigh(plan.grant().caller(), weight)?;
-        // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
-        drop(rules);
         if plan.version().recipe.is_some() {
             // Boxed: rare beside the requests that carry this future's size.
             Box::pin(self.transformer.apply(&plan, &mut request)).await?;
         }
         let limits = self.admit.bind(limits, &mut request);
-        let mut permit = self.admit.permit(limits, &plan, arrival, &request).await?;
+        let permit = self.admit.permit(limits, &plan, arrival, (&request, None));
+        let mut permit = match permit.await {
+            Err(refusal) if refusal.is_of_input() && request.held().is_none() => {
+                // Boxed: rare beside the requests that carry this future's size.
+                let asked = (arrival, &request);
+                Box::pin(self.second_look(refusal, &rules, &plan, asked)).await?
+            }
+            permit => permit?,
+        };
+        // Nothing else is asked of it, and what comes next may wait for as long as a provider likes.
+        drop(rules);
         let room = permit.take_room();
         let attempts = permit.take_attempts();
         let mut entry = self.recorder.open(arrival, permit, &plan, &request);
@@ -351,6 +359,24 @@ impl Pipeline {
             // The entry is closed where the status is chosen, in `respond`, because its record tells that status.
             Err(failure) => Err(unanswered(failure, entry, &plan, room)),
         }
+    }
+
+    /// Asks once more for room that a guess of the input did not find, if its text counts less.
+    async fn second_look(
+        &self,
+        refusal: hold::Refusal,
+        rules: &Rules,
+        plan: &Plan,
+        (arrival, request): (&Arrival, &Request),
+    ) -> Result<Permit, Refusal> {
+        let Some(count) = counted::counted(plan, request).await else {
+            return Err(refusal.into());
+        };
+        let limits = limits_of(rules, plan, request, arrival)?;
+        let asked = (request, Some(count));
+        let permit = self.admit.permit(limits, plan, arrival, asked).await;
+        counted::note(permit.is_ok());
+        Ok(permit?)
     }
 }
 
@@ -399,6 +425,17 @@ fn decide(
 ) -> Result<(Plan, Limits), Refusal> {
     let asking = Asking::of(request, arrival, fares);
     let plan = served(rules, caller, &request.scanned().model, asking)?;
+    let limits = limits_of(rules, &plan, request, arrival)?;
+    Ok((plan, limits))
+}
+
+/// The limits that count it.
+fn limits_of(
+    rules: &Rules,
+    plan: &Plan,
+    request: &Request,
+    arrival: &Arrival,
+) -> Result<Limits, Refusal> {
     let caller = plan.grant().caller();
     let organization = caller.key().organization;
     let end_user = if rules.asks_end_user(organization) {
@@ -409,8 +446,7 @@ fn decide(
     } else {
         Cow::Borrowed("")
     };
-    let limits = admit::limits(rules, &plan, &end_user, arrival.at_ms);
-    Ok((plan, limits))
+    Ok(admit::limits(rules, plan, &end_user, arrival.at_ms))
 }
 
 /// Where a request for a model goes, and for a version where one is named.

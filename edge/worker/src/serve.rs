@@ -75,6 +75,7 @@ struct Opened {
 /// Says what the request path measures.
 pub fn describe() {
     crate::admit::hold::describe();
+    crate::admit::counted::describe();
     crate::record::measures::describe();
     crate::record::content::describe();
     crate::series::describe();

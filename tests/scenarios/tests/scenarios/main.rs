@@ -23,6 +23,7 @@ mod limits;
 mod exactness;
 mod faults;
 mod limit_kinds;
+mod counted;
 mod concurrency;
 mod limit_places;
 mod limit_explain;

@@ -437,6 +437,15 @@ impl Refusal {
         self.limit.unit == Unit::ConcurrentRequests
     }
 
+    /// Whether less of what was asked for might have found room: of a limit that counts input, and does not hold to it what it admits.
+    pub fn is_of_input(&self) -> bool {
+        let counts = matches!(
+            self.limit.unit,
+            Unit::Tokens | Unit::InputTokens | Unit::MicroDollars
+        );
+        counts && self.why == Why::UsedUp && !is_strict(&self.limit)
+    }
+
     /// Whether it is money that is used up.
     pub fn is_of_money(&self) -> bool {
         self.limit.unit == Unit::MicroDollars

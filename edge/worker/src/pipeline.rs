@@ -31,7 +31,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     accept,
-    admit::{self, Admit, Limits, Permit, counted, hold, room::Room},
+    admit::{self, Admit, Limits, room::Room},
     asking::Asking,
     authorize,
     call::{

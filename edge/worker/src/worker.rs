@@ -34,6 +34,7 @@ use crate::{
     feed::{
         self,
         dial::Dialer,
+        disk::keeper::Keeper,
         question::{QUESTIONS_MAX, Question},
     },
     in_force::{self, InForce},
@@ -140,8 +141,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     };
     let serving = cores(&config, listeners, shared)?;
     let reporting = reported((reporter, recorded, orphaned), courier, drain.clone())?;
-    let keeping = keeper.map(|keeper| on_a_thread("state", move |_| keeper.run()));
-    let keeping = keeping.transpose()?;
+    let keeping = kept(keeper)?;
     following.spawn(feed.run(stop.clone()));
     let mut background = observed(probes, &readiness, metrics, drain);
     keep(&mut background, renewal);
@@ -191,9 +191,15 @@ fn reported(
 ) -> io::Result<oneshot::Receiver<()>> {
     on_a_thread("records", move |runtime| {
         let brought = courier.run(drain.clone());
-        let reported = reporter.run((recorded, orphaned), drain);
-        runtime.block_on(async { tokio::join!(reported, brought) });
+        let records = reporter.run((recorded, orphaned), drain);
+        runtime.block_on(async { tokio::join!(records, brought) });
     })
+}
+
+/// Has policy kept on the disk, on a thread of its own, where there is one.
+fn kept(keeper: Option<Keeper>) -> io::Result<Option<oneshot::Receiver<()>>> {
+    let keeping = keeper.map(|keeper| on_a_thread("state", move |_| keeper.run()));
+    keeping.transpose()
 }
 
 /// Where others look at this process.

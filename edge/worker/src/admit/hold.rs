@@ -99,19 +99,6 @@ pub fn describe() {
     );
 }
 
-// === impl Refusal ===
-
-impl Refusal {
-    /// Whether less of what was asked for might have found room: of a limit that counts input, and does not hold to it what it admits.
-    pub fn is_of_input(&self) -> bool {
-        let counts = matches!(
-            self.limit.unit,
-            Unit::Tokens | Unit::InputTokens | Unit::MicroDollars
-        );
-        counts && self.why == Why::UsedUp && !is_strict(&self.limit)
-    }
-}
-
 // === impl Hold ===
 
 impl Hold {

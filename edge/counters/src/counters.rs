@@ -21,6 +21,7 @@ use crate::{
     reservation::{
         Claim, Claims, Demand, Line, Request, Reserved, Settlement, Slot, Wanted, signed,
     },
+    taking::Taken,
 };
 
 /// The counters, as one thread asks them. Clones are the same counters.
@@ -211,6 +212,12 @@ impl Counters {
         told: &mut Vec<Told>,
     ) -> Vec<Before> {
         self.0.restore(organization, since_ms, told).await
+    }
+
+    /// Charges what is demanded of a quota for good, if there is room for all of it, and once for each request; `None` where whoever
+    /// keeps the counts cannot be asked or does not know what was used. This edge's share never answers.
+    pub async fn take(&self, request: &Request, demand: &Demand) -> Option<Taken> {
+        self.0.take(request, demand).await
     }
 
     /// Who answers now.

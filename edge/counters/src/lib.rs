@@ -29,6 +29,7 @@ mod local;
 mod recall;
 mod parts;
 mod restoring;
+mod taking;
 mod asking;
 pub mod config;
 pub mod counters;
@@ -46,6 +47,7 @@ pub use flights::Seats;
 pub use open::{open, open_each};
 pub use recall::{Before, Noted, Told};
 pub use reservation::{Demand, Request, Reserved};
+pub use taking::Taken;
 pub use upkeep::Upkeep;
 
 /// Describes this crate's metrics to the recorder.

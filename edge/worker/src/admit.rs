@@ -7,6 +7,7 @@ pub mod room;
 pub mod words;
 pub mod learned;
 pub mod division;
+pub mod giving;
 pub mod guess;
 pub mod hold;
 pub mod attempts;
@@ -15,6 +16,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use counters::Counters;
 use dialect::{Tokens, request::Endpoint};
+use lifecycle::clock::Clock;
 use policy::{
     applying::{Applied, Asking},
     cost::Cost,
@@ -29,7 +31,7 @@ use serde::Deserialize;
 
 use crate::{
     feed::dial::Dialer,
-    in_force::shares::Shares,
+    in_force::{InForce, shares::Shares},
     recount::Recounter,
     request::{Arrival, Held, Request},
     route::Plan,
@@ -38,6 +40,7 @@ use crate::{
 
 use self::{
     attempts::{AtProvider, Attempts},
+    giving::Giver,
     guess::{Guess, Surety},
     hold::{Hold, Refusal},
     learned::{Learned, Lesson},
@@ -185,6 +188,15 @@ impl Admit {
         self.counters.look(organization, limits).await
     }
 
+    /// What gives back parts of quotas to other regions.
+    pub fn giver(&self, in_force: InForce, clock: Clock) -> Giver {
+        Giver::new(
+            (self.counters.clone(), Arc::clone(&self.shares)),
+            in_force,
+            clock,
+        )
+    }
+
     /// What reads back from the ledger what these counters have forgotten.
     pub fn recounter(&self, dialer: Dialer, every: Duration) -> Recounter {
         Recounter::new(self.counters.clone(), dialer, every)
@@ -198,6 +210,7 @@ impl Admit {
             return Some(0);
         };
         applied.count = count;
+        applied.given = part.given;
         Some(part.millionths)
     }
 

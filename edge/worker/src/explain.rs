@@ -22,7 +22,7 @@ use proto::sync::{Explain, ExplainProblem, Explained, ExplainedLimit};
 use tokio::sync::mpsc;
 
 use crate::{
-    admit::{self, Admit, room},
+    admit::{self, Admit, giving::Giver, room},
     fares::Fares,
     feed::{dial::Dialer, question::Question},
     in_force::{InForce, Standing},
@@ -58,6 +58,7 @@ pub struct Explainer {
     fares: Fares,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
     recounter: Option<Recounter>,
+    giver: Giver,
 }
 
 /// The limits of one question, before anybody has looked what is left.
@@ -83,6 +84,7 @@ impl Explainer {
             .unzip();
         Self {
             recounter: ledger.map(|(dialer, every)| lens.admit.recounter(dialer, every)),
+            giver: lens.admit.giver(in_force.clone(), lens.clock.clone()),
             in_force,
             lens,
             fares,
@@ -98,6 +100,7 @@ impl Explainer {
         tokio::select! {
             never = self.answer() => never,
             never = recounter.run() => never,
+            never = self.giver.run() => never,
         }
     }
 

@@ -7,24 +7,25 @@ pub mod room;
 pub mod words;
 pub mod learned;
 pub mod division;
+pub mod giving;
 pub mod guess;
 pub mod counted;
 pub mod hold;
 pub mod attempts;
+mod concern;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use counters::Counters;
 use dialect::{Tokens, request::Endpoint};
+use lifecycle::clock::Clock;
 use policy::{
-    applying::{Applied, Asking},
+    applying::Applied,
     cost::Cost,
-    id::{ModelId, OrganizationId, ProviderId},
+    id::{OrganizationId, ProviderId},
     key::Key,
-    limit::Unit,
     price_book::PriceBook,
     provider::Provider,
-    rules::Rules,
 };
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -32,7 +33,7 @@ use tokio::sync::mpsc;
 use crate::{
     bequest::{Bequest, Facts},
     feed::dial::Dialer,
-    in_force::shares::Shares,
+    in_force::{InForce, shares::Shares},
     orphans::{Orphaned, Orphans},
     recount::Recounter,
     request::{Arrival, Held, Request, endpoint},
@@ -40,8 +41,11 @@ use crate::{
     tariff::{self, Tariffs},
 };
 
+pub use self::concern::{Limits, limits, limits_going_on, limits_named, limits_unread};
+
 use self::{
-    attempts::{AtProvider, Attempts},
+    attempts::Attempts,
+    giving::Giver,
     guess::{Guess, Surety},
     hold::{Hold, Refusal},
     learned::{Learned, Lesson},
@@ -70,14 +74,6 @@ pub struct Admit {
     config: Config,
     tariffs: Rc<Tariffs>,
     learned: Rc<Learned>,
-}
-
-/// The limits that concern one request.
-pub struct Limits {
-    all: Vec<Applied>,
-    at_providers: Box<[AtProvider]>,
-    /// For whom the client asks, where a limit wants to know.
-    end_user: Option<Box<str>>,
 }
 
 /// Proof that room was reserved for one request.
@@ -209,6 +205,15 @@ impl Admit {
         Orphans::new(self.counters.clone(), outlet)
     }
 
+    /// What gives back parts of quotas to other regions.
+    pub fn giver(&self, in_force: InForce, clock: Clock) -> Giver {
+        Giver::new(
+            (self.counters.clone(), Arc::clone(&self.shares)),
+            in_force,
+            clock,
+        )
+    }
+
     /// What reads back from the ledger what these counters have forgotten.
     pub fn recounter(&self, dialer: Dialer, every: Duration) -> Recounter {
         Recounter::new(self.counters.clone(), dialer, every)
@@ -222,6 +227,7 @@ impl Admit {
             return Some(0);
         };
         applied.count = count;
+        applied.given = part.given;
         Some(part.millionths)
     }
 
@@ -356,122 +362,6 @@ impl Admit {
             .output_tokens_max
             .unwrap_or(self.config.output_tokens_default);
         each.saturating_mul(scanned.choices.max(1))
-    }
-}
-
-/// Every limit that counts what the plan uses.
-pub fn limits(rules: &Rules, plan: &Plan, end_user: &str, now_ms: u64) -> Limits {
-    let key = plan.grant().caller().key();
-    let whose = (&**key, plan.grant().model().id, end_user);
-    let candidates = plan.candidates().iter();
-    limits_named(rules, whose, candidates.map(|it| it.provider().id), now_ms)
-}
-
-/// Every limit that counts what a key uses of a model for an end user, where one of these providers serves it. Requests ask
-/// here, and so does whoever explains limits.
-pub fn limits_named(
-    rules: &Rules,
-    (key, model, end_user): (&Key, ModelId, &str),
-    providers: impl Iterator<Item = ProviderId>,
-    now_ms: u64,
-) -> Limits {
-    let asking = Asking {
-        end_user: Some(end_user),
-        ..asking(key, Some(model), now_ms)
-    };
-    limits_of(rules, &asking, providers)
-}
-
-/// Every limit that counts what a key uses where one of these providers is asked for what is not read. It names no end
-/// user, save by a token, and mostly no model; limits that ask for what it does not name do not concern it.
-pub fn limits_unread(
-    rules: &Rules,
-    (key, model, end_user): (&Key, Option<ModelId>, Option<&str>),
-    providers: impl Iterator<Item = ProviderId>,
-    now_ms: u64,
-) -> Limits {
-    let asking = Asking {
-        end_user,
-        ..asking(key, model, now_ms)
-    };
-    limits_of(rules, &asking, providers)
-}
-
-/// Those on tokens and money of what is not read and goes on at this provider.
-pub fn limits_going_on(
-    rules: &Rules,
-    (key, model, end_user): (&Key, Option<ModelId>, Option<&str>),
-    provider: ProviderId,
-    now_ms: u64,
-) -> Vec<Applied> {
-    let asking = Asking {
-        end_user,
-        ..asking(key, model, now_ms)
-    };
-    let mut limits = rules.limits(&asking);
-    if rules.asks_provider(key.organization) {
-        limits.extend(rules.limits_at(&asking, provider));
-    }
-    // It is one request still, and has its slots.
-    let goes_on = |unit| !matches!(unit, Unit::Requests | Unit::ConcurrentRequests);
-    limits.retain(|applied| goes_on(applied.limit.unit));
-    limits
-}
-
-fn asking(key: &Key, model: Option<ModelId>, now_ms: u64) -> Asking<'_> {
-    Asking {
-        organization: key.organization,
-        project: key.project,
-        key_id: &key.key_id,
-        model,
-        end_user: None,
-        now_ms,
-    }
-}
-
-fn limits_of(
-    rules: &Rules,
-    asking: &Asking<'_>,
-    providers: impl Iterator<Item = ProviderId>,
-) -> Limits {
-    let at_providers = if rules.asks_provider(asking.organization) {
-        attempts::at_providers(rules, providers, asking).into()
-    } else {
-        Box::default()
-    };
-    Limits {
-        all: rules.limits(asking),
-        at_providers,
-        end_user: asking.end_user.filter(|it| !it.is_empty()).map(Into::into),
-    }
-}
-
-// === impl Limits ===
-
-impl Limits {
-    /// Whether one of them counts money, so that a price is to be looked up.
-    pub fn count_money(&self) -> bool {
-        self.each()
-            .any(|(_, applied)| applied.limit.unit == Unit::MicroDollars)
-    }
-
-    /// Whether one of them counts what is generated.
-    fn count_output(&self) -> bool {
-        self.each()
-            .any(|(_, applied)| hold::counts_output(applied.limit.unit))
-    }
-
-    /// Whether one of them holds requests to what was reserved.
-    pub fn are_strict(&self) -> bool {
-        self.each()
-            .any(|(_, applied)| hold::is_strict(&applied.limit))
-    }
-
-    /// All of them; those that ask who serves with each provider that may.
-    pub fn each(&self) -> impl Iterator<Item = (Option<ProviderId>, &Applied)> {
-        let whoever = self.all.iter().map(|applied| (None, applied));
-        let there = self.at_providers.iter().flat_map(AtProvider::each);
-        whoever.chain(there.map(|(provider, applied)| (Some(provider), applied)))
     }
 }
 

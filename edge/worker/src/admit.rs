@@ -29,6 +29,7 @@ use policy::{
 };
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::{
     bequest::{Bequest, Facts},
@@ -169,12 +170,9 @@ impl Admit {
         now_ms: u64,
         guess: Guess,
     ) -> Result<Hold, Refusal> {
-        let mut random = [0; 10];
-        fastrand::fill(&mut random);
-        let id = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
         let request = counters::Request {
             organization: key.organization,
-            id: id.into_bytes(),
+            id: another_id(now_ms).into_bytes(),
         };
         let of = (self.counters.clone(), &self.shares);
         let mut hold = Hold::new(of, request, limits, guess);
@@ -363,6 +361,13 @@ impl Admit {
             .unwrap_or(self.config.output_tokens_default);
         each.saturating_mul(scanned.choices.max(1))
     }
+}
+
+/// An id by which counters tell one more reservation of a request from those before it.
+pub fn another_id(now_ms: u64) -> Uuid {
+    let mut random = [0; 10];
+    fastrand::fill(&mut random);
+    uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid()
 }
 
 // === impl Permit ===

@@ -11,7 +11,7 @@ use policy::rules::Rules;
 use tokio::time::Instant;
 
 use crate::{
-    admit::Limits,
+    admit::{self, Limits},
     asking::Asking,
     authorize,
     call::{
@@ -108,10 +108,13 @@ impl Pipeline {
             return Ok(ledger.pass_over(why.into()));
         }
         let limits = self.admit.bind(limits, request);
-        let permit = self
-            .admit
-            .permit(limits, &plan, arrival, (request, None))
-            .await;
+        // What is held for the model before is still held, and must be told apart.
+        let mut holding = *arrival;
+        if ledger.unanswered.is_some() {
+            holding.id = admit::another_id(arrival.at_ms);
+        }
+        let asked = (&*request, None);
+        let permit = self.admit.permit(limits, &plan, &holding, asked).await;
         let mut permit = match permit {
             Ok(permit) => permit,
             Err(why) => return Ok(ledger.pass_over(why.into())),

@@ -36,6 +36,7 @@ use worker::{
         self, Admit, Permit,
         guess::{Guess, Surety},
     },
+    bequest::Facts,
     cuts::Cuts,
     identify::{Caller, Identify},
     in_force::{self, Secrets, Writer},
@@ -196,7 +197,17 @@ impl Bench {
                 surety: Surety::Guessed,
                 top_up: 256,
             };
-            let permit = self.admit.unread(limits, key, &arrival, guess);
+            let facts = Facts {
+                key,
+                previous_secret: false,
+                model: ModelId::from_bytes([3; 16]),
+                version: VersionId::from_bytes([4; 16]),
+                provider: ProviderId::from_bytes([5; 16]),
+                endpoint: "/v1/chat/completions",
+                streamed: true,
+                revision: Revision(1),
+            };
+            let permit = self.admit.unread(limits, &facts, &arrival, guess);
             let Ok(permit) = self.runtime.block_on(permit) else {
                 unreachable!("there is room")
             };

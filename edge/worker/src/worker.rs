@@ -123,8 +123,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     };
     let (feed, keeper) = feed::open(parts, &readiness);
     let (remembered, (contents, courier)) = remembered(&dialer, &edge_id);
-    let (orphans, orphaned) = mpsc::channel(BATCHES_MAX);
-    let beside = beside(&config, (asked, orphans), &dialer)?;
+    let (beside, orphaned) = beside(&config, asked, &dialer)?;
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let mut following = JoinSet::new();
     // The cores get the only sender, so that the queue closes with the last of them.
@@ -169,18 +168,20 @@ fn remembered(dialer: &Dialer, edge_id: &str) -> (Source, (Outlet, Courier)) {
     (remembered.clone(), Courier::open(remembered))
 }
 
-/// What is done beside requests.
+/// What is done beside requests, and what is left of those whose edge is gone.
 fn beside(
     config: &Config,
-    (questions, orphans): (mpsc::Receiver<Question>, mpsc::Sender<Orphaned>),
+    questions: mpsc::Receiver<Question>,
     dialer: &Dialer,
-) -> Result<Beside, CannotStart> {
-    Ok(Beside {
+) -> Result<(Beside, mpsc::Receiver<Orphaned>), CannotStart> {
+    let (orphans, orphaned) = mpsc::channel(BATCHES_MAX);
+    let beside = Beside {
         questions,
         dialer: dialer.clone(),
         ledger_every: config.limits.ledger_every()?,
         orphans,
-    })
+    };
+    Ok((beside, orphaned))
 }
 
 /// Has records and contents brought away, on a thread of their own.

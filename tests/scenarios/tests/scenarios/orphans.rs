@@ -112,7 +112,8 @@ impl World {
     /// How many records are of whole answers, and of how many tokens those were.
     async fn whole(&self) -> (i64, i64) {
         let mut database = self.site.database.connect().await;
-        let query = "select count(*) as whole, sum(output_tokens + reasoning_tokens)::bigint as output
+        let query =
+            "select count(*) as whole, sum(output_tokens + reasoning_tokens)::bigint as output
                      from usage_record where outcome = 1";
         let row = sqlx::query(query).fetch_one(&mut database).await;
         let row = row.expect("Postgres answers");

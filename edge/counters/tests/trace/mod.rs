@@ -44,6 +44,8 @@ pub(crate) enum Operation {
 /// An endless trace over four organizations with six limits each.
 pub(crate) struct Trace {
     random: fastrand::Rng,
+    /// Draws what requests leave and when that is taken care of, so that all else is the same with it and without.
+    beside: fastrand::Rng,
     now_ms: u64,
     limits: [[Numbers; LIMITS]; ORGANIZATIONS],
     /// What was asked lately, settled or not.
@@ -70,6 +72,7 @@ impl Trace {
             .map(|()| std::array::from_fn(|limit| Numbers::draw(&mut random, limit)));
         Self {
             random,
+            beside: fastrand::Rng::with_seed(seed),
             now_ms,
             limits,
             asked: Vec::new(),
@@ -124,14 +127,24 @@ impl Trace {
         }
     }
 
+    /// Some of what was asked lately is taken care of.
+    fn inherit(&mut self) -> Operation {
+        let count = self.asked.len();
+        let mut any = || self.asked[self.beside.usize(0..count)].0;
+        Operation::Inherit {
+            organization: any().organization,
+            ids: (0..20).map(|_| any().id).collect(),
+        }
+    }
+
     /// Every other request leaves something, of any bytes.
     fn bequest(&mut self) -> Vec<u8> {
-        let most = if self.random.bool() {
-            self.random.usize(1..=BEQUEST_BYTES_MAX)
+        let most = if self.beside.bool() {
+            self.beside.usize(1..=BEQUEST_BYTES_MAX)
         } else {
             0
         };
-        (0..most).map(|_| self.random.u8(..)).collect()
+        (0..most).map(|_| self.beside.u8(..)).collect()
     }
 
     /// A loan over the same limits, which is settled, renewed or forgotten like a reservation.
@@ -315,6 +328,9 @@ impl Iterator for Trace {
     type Item = (u64, Operation);
 
     fn next(&mut self) -> Option<Self::Item> {
+        if !self.asked.is_empty() && self.beside.u32(0..50) == 0 {
+            return Some((self.now_ms, self.inherit()));
+        }
         self.step_clock();
         if self.random.u32(0..100) < 5 {
             let (organization, limit) = (
@@ -337,15 +353,7 @@ impl Iterator for Trace {
                 }
             }
             58..64 => self.top_up(),
-            64..90 => self.settle(),
-            90..92 => {
-                let (request, ..) = self.lately();
-                let ids = (0..20).map(|_| self.lately().0.id).collect();
-                Operation::Inherit {
-                    organization: request.organization,
-                    ids,
-                }
-            }
+            64..92 => self.settle(),
             _ => self.renew(),
         };
         Some((self.now_ms, operation))

@@ -244,7 +244,7 @@ impl Connection {
         Ok(renewed)
     }
 
-    /// Says that what these requests left is taken care of, at most [`RENEW_IDS_MAX`] of them.
+    /// Says that what these requests left is taken care of, a few hundred at most.
     pub async fn inherited(
         &self,
         organization: OrganizationId,

@@ -42,7 +42,7 @@ pub(crate) struct Escrow {
     purses: Mutex<ById<PurseId, Purse>>,
 }
 
-/// Which purse: made from the ids of its limits, in their order.
+/// Which purse: made from the ids of its organization and its limits, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PurseId(u128);
 
@@ -102,7 +102,7 @@ impl Escrow {
 
     /// Admits a request from its purse, or says what to ask.
     pub(crate) fn spend(&self, request: &Request, lines: &[Line], now: Instant) -> (PurseId, Said) {
-        let id = PurseId::of(lines);
+        let id = PurseId::of(request.organization, lines);
         if self.term_ms == 0 {
             return (id, Said::Ask(None));
         }
@@ -239,10 +239,11 @@ impl PurseId {
     /// That of no limit, of which nothing is borrowed.
     pub(crate) const NONE: Self = Self(0);
 
-    fn of(lines: &[Line]) -> Self {
+    fn of(organization: OrganizationId, lines: &[Line]) -> Self {
         // Ids of limits are random, so that mixing them is enough; a purse is compared with its limits all the same.
         const MIX: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-        Self(lines.iter().fold(0, |mixed: u128, line| {
+        let whose = u128::from_be_bytes(*organization.as_bytes());
+        Self(lines.iter().fold(whose, |mixed: u128, line| {
             let id = u128::from_be_bytes(*line.counter.as_bytes());
             (mixed.rotate_left(29) ^ id).wrapping_mul(MIX)
         }))

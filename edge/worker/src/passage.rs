@@ -129,7 +129,8 @@ impl Passage<'_> {
         authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
         let mut way = way(&rules, &caller, &passing.aim, (arrival, self.call.fares()))?;
         let providers = way.hops.iter().map(|hop| hop.provider.id);
-        let whose = (&**caller.key(), way.model, caller.end_user());
+        let end_user = passing.end_user(caller.end_user());
+        let whose = (&**caller.key(), way.model, Some(&*end_user));
         let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
         let revision = rules.revision();
         let book = rules.price_book(caller.key().organization).cloned();
@@ -167,12 +168,14 @@ impl Passage<'_> {
         let entry = self.recorder.open_unread(arrival, permit, opening);
         let wanted = Wanted::by(&caller, guess.total());
         if let Some(handshake) = passing.handshake.take() {
+            let end_user = passing.end_user(caller.end_user()).into();
             let asked = Asked {
                 wanted,
                 caller,
                 client,
                 word,
                 handshake,
+                end_user,
                 forwarded: passing.forwarded,
                 attempts,
             };
@@ -390,7 +393,10 @@ impl Passage<'_> {
                     serving: (way.model, served),
                 };
                 let Asked {
-                    caller, handshake, ..
+                    caller,
+                    handshake,
+                    end_user,
+                    ..
                 } = asked;
                 let headers = hop::agreed(handshake.accept, chosen);
                 let socket = Socket {
@@ -404,6 +410,7 @@ impl Passage<'_> {
                     account: Account::new(entry),
                     ask: Ask {
                         caller,
+                        end_user,
                         under_way,
                         identify: self.identify.clone(),
                         in_force: self.in_force.clone(),
@@ -474,6 +481,7 @@ struct Asked {
     client: Option<IpAddr>,
     word: &'static str,
     handshake: Handshake,
+    end_user: Box<str>,
     forwarded: HeaderMap,
     attempts: Option<Box<Attempts>>,
 }

@@ -49,8 +49,8 @@ pub fn limits_named(
     limits_of(rules, &asking, providers)
 }
 
-/// Every limit that counts what a key uses where one of these providers is asked for what is not read. It names no end
-/// user, save by a token, and mostly no model; limits that ask for what it does not name do not concern it.
+/// Every limit that counts what a key uses where one of these providers is asked for what is not read. It mostly names no model;
+/// limits that ask for what is not told do not concern it.
 pub fn limits_unread(
     rules: &Rules,
     (key, model, end_user): (&Key, Option<ModelId>, Option<&str>),

@@ -7,7 +7,7 @@
 mod path;
 mod class;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use dialect::websocket::handshake;
 use http::{
@@ -21,6 +21,7 @@ use crate::request::{
     key::Key,
     query,
     tags::{InvalidTags, Tags},
+    whose::Whose,
 };
 
 /// The methods that pass.
@@ -74,6 +75,7 @@ pub struct Passing {
     pub handshake: Option<Handshake>,
     /// What the client says of it.
     pub tags: Option<Box<Tags>>,
+    whose: Option<Box<Whose>>,
     key: Option<Key>,
 }
 
@@ -162,6 +164,7 @@ impl Passing {
         if parts.headers.contains_key(PREFERENCES) {
             return Err(Refused::Preferences);
         }
+        let whose = Whose::take(&mut parts.headers);
         let is_text = is_text(&parts.headers);
         let forwarded = forwarded(&parts.headers);
         let key = match &handshake {
@@ -176,6 +179,7 @@ impl Passing {
             is_text,
             handshake,
             tags,
+            whose,
             key,
         })
     }
@@ -183,6 +187,16 @@ impl Passing {
     /// The key's text.
     pub fn key_text(&self) -> Option<&str> {
         self.key.as_ref()?.text()
+    }
+
+    /// For whom it asks: who its token says, or else whom its header names; empty where nobody says.
+    pub fn end_user<'a>(&'a self, by_token: Option<&'a str>) -> Cow<'a, str> {
+        let named = || {
+            let named = self.whose.as_ref()?.end_user.as_ref()?;
+            Some(String::from_utf8_lossy(named.as_bytes()))
+        };
+        let by_token = by_token.map(Cow::Borrowed);
+        by_token.or_else(named).unwrap_or_default()
     }
 
     /// Forgets the key's text.

@@ -10,7 +10,8 @@ use harness::{
     wait,
 };
 use proto::admin::{
-    CreateKeyRequest, Key, LimitUnit, LimitWindow, Provider as AdminProvider, UpdateProviderRequest,
+    CreateKeyRequest, Key, Limit, LimitMember, LimitUnit, LimitWindow, Provider as AdminProvider,
+    UpdateProviderRequest,
 };
 use scenarios::{realtime, realtime::Realtime, sdk};
 use serde_json::{Value, json};
@@ -260,4 +261,47 @@ async fn every_sdk_lists_the_models_in_its_own_pages() {
         let reply = client::get(&site.url(0), &key, path).await.json().await;
         assert!(reply["error"]["status"].is_string(), "{reply}");
     }
+}
+
+#[tokio::test]
+async fn what_passes_counts_for_the_end_user_that_its_header_names() {
+    let provider = Provider::start(move |asked| api(&Mutex::default(), asked)).await;
+    let settings = vec![("SLUICE_LIMITS__AHEAD_MS", "0".to_owned())];
+    let plan = Plan {
+        edge_settings: settings,
+        ..Plan::default()
+    };
+    let site = Site::start(plan).await;
+    let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
+    let (_, key) = tenant.key().await;
+    let each_user = Limit {
+        unit: LimitUnit::Requests.into(),
+        amount: 1,
+        window: LimitWindow::Hour.into(),
+        burst: 2,
+        each: vec![LimitMember::EndUser.into()],
+        ..Limit::default()
+    };
+    tenant.limit_like("per-user", each_user).await;
+    open(&site, &tenant).await;
+    let ask = async |user: &str| {
+        let client = client::Client::connect(&site.url(0), &key).await;
+        let mut client = client.expect("the edge accepts");
+        let named = [("x-sluice-end-user", user)];
+        let headers = if user.is_empty() { &[][..] } else { &named };
+        let path = "/passthrough/main/files";
+        let reply = client.request("GET", path, headers, "").await;
+        reply.expect("the edge answers").status.as_u16()
+    };
+    for user in ["ann", "bob", ""] {
+        assert_eq!(ask(user).await, 200, "{user}");
+        assert_eq!(ask(user).await, 200, "{user}");
+        assert_eq!(ask(user).await, 429, "{user}");
+    }
+    let asked = provider.asked();
+    assert!(
+        asked
+            .iter()
+            .all(|it| !it.headers.contains_key("x-sluice-end-user"))
+    );
 }

@@ -49,9 +49,11 @@ impl Keeper {
         kept.most = kept.most.max(bound);
     }
 
-    /// All is forgotten but what the ledger says: what was used, and what the rows say was given back.
+    /// All is forgotten but what the ledger says: what was used, and what the rows say was given back. Of a period that is over
+    /// nothing is: a Redis admits nothing of it any more, and rows begin the next one later than any Redis.
     fn forget(&mut self, standing: Option<&Standing>, knows_given: bool) {
-        for (period, kept) in &mut self.0 {
+        let now = standing.map_or(0, |it| it.period);
+        for (period, kept) in self.0.iter_mut().filter(|it| *it.0 >= now) {
             let standing = standing.filter(|it| it.period == *period && knows_given);
             let given = standing.map_or(0, |it| it.given + it.back.map_or(0, |back| back.units));
             kept.counted = kept.used + given;

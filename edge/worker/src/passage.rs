@@ -103,6 +103,19 @@ fn facts<'a>(
     }
 }
 
+/// The limits that count it.
+fn limits_on(
+    rules: &Rules,
+    (caller, way): (&Caller, &Way),
+    passing: &Passing,
+    arrival: &Arrival,
+) -> Limits {
+    let providers = way.hops.iter().map(|hop| hop.provider.id);
+    let end_user = passing.end_user(caller.end_user());
+    let whose = (&**caller.key(), way.model, Some(&*end_user));
+    admit::limits_unread(rules, whose, providers, arrival.at_ms)
+}
+
 // === impl Passage ===
 
 impl Passage<'_> {
@@ -128,10 +141,7 @@ impl Passage<'_> {
         let word = passing.aim.word();
         authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
         let mut way = way(&rules, &caller, &passing.aim, (arrival, self.call.fares()))?;
-        let providers = way.hops.iter().map(|hop| hop.provider.id);
-        let end_user = passing.end_user(caller.end_user());
-        let whose = (&**caller.key(), way.model, Some(&*end_user));
-        let limits = admit::limits_unread(&rules, whose, providers, arrival.at_ms);
+        let limits = limits_on(&rules, (&caller, &way), &passing, arrival);
         let revision = rules.revision();
         let book = rules.price_book(caller.key().organization).cloned();
         drop(rules);
@@ -392,15 +402,9 @@ impl Passage<'_> {
                     word: asked.word,
                     serving: (way.model, served),
                 };
-                let Asked {
-                    caller,
-                    handshake,
-                    end_user,
-                    ..
-                } = asked;
-                let headers = hop::agreed(handshake.accept, chosen);
+                let headers = hop::agreed(asked.handshake.accept, chosen);
                 let socket = Socket {
-                    client: handshake.end,
+                    client: asked.handshake.end,
                     provider,
                     terms: Terms {
                         message_bytes_max: self.bounds.socket_message_bytes_max,
@@ -409,8 +413,8 @@ impl Passage<'_> {
                     },
                     account: Account::new(entry),
                     ask: Ask {
-                        caller,
-                        end_user,
+                        caller: asked.caller,
+                        end_user: asked.end_user,
                         under_way,
                         identify: self.identify.clone(),
                         in_force: self.in_force.clone(),

@@ -2,15 +2,12 @@
 //!
 //! Takes what stands and what is wanted, and gives what stands then; whoever keeps it writes it before anybody hears of it. What
 //! may be believed is never more than the whole: a share of what refills becomes less first, and another's more only when
-//! nobody can believe in the larger one any longer; a share of a quota becomes less only by what its region has charged to its own
-//! count, and so cannot use whatever is believed there. Knows no clock and no edges.
+//! nobody can believe in the larger one any longer; a share of a quota only grows, until its period is over. Knows no clock and
+//! no edges.
 
 use std::{collections::HashMap, hash::Hash};
 
-use policy::{
-    limit::UNITS_MAX,
-    share::{TERM_MS, WHOLE, equal, floor},
-};
+use policy::share::{TERM_MS, WHOLE, equal, floor};
 
 /// How long after a share became less somebody may still believe in the larger one, in milliseconds: the term, and as much again
 /// as clocks may go differently and a request may take to Redis.
@@ -24,10 +21,6 @@ const GRANT_MIN: u32 = WHOLE / 100;
 
 /// And at most this much, so that one region does not draw what others will need.
 const GRANT_MAX: u32 = WHOLE / 10;
-
-/// How long a region's share must have stood before something is asked back of it, in milliseconds, so that nobody is asked all the
-/// time.
-pub const RESTED_MS: u64 = 5_000;
 
 /// A grant lasts for so many seconds at the pace of the last ones.
 const GRANT_SECONDS: u64 = 300;
@@ -57,34 +50,6 @@ pub struct Standing {
     pub serial: i64,
     /// Which period of a quota it is a part of; zero for a rate.
     pub period: u64,
-    /// Of a quota, how much the region gave back in this period, in the limit's unit: it is counted there and was not used.
-    pub given: u64,
-    /// What it is asked to give back, and has not answered.
-    pub back: Option<Back>,
-    /// The most that is known to be used of a quota, in millionths: what it said when it was asked last.
-    pub used: u32,
-}
-
-/// A part of a quota that a region is asked to give back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Back {
-    /// How much of the whole, in millionths.
-    pub millionths: u32,
-    /// The same in the limit's unit, rounded up.
-    pub units: u64,
-    /// Which one: the serial of the share when it was asked.
-    pub serial: i64,
-}
-
-/// What a region says of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gave {
-    /// Which one.
-    pub serial: i64,
-    /// Whether it is charged to the region's own count.
-    pub done: bool,
-    /// What the region had used then, in millionths.
-    pub used: u32,
 }
 
 /// What a region wants.
@@ -105,10 +70,6 @@ pub struct Region {
     pub want: Want,
     /// Whether its share has stood as it is for [`SETTLED_MS`], by the clock of whoever watches it.
     pub settled: bool,
-    /// Whether it may be asked to give back: there is one count, and the share has stood for [`RESTED_MS`].
-    pub may_give: bool,
-    /// What it says of what it was asked back.
-    pub gave: Option<Gave>,
 }
 
 /// Since when shares stand as they do, as far as one has seen it oneself, by a clock that never steps. What was not seen has
@@ -127,7 +88,7 @@ pub fn first(divided: Divided, regions: usize) -> Standing {
         millionths,
         held: millionths,
         serial: 1,
-        ..Standing::default()
+        period: 0,
     }
 }
 
@@ -176,55 +137,36 @@ fn divide_rate(regions: &mut [Region]) {
 fn divide_quota(regions: &mut [Region], period: u64, amount: u64) {
     let floor = floor(regions.len());
     for region in regions.iter_mut() {
-        // Never to one that is over: what was lent in it must not be lent again.
+        // Never back: what was lent in a period must not be lent in it again.
         if region.standing.period < period {
             region.standing.period = period;
             region.standing.held = floor;
-            (region.standing.given, region.standing.back) = (0, None);
-            region.standing.used = 0;
             region.standing.set(floor);
         }
     }
     if regions.iter().any(|it| it.standing.period != period) {
         return;
     }
-    for region in regions.iter_mut() {
-        if let Some(gave) = region.gave {
-            region.standing.gave(gave);
-        }
-    }
     let mut free = unheld(regions);
-    let mut short = vec![false; regions.len()];
-    for (region, short_of) in regions.iter_mut().zip(&mut short) {
-        let grant = grant(region.want, amount);
+    for region in regions.iter_mut() {
+        let burn = u128::from(region.want.asked) * u128::from(GRANT_SECONDS) * u128::from(WHOLE)
+            / u128::from(amount.max(1));
+        let grant = u32::try_from(burn).unwrap_or(u32::MAX);
+        let grant = grant.clamp(GRANT_MIN, GRANT_MAX);
         let standing = &mut region.standing;
-        let missing = region.want.needed.saturating_sub(standing.millionths);
+        let short = region.want.needed.saturating_sub(standing.millionths);
         let left = standing.millionths.saturating_sub(region.want.needed);
         if region.want == Want::default() || left >= grant / 2 {
             continue;
         }
-        *short_of = true;
         // The last of it is lent in ever smaller parts, so that none of it lies where it is not used.
         let most = (free / 2).max(free.min(GRANT_MIN / 10));
-        let more = missing.saturating_add(grant).min(most);
+        let more = short.saturating_add(grant).min(most);
         if more > 0 {
             free -= more;
             standing.set(standing.millionths + more);
         }
     }
-    if free < GRANT_MAX && short.contains(&true) {
-        for (region, _) in regions.iter_mut().zip(short).filter(|(_, short)| !short) {
-            region.ask_back(floor, amount);
-        }
-    }
-}
-
-/// How much of so much a region gets at a time: what lasts for [`GRANT_SECONDS`].
-fn grant(want: Want, amount: u64) -> u32 {
-    let burn = u128::from(want.asked) * u128::from(GRANT_SECONDS) * u128::from(WHOLE)
-        / u128::from(amount.max(1));
-    let grant = u32::try_from(burn).unwrap_or(u32::MAX);
-    grant.clamp(GRANT_MIN, GRANT_MAX)
 }
 
 /// What is not reserved of a limit that so many regions hold together.
@@ -244,13 +186,8 @@ fn unheld(regions: &[Region]) -> u32 {
 impl<K: Hash + Eq> Watch<K> {
     /// Whether nobody can believe any longer in what a share was before it had this serial.
     pub fn has_settled(&self, of: &K, serial: i64, now_ms: u64) -> bool {
-        self.has_stood(of, (serial, SETTLED_MS), now_ms)
-    }
-
-    /// Whether a share has had this serial for so long.
-    pub fn has_stood(&self, of: &K, (serial, for_ms): (i64, u64), now_ms: u64) -> bool {
         let since = self.0.get(of).filter(|it| it.0 == serial);
-        since.is_some_and(|(_, since_ms)| now_ms.saturating_sub(*since_ms) >= for_ms)
+        since.is_some_and(|(_, since_ms)| now_ms.saturating_sub(*since_ms) >= SETTLED_MS)
     }
 
     /// Takes the serials that are committed, after that was known. Those that are absent are forgotten.
@@ -270,60 +207,9 @@ impl<K> Default for Watch<K> {
     }
 }
 
-// === impl Region ===
-
-impl Region {
-    /// Asks for half of what it does not use, as far as is known, and never for what is never lent: it says what it really used with
-    /// its answer. One of which nothing is asked may use less by now than it said, and is asked for a little at least.
-    fn ask_back(&mut self, floor: u32, amount: u64) {
-        let standing = &mut self.standing;
-        if !self.may_give || standing.back.is_some() {
-            return;
-        }
-        let (soon, least) = match self.want.asked {
-            0 => (0, GRANT_MIN),
-            _ => (grant(self.want, amount), 0),
-        };
-        let kept = standing.used.saturating_add(soon);
-        let spare = standing.millionths.saturating_sub(kept) / 2;
-        // No more than one reservation can say.
-        let most = u128::from(UNITS_MAX) * u128::from(WHOLE) / u128::from(amount.max(1));
-        let most = u32::try_from(most).unwrap_or(u32::MAX);
-        let lent = standing.millionths.saturating_sub(floor);
-        let millionths = spare.max(least).min(lent);
-        if millionths < GRANT_MIN {
-            return;
-        }
-        let millionths = millionths.min(most);
-        let units = (u128::from(millionths) * u128::from(amount)).div_ceil(u128::from(WHOLE));
-        let units = u64::try_from(units).unwrap_or(u64::MAX);
-        standing.serial += 1;
-        standing.back = Some(Back {
-            millionths,
-            units,
-            serial: standing.serial,
-        });
-    }
-}
-
 // === impl Standing ===
 
 impl Standing {
-    /// The region has answered; what it says of another question is not heard.
-    fn gave(&mut self, gave: Gave) {
-        let Some(back) = self.back.filter(|it| it.serial == gave.serial) else {
-            return;
-        };
-        (self.back, self.used) = (None, gave.used);
-        self.serial += 1;
-        if gave.done {
-            self.millionths = self.millionths.saturating_sub(back.millionths);
-            // It cannot use more, whatever is believed there.
-            self.held = self.millionths;
-            self.given = self.given.saturating_add(back.units);
-        }
-    }
-
     fn set(&mut self, millionths: u32) {
         self.millionths = millionths;
         self.held = self.held.max(millionths);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::division::{Back, Standing, Want};
+use domain::division::{Standing, Want};
 use policy::{
     calendar::Period,
     id::LimitId,
@@ -46,8 +46,6 @@ pub struct Shared {
     pub allowance: Allowance,
     /// The name of the time zone in which its periods begin.
     pub time_zone: String,
-    /// Whether it has one count with one amount: parts of others never come back.
-    pub is_one: bool,
     /// Its regions, in the order of their names.
     pub regions: Vec<Part>,
 }
@@ -77,13 +75,6 @@ struct Columns {
     held: Option<i32>,
     serial: Option<i64>,
     share_period: Option<i64>,
-    given_period: Option<i64>,
-    given: Option<i64>,
-    back: Option<i32>,
-    back_units: Option<i64>,
-    back_serial: Option<i64>,
-    used: Option<i32>,
-    is_one: bool,
     asked: i64,
     needed: i32,
     want_period: i64,
@@ -92,29 +83,6 @@ struct Columns {
 /// What stands now, without changing it: committed, and read after this was called.
 pub async fn read(store: &Store) -> Result<Vec<Shared>, StoreError> {
     shared(&mut *store.connection().await?).await
-}
-
-/// How much more is counted of a quota in a region, in its unit, than was used there: what it gave back in this period; and what
-/// it is asked to give back and may have given.
-pub async fn given_back(
-    store: &Store,
-    limit: LimitId,
-    region: &Region,
-    period: u64,
-) -> Result<(u64, u64), StoreError> {
-    let given = sqlx::query!(
-        r#"SELECT given, back_units FROM limit_share
-           WHERE rate_limit = $1 AND region = $2 AND period = $3 AND given_period = $3"#,
-        uuid(*limit.as_bytes()),
-        region.as_str(),
-        column::number(period),
-    );
-    let given = given
-        .fetch_optional(&mut *store.connection().await?)
-        .await?;
-    Ok(given.map_or((0, 0), |it| {
-        (column::count(it.given), column::count(it.back_units))
-    }))
 }
 
 /// Notes what `replica` has heard, and lets `divide` change how the limits stand. Gives what stands then. Where another replica
@@ -192,13 +160,7 @@ async fn shared(connection: &mut PgConnection) -> Result<Vec<Shared>, StoreError
         r#"SELECT it.id, it.amount, it.window_ms, it.burst, it.period, organization.time_zone,
                   here.region AS "region!", share.millionths AS "millionths?",
                   share.held AS "held?", share.serial AS "serial?",
-                  share.period AS "share_period?", share.given AS "given?", share.back AS "back?",
-                  share.given_period AS "given_period?",
-                  share.back_units AS "back_units?", share.back_serial AS "back_serial?",
-                  share.used AS "used?",
-                  it.scope_each = 0 AND NOT EXISTS (
-                      SELECT FROM limit_override WHERE rate_limit = it.id
-                  ) AS "is_one!",
+                  share.period AS "share_period?",
                   coalesce(want.asked, 0)::bigint AS "asked!",
                   coalesce(want.needed, 0) AS "needed!",
                   coalesce(want.period, 0) AS "want_period!"
@@ -259,20 +221,14 @@ async fn write(
     }
     let each = || changed.iter();
     sqlx::query!(
-        r#"INSERT INTO limit_share (rate_limit, region, millionths, held, serial, period,
-                                    given, back, back_units, back_serial, used, given_period)
-           SELECT it.*, it.period
-           FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[],
-                                   $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
-                                   $9::bigint[], $10::bigint[], $11::integer[])
-               AS it (rate_limit, region, millionths, held, serial, period,
-                      given, back, back_units, back_serial, used)
+        r#"INSERT INTO limit_share (rate_limit, region, millionths, held, serial, period)
+           SELECT it.* FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[],
+                                   $5::bigint[], $6::bigint[])
+               AS it (rate_limit, region, millionths, held, serial, period)
            JOIN rate_limit ON rate_limit.id = it.rate_limit
            ON CONFLICT ON CONSTRAINT limit_share_pkey DO UPDATE
            SET millionths = EXCLUDED.millionths, held = EXCLUDED.held, serial = EXCLUDED.serial,
-               period = EXCLUDED.period, given = EXCLUDED.given, back = EXCLUDED.back,
-               back_units = EXCLUDED.back_units, back_serial = EXCLUDED.back_serial,
-               used = EXCLUDED.used, given_period = EXCLUDED.given_period"#,
+               period = EXCLUDED.period"#,
         &each().map(|it| uuid(*it.0.as_bytes())).collect::<Vec<_>>(),
         &each()
             .map(|it| it.1.as_str().to_owned())
@@ -285,19 +241,6 @@ async fn write(
         &each()
             .map(|it| column::number(it.2.period))
             .collect::<Vec<_>>(),
-        &each()
-            .map(|it| column::number(it.2.given))
-            .collect::<Vec<_>>(),
-        &each()
-            .map(|it| it.2.back.map_or(0, |back| millionths(back.millionths)))
-            .collect::<Vec<_>>(),
-        &each()
-            .map(|it| it.2.back.map_or(0, |back| column::number(back.units)))
-            .collect::<Vec<_>>(),
-        &each()
-            .map(|it| it.2.back.map_or(0, |back| back.serial))
-            .collect::<Vec<_>>(),
-        &each().map(|it| millionths(it.2.used)).collect::<Vec<_>>(),
     )
     .execute(connection)
     .await?;
@@ -327,26 +270,18 @@ impl Columns {
             limit: LimitId::from_bytes(self.id.into_bytes()),
             allowance,
             time_zone: self.time_zone.clone(),
-            is_one: self.is_one,
             regions: Vec::new(),
         })
     }
 
     fn part(&self) -> Result<Part, StoreError> {
         let number = |it: i32, name| column::read(u32::try_from(it), name);
-        // Otherwise it was left by a replica that knows nothing of it.
-        let is_of_now = self.given_period == self.share_period;
-        let given = self.given.filter(|_| is_of_now).unwrap_or(0);
-        let used = self.used.filter(|_| is_of_now).unwrap_or(0);
         let standing = match (self.millionths, self.held, self.serial, self.share_period) {
             (Some(millionths), Some(held), Some(serial), Some(period)) => Some(Standing {
                 millionths: number(millionths, "limit_share.millionths")?,
                 held: number(held, "limit_share.held")?,
                 serial,
                 period: column::count(period),
-                given: column::count(given),
-                back: if is_of_now { self.back()? } else { None },
-                used: number(used, "limit_share.used")?,
             }),
             _ => None,
         };
@@ -359,17 +294,5 @@ impl Columns {
             },
             period: column::count(self.want_period),
         })
-    }
-
-    /// What is asked back; of nothing the serial is zero.
-    fn back(&self) -> Result<Option<Back>, StoreError> {
-        let serial = self.back_serial.filter(|it| *it > 0);
-        let millionths = u32::try_from(self.back.unwrap_or(0));
-        let millionths = column::read(millionths, "limit_share.back")?;
-        Ok(serial.map(|serial| Back {
-            millionths,
-            units: column::count(self.back_units.unwrap_or(0)),
-            serial,
-        }))
     }
 }

@@ -419,7 +419,6 @@ impl Note {
             amount: used.clamp(-most, most),
             soft: false,
             counted_from_ms: 0,
-            given: 0,
         }
     }
 }

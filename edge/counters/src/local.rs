@@ -223,9 +223,6 @@ impl Local {
     }
 
     fn share(&self, lines: &[Line]) -> Vec<Line> {
-        if self.live_edges.is_none() {
-            return lines.to_vec();
-        }
         let edges = self.edges();
         lines.iter().map(|line| line.share_of(edges)).collect()
     }

@@ -107,7 +107,6 @@ mod tests {
             amount,
             soft: false,
             counted_from_ms: 0,
-            given: 0,
         };
         [1, 2].into_iter().zip(amounts).map(line).collect()
     }

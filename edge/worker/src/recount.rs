@@ -178,7 +178,7 @@ impl Recounter {
                 let known = if level.known { "true" } else { "false" };
                 metrics::counter!(RESTORED, "known" => known).increment(1);
             }
-            self.tell(&since, levels, |_, level| (most(level), 0)).await;
+            self.tell(&since, levels, |_, level| (level.used, 0)).await;
             // What was admitted meanwhile comes to the ledger a little later.
             let mut behind = self.behind.borrow_mut();
             behind.retain(|(it, _)| {
@@ -213,7 +213,7 @@ impl Recounter {
         };
         let now = Instant::now();
         let compared = self.tell(&since, levels, |noted, level| {
-            (most(level), self.said_before(noted, level, now))
+            (level.used, self.said_before(noted, level, now))
         });
         let compared = compared.await;
         measure(&compared);
@@ -323,11 +323,6 @@ fn counts_all(applied: &Applied) -> bool {
     applied.limit.terms.mode.refuses()
 }
 
-/// What is told where nobody knows: what is asked back may be given already.
-const fn most(level: &LedgerLevel) -> u64 {
-    level.used.saturating_add(level.asked_back)
-}
-
 /// The count, as the control plane is asked for it.
 fn count(noted: &Noted) -> LedgerCount {
     let asked = LedgerCount {
@@ -363,8 +358,6 @@ fn measure(compared: &[(Told, Before)]) {
         let Some(counted) = before.used() else {
             continue;
         };
-        // What was given back is counted, and was not used.
-        let given = told.applied.given;
         let amount = told.applied.count.amount().max(1);
         let more = |one: u64, other: u64| part(one.saturating_sub(other), amount);
         ledger = ledger.max(more(told.used, counted));
@@ -372,7 +365,7 @@ fn measure(compared: &[(Told, Before)]) {
         if told.least > counted {
             metrics::counter!(CORRECTED).increment(1);
         }
-        let used = u128::from(counted.max(told.least).saturating_sub(given)) * 100;
+        let used = u128::from(counted.max(told.least)) * 100;
         for (place, (percent, _)) in near.iter_mut().zip(NEAR) {
             *place += usize::from(used >= u128::from(amount) * u128::from(percent));
         }

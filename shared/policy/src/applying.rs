@@ -47,8 +47,6 @@ pub struct Applied {
     pub shelf: Shelf,
     /// What the count is.
     pub count: Count,
-    /// How much of what is counted was given back to other regions and not used; no part of `count`.
-    pub given: u64,
     /// Of a quota with members, whose count it is.
     pub whose: Option<Arc<Whose>>,
 }
@@ -277,7 +275,6 @@ impl Applied {
             whose: whose(limit, asking, provider),
             limit: Arc::clone(limit),
             count,
-            given: 0,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::division::{self, Divided, Gave, RESTED_MS, Want, Watch};
+use domain::division::{self, Divided, Want, Watch};
 use lifecycle::clock::Clock;
 use policy::{
     applying::{Count, Measure},
@@ -18,7 +18,7 @@ use policy::{
     id::LimitId,
     limit::Allowance,
     region::Region,
-    share::{TERM_MS, TURN_MS, WHOLE, period},
+    share::{TERM_MS, TURN_MS, period},
 };
 use proto::sync;
 use store::{
@@ -42,9 +42,6 @@ const WANTED_MAX: usize = 16_384;
 // Full: of the others the edges of the region have what is never lent.
 const SHARES_MAX: usize = 16_384;
 
-/// Of how many limits one beat says what was given back.
-const GAVE_MAX: usize = 64;
-
 /// How much of what was asked before counts beside what is asked now, in percent.
 const OLD_PERCENT: u64 = 70;
 
@@ -64,8 +61,6 @@ struct Book {
     /// The number of the reading that began last.
     begun: u64,
     wanted: HashMap<(LimitId, Region), Heard>,
-    /// What regions say of what they are asked to give back, until the next turn; they say it again until that was heard.
-    gave: HashMap<(LimitId, Region), Gave>,
     watched: Watch<(LimitId, Region)>,
 }
 
@@ -130,25 +125,6 @@ impl Lessor {
             }
             book.wanted.entry(key).or_default().add(&it);
         }
-        for it in beat.given_back.into_iter().take(GAVE_MAX) {
-            let serial = i64::try_from(it.serial);
-            let limit = <[u8; 16]>::try_from(it.limit_id.as_slice());
-            if let (Ok(limit), Ok(serial)) = (limit, serial)
-                && book.gave.len() < WANTED_MAX
-            {
-                let gave = Gave {
-                    serial,
-                    done: it.done,
-                    used: it.used.min(WHOLE),
-                };
-                let of = (LimitId::from_bytes(limit), region.clone());
-                // What was needed once, and given up since, is not needed any more.
-                if let Some(heard) = book.wanted.get_mut(&of) {
-                    heard.needed = gave.used;
-                }
-                book.gave.insert(of, gave);
-            }
-        }
         let begun = book.begun;
         drop(book);
         self.asked.notify_one();
@@ -193,12 +169,11 @@ impl Lessor {
 
     async fn turn(&self, since: Duration) -> Result<Vec<Shared>, store::StoreError> {
         let wanted = self.lock().wanted(since);
-        let gave = std::mem::take(&mut self.lock().gave);
         let divide = |shared: &mut [Shared]| {
             let now_ms = self.clock.now_ms();
             let book = self.lock();
             for it in shared {
-                book.divide(it, &gave, (now_ms, self.at_ms()));
+                book.divide(it, now_ms, self.at_ms());
             }
         };
         let shared = limit_share::turn(&self.store, &self.replica, &wanted, divide).await?;
@@ -217,11 +192,6 @@ impl Lessor {
                         limit_id: it.limit.as_bytes().to_vec(),
                         millionths: standing.millionths,
                         period: standing.period,
-                        given: standing.given,
-                        give_back: standing.back.map(|back| sync::GiveBack {
-                            serial: back.serial.unsigned_abs(),
-                            units: back.units,
-                        }),
                     });
                 }
             }
@@ -253,12 +223,7 @@ impl Book {
         self.wanted.iter().map(wanted).collect()
     }
 
-    fn divide(
-        &self,
-        shared: &mut Shared,
-        gave: &HashMap<(LimitId, Region), Gave>,
-        (now_ms, at_ms): (u64, u64),
-    ) {
+    fn divide(&self, shared: &mut Shared, now_ms: u64, at_ms: u64) {
         let Some(divided) = kind(shared, now_ms) else {
             return;
         };
@@ -271,14 +236,14 @@ impl Book {
                 Divided::Rate => true,
                 Divided::Quota { period, .. } => period == part.period,
             };
-            let of = (shared.limit, part.region.clone());
-            let rested = (standing.serial, RESTED_MS);
             division::Region {
                 standing,
                 want: if fits { part.want } else { Want::default() },
-                settled: self.watched.has_settled(&of, standing.serial, at_ms),
-                may_give: shared.is_one && self.watched.has_stood(&of, rested, at_ms),
-                gave: gave.get(&of).copied(),
+                settled: self.watched.has_settled(
+                    &(shared.limit, part.region.clone()),
+                    standing.serial,
+                    at_ms,
+                ),
             }
         };
         let mut regions: Vec<division::Region> = shared.regions.iter().map(of).collect();

@@ -52,7 +52,6 @@ impl Division {
                 return false;
             };
             demand.applied.count = count;
-            demand.applied.given = part.given;
             kept.push(Some(part));
             true
         });
@@ -108,7 +107,6 @@ mod tests {
             count: Some(Count::Slots(250)),
             millionths: 250_000,
             period: 1,
-            given: 0,
         };
         assert_eq!(needed(&part, 250, 0), 0);
         assert_eq!(needed(&part, 100, 0), 150_000);

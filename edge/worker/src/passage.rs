@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     accept,
-    admit::{self, Admit, attempts::Attempts, guess::Guess, room::Room},
+    admit::{Admit, attempts::Attempts, guess::Guess, room::Room},
     authorize::{self, UnderWay},
     bequest::Facts,
     call::{
@@ -103,19 +103,6 @@ fn facts<'a>(
     }
 }
 
-/// The limits that count it.
-fn limits_on(
-    rules: &Rules,
-    (caller, way): (&Caller, &Way),
-    passing: &Passing,
-    arrival: &Arrival,
-) -> Limits {
-    let providers = way.hops.iter().map(|hop| hop.provider.id);
-    let end_user = passing.end_user(caller.end_user());
-    let whose = (&**caller.key(), way.model, Some(&*end_user));
-    admit::limits_unread(rules, whose, providers, arrival.at_ms)
-}
-
 // === impl Passage ===
 
 impl Passage<'_> {
@@ -141,7 +128,7 @@ impl Passage<'_> {
         let word = passing.aim.word();
         authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
         let mut way = way(&rules, &caller, &passing.aim, (arrival, self.call.fares()))?;
-        let limits = limits_on(&rules, (&caller, &way), &passing, arrival);
+        let limits = way.limits(&rules, &caller, &passing, arrival);
         let revision = rules.revision();
         let book = rules.price_book(caller.key().organization).cloned();
         drop(rules);

@@ -9,12 +9,16 @@ use policy::{
 };
 
 use crate::{
+    admit::{self, Limits},
     asking::Asking,
     authorize,
     fares::Fares,
     identify::Caller,
     passage::hop::Hop,
-    request::{Arrival, passing::Aim},
+    request::{
+        Arrival,
+        passing::{Aim, Passing},
+    },
     route::{self, decision::Decision, notes::Why},
 };
 
@@ -104,5 +108,19 @@ impl Way {
     pub fn model_name(&self) -> &str {
         // No name of a version has an `@` in it.
         self.label.rsplit_once('@').map_or("", |(model, _)| model)
+    }
+
+    /// The limits that count what goes there.
+    pub fn limits(
+        &self,
+        rules: &Rules,
+        caller: &Caller,
+        passing: &Passing,
+        arrival: &Arrival,
+    ) -> Limits {
+        let providers = self.hops.iter().map(|hop| hop.provider.id);
+        let end_user = passing.end_user(caller.end_user());
+        let whose = (&**caller.key(), self.model, Some(&*end_user));
+        admit::limits_unread(rules, whose, providers, arrival.at_ms)
     }
 }

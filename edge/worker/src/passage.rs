@@ -165,7 +165,7 @@ impl Passage<'_> {
         let entry = self.recorder.open_unread(arrival, permit, opening);
         let wanted = Wanted::by(&caller, guess.total());
         if let Some(handshake) = passing.handshake.take() {
-            let end_user = passing.end_user(caller.end_user()).into();
+            let end_user = passing.end_user(caller.end_user()).map(Into::into);
             let asked = Asked {
                 wanted,
                 caller,
@@ -472,7 +472,7 @@ struct Asked {
     client: Option<IpAddr>,
     word: &'static str,
     handshake: Handshake,
-    end_user: Box<str>,
+    end_user: Option<Box<str>>,
     forwarded: HeaderMap,
     attempts: Option<Box<Attempts>>,
 }

@@ -120,7 +120,7 @@ impl Way {
     ) -> Limits {
         let providers = self.hops.iter().map(|hop| hop.provider.id);
         let end_user = passing.end_user(caller.end_user());
-        let whose = (&**caller.key(), self.model, Some(&*end_user));
+        let whose = (&**caller.key(), self.model, end_user.as_deref());
         admit::limits_unread(rules, whose, providers, arrival.at_ms)
     }
 }

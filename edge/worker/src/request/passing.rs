@@ -189,14 +189,14 @@ impl Passing {
         self.key.as_ref()?.text()
     }
 
-    /// For whom it asks: who its token says, or else whom its header names; empty where nobody says.
-    pub fn end_user<'a>(&'a self, by_token: Option<&'a str>) -> Cow<'a, str> {
+    /// For whom it asks: who its token says, or else whom its header names.
+    pub fn end_user<'a>(&'a self, by_token: Option<&'a str>) -> Option<Cow<'a, str>> {
         let named = || {
             let named = self.whose.as_ref()?.end_user.as_ref()?;
             Some(String::from_utf8_lossy(named.as_bytes()))
         };
         let by_token = by_token.map(Cow::Borrowed);
-        by_token.or_else(named).unwrap_or_default()
+        by_token.or_else(named)
     }
 
     /// Forgets the key's text.

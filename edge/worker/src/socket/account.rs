@@ -41,8 +41,8 @@ pub enum Standing {
 pub struct Ask {
     /// Who uses it.
     pub caller: Caller,
-    /// For whom, empty where nobody says.
-    pub end_user: Box<str>,
+    /// For whom, where somebody says.
+    pub end_user: Option<Box<str>>,
     /// What it is used for.
     pub under_way: UnderWay,
     /// Tells whether they still may.
@@ -173,7 +173,7 @@ impl Ask {
         let key = self.caller.key();
         let (model, provider) = self.under_way.serving;
         let now_ms = self.clock.now_ms();
-        let whose = (&**key, model, Some(&*self.end_user));
+        let whose = (&**key, model, self.end_user.as_deref());
         let rules = self.in_force.rules();
         let limits = admit::limits_going_on(&rules, whose, provider, now_ms);
         drop(rules);

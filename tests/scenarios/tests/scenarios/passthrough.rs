@@ -288,12 +288,11 @@ async fn what_passes_counts_for_the_end_user_that_its_header_names() {
         let client = client::Client::connect(&site.url(0), &key).await;
         let mut client = client.expect("the edge accepts");
         let named = [("x-sluice-end-user", user)];
-        let headers = if user.is_empty() { &[][..] } else { &named };
         let path = "/passthrough/main/files";
-        let reply = client.request("GET", path, headers, "").await;
+        let reply = client.request("GET", path, &named, "").await;
         reply.expect("the edge answers").status.as_u16()
     };
-    for user in ["ann", "bob", ""] {
+    for user in ["ann", "bob"] {
         assert_eq!(ask(user).await, 200, "{user}");
         assert_eq!(ask(user).await, 200, "{user}");
         assert_eq!(ask(user).await, 429, "{user}");

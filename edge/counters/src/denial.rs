@@ -61,7 +61,8 @@ impl Denial {
         }
     }
 
-    /// The keeper had room for these, and has none for as much again until a rate has refilled.
+    /// The keeper had room for these: what holds for others, where it has none for as much again until a rate has refilled, or where a
+    /// crowd asks.
     pub(crate) fn after(
         lines: &[Line],
         remaining: &[i64],
@@ -73,13 +74,18 @@ impl Denial {
             (!line.soft && wait_ms > 0).then_some((at, wait_ms))
         };
         let lines_left = lines.iter().zip(remaining).enumerate();
-        let (tightest, wait_ms) = lines_left.filter_map(lacks).max_by_key(|it| it.1)?;
-        Some(Self::said(
-            lines,
-            (tightest, wait_ms, remaining),
-            sent,
-            before,
-        ))
+        let Some((tightest, wait_ms)) = lines_left.filter_map(lacks).max_by_key(|it| it.1) else {
+            // A crowd that waited for this does not ask all at once now.
+            let before = before.filter(|it| it.crowd && it.believed >= CROWD)?;
+            return Some(Self {
+                until: sent,
+                retry_at: sent,
+                remaining: remaining.to_vec(),
+                ..*before
+            });
+        };
+        let said = (tightest, wait_ms, remaining);
+        Some(Self::said(lines, said, sent, before))
     }
 
     /// What it says to these, if it holds for them, too. When its time is over it says nothing; to a crowd only once, and then it holds

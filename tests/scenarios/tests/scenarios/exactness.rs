@@ -190,15 +190,12 @@ async fn a_crowd_at_four_edges_gets_what_is_allowed_and_no_more() {
             case.name, seen.asked
         );
         assert!(served <= allowed, "{}: {served} of {allowed}", case.name);
-        // A machine that is busy otherwise may not even ask for all of it.
-        let asked_of_it = seen.asked.load(Ordering::Relaxed);
-        let possible = allowed.min(f64::from(asked_of_it) * case.each);
         assert!(
-            served + held >= 0.95 * possible,
-            "{}: {served} of {possible}",
+            served + held >= 0.95 * allowed,
+            "{}: {served} of {allowed}",
             case.name
         );
-        asked += asked_of_it;
+        asked += seen.asked.load(Ordering::Relaxed);
     }
     // Refusals are most of these, and many ask again: near the end of what there is nothing is borrowed ahead.
     println!("{scripts} scripts for {asked} requests");
@@ -231,10 +228,9 @@ async fn a_flash_crowd_gets_what_is_allowed_and_hardly_asks_redis() {
         "{served} of {allowed} + 20"
     );
     assert!(served >= 0.95 * allowed, "{served} of {allowed}");
-    // A smaller crowd than a hundred times what is allowed is none to be judged by. A debug build on a busy machine is late, so
-    // that several of a thread ask before the first is answered.
+    // A smaller crowd than a hundred times what is allowed is none to be judged by.
     let crowd = asked.max(100.0 * allowed);
-    assert!(scripts <= 0.15 * crowd, "{scripts} scripts for {crowd}");
+    assert!(scripts <= 0.1 * crowd, "{scripts} scripts for {crowd}");
 }
 
 /// What came of sixty-four clients that asked four edges again and again with one key, whose rate is so much a second.

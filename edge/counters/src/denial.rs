@@ -27,7 +27,7 @@ pub(crate) struct Denial {
     tightest: usize,
     amount: i64,
     remaining: Vec<i64>,
-    /// How many were refused by it.
+    /// How many were refused by it, and since the question that it answers.
     believed: u32,
     /// Whether they were a crowd when its time was over.
     crowd: bool,
@@ -56,7 +56,8 @@ impl Denial {
             tightest,
             amount: line.map_or(0, |line| line.amount),
             remaining: remaining.to_vec(),
-            believed: 0,
+            // Who asked for this and who was refused meanwhile are of the crowd, too: the answer may come when its time is over already.
+            believed: before.map_or(0, |it| it.believed).saturating_add(1),
             crowd,
         }
     }

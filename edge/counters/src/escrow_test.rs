@@ -308,6 +308,46 @@ fn of_a_crowd_hardly_anybody_asks_and_all_that_refills_is_used() {
 }
 
 #[test]
+fn a_crowd_stays_one_when_answers_come_after_their_time() {
+    let escrow = Escrow::new(TERM_MS);
+    let lines = [line(1, (20, 1_000, 20), 1)];
+    let request = Request {
+        organization: ORGANIZATION,
+        id: [1; 16],
+    };
+    let denied = Reserved::Denied {
+        tightest: 0,
+        retry_after_ms: 50,
+        remaining: vec![0],
+        slots: Vec::new(),
+    };
+    let (mut now, mut asked) = (Instant::now(), 0);
+    // Each time ten come while the question takes longer than any refusal is believed.
+    for _ in 0..20 {
+        let came = (0..10).map(|_| escrow.spend(&request, &lines, now));
+        let asking: Vec<_> = came
+            .filter_map(|(purse, said)| match said {
+                Said::Ask(ahead) => Some((purse, ahead)),
+                Said::Reserved(_) => None,
+            })
+            .collect();
+        let sent = now;
+        now += Duration::from_millis(150);
+        asked += asking.len();
+        for (purse, ahead) in asking {
+            let wanted = Wanted {
+                lines: &lines,
+                ahead: ahead.as_ref(),
+                claims: None,
+                bequest: &[],
+            };
+            escrow.asked((purse, ORGANIZATION), wanted, Some(&denied), sent);
+        }
+    }
+    assert!(asked <= 10 + 20, "{asked} of 200 asked");
+}
+
+#[test]
 fn who_comes_just_as_often_as_is_allowed_is_never_refused() {
     let mut world = World::of(1, TERM_MS);
     let one = [line(1, (20, 1_000, 20), 1)];

@@ -5,7 +5,7 @@
 
 use dialect::request::Endpoint;
 use memchr::memmem;
-use tokenizer::{Counter, Family};
+use tokenizer::{Counter, Family, TEXT_BYTES_MAX};
 use tokio::task::spawn_blocking;
 
 use crate::{request::Request, route::Plan};
@@ -42,11 +42,6 @@ pub fn describe() {
 /// How many input tokens the request is in the tokenizers of all that may serve it, where that is less than the guess. What is asked
 /// of a provider beside the text, around messages for one, is less than the JSON around them, which is counted, too.
 pub async fn counted(plan: &Plan, request: &Request) -> Option<u64> {
-    // Nothing can be told of what is no text, or is not here.
-    if request.scanned().embedded.count > 0 || stands_for_others(request.endpoint(), request.body())
-    {
-        return None;
-    }
     let mut families = Vec::new();
     for candidate in plan.candidates() {
         let family = Family::of(&candidate.target().provider_model)?;
@@ -54,10 +49,15 @@ pub async fn counted(plan: &Plan, request: &Request) -> Option<u64> {
             families.push(family);
         }
     }
-    if !Counter::shared().is_free(&families) {
+    let body = request.body();
+    if body.len() > TEXT_BYTES_MAX || !Counter::shared().is_free(&families) {
         return None;
     }
-    let body = request.body().clone();
+    // Nothing can be told of what is no text, or is not here. Looked for last, because a flood of refusals comes by.
+    if request.scanned().embedded.count > 0 || stands_for_others(request.endpoint(), body) {
+        return None;
+    }
+    let body = body.clone();
     let count = move || Counter::shared().most(&body, &families);
     let count = spawn_blocking(count).await.ok().flatten()?;
     (count < request.input_tokens_estimate()).then_some(count)

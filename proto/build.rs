@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 23] = [
+const FILES: [&str; 24] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -17,6 +17,7 @@ const FILES: [&str; 23] = [
     "sluice/admin/v1/edge.proto",
     "sluice/admin/v1/usage.proto",
     "sluice/admin/v1/operator_key.proto",
+    "sluice/admin/v1/role.proto",
     "sluice/admin/v1/trust.proto",
     "sluice/admin/v1/login.proto",
     "sluice/admin/v1/audit.proto",

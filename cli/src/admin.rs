@@ -41,6 +41,7 @@ pub mod discount;
 pub mod edge;
 pub mod join_token;
 pub mod operator_key;
+pub mod role;
 pub mod alert_channel;
 pub mod alert_rule;
 pub mod alert;
@@ -109,6 +110,9 @@ pub enum Command {
     /// Operator keys: who may call the admin API, and what each may do
     #[command(subcommand, visible_alias = "operator-key")]
     OperatorKeys(operator_key::Command),
+    /// Roles of the organization's own: what operators may do, beside the roles that are built in
+    #[command(subcommand, visible_alias = "role")]
+    Roles(role::Command),
     /// Alerts: who is told when something is to be seen to
     #[command(subcommand, visible_alias = "alert")]
     Alerts(alert::Command),
@@ -143,6 +147,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Edges(command) => edge::run(command, session).await,
         Command::JoinTokens(command) => join_token::run(command, session).await,
         Command::OperatorKeys(command) => operator_key::run(command, session).await,
+        Command::Roles(command) => role::run(command, session).await,
         Command::Alerts(command) => alert::run(command, session).await,
         Command::Trusts(command) => trust::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,

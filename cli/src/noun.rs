@@ -302,6 +302,20 @@ pub const OPERATOR_KEY: Noun = Noun {
     ],
 };
 
+/// Roles of organizations' own.
+pub const ROLE: Noun = Noun {
+    message: "Role",
+    service: "RoleService",
+    field: "role",
+    collections: &["organizations", "roles"],
+    columns: &[
+        ("NAME", "name"),
+        ("DISPLAY NAME", "display_name"),
+        ("MAY", "permissions"),
+        ("CHANGED", "update_time"),
+    ],
+};
+
 /// Trusts.
 pub const TRUST: Noun = Noun {
     message: "Trust",
@@ -365,6 +379,7 @@ mod tests {
             (JOIN_TOKEN, "Create Revoke"),
             (OPERATOR_KEY, "Create Get Update Revoke"),
             (TRUST, "Create Get Delete"),
+            (ROLE, "Create Get Update Delete"),
         ];
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
         let message = |name: &str| pool.get_message_by_name(&format!("sluice.admin.v1.{name}"));

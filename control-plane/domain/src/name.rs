@@ -121,6 +121,11 @@ names! {
         "organizations" organization: Slug,
         "discounts" discount: Slug,
     }
+    /// A role of an organization's own.
+    RoleName = "organizations/{organization}/roles/{role}" {
+        "organizations" organization: Slug,
+        "roles" role: Slug,
+    }
     /// A channel of alerts of an organization.
     AlertChannelName = "organizations/{organization}/alertChannels/{alert_channel}" {
         "organizations" organization: Slug,
@@ -181,7 +186,7 @@ macro_rules! below_an_organization {
 
 below_an_organization! {
     ProjectName ProviderName ModelName LimitName PriceName DiscountName IssuerName
-    AlertChannelName AlertRuleName
+    AlertChannelName AlertRuleName RoleName
 }
 
 // === impl KeyName ===

@@ -18,7 +18,7 @@ use proto::{
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
         price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
-        provider_service_server::ProviderServiceServer,
+        provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
         rollout_service_server::RolloutServiceServer, trust_service_server::TrustServiceServer,
         usage_service_server::UsageServiceServer,
     },
@@ -79,6 +79,8 @@ pub(crate) mod usage_wire;
 mod usage;
 mod operator_key_wire;
 mod operator_key;
+mod role_wire;
+mod role;
 pub(crate) mod alert_channel_wire;
 mod alert_rule_wire;
 mod alert;
@@ -140,6 +142,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let discounts = discount::Discounts::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells, authority);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
+    let roles = role::Roles::new(desk.clone());
     let trusts = trust::Trusts::new(desk.clone());
     let logins = login::Logins::new(desk.clone(), clock.clone(), denials.clone(), exchange);
     let audits = audit::Audits::new(desk.clone(), clock.clone());
@@ -160,6 +163,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(DiscountServiceServer::new(discounts))
         .add_service(EdgeServiceServer::new(edges))
         .add_service(OperatorKeyServiceServer::new(operator_keys))
+        .add_service(RoleServiceServer::new(roles))
         .add_service(TrustServiceServer::new(trusts))
         .add_service(LoginServiceServer::new(logins))
         .add_service(AuditServiceServer::new(audits))

@@ -113,6 +113,12 @@ pub enum Obstacle {
     IsGiven,
     /// An operator key was not given for a token.
     IsNotGiven,
+    /// An organization has as many roles of its own as one may have.
+    HasManyRoles,
+    /// An operator key or a trust holds a role.
+    IsBound,
+    /// It holds a role or a permission that only a newer control plane knows.
+    HoldsUnknown,
 }
 
 // === impl Obstacle ===
@@ -155,6 +161,9 @@ impl Obstacle {
             Self::HasManyAlertRules => "HAS_MANY_ALERT_RULES",
             Self::IsGiven => "IS_GIVEN",
             Self::IsNotGiven => "IS_NOT_GIVEN",
+            Self::HasManyRoles => "HAS_MANY_ROLES",
+            Self::IsBound => "IS_BOUND",
+            Self::HoldsUnknown => "HOLDS_UNKNOWN",
         }
     }
 }
@@ -199,6 +208,14 @@ impl fmt::Display for Obstacle {
                 "it was made by an operator: `sluice operator-keys revoke` revokes it"
             }
             Self::IsGiven => "it was given for a token: revoke it, or make another one",
+            Self::HasManyRoles => "it has 100 roles of its own: delete old ones first",
+            Self::IsBound => {
+                "an operator key or a trust holds it: take it from them first; `sluice operator-keys list` and \
+                 `sluice trusts list` show which"
+            }
+            Self::HoldsUnknown => {
+                "it holds what only a newer control plane knows: bring this control plane up to date first"
+            }
             Self::HasTwoSecrets => {
                 "it has two secrets that work: end their overlap first, or rotate without one"
             }

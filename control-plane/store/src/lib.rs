@@ -50,6 +50,8 @@ mod price_for;
 pub mod price;
 pub mod discount;
 pub mod audit;
+mod bound;
+pub mod role;
 pub mod operator_key;
 pub mod trust;
 pub mod trust_key;

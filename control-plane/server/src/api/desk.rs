@@ -126,6 +126,7 @@ asked! {
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
     CreateAlertChannelRequest DeleteAlertChannelRequest CreateAlertRuleRequest DeleteAlertRuleRequest
     CreateTrustRequest DeleteTrustRequest
+    CreateRoleRequest UpdateRoleRequest DeleteRoleRequest
 }
 
 /// Appends texts that have no order on the wire: in one order, each behind its length.

@@ -11,6 +11,7 @@ mod world;
 mod ordering;
 mod races;
 mod organizations;
+mod roles;
 mod providers;
 mod models;
 mod rollouts;

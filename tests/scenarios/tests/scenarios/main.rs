@@ -15,6 +15,7 @@ mod revocation;
 mod rotation;
 mod scopes;
 mod roles;
+mod own_roles;
 mod trusts;
 mod logins;
 mod audit;

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 24] = [
+const FILES: [&str; 25] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -11,6 +11,7 @@ const FILES: [&str; 24] = [
     "sluice/admin/v1/model_version.proto",
     "sluice/admin/v1/rollout.proto",
     "sluice/admin/v1/key.proto",
+    "sluice/admin/v1/service_account.proto",
     "sluice/admin/v1/limit.proto",
     "sluice/admin/v1/budget.proto",
     "sluice/admin/v1/price.proto",

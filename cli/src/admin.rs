@@ -29,6 +29,7 @@ pub mod key_rotation;
 pub mod key_scope;
 pub mod key_import;
 pub mod key;
+pub mod service_account;
 pub mod explained;
 pub mod limit;
 pub mod budget;
@@ -86,6 +87,9 @@ pub enum Command {
     /// Keys: what a client presents
     #[command(subcommand, visible_alias = "key")]
     Keys(key::Command),
+    /// Service accounts: whose keys are that no person holds
+    #[command(subcommand, visible_alias = "service-account")]
+    ServiceAccounts(Verb<service_account::New, service_account::Edit>),
     /// Limits: how much of something a scope may use
     #[command(subcommand, visible_alias = "limit")]
     Limits(limit::Command),
@@ -135,6 +139,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Projects(verb) => run_verb(&noun::PROJECT, verb, session).await,
         Command::Providers(verb) => run_verb(&noun::PROVIDER, verb, session).await,
         Command::Issuers(verb) => run_verb(&noun::ISSUER, verb, session).await,
+        Command::ServiceAccounts(verb) => run_verb(&noun::SERVICE_ACCOUNT, verb, session).await,
         Command::Limits(command) => limit::run(command, session).await,
         Command::Budgets(command) => budget::run(command, session).await,
         Command::Models(command) => model::run(command, session).await,

@@ -115,6 +115,20 @@ pub const KEY: Noun = Noun {
     ],
 };
 
+/// Service accounts.
+pub const SERVICE_ACCOUNT: Noun = Noun {
+    message: "ServiceAccount",
+    service: "ServiceAccountService",
+    field: "service_account",
+    collections: &["organizations", "projects", "serviceAccounts"],
+    columns: &[
+        ("NAME", "name"),
+        ("DISPLAY NAME", "display_name"),
+        ("DISABLED", "disabled"),
+        ("CREATED", "create_time"),
+    ],
+};
+
 /// Limits.
 pub const LIMIT: Noun = Noun {
     message: "Limit",
@@ -367,6 +381,7 @@ mod tests {
             (MODEL_VERSION, "Create Get Delete"),
             (ROLLOUT, "Start Get Pause Resume Approve Promote Abort"),
             (KEY, "Create Get Update Delete Revoke"),
+            (SERVICE_ACCOUNT, "Create Get Update Delete"),
             (LIMIT, "Create Get Update Delete"),
             (BUDGET, "Create Get Update Delete"),
             (ISSUER, "Create Get Update Delete"),

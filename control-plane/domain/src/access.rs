@@ -58,11 +58,11 @@ words! {
         ModelsRead = "models.read",
         /// Make models and versions, choose which serves, and run rollouts.
         ModelsPublish = "models.publish",
-        /// See keys, never their texts.
+        /// See keys, never their texts, and service accounts.
         KeysRead = "keys.read",
-        /// Mint, import, change and rotate keys.
+        /// Mint, import, change and rotate keys, make service accounts and switch them.
         KeysIssue = "keys.issue",
-        /// Revoke and delete keys.
+        /// Revoke and delete keys, and delete service accounts.
         KeysRevoke = "keys.revoke",
         /// See limits.
         LimitsRead = "limits.read",

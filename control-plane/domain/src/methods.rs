@@ -117,6 +117,26 @@ pub const METHODS: &[(&str, Need)] = &{
         ("KeyService/EndKeyOverlap", In(P::KeysIssue, "name")),
         ("KeyService/RevokeKey", In(P::KeysRevoke, "name")),
         ("KeyService/DeleteKey", In(P::KeysRevoke, "name")),
+        (
+            "ServiceAccountService/CreateServiceAccount",
+            In(P::KeysIssue, "parent"),
+        ),
+        (
+            "ServiceAccountService/GetServiceAccount",
+            In(P::KeysRead, "name"),
+        ),
+        (
+            "ServiceAccountService/ListServiceAccounts",
+            In(P::KeysRead, "parent"),
+        ),
+        (
+            "ServiceAccountService/UpdateServiceAccount",
+            In(P::KeysIssue, "service_account.name"),
+        ),
+        (
+            "ServiceAccountService/DeleteServiceAccount",
+            In(P::KeysRevoke, "name"),
+        ),
         ("LimitService/CreateLimit", In(P::LimitsWrite, "parent")),
         ("LimitService/GetLimit", In(P::LimitsRead, "name")),
         ("LimitService/ListLimits", In(P::LimitsRead, "parent")),

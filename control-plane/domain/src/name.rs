@@ -96,6 +96,12 @@ names! {
         "projects" project: Slug,
         "keys" key: KeyId,
     }
+    /// A service account of a project.
+    ServiceAccountName = "organizations/{organization}/projects/{project}/serviceAccounts/{service_account}" {
+        "organizations" organization: Slug,
+        "projects" project: Slug,
+        "serviceAccounts" service_account: Slug,
+    }
     /// A limit of an organization.
     LimitName = "organizations/{organization}/limits/{limit}" {
         "organizations" organization: Slug,
@@ -192,6 +198,18 @@ below_an_organization! {
 // === impl KeyName ===
 
 impl KeyName {
+    /// The project it is in.
+    pub fn parent(&self) -> ProjectName {
+        ProjectName {
+            organization: self.organization.clone(),
+            project: self.project.clone(),
+        }
+    }
+}
+
+// === impl ServiceAccountName ===
+
+impl ServiceAccountName {
     /// The project it is in.
     pub fn parent(&self) -> ProjectName {
         ProjectName {

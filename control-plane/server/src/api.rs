@@ -19,8 +19,9 @@ use proto::{
         organization_service_server::OrganizationServiceServer,
         price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
-        rollout_service_server::RolloutServiceServer, trust_service_server::TrustServiceServer,
-        usage_service_server::UsageServiceServer,
+        rollout_service_server::RolloutServiceServer,
+        service_account_service_server::ServiceAccountServiceServer,
+        trust_service_server::TrustServiceServer, usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
 };
@@ -57,6 +58,8 @@ mod model_version;
 pub(crate) mod rollout_wire;
 mod rollout;
 mod key;
+mod service_account_wire;
+mod service_account;
 mod limit_terms;
 mod limit_wire;
 mod limit_explained;
@@ -135,6 +138,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let versions = model_version::ModelVersions::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
+    let service_accounts = service_account::ServiceAccounts::new(desk.clone());
     let limits = limit::Limits::new(desk.clone(), inquiry.clone());
     let budgets = budget::Budgets::new(desk.clone(), clock.clone(), inquiry);
     let issuers = issuer::Issuers::new(desk.clone());
@@ -156,6 +160,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ModelVersionServiceServer::new(versions))
         .add_service(RolloutServiceServer::new(rollouts))
         .add_service(KeyServiceServer::new(keys))
+        .add_service(ServiceAccountServiceServer::new(service_accounts))
         .add_service(LimitServiceServer::new(limits))
         .add_service(BudgetServiceServer::new(budgets))
         .add_service(IssuerServiceServer::new(issuers))

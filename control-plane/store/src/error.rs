@@ -117,6 +117,12 @@ pub enum Obstacle {
     HasManyRoles,
     /// An operator key or a trust holds a role.
     IsBound,
+    /// A project has as many service accounts as one may have.
+    HasManyAccounts,
+    /// A service account has as many keys as one may have.
+    HasManyAccountKeys,
+    /// A service account has keys that are not revoked.
+    HasAccountKeys,
     /// It holds a role or a permission that only a newer control plane knows.
     HoldsUnknown,
 }
@@ -163,6 +169,9 @@ impl Obstacle {
             Self::IsNotGiven => "IS_NOT_GIVEN",
             Self::HasManyRoles => "HAS_MANY_ROLES",
             Self::IsBound => "IS_BOUND",
+            Self::HasManyAccounts => "HAS_MANY_SERVICE_ACCOUNTS",
+            Self::HasManyAccountKeys => "HAS_MANY_KEYS_OF_ITS_OWN",
+            Self::HasAccountKeys => "HAS_KEYS_OF_ITS_OWN",
             Self::HoldsUnknown => "HOLDS_UNKNOWN",
         }
     }
@@ -212,6 +221,13 @@ impl fmt::Display for Obstacle {
             Self::IsBound => {
                 "an operator key or a trust holds it: take it from them first; `sluice operator-keys list` and \
                  `sluice trusts list` show which"
+            }
+            Self::HasManyAccounts => "it has 1,000 service accounts: delete old ones first",
+            Self::HasManyAccountKeys => {
+                "it has 1,000 keys that are not revoked: revoke old ones first, or make another account"
+            }
+            Self::HasAccountKeys => {
+                "it has keys: revoke them first, or take them from it (`sluice keys update --no-service-account`)"
             }
             Self::HoldsUnknown => {
                 "it holds what only a newer control plane knows: bring this control plane up to date first"

@@ -12,6 +12,7 @@ mod ordering;
 mod races;
 mod organizations;
 mod roles;
+mod service_accounts;
 mod providers;
 mod models;
 mod rollouts;

@@ -4,10 +4,9 @@ use domain::{
     access::{Binding, Bound, OwnRole, Permission, Permissions, Place},
     name::RoleName,
 };
-use sqlx::{Connection, PgConnection};
 use store::{Obstacle, StoreError, id::draw, role};
 
-use crate::world::{World, eventually, organization_name};
+use crate::world::{World, organization_name};
 
 fn name() -> RoleName {
     RoleName::parse("organizations/acme/roles/triage").unwrap()
@@ -37,19 +36,6 @@ fn asked() -> Binding {
     }
 }
 
-async fn somebody_waits(world: &World) {
-    eventually("somebody waits for a lock", async || {
-        let mut connection = PgConnection::connect(&world.url).await.unwrap();
-        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-                     AND datname = current_database())";
-        sqlx::query_scalar(waits)
-            .fetch_one(&mut connection)
-            .await
-            .unwrap()
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_binds_a_role_sees_what_a_change_under_way_makes_of_it() {
     let world = World::acme().await;
@@ -67,7 +53,7 @@ async fn who_binds_a_role_sees_what_a_change_under_way_makes_of_it() {
             .unwrap();
         binding
     });
-    somebody_waits(&world).await;
+    world.somebody_waits().await;
     change.commit().await.unwrap();
     let bound = binder.await.unwrap();
     assert!(bound.role.holds(Permission::KeysIssue) && !bound.role.holds(Permission::KeysRead));
@@ -87,7 +73,7 @@ async fn a_role_that_is_being_bound_changes_afterwards() {
         let mut write = store.write("owner").await.unwrap();
         role::lock(&mut write, &name(), "").await.map(|_| ())
     });
-    somebody_waits(&world).await;
+    world.somebody_waits().await;
     bind.commit().await.unwrap();
     assert_eq!(changer.await.unwrap(), Ok(()));
 }

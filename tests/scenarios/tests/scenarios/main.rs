@@ -16,6 +16,7 @@ mod rotation;
 mod scopes;
 mod roles;
 mod own_roles;
+mod service_accounts;
 mod trusts;
 mod logins;
 mod audit;

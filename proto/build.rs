@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 23] = [
+const FILES: [&str; 25] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -11,12 +11,14 @@ const FILES: [&str; 23] = [
     "sluice/admin/v1/model_version.proto",
     "sluice/admin/v1/rollout.proto",
     "sluice/admin/v1/key.proto",
+    "sluice/admin/v1/service_account.proto",
     "sluice/admin/v1/limit.proto",
     "sluice/admin/v1/budget.proto",
     "sluice/admin/v1/price.proto",
     "sluice/admin/v1/edge.proto",
     "sluice/admin/v1/usage.proto",
     "sluice/admin/v1/operator_key.proto",
+    "sluice/admin/v1/role.proto",
     "sluice/admin/v1/trust.proto",
     "sluice/admin/v1/login.proto",
     "sluice/admin/v1/audit.proto",

@@ -29,6 +29,7 @@ pub mod key_rotation;
 pub mod key_scope;
 pub mod key_import;
 pub mod key;
+pub mod service_account;
 pub mod explained;
 pub mod limit;
 pub mod budget;
@@ -41,6 +42,7 @@ pub mod discount;
 pub mod edge;
 pub mod join_token;
 pub mod operator_key;
+pub mod role;
 pub mod alert_channel;
 pub mod alert_rule;
 pub mod alert;
@@ -85,6 +87,9 @@ pub enum Command {
     /// Keys: what a client presents
     #[command(subcommand, visible_alias = "key")]
     Keys(key::Command),
+    /// Service accounts: whose keys are that no person holds
+    #[command(subcommand, visible_alias = "service-account")]
+    ServiceAccounts(Verb<service_account::New, service_account::Edit>),
     /// Limits: how much of something a scope may use
     #[command(subcommand, visible_alias = "limit")]
     Limits(limit::Command),
@@ -109,6 +114,9 @@ pub enum Command {
     /// Operator keys: who may call the admin API, and what each may do
     #[command(subcommand, visible_alias = "operator-key")]
     OperatorKeys(operator_key::Command),
+    /// Roles of the organization's own: what operators may do, beside the roles that are built in
+    #[command(subcommand, visible_alias = "role")]
+    Roles(role::Command),
     /// Alerts: who is told when something is to be seen to
     #[command(subcommand, visible_alias = "alert")]
     Alerts(alert::Command),
@@ -131,6 +139,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Projects(verb) => run_verb(&noun::PROJECT, verb, session).await,
         Command::Providers(verb) => run_verb(&noun::PROVIDER, verb, session).await,
         Command::Issuers(verb) => run_verb(&noun::ISSUER, verb, session).await,
+        Command::ServiceAccounts(verb) => run_verb(&noun::SERVICE_ACCOUNT, verb, session).await,
         Command::Limits(command) => limit::run(command, session).await,
         Command::Budgets(command) => budget::run(command, session).await,
         Command::Models(command) => model::run(command, session).await,
@@ -143,6 +152,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Edges(command) => edge::run(command, session).await,
         Command::JoinTokens(command) => join_token::run(command, session).await,
         Command::OperatorKeys(command) => operator_key::run(command, session).await,
+        Command::Roles(command) => role::run(command, session).await,
         Command::Alerts(command) => alert::run(command, session).await,
         Command::Trusts(command) => trust::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,

@@ -115,6 +115,20 @@ pub const KEY: Noun = Noun {
     ],
 };
 
+/// Service accounts.
+pub const SERVICE_ACCOUNT: Noun = Noun {
+    message: "ServiceAccount",
+    service: "ServiceAccountService",
+    field: "service_account",
+    collections: &["organizations", "projects", "serviceAccounts"],
+    columns: &[
+        ("NAME", "name"),
+        ("DISPLAY NAME", "display_name"),
+        ("DISABLED", "disabled"),
+        ("CREATED", "create_time"),
+    ],
+};
+
 /// Limits.
 pub const LIMIT: Noun = Noun {
     message: "Limit",
@@ -302,6 +316,20 @@ pub const OPERATOR_KEY: Noun = Noun {
     ],
 };
 
+/// Roles of organizations' own.
+pub const ROLE: Noun = Noun {
+    message: "Role",
+    service: "RoleService",
+    field: "role",
+    collections: &["organizations", "roles"],
+    columns: &[
+        ("NAME", "name"),
+        ("DISPLAY NAME", "display_name"),
+        ("MAY", "permissions"),
+        ("CHANGED", "update_time"),
+    ],
+};
+
 /// Trusts.
 pub const TRUST: Noun = Noun {
     message: "Trust",
@@ -353,6 +381,7 @@ mod tests {
             (MODEL_VERSION, "Create Get Delete"),
             (ROLLOUT, "Start Get Pause Resume Approve Promote Abort"),
             (KEY, "Create Get Update Delete Revoke"),
+            (SERVICE_ACCOUNT, "Create Get Update Delete"),
             (LIMIT, "Create Get Update Delete"),
             (BUDGET, "Create Get Update Delete"),
             (ISSUER, "Create Get Update Delete"),
@@ -365,6 +394,7 @@ mod tests {
             (JOIN_TOKEN, "Create Revoke"),
             (OPERATOR_KEY, "Create Get Update Revoke"),
             (TRUST, "Create Get Delete"),
+            (ROLE, "Create Get Update Delete"),
         ];
         let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
         let message = |name: &str| pool.get_message_by_name(&format!("sluice.admin.v1.{name}"));

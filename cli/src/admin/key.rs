@@ -61,6 +61,9 @@ pub struct Create {
     /// When it stops working: in a span such as 90d, or at a time
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     expires: Option<Moment>,
+    /// The service account of the project that it belongs to
+    #[arg(long, value_name = "NAME")]
+    service_account: Option<String>,
     #[command(flatten)]
     scope: Scope,
     #[command(flatten)]
@@ -97,6 +100,12 @@ pub struct Edit {
     /// Switch it on again
     #[arg(long)]
     enable: bool,
+    /// The service account of the project that it belongs to from now on
+    #[arg(long, value_name = "NAME", conflicts_with = "no_service_account")]
+    service_account: Option<String>,
+    /// Have it belong to no service account
+    #[arg(long)]
+    no_service_account: bool,
     #[command(flatten)]
     scope: Scope,
     /// Take away what else it is held to, save what is said anew
@@ -147,6 +156,8 @@ async fn mint(create: Create, session: &mut Session) -> Result<(), Failure> {
         environment: environment.into(),
         models: models(&create.model, &session.place)?,
         expire_time: create.expires.map(|at| at.future(session.now)),
+        service_account: account(create.service_account.as_deref(), &session.place)?
+            .unwrap_or_default(),
         ..Default::default()
     };
     create.scope.put(&mut key, &session.place)?;
@@ -183,6 +194,12 @@ fn models(given: &[String], place: &Place) -> Result<Vec<String>, Failure> {
         .collect()
 }
 
+/// The whole name of the account that was given.
+fn account(given: Option<&str>, place: &Place) -> Result<Option<String>, Failure> {
+    let name = |text| place.name(noun::SERVICE_ACCOUNT.collections, text);
+    given.map(name).transpose()
+}
+
 impl Change for Edit {
     type Resource = Key;
 
@@ -193,6 +210,8 @@ impl Change for Edit {
             Some(at) => Some(Some(at.future(session.now))),
             None => self.never_expires.then_some(None),
         };
+        let account = account(self.service_account.as_deref(), &session.place)?;
+        let account = account.or(self.no_service_account.then(String::new));
         let disabled = (self.disable || self.enable).then_some(self.disable);
         let mut key = Key {
             name: it.name,
@@ -201,6 +220,7 @@ impl Change for Edit {
             models: mask.take_list("models", &models, self.every_model),
             expire_time: mask.take("expire_time", expires),
             disabled: mask.take("disabled", disabled),
+            service_account: mask.take("service_account", account),
             ..Default::default()
         };
         let place = (&mut mask, &session.place);

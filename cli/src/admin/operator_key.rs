@@ -46,7 +46,7 @@ pub struct Keeper {
 #[derive(Debug, Clone, Args)]
 pub struct May {
     /// A role and where it is held, such as viewer@organization, key-issuer@project, owner@organizations/acme, or
-    /// owner@everything; may be repeated
+    /// owner@everything; roles/triage@project for one of the organization's own; may be repeated
     #[arg(long = "role", value_name = "ROLE@SCOPE")]
     roles: Vec<String>,
 }
@@ -190,6 +190,15 @@ pub fn scope(text: &str, session: &Session) -> Result<String, Failure> {
     }
 }
 
+/// The word of a role that is built in, or the whole name of one of the organization's own.
+pub fn named_role(text: &str, session: &Session) -> Result<String, Failure> {
+    if text.starts_with("roles/") {
+        let organization = session.place.organization()?;
+        return Ok(format!("{organization}/{text}"));
+    }
+    Ok(text.to_owned())
+}
+
 // === impl Keeper ===
 
 impl Keeper {
@@ -231,7 +240,7 @@ impl May {
                 .split_once('@')
                 .ok_or_else(|| Failure::usage(format!("--role {text}: write it as ROLE@SCOPE")))?;
             Ok(RoleBinding {
-                role: role.to_owned(),
+                role: named_role(role, session)?,
                 scope: scope(at, session)?,
             })
         };

@@ -8,7 +8,7 @@ use proto::admin::{
 };
 
 use crate::{
-    admin::operator_key::{Keeper, scope},
+    admin::operator_key::{Keeper, named_role, scope},
     connection::ANSWER_WITHIN,
     failure::Failure,
     moment::{self, span},
@@ -63,7 +63,7 @@ pub struct Create {
     /// What else a token must say, such as environment=production or 'ref=refs/heads/*'; may be repeated
     #[arg(long = "claim", value_name = "CLAIM=PATTERN")]
     claims: Vec<String>,
-    /// A role that tokens open and where, such as model-publisher@organization; after a comma, what a token must say to open
+    /// A role that tokens open and where, such as model-publisher@organization or roles/triage@project; after a comma, what a token must say to open
     /// it, such as owner@organization,groups=admins; may be repeated
     #[arg(long = "role", value_name = "ROLE@SCOPE", required = true)]
     roles: Vec<String>,
@@ -179,7 +179,7 @@ fn grants(roles: &[String], session: &Session) -> Result<Vec<TrustGrant>, Failur
             .split_once('@')
             .ok_or_else(|| Failure::usage(format!("--role {text}: write it as ROLE@SCOPE")))?;
         Ok(TrustGrant {
-            role: role.to_owned(),
+            role: named_role(role, session)?,
             scope: scope(at, session)?,
             claims: claims("--role", parts)?,
         })

@@ -1,16 +1,19 @@
-//! Who may do what: a fixed table of permissions, the roles that hold them, and what each method needs.
+//! Who may do what: a fixed table of permissions, the roles that hold them, and where they are bound.
 //!
-//! Knows nothing of who asks. Whatever is not in the table is allowed to nobody, and a place covers what stands in it.
+//! Knows nothing of who asks and what for. A place covers what stands in it; what is not known of a role opens nothing, and
+//! keeps everybody from giving it.
 
-use crate::segment::Slug;
+use std::collections::BTreeSet;
+
+use crate::{name::RoleName, segment::Slug};
 
 pub use crate::place::{InvalidPlace, Place};
 
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
+    ($(#[$meta:meta])* $name:ident { $(#[doc = $doc:literal] $variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$doc])* $variant,)* }
+        pub enum $name { $(#[doc = $doc] $variant,)* }
 
         impl $name {
             /// All of them.
@@ -19,6 +22,11 @@ macro_rules! words {
             /// Its word.
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
+            }
+
+            /// What it is, in a sentence.
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }.trim_start()
             }
 
             /// The one with this word.
@@ -50,11 +58,11 @@ words! {
         ModelsRead = "models.read",
         /// Make models and versions, choose which serves, and run rollouts.
         ModelsPublish = "models.publish",
-        /// See keys, never their texts.
+        /// See keys, never their texts, and service accounts.
         KeysRead = "keys.read",
-        /// Mint, import, change and rotate keys.
+        /// Mint, import, change and rotate keys, make service accounts and switch them.
         KeysIssue = "keys.issue",
-        /// Revoke and delete keys.
+        /// Revoke and delete keys, and delete service accounts.
         KeysRevoke = "keys.revoke",
         /// See limits.
         LimitsRead = "limits.read",
@@ -111,11 +119,36 @@ words! {
     }
 }
 
+/// What a role of an organization's own holds, as far as it is known here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Permissions {
+    known: BTreeSet<Permission>,
+    whole: bool,
+}
+
+/// A role of an organization's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnRole {
+    /// Its name.
+    pub name: RoleName,
+    /// What it holds.
+    pub permissions: Permissions,
+}
+
+/// A role that may be bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// One of everybody's.
+    BuiltIn(Role),
+    /// One of an organization's own, which is bound in that organization alone.
+    Own(OwnRole),
+}
+
 /// A role, and where it is bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// What is allowed.
-    pub role: Role,
+    pub role: Bound,
     /// In which place, and what stands in it.
     pub at: Place,
 }
@@ -124,232 +157,16 @@ pub struct Binding {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bindings(pub Vec<Binding>);
 
-/// What a method needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// A permission in the place that this field of the request names; no field means everywhere.
-    In(Permission, &'static str),
-    /// Nothing but to be an operator: the answer holds only what its asker may see.
-    Operator,
-    /// Nothing at all: who asks has no key yet, and the request itself shows who they are.
-    Nothing,
-}
+// === impl Permission ===
 
-/// What each method of the admin API needs. One that is missing is allowed to nobody.
-pub const METHODS: &[(&str, Need)] = &{
-    use Need::{In, Nothing, Operator};
-    use Permission as P;
-    [
-        (
-            "OrganizationService/CreateOrganization",
-            In(P::OrganizationsCreate, ""),
-        ),
-        (
-            "OrganizationService/GetOrganization",
-            In(P::OrganizationsRead, "name"),
-        ),
-        ("OrganizationService/ListOrganizations", Operator),
-        (
-            "OrganizationService/UpdateOrganization",
-            In(P::OrganizationsWrite, "organization.name"),
-        ),
-        (
-            "OrganizationService/DeleteOrganization",
-            In(P::OrganizationsWrite, "name"),
-        ),
-        (
-            "ProjectService/CreateProject",
-            In(P::ProjectsWrite, "parent"),
-        ),
-        ("ProjectService/GetProject", In(P::ProjectsRead, "name")),
-        ("ProjectService/ListProjects", In(P::ProjectsRead, "parent")),
-        (
-            "ProjectService/UpdateProject",
-            In(P::ProjectsWrite, "project.name"),
-        ),
-        ("ProjectService/DeleteProject", In(P::ProjectsWrite, "name")),
-        (
-            "ProviderService/CreateProvider",
-            In(P::ProvidersWrite, "parent"),
-        ),
-        ("ProviderService/GetProvider", In(P::ProvidersRead, "name")),
-        (
-            "ProviderService/ListProviders",
-            In(P::ProvidersRead, "parent"),
-        ),
-        (
-            "ProviderService/UpdateProvider",
-            In(P::ProvidersWrite, "provider.name"),
-        ),
-        (
-            "ProviderService/DeleteProvider",
-            In(P::ProvidersWrite, "name"),
-        ),
-        ("ModelService/CreateModel", In(P::ModelsPublish, "parent")),
-        ("ModelService/GetModel", In(P::ModelsRead, "name")),
-        ("ModelService/ListModels", In(P::ModelsRead, "parent")),
-        (
-            "ModelService/UpdateModel",
-            In(P::ModelsPublish, "model.name"),
-        ),
-        ("ModelService/DeleteModel", In(P::ModelsPublish, "name")),
-        ("ModelService/ExplainRoute", In(P::ModelsRead, "key")),
-        (
-            "ModelVersionService/CreateModelVersion",
-            In(P::ModelsPublish, "parent"),
-        ),
-        (
-            "ModelVersionService/GetModelVersion",
-            In(P::ModelsRead, "name"),
-        ),
-        (
-            "ModelVersionService/ListModelVersions",
-            In(P::ModelsRead, "parent"),
-        ),
-        (
-            "ModelVersionService/DeleteModelVersion",
-            In(P::ModelsPublish, "name"),
-        ),
-        (
-            "RolloutService/StartRollout",
-            In(P::ModelsPublish, "parent"),
-        ),
-        ("RolloutService/GetRollout", In(P::ModelsRead, "name")),
-        ("RolloutService/ListRollouts", In(P::ModelsRead, "parent")),
-        ("RolloutService/PauseRollout", In(P::ModelsPublish, "name")),
-        ("RolloutService/ResumeRollout", In(P::ModelsPublish, "name")),
-        (
-            "RolloutService/ApproveRollout",
-            In(P::ModelsPublish, "name"),
-        ),
-        (
-            "RolloutService/PromoteRollout",
-            In(P::ModelsPublish, "name"),
-        ),
-        ("RolloutService/AbortRollout", In(P::ModelsPublish, "name")),
-        ("KeyService/CreateKey", In(P::KeysIssue, "parent")),
-        ("KeyService/ImportKey", In(P::KeysIssue, "parent")),
-        ("KeyService/GetKey", In(P::KeysRead, "name")),
-        ("KeyService/ListKeys", In(P::KeysRead, "parent")),
-        ("KeyService/ReportKeys", In(P::KeysRead, "parent")),
-        ("KeyService/UpdateKey", In(P::KeysIssue, "key.name")),
-        ("KeyService/RotateKey", In(P::KeysIssue, "name")),
-        ("KeyService/EndKeyOverlap", In(P::KeysIssue, "name")),
-        ("KeyService/RevokeKey", In(P::KeysRevoke, "name")),
-        ("KeyService/DeleteKey", In(P::KeysRevoke, "name")),
-        ("LimitService/CreateLimit", In(P::LimitsWrite, "parent")),
-        ("LimitService/GetLimit", In(P::LimitsRead, "name")),
-        ("LimitService/ListLimits", In(P::LimitsRead, "parent")),
-        ("LimitService/ExplainLimits", In(P::LimitsRead, "key")),
-        ("LimitService/UpdateLimit", In(P::LimitsWrite, "limit.name")),
-        ("LimitService/DeleteLimit", In(P::LimitsWrite, "name")),
-        ("BudgetService/CreateBudget", In(P::LimitsWrite, "parent")),
-        ("BudgetService/GetBudget", In(P::LimitsRead, "name")),
-        ("BudgetService/ListBudgets", In(P::LimitsRead, "parent")),
-        ("BudgetService/GetBudgetStatus", In(P::LimitsRead, "name")),
-        (
-            "BudgetService/UpdateBudget",
-            In(P::LimitsWrite, "budget.name"),
-        ),
-        ("BudgetService/DeleteBudget", In(P::LimitsWrite, "name")),
-        ("IssuerService/CreateIssuer", In(P::IssuersWrite, "parent")),
-        ("IssuerService/GetIssuer", In(P::IssuersRead, "name")),
-        ("IssuerService/ListIssuers", In(P::IssuersRead, "parent")),
-        (
-            "IssuerService/UpdateIssuer",
-            In(P::IssuersWrite, "issuer.name"),
-        ),
-        ("IssuerService/DeleteIssuer", In(P::IssuersWrite, "name")),
-        ("PriceService/CreatePrice", In(P::PricesWrite, "parent")),
-        ("PriceService/GetPrice", In(P::PricesRead, "name")),
-        ("PriceService/ListPrices", In(P::PricesRead, "parent")),
-        ("PriceService/DeletePrice", In(P::PricesWrite, "name")),
-        // What is published is nobody's.
-        ("PriceService/ListPublishedPrices", Operator),
-        (
-            "DiscountService/CreateDiscount",
-            In(P::PricesWrite, "parent"),
-        ),
-        ("DiscountService/GetDiscount", In(P::PricesRead, "name")),
-        ("DiscountService/ListDiscounts", In(P::PricesRead, "parent")),
-        ("DiscountService/DeleteDiscount", In(P::PricesWrite, "name")),
-        ("UsageService/QueryUsage", In(P::UsageRead, "parent")),
-        ("UsageService/GetUsageRecord", In(P::UsageRead, "parent")),
-        ("UsageService/ExportUsage", In(P::UsageRead, "parent")),
-        (
-            "UsageService/GetUsageContent",
-            In(P::ContentReveal, "parent"),
-        ),
-        ("UsageService/EraseUsage", In(P::UsageErase, "parent")),
-        ("UsageService/RepriceUsage", In(P::PricesWrite, "parent")),
-        (
-            "OperatorKeyService/CreateOperatorKey",
-            In(P::OperatorsWrite, "parent"),
-        ),
-        (
-            "OperatorKeyService/GetOperatorKey",
-            In(P::OperatorsRead, "name"),
-        ),
-        (
-            "OperatorKeyService/ListOperatorKeys",
-            In(P::OperatorsRead, "parent"),
-        ),
-        (
-            "OperatorKeyService/UpdateOperatorKey",
-            In(P::OperatorsWrite, "operator_key.name"),
-        ),
-        (
-            "OperatorKeyService/RevokeOperatorKey",
-            In(P::OperatorsWrite, "name"),
-        ),
-        ("TrustService/CreateTrust", In(P::OperatorsWrite, "parent")),
-        ("TrustService/GetTrust", In(P::OperatorsRead, "name")),
-        ("TrustService/ListTrusts", In(P::OperatorsRead, "parent")),
-        ("TrustService/DeleteTrust", In(P::OperatorsWrite, "name")),
-        ("LoginService/ExchangeToken", Nothing),
-        ("LoginService/DescribeLogin", Nothing),
-        // Of the asker's own key alone.
-        ("LoginService/WhoAmI", Operator),
-        ("LoginService/Logout", Operator),
-        ("AuditService/ListAuditEntries", In(P::AuditRead, "parent")),
-        ("AuditService/ListAuditChains", In(P::AuditRead, "")),
-        ("AuditService/ExportAuditEntries", In(P::AuditRead, "")),
-        (
-            "AlertService/CreateAlertChannel",
-            In(P::AlertsWrite, "parent"),
-        ),
-        ("AlertService/GetAlertChannel", In(P::AlertsRead, "name")),
-        (
-            "AlertService/ListAlertChannels",
-            In(P::AlertsRead, "parent"),
-        ),
-        (
-            "AlertService/DeleteAlertChannel",
-            In(P::AlertsWrite, "name"),
-        ),
-        ("AlertService/TestAlertChannel", In(P::AlertsWrite, "name")),
-        ("AlertService/CreateAlertRule", In(P::AlertsWrite, "parent")),
-        ("AlertService/GetAlertRule", In(P::AlertsRead, "name")),
-        ("AlertService/ListAlertRules", In(P::AlertsRead, "parent")),
-        ("AlertService/DeleteAlertRule", In(P::AlertsWrite, "name")),
-        ("AlertService/ListAlerts", In(P::AlertsRead, "parent")),
-        ("EdgeService/GetEdge", In(P::EdgesRead, "")),
-        ("EdgeService/ListEdges", In(P::EdgesRead, "")),
-        ("EdgeService/DeleteEdge", In(P::EdgesWrite, "")),
-        ("EdgeService/CreateJoinToken", In(P::EdgesWrite, "")),
-        ("EdgeService/ListJoinTokens", In(P::EdgesRead, "")),
-        ("EdgeService/RevokeEdge", In(P::EdgesWrite, "")),
-        ("EdgeService/RevokeJoinToken", In(P::EdgesWrite, "")),
-        // Whoever writes may wait for it; the answer names edges and nothing of anybody's.
-        ("EdgeService/WaitForPropagation", Operator),
-    ]
-};
-
-/// What the method at this path needs: `/sluice.admin.v1.Service/Method`.
-pub fn need(path: &str) -> Option<Need> {
-    let method = path.strip_prefix("/sluice.admin.v1.")?;
-    let row = METHODS.iter().find(|(it, _)| *it == method);
-    row.map(|(_, need)| *need)
+impl Permission {
+    /// Whether it is allowed in organizations and projects, and not only over everything there is.
+    pub const fn is_of_an_organization(self) -> bool {
+        !matches!(
+            self,
+            Self::OrganizationsCreate | Self::EdgesRead | Self::EdgesWrite
+        )
+    }
 }
 
 // === impl Role ===
@@ -404,6 +221,71 @@ impl Role {
     }
 }
 
+// === impl Permissions ===
+
+impl Permissions {
+    /// These, and no others.
+    pub fn all_of(known: impl IntoIterator<Item = Permission>) -> Self {
+        Self {
+            known: known.into_iter().collect(),
+            whole: true,
+        }
+    }
+
+    /// Those with these words. A word that only a newer control plane knows allows nothing here, and is not forgotten.
+    pub fn of_words(words: &[String]) -> Self {
+        let known: BTreeSet<Permission> = words
+            .iter()
+            .filter_map(|word| Permission::parse(word))
+            .collect();
+        let whole = words.iter().all(|word| Permission::parse(word).is_some());
+        Self { known, whole }
+    }
+
+    /// Whether all of them are known here.
+    pub const fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Those that are known, in the order of the table.
+    pub fn known(&self) -> impl Iterator<Item = Permission> {
+        self.known.iter().copied()
+    }
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// Whether the role holds the permission.
+    pub fn holds(&self, permission: Permission) -> bool {
+        match self {
+            Self::BuiltIn(role) => role.holds(permission),
+            Self::Own(role) => role.permissions.known.contains(&permission),
+        }
+    }
+
+    /// Its word, or its name.
+    pub fn name(&self) -> String {
+        match self {
+            Self::BuiltIn(role) => role.word().to_owned(),
+            Self::Own(role) => role.name.to_string(),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::BuiltIn(_) => true,
+            Self::Own(role) => role.permissions.whole,
+        }
+    }
+}
+
+impl From<Role> for Bound {
+    fn from(role: Role) -> Self {
+        Self::BuiltIn(role)
+    }
+}
+
 // === impl Bindings ===
 
 impl Bindings {
@@ -416,7 +298,7 @@ impl Bindings {
     /// Whether whoever holds these may bind that: nobody gives what they do not have.
     pub fn may_give(&self, binding: &Binding) -> bool {
         let mut held = Permission::ALL.iter().filter(|it| binding.role.holds(**it));
-        held.all(|it| self.allow(*it, &binding.at))
+        binding.role.is_whole() && held.all(|it| self.allow(*it, &binding.at))
     }
 
     /// The organizations of which anything may be seen; `None` means: all.

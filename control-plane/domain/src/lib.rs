@@ -38,5 +38,7 @@ pub mod grain;
 pub mod alert;
 mod place;
 pub mod access;
+pub mod methods;
+pub mod role;
 pub mod pattern;
 pub mod trust;

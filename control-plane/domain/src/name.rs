@@ -96,6 +96,12 @@ names! {
         "projects" project: Slug,
         "keys" key: KeyId,
     }
+    /// A service account of a project.
+    ServiceAccountName = "organizations/{organization}/projects/{project}/serviceAccounts/{service_account}" {
+        "organizations" organization: Slug,
+        "projects" project: Slug,
+        "serviceAccounts" service_account: Slug,
+    }
     /// A limit of an organization.
     LimitName = "organizations/{organization}/limits/{limit}" {
         "organizations" organization: Slug,
@@ -120,6 +126,11 @@ names! {
     DiscountName = "organizations/{organization}/discounts/{discount}" {
         "organizations" organization: Slug,
         "discounts" discount: Slug,
+    }
+    /// A role of an organization's own.
+    RoleName = "organizations/{organization}/roles/{role}" {
+        "organizations" organization: Slug,
+        "roles" role: Slug,
     }
     /// A channel of alerts of an organization.
     AlertChannelName = "organizations/{organization}/alertChannels/{alert_channel}" {
@@ -181,12 +192,24 @@ macro_rules! below_an_organization {
 
 below_an_organization! {
     ProjectName ProviderName ModelName LimitName PriceName DiscountName IssuerName
-    AlertChannelName AlertRuleName
+    AlertChannelName AlertRuleName RoleName
 }
 
 // === impl KeyName ===
 
 impl KeyName {
+    /// The project it is in.
+    pub fn parent(&self) -> ProjectName {
+        ProjectName {
+            organization: self.organization.clone(),
+            project: self.project.clone(),
+        }
+    }
+}
+
+// === impl ServiceAccountName ===
+
+impl ServiceAccountName {
     /// The project it is in.
     pub fn parent(&self) -> ProjectName {
         ProjectName {

@@ -11,7 +11,10 @@ fn grant(role: Role) -> Grant {
     let organization = Slug::parse("acme").unwrap();
     let at = Place::Organization(OrganizationName { organization });
     Grant {
-        binding: Binding { role, at },
+        binding: Binding {
+            role: role.into(),
+            at,
+        },
         claims: Vec::new(),
     }
 }

@@ -18,9 +18,10 @@ use proto::{
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
         price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
-        provider_service_server::ProviderServiceServer,
-        rollout_service_server::RolloutServiceServer, trust_service_server::TrustServiceServer,
-        usage_service_server::UsageServiceServer,
+        provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
+        rollout_service_server::RolloutServiceServer,
+        service_account_service_server::ServiceAccountServiceServer,
+        trust_service_server::TrustServiceServer, usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
 };
@@ -57,6 +58,8 @@ mod model_version;
 pub(crate) mod rollout_wire;
 mod rollout;
 mod key;
+mod service_account_wire;
+mod service_account;
 mod limit_terms;
 mod limit_wire;
 mod limit_explained;
@@ -79,6 +82,8 @@ pub(crate) mod usage_wire;
 mod usage;
 mod operator_key_wire;
 mod operator_key;
+mod role_wire;
+mod role;
 pub(crate) mod alert_channel_wire;
 mod alert_rule_wire;
 mod alert;
@@ -133,6 +138,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let versions = model_version::ModelVersions::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
+    let service_accounts = service_account::ServiceAccounts::new(desk.clone());
     let limits = limit::Limits::new(desk.clone(), inquiry.clone());
     let budgets = budget::Budgets::new(desk.clone(), clock.clone(), inquiry);
     let issuers = issuer::Issuers::new(desk.clone());
@@ -140,6 +146,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let discounts = discount::Discounts::new(desk.clone());
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells, authority);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
+    let roles = role::Roles::new(desk.clone());
     let trusts = trust::Trusts::new(desk.clone());
     let logins = login::Logins::new(desk.clone(), clock.clone(), denials.clone(), exchange);
     let audits = audit::Audits::new(desk.clone(), clock.clone());
@@ -153,6 +160,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ModelVersionServiceServer::new(versions))
         .add_service(RolloutServiceServer::new(rollouts))
         .add_service(KeyServiceServer::new(keys))
+        .add_service(ServiceAccountServiceServer::new(service_accounts))
         .add_service(LimitServiceServer::new(limits))
         .add_service(BudgetServiceServer::new(budgets))
         .add_service(IssuerServiceServer::new(issuers))
@@ -160,6 +168,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(DiscountServiceServer::new(discounts))
         .add_service(EdgeServiceServer::new(edges))
         .add_service(OperatorKeyServiceServer::new(operator_keys))
+        .add_service(RoleServiceServer::new(roles))
         .add_service(TrustServiceServer::new(trusts))
         .add_service(LoginServiceServer::new(logins))
         .add_service(AuditServiceServer::new(audits))

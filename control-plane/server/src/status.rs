@@ -427,6 +427,8 @@ fn resource_type(name: &str) -> &'static str {
         Some("discounts") => "sluice.admin.v1.Discount",
         Some("edges") => "sluice.admin.v1.Edge",
         Some("operatorKeys") => "sluice.admin.v1.OperatorKey",
+        Some("serviceAccounts") => "sluice.admin.v1.ServiceAccount",
+        Some("roles") => "sluice.admin.v1.Role",
         Some("trusts") => "sluice.admin.v1.Trust",
         Some("joinTokens") => "sluice.admin.v1.JoinToken",
         _ => "",

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::access::{self, Need};
+use domain::methods::{self, Need};
 use http::{Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use proto::unknown::{Contract, Finding};
@@ -121,7 +121,7 @@ where
         // No such method: the routes say so, and read nothing.
         return Ok(request);
     };
-    let is_stranger = access::need(request.uri().path()) == Some(Need::Nothing);
+    let is_stranger = methods::need(request.uri().path()) == Some(Need::Nothing);
     let (head, body) = request.into_parts();
     let collected = if is_stranger {
         let limited = Limited::new(body, STRANGER_BYTES_MAX + FRAME_HEAD_BYTES);

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 26] = [
+const OBSTACLES: [(&str, Obstacle); 29] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -34,6 +34,9 @@ const OBSTACLES: [(&str, Obstacle); 26] = [
     ("alert_rule_budget_fkey", Obstacle::IsWatched),
     ("alert_rule_model_fkey", Obstacle::IsWatched),
     ("alert_rule_channel_channel_fkey", Obstacle::IsToldByRule),
+    ("key_service_account_fkey", Obstacle::HasAccountKeys),
+    ("role_binding_own_role_fkey", Obstacle::IsBound),
+    ("trust_grant_own_role_fkey", Obstacle::IsBound),
 ];
 
 /// What it means that `name` could not be made in `parent`.

@@ -113,6 +113,18 @@ pub enum Obstacle {
     IsGiven,
     /// An operator key was not given for a token.
     IsNotGiven,
+    /// An organization has as many roles of its own as one may have.
+    HasManyRoles,
+    /// An operator key or a trust holds a role.
+    IsBound,
+    /// A project has as many service accounts as one may have.
+    HasManyAccounts,
+    /// A service account has as many keys as one may have.
+    HasManyAccountKeys,
+    /// A service account has keys that are not revoked.
+    HasAccountKeys,
+    /// It holds a role or a permission that only a newer control plane knows.
+    HoldsUnknown,
 }
 
 // === impl Obstacle ===
@@ -155,6 +167,12 @@ impl Obstacle {
             Self::HasManyAlertRules => "HAS_MANY_ALERT_RULES",
             Self::IsGiven => "IS_GIVEN",
             Self::IsNotGiven => "IS_NOT_GIVEN",
+            Self::HasManyRoles => "HAS_MANY_ROLES",
+            Self::IsBound => "IS_BOUND",
+            Self::HasManyAccounts => "HAS_MANY_SERVICE_ACCOUNTS",
+            Self::HasManyAccountKeys => "HAS_MANY_KEYS_OF_ITS_OWN",
+            Self::HasAccountKeys => "HAS_KEYS_OF_ITS_OWN",
+            Self::HoldsUnknown => "HOLDS_UNKNOWN",
         }
     }
 }
@@ -199,6 +217,21 @@ impl fmt::Display for Obstacle {
                 "it was made by an operator: `sluice operator-keys revoke` revokes it"
             }
             Self::IsGiven => "it was given for a token: revoke it, or make another one",
+            Self::HasManyRoles => "it has 100 roles of its own: delete old ones first",
+            Self::IsBound => {
+                "an operator key or a trust holds it: take it from them first; `sluice operator-keys list` and \
+                 `sluice trusts list` show which"
+            }
+            Self::HasManyAccounts => "it has 1,000 service accounts: delete old ones first",
+            Self::HasManyAccountKeys => {
+                "it has 1,000 keys that are not revoked: revoke old ones first, or make another account"
+            }
+            Self::HasAccountKeys => {
+                "it has keys: revoke them first, or take them from it (`sluice keys update --no-service-account`)"
+            }
+            Self::HoldsUnknown => {
+                "it holds what only a newer control plane knows: bring this control plane up to date first"
+            }
             Self::HasTwoSecrets => {
                 "it has two secrets that work: end their overlap first, or rotate without one"
             }

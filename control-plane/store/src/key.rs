@@ -5,9 +5,9 @@
 use domain::{
     etag::etag,
     key_scope::Scope,
-    name::{KeyName, ModelName, ProjectName},
+    name::{KeyName, ModelName, ProjectName, ServiceAccountName},
     page::Page,
-    segment::{KeyId, ModelSlug},
+    segment::{KeyId, ModelSlug, Slug},
 };
 use policy::{
     object::{Kind, Object},
@@ -21,6 +21,7 @@ use crate::{
     column, conflict,
     error::{Obstacle, StoreError},
     id::uuid,
+    key_account,
     key_columns::Columns,
     key_models, key_object, key_scope,
     key_secret::Secret,
@@ -61,6 +62,8 @@ pub struct New {
     pub labels: Vec<(String, String)>,
     /// Whether it is switched off for now.
     pub disabled: bool,
+    /// Whose it is; `None` means: no service account's.
+    pub service_account: Option<ServiceAccountName>,
     /// Whether its text was minted elsewhere.
     pub imported: bool,
     /// Its secret.
@@ -88,6 +91,10 @@ pub struct Row {
     pub labels: Vec<(String, String)>,
     /// Whether it is switched off for now. Can change.
     pub disabled: bool,
+    /// Whose it is; `None` means: no service account's. Can change.
+    pub service_account: Option<ServiceAccountName>,
+    /// Whether that account is switched off, and the key with it.
+    pub account_disabled: bool,
     /// Whether its text was minted elsewhere.
     pub imported: bool,
     /// When it was revoked; `None` while it is not.
@@ -136,11 +143,13 @@ pub async fn list(
                         WHERE key_provider.key = it.id ORDER BY provider.name) AS "providers!",
                   it.regions, it.ip_ranges, it.request_tokens_max, it.label_names, it.label_values,
                   it.disabled, it.imported,
+                  account.name AS "service_account?", account.disabled AS "account_disabled?",
                   key_use.used_at AS "used_at?", key_use.previous_used_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM key it
            LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
            LEFT JOIN key_use ON key_use.key_id = it.key_id
+           LEFT JOIN service_account account ON account.id = it.service_account
            WHERE it.project = $1 AND it.key_id > $2 ORDER BY it.key_id LIMIT $3"#,
         uuid(*project.as_bytes()),
         page.after,
@@ -183,13 +192,14 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     key_models::set(write.connection(), new.uid, &new.models).await?;
     let held = (&new.scope, new.labels.as_slice(), new.disabled);
     key_scope::set(write.connection(), new.uid, held).await?;
+    key_account::set(write.connection(), new.uid, new.service_account.as_ref()).await?;
     written(write, &new.name).await
 }
 
 /// Reads one and keeps others from writing it until this write ends. `etag` must be that of the state that
 /// stands, or empty.
 pub async fn lock(write: &mut Write, name: &KeyName, etag: &str) -> Result<Row, StoreError> {
-    sqlx::query!(
+    let key = sqlx::query_scalar!(
         r#"SELECT it.id FROM key it
            JOIN project ON project.id = it.project
            JOIN organization ON organization.id = project.organization
@@ -200,6 +210,9 @@ pub async fn lock(write: &mut Write, name: &KeyName, etag: &str) -> Result<Row, 
     )
     .fetch_optional(write.connection())
     .await?;
+    if let Some(key) = key {
+        key_account::hold(write.connection(), key).await?;
+    }
     let row = read(write.connection(), name).await?;
     conflict::check_etag(etag, &row.etag(), name)?;
     Ok(row)
@@ -223,6 +236,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     key_models::set(write.connection(), row.uid, &row.models).await?;
     let held = (&row.scope, row.labels.as_slice(), row.disabled);
     key_scope::set(write.connection(), row.uid, held).await?;
+    key_account::set(write.connection(), row.uid, row.service_account.as_ref()).await?;
     written(write, &row.name).await
 }
 
@@ -279,6 +293,7 @@ async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, Stor
                         WHERE key_provider.key = it.id ORDER BY provider.name) AS "providers!",
                   it.regions, it.ip_ranges, it.request_tokens_max, it.label_names, it.label_values,
                   it.disabled, it.imported,
+                  account.name AS "service_account?", account.disabled AS "account_disabled?",
                   key_use.used_at AS "used_at?", key_use.previous_used_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM key it
@@ -286,6 +301,7 @@ async fn read(connection: &mut PgConnection, name: &KeyName) -> Result<Row, Stor
            JOIN organization ON organization.id = project.organization
            LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
            LEFT JOIN key_use ON key_use.key_id = it.key_id
+           LEFT JOIN service_account account ON account.id = it.service_account
            WHERE organization.name = $1 AND project.name = $2 AND it.key_id = $3"#,
         name.organization.as_str(),
         name.project.as_str(),
@@ -338,6 +354,15 @@ pub(crate) fn row(columns: Columns, parent: &ProjectName) -> Result<Row, StoreEr
         .into_iter()
         .find(|it| *it as i16 == columns.environment);
     let key = column::read(KeyId::parse(&columns.key_id), "key.key_id")?;
+    let account = columns.service_account.as_deref();
+    let account = account.map(|text| column::read(Slug::parse(text), "service_account.name"));
+    let account = account
+        .transpose()?
+        .map(|service_account| ServiceAccountName {
+            organization: organization.clone(),
+            project: project.clone(),
+            service_account,
+        });
     Ok(Row {
         uid: columns.id.into_bytes(),
         name: KeyName {
@@ -356,6 +381,8 @@ pub(crate) fn row(columns: Columns, parent: &ProjectName) -> Result<Row, StoreEr
             .zip(columns.label_values)
             .collect(),
         disabled: columns.disabled,
+        service_account: account,
+        account_disabled: columns.account_disabled.unwrap_or(false),
         imported: columns.imported,
         revoked_at: columns.revoked_at,
         secret_created_at: columns.secret_created_at,

@@ -29,5 +29,7 @@ pub(crate) struct Columns {
     pub(crate) label_values: Vec<String>,
     pub(crate) disabled: bool,
     pub(crate) imported: bool,
+    pub(crate) service_account: Option<String>,
+    pub(crate) account_disabled: Option<bool>,
     pub(crate) revision: i64,
 }

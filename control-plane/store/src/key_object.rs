@@ -14,11 +14,13 @@ use crate::{column, error::StoreError, key_scope, named};
 pub(crate) async fn of(connection: &mut PgConnection, name: &KeyName) -> Result<Key, StoreError> {
     let (project, organization) = named::project(connection, &name.parent()).await?;
     let kept = sqlx::query!(
-        r#"SELECT tag, pepper_version, expires_at, disabled, secret_created_at, previous_tag,
+        r#"SELECT tag, pepper_version, expires_at, secret_created_at, previous_tag,
+                  key.disabled OR coalesce(account.disabled, false) AS "disabled!",
                   previous_pepper_version, previous_created_at, previous_expires_at,
                   label_names, label_values,
                   ARRAY(SELECT model FROM key_model WHERE key_model.key = key.id) AS "models!"
-           FROM key WHERE key_id = $1"#,
+           FROM key LEFT JOIN service_account account ON account.id = key.service_account
+           WHERE key_id = $1"#,
         name.key.as_str(),
     )
     .fetch_one(&mut *connection)

@@ -68,6 +68,8 @@ struct Found {
     label_values: Vec<String>,
     disabled: bool,
     imported: bool,
+    service_account: Option<String>,
+    account_disabled: Option<bool>,
     revision: i64,
     project: String,
     unused: bool,
@@ -109,6 +111,7 @@ pub async fn list(
                             WHERE key_provider.key = it.id ORDER BY provider.name) AS "providers!",
                       it.regions, it.ip_ranges, it.request_tokens_max, it.label_names,
                       it.label_values, it.disabled, it.imported,
+                      account.name AS "service_account?", account.disabled AS "account_disabled?",
                       key_use.used_at AS "used_at?", key_use.previous_used_at AS "previous_used_at?",
                       coalesce(o.revision, 0) AS "revision!", project.name AS project,
                       coalesce(key_use.used_at, it.created_at) <= $5 AS "unused!",
@@ -124,6 +127,7 @@ pub async fn list(
                JOIN organization ON organization.id = project.organization
                LEFT JOIN object o ON o.kind = 7 AND o.key = convert_to(it.key_id, 'UTF8')
                LEFT JOIN key_use ON key_use.key_id = it.key_id
+               LEFT JOIN service_account account ON account.id = it.service_account
                WHERE organization.name = $1 AND ($2::text IS NULL OR project.name = $2)
                    AND it.key_id > $3 AND it.revoked_at IS NULL
                    AND (it.expires_at IS NULL OR it.expires_at > $4)
@@ -177,6 +181,8 @@ impl Found {
             label_values: self.label_values,
             disabled: self.disabled,
             imported: self.imported,
+            service_account: self.service_account,
+            account_disabled: self.account_disabled,
             revision: self.revision,
         };
         Ok(Report {

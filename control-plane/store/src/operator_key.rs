@@ -3,8 +3,8 @@
 //! One that may do everything must always be left: a control plane that nobody operates helps nobody.
 
 use domain::{
-    access::{Binding, Bindings, Place, Role},
-    name::{OperatorKeyName, OrganizationName, ProjectName},
+    access::Bindings,
+    name::{OperatorKeyName, OrganizationName},
     page::Page,
     segment::{KeyId, Slug},
 };
@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::{
-    column, conflict,
+    bound, column, conflict,
     error::{Obstacle, StoreError},
     list::{self, Listed},
     named,
@@ -169,6 +169,10 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     if row.given.is_some() {
         return Err(conflict::blocked(&row.name, Obstacle::IsGiven));
     }
+    // What is not known here would be lost.
+    if !all_known(write.connection(), row.name.operator_key.as_str()).await? {
+        return Err(conflict::blocked(&row.name, Obstacle::HoldsUnknown));
+    }
     sqlx::query!(
         "UPDATE operator_key SET display_name = $2, expires_at = $3 WHERE key_id = $1",
         row.name.operator_key.as_str(),
@@ -232,16 +236,20 @@ async fn bind(
     bindings: &Bindings,
 ) -> Result<(), StoreError> {
     for (at, binding) in bindings.0.iter().enumerate() {
-        let field = format!("operator_key.bindings[{at}].scope");
-        let (organization, project) = named::place(connection, &field, &binding.at).await?;
+        let field = format!("operator_key.bindings[{at}]");
+        let scope = format!("{field}.scope");
+        let (organization, project) = named::place(connection, &scope, &binding.at).await?;
+        let field = format!("{field}.role");
+        let (role, own_role) = bound::columns(connection, &field, &binding.role).await?;
         sqlx::query!(
-            r#"INSERT INTO role_binding (operator_key, place, role, organization, project)
-               VALUES ($1, $2, $3, $4, $5)"#,
+            r#"INSERT INTO role_binding (operator_key, place, role, organization, project, own_role)
+               VALUES ($1, $2, $3, $4, $5, $6)"#,
             name.operator_key.as_str(),
             column::read(i16::try_from(at), "role_binding.place")?,
-            binding.role.word(),
+            role,
             organization,
             project,
+            own_role,
         )
         .execute(&mut *connection)
         .await?;
@@ -284,35 +292,44 @@ async fn whole(
 }
 
 async fn bindings(connection: &mut PgConnection, key_id: &str) -> Result<Bindings, StoreError> {
+    let held = held(connection, key_id).await?;
+    let held = held.into_iter().filter_map(|it| it.binding().transpose());
+    held.collect::<Result<_, _>>().map(Bindings)
+}
+
+/// Whether this control plane knows every role that the key holds.
+async fn all_known(connection: &mut PgConnection, key_id: &str) -> Result<bool, StoreError> {
+    for columns in held(connection, key_id).await? {
+        if columns.binding()?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn held(
+    connection: &mut PgConnection,
+    key_id: &str,
+) -> Result<Vec<bound::Columns>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT it.role, organization.name AS "organization?", project.name AS "project?"
+        r#"SELECT it.role, organization.name AS "organization?", project.name AS "project?",
+                  role.name AS "own_role?", role.permissions AS "permissions?"
            FROM role_binding it
            LEFT JOIN organization ON organization.id = it.organization
            LEFT JOIN project ON project.id = it.project
+           LEFT JOIN role ON role.id = it.own_role
            WHERE it.operator_key = $1 ORDER BY it.place"#,
         key_id,
     )
     .fetch_all(connection)
     .await?;
-    let slug = |text: &str| column::read(Slug::parse(text), "role_binding");
-    let rows = rows.into_iter().filter_map(|row| {
-        // A role that only a newer control plane knows allows nothing here.
-        let role = Role::parse(&row.role)?;
-        let at = match (row.organization, row.project) {
-            (None, _) => Ok(Place::Everywhere),
-            (Some(organization), None) => slug(&organization)
-                .map(|organization| Place::Organization(OrganizationName { organization })),
-            (Some(organization), Some(project)) => slug(&organization).and_then(|organization| {
-                let project = slug(&project)?;
-                Ok(Place::Project(ProjectName {
-                    organization,
-                    project,
-                }))
-            }),
-        };
-        Some(at.map(|at| Binding { role, at }))
+    let columns = rows.into_iter().map(|row| bound::Columns {
+        role: row.role,
+        own: row.own_role.zip(row.permissions),
+        organization: row.organization,
+        project: row.project,
     });
-    rows.collect::<Result<_, _>>().map(Bindings)
+    Ok(columns.collect())
 }
 
 // === impl Store ===

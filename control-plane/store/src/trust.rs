@@ -3,8 +3,7 @@
 //! A trust is made and deleted, and never changes. What was given for its tokens goes with it.
 
 use domain::{
-    access::{Binding, Place, Role},
-    name::{OrganizationName, ProjectName, TrustName},
+    name::{OrganizationName, TrustName},
     page::Page,
     pattern::Pattern,
     segment::Slug,
@@ -15,7 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    column, conflict,
+    bound, column, conflict,
     error::StoreError,
     id,
     list::{self, Listed},
@@ -154,19 +153,23 @@ async fn insert_grant(
     at: usize,
     grant: &Grant,
 ) -> Result<(), StoreError> {
-    let field = format!("trust.grants[{at}].scope");
-    let (organization, project) = named::place(connection, &field, &grant.binding.at).await?;
+    let field = format!("trust.grants[{at}]");
+    let scope = format!("{field}.scope");
+    let (organization, project) = named::place(connection, &scope, &grant.binding.at).await?;
+    let field = format!("{field}.role");
+    let (role, own_role) = bound::columns(connection, &field, &grant.binding.role).await?;
     let (claims, patterns) = texts(&grant.claims);
     sqlx::query!(
-        r#"INSERT INTO trust_grant (trust, place, role, organization, project, claims, patterns)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)"#,
+        r#"INSERT INTO trust_grant (trust, place, role, organization, project, claims, patterns, own_role)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"#,
         trust,
         column::read(i16::try_from(at), "trust_grant.place")?,
-        grant.binding.role.word(),
+        role,
         organization,
         project,
         &claims,
         &patterns,
+        own_role,
     )
     .execute(connection)
     .await?;
@@ -223,36 +226,30 @@ async fn whole(
 async fn grants(connection: &mut PgConnection, trust: Uuid) -> Result<Vec<Grant>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT it.role, organization.name AS "organization?", project.name AS "project?",
-                  it.claims, it.patterns
+                  it.claims, it.patterns, role.name AS "own_role?", role.permissions AS "permissions?"
            FROM trust_grant it
            LEFT JOIN organization ON organization.id = it.organization
            LEFT JOIN project ON project.id = it.project
+           LEFT JOIN role ON role.id = it.own_role
            WHERE it.trust = $1 ORDER BY it.place"#,
         trust,
     )
     .fetch_all(connection)
     .await?;
-    let slug = |text: &str| column::read(Slug::parse(text), "trust_grant");
     let mut grants = Vec::with_capacity(rows.len());
     for row in rows {
-        // A role that only a newer control plane knows allows nothing here.
-        let Some(role) = Role::parse(&row.role) else {
-            continue;
+        let columns = bound::Columns {
+            role: row.role,
+            own: row.own_role.zip(row.permissions),
+            organization: row.organization,
+            project: row.project,
         };
-        let at = match (row.organization, row.project) {
-            (None, _) => Place::Everywhere,
-            (Some(organization), None) => Place::Organization(OrganizationName {
-                organization: slug(&organization)?,
-            }),
-            (Some(organization), Some(project)) => Place::Project(ProjectName {
-                organization: slug(&organization)?,
-                project: slug(&project)?,
-            }),
-        };
-        grants.push(Grant {
-            binding: Binding { role, at },
-            claims: claims(row.claims, &row.patterns)?,
-        });
+        if let Some(binding) = columns.binding()? {
+            grants.push(Grant {
+                binding,
+                claims: claims(row.claims, &row.patterns)?,
+            });
+        }
     }
     Ok(grants)
 }

@@ -10,8 +10,9 @@ use proto::admin::{
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
     price_service_client::PriceServiceClient, project_service_client::ProjectServiceClient,
-    provider_service_client::ProviderServiceClient, rollout_service_client::RolloutServiceClient,
-    trust_service_client::TrustServiceClient, usage_service_client::UsageServiceClient,
+    provider_service_client::ProviderServiceClient, role_service_client::RoleServiceClient,
+    rollout_service_client::RolloutServiceClient, trust_service_client::TrustServiceClient,
+    usage_service_client::UsageServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -67,6 +68,11 @@ impl Admin {
     /// Trusts.
     pub fn trusts(&self) -> TrustServiceClient<Authorized> {
         TrustServiceClient::new(self.channel())
+    }
+
+    /// Roles of organizations' own.
+    pub fn roles(&self) -> RoleServiceClient<Authorized> {
+        RoleServiceClient::new(self.channel())
     }
 
     /// Projects.

@@ -11,7 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::access::{self, Need, Permission, Place};
+use domain::{
+    access::{Permission, Place},
+    methods::{self, Need},
+};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use proto::unknown::Contract;
@@ -52,7 +55,7 @@ pub(crate) struct Denied(pub(crate) Option<(Permission, Place)>);
 pub(crate) struct Named(pub(crate) String);
 
 fn named(contract: &Contract, path: &str, message: &[u8]) -> String {
-    let field = match access::need(path) {
+    let field = match methods::need(path) {
         Some(Need::In(_, field)) if !field.is_empty() => field,
         _ => "name",
     };
@@ -68,7 +71,7 @@ pub(crate) fn allowed(
     path: &str,
     message: &[u8],
 ) -> Result<(), Denied> {
-    let (permission, field) = match access::need(path).ok_or(Denied(None))? {
+    let (permission, field) = match methods::need(path).ok_or(Denied(None))? {
         Need::Operator | Need::Nothing => return Ok(()),
         Need::In(permission, field) => (permission, field),
     };
@@ -136,7 +139,7 @@ where
             // No such method: the routes say so.
             return Box::pin(inner.call(request));
         }
-        if access::need(request.uri().path()) == Some(Need::Nothing) {
+        if methods::need(request.uri().path()) == Some(Need::Nothing) {
             return Box::pin(inner.call(request));
         }
         let contract = Arc::clone(&self.contract);

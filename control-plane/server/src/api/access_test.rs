@@ -1,18 +1,34 @@
 //! Every method of the contract × every role × own organization, foreign organization and everything.
 
-use domain::access::{Binding, Bindings, METHODS, Role};
+use domain::{
+    access::{Binding, Bindings, Bound, OwnRole, Permissions, Role},
+    methods::METHODS,
+    name::RoleName,
+};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
 use super::*;
 
-fn actor(role: Role, at: &str) -> Actor {
+fn actor(role: Bound, at: &str) -> Actor {
     let at = Place::of(at).unwrap();
     Actor {
         key_id: "one".to_owned(),
         bindings: Arc::new(Bindings(vec![Binding { role, at }])),
         source: Arc::from(""),
     }
+}
+
+/// All that are built in, and for each permission a role of acme's own that holds nothing else.
+fn roles() -> Vec<Bound> {
+    let own = Permission::ALL.iter().map(|it| {
+        Bound::Own(OwnRole {
+            name: RoleName::parse("organizations/acme/roles/one").unwrap(),
+            permissions: Permissions::all_of([*it]),
+        })
+    });
+    let built_in = Role::ALL.iter().map(|it| Bound::BuiltIn(*it));
+    built_in.chain(own).collect()
 }
 
 /// A request of the method at `path` that names something in this place.
@@ -45,7 +61,7 @@ fn every_method_of_the_contract_stands_in_the_table_and_no_other() {
     let paths = contract.admin_methods();
     for path in &paths {
         assert!(
-            access::need(path).is_some(),
+            methods::need(path).is_some(),
             "{path} is allowed to nobody: give it a row"
         );
     }
@@ -61,7 +77,7 @@ fn every_method_is_allowed_to_its_roles_in_their_own_place_and_to_nobody_else() 
     let contract = Contract::load().unwrap();
     let (mut cells, mut open) = (0, 0);
     for path in contract.admin_methods() {
-        let Some(Need::In(permission, field)) = access::need(&path) else {
+        let Some(Need::In(permission, field)) = methods::need(&path) else {
             continue;
         };
         let own = request(
@@ -73,9 +89,9 @@ fn every_method_is_allowed_to_its_roles_in_their_own_place_and_to_nobody_else() 
         let beside = request(&contract, &path, field, "organizations/acme/projects/other");
         let foreign = request(&contract, &path, field, "organizations/evil/projects/web");
         let nothing = request(&contract, &path, field, "");
-        for role in Role::ALL {
+        for role in &roles() {
             for at in ["", "organizations/acme", "organizations/acme/projects/web"] {
-                let actor = actor(*role, at);
+                let actor = actor(role.clone(), at);
                 let may = |message: &[u8]| allowed(&contract, &actor, &path, message).is_ok();
                 let holds = role.holds(permission);
                 let above = at.is_empty();
@@ -108,7 +124,7 @@ fn every_method_is_allowed_to_its_roles_in_their_own_place_and_to_nobody_else() 
 fn a_name_that_hides_another_place_opens_nothing() {
     let contract = Contract::load().unwrap();
     let path = "/sluice.admin.v1.KeyService/GetKey";
-    let owner = actor(Role::Owner, "organizations/acme");
+    let owner = actor(Role::Owner.into(), "organizations/acme");
     for name in [
         "organizations/acme/../evil/projects/web/keys/x",
         "organizations/ACME/projects/web/keys/x",

@@ -126,6 +126,8 @@ asked! {
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
     CreateAlertChannelRequest DeleteAlertChannelRequest CreateAlertRuleRequest DeleteAlertRuleRequest
     CreateTrustRequest DeleteTrustRequest
+    CreateRoleRequest UpdateRoleRequest DeleteRoleRequest
+    CreateServiceAccountRequest UpdateServiceAccountRequest DeleteServiceAccountRequest
 }
 
 /// Appends texts that have no order on the wire: in one order, each behind its length.

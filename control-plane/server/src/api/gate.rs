@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use domain::access::{self, Need};
+use domain::methods::{self, Need};
 use http::{Extensions, Request, Response, header::AUTHORIZATION};
 use store::Store;
 use tower::{Layer, Service};
@@ -107,7 +107,7 @@ where
         if request.uri().path().starts_with(OPEN_PREFIX) {
             return Box::pin(inner.call(request));
         }
-        if access::need(request.uri().path()) == Some(Need::Nothing) {
+        if methods::need(request.uri().path()) == Some(Need::Nothing) {
             let (mut head, body) = request.into_parts();
             let source = Arc::from(source(&head.extensions).as_str());
             head.extensions.insert(Stranger { source });

@@ -6,7 +6,7 @@ use std::mem;
 
 use domain::{
     key,
-    name::{KeyName, ModelName, ProjectName},
+    name::{KeyName, ModelName, ProjectName, ServiceAccountName},
     segment::KeyId,
     text,
     violation::Violations,
@@ -38,6 +38,7 @@ pub(crate) struct Wanted {
     display_name: String,
     models: Vec<ModelName>,
     held: Held,
+    service_account: Option<ServiceAccountName>,
     expires_at: Option<OffsetDateTime>,
 }
 
@@ -52,6 +53,7 @@ pub(crate) struct Change {
     display_name: Update<String>,
     models: Update<Vec<ModelName>>,
     held: Held,
+    service_account: Update<Option<ServiceAccountName>>,
     mask: Mask,
     expires_at: Update<Option<OffsetDateTime>>,
 }
@@ -119,6 +121,7 @@ fn wanted_in(parent: &str, given: &admin::Key) -> Result<Wanted, Violations> {
     };
     let models = key::models(&parent.organization, &given.models, &mut violations);
     let held = Held::read(&parent.organization, given, &mut violations);
+    let service_account = account(&parent, &given.service_account, &mut violations);
     let (Some(display_name), true) = (display_name, violations.is_empty()) else {
         return Err(violations);
     };
@@ -128,8 +131,27 @@ fn wanted_in(parent: &str, given: &admin::Key) -> Result<Wanted, Violations> {
         display_name,
         models,
         held,
+        service_account,
         expires_at,
     })
+}
+
+/// The account of a key in `parent`; none where the text is empty.
+fn account(
+    parent: &ProjectName,
+    text: &str,
+    violations: &mut Violations,
+) -> Option<ServiceAccountName> {
+    const FIELD: &str = "key.service_account";
+    if text.is_empty() {
+        return None;
+    }
+    let name = violations.take(FIELD, ServiceAccountName::parse(text))?;
+    if name.parent() != *parent {
+        violations.add(FIELD, "must be of the project of the key");
+        return None;
+    }
+    Some(name)
 }
 
 /// The key as it is shown, at `now_ms`.
@@ -138,7 +160,7 @@ pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
     let state = match row.revoked_at {
         Some(_) => admin::KeyState::Revoked,
         None if expired => admin::KeyState::Expired,
-        None if row.disabled => admin::KeyState::Disabled,
+        None if row.disabled || row.account_disabled => admin::KeyState::Disabled,
         None => admin::KeyState::Active,
     };
     let environment = shown(row.environment);
@@ -165,6 +187,9 @@ pub(crate) fn wire(row: Row, written: Revision, now_ms: u64) -> admin::Key {
         previous_secret_last_use_time: row.previous_used_at.map(moment::to_wire),
         display_name: row.display_name,
         imported: row.imported,
+        service_account: row
+            .service_account
+            .map_or_else(String::new, |it| it.to_string()),
         ..Default::default()
     };
     let held = Held {
@@ -234,6 +259,7 @@ impl Wanted {
             scope: self.held.scope,
             labels: self.held.labels,
             disabled: self.held.disabled,
+            service_account: self.service_account,
             imported,
             secret,
         }
@@ -259,6 +285,7 @@ impl Change {
             Field::output("previous_secret_expire_time"),
             Field::output("previous_secret_last_use_time"),
             Field::output("imported"),
+            Field::changes("service_account", !given.service_account.is_empty()),
         ];
         let fields = [&own[..], &key_scope_wire::fields(&given)].concat();
         let mut violations = Violations::new();
@@ -269,10 +296,11 @@ impl Change {
         let display_name = violations.take("key.display_name", display_name);
         let expires_at = expiry(given.expire_time.as_ref(), &mut violations);
         let name = violations.take("key.name", KeyName::parse(&given.name));
-        let (mut models, mut held) = (Vec::new(), Held::default());
-        if let Some(KeyName { organization, .. }) = &name {
+        let (mut models, mut held, mut of) = (Vec::new(), Held::default(), None);
+        if let Some(name @ KeyName { organization, .. }) = &name {
             models = key::models(organization, &given.models, &mut violations);
             held = Held::read(organization, &given, &mut violations);
+            of = account(&name.parent(), &given.service_account, &mut violations);
         }
         let (Some(mask), Some(name), Some(environment), Some(display_name), true) =
             (mask, name, environment, display_name, violations.is_empty())
@@ -286,6 +314,7 @@ impl Change {
             display_name: mask.pick("display_name", display_name),
             models: mask.pick("models", models),
             expires_at: mask.pick("expire_time", expires_at),
+            service_account: mask.pick("service_account", of),
             held,
             mask,
         })
@@ -306,6 +335,8 @@ impl Change {
         row.display_name = self.display_name.or(mem::take(&mut row.display_name));
         row.models = self.models.or(mem::take(&mut row.models));
         row.expires_at = expires_at;
+        let stood = row.service_account.take();
+        row.service_account = self.service_account.or(stood);
         let stood = Held {
             scope: mem::take(&mut row.scope),
             labels: mem::take(&mut row.labels),

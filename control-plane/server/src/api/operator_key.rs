@@ -3,16 +3,21 @@
 //! The text of a key passes once, from the mint into the reply that makes it. Nobody gives or takes a role that holds
 //! more than they hold in the same place.
 
-use domain::{access::Bindings, key, name::OperatorKeyName, segment::KeyId};
+use domain::{
+    access::{Binding, Bindings},
+    key,
+    name::OperatorKeyName,
+    segment::KeyId,
+};
 use keys::{Family, Minted};
 use lifecycle::clock::Clock;
 use proto::admin::{self, operator_key_service_server::OperatorKeyService};
-use store::operator_key as rows;
+use store::{operator_key as rows, role};
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
-        desk::{self, Begun, Call, Desk},
+        desk::{self, Begun, Call, Desk, Draft},
         operator_key_wire::{self, Change, EXPIRE_TIME},
         page::List,
     },
@@ -43,12 +48,15 @@ impl OperatorKeyService for OperatorKeys {
         request: Request<admin::CreateOperatorKeyRequest>,
     ) -> Result<Response<admin::CreateOperatorKeyResponse>, Status> {
         let actor = actor(&request)?;
-        let (call, wanted) = Call::open("CreateOperatorKey", request, operator_key_wire::wanted)?;
-        may_give(&actor, &wanted.bindings)?;
+        let (call, mut wanted) =
+            Call::open("CreateOperatorKey", request, operator_key_wire::wanted)?;
         let mut draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let bindings = wanted.bindings.0.iter_mut();
+        look_up(&mut draft, "operator_key.bindings", bindings).await?;
+        may_give(&actor, &wanted.bindings)?;
         if let Some(at) = wanted.expires_ms {
             let ahead = key::expire(at, self.clock.now_ms());
             desk::readable(EXPIRE_TIME, ahead)?;
@@ -126,6 +134,8 @@ impl OperatorKeyService for OperatorKeys {
         change
             .apply(&mut row, self.clock.now_ms())
             .map_err(status::invalid)?;
+        let bindings = row.bindings.0.iter_mut();
+        look_up(&mut draft, "operator_key.bindings", bindings).await?;
         may_give(&actor, &row.bindings)?;
         let row = rows::update(draft.write(), &row).await;
         let row = row.map_err(status::store)?;
@@ -164,11 +174,25 @@ pub(crate) fn actor<T>(request: &Request<T>) -> Result<Actor, Status> {
     actor.ok_or_else(|| status::not_authenticated(NotAuthenticated::Nothing))
 }
 
+/// Looks up what roles that are about to be bound hold, and keeps them so until the write ends.
+pub(crate) async fn look_up(
+    draft: &mut Draft,
+    field: &str,
+    bindings: impl Iterator<Item = &mut Binding> + Send,
+) -> Result<(), Status> {
+    for (at, binding) in bindings.enumerate() {
+        let field = format!("{field}[{at}].role");
+        let known = role::look_up(draft.write(), &field, binding).await;
+        known.map_err(status::store)?;
+    }
+    Ok(())
+}
+
 /// Whether the actor may bind all of this.
 pub(crate) fn may_give(actor: &Actor, bindings: &Bindings) -> Result<(), Status> {
     let mut refused = bindings.0.iter().filter(|it| !actor.bindings.may_give(it));
     match refused.next() {
-        Some(it) => Err(status::cannot_give(it.role.word(), &it.at)),
+        Some(it) => Err(status::cannot_give(&it.role.name(), &it.at)),
         None => Ok(()),
     }
 }

@@ -1,9 +1,9 @@
 //! Operator keys between the wire and the store: what is wanted, what changes, what is shown.
 
 use domain::{
-    access::{Binding, Bindings, Place, Role},
+    access::{Binding, Bindings, Bound, OwnRole, Permissions, Place, Role},
     key,
-    name::{OperatorKeyName, OrganizationName},
+    name::{OperatorKeyName, OrganizationName, RoleName},
     segment::{KeyId, Slug},
     text,
     violation::Violations,
@@ -68,7 +68,7 @@ pub(crate) fn wanted(asked: admin::CreateOperatorKeyRequest) -> Result<Wanted, V
 /// The key as it is shown.
 pub(crate) fn wire(row: Row) -> admin::OperatorKey {
     let binding = |it: Binding| admin::RoleBinding {
-        role: it.role.word().to_owned(),
+        role: it.role.name(),
         scope: it.at.to_string(),
     };
     admin::OperatorKey {
@@ -123,11 +123,8 @@ pub(crate) fn binding(
     keeper: Option<&Slug>,
     violations: &mut Violations,
 ) -> Option<Binding> {
-    let role = Role::parse(role).ok_or_else(|| {
-        let words: Vec<&str> = Role::ALL.iter().map(|it| it.word()).collect();
-        format!("must be one of {}", words.join(", "))
-    });
-    let role = violations.take(&format!("{field}.role"), role);
+    let role_field = format!("{field}.role");
+    let role = violations.take(&role_field, bound(role));
     let field = format!("{field}.scope");
     // A place is written as it prints, so that nothing below it passes for it.
     let place = Place::of(scope).ok();
@@ -142,7 +139,27 @@ pub(crate) fn binding(
         violations.add(field, "must be in the organization that keeps it");
         return None;
     }
+    if let Bound::Own(role) = &role
+        && !Place::Organization(role.name.parent()).covers(&at)
+    {
+        violations.add(role_field, "is of another organization than the scope");
+        return None;
+    }
     Some(Binding { role, at })
+}
+
+/// A role by its word or its name; what one of an organization's own holds is looked up where it is bound.
+fn bound(text: &str) -> Result<Bound, String> {
+    if let Some(role) = Role::parse(text) {
+        return Ok(Bound::BuiltIn(role));
+    }
+    if let Ok(name) = RoleName::parse(text) {
+        let permissions = Permissions::default();
+        return Ok(Bound::Own(OwnRole { name, permissions }));
+    }
+    let words: Vec<&str> = Role::ALL.iter().map(|it| it.word()).collect();
+    let (words, pattern) = (words.join(", "), RoleName::PATTERN);
+    Err(format!("must be one of {words}, or `{pattern}`"))
 }
 
 // === impl Wanted ===

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
-        operator_key::{actor, may_give},
+        operator_key::{actor, look_up, may_give},
         page::List,
         trust_wire::{self, wire},
     },
@@ -39,12 +39,14 @@ impl TrustService for Trusts {
         request: Request<admin::CreateTrustRequest>,
     ) -> Result<Response<admin::Trust>, Status> {
         let actor = actor(&request)?;
-        let (call, wanted) = Call::open("CreateTrust", request, trust_wire::wanted)?;
-        may_give(&actor, &wanted.checked.bindings())?;
+        let (call, mut wanted) = Call::open("CreateTrust", request, trust_wire::wanted)?;
         let mut draft = match self.desk.begin(call).await? {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
+        let bindings = wanted.checked.grants.iter_mut().map(|it| &mut it.binding);
+        look_up(&mut draft, "trust.grants", bindings).await?;
+        may_give(&actor, &wanted.checked.bindings())?;
         let row = rows::create(draft.write(), &wanted.name, &wanted.checked).await;
         let row = row.map_err(status::store)?;
         draft.finish(|_| wire(row)).await

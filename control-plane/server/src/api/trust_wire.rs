@@ -85,7 +85,7 @@ fn claim(it: &ClaimPattern) -> admin::ClaimPattern {
 
 fn grant(it: &Grant) -> admin::TrustGrant {
     admin::TrustGrant {
-        role: it.binding.role.word().to_owned(),
+        role: it.binding.role.name(),
         scope: it.binding.at.to_string(),
         claims: it.claims.iter().map(claim).collect(),
     }

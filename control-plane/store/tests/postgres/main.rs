@@ -11,6 +11,8 @@ mod world;
 mod ordering;
 mod races;
 mod organizations;
+mod roles;
+mod service_accounts;
 mod providers;
 mod models;
 mod rollouts;

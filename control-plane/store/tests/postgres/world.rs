@@ -169,6 +169,7 @@ pub(crate) fn new_key(project: &str) -> key::New {
         scope: domain::key_scope::Scope::default(),
         labels: Vec::new(),
         disabled: false,
+        service_account: None,
         imported: false,
         secret: Secret {
             sha256_sealed: vec![1; 40],
@@ -288,6 +289,18 @@ impl World {
     pub(crate) async fn sql(&self, sql: &'static str) {
         let mut connection = PgConnection::connect(&self.url).await.unwrap();
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+
+    /// Waits until a statement waits for a lock.
+    pub(crate) async fn somebody_waits(&self) {
+        let waits = async || {
+            let mut connection = PgConnection::connect(&self.url).await.unwrap();
+            let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                         AND datname = current_database())";
+            let waits = sqlx::query_scalar::<_, bool>(waits);
+            waits.fetch_one(&mut connection).await.unwrap()
+        };
+        eventually("somebody waits for a lock", waits).await;
     }
 
     pub(crate) async fn project(&self, slug: &str) -> project::Row {

@@ -15,6 +15,8 @@ mod revocation;
 mod rotation;
 mod scopes;
 mod roles;
+mod own_roles;
+mod service_accounts;
 mod trusts;
 mod logins;
 mod audit;

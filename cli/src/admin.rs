@@ -53,6 +53,7 @@ pub mod usage_content;
 pub mod usage_erase;
 mod usage_columns;
 pub mod usage_export;
+pub mod usage_feedback;
 pub mod usage;
 pub mod reprice;
 

@@ -87,8 +87,9 @@ impl FromStr for Gate {
             "cost" => RolloutMetric::Cost,
             "truncation-rate" => RolloutMetric::TruncationRate,
             "refusal-rate" => RolloutMetric::RefusalRate,
+            "feedback-score" => RolloutMetric::FeedbackScore,
             _ => {
-                return Err("write error-rate, first-byte-time, total-time, cost, truncation-rate or refusal-rate".to_owned());
+                return Err("write error-rate, first-byte-time, total-time, cost, truncation-rate, refusal-rate or feedback-score".to_owned());
             }
         };
         let mut next = || parts.next().map_or(Ok(0), basis_points);

@@ -86,6 +86,9 @@ fn lines(record: &UsageRecord) -> Vec<(String, String)> {
         lines.push((format!("tag {key}"), value.clone()));
     }
     lines.extend(record.decision.iter().flat_map(usage_decided::lines));
+    for it in &record.feedback {
+        lines.push((format!("feedback {}", it.name), it.score.to_string()));
+    }
     for it in &record.attempts {
         let status = match it.status {
             0 => String::new(),

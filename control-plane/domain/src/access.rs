@@ -276,6 +276,7 @@ pub const METHODS: &[(&str, Need)] = &{
         ("UsageService/QueryUsage", In(P::UsageRead, "parent")),
         ("UsageService/GetUsageRecord", In(P::UsageRead, "parent")),
         ("UsageService/ExportUsage", In(P::UsageRead, "parent")),
+        ("UsageService/SumFeedback", In(P::UsageRead, "parent")),
         (
             "UsageService/GetUsageContent",
             In(P::ContentReveal, "parent"),

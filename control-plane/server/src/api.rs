@@ -75,6 +75,7 @@ mod edge;
 mod reprice;
 mod usage_asked;
 mod usage_decided;
+mod usage_feedback;
 pub(crate) mod usage_wire;
 mod usage;
 mod operator_key_wire;

@@ -15,7 +15,7 @@ use metrics::{counter, describe_counter};
 use policy::revision::Revision;
 use prost::Message;
 use proto::unknown::Contract;
-use store::{Store, StoreError, Write, rollout, rollout::Row, rollout_outcome};
+use store::{Store, StoreError, Write, rollout, rollout::Row, rollout_feedback, rollout_outcome};
 use tokio::{sync::watch, time};
 use tracing::{info, warn};
 
@@ -106,7 +106,15 @@ impl Reconciler {
 
     /// Takes old outcomes away, and says after how many looks to do it again.
     async fn sweep(&self) -> u32 {
-        match self.store.sweep_rollout_outcomes(KEPT).await {
+        let outcomes = self.store.sweep_rollout_outcomes(KEPT).await;
+        let swept = match outcomes {
+            Ok(outcomes) => {
+                let said = self.store.sweep_rollout_feedback(KEPT).await;
+                said.map(|said| outcomes + said)
+            }
+            failed => failed,
+        };
+        match swept {
             Ok(0) => SWEEP_EVERY,
             Ok(_) => 0,
             Err(error) => {
@@ -143,9 +151,13 @@ impl Reconciler {
         for seen in &outcomes {
             row.count(&seen.outcome, seen.is_first);
         }
+        let (said, heard) = rollout_feedback::take(&mut write, &row).await?;
+        for it in said.iter().filter(|it| it.is_first) {
+            row.score(it.score, it.is_candidates);
+        }
         let next = row.standing().next();
         let stays = matches!(next, Next::Stay(_));
-        if stays && taken == 0 && !row.is_new_step {
+        if stays && taken + heard == 0 && !row.is_new_step {
             return Ok(Looked::Idle);
         }
         rollout::note(&mut write, &row).await?;

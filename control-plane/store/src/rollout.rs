@@ -439,6 +439,13 @@ impl Row {
         }
     }
 
+    /// Takes what a client said of an answer; what is judged goes before its gates.
+    pub fn score(&mut self, score: f64, is_candidates: bool) {
+        for (gate, evidence) in self.plan.gates.iter().zip(&mut self.evidence) {
+            evidence.take_score(*gate, score, is_candidates);
+        }
+    }
+
     /// What is known of it, to be judged.
     pub fn standing(&self) -> Standing<'_> {
         Standing {

@@ -135,8 +135,8 @@ fn gate(gate: Gate) -> admin::RolloutGate {
 fn known(gate: Gate, evidence: &Evidence, harm_limit: f64) -> admin::RolloutEvidence {
     admin::RolloutEvidence {
         metric: gate.metric as i32,
-        candidate_mean: evidence.candidate.mean(),
-        stable_mean: evidence.stable.mean(),
+        candidate_mean: gate.metric.told(evidence.candidate.mean()),
+        stable_mean: gate.metric.told(evidence.stable.mean()),
         candidate_samples: whole(evidence.candidate.count),
         stable_samples: whole(evidence.stable.count),
         harm: evidence.harm(),

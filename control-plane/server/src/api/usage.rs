@@ -12,7 +12,7 @@ use proto::{
 };
 use sha2::{Digest, Sha256};
 use store::{
-    Store, StoreError, usage_content, usage_erase,
+    Store, StoreError, feedback, usage_content, usage_erase,
     usage_query::{self, NoAnswer, Whose},
     usage_read,
 };
@@ -26,6 +26,7 @@ use crate::{
         page::List,
         reprice, sealed, usage_asked,
         usage_asked::Asked,
+        usage_feedback,
         usage_wire::{self, Providers},
     },
     status,
@@ -130,7 +131,25 @@ impl UsageService for Usages {
         let kept = usage_read::get(store, &whose, id.into_bytes()).await;
         let kept = kept.map_err(status::store)?;
         let providers = providers(store, &whose).await.map_err(status::store)?;
-        Ok(Response::new(usage_wire::record(kept, &providers)))
+        let given = feedback::of_request(store, id.into_bytes()).await;
+        let given = given.map_err(status::store)?.into_iter();
+        Ok(Response::new(admin::UsageRecord {
+            feedback: given.map(usage_feedback::given).collect(),
+            ..usage_wire::record(kept, &providers)
+        }))
+    }
+
+    async fn sum_feedback(
+        &self,
+        request: Request<admin::SumFeedbackRequest>,
+    ) -> Result<Response<admin::SumFeedbackResponse>, Status> {
+        let asked = usage_feedback::asked(request.get_ref(), self.clock.now_ms());
+        let (parent, days) = asked.map_err(status::invalid)?;
+        let sums = feedback::sums(self.desk.store(), &parent, days).await;
+        let sums = sums.map_err(status::store)?.into_iter();
+        Ok(Response::new(admin::SumFeedbackResponse {
+            rows: sums.map(usage_feedback::sum).collect(),
+        }))
     }
 
     async fn get_usage_content(

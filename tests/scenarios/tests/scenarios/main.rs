@@ -55,6 +55,7 @@ mod command_line;
 mod town;
 mod rollouts;
 mod releases;
+mod feedback;
 mod credentials;
 mod encryption;
 mod membership;

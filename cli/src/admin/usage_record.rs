@@ -56,6 +56,7 @@ fn lines(record: &UsageRecord) -> Vec<(String, String)> {
         ("key", record.key.clone()),
         ("model", record.model.clone()),
         ("version", record.version.clone()),
+        ("experiment", record.experiment.clone()),
         ("provider", record.provider.clone()),
         ("provider model", record.provider_model.clone()),
         ("endpoint", record.endpoint.clone()),

@@ -11,9 +11,10 @@ use proto::{
     admin::{
         alert_service_server::AlertServiceServer, audit_service_server::AuditServiceServer,
         budget_service_server::BudgetServiceServer, discount_service_server::DiscountServiceServer,
-        edge_service_server::EdgeServiceServer, issuer_service_server::IssuerServiceServer,
-        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
-        login_service_server::LoginServiceServer, model_service_server::ModelServiceServer,
+        edge_service_server::EdgeServiceServer, experiment_service_server::ExperimentServiceServer,
+        issuer_service_server::IssuerServiceServer, key_service_server::KeyServiceServer,
+        limit_service_server::LimitServiceServer, login_service_server::LoginServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -56,6 +57,8 @@ mod recipe_wire;
 mod model_version;
 pub(crate) mod rollout_wire;
 mod rollout;
+pub(crate) mod experiment_wire;
+mod experiment;
 mod key;
 mod limit_terms;
 mod limit_wire;
@@ -133,6 +136,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let models = model::Models::new(desk.clone(), inquiry.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
+    let experiments = experiment::Experiments::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let limits = limit::Limits::new(desk.clone(), inquiry.clone());
     let budgets = budget::Budgets::new(desk.clone(), clock.clone(), inquiry);
@@ -153,6 +157,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ModelServiceServer::new(models))
         .add_service(ModelVersionServiceServer::new(versions))
         .add_service(RolloutServiceServer::new(rollouts))
+        .add_service(ExperimentServiceServer::new(experiments))
         .add_service(KeyServiceServer::new(keys))
         .add_service(LimitServiceServer::new(limits))
         .add_service(BudgetServiceServer::new(budgets))

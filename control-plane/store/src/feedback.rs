@@ -181,12 +181,15 @@ async fn count(
     Ok(())
 }
 
-/// Notes it for the rollout of the model that is under way, and rings for whoever judges it. Whether the rollout assigned the request is
+/// Notes it for the rollout or experiment of the model that is under way, and rings for whoever judges it. Whether the rollout assigned the request is
 /// found when it is judged: the outcome may come a moment later.
 async fn note(connection: &mut PgConnection, of: &Of, score: f64) -> Result<(), StoreError> {
     let noted = sqlx::query!(
         r#"INSERT INTO rollout_feedback (rollout, id, score)
-           SELECT id, $2, $3 FROM rollout WHERE model = $1 AND state < 3 ON CONFLICT DO NOTHING"#,
+           SELECT id, $2, $3 FROM (
+               SELECT id FROM rollout WHERE model = $1 AND state < 3
+               UNION ALL SELECT id FROM experiment WHERE model = $1 AND state = 1) AS it
+           ON CONFLICT DO NOTHING"#,
         of.model,
         of.id,
         score,

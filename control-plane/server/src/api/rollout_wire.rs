@@ -67,7 +67,8 @@ pub(crate) fn new(asked: admin::StartRolloutRequest) -> Result<New, Violations> 
     }
 }
 
-fn sticky(number: i32) -> Option<Sticky> {
+/// What keeps a client; none means: the end user.
+pub(crate) fn sticky(number: i32) -> Option<Sticky> {
     match number {
         0 => Some(Sticky::EndUser),
         number => u8::try_from(number).ok().and_then(Sticky::from_number),
@@ -153,7 +154,7 @@ fn signed(number: u64) -> i64 {
     clippy::cast_possible_truncation,
     reason = "a count of requests that was made by counting"
 )]
-const fn whole(count: f64) -> i64 {
+pub(crate) const fn whole(count: f64) -> i64 {
     count as i64
 }
 

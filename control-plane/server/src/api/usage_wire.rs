@@ -141,6 +141,7 @@ pub(crate) fn record(it: Kept, providers: &Providers) -> admin::UsageRecord {
         answer_bytes: it.answer_bytes,
         decision,
         feedback: Vec::new(),
+        experiment: String::new(),
         attempts: attempts
             .attempts
             .into_iter()

@@ -54,6 +54,7 @@ mod dev;
 mod command_line;
 mod town;
 mod rollouts;
+mod experiments;
 mod releases;
 mod feedback;
 mod credentials;

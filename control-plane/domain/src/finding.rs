@@ -124,27 +124,23 @@ fn finding(known: Option<Difference>, metric: Metric, (name, first): (&str, &str
     }
     let is_more = low > 0.0;
     let (least, most) = (low.abs().min(high.abs()), low.abs().max(high.abs()));
+    let (verb, more, less) = comparison(metric);
     format!(
-        "{name} {} by {:.1} {unit} than {first} (95 %: {least:.1} to {most:.1})",
-        comparison(metric, is_more),
+        "{name} {verb} {:.1} {unit} {} than {first} (95 %: {least:.1} to {most:.1})",
         known.about.abs() * 100.0,
+        if is_more { more } else { less },
     )
 }
 
-const fn comparison(metric: Metric, is_more: bool) -> &'static str {
-    match (metric, is_more) {
-        (Metric::Cost, true) => "costs more,",
-        (Metric::Cost, false) => "costs less,",
-        (Metric::FirstByteTime | Metric::TotalTime, true) => "answers later,",
-        (Metric::FirstByteTime | Metric::TotalTime, false) => "answers sooner,",
-        (Metric::FeedbackScore, true) => "is liked better,",
-        (Metric::FeedbackScore, false) => "is liked less,",
-        (Metric::ErrorRate, true) => "fails more often,",
-        (Metric::ErrorRate, false) => "fails less often,",
-        (Metric::TruncationRate, true) => "is cut short more often,",
-        (Metric::TruncationRate, false) => "is cut short less often,",
-        (Metric::RefusalRate, true) => "refuses more often,",
-        (Metric::RefusalRate, false) => "refuses less often,",
+/// What a version does, and the words for more and for less of it.
+const fn comparison(metric: Metric) -> (&'static str, &'static str, &'static str) {
+    match metric {
+        Metric::Cost => ("costs", "more", "less"),
+        Metric::FirstByteTime | Metric::TotalTime => ("answers", "later", "sooner"),
+        Metric::FeedbackScore => ("is liked", "better", "less"),
+        Metric::ErrorRate => ("fails", "more often", "less often"),
+        Metric::TruncationRate => ("is cut short", "more often", "less often"),
+        Metric::RefusalRate => ("refuses", "more often", "less often"),
     }
 }
 

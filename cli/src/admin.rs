@@ -22,6 +22,7 @@ pub mod release_file;
 pub mod model;
 pub mod rollout_spec;
 pub mod rollout;
+pub mod experiment;
 pub mod regions;
 pub mod route;
 pub mod minted;
@@ -55,6 +56,7 @@ pub mod usage_content;
 pub mod usage_erase;
 mod usage_columns;
 pub mod usage_export;
+pub mod usage_feedback;
 pub mod usage;
 pub mod reprice;
 
@@ -81,6 +83,9 @@ pub enum Command {
     /// Rollouts: moving a model's traffic to another version in steps, and back if need be
     #[command(subcommand, visible_alias = "rollout")]
     Rollouts(rollout::Command),
+    /// Experiments: versions of a model beside each other, and what is known of how they differ
+    #[command(subcommand, visible_alias = "experiment")]
+    Experiments(experiment::Command),
     /// Routes: where requests go, and why
     #[command(subcommand, visible_alias = "routes")]
     Route(route::Command),
@@ -145,6 +150,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,
         Command::Rollouts(command) => rollout::run(command, session).await,
+        Command::Experiments(command) => experiment::run(command, session).await,
         Command::Route(command) => route::run(command, session).await,
         Command::Keys(command) => key::run(command, session).await,
         Command::Prices(command) => price::run(command, session).await,

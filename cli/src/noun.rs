@@ -100,6 +100,21 @@ pub const ROLLOUT: Noun = Noun {
     ],
 };
 
+/// Experiments.
+pub const EXPERIMENT: Noun = Noun {
+    message: "Experiment",
+    service: "ExperimentService",
+    field: "experiment",
+    collections: &["organizations", "models", "experiments"],
+    columns: &[
+        ("NAME", "name"),
+        ("STATE", "state"),
+        ("REASON", "reason"),
+        ("STARTED", "create_time"),
+        ("ENDED", "end_time"),
+    ],
+};
+
 /// Keys of clients.
 pub const KEY: Noun = Noun {
     message: "Key",
@@ -380,6 +395,7 @@ mod tests {
             (MODEL, "Create Get Update Delete"),
             (MODEL_VERSION, "Create Get Delete"),
             (ROLLOUT, "Start Get Pause Resume Approve Promote Abort"),
+            (EXPERIMENT, "Start Get Stop Conclude"),
             (KEY, "Create Get Update Delete Revoke"),
             (SERVICE_ACCOUNT, "Create Get Update Delete"),
             (LIMIT, "Create Get Update Delete"),

@@ -64,7 +64,7 @@ pub struct Start {
     #[arg(long = "step", required = true, value_name = "STEP")]
     steps: Vec<Step>,
     /// What the candidate is held to, as METRIC:TOLERANCE:MARGIN, such as error-rate or total-time:5%:30%; METRIC is
-    /// error-rate, first-byte-time, total-time, cost, truncation-rate or refusal-rate; repeat it
+    /// error-rate, first-byte-time, total-time, cost, truncation-rate, refusal-rate or feedback-score; repeat it
     #[arg(long = "gate", value_name = "GATE")]
     gates: Vec<Gate>,
     /// What keeps a client with the version that it met first
@@ -368,6 +368,7 @@ fn row(evidence: &RolloutEvidence) -> Vec<String> {
             format!("{:.2} %", mean * 100.0)
         }
         RolloutMetric::Cost => format!("${mean:.6}"),
+        RolloutMetric::FeedbackScore => format!("{mean:.2}"),
         _ => format!("{:.0} ms", mean * 1e3),
     };
     let name = metric.as_str_name();

@@ -29,7 +29,7 @@ pub enum Sticky {
 }
 
 /// Hundredths of a percent, of `5%`, `5` or `0.25%`.
-fn basis_points(text: &str) -> Result<i32, String> {
+pub fn basis_points(text: &str) -> Result<i32, String> {
     let wrong = || "write a percentage with at most two decimals, such as 5% or 0.25%".to_owned();
     let number = text.strip_suffix('%').unwrap_or(text);
     let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
@@ -87,8 +87,9 @@ impl FromStr for Gate {
             "cost" => RolloutMetric::Cost,
             "truncation-rate" => RolloutMetric::TruncationRate,
             "refusal-rate" => RolloutMetric::RefusalRate,
+            "feedback-score" => RolloutMetric::FeedbackScore,
             _ => {
-                return Err("write error-rate, first-byte-time, total-time, cost, truncation-rate or refusal-rate".to_owned());
+                return Err("write error-rate, first-byte-time, total-time, cost, truncation-rate, refusal-rate or feedback-score".to_owned());
             }
         };
         let mut next = || parts.next().map_or(Ok(0), basis_points);

@@ -5,7 +5,7 @@ use policy::money;
 use proto::admin::{QueryUsageRequest, QueryUsageResponse, UsageDimension, UsageRow};
 
 use crate::{
-    admin::{usage_content, usage_erase, usage_export, usage_query, usage_record},
+    admin::{usage_content, usage_erase, usage_export, usage_feedback, usage_query, usage_record},
     connection::ANSWER_WITHIN,
     failure::Failure,
     moment::{Moment, moment},
@@ -36,6 +36,8 @@ pub enum Command {
     Erase(usage_erase::Arguments),
     /// Every record, as JSON lines, CSV or Parquet
     Export(usage_export::Arguments),
+    /// What clients said of a model's answers, by version
+    Feedback(usage_feedback::Arguments),
 }
 
 /// What to sum.
@@ -86,6 +88,7 @@ pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Fai
         Some(Command::Content(arguments)) => usage_content::run(arguments, session).await,
         Some(Command::Erase(arguments)) => usage_erase::run(arguments, session).await,
         Some(Command::Export(arguments)) => usage_export::run(arguments, session).await,
+        Some(Command::Feedback(arguments)) => usage_feedback::run(arguments, session).await,
     }
 }
 

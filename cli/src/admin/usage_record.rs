@@ -56,6 +56,7 @@ fn lines(record: &UsageRecord) -> Vec<(String, String)> {
         ("key", record.key.clone()),
         ("model", record.model.clone()),
         ("version", record.version.clone()),
+        ("experiment", record.experiment.clone()),
         ("provider", record.provider.clone()),
         ("provider model", record.provider_model.clone()),
         ("endpoint", record.endpoint.clone()),
@@ -86,6 +87,9 @@ fn lines(record: &UsageRecord) -> Vec<(String, String)> {
         lines.push((format!("tag {key}"), value.clone()));
     }
     lines.extend(record.decision.iter().flat_map(usage_decided::lines));
+    for it in &record.feedback {
+        lines.push((format!("feedback {}", it.name), it.score.to_string()));
+    }
     for it in &record.attempts {
         let status = match it.status {
             0 => String::new(),

@@ -48,6 +48,8 @@ pub enum Metric {
     TruncationRate = 5,
     /// Answers that were refused or filtered.
     RefusalRate = 6,
+    /// What clients said of answers, taken from one: so that more is worse.
+    FeedbackScore = 7,
 }
 
 /// What a candidate is held to.
@@ -129,13 +131,14 @@ pub struct Evidence {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ErrorRate,
         Self::FirstByteTime,
         Self::TotalTime,
         Self::Cost,
         Self::TruncationRate,
         Self::RefusalRate,
+        Self::FeedbackScore,
     ];
 
     /// The one with this number.
@@ -152,27 +155,36 @@ impl Metric {
             Self::Cost => "cost",
             Self::TruncationRate => "truncation rate",
             Self::RefusalRate => "refusal rate",
+            Self::FeedbackScore => "feedback score",
         }
     }
 
-    /// Whether it is a rate, of which points are compared and no ratios.
+    /// Whether it goes from 0 to 1, so that points are compared and no ratios.
     pub const fn is_rate(self) -> bool {
         matches!(
             self,
-            Self::ErrorRate | Self::TruncationRate | Self::RefusalRate
+            Self::ErrorRate | Self::TruncationRate | Self::RefusalRate | Self::FeedbackScore
         )
+    }
+
+    /// A mean of its values as it is told: of feedback the score itself.
+    pub fn told(self, mean: f64) -> f64 {
+        match self {
+            Self::FeedbackScore => 1.0 - mean,
+            _ => mean,
+        }
     }
 
     /// By how much more than the tolerance the candidate must be shown not to be worse, where nobody says.
     pub const fn margin(self) -> u16 {
         match self {
             Self::ErrorRate => 200,
-            Self::TruncationRate | Self::RefusalRate => 500,
+            Self::TruncationRate | Self::RefusalRate | Self::FeedbackScore => 500,
             Self::FirstByteTime | Self::TotalTime | Self::Cost => 2_500,
         }
     }
 
-    /// The value of a request; `None` where it has none.
+    /// The value of a request; `None` where it has none. What its client says of it comes later, apart.
     pub fn value(self, of: &Outcome) -> Option<f64> {
         let whole = of.end == End::Whole;
         match self {
@@ -184,6 +196,7 @@ impl Metric {
             Self::Cost => of.cost_nano.filter(|_| whole).map(|nano| scaled(nano, 1e9)),
             Self::TruncationRate => ended(whole, of.finish, Finish::Truncated),
             Self::RefusalRate => ended(whole, of.finish, Finish::Refused),
+            Self::FeedbackScore => None,
         }
     }
 
@@ -195,6 +208,7 @@ impl Metric {
             }
             Self::FirstByteTime | Self::TotalTime => format!("{:.0} ms", mean * 1e3),
             Self::Cost => format!("${mean:.6}"),
+            Self::FeedbackScore => format!("{:.2}", self.told(mean)),
         }
     }
 }
@@ -222,7 +236,8 @@ impl fmt::Display for Metric {
 // === impl Sum ===
 
 impl Sum {
-    fn add(&mut self, value: f64) {
+    /// Adds one.
+    pub(crate) fn add(&mut self, value: f64) {
         self.count += 1.0;
         self.sum += value;
     }
@@ -242,19 +257,29 @@ impl Sum {
 impl Evidence {
     /// Takes one more request.
     pub fn take(&mut self, gate: Gate, outcome: &Outcome) {
-        let Some(value) = gate.metric.value(outcome) else {
-            return;
-        };
-        let all = if outcome.is_candidates {
+        if let Some(value) = gate.metric.value(outcome) {
+            self.take_value(gate, value, outcome.is_candidates);
+        }
+    }
+
+    /// Takes what a client says of an answer, a score from 0 to 1, where that is what the gate compares.
+    pub fn take_score(&mut self, gate: Gate, score: f64, is_candidates: bool) {
+        if gate.metric == Metric::FeedbackScore {
+            self.take_value(gate, 1.0 - score, is_candidates);
+        }
+    }
+
+    fn take_value(&mut self, gate: Gate, value: f64, is_candidates: bool) {
+        let all = if is_candidates {
             &mut self.candidate
         } else {
             &mut self.stable
         };
         all.add(value);
-        let Some(score) = self.score(gate.metric, value, outcome.is_candidates) else {
+        let Some(score) = self.score(gate.metric, value, is_candidates) else {
             return;
         };
-        let block = if outcome.is_candidates {
+        let block = if is_candidates {
             &mut self.block_candidate
         } else {
             &mut self.block_stable

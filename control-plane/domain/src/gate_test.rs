@@ -116,6 +116,33 @@ fn a_request_counts_only_where_it_says_something() {
 }
 
 #[test]
+fn a_score_goes_before_the_gate_on_feedback_alone_and_less_is_worse() {
+    let gate = |metric: Metric| Gate {
+        metric,
+        tolerance: 0,
+        margin: metric.margin(),
+    };
+    let (feedback, errors) = (gate(Metric::FeedbackScore), gate(Metric::ErrorRate));
+    let (mut worse, mut better, mut other) = (
+        Evidence::default(),
+        Evidence::default(),
+        Evidence::default(),
+    );
+    for at in 0..200 {
+        let is_candidates = at % 2 == 0;
+        let score = if is_candidates { 0.2 } else { 0.9 };
+        worse.take_score(feedback, score, is_candidates);
+        better.take_score(feedback, score, !is_candidates);
+        other.take_score(errors, score, is_candidates);
+    }
+    assert!(worse.harm() > 1e6 && !worse.is_cleared());
+    assert!(better.harm() < 2.0 && better.is_cleared());
+    assert_eq!(other, Evidence::default());
+    let told = Metric::FeedbackScore.shown(worse.candidate.mean());
+    assert_eq!(told, "0.20");
+}
+
+#[test]
 fn evidence_is_kept_to_the_last_bit() {
     let mut evidence = Evidence::default();
     for at in 0..333 {

@@ -173,9 +173,27 @@ pub const METHODS: &[(&str, Need)] = &{
         ("DiscountService/GetDiscount", In(P::PricesRead, "name")),
         ("DiscountService/ListDiscounts", In(P::PricesRead, "parent")),
         ("DiscountService/DeleteDiscount", In(P::PricesWrite, "name")),
+        (
+            "ExperimentService/StartExperiment",
+            In(P::ModelsPublish, "parent"),
+        ),
+        ("ExperimentService/GetExperiment", In(P::ModelsRead, "name")),
+        (
+            "ExperimentService/ListExperiments",
+            In(P::ModelsRead, "parent"),
+        ),
+        (
+            "ExperimentService/StopExperiment",
+            In(P::ModelsPublish, "name"),
+        ),
+        (
+            "ExperimentService/ConcludeExperiment",
+            In(P::ModelsPublish, "name"),
+        ),
         ("UsageService/QueryUsage", In(P::UsageRead, "parent")),
         ("UsageService/GetUsageRecord", In(P::UsageRead, "parent")),
         ("UsageService/ExportUsage", In(P::UsageRead, "parent")),
+        ("UsageService/SumFeedback", In(P::UsageRead, "parent")),
         (
             "UsageService/GetUsageContent",
             In(P::ContentReveal, "parent"),

@@ -90,6 +90,12 @@ names! {
         "models" model: ModelSlug,
         "rollouts" rollout: Slug,
     }
+    /// An experiment of a model.
+    ExperimentName = "organizations/{organization}/models/{model}/experiments/{experiment}" {
+        "organizations" organization: Slug,
+        "models" model: ModelSlug,
+        "experiments" experiment: Slug,
+    }
     /// A key of a project.
     KeyName = "organizations/{organization}/projects/{project}/keys/{key}" {
         "organizations" organization: Slug,
@@ -222,6 +228,18 @@ impl ServiceAccountName {
 // === impl VersionName ===
 
 impl VersionName {
+    /// The model it is of.
+    pub fn parent(&self) -> ModelName {
+        ModelName {
+            organization: self.organization.clone(),
+            model: self.model.clone(),
+        }
+    }
+}
+
+// === impl ExperimentName ===
+
+impl ExperimentName {
     /// The model it is of.
     pub fn parent(&self) -> ModelName {
         ModelName {

@@ -11,9 +11,10 @@ use proto::{
     admin::{
         alert_service_server::AlertServiceServer, audit_service_server::AuditServiceServer,
         budget_service_server::BudgetServiceServer, discount_service_server::DiscountServiceServer,
-        edge_service_server::EdgeServiceServer, issuer_service_server::IssuerServiceServer,
-        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
-        login_service_server::LoginServiceServer, model_service_server::ModelServiceServer,
+        edge_service_server::EdgeServiceServer, experiment_service_server::ExperimentServiceServer,
+        issuer_service_server::IssuerServiceServer, key_service_server::KeyServiceServer,
+        limit_service_server::LimitServiceServer, login_service_server::LoginServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -57,6 +58,8 @@ mod recipe_wire;
 mod model_version;
 pub(crate) mod rollout_wire;
 mod rollout;
+pub(crate) mod experiment_wire;
+mod experiment;
 mod key;
 mod service_account_wire;
 mod service_account;
@@ -78,6 +81,7 @@ mod edge;
 mod reprice;
 mod usage_asked;
 mod usage_decided;
+mod usage_feedback;
 pub(crate) mod usage_wire;
 mod usage;
 mod operator_key_wire;
@@ -137,6 +141,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let models = model::Models::new(desk.clone(), inquiry.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
+    let experiments = experiment::Experiments::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let service_accounts = service_account::ServiceAccounts::new(desk.clone());
     let limits = limit::Limits::new(desk.clone(), inquiry.clone());
@@ -159,6 +164,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ModelServiceServer::new(models))
         .add_service(ModelVersionServiceServer::new(versions))
         .add_service(RolloutServiceServer::new(rollouts))
+        .add_service(ExperimentServiceServer::new(experiments))
         .add_service(KeyServiceServer::new(keys))
         .add_service(ServiceAccountServiceServer::new(service_accounts))
         .add_service(LimitServiceServer::new(limits))

@@ -13,8 +13,9 @@ use lifecycle::clock::Clock;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use policy::id::RolloutId;
 use proto::usage::{
-    DepositRequest, DepositResponse, Finish, RecallRequest, RecallResponse, RecallSpendingRequest,
-    RecallSpendingResponse, ReportRequest, ReportResponse, usage_service_server::UsageService,
+    DepositRequest, DepositResponse, Finish, GiveFeedbackRequest, GiveFeedbackResponse,
+    RecallRequest, RecallResponse, RecallSpendingRequest, RecallSpendingResponse, ReportRequest,
+    ReportResponse, usage_service_server::UsageService,
 };
 use seal::SealingKey;
 use store::{
@@ -186,6 +187,16 @@ impl UsageService for Ingest {
         let of = (&self.store, &self.clock);
         let told = self.recall.spending(of, request.get_ref()).await?;
         Ok(Response::new(told))
+    }
+
+    async fn give_feedback(
+        &self,
+        request: Request<GiveFeedbackRequest>,
+    ) -> Result<Response<GiveFeedbackResponse>, Status> {
+        let badge = door::shown(request.extensions())?;
+        door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        let kept = self.recall.feedback(&self.store, request.get_ref()).await?;
+        Ok(Response::new(kept))
     }
 }
 

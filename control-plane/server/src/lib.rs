@@ -18,6 +18,8 @@ pub mod vector;
 mod standing;
 pub mod api;
 pub mod publish;
+mod by_itself;
+mod oversee;
 pub mod reconcile;
 mod recall;
 mod deposit;

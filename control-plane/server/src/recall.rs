@@ -1,4 +1,5 @@
-//! What clients ask edges of their own requests and keys, and edges ask here: one record, and what a key has spent.
+//! What clients ask edges of their own requests and keys, and edges ask here: one record, what a key has spent, and to keep what is said of an
+//! answer.
 //!
 //! An edge says whose client asks, and gets nothing of another organization or project. Few are answered at once, so that
 //! whoever asks much delays neither records nor operators.
@@ -8,11 +9,15 @@ use policy::id::{OrganizationId, ProjectId};
 use proto::{
     message,
     usage::{
-        Finish, Outcome, RecallRequest, RecallResponse, RecallSpendingRequest,
-        RecallSpendingResponse,
+        Finish, GiveFeedbackRequest, GiveFeedbackResponse, Outcome, RecallRequest, RecallResponse,
+        RecallSpendingRequest, RecallSpendingResponse,
     },
 };
-use store::{Store, usage_of_key, usage_read};
+use store::{
+    Store,
+    feedback::{self, Kept},
+    usage_of_key, usage_read,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::Status;
 
@@ -24,6 +29,9 @@ const AT_ONCE_MAX: usize = 4;
 
 /// The longest key id, in bytes.
 const KEY_BYTES_MAX: usize = 512;
+
+/// The longest name of what is judged, in bytes.
+const NAME_BYTES_MAX: usize = 32;
 
 /// Answers edges.
 pub(crate) struct Recall {
@@ -100,6 +108,42 @@ impl Recall {
             month_nano: spent.month_nano,
         })
     }
+
+    /// Keeps what is said of an answer.
+    pub(crate) async fn feedback(
+        &self,
+        store: &Store,
+        said: &GiveFeedbackRequest,
+    ) -> Result<GiveFeedbackResponse, Status> {
+        let whose = whose(&said.organization_id, &said.project_id)?;
+        let id = <[u8; 16]>::try_from(said.record_id.as_slice());
+        let id = id.map_err(|_| status::edge_nonsense(&"record_id is no id"))?;
+        if !is_name(&said.name) || !(0.0..=1.0).contains(&said.score) {
+            return Err(status::edge_nonsense(&"what is said is no score of a name"));
+        }
+        let _turn = self.turn()?;
+        let kept = feedback::give(store, whose, id, (&said.name, said.score)).await;
+        match kept.map_err(status::store)? {
+            Kept::Stands(stands) => Ok(GiveFeedbackResponse {
+                score: stands,
+                full: false,
+            }),
+            Kept::Full => Ok(GiveFeedbackResponse {
+                score: 0.0,
+                full: true,
+            }),
+            Kept::Nothing => Err(status::not_found("the record")),
+        }
+    }
+}
+
+/// Whether it is a name of what is judged, as the contract says.
+fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let fits = |it: &u8| it.is_ascii_lowercase() || it.is_ascii_digit() || *it == b'_';
+    bytes.len() <= NAME_BYTES_MAX
+        && bytes.first().is_some_and(u8::is_ascii_lowercase)
+        && bytes.iter().all(fits)
 }
 
 fn whose(organization: &[u8], project: &[u8]) -> Result<Whose, Status> {

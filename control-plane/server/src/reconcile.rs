@@ -1,4 +1,4 @@
-//! Advances rollouts, finishes them and takes them back, by how their requests ended.
+//! Advances rollouts, finishes them and takes them back, by how their requests ended; and looks after experiments.
 //!
 //! One look at one rollout is one transaction: it holds the rollout's model, reads where the rollout stands, takes what has
 //! come, judges, and writes what becomes of it with the revision by which edges hear of it and its entry in the audit
@@ -15,18 +15,16 @@ use metrics::{counter, describe_counter};
 use policy::revision::Revision;
 use prost::Message;
 use proto::unknown::Contract;
-use store::{Store, StoreError, Write, rollout, rollout::Row, rollout_outcome};
+use store::{Store, StoreError, Write, rollout, rollout::Row, rollout_feedback, rollout_outcome};
 use tokio::{sync::watch, time};
 use tracing::{info, warn};
 
 use crate::{
     api::rollout_wire::{wire, word},
-    audit_entry::{self, Deed},
+    by_itself::{self, ACTOR, Change},
+    oversee,
     publish::tail::Bells,
 };
-
-/// Who does it, for the log and the audit trail.
-const ACTOR: &str = "control-plane";
 
 /// How long an outcome rests at least before it counts, so that what is slow comes with what is quick.
 const REST: Duration = Duration::from_secs(1);
@@ -106,7 +104,15 @@ impl Reconciler {
 
     /// Takes old outcomes away, and says after how many looks to do it again.
     async fn sweep(&self) -> u32 {
-        match self.store.sweep_rollout_outcomes(KEPT).await {
+        let outcomes = self.store.sweep_rollout_outcomes(KEPT).await;
+        let swept = match outcomes {
+            Ok(outcomes) => {
+                let said = self.store.sweep_rollout_feedback(KEPT).await;
+                said.map(|said| outcomes + said)
+            }
+            failed => failed,
+        };
+        match swept {
             Ok(0) => SWEEP_EVERY,
             Ok(_) => 0,
             Err(error) => {
@@ -116,9 +122,9 @@ impl Reconciler {
         }
     }
 
-    /// Looks at every rollout that is under way once; whether there is more to do at once.
+    /// Looks at every rollout and experiment that is under way once; whether there is more to do at once.
     pub async fn look(&self) -> Result<bool, StoreError> {
-        let mut busy = false;
+        let mut busy = oversee::look(&self.store, &self.contract).await?;
         for name in rollout::under_way(&self.store).await? {
             match self.look_at(&name).await {
                 Ok(looked) => busy |= looked != Looked::Idle,
@@ -143,9 +149,13 @@ impl Reconciler {
         for seen in &outcomes {
             row.count(&seen.outcome, seen.is_first);
         }
+        let (said, heard) = rollout_feedback::take(&mut write, &row).await?;
+        for it in said.iter().filter(|it| it.is_first) {
+            row.score(it.score, it.is_candidates);
+        }
         let next = row.standing().next();
         let stays = matches!(next, Next::Stay(_));
-        if stays && taken == 0 && !row.is_new_step {
+        if stays && taken + heard == 0 && !row.is_new_step {
             return Ok(Looked::Idle);
         }
         rollout::note(&mut write, &row).await?;
@@ -182,28 +192,14 @@ impl Reconciler {
         method: &str,
         (before, after): (&Row, &Row),
     ) -> Result<(), StoreError> {
-        let mut numbered = write.number().await?;
-        let revision = numbered.revision();
-        let shown = |row: &Row, at: Revision| {
-            let bytes = wire(row, at).encode_to_vec();
-            self.contract.shown("Rollout", &bytes).unwrap_or_default()
-        };
-        let deed = Deed {
-            actor: ACTOR.to_owned(),
-            source: String::new(),
-            method: method.to_owned(),
+        let change = Change {
+            method,
             object: after.name.to_string(),
+            message: "Rollout",
+            before: wire(before, Revision(0)).encode_to_vec(),
         };
-        let result = audit_entry::Result::Changed {
-            revision: revision.0,
-            before: shown(before, Revision(0)),
-            after: shown(after, revision),
-        };
-        let about = deed.about();
-        numbered
-            .audit(&about, |stamp| deed.text(&result, stamp))
-            .await?;
-        numbered.commit().await?;
+        let shown = |revision| wire(after, revision).encode_to_vec();
+        let revision = by_itself::commit(&self.contract, write, change, shown).await?;
         let state = word(after.state);
         counter!("sluice_rollout_transition_total", "to" => state).increment(1);
         info!(

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 29] = [
+const OBSTACLES: [(&str, Obstacle); 30] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -31,6 +31,7 @@ const OBSTACLES: [(&str, Obstacle); 29] = [
     ("model_rule_version_fkey", Obstacle::IsNamedByModel),
     ("rollout_candidate_fkey", Obstacle::IsInRollout),
     ("rollout_stable_fkey", Obstacle::IsInRollout),
+    ("experiment_arm_holds_fkey", Obstacle::IsInExperiment),
     ("alert_rule_budget_fkey", Obstacle::IsWatched),
     ("alert_rule_model_fkey", Obstacle::IsWatched),
     ("alert_rule_channel_channel_fkey", Obstacle::IsToldByRule),

@@ -83,6 +83,10 @@ pub enum Obstacle {
     IsInRollout,
     /// A model has a rollout that is under way.
     HasRollout,
+    /// A version is an arm of an experiment that is under way.
+    IsInExperiment,
+    /// A model has an experiment that is under way.
+    HasExperiment,
     /// A model has no stable version.
     HasNoStable,
     /// A rollout has ended, and never changes again.
@@ -152,6 +156,8 @@ impl Obstacle {
             Self::IsStable => "IS_STABLE",
             Self::IsInRollout => "IS_IN_ROLLOUT",
             Self::HasRollout => "HAS_ROLLOUT",
+            Self::IsInExperiment => "IS_IN_EXPERIMENT",
+            Self::HasExperiment => "HAS_EXPERIMENT",
             Self::HasNoStable => "HAS_NO_STABLE_VERSION",
             Self::HasEnded => "HAS_ENDED",
             Self::IsNotPaused => "IS_NOT_PAUSED",
@@ -199,6 +205,10 @@ impl fmt::Display for Obstacle {
             Self::IsStable => "it is the stable version: choose another one first",
             Self::IsInRollout => "a rollout that is under way has it: promote or abort that first",
             Self::HasRollout => "it has a rollout under way: promote or abort that first",
+            Self::IsInExperiment => {
+                "an experiment that is under way has it: stop or conclude that first"
+            }
+            Self::HasExperiment => "it has an experiment under way: stop or conclude that first",
             Self::HasNoStable => "it has no stable version to compare with: choose one first",
             Self::HasEnded => "it has ended: start another one",
             Self::IsNotPaused => "it is not paused",

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     column, conflict,
     error::{Obstacle, StoreError},
+    experiment_arm,
     id::uuid,
     list::{self, Listed},
     model_rule, named,
@@ -185,16 +186,14 @@ pub async fn update(
         .map(ToString::to_string)
         .unwrap_or_default();
     let blocked = sqlx::query_scalar!(
-        r#"SELECT it.stable IS DISTINCT FROM $2
-                  AND EXISTS (SELECT FROM rollout WHERE model = it.id AND state < 3) AS "blocked!"
-           FROM model it WHERE it.id = $1"#,
+        r#"SELECT it.stable IS DISTINCT FROM $2 AS "blocked!" FROM model it WHERE it.id = $1"#,
         id,
         stable,
     )
     .fetch_one(write.connection())
     .await?;
     if blocked {
-        return Err(conflict::blocked(&row.name, Obstacle::HasRollout));
+        not_shared(write.connection(), &row.name, id).await?;
     }
     sqlx::query!(
         r#"UPDATE model SET display_name = $2, stable = $3, version = version + 1, updated_at = now()
@@ -216,15 +215,7 @@ pub async fn update(
 pub async fn delete(write: &mut Write, name: &ModelName, etag: &str) -> Result<(), StoreError> {
     let row = lock(write, name, etag).await?;
     let id = uuid(*row.id.as_bytes());
-    let rolled = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM rollout WHERE model = $1 AND state < 3) AS "rolled!""#,
-        id,
-    )
-    .fetch_one(write.connection())
-    .await?;
-    if rolled {
-        return Err(conflict::blocked(name, Obstacle::HasRollout));
-    }
+    not_shared(write.connection(), name, id).await?;
     model_rule::write(write.connection(), id, &[]).await?;
     sqlx::query!("UPDATE model SET stable = NULL WHERE id = $1", id)
         .execute(write.connection())
@@ -281,13 +272,42 @@ async fn read(connection: &mut PgConnection, name: &ModelName) -> Result<Row, St
     columns.row(&name.parent(), rules)
 }
 
-/// Publishes a model as it is now, after its rollout has changed.
+/// Refuses where a rollout or an experiment shares the model's traffic.
+pub(crate) async fn not_shared(
+    connection: &mut PgConnection,
+    name: &ModelName,
+    id: Uuid,
+) -> Result<(), StoreError> {
+    let shared = sqlx::query!(
+        r#"SELECT EXISTS (SELECT FROM rollout WHERE model = $1 AND state < 3) AS "rollout!",
+                  EXISTS (SELECT FROM experiment WHERE model = $1 AND state = 1) AS "experiment!""#,
+        id,
+    )
+    .fetch_one(connection)
+    .await?;
+    if shared.rollout {
+        return Err(conflict::blocked(name, Obstacle::HasRollout));
+    }
+    if shared.experiment {
+        return Err(conflict::blocked(name, Obstacle::HasExperiment));
+    }
+    Ok(())
+}
+
+/// Publishes a model as it is now, after its rollout or experiment has changed.
 pub(crate) async fn publish(write: &mut Write, name: &ModelName) -> Result<(), StoreError> {
     written(write, name).await.map(drop)
 }
 
-/// How the model's traffic is shared while it has a rollout under way.
+/// How the model's traffic is shared while it has a rollout or an experiment under way.
 async fn split(connection: &mut PgConnection, id: Uuid) -> Result<Option<Box<Split>>, StoreError> {
+    match rolled(&mut *connection, id).await? {
+        None => experiment_arm::split(connection, id).await,
+        rolled => Ok(rolled),
+    }
+}
+
+async fn rolled(connection: &mut PgConnection, id: Uuid) -> Result<Option<Box<Split>>, StoreError> {
     let row = sqlx::query!(
         r#"SELECT id, candidate, stickiness, shares[step + 1] AS "share!"
            FROM rollout WHERE model = $1 AND state < 3"#,

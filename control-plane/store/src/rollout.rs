@@ -179,15 +179,12 @@ pub async fn start(write: &mut Write, new: New) -> Result<Row, StoreError> {
     };
     let model = uuid(*parent.id.as_bytes());
     let had = sqlx::query!(
-        r#"SELECT count(*) AS "count!", coalesce(bool_or(state < 3), false) AS "under_way!"
-           FROM rollout WHERE model = $1"#,
+        r#"SELECT count(*) AS "count!" FROM rollout WHERE model = $1"#,
         model,
     )
     .fetch_one(write.connection())
     .await?;
-    if had.under_way {
-        return Err(conflict::blocked(&new.parent, Obstacle::HasRollout));
-    }
+    model::not_shared(write.connection(), &new.parent, model).await?;
     let slug = match new.slug {
         Some(slug) => slug,
         None => column::read(Slug::parse(&format!("r{}", had.count + 1)), "rollout.name")?,
@@ -436,6 +433,13 @@ impl Row {
             for (gate, evidence) in self.plan.gates.iter().zip(&mut self.evidence) {
                 evidence.take(*gate, outcome);
             }
+        }
+    }
+
+    /// Takes what a client said of an answer; what is judged goes before its gates.
+    pub fn score(&mut self, score: f64, is_candidates: bool) {
+        for (gate, evidence) in self.plan.gates.iter().zip(&mut self.evidence) {
+            evidence.take_score(*gate, score, is_candidates);
         }
     }
 

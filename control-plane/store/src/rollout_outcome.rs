@@ -1,4 +1,4 @@
-//! How the requests of rollouts ended: noted once as reports come in, taken once as a rollout is judged.
+//! How the requests of rollouts and experiments ended: noted once as reports come in, taken once as one is judged.
 //!
 //! A row stays for two days, so that a report which comes twice counts once. Knows numbers; what they mean for a
 //! rollout is judged elsewhere.
@@ -6,7 +6,10 @@
 use std::{collections::HashSet, time::Duration};
 
 use domain::gate::{End, Finish, Outcome};
-use policy::id::{RolloutId, VersionId};
+use policy::{
+    id::{RolloutId, VersionId},
+    revision::Revision,
+};
 use time::OffsetDateTime;
 
 use crate::{column, error::StoreError, id::uuid, rollout::Row, store::Store, write::Write};
@@ -59,6 +62,46 @@ pub struct Seen {
     pub is_first: bool,
 }
 
+/// What is judged by its outcomes: a rollout, or an experiment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trial<'a> {
+    /// Its id.
+    pub(crate) id: RolloutId,
+    /// The revision from which on outcomes count.
+    pub(crate) since: Revision,
+    /// The versions that have a share, the stable one first.
+    pub(crate) arms: &'a [VersionId],
+}
+
+/// An outcome of an arm.
+pub(crate) struct Came {
+    /// Which arm, the stable version 0.
+    pub(crate) arm: usize,
+    /// What its client is known by; zero where it was assigned by itself.
+    pub(crate) client: i64,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+}
+
+/// Outcomes that have rested, and the ids of all that is to be marked.
+pub(crate) struct Rested {
+    /// Those that count.
+    pub(crate) came: Vec<Came>,
+    /// All.
+    pub(crate) ids: Vec<uuid::Uuid>,
+}
+
+// === impl Trial ===
+
+impl Trial<'_> {
+    /// The arm that a version is, where the revision counts.
+    pub(crate) fn arm(&self, version: uuid::Uuid, revision: i64) -> Option<usize> {
+        let version = VersionId::from_bytes(version.into_bytes());
+        let arm = self.arms.iter().position(|it| *it == version);
+        arm.filter(|_| column::revision(revision) >= self.since)
+    }
+}
+
 // === impl Store ===
 
 impl Store {
@@ -92,7 +135,9 @@ impl Store {
                    $11::bigint[])
                    AS it (rollout, id, at, model_version, client, revision, outcome, finish,
                           duration_us, first_byte_us, cost_nano)
-               JOIN rollout ON rollout.id = it.rollout AND rollout.state < 3
+               WHERE EXISTS (SELECT FROM rollout WHERE rollout.id = it.rollout AND rollout.state < 3)
+                  OR EXISTS (SELECT FROM experiment WHERE experiment.id = it.rollout
+                             AND experiment.state = 1)
                ON CONFLICT DO NOTHING"#,
             &uuids(|it| *it.rollout.as_bytes()),
             &uuids(|it| it.id),
@@ -132,14 +177,37 @@ impl Store {
 }
 
 /// Takes what has come for a rollout that is locked and has rested, in the order in which it came, at most [`TAKEN_MAX`].
-/// It rests for `rest_min` or for twice the time that the slower version takes, at most a minute, so that what is slow is
-/// judged beside what is quick. What saw an earlier step is taken and left out. The second number is how many were taken.
+/// What saw an earlier step is taken and left out. The second number is how many were taken.
 pub async fn take(
     write: &mut Write,
     row: &Row,
     rest_min: Duration,
 ) -> Result<(Vec<Seen>, usize), StoreError> {
-    let rollout = uuid(*row.id.as_bytes());
+    let arms = [row.stable_id, row.candidate_id];
+    let trial = Trial {
+        id: row.id,
+        since: row.step_revision,
+        arms: &arms,
+    };
+    let Rested { came, ids } = rested(write, trial, rest_min).await?;
+    let clients: Vec<i64> = came.iter().map(|it| it.client).collect();
+    let mut met = met(write, row, &clients).await?;
+    mark(write, trial, &ids).await?;
+    let seen = came.into_iter().map(|it| Seen {
+        outcome: it.outcome,
+        is_first: it.client == 0 || met.insert(it.client),
+    });
+    Ok((seen.collect(), ids.len()))
+}
+
+/// What has come for a trial that is locked and has rested, in the order in which it came. It rests for `rest_min` or for twice the time that
+/// the slowest version takes, at most a minute, so that what is slow is judged beside what is quick.
+pub(crate) async fn rested(
+    write: &mut Write,
+    trial: Trial<'_>,
+    rest_min: Duration,
+) -> Result<Rested, StoreError> {
+    let rollout = uuid(*trial.id.as_bytes());
     let slower_us = sqlx::query_scalar!(
         r#"SELECT coalesce(max(mean), 0)::double precision AS "slower!" FROM (
                SELECT avg(duration_us) AS mean FROM (
@@ -165,25 +233,14 @@ pub async fn take(
     )
     .fetch_all(write.connection())
     .await?;
-    let ids: Vec<uuid::Uuid> = taken.iter().map(|it| it.id).collect();
-    let clients: Vec<i64> = taken.iter().map(|it| it.client).collect();
-    let mut met = met(write, row, &clients).await?;
-    sqlx::query!(
-        "UPDATE rollout_outcome SET judged = true WHERE rollout = $1 AND id = ANY($2)",
-        rollout,
-        &ids,
-    )
-    .execute(write.connection())
-    .await?;
-    let mut seen = Vec::with_capacity(taken.len());
+    let ids = taken.iter().map(|it| it.id).collect();
+    let mut came = Vec::with_capacity(taken.len());
     for it in taken {
-        let version = VersionId::from_bytes(it.model_version.into_bytes());
-        let is_ours = version == row.candidate_id || version == row.stable_id;
-        if !is_ours || column::revision(it.revision) < row.step_revision {
+        let Some(arm) = trial.arm(it.model_version, it.revision) else {
             continue;
-        }
+        };
         let outcome = Outcome {
-            is_candidates: version == row.candidate_id,
+            is_candidates: arm > 0,
             end: match it.outcome {
                 1 => End::Whole,
                 2 => End::ClientGone,
@@ -199,12 +256,29 @@ pub async fn take(
             duration_us: column::count(it.duration_us),
             cost_nano: it.cost_nano.map(column::count),
         };
-        seen.push(Seen {
+        came.push(Came {
+            arm,
+            client: it.client,
             outcome,
-            is_first: it.client == 0 || met.insert(it.client),
         });
     }
-    Ok((seen, ids.len()))
+    Ok(Rested { came, ids })
+}
+
+/// Marks outcomes as judged.
+pub(crate) async fn mark(
+    write: &mut Write,
+    trial: Trial<'_>,
+    ids: &[uuid::Uuid],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE rollout_outcome SET judged = true WHERE rollout = $1 AND id = ANY($2)",
+        uuid(*trial.id.as_bytes()),
+        ids,
+    )
+    .execute(write.connection())
+    .await?;
+    Ok(())
 }
 
 /// Those of the clients of whom a request of this step has been judged already.

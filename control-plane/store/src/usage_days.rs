@@ -59,6 +59,14 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         sqlx::query!(
+            r#"DELETE FROM feedback WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM feedback WHERE at < current_date - $1::integer LIMIT $2))"#,
+            i32::from(days),
+            ROWS_MAX,
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
             r#"DELETE FROM usage_batch WHERE last_at < current_date - $1::integer"#,
             i32::from(days),
         )

@@ -28,6 +28,7 @@ pub mod bequest;
 pub mod orphans;
 pub mod admit;
 pub mod explain;
+pub mod feedback;
 pub mod recall;
 pub mod record;
 pub mod own;

@@ -1,10 +1,11 @@
-//! What a client may ask of itself, in the words of OpenRouter: one of its project's requests, and its key.
+//! What a client may ask of itself, in the words of OpenRouter: one of its project's requests, and its key; and what it says of an answer.
 //!
 //! Knows the members of those answers. What was used comes from `recall`; what is left of the key's limits is asked the way
 //! operators ask it, by `explain`. A request of another project does not exist here.
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
+use hyper::body::Incoming;
 use payload::writer::Writer;
 use policy::{calendar::Period, key::Key, limit::Unit, money, rules::Rules};
 use proto::sync::ExplainedLimit;
@@ -12,11 +13,12 @@ use proto::usage::{Finish, Outcome, RecallResponse, RecallSpendingResponse};
 
 use crate::{
     authorize, explain,
+    feedback::{self, Unfit},
     identify::{self, Caller, Identify},
     recall::{NoAnswer, Recall},
     record::line::moment,
     request::{
-        Head,
+        self, Bounds, Head,
         endpoint::{Endpoint, Own as Asked},
     },
 };
@@ -32,7 +34,7 @@ pub struct Own {
 }
 
 /// Why nothing is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// Nobody was identified.
     Identify(identify::Refusal),
@@ -46,6 +48,14 @@ pub enum Refusal {
     Away,
     /// Enough others ask.
     Busy,
+    /// The body of what is said did not come.
+    Body(request::Refusal),
+    /// What is said is no feedback.
+    Unfit(Unfit),
+    /// Another score of this name stands.
+    Stands,
+    /// There are too many names.
+    Full,
 }
 
 // === impl Own ===
@@ -62,6 +72,7 @@ impl Own {
         identify: &Identify,
         rules: Arc<Rules>,
         (head, client): (Head, Option<IpAddr>),
+        (body, bounds): (Incoming, &Bounds),
     ) -> Result<Vec<u8>, Refusal> {
         let mut caller = identify.caller(&rules, &head);
         if let Err(why) = caller
@@ -75,6 +86,11 @@ impl Own {
         authorize::come_from(key, client).map_err(|_| Refusal::Address)?;
         match head.endpoint() {
             Endpoint::Own(Asked::Generation(id)) => self.generation(key, *id).await,
+            Endpoint::Own(Asked::Feedback) => {
+                let body = head.with_small_body((body, feedback::BYTES_MAX), bounds);
+                let body = body.await.map_err(Refusal::Body)?;
+                self.feedback(key, &body).await
+            }
             _ => self.key(&rules, key).await,
         }
     }
@@ -83,6 +99,23 @@ impl Own {
         match self.recall.record(key, id).await {
             Ok(record) => Ok(generation(id, &record)),
             Err(NoAnswer::Nothing) => Err(self.missing(id)),
+            Err(NoAnswer::Away) => Err(Refusal::Away),
+            Err(NoAnswer::Busy) => Err(Refusal::Busy),
+        }
+    }
+
+    /// The first score of a name stands; said again, it stands still.
+    #[expect(
+        clippy::float_cmp,
+        reason = "what was sent is compared with what was sent before, to the last bit"
+    )]
+    async fn feedback(&self, key: &Key, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let said = feedback::read(body).map_err(Refusal::Unfit)?;
+        match self.recall.feedback(key, &said).await {
+            Ok(kept) if kept.full => Err(Refusal::Full),
+            Ok(kept) if kept.score != said.score => Err(Refusal::Stands),
+            Ok(_) => Ok(said.told()),
+            Err(NoAnswer::Nothing) => Err(self.missing(said.id)),
             Err(NoAnswer::Away) => Err(Refusal::Away),
             Err(NoAnswer::Busy) => Err(Refusal::Busy),
         }
@@ -297,6 +330,17 @@ impl fmt::Display for Refusal {
             }
             Self::Away => "what was used cannot be looked up now; ask again in a second",
             Self::Busy => "enough others ask what they used; ask again in a second",
+            Self::Body(why) => return why.fmt(f),
+            Self::Unfit(why) if why.member.is_empty() => {
+                return write!(f, "the body {}", why.wants);
+            }
+            Self::Unfit(why) => return write!(f, "`{}` {}", why.member, why.wants),
+            Self::Stands => {
+                "this request has another score of this name, which stands: send another name"
+            }
+            Self::Full => {
+                "this request has scores of 8 other names, or its model of 16: use one of those"
+            }
         })
     }
 }

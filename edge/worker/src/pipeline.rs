@@ -269,9 +269,9 @@ impl Pipeline {
             return Either::Left(ready(told));
         }
         if matches!(head.endpoint(), Endpoint::Own(_)) {
-            let told = self
-                .own
-                .tell(&self.identify, Arc::clone(rules), (head, client));
+            let body = (incoming, &self.bodies);
+            let rules = Arc::clone(rules);
+            let told = self.own.tell(&self.identify, rules, (head, client), body);
             let told = told.map(|told| told.map(ControlFlow::Break).map_err(Refusal::from));
             return Either::Right(told.boxed_local());
         }

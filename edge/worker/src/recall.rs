@@ -7,13 +7,13 @@ use std::{cell::RefCell, time::Duration};
 
 use policy::key::Key;
 use proto::usage::{
-    RecallRequest, RecallResponse, RecallSpendingRequest, RecallSpendingResponse,
-    usage_service_client::UsageServiceClient,
+    GiveFeedbackRequest, GiveFeedbackResponse, RecallRequest, RecallResponse,
+    RecallSpendingRequest, RecallSpendingResponse, usage_service_client::UsageServiceClient,
 };
 use tokio::{sync::Semaphore, time::timeout};
 use tonic::{Code, Response, Status, transport::Channel};
 
-use crate::feed::dial::Dialer;
+use crate::{feed::dial::Dialer, feedback::Feedback};
 
 /// How many questions of one core wait for an answer.
 // Full: the client is told to come back.
@@ -99,6 +99,28 @@ impl Recall {
         };
         let ask = async |mut client: UsageServiceClient<Channel>, asked| {
             client.recall_spending(asked).await
+        };
+        self.ask(asked, ask).await
+    }
+
+    /// Has it keep what a client of this key's project says of an answer, and hears what stands.
+    pub async fn feedback(
+        &self,
+        key: &Key,
+        said: &Feedback,
+    ) -> Result<GiveFeedbackResponse, NoAnswer> {
+        let asked = |source: &Source| {
+            source.dialer.request(GiveFeedbackRequest {
+                edge_id: source.edge_id.clone(),
+                organization_id: key.organization.as_bytes().to_vec(),
+                project_id: key.project.as_bytes().to_vec(),
+                record_id: said.id.as_bytes().to_vec(),
+                name: said.name.clone(),
+                score: said.score,
+            })
+        };
+        let ask = async |mut client: UsageServiceClient<Channel>, asked| {
+            client.give_feedback(asked).await
         };
         self.ask(asked, ask).await
     }

@@ -116,6 +116,20 @@ pub enum NotReplaced {
     Unfit(&'static str),
 }
 
+// === impl NoBody ===
+
+impl NoBody {
+    /// What its client is told where a body has at most so many bytes.
+    const fn of(self, bytes_max: usize) -> Refusal {
+        match self {
+            Self::TooLarge => Refusal::TooLarge(bytes_max),
+            Self::Slow => Refusal::Slow,
+            Self::Broken => Refusal::Broken,
+            Self::Full => Refusal::Full,
+        }
+    }
+}
+
 // === impl Head ===
 
 impl Head {
@@ -145,6 +159,7 @@ impl Head {
             Endpoint::Model(model) => {
                 model.1 = endpoint::listing(parts.uri.path(), &parts.headers);
             }
+            Endpoint::Own(Own::Feedback) => content::check(&parts.headers, false)?,
             Endpoint::Own(Own::Generation(id)) if id.is_nil() => return Err(Refusal::Page("id")),
             Endpoint::Server(_)
             | Endpoint::TokenIssuers
@@ -202,6 +217,23 @@ impl Head {
         self.key.as_ref()?.text()
     }
 
+    /// Reads a body of at most `bytes_max` that is none of a model's. Forgets all else of the head first, the key text too.
+    pub fn with_small_body(
+        self,
+        (incoming, bytes_max): (Incoming, usize),
+        bounds: &Bounds,
+    ) -> impl Future<Output = Result<Bytes, Refusal>> {
+        let announced = self.content_length;
+        drop(self);
+        async move {
+            let bytes_max = bytes_max.min(bounds.bytes_max);
+            let mut share = bounds.budget.share();
+            let time_max = bounds.time_max;
+            let body = body::collect(incoming, announced, bytes_max, time_max, &mut share).await;
+            body.map_err(|why| why.of(bytes_max))
+        }
+    }
+
     /// Reads the body and scans it. Forgets all else of the head first, the key text too, so that a request which waits
     /// for its body carries nothing of it.
     pub fn with_body(
@@ -243,12 +275,7 @@ async fn read(
     let mut share = budget.share();
     let announced = rest.content_length;
     let body = body::collect(incoming, announced, *bytes_max, *time_max, &mut share).await;
-    let body = body.map_err(|why| match why {
-        NoBody::TooLarge => Refusal::TooLarge(*bytes_max),
-        NoBody::Slow => Refusal::Slow,
-        NoBody::Broken => Refusal::Broken,
-        NoBody::Full => Refusal::Full,
-    })?;
+    let body = body.map_err(|why| why.of(*bytes_max))?;
     let endpoint = asked.inference;
     let mut tensors = None;
     let scanned = match (&asked.model, endpoint) {

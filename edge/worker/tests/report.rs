@@ -69,6 +69,13 @@ impl UsageService for Store {
     ) -> Result<Response<wire::RecallSpendingResponse>, Status> {
         Err(Status::unimplemented("no reporter asks"))
     }
+
+    async fn give_feedback(
+        &self,
+        _: Request<wire::GiveFeedbackRequest>,
+    ) -> Result<Response<wire::GiveFeedbackResponse>, Status> {
+        Err(Status::unimplemented("no reporter asks"))
+    }
 }
 
 async fn store(address: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {

@@ -3,9 +3,9 @@
 use proto::admin::{
     alert_service_client::AlertServiceClient, audit_service_client::AuditServiceClient,
     budget_service_client::BudgetServiceClient, discount_service_client::DiscountServiceClient,
-    edge_service_client::EdgeServiceClient, issuer_service_client::IssuerServiceClient,
-    key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
-    model_service_client::ModelServiceClient,
+    edge_service_client::EdgeServiceClient, experiment_service_client::ExperimentServiceClient,
+    issuer_service_client::IssuerServiceClient, key_service_client::KeyServiceClient,
+    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
@@ -108,6 +108,11 @@ impl Admin {
     /// Limits.
     pub fn limits(&self) -> LimitServiceClient<Authorized> {
         LimitServiceClient::new(self.channel())
+    }
+
+    /// Experiments.
+    pub fn experiments(&self) -> ExperimentServiceClient<Authorized> {
+        ExperimentServiceClient::new(self.channel())
     }
 
     /// Rollouts.

@@ -2,8 +2,9 @@
 
 import json
 import sys
+import time
 
-from openai import AuthenticationError, NotFoundError, OpenAI, RateLimitError
+from openai import AuthenticationError, ConflictError, NotFoundError, OpenAI, RateLimitError
 
 base_url, key, model, question = sys.argv[1:5]
 client = OpenAI(base_url=base_url, api_key=key, max_retries=0)
@@ -23,6 +24,32 @@ def chat():
         "model": answer.model,
         "total_tokens": answer.usage.total_tokens,
     }
+
+
+def feedback():
+    answer = client.chat.completions.with_raw_response.create(
+        model=model, messages=[{"role": "user", "content": "Say hello."}]
+    )
+    request_id = answer.headers["x-sluice-request-id"]
+
+    def say(score):
+        body = {"request_id": request_id, **score}
+        return client.post("/feedback", cast_to=object, body=body)
+
+    until = time.monotonic() + 20
+    kept = None
+    while kept is None:
+        try:
+            kept = say({"thumbs": "up"})
+        except NotFoundError as why:
+            assert why.code == "request_not_settled" and time.monotonic() < until, why
+            time.sleep(0.1)
+    try:
+        say({"score": 0.5})
+        other = None
+    except ConflictError as why:
+        other = why.code
+    return {"id": request_id, "kept": kept, "other": other}
 
 
 def stream():

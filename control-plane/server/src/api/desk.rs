@@ -115,6 +115,7 @@ asked! {
     DeleteModelVersionRequest
     StartRolloutRequest PauseRolloutRequest ResumeRolloutRequest
     ApproveRolloutRequest PromoteRolloutRequest AbortRolloutRequest
+    StartExperimentRequest StopExperimentRequest ConcludeExperimentRequest
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest

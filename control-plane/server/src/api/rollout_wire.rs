@@ -67,7 +67,8 @@ pub(crate) fn new(asked: admin::StartRolloutRequest) -> Result<New, Violations> 
     }
 }
 
-fn sticky(number: i32) -> Option<Sticky> {
+/// What keeps a client; none means: the end user.
+pub(crate) fn sticky(number: i32) -> Option<Sticky> {
     match number {
         0 => Some(Sticky::EndUser),
         number => u8::try_from(number).ok().and_then(Sticky::from_number),
@@ -135,8 +136,8 @@ fn gate(gate: Gate) -> admin::RolloutGate {
 fn known(gate: Gate, evidence: &Evidence, harm_limit: f64) -> admin::RolloutEvidence {
     admin::RolloutEvidence {
         metric: gate.metric as i32,
-        candidate_mean: evidence.candidate.mean(),
-        stable_mean: evidence.stable.mean(),
+        candidate_mean: gate.metric.told(evidence.candidate.mean()),
+        stable_mean: gate.metric.told(evidence.stable.mean()),
         candidate_samples: whole(evidence.candidate.count),
         stable_samples: whole(evidence.stable.count),
         harm: evidence.harm(),
@@ -153,7 +154,7 @@ fn signed(number: u64) -> i64 {
     clippy::cast_possible_truncation,
     reason = "a count of requests that was made by counting"
 )]
-const fn whole(count: f64) -> i64 {
+pub(crate) const fn whole(count: f64) -> i64 {
     count as i64
 }
 

@@ -12,7 +12,7 @@ use proto::{
 };
 use sha2::{Digest, Sha256};
 use store::{
-    Store, StoreError, usage_content, usage_erase,
+    Store, StoreError, experiment, feedback, usage_content, usage_erase,
     usage_query::{self, NoAnswer, Whose},
     usage_read,
 };
@@ -26,6 +26,7 @@ use crate::{
         page::List,
         reprice, sealed, usage_asked,
         usage_asked::Asked,
+        usage_decided, usage_feedback,
         usage_wire::{self, Providers},
     },
     status,
@@ -130,7 +131,37 @@ impl UsageService for Usages {
         let kept = usage_read::get(store, &whose, id.into_bytes()).await;
         let kept = kept.map_err(status::store)?;
         let providers = providers(store, &whose).await.map_err(status::store)?;
-        Ok(Response::new(usage_wire::record(kept, &providers)))
+        let given = feedback::of_request(store, id.into_bytes()).await;
+        let given = given.map_err(status::store)?.into_iter();
+        let at_ms = kept.at_ms;
+        let record = usage_wire::record(kept, &providers);
+        let shared = record.decision.as_ref();
+        let experiment = match organization(&whose) {
+            Some(name) if shared.is_some_and(|it| it.chosen_by == usage_decided::SHARED) => {
+                let of = (id.into_bytes(), at_ms);
+                let found = experiment::of_request(store, &name, of).await;
+                found.map_err(status::store)?
+            }
+            _ => None,
+        };
+        Ok(Response::new(admin::UsageRecord {
+            feedback: given.map(usage_feedback::given).collect(),
+            experiment: experiment.map(|it| it.to_string()).unwrap_or_default(),
+            ..record
+        }))
+    }
+
+    async fn sum_feedback(
+        &self,
+        request: Request<admin::SumFeedbackRequest>,
+    ) -> Result<Response<admin::SumFeedbackResponse>, Status> {
+        let asked = usage_feedback::asked(request.get_ref(), self.clock.now_ms());
+        let (parent, days) = asked.map_err(status::invalid)?;
+        let sums = feedback::sums(self.desk.store(), &parent, days).await;
+        let sums = sums.map_err(status::store)?.into_iter();
+        Ok(Response::new(admin::SumFeedbackResponse {
+            rows: sums.map(usage_feedback::sum).collect(),
+        }))
     }
 
     async fn get_usage_content(
@@ -298,13 +329,20 @@ fn refused(why: NoAnswer) -> Status {
     }
 }
 
-async fn providers(store: &Store, whose: &Whose) -> Result<Providers, StoreError> {
-    let organization = match whose {
-        Whose::Everybody => return Ok(Providers::new()),
-        Whose::Organization(name) => name.clone(),
-        Whose::Project(name) => OrganizationName {
+/// The one organization whose records are asked for.
+fn organization(whose: &Whose) -> Option<OrganizationName> {
+    match whose {
+        Whose::Everybody => None,
+        Whose::Organization(name) => Some(name.clone()),
+        Whose::Project(name) => Some(OrganizationName {
             organization: name.organization.clone(),
-        },
+        }),
+    }
+}
+
+async fn providers(store: &Store, whose: &Whose) -> Result<Providers, StoreError> {
+    let Some(organization) = organization(whose) else {
+        return Ok(Providers::new());
     };
     let names = usage_read::provider_names(store, &organization).await?;
     Ok(names.into_iter().collect())

@@ -8,6 +8,9 @@ use proto::{
     usage::{Chooser, DecidedNote, DecidedTarget, Decision},
 };
 
+/// The word for a version that was chosen by its share.
+pub(crate) const SHARED: &str = "rollout";
+
 /// What is kept, shown; a provider is `named` by its id. `None` where nothing is kept.
 pub(crate) fn decision(kept: &[u8], named: impl Fn(&[u8]) -> String) -> Option<UsageDecision> {
     if kept.is_empty() {
@@ -17,7 +20,7 @@ pub(crate) fn decision(kept: &[u8], named: impl Fn(&[u8]) -> String) -> Option<U
     let chosen_by = match decision.chooser() {
         Chooser::Unspecified => "",
         Chooser::Release => "release",
-        Chooser::Rollout => "rollout",
+        Chooser::Rollout => SHARED,
         Chooser::Rule => "rule",
         Chooser::Client => "client",
     };

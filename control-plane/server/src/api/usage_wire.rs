@@ -140,6 +140,8 @@ pub(crate) fn record(it: Kept, providers: &Providers) -> admin::UsageRecord {
         request_bytes: it.request_bytes,
         answer_bytes: it.answer_bytes,
         decision,
+        feedback: Vec::new(),
+        experiment: String::new(),
         attempts: attempts
             .attempts
             .into_iter()

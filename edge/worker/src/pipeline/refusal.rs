@@ -57,6 +57,7 @@ impl From<own::Refusal> for Refusal {
     fn from(refusal: own::Refusal) -> Self {
         match refusal {
             own::Refusal::Identify(refusal) => Self::Identify(refusal),
+            own::Refusal::Body(refusal) => Self::Request(refusal),
             refusal => Self::Own(refusal),
         }
     }

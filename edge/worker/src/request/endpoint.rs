@@ -43,6 +43,8 @@ pub enum Own {
     Generation(uuid::Uuid),
     /// What its key may use and has used.
     Key,
+    /// Nothing: it says what it thinks of an answer.
+    Feedback,
 }
 
 /// What a server of tensors says of itself.
@@ -274,6 +276,7 @@ impl Endpoint {
             "/v1/messages/count_tokens" => plain(Inference::CountMessages),
             TOKEN_ISSUERS_PATH => Some(Self::TokenIssuers),
             // As OpenRouter's clients ask, whichever base URL they are given.
+            "/v1/feedback" => Some(Self::Own(Own::Feedback)),
             "/api/v1/key" | "/v1/key" => Some(Self::Own(Own::Key)),
             "/api/v1/generation" | "/v1/generation" => {
                 let id = query::only(query.unwrap_or_default(), "id").ok().flatten();
@@ -337,9 +340,9 @@ impl Endpoint {
             | Self::Model(_)
             | Self::Server(_)
             | Self::TokenIssuers
-            | Self::Own(_)
+            | Self::Own(Own::Generation(_) | Own::Key)
             | Self::Ready { .. } => (Method::GET, "GET"),
-            Self::Inference(_) => (Method::POST, "POST"),
+            Self::Inference(_) | Self::Own(Own::Feedback) => (Method::POST, "POST"),
         }
     }
 }

@@ -99,6 +99,9 @@ errors! {
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
     REQUEST_UNKNOWN = "request_not_found" 404 INVALID Caller false;
     REQUEST_NOT_YET = "request_not_settled" 404 INVALID Caller true;
+    INVALID_FEEDBACK = "invalid_feedback" 400 INVALID Caller false;
+    FEEDBACK_STANDS = "feedback_stands" 409 INVALID Caller false;
+    FEEDBACK_FULL = "feedback_full" 400 INVALID Caller false;
     USAGE_UNAVAILABLE = "usage_unavailable" 503 API Operator true;
     VERSION_NOT_SERVED = "version_not_served" 404 INVALID Caller false;
     RATE_LIMITED = "rate_limit_exceeded" 429 LIMIT Caller true;

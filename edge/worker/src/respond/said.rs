@@ -54,11 +54,14 @@ pub fn say(refusal: &Refusal) -> Said {
             param: None,
         },
         Refusal::Authorize(refusal) => of_authorize(refusal),
-        Refusal::Own(refusal) => Said {
-            error: of_own(*refusal),
-            message: sentence(refusal),
-            param: None,
-        },
+        Refusal::Own(refusal) => {
+            let (error, param) = of_own(refusal);
+            Said {
+                error,
+                message: sentence(refusal),
+                param: param.map(Cow::Borrowed),
+            }
+        }
         Refusal::Closed(closed) => Said {
             error: errors::PASSTHROUGH_CLOSED,
             message: sentence(closed),
@@ -158,15 +161,23 @@ const fn of_token(refusal: identify::token::Refusal) -> errors::Documented {
     }
 }
 
-const fn of_own(refusal: own::Refusal) -> errors::Documented {
-    match refusal {
-        own::Refusal::Identify(why) => of_identify(why),
+fn of_own(refusal: &own::Refusal) -> (errors::Documented, Option<&'static str>) {
+    let error = match refusal {
+        own::Refusal::Body(why) => return of_request(why),
+        own::Refusal::Unfit(why) => {
+            let member = Some(why.member).filter(|it| !it.is_empty());
+            return (errors::INVALID_FEEDBACK, member);
+        }
+        own::Refusal::Stands => return (errors::FEEDBACK_STANDS, Some("score")),
+        own::Refusal::Full => return (errors::FEEDBACK_FULL, Some("name")),
+        own::Refusal::Identify(why) => of_identify(*why),
         own::Refusal::Address => errors::KEY_ADDRESS,
         own::Refusal::Unknown => errors::REQUEST_UNKNOWN,
         own::Refusal::NotYet => errors::REQUEST_NOT_YET,
         own::Refusal::Away => errors::USAGE_UNAVAILABLE,
         own::Refusal::Busy => errors::OVERLOADED,
-    }
+    };
+    (error, None)
 }
 
 /// What the caller may not is told without what others may; of a model its own word for it is repeated.

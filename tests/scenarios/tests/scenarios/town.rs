@@ -71,7 +71,7 @@ pub(crate) struct Town {
     pub(crate) site: Site,
     pub(crate) tenant: Tenant,
     pub(crate) key: String,
-    _provider: Provider,
+    pub(crate) provider: Provider,
 }
 
 impl Town {
@@ -100,7 +100,7 @@ impl Town {
             site,
             tenant,
             key,
-            _provider: provider,
+            provider,
         }
     }
 

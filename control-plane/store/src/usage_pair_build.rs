@@ -51,10 +51,13 @@ impl Store {
             return Ok(true);
         }
         let Some(organization) = wanting(&mut tx).await? else {
+            // Ended at once, not when its connection is used again: whoever comes next finds the lock free.
+            tx.rollback().await?;
             return Ok(false);
         };
         usage_pair::hold_alone(&mut tx).await?;
         let Some(next) = lacking(&mut tx, organization).await? else {
+            tx.rollback().await?;
             return Ok(true);
         };
         let pairs = usage_pair::of(&mut tx, &[organization]).await?;

@@ -33,6 +33,8 @@ impl Store {
             return Ok(false);
         }
         let Some(next) = unfinished(&mut tx).await? else {
+            // Ended at once, not when its connection is used again: whoever comes next finds the lock free.
+            tx.rollback().await?;
             return Ok(false);
         };
         let mut since_ms = 0;

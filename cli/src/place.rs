@@ -60,6 +60,14 @@ impl Place {
         }
     }
 
+    /// The whole name of a version of this model, which is named by its id, as MODEL@VERSION or whole.
+    pub fn version(&self, model: &str, text: &str) -> Result<String, Failure> {
+        if text.contains(['/', '@']) {
+            return self.name(&["organizations", "models", "versions"], text);
+        }
+        Ok(format!("{model}/versions/{text}"))
+    }
+
     /// The whole name of the organization.
     pub fn organization(&self) -> Result<String, Failure> {
         // A project's whole name says which organization is meant.

@@ -5,6 +5,7 @@
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
+use prost::Message;
 use proto::admin::{
     ConcludeExperimentRequest, Experiment, ExperimentArm, ExperimentGuard, ExperimentMeasure,
     GetExperimentRequest, ListExperimentsRequest, ListExperimentsResponse, RolloutMetric,
@@ -125,45 +126,35 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
                 reason,
                 ..Default::default()
             };
-            let path = noun::EXPERIMENT.method("Stop");
-            let ended = session
-                .connection
-                .call_for(&path, &request, ANSWER_WITHIN)
-                .await?;
-            show(&ended, session)
+            end("Stop", &request, session).await
         }
         Command::Conclude(Conclude { which, to, reason }) => {
             let name = found(&which, session).await?.name;
             let model = name.split("/experiments/").next().unwrap_or_default();
             let request = ConcludeExperimentRequest {
-                version: version(model, &to, session)?,
+                version: session.place.version(model, &to)?,
                 name,
                 reason,
                 ..Default::default()
             };
-            let path = noun::EXPERIMENT.method("Conclude");
-            let ended = session
-                .connection
-                .call_for(&path, &request, ANSWER_WITHIN)
-                .await?;
-            show(&ended, session)
+            end("Conclude", &request, session).await
         }
     }
 }
 
-/// The whole name of a version that is named by its id, or whole.
-fn version(model: &str, text: &str, session: &Session) -> Result<String, Failure> {
-    if text.contains(['/', '@']) {
-        return session.place.name(noun::MODEL_VERSION.collections, text);
-    }
-    Ok(format!("{model}/versions/{text}"))
+/// Ends one, by this method.
+async fn end(verb: &str, request: &impl Message, session: &mut Session) -> Result<(), Failure> {
+    let path = noun::EXPERIMENT.method(verb);
+    let ended = session.connection.call_for(&path, request, ANSWER_WITHIN);
+    let ended = ended.await?;
+    show(&ended, session)
 }
 
 async fn begin(start: Start, session: &mut Session) -> Result<(), Failure> {
     let parent = session.place.name(noun::MODEL.collections, &start.model)?;
     let arms = start.arms.iter().map(|it| {
         Ok(ExperimentArm {
-            version: version(&parent, &it.version, session)?,
+            version: session.place.version(&parent, &it.version)?,
             basis_points: it.basis_points,
             ..Default::default()
         })

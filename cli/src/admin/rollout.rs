@@ -163,12 +163,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
 
 async fn begin(start: Start, session: &mut Session) -> Result<(), Failure> {
     let parent = session.place.name(noun::MODEL.collections, &start.model)?;
-    let candidate = if start.to.contains(['/', '@']) {
-        let collections = noun::MODEL_VERSION.collections;
-        session.place.name(collections, &start.to)?
-    } else {
-        format!("{parent}/versions/{}", start.to)
-    };
+    let candidate = session.place.version(&parent, &start.to)?;
     let request = StartRolloutRequest {
         parent,
         rollout_id: start.id.unwrap_or_default(),

@@ -110,11 +110,7 @@ pub fn check(shares: &[i32], guards: &[(i32, i32)], sticky: Sticky) -> Result<Pl
         let metric = metric.filter(|it| read.iter().all(|gate| gate.metric != *it));
         let tolerance = u16::try_from(*tolerance).ok().filter(|it| *it < WHOLE);
         match (metric, tolerance) {
-            (Some(metric), Some(tolerance)) => read.push(Gate {
-                metric,
-                tolerance,
-                margin: tolerance.saturating_add(metric.margin()).min(WHOLE),
-            }),
+            (Some(metric), Some(tolerance)) => read.push(Gate::guard(metric, tolerance)),
             _ => violations.add(
                 format!("experiment.guards[{at}]"),
                 format!(

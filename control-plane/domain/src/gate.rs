@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+use policy::split::WHOLE;
+
 /// How often, of rollouts of which nothing is wrong, one may be taken back; shared by all gates and steps.
 pub const FALSE_ALARM: f64 = 0.05;
 
@@ -230,6 +232,19 @@ fn scaled(value: u64, whole: f64) -> f64 {
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.words())
+    }
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// A gate that nothing is promoted through, and that only ever stops: its margin is the usual one and says nothing.
+    pub fn guard(metric: Metric, tolerance: u16) -> Self {
+        Self {
+            metric,
+            tolerance,
+            margin: tolerance.saturating_add(metric.margin()).min(WHOLE),
+        }
     }
 }
 

@@ -43,6 +43,7 @@ mod gate;
 pub(crate) mod measured;
 mod access;
 mod desk;
+mod giving;
 mod organization;
 mod key_scope_wire;
 mod key_wire;

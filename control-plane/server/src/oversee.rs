@@ -51,7 +51,7 @@ async fn look_at(
     if row.state != State::Running {
         return Ok(false);
     }
-    let (_, more) = experiment::take(&mut write, &mut row, REST).await?;
+    let more = experiment::take(&mut write, &mut row, REST).await?;
     let Some((arm, at)) = row.tally.violated(&row.plan) else {
         write.commit().await?;
         return Ok(more);

@@ -5,7 +5,10 @@
 //! whoever asks much delays neither records nor operators.
 
 use lifecycle::clock::Clock;
-use policy::id::{OrganizationId, ProjectId};
+use policy::{
+    id::{OrganizationId, ProjectId},
+    judged,
+};
 use proto::{
     message,
     usage::{
@@ -29,9 +32,6 @@ const AT_ONCE_MAX: usize = 4;
 
 /// The longest key id, in bytes.
 const KEY_BYTES_MAX: usize = 512;
-
-/// The longest name of what is judged, in bytes.
-const NAME_BYTES_MAX: usize = 32;
 
 /// Answers edges.
 pub(crate) struct Recall {
@@ -118,7 +118,7 @@ impl Recall {
         let whose = whose(&said.organization_id, &said.project_id)?;
         let id = <[u8; 16]>::try_from(said.record_id.as_slice());
         let id = id.map_err(|_| status::edge_nonsense(&"record_id is no id"))?;
-        if !is_name(&said.name) || !(0.0..=1.0).contains(&said.score) {
+        if !judged::is_name(&said.name) || !(0.0..=1.0).contains(&said.score) {
             return Err(status::edge_nonsense(&"what is said is no score of a name"));
         }
         let _turn = self.turn()?;
@@ -135,15 +135,6 @@ impl Recall {
             Kept::Nothing => Err(status::not_found("the record")),
         }
     }
-}
-
-/// Whether it is a name of what is judged, as the contract says.
-fn is_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let fits = |it: &u8| it.is_ascii_lowercase() || it.is_ascii_digit() || *it == b'_';
-    bytes.len() <= NAME_BYTES_MAX
-        && bytes.first().is_some_and(u8::is_ascii_lowercase)
-        && bytes.iter().all(fits)
 }
 
 fn whose(organization: &[u8], project: &[u8]) -> Result<Whose, Status> {

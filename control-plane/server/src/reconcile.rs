@@ -104,15 +104,7 @@ impl Reconciler {
 
     /// Takes old outcomes away, and says after how many looks to do it again.
     async fn sweep(&self) -> u32 {
-        let outcomes = self.store.sweep_rollout_outcomes(KEPT).await;
-        let swept = match outcomes {
-            Ok(outcomes) => {
-                let said = self.store.sweep_rollout_feedback(KEPT).await;
-                said.map(|said| outcomes + said)
-            }
-            failed => failed,
-        };
-        match swept {
+        match self.swept().await {
             Ok(0) => SWEEP_EVERY,
             Ok(_) => 0,
             Err(error) => {
@@ -120,6 +112,11 @@ impl Reconciler {
                 SWEEP_EVERY
             }
         }
+    }
+
+    async fn swept(&self) -> Result<u64, StoreError> {
+        let outcomes = self.store.sweep_rollout_outcomes(KEPT).await?;
+        Ok(outcomes + self.store.sweep_rollout_feedback(KEPT).await?)
     }
 
     /// Looks at every rollout and experiment that is under way once; whether there is more to do at once.

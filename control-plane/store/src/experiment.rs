@@ -307,13 +307,13 @@ pub async fn end(
     read(write.connection(), row.model, &row.name).await
 }
 
-/// Takes what has come for one that is locked into its tally, and keeps that. Edges hear nothing of it. Says how many outcomes and scores were
-/// taken, and whether there may be more.
+/// Takes what has come for one that is locked into its tally, and keeps that where it is new. Edges hear nothing of it. Says whether there may
+/// be more.
 pub async fn take(
     write: &mut Write,
     row: &mut Row,
     rest_min: Duration,
-) -> Result<(usize, bool), StoreError> {
+) -> Result<bool, StoreError> {
     let arms: Vec<VersionId> = row.arms.iter().map(|it| it.id).collect();
     let trial = Trial {
         id: row.id,
@@ -337,14 +337,15 @@ pub async fn take(
         row.tally.score(&row.plan, it.arm, (it.score, is_judged));
     }
     sqlx::query!(
-        "UPDATE experiment SET start_revision = $2, tally = $3 WHERE id = $1",
+        r#"UPDATE experiment SET start_revision = $2, tally = $3
+           WHERE id = $1 AND (start_revision, tally) IS DISTINCT FROM ($2, $3)"#,
         uuid(*row.id.as_bytes()),
         column::number(row.start_revision.0),
         &row.tally.numbers(),
     )
     .execute(write.connection())
     .await?;
-    Ok((ids.len() + heard.len(), ids.len() >= TAKEN_MAX))
+    Ok(ids.len() >= TAKEN_MAX)
 }
 
 /// Remembers these clients, and says which of them were not known.
@@ -458,11 +459,7 @@ impl Columns {
         let guards = guards.map(|(metric, tolerance)| {
             let metric = column::known(Metric::from_number(*metric), "experiment.metrics")?;
             let tolerance = column::read(u16::try_from(*tolerance), "experiment.tolerances")?;
-            Ok(Gate {
-                metric,
-                tolerance,
-                margin: tolerance.saturating_add(metric.margin()),
-            })
+            Ok(Gate::guard(metric, tolerance))
         });
         Ok(Plan {
             shares: arms.iter().skip(1).map(|it| it.share).collect(),

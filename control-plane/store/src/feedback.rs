@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{column, conflict, error::StoreError, named, store::Store};
+use crate::{column, conflict, error::StoreError, id::drawn_ms, named, store::Store};
 
 /// The name by which rollouts are judged.
 const JUDGED: &str = "score";
@@ -113,8 +113,7 @@ async fn find(
     id: [u8; 16],
 ) -> Result<Option<Of>, StoreError> {
     // As records are found by their ids.
-    let drawn_ms = id.iter().take(6).fold(0, |ms, it| ms << 8 | u64::from(*it));
-    let Ok(drawn) = column::moment(drawn_ms) else {
+    let Ok(drawn) = column::moment(drawn_ms(id)) else {
         return Ok(None);
     };
     let found = sqlx::query_as!(

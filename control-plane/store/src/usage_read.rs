@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
 
-use crate::{column, error::StoreError, named, store::Store, usage_query::Whose};
+use crate::{column, error::StoreError, id::drawn_ms, named, store::Store, usage_query::Whose};
 
 /// How many records a chunk has before no other batch is added.
 const CHUNK: i64 = 500; // Full: the next chunk has the others; a batch has at most as many again.
@@ -129,9 +129,8 @@ async fn find(
     (organization, project): (Uuid, Option<Uuid>),
     id: [u8; 16],
 ) -> Result<Option<Kept>, StoreError> {
-    // The first 48 bits of a UUIDv7 are milliseconds; an edge takes both from one clock, a moment apart.
-    let drawn_ms = id.iter().take(6).fold(0, |ms, it| ms << 8 | u64::from(*it));
-    let Ok(drawn) = column::moment(drawn_ms) else {
+    // An edge takes both from one clock, a moment apart.
+    let Ok(drawn) = column::moment(drawn_ms(id)) else {
         return Ok(None);
     };
     let id = Uuid::from_bytes(id);

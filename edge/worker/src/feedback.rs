@@ -4,13 +4,11 @@
 //! taken: what people write is content, and whether that is kept is for their project to say.
 
 use payload::{object::Object, writer::Writer};
+use policy::judged;
 use uuid::Uuid;
 
 /// The longest body, in bytes.
 pub const BYTES_MAX: usize = 4 << 10; // Full: refused.
-
-/// The longest name of what is judged, in bytes.
-const NAME_BYTES_MAX: usize = 32;
 
 /// What is judged where nobody says.
 const USUAL: &str = "score";
@@ -82,7 +80,7 @@ pub fn read(body: &[u8]) -> Result<Feedback, Unfit> {
     let score = score.filter(|it| (0.0..=1.0).contains(it)).ok_or(SCORE)?;
     let name = object.text("name").map_err(|_| NAME)?;
     let name = name.map_or_else(|| USUAL.to_owned(), std::borrow::Cow::into_owned);
-    if !is_name(&name) {
+    if !judged::is_name(&name) {
         return Err(NAME);
     }
     if object.has("comment") {
@@ -92,14 +90,6 @@ pub fn read(body: &[u8]) -> Result<Feedback, Unfit> {
         return Err(MORE);
     }
     Ok(Feedback { id, name, score })
-}
-
-fn is_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let fits = |it: &u8| it.is_ascii_lowercase() || it.is_ascii_digit() || *it == b'_';
-    bytes.len() <= NAME_BYTES_MAX
-        && bytes.first().is_some_and(u8::is_ascii_lowercase)
-        && bytes.iter().all(fits)
 }
 
 // === impl Feedback ===

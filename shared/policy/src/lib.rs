@@ -26,6 +26,7 @@ pub mod limit;
 pub mod glob;
 pub mod money;
 pub mod usage;
+pub mod judged;
 pub mod price;
 pub mod cost;
 pub mod published;

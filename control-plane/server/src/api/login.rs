@@ -20,9 +20,8 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk, Draft},
-        moment,
-        operator_key::actor,
-        operator_key_wire,
+        giving::actor,
+        moment, operator_key_wire,
     },
     audit_entry::Deed,
     authn::{Actor, NotAuthenticated, Stranger},

@@ -3,25 +3,20 @@
 //! The text of a key passes once, from the mint into the reply that makes it. Nobody gives or takes a role that holds
 //! more than they hold in the same place.
 
-use domain::{
-    access::{Binding, Bindings},
-    key,
-    name::OperatorKeyName,
-    segment::KeyId,
-};
+use domain::{key, name::OperatorKeyName, segment::KeyId};
 use keys::{Family, Minted};
 use lifecycle::clock::Clock;
 use proto::admin::{self, operator_key_service_server::OperatorKeyService};
-use store::{operator_key as rows, role};
+use store::operator_key as rows;
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
-        desk::{self, Begun, Call, Desk, Draft},
+        desk::{self, Begun, Call, Desk},
+        giving::{actor, look_up, may_give},
         operator_key_wire::{self, Change, EXPIRE_TIME},
         page::List,
     },
-    authn::{Actor, NotAuthenticated},
     status,
 };
 
@@ -165,34 +160,5 @@ impl OperatorKeyService for OperatorKeys {
                 operator_key: Some(operator_key_wire::wire(row)),
             })
             .await
-    }
-}
-
-/// Who asks.
-pub(crate) fn actor<T>(request: &Request<T>) -> Result<Actor, Status> {
-    let actor = request.extensions().get::<Actor>().cloned();
-    actor.ok_or_else(|| status::not_authenticated(NotAuthenticated::Nothing))
-}
-
-/// Looks up what roles that are about to be bound hold, and keeps them so until the write ends.
-pub(crate) async fn look_up(
-    draft: &mut Draft,
-    field: &str,
-    bindings: impl Iterator<Item = &mut Binding> + Send,
-) -> Result<(), Status> {
-    for (at, binding) in bindings.enumerate() {
-        let field = format!("{field}[{at}].role");
-        let known = role::look_up(draft.write(), &field, binding).await;
-        known.map_err(status::store)?;
-    }
-    Ok(())
-}
-
-/// Whether the actor may bind all of this.
-pub(crate) fn may_give(actor: &Actor, bindings: &Bindings) -> Result<(), Status> {
-    let mut refused = bindings.0.iter().filter(|it| !actor.bindings.may_give(it));
-    match refused.next() {
-        Some(it) => Err(status::cannot_give(&it.role.name(), &it.at)),
-        None => Ok(()),
     }
 }

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
-        operator_key::{actor, may_give},
+        giving::{actor, may_give},
         page::List,
         role_wire::{self, Change, wire},
     },

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk},
-        operator_key::{actor, look_up, may_give},
+        giving::{actor, look_up, may_give},
         page::List,
         trust_wire::{self, wire},
     },

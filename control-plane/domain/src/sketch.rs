@@ -12,6 +12,12 @@ const BITS: u32 = 5;
 /// The largest value that is told from larger ones.
 const VALUE_MAX: u64 = (1 << 53) - 1; // Full: what is larger counts as this.
 
+/// The number of the bucket behind the last one.
+const BUCKETS: usize = 1_600;
+
+/// From how many bytes on a sketch is read into a table first, which is made empty for it.
+const TABLED_BYTES: usize = 4_096;
+
 /// The bits of a byte that hold a number; the last one says that more come.
 const SEVEN: u64 = 0x7f;
 
@@ -86,18 +92,19 @@ impl Sketch {
     /// What [`Sketch::to_bytes`] wrote, once or several times one behind the other; `None` of anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut sketch = Self::default();
-        let mut bytes = bytes.iter().copied();
-        while let Some(high) = bytes.next() {
-            let bucket = u16::from_be_bytes([high, bytes.next()?]);
-            let (mut count, mut shift) = (0_u64, 0_u32);
-            loop {
-                let byte = bytes.next()?;
-                count |= (u64::from(byte) & SEVEN).checked_shl(shift)?;
-                shift += 7;
-                if byte & 0x80 == 0 {
-                    break;
-                }
+        if bytes.len() < TABLED_BYTES {
+            each(bytes, |bucket, count| sketch.count(bucket, count))?;
+            return Some(sketch);
+        }
+        // A question about a month merges ten thousand of them: millions of counts, of a few hundred buckets.
+        let mut table = vec![0_u64; BUCKETS];
+        each(bytes, |bucket, count| {
+            match table.get_mut(usize::from(bucket)) {
+                Some(have) => *have = have.saturating_add(count),
+                None => sketch.count(bucket, count),
             }
+        })?;
+        for (bucket, count) in (0..).zip(table).filter(|(_, count)| *count > 0) {
             sketch.count(bucket, count);
         }
         Some(sketch)
@@ -107,6 +114,25 @@ impl Sketch {
         let have = self.0.entry(bucket).or_default();
         *have = have.saturating_add(count);
     }
+}
+
+/// Tells the buckets and counts that are written here, in their order.
+fn each(bytes: &[u8], mut tell: impl FnMut(u16, u64)) -> Option<()> {
+    let mut bytes = bytes.iter().copied();
+    while let Some(high) = bytes.next() {
+        let bucket = u16::from_be_bytes([high, bytes.next()?]);
+        let (mut count, mut shift) = (0_u64, 0_u32);
+        loop {
+            let byte = bytes.next()?;
+            count |= (u64::from(byte) & SEVEN).checked_shl(shift)?;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        tell(bucket, count);
+    }
+    Some(())
 }
 
 fn low(number: u64) -> u8 {
@@ -196,6 +222,28 @@ mod tests {
         assert_eq!(Sketch::from_bytes(&bytes).as_ref(), Some(&merged));
         merged.take(&sketch(two));
         assert_eq!(merged, sketch(one));
+    }
+
+    #[test]
+    fn many_that_are_read_at_once_are_what_each_of_them_was() {
+        let mut far = Sketch::default();
+        far.count(u16::MAX, 3);
+        far.add(u64::MAX);
+        assert!(usize::from(bucket(VALUE_MAX)) < BUCKETS);
+        let (mut bytes, mut merged) = (Vec::new(), Sketch::default());
+        while bytes.len() < TABLED_BYTES {
+            for value in values() {
+                let mut one = Sketch::default();
+                one.add(value);
+                merged.merge(&one);
+                bytes.extend(one.to_bytes());
+            }
+            merged.merge(&far);
+            bytes.extend(far.to_bytes());
+        }
+        assert_eq!(Sketch::from_bytes(&bytes), Some(merged));
+        bytes.push(0);
+        assert_eq!(Sketch::from_bytes(&bytes), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::error::StoreError;
 
 /// How long a caller waits for a connection before it is told that the database is not available.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a connection from the pool may take to show that it lives.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);

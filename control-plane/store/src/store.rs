@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use policy::change::Edit;
 use sqlx::{PgPool, Postgres, Transaction, pool::PoolConnection};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::{
     error::StoreError,
@@ -13,10 +17,18 @@ use crate::{
 /// Turns an edit into the bytes that edges are sent with it. Seals those of the secrets lane.
 pub type Encode = Arc<dyn Fn(&Edit) -> Vec<u8> + Send + Sync>;
 
+/// Which part of the connections may store batches of usage at once: one in so many, and [`BATCHES_MIN`] at least. More of them make none faster
+/// than the cores of the database, and keep questions and changes waiting.
+const BATCHES_PART: u32 = 8; // Full: the others wait, as long as one waits for a connection.
+
+/// As above: one is read while another is written.
+const BATCHES_MIN: u32 = 2;
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    batches: Arc<Semaphore>,
     config: Arc<Config>,
     encode: Encode,
 }
@@ -27,8 +39,10 @@ impl Store {
     /// Connects. Fails when the database cannot be reached now.
     pub async fn open(config: &Config, encode: Encode) -> Result<Self, StoreError> {
         let pool = pool::open(config).await?;
+        let batches = (config.connections_max / BATCHES_PART).max(BATCHES_MIN);
         Ok(Self {
             pool,
+            batches: Arc::new(Semaphore::new(batches as usize)),
             config: Arc::new(config.clone()),
             encode,
         })
@@ -49,6 +63,16 @@ impl Store {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// A place to store a batch of usage.
+    pub(crate) async fn batch_place(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        match timeout(pool::ACQUIRE_TIMEOUT, self.batches.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(StoreError::Unavailable(
+                "as many batches of usage are being stored as may be at once".to_owned(),
+            )),
+        }
     }
 
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {

@@ -136,6 +136,7 @@ impl Store {
             return Ok(Stored::default());
         }
         let dated: Vec<Dated<'_>> = records.iter().map(Dated::of).collect::<Result<_, _>>()?;
+        let _place = self.batch_place().await?;
         self.ensure_partitions(&dated).await?;
         let mut tx = self.transaction().await?;
         let horizon = horizon(&mut tx).await?;

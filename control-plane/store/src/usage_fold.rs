@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The most additions that are folded at once.
-const FOLDED_MAX: i64 = 4_000; // Full: the others come next.
+const FOLDED_MAX: i64 = 16_000; // Full: the others come next.
 
 /// The most records of older code that are added at once.
 const CAUGHT_UP_MAX: i64 = 1_000; // Full: as above.
@@ -107,12 +107,13 @@ pub(crate) async fn alone(connection: &mut PgConnection) -> Result<bool, StoreEr
     Ok(free.fetch_one(connection).await?)
 }
 
-/// Takes the oldest additions away.
+/// Takes the oldest additions away: up to the last of them, and not each by its id. A queue that was empty when the planner last looked
+/// would have it compare every addition with every id.
 async fn taken(connection: &mut PgConnection) -> Result<Vec<Line>, StoreError> {
     let lines = sqlx::query_as!(
         Line,
         r#"DELETE FROM usage_delta
-           WHERE id IN (SELECT id FROM usage_delta ORDER BY id LIMIT $1)
+           WHERE id <= (SELECT max(id) FROM (SELECT id FROM usage_delta ORDER BY id LIMIT $1) AS oldest)
            RETURNING 0::smallint AS "grain!", organization, facet, start, label, project, key_id, model,
                model_version AS version, provider, status, requests, estimated, unpriced, cost_nano,
                input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning,

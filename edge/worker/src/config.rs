@@ -118,6 +118,9 @@ pub struct Ops {
     pub address: SocketAddr,
     /// `SLUICE_OPS__PLAINTEXT_BEYOND_LOOPBACK`: whether others than this machine may ask. Default `false`.
     pub plaintext_beyond_loopback: bool,
+    /// `SLUICE_OPS__METRICS`: whether anything is measured. Default `true`. Without it `/metrics` is empty, and so is what `[telemetry]` sends
+    /// of it.
+    pub metrics: bool,
     /// `SLUICE_OPS__PORTS_FILE`: where the bound addresses are written as JSON, for tests. Default: nowhere.
     pub ports_file: Option<PathBuf>,
 }
@@ -224,6 +227,7 @@ impl Default for Ops {
         Self {
             address,
             plaintext_beyond_loopback: false,
+            metrics: true,
             ports_file: None,
         }
     }

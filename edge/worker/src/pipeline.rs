@@ -97,6 +97,8 @@ pub struct Ingredients {
     pub counters: Counters,
     /// Where records go; one queue for all cores, of [`crate::record::RECORDS_MAX`].
     pub records: mpsc::Sender<Record>,
+    /// Whether any go there.
+    pub keeps_records: bool,
     /// Tells whether a request that vanishes was cut by us.
     pub drain: Drain,
     /// How providers are met: [`crate::call::dial::tls`], one for all cores.
@@ -179,6 +181,7 @@ impl Pipeline {
             transformer: Transformer::new(elsewhere.clone()),
             admit,
             recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), kept)
+                .keeping(of.keeps_records)
                 .with_contents(of.contents),
             cuts,
             first_byte_max: Duration::from_millis(of.upstream.first_byte_timeout_ms),

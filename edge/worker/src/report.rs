@@ -49,7 +49,10 @@ const LAST: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How large the file of unsent records may become, in bytes. Default 64 MiB, some 250,000 records.
+    /// `SLUICE_USAGE__KEEP`: whether requests leave records. Default `true`. Without them the control plane learns of no request of this edge:
+    /// nothing is summed, looked up, priced anew or read into budgets from the ledger, and rollouts see no outcome. Limits hold as ever.
+    pub keep: bool,
+    /// `SLUICE_USAGE__SPOOL_BYTES_MAX`: how large the file of unsent records may become, in bytes. Default 64 MiB, some 250,000 records.
     pub spool_bytes_max: u64,
 }
 
@@ -101,6 +104,9 @@ impl Reporter {
         edge_id: String,
     ) -> Self {
         describe();
+        if !config.keep {
+            tracing::warn!("usage.keep is off: no request of this edge is accounted for");
+        }
         let journal = directory.and_then(|directory| {
             let opened = directory.journal("records", config.spool_bytes_max);
             opened
@@ -366,6 +372,7 @@ fn count_lost(count: usize) {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            keep: true,
             spool_bytes_max: 64 << 20,
         }
     }

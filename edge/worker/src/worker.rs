@@ -91,7 +91,7 @@ struct Shared {
 pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
     // Refused when it is there already, as it is when both planes share a process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let metrics = describe();
+    let metrics = describe(config.ops.metrics);
     let readiness = Readiness::new();
     let listening = readiness.block("the listeners");
     let directory = given::directory(&config.state)?;
@@ -211,8 +211,11 @@ fn probes(config: &config::Ops) -> Result<(TcpListener, SocketAddr), CannotStart
     Ok((probes, address))
 }
 
-/// Says what is measured, and gives what renders it.
-fn describe() -> PrometheusHandle {
+/// Says what is measured, if anything is, and gives what renders it.
+fn describe(measured: bool) -> PrometheusHandle {
+    if !measured {
+        return exposition::unheard();
+    }
     let metrics = exposition::install();
     build::describe();
     serve::describe();
@@ -308,6 +311,7 @@ fn cores(
             clock: clock.clone(),
             counters,
             records: records.clone(),
+            keeps_records: config.usage.keep,
             drain: drain.clone(),
             tls: Arc::clone(&tls),
             inference: config.inference.clone(),

@@ -43,6 +43,11 @@ pub fn install() -> PrometheusHandle {
     HANDLE.get_or_init(first).clone()
 }
 
+/// A handle of a recorder to which nothing goes: it renders nothing, and whoever measures does it in vain.
+pub fn unheard() -> PrometheusHandle {
+    PrometheusBuilder::new().build_recorder().handle()
+}
+
 /// Folds samples into histograms until the drain is over.
 pub async fn upkeep(handle: PrometheusHandle, drain: Drain) {
     let mut ticks = interval(UPKEEP);

@@ -8,8 +8,10 @@ use std::fmt;
 /// What each of them says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Requests that the client was answered.
+    /// Requests that the client was answered by the edge that keeps accounts.
     pub client: u64,
+    /// Requests that the client was answered by the one that keeps none.
+    pub client_off: u64,
     /// Requests that reached the provider with Sluice's credential.
     pub provider: u64,
     /// Requests that the limit in Redis was charged for.
@@ -20,6 +22,8 @@ pub struct Counts {
     pub redis_tokens: u64,
     /// Tokens in the rows of usage.
     pub ledger_tokens: u64,
+    /// Tokens that answers of the edge without accounts had.
+    pub off_tokens: u64,
     /// Requests that reached the provider without the credential.
     pub provider_bare: u64,
     /// Requests that the client was answered without Sluice.
@@ -37,10 +41,9 @@ pub struct Disagreement(pub Counts);
 impl Counts {
     /// Whether they agree.
     pub fn agree(self) -> Result<(), Disagreement> {
-        let requests = [self.provider, self.redis, self.ledger]
-            .iter()
-            .all(|it| *it == self.client);
-        let tokens = self.redis_tokens == self.ledger_tokens;
+        let all = self.client + self.client_off;
+        let requests = self.ledger == self.client && [self.provider, self.redis] == [all, all];
+        let tokens = self.redis_tokens == self.ledger_tokens + self.off_tokens;
         let bare = self.provider_bare == self.client_bare && self.refused == 0;
         let agree = self.client > 0 && requests && tokens && bare;
         if agree {
@@ -55,14 +58,16 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "requests: client {}, provider {}, redis {}, ledger {}; tokens: redis {}, ledger {}; without sluice: \
-             client {}, provider {}; refused by the provider: {}",
+            "requests: client {} (and {} that leave no record), provider {}, redis {}, ledger {}; tokens: redis {}, ledger {} \
+             (and {} without a record); without sluice: client {}, provider {}; refused by the provider: {}",
             self.client,
+            self.client_off,
             self.provider,
             self.redis,
             self.ledger,
             self.redis_tokens,
             self.ledger_tokens,
+            self.off_tokens,
             self.client_bare,
             self.provider_bare,
             self.refused
@@ -86,11 +91,13 @@ mod tests {
 
     const AGREED: Counts = Counts {
         client: 7,
-        provider: 7,
-        redis: 7,
+        client_off: 2,
+        provider: 9,
+        redis: 9,
         ledger: 7,
-        redis_tokens: 420,
+        redis_tokens: 540,
         ledger_tokens: 420,
+        off_tokens: 120,
         provider_bare: 9,
         client_bare: 9,
         refused: 0,
@@ -105,16 +112,20 @@ mod tests {
                 ..AGREED
             },
             Counts {
+                client_off: 3,
+                ..AGREED
+            },
+            Counts {
                 provider: 8,
                 ..AGREED
             },
             Counts { redis: 6, ..AGREED },
             Counts {
-                ledger: 6,
+                ledger: 9,
                 ..AGREED
             },
             Counts {
-                redis_tokens: 421,
+                redis_tokens: 541,
                 ..AGREED
             },
             Counts {

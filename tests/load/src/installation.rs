@@ -31,8 +31,10 @@ pub enum Target {
     Direct,
     /// The bare proxy.
     Bare,
-    /// An edge.
+    /// An edge with everything on.
     Sluice,
+    /// An edge that keeps no records and measures nothing.
+    Off,
 }
 
 /// Everything that runs. Dropping it stops it.
@@ -49,6 +51,9 @@ pub struct Installation {
     site: Site,
 }
 
+/// What an edge leaves off that is neither accounted nor watched.
+const OFF: [&str; 2] = ["SLUICE_USAGE__KEEP", "SLUICE_OPS__METRICS"];
+
 /// How much may be used at once from rest: the most that a limit takes.
 const ROOM: i64 = 1_000_000_000;
 /// What comes back in an hour: nothing, within a run.
@@ -58,7 +63,9 @@ const REFILL: i64 = 1;
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Direct, Self::Bare, Self::Sluice];
+    pub const ALL: [Self; 4] = [Self::Direct, Self::Bare, Self::Sluice, Self::Off];
+    /// Those whose answers are waited for.
+    pub const WAITED: [Self; 3] = [Self::Direct, Self::Bare, Self::Sluice];
     /// Those that stand between.
     pub const PROXIES: [Self; 2] = [Self::Bare, Self::Sluice];
 
@@ -68,6 +75,7 @@ impl Target {
             Self::Direct => "direct",
             Self::Bare => "bare",
             Self::Sluice => "sluice",
+            Self::Off => "sluice, unaccounted",
         }
     }
 }
@@ -79,12 +87,16 @@ impl Installation {
     pub async fn start(plan: &Plan) -> Self {
         let cores = plan.cores.to_string();
         let settings = vec![("SLUICE_INFERENCE__THREADS", cores.clone())];
-        let site = Site::start(SitePlan {
+        let mut site = Site::start(SitePlan {
             edge_settings: settings,
             ..SitePlan::default()
         })
         .await;
         let arguments = ["--cores", &cores, "--credential", CREDENTIAL];
+        let off = OFF.map(|name| (name, "false".to_owned()));
+        let token = site.join_token("here").await;
+        site.add_edge_with(&token, &off).await;
+        site.ready(1).await;
         let mock = start(&site, "mock-provider", &arguments).await;
         let provider = mock.1.to_string();
         let bare = start(
@@ -151,11 +163,12 @@ impl Installation {
         let measured = match target {
             Target::Direct => None,
             Target::Bare => Some(self.bare.0.pid()),
-            Target::Sluice => Some(self.edge()),
+            Target::Sluice => Some(self.edge(0)),
+            Target::Off => Some(self.edge(1)),
         };
         // Those that are not asked now are idle, and are ours all the same.
         ours.extend(
-            [self.bare.0.pid(), self.edge()]
+            [self.bare.0.pid(), self.edge(0), self.edge(1)]
                 .into_iter()
                 .filter(|it| Some(*it) != measured),
         );
@@ -179,7 +192,8 @@ impl Installation {
         match target {
             Target::Direct => self.mock.0.pid(),
             Target::Bare => self.bare.0.pid(),
-            Target::Sluice => self.edge(),
+            Target::Sluice => self.edge(0),
+            Target::Off => self.edge(1),
         }
     }
 
@@ -239,11 +253,12 @@ impl Installation {
             Target::Direct => self.mock.1,
             Target::Bare => self.bare.1,
             Target::Sluice => self.site.edges[0].inference,
+            Target::Off => self.site.edges[1].inference,
         }
     }
 
-    fn edge(&self) -> u32 {
-        self.site.edges[0].process.pid()
+    fn edge(&self, at: usize) -> u32 {
+        self.site.edges[at].process.pid()
     }
 }
 

@@ -124,7 +124,8 @@ impl Plan {
     /// How many rounds there are in all, those of every target counted.
     pub fn rounds(&self) -> u32 {
         let rates = u32::try_from(self.rates.len()).unwrap_or(0);
-        2 * (self.requests.0 + self.long.0 + self.streams.0 + 1)
+        2 * (self.long.0 + self.streams.0 + 1)
+            + 3 * self.requests.0
             + self.streams.0
             + 3 * (rates * self.arrivals.0 + 1)
     }

@@ -73,6 +73,7 @@ impl Report {
                 "request": ratio(Phase::Requests),
                 "chunk": ratio(Phase::Streams),
                 "translated_chunk": verdict::across(&self.measured),
+                "accounted": verdict::accounted(&self.measured),
                 "long_request": ratio(Phase::Long),
             },
             "rounds": rounds,
@@ -101,6 +102,7 @@ impl Report {
                 Quantity::LedgerCpu,
                 "  control plane and Postgres, µs",
             ),
+            self.accounted(),
             self.paces(),
             self.cost(
                 Phase::Streams,
@@ -215,6 +217,19 @@ impl Report {
         let end = (verdict::across(&self.measured), &*bar);
         let what = "CPU a chunk, passed | translated, µs";
         self.line(Phase::Across, what, cells, end)
+    }
+
+    /// What a request costs that leaves no record and is not measured, from the least of the rounds to the most, and what it costs otherwise.
+    fn accounted(&self) -> Line {
+        let cost = |target| {
+            let of = Quantity::Cpu;
+            let figure = verdict::figure(&self.measured, Phase::Requests, target, of);
+            figure.map_or_else(String::new, |it| format!("{:.1}-{:.1}", it.least, it.most))
+        };
+        let cells = [cost(Target::Off), cost(Target::Sluice)];
+        let end = (verdict::accounted(&self.measured), "");
+        let what = "  unaccounted | accounted, least to most, µs";
+        self.line(Phase::Requests, what, cells, end)
     }
 
     fn paces(&self) -> Line {

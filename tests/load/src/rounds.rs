@@ -76,7 +76,7 @@ pub struct Measured {
     /// The memory.
     pub memory: Vec<Memory>,
     /// Requests that were answered by each of [`Target::ALL`].
-    pub asked: [u64; 3],
+    pub asked: [u64; 4],
 }
 
 /// A round that failed.
@@ -113,14 +113,15 @@ impl<'a> Rounds<'a> {
     /// All of the plan.
     pub async fn all(mut self) -> Result<Measured, Failed> {
         let plan = self.plan;
-        self.turns(Phase::Alone, &Target::ALL, 1).await?;
+        self.turns(Phase::Alone, &Target::WAITED, 1).await?;
         // While the processes are fresh, so that no memory is there already that streams could use.
         for target in Target::PROXIES {
             self.memory(target)
                 .await
                 .map_err(|why| failed("silent streams", target, why))?;
         }
-        self.turns(Phase::Requests, &Target::PROXIES, plan.requests.0)
+        let saturated = [Target::Bare, Target::Sluice, Target::Off];
+        self.turns(Phase::Requests, &saturated, plan.requests.0)
             .await?;
         // In turns, because their costs are compared.
         for _ in 0..plan.streams.0 {
@@ -130,7 +131,7 @@ impl<'a> Rounds<'a> {
         self.turns(Phase::Long, &Target::PROXIES, plan.long.0)
             .await?;
         for rate in plan.rates {
-            self.turns(Phase::Arrivals(rate), &Target::ALL, plan.arrivals.0)
+            self.turns(Phase::Arrivals(rate), &Target::WAITED, plan.arrivals.0)
                 .await?;
         }
         Ok(self.measured)

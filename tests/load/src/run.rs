@@ -14,7 +14,7 @@ use crate::{
     plan::Plan,
     report::Report,
     rounds::{self, Measured, Rounds},
-    verdict,
+    script, verdict,
 };
 
 /// How long the counts may take to agree: usage is on its way for some hundred milliseconds.
@@ -73,24 +73,21 @@ async fn counts(
     installation: &mut Installation,
     measured: &Measured,
 ) -> Result<Counts, Disagreement> {
-    let [direct, bare, sluice] = measured.asked;
+    let [direct, bare, sluice, off] = measured.asked;
+    let counted = |read: Counts| Counts {
+        client: sluice,
+        client_off: off,
+        client_bare: direct + bare,
+        off_tokens: off * script::WHOLE_TOKENS,
+        ..read
+    };
     let until = Instant::now() + AGREE_WITHIN;
     loop {
-        let read = installation.counts().await;
-        let counts = Counts {
-            client: sluice,
-            client_bare: direct + bare,
-            ..read
-        };
+        let counts = counted(installation.counts().await);
         let agreed = counts.agree();
         if agreed.is_ok() {
             sleep(STAY).await;
-            let read = installation.counts().await;
-            let again = Counts {
-                client: sluice,
-                client_bare: direct + bare,
-                ..read
-            };
+            let again = counted(installation.counts().await);
             return again.agree().map(|()| again);
         }
         if Instant::now() > until {

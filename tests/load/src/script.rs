@@ -144,6 +144,8 @@ const ACROSS_END: &str = concat!(
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 );
 
+/// How many tokens an answer that is no stream says that it used.
+pub const WHOLE_TOKENS: u64 = 60;
 const USAGE: &str = r#"{"prompt_tokens":19,"completion_tokens":41,"total_tokens":60}"#;
 
 // === impl Events ===

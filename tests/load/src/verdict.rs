@@ -68,6 +68,12 @@ pub fn ratio(measured: &Measured, phase: Phase) -> Option<f64> {
     Some(least(Target::Sluice)? / least(Target::Bare)?)
 }
 
+/// How many times the least of a request that is neither accounted nor measured is that of one that is.
+pub fn accounted(measured: &Measured) -> Option<f64> {
+    let least = |target| Some(figure(measured, Phase::Requests, target, Quantity::Cpu)?.least);
+    Some(least(Target::Sluice)? / least(Target::Off)?)
+}
+
 /// How many times the least of a chunk that passes the least of a translated one is.
 pub fn across(measured: &Measured) -> Option<f64> {
     let least = |phase| Some(figure(measured, phase, Target::Sluice, Quantity::Cpu)?.least);

@@ -63,7 +63,7 @@ impl Recorder {
     /// Opens the account of a request that was not read.
     pub fn open_unread(&self, arrival: &Arrival, permit: Permit, mut known: Opening<'_>) -> Entry {
         let place = self.queue.clone().try_reserve_owned().ok();
-        if place.is_none() {
+        if place.is_none() && self.keeps {
             self.measures.lost();
         }
         if let Some(pins) = known.caller.pinned() {

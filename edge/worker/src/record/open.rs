@@ -163,7 +163,7 @@ impl Open {
         if let Some(held) = self.content.take() {
             held.post(&self.record);
         }
-        if let Some(place) = self.place {
+        if let Some(place) = self.place.filter(|_| self.recorder.keeps) {
             place.send(self.record);
         }
     }

@@ -26,6 +26,8 @@ pub const RECORDS_MAX: usize = 65_536;
 #[derive(Clone)]
 pub struct Recorder {
     pub(super) queue: mpsc::Sender<Record>,
+    /// Whether records go there at all.
+    pub(super) keeps: bool,
     pub(super) drain: Drain,
     pub(super) cuts: Rc<Cuts>,
     pub(super) measures: Rc<Measures>,
@@ -47,6 +49,7 @@ impl Recorder {
     ) -> Self {
         Self {
             queue,
+            keeps: true,
             drain,
             cuts,
             measures: Rc::new(Measures::register()),
@@ -54,6 +57,11 @@ impl Recorder {
             series,
             shelf: None,
         }
+    }
+
+    /// Whether requests leave records. They take their places in the queue either way, by which requests under way are counted.
+    pub fn keeping(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
     }
 
     /// Posts to `outlet` what requests and answers say, where their project keeps that.

@@ -57,6 +57,8 @@ pub struct Setup {
     pub deadline: Duration,
     pub stream_options: bool,
     pub records_max: usize,
+    /// Whether requests leave records.
+    pub keeps_records: bool,
     pub tls: Arc<ClientConfig>,
     pub limits: Vec<Limit>,
     /// What kinds the providers are of, in order; those that are not named speak `OpenAI`'s API.
@@ -106,6 +108,7 @@ impl Default for Setup {
             deadline: Duration::from_millis(500),
             stream_options: true,
             records_max: 100,
+            keeps_records: true,
             tls: call::dial::tls().unwrap(),
             limits: Vec::new(),
             kinds: Vec::new(),
@@ -187,6 +190,7 @@ impl Setup {
                 clock: clock.clone(),
                 counters,
                 records,
+                keeps_records: self.keeps_records,
                 drain: drain.clone(),
                 tls: self.tls,
                 inference: self.inference,

@@ -123,6 +123,24 @@ async fn a_full_record_queue_changes_nothing_for_the_client() {
     }
 }
 
+#[tokio::test]
+async fn an_edge_that_keeps_no_records_settles_its_limits_all_the_same() {
+    let provider = Provider::start().await;
+    let setup = Setup {
+        keeps_records: false,
+        limits: vec![limit(Unit::Tokens, 1_500, 1_500)],
+        ..Setup::default()
+    };
+    let mut edge = setup.start(&[provider.base_url()]);
+    // Three reservations would not fit if they were not settled.
+    for _ in 0..3 {
+        let mut client = edge.chat(r#"{"model":"chat"}"#).await;
+        provider.answer(json("200 OK", "", USED)).await;
+        assert_eq!(client.response().await.status, 200);
+    }
+    assert!(edge.records.try_recv().is_err(), "nothing is recorded");
+}
+
 /// Asks for this body, and tells the status.
 async fn ask(edge: &Edge, provider: &Provider, body: &str, end_user: &str) -> u16 {
     let mut client = edge.connect().await;

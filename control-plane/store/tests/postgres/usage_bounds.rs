@@ -1,10 +1,12 @@
 //! What is not told apart without end, and what is not kept for ever.
 
+use sqlx::{Connection, PgConnection};
 use store::{
     StoreError, UsageRecord,
     usage_query::{self, Facet, GroupBy, NoAnswer, Query, Whose},
     usage_read,
 };
+use tokio::task::JoinSet;
 
 use crate::{
     usage::{DAY_MS, now_ms, question, record, rows},
@@ -44,6 +46,37 @@ async fn end_users_beyond_the_first_ones_of_a_month_are_summed_together() {
         .iter()
         .find(|it| it.end_user.as_deref() == Some("user0003"));
     assert_eq!(third.unwrap().requests, 2);
+}
+
+#[tokio::test]
+async fn batches_that_hang_leave_a_connection_to_whoever_asks() {
+    let world = World::acme().await;
+    let one = record(&world, now_ms()).await;
+    stored(&world, &[one.clone()]).await;
+    // Whoever stores waits for whoever drops days, who does not end.
+    let mut dropping = PgConnection::connect(&world.url).await.unwrap();
+    let mut held = dropping.begin().await.unwrap();
+    sqlx::raw_sql("SELECT pg_advisory_xact_lock(hashtext('usage_horizon'), 0)")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let mut storing = JoinSet::new();
+    for _ in 0..40 {
+        let store = world.store.clone();
+        let record = UsageRecord {
+            id: store::id::draw(),
+            ..one.clone()
+        };
+        storing.spawn(async move { store.insert_usage("one", &region("eu"), &[record]).await });
+    }
+    let query = question(GroupBy::default(), one.at_ms, one.at_ms + 1);
+    for _ in 0..20 {
+        assert_eq!(rows(&world, &query).await[0].requests, 1);
+    }
+    held.rollback().await.unwrap();
+    for stored in storing.join_all().await {
+        assert_eq!(stored.unwrap().stored, 1);
+    }
 }
 
 #[tokio::test]

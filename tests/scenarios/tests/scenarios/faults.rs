@@ -1,5 +1,7 @@
 //! What goes wrong between edges and their Redis, each thing by itself: nobody's request fails by it, and what is admitted stays
 //! within the bounds of docs/limits.md. A Redis that is stopped, frozen, empty or full is elsewhere.
+//!
+//! `just prove faults` gives Redis less time, with programs as they are released, and holds what 99 of 100 requests wait to a bound.
 
 use std::{
     sync::{
@@ -18,7 +20,7 @@ use harness::{
     wait,
 };
 use proto::admin::{LimitUnit, LimitWindow};
-use scenarios::openai;
+use scenarios::{openai, scale};
 use tokio::{task::JoinSet, time::interval};
 
 const EDGES: f64 = 3.0;
@@ -34,6 +36,14 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// How long until Redis is asked again after it is well, on a busy machine: a probe about every second.
 const BACK_MAX: Duration = Duration::from_secs(6);
+
+/// How long Redis may take, in milliseconds: the full form holds it, and a busy machine would be late by itself.
+const DEADLINE_MS: u32 = 100;
+const DEADLINE_MS_FULL: u32 = 15;
+
+/// What 99 of 100 answers may take in the full form, from the first fault to the last: nearly all of it is ours, since the provider is in this
+/// process.
+const WAIT_MAX: Duration = Duration::from_millis(20);
 
 /// Edges that each reach Redis through a relay of their own.
 struct World {
@@ -67,7 +77,7 @@ impl World {
             edges: vec!["here"; 3],
             edge_settings: vec![
                 ("SLUICE_LIMITS__AHEAD_MS", "0".to_owned()),
-                ("SLUICE_LIMITS__TIMEOUT_MS", "100".to_owned()),
+                ("SLUICE_LIMITS__TIMEOUT_MS", deadline_ms().to_string()),
             ],
             ..Plan::default()
         };
@@ -149,6 +159,7 @@ impl World {
             "{what}"
         );
         assert!(most(100) <= ANSWER_MAX, "{what}");
+        assert!(scale() == 1 || most(99) <= WAIT_MAX, "{said}");
         assert!(back <= BACK_MAX, "{what}");
         said
     }
@@ -174,6 +185,14 @@ impl World {
             Some(())
         };
         wait::until("every edge asks Redis again", asks).await.1
+    }
+}
+
+fn deadline_ms() -> u32 {
+    if scale() == 1 {
+        DEADLINE_MS
+    } else {
+        DEADLINE_MS_FULL
     }
 }
 

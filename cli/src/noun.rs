@@ -66,6 +66,7 @@ pub const MODEL: Noun = Noun {
     columns: &[
         ("NAME", "name"),
         ("STABLE VERSION", "stable_version"),
+        ("DEPRECATED", "deprecation"),
         ("CREATED", "create_time"),
     ],
 };
@@ -79,6 +80,7 @@ pub const MODEL_VERSION: Noun = Noun {
     columns: &[
         ("NAME", "name"),
         ("TARGETS", "targets"),
+        ("DEPRECATED", "deprecation"),
         ("CREATED", "create_time"),
     ],
 };
@@ -97,6 +99,21 @@ pub const ROLLOUT: Noun = Noun {
         ("WAITS FOR", "waits_for"),
         ("REASON", "reason"),
         ("STARTED", "create_time"),
+    ],
+};
+
+/// Windows in which rollouts are frozen.
+pub const FREEZE_WINDOW: Noun = Noun {
+    message: "FreezeWindow",
+    service: "FreezeService",
+    field: "freeze_window",
+    collections: &["organizations", "freezeWindows"],
+    columns: &[
+        ("NAME", "name"),
+        ("WEEKLY", "weekly"),
+        ("ONCE", "once"),
+        ("ON UNTIL", "on_until"),
+        ("REASON", "reason"),
     ],
 };
 
@@ -392,9 +409,13 @@ mod tests {
             (ORGANIZATION, "Create Get Update Delete"),
             (PROJECT, "Create Get Update Delete"),
             (PROVIDER, "Create Get Update Delete"),
-            (MODEL, "Create Get Update Delete"),
-            (MODEL_VERSION, "Create Get Delete"),
-            (ROLLOUT, "Start Get Pause Resume Approve Promote Abort"),
+            (MODEL, "Create Get Update Delete Deprecate"),
+            (MODEL_VERSION, "Create Get Delete Deprecate"),
+            (FREEZE_WINDOW, "Create Get Delete"),
+            (
+                ROLLOUT,
+                "Start Get Pause Resume Approve Promote Abort ForceStart Force",
+            ),
             (EXPERIMENT, "Start Get Stop Conclude"),
             (KEY, "Create Get Update Delete Revoke"),
             (SERVICE_ACCOUNT, "Create Get Update Delete"),

@@ -73,6 +73,7 @@ pub const METHODS: &[(&str, Need)] = &{
             In(P::ModelsPublish, "model.name"),
         ),
         ("ModelService/DeleteModel", In(P::ModelsPublish, "name")),
+        ("ModelService/DeprecateModel", In(P::ModelsPublish, "name")),
         ("ModelService/ExplainRoute", In(P::ModelsRead, "key")),
         (
             "ModelVersionService/CreateModelVersion",
@@ -85,6 +86,10 @@ pub const METHODS: &[(&str, Need)] = &{
         (
             "ModelVersionService/ListModelVersions",
             In(P::ModelsRead, "parent"),
+        ),
+        (
+            "ModelVersionService/DeprecateModelVersion",
+            In(P::ModelsPublish, "name"),
         ),
         (
             "ModelVersionService/DeleteModelVersion",
@@ -107,6 +112,27 @@ pub const METHODS: &[(&str, Need)] = &{
             In(P::ModelsPublish, "name"),
         ),
         ("RolloutService/AbortRollout", In(P::ModelsPublish, "name")),
+        (
+            "RolloutService/ForceStartRollout",
+            In(P::FreezesOverride, "parent"),
+        ),
+        (
+            "RolloutService/ForceRollout",
+            In(P::FreezesOverride, "name"),
+        ),
+        (
+            "FreezeService/CreateFreezeWindow",
+            In(P::FreezesWrite, "parent"),
+        ),
+        ("FreezeService/GetFreezeWindow", In(P::ModelsRead, "name")),
+        (
+            "FreezeService/ListFreezeWindows",
+            In(P::ModelsRead, "parent"),
+        ),
+        (
+            "FreezeService/DeleteFreezeWindow",
+            In(P::FreezesWrite, "name"),
+        ),
         ("KeyService/CreateKey", In(P::KeysIssue, "parent")),
         ("KeyService/ImportKey", In(P::KeysIssue, "parent")),
         ("KeyService/GetKey", In(P::KeysRead, "name")),

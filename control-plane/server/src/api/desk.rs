@@ -112,9 +112,11 @@ asked! {
     CreateProjectRequest UpdateProjectRequest DeleteProjectRequest
     CreateProviderRequest UpdateProviderRequest DeleteProviderRequest
     CreateModelRequest UpdateModelRequest DeleteModelRequest
-    DeleteModelVersionRequest
+    DeprecateModelRequest DeleteModelVersionRequest DeprecateModelVersionRequest
     StartRolloutRequest PauseRolloutRequest ResumeRolloutRequest
     ApproveRolloutRequest PromoteRolloutRequest AbortRolloutRequest
+    ForceStartRolloutRequest ForceRolloutRequest
+    CreateFreezeWindowRequest DeleteFreezeWindowRequest
     StartExperimentRequest StopExperimentRequest ConcludeExperimentRequest
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest

@@ -40,6 +40,7 @@ fn at_once(shared: &mut [Shared]) {
             standing: standing(part.standing),
             want: part.want,
             settled: true,
+            ..Region::default()
         };
         let mut regions: Vec<Region> = it.regions.iter().map(region).collect();
         divide(Divided::Rate, &mut regions);

@@ -51,8 +51,9 @@ const OLD_PERCENT: u64 = 70;
 /// Of what has no period, by which part the most that was needed becomes less with each turn, down to what is needed now.
 const NEEDED_FADES: u32 = 16;
 
-/// After so many turns in which nobody asked it becomes half with each.
+/// After so many turns in which nobody asked it becomes half with each, and nothing when it is less than this.
 const SILENT: u32 = 4;
+const NEEDED_MIN: u32 = WHOLE / 50;
 
 /// Divides limits between regions, together with those of other replicas.
 pub struct Lessor {
@@ -222,15 +223,19 @@ impl Lessor {
             for part in &it.regions {
                 let told = shares.entry(part.region.clone()).or_default();
                 if let Some(standing) = part.standing.filter(|_| told.len() < SHARES_MAX) {
+                    let back = standing.back.map(|back| sync::GiveBack {
+                        serial: back.serial.unsigned_abs(),
+                        units: back.units,
+                    });
+                    // So that it has looked for long enough when it is asked.
+                    let will_be_asked = matches!(it.allowance, Allowance::AtOnce(_))
+                        && standing.held > standing.millionths;
                     told.push(sync::Share {
                         limit_id: it.limit.as_bytes().to_vec(),
                         millionths: standing.millionths,
                         period: standing.period,
                         given: standing.given,
-                        give_back: standing.back.map(|back| sync::GiveBack {
-                            serial: back.serial.unsigned_abs(),
-                            units: back.units,
-                        }),
+                        give_back: back.or(will_be_asked.then(sync::GiveBack::default)),
                     });
                 }
             }
@@ -355,6 +360,7 @@ impl Heard {
             self.needed = match self.silent {
                 0 => self.peak.max(self.needed - self.needed / NEEDED_FADES),
                 1..SILENT => self.needed,
+                _ if self.needed < NEEDED_MIN => 0,
                 _ => self.needed / 2,
             };
             self.peak = 0;

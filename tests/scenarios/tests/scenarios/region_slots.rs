@@ -22,7 +22,7 @@ const EVEN: usize = 5;
 const FLOOR: usize = 1;
 
 /// How long slots may take to move: a share's term and what is waited beyond it, and until the slots of the other region are counted.
-const MOVES: Duration = Duration::from_secs(75);
+const MOVES: Duration = Duration::from_secs(100);
 
 /// What is under way in each region.
 struct Streams {

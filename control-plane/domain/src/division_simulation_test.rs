@@ -2,14 +2,14 @@
 //! turns at dividing, over a network that loses, delays and repeats, with crashes, restarts, and wall clocks that step.
 //!
 //! What edges run is the real lessee, what replicas run is the real division and the real watch. At every step the parts of a
-//! rate that regions believe in are together no more than the whole; of a quota, the most that each region has ever believed in
-//! one period. `SLUICE_TEST_SCALE` times as many schedules are run as usual; one that fails prints its seed.
+//! rate that regions believe in are together no more than the whole; of slots, what each region has under way or believes in, which
+//! ever is more; of a quota, what each region has used in one period and what
+//! its counts would still admit by the most that it ever believed. `SLUICE_TEST_SCALE` times as many schedules are run as usual; one that fails prints its seed.
 
 use std::collections::HashMap;
 
 use policy::{
     applying::{Count, Measure},
-    calendar::Span,
     id::LimitId,
     limit::Rate,
     region::Region as Name,
@@ -18,30 +18,29 @@ use policy::{
 
 use super::*;
 
+#[path = "division_fault_test.rs"]
+mod fault;
+#[path = "division_keeper_test.rs"]
+mod keeper;
+#[path = "division_seats_test.rs"]
+mod seats;
+
+use fault::{FAULTS, Fault};
+use keeper::{Keeper, quota};
+use seats::Seats;
+
 const RATE: LimitId = LimitId::from_bytes([1; 16]);
 const QUOTA: LimitId = LimitId::from_bytes([2; 16]);
+const SLOTS: LimitId = LimitId::from_bytes([3; 16]);
 const PERIOD_MS: u64 = 60_000;
 const START_MS: u64 = 1_000_000 * PERIOD_MS;
 const STEPS: usize = 600;
-const LIMITS: [LimitId; 2] = [RATE, QUOTA];
+const LIMITS: [LimitId; 3] = [RATE, QUOTA, SLOTS];
 
-/// What is wrong, to see that it is found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    None,
-    /// A share grows while another may still be believed.
-    DoesNotWait,
-    /// A share is believed from when it came.
-    CountsFromArrival,
-    /// A beat is answered with what was read before it came.
-    AnswersFromBefore,
-    /// Replicas divide what they read, whatever another has written since.
-    NoLock,
-    /// A period that was over is begun anew.
-    GoesBack,
-}
+type Shares = Vec<(LimitId, Share, Option<Back>)>;
 
-type Shares = Vec<(LimitId, Share)>;
+/// What an edge says of what it was asked.
+type Given = HashMap<LimitId, Gave>;
 
 /// What is committed: of each limit, how each region stands.
 type Rows = HashMap<LimitId, Vec<Standing>>;
@@ -53,6 +52,7 @@ enum Message {
         edge: usize,
         boot: u64,
         number: u64,
+        gave: Given,
     },
     Shares {
         edge: usize,
@@ -66,6 +66,7 @@ struct Edge {
     region: usize,
     boot: u64,
     lessee: Lessee,
+    gave: Given,
     /// Its steady clock shows so much more than the world's, and goes so much differently.
     began_ms: u64,
     drift: i64,
@@ -84,6 +85,7 @@ struct Replica {
     /// A reading under way: its number, and what was read where it was.
     turn: Option<(u64, Option<Rows>)>,
     wants: HashMap<(LimitId, usize), Want>,
+    gave: HashMap<(LimitId, usize), Gave>,
 }
 
 struct World {
@@ -95,10 +97,16 @@ struct World {
     replicas: Vec<Replica>,
     rows: Rows,
     network: Vec<(u64, Message)>,
-    /// Of each period of the quota, the most that each region ever believed.
-    most: HashMap<u64, Vec<u32>>,
+    /// What counts the quota in each region.
+    keepers: Vec<Keeper>,
+    /// What is under way in each region.
+    seats: Vec<Seats>,
+    /// How often something was given back, to see that it is.
+    given: u32,
     /// How much of the whole was lent at most, to see that anything moves.
     largest: u32,
+    /// How many of the slots one region had under way at most.
+    crowd: u64,
 }
 
 impl World {
@@ -111,6 +119,7 @@ impl World {
             region: at % regions,
             boot: 0,
             lessee: Lessee::default(),
+            gave: Given::new(),
             began_ms: START_MS,
             drift: random.i64(-100..=100),
             wall_ms: random.i64(-500..=500),
@@ -122,11 +131,14 @@ impl World {
             replicas: replicas.collect(),
             fault,
             now_ms: START_MS,
+            keepers: (0..regions).map(|_| Keeper::default()).collect(),
+            seats: (0..regions).map(|_| Seats::default()).collect(),
+            given: 0,
             names,
             rows: Rows::new(),
             network: Vec::new(),
-            most: HashMap::new(),
             largest: 0,
+            crowd: 0,
             random,
         }
     }
@@ -134,6 +146,9 @@ impl World {
     fn step(&mut self) {
         self.now_ms += self.random.u64(0..1_200);
         self.deliver();
+        let user = self.random.usize(0..self.edges.len());
+        self.spend(user);
+        self.sit(user);
         let (edge, replica) = (
             self.random.usize(0..self.edges.len()),
             self.random.usize(0..self.replicas.len()),
@@ -149,7 +164,9 @@ impl World {
             95 => self.replicas[replica].wall_ms = 0,
             // A while in which nothing arrives, nor is anything done.
             96 => self.now_ms += self.random.u64(0..40_000),
-            _ => self.network.clear(),
+            97 => self.network.clear(),
+            98 => self.forget(edge),
+            _ => {}
         }
     }
 
@@ -183,14 +200,26 @@ impl World {
                 edge,
                 boot,
                 number,
+                gave,
             } => {
                 let region = self.edges[edge].region;
                 let heard = &mut self.replicas[replica];
                 for limit in LIMITS {
+                    // What is under way changes less often.
+                    if limit == SLOTS && self.random.u32(0..12) > 0 {
+                        continue;
+                    }
                     let asked = self.random.u64(0..100).pow(2);
                     let needed = self.random.u32(0..WHOLE);
-                    heard.wants.insert((limit, region), Want { asked, needed });
+                    let silent = self.random.u32(0..3) == 0;
+                    let want = Want { asked, needed };
+                    let want = if silent { Want::default() } else { want };
+                    heard.wants.insert((limit, region), want);
                 }
+                let gave = gave.into_iter();
+                heard
+                    .gave
+                    .extend(gave.map(|(of, gave)| ((of, region), gave)));
                 let begun = heard.begun;
                 heard.asked.push((edge, boot, number, begun));
                 if self.fault == Fault::AnswersFromBefore {
@@ -203,7 +232,8 @@ impl World {
                 number,
                 shares,
             } => {
-                let edge = &mut self.edges[edge];
+                let at = edge;
+                let edge = &mut self.edges[at];
                 if edge.boot != boot {
                     return;
                 }
@@ -211,7 +241,15 @@ impl World {
                     Fault::CountsFromArrival => edge.lessee.ask(edge.at_ms(self.now_ms)),
                     _ => number,
                 };
-                edge.lessee.told(number, TERM_MS, shares);
+                let told = shares.iter().map(|it| (it.0, it.1));
+                if edge.lessee.told(number, TERM_MS, told) {
+                    let of = |limit: LimitId| {
+                        let mut asked = shares.iter().filter(move |it| it.0 == limit);
+                        asked.find_map(|it| Some((it.1.period, it.2?)))
+                    };
+                    self.give(at, of(QUOTA));
+                    self.count(at, of(SLOTS));
+                }
             }
         }
     }
@@ -219,12 +257,13 @@ impl World {
     fn beat(&mut self, at: usize, replica: usize) {
         let edge = &mut self.edges[at];
         let number = edge.lessee.ask(edge.at_ms(self.now_ms));
-        let (edge, boot) = (at, edge.boot);
+        let (edge, boot, gave) = (at, edge.boot, edge.gave.clone());
         self.send(&Message::Beat {
             replica,
             edge,
             boot,
             number,
+            gave,
         });
     }
 
@@ -255,14 +294,15 @@ impl World {
         let wall_ms = self.now_ms.saturating_add_signed(replica.wall_ms);
         let at_ms = self.now_ms - replica.began_ms;
         let mut rows = read.unwrap_or_else(|| self.rows.clone());
+        let said = std::mem::take(&mut replica.gave);
         for limit in LIMITS {
-            let divided = if limit == RATE {
-                Divided::Rate
-            } else {
-                Divided::Quota {
+            let divided = match limit {
+                RATE => Divided::Rate,
+                SLOTS => Divided::Slots { moves: true },
+                _ => Divided::Quota {
                     period: period(&quota(wall_ms)),
                     amount: 1_000_000,
-                }
+                },
             };
             let stand = rows
                 .entry(limit)
@@ -278,12 +318,30 @@ impl World {
                 standing: *standing,
                 want: replica.wants.get(&(limit, at)).copied().unwrap_or_default(),
                 settled: self.fault == Fault::DoesNotWait
+                    || (self.fault == Fault::CountsSlotsEarly && limit == SLOTS)
                     || replica
                         .watch
                         .has_settled(&(limit, at), standing.serial, at_ms),
+                may_give: limit == QUOTA && {
+                    let rested = (standing.serial, RESTED_MS);
+                    replica.watch.has_stood(&(limit, at), rested, at_ms)
+                },
+                gave: said.get(&(limit, at)).map(|gave| {
+                    let any = standing
+                        .back
+                        .filter(|_| self.fault == Fault::TakesAnyAnswer);
+                    let serial = any.map_or(gave.serial, |it| it.serial);
+                    Gave { serial, ..*gave }
+                }),
             };
             let mut regions: Vec<Region> = stand.iter().enumerate().map(region).collect();
+            if self.fault == Fault::FreesSlots && limit == SLOTS {
+                seats::free_settled(&mut regions);
+            }
             divide(divided, &mut regions);
+            if self.fault == Fault::DoesNotAsk {
+                keeper::take_unasked(&mut regions);
+            }
             *stand = regions.into_iter().map(|it| it.standing).collect();
         }
         self.rows.clone_from(&rows);
@@ -308,8 +366,13 @@ impl World {
         for (edge, boot, number, _) in ready {
             let region = self.edges[edge].region;
             let share = |(limit, stand): (&LimitId, &Vec<Standing>)| {
-                let (millionths, period) = (stand[region].millionths, stand[region].period);
-                (*limit, Share { millionths, period })
+                let standing = stand[region];
+                let share = Share {
+                    millionths: standing.millionths,
+                    period: standing.period,
+                    given: standing.given,
+                };
+                (*limit, share, standing.back)
             };
             let shares = rows.iter().map(share).collect();
             self.send(&Message::Shares {
@@ -329,27 +392,15 @@ impl World {
             let believed = edge.believed((&RATE, &self.names), &rate_count(), self.now_ms);
             rate[edge.region] = believed.max(rate[edge.region]);
             self.largest = self.largest.max(believed);
-            let wall_ms = self.now_ms.saturating_add_signed(edge.wall_ms);
-            let quota = quota(wall_ms);
-            let believed = edge.believed((&QUOTA, &self.names), &quota, self.now_ms);
-            let most = self
-                .most
-                .entry(period(&quota))
-                .or_insert_with(|| vec![0; count]);
-            most[edge.region] = believed.max(most[edge.region]);
+            let (quota, bound) = edge.bound(&self.names, self.now_ms);
+            self.keepers[edge.region].believe(period(&quota), bound);
         }
         let sum = rate.iter().sum::<u32>();
         if sum > WHOLE {
             return Err(format!("{sum} of a rate are believed: {rate:?}"));
         }
-        match self
-            .most
-            .iter()
-            .find(|(_, most)| most.iter().sum::<u32>() > WHOLE)
-        {
-            Some(most) => Err(format!("so much was believed of a quota: {most:?}")),
-            None => Ok(()),
-        }
+        self.judge_seats()?;
+        keeper::judge(&self.keepers)
     }
 }
 
@@ -366,7 +417,7 @@ impl Edge {
     fn restart(&mut self, now_ms: u64) {
         self.boot += 1;
         self.began_ms = now_ms;
-        self.lessee = Lessee::default();
+        (self.lessee, self.gave) = (Lessee::default(), Given::new());
     }
 
     /// What its steady clock shows: up to a tenth of a thousandth slower or faster than the world's.
@@ -388,53 +439,44 @@ fn rate_count() -> Count {
     Count::Level(Measure::Rate(Rate::new(1_000, 1_000, 100).unwrap()))
 }
 
-fn quota(wall_ms: u64) -> Count {
-    let from_ms = wall_ms / PERIOD_MS * PERIOD_MS;
-    let span = Span {
-        before_ms: from_ms - PERIOD_MS,
-        from_ms,
-        to_ms: from_ms + PERIOD_MS,
-    };
-    Count::Level(Measure::Quota {
-        amount: 1_000_000,
-        span,
-    })
-}
-
-/// Runs one schedule; gives the largest share of the rate that a region believed in.
-fn run(seed: u64, fault: Fault) -> Result<u32, String> {
+/// Runs one schedule; gives the largest share of the rate that a region believed in, how often something was given back, and how many
+/// slots one region had.
+fn run(seed: u64, fault: Fault) -> Result<(u32, u32, u64), String> {
     let mut world = World::new(seed, fault);
     for _ in 0..STEPS {
         world.step();
         world.judge()?;
     }
-    Ok(world.largest)
+    Ok((world.largest, world.given, world.crowd))
 }
 
 #[test]
 fn regions_never_believe_in_more_than_the_whole() {
     let scale = option_env!("SLUICE_TEST_SCALE").and_then(|it| it.parse().ok());
     let schedules = 400 * scale.unwrap_or(1_u64);
-    let mut moved = 0;
+    let (mut moved, mut gave, mut crowded) = (0, 0, 0);
     for seed in 0..schedules {
         match run(seed, Fault::None) {
-            Ok(largest) => moved += u64::from(largest > WHOLE / 2),
+            Ok((largest, given, crowd)) => {
+                moved += u64::from(largest > WHOLE / 2);
+                gave += u64::from(given > 0);
+                crowded += u64::from(crowd > seats::SLOTS / 2);
+            }
             Err(why) => panic!("seed {seed}: {why}"),
         }
     }
-    println!("{schedules} schedules; in {moved} of them one region had more than half of the rate");
+    println!(
+        "{schedules} schedules; in {moved} of them one region had more than half of the rate, in {gave} one gave back, in {crowded} one \
+         had more than half of the slots under way"
+    );
     assert!(moved > schedules / 10, "shares move in {moved} only");
+    assert!(gave > schedules / 10, "parts come back in {gave} only");
+    assert!(crowded > schedules / 10, "slots move in {crowded} only");
 }
 
 #[test]
 fn what_is_wrong_on_purpose_is_found() {
-    for fault in [
-        Fault::DoesNotWait,
-        Fault::CountsFromArrival,
-        Fault::AnswersFromBefore,
-        Fault::NoLock,
-        Fault::GoesBack,
-    ] {
+    for fault in FAULTS {
         let found = (0..1_000).find(|seed| run(*seed, fault).is_err());
         let seed = found.unwrap_or_else(|| panic!("{fault:?} is not found"));
         println!(

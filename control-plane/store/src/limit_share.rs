@@ -3,13 +3,13 @@
 //! One turn at a time over all replicas, under a lock that ends with its transaction; what it wrote is told to nobody before it
 //! is committed. Knows no clock but the database's, and that one only to forget what nobody wants any more.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
-use domain::division::{Standing, Want};
+use domain::division::{Back, Standing, Want};
 use policy::{
     calendar::Period,
     id::LimitId,
-    limit::{Allowance, Quota, Rate},
+    limit::{Allowance, AtOnce, QUOTA_MAX, Quota, Rate, Unit},
     region::Region,
 };
 use sqlx::PgConnection;
@@ -42,10 +42,12 @@ pub struct Wanted {
 pub struct Shared {
     /// Which.
     pub limit: LimitId,
-    /// Its numbers: a rate or a quota. What is under way at once is not divided by what is wanted.
+    /// Its numbers.
     pub allowance: Allowance,
     /// The name of the time zone in which its periods begin.
     pub time_zone: String,
+    /// Whether it has one count with one amount: parts of quotas of others never come back, and slots of others never move.
+    pub is_one: bool,
     /// Its regions, in the order of their names.
     pub regions: Vec<Part>,
 }
@@ -65,6 +67,7 @@ pub struct Part {
 
 struct Columns {
     id: Uuid,
+    unit: i32,
     amount: i64,
     window_ms: i64,
     burst: i64,
@@ -75,6 +78,13 @@ struct Columns {
     held: Option<i32>,
     serial: Option<i64>,
     share_period: Option<i64>,
+    given_period: Option<i64>,
+    given: Option<i64>,
+    back: Option<i32>,
+    back_units: Option<i64>,
+    back_serial: Option<i64>,
+    used: Option<i32>,
+    is_one: bool,
     asked: i64,
     needed: i32,
     want_period: i64,
@@ -83,6 +93,49 @@ struct Columns {
 /// What stands now, without changing it: committed, and read after this was called.
 pub async fn read(store: &Store) -> Result<Vec<Shared>, StoreError> {
     shared(&mut *store.connection().await?).await
+}
+
+/// How much more is counted of a quota in a region, in its unit, than was used there: what it gave back in this period; and what
+/// it is asked to give back and may have given. `None` where that cannot be told yet, because nobody has divided the limit. Of a
+/// period that is over nothing may be used any more, whatever was.
+pub async fn given_back(
+    store: &Store,
+    limit: LimitId,
+    region: &Region,
+    period: u64,
+) -> Result<Option<(u64, u64)>, StoreError> {
+    let given = sqlx::query!(
+        r#"SELECT share.given AS "given?", share.back_units AS "back_units?",
+                  share.period AS "period?", share.given_period AS "given_period?",
+                  $2 = ANY (it.regions) AND (
+                      SELECT count(*) FROM rate_limit
+                      WHERE cardinality(regions) > 0 AND id < it.id
+                  ) < $3 AS "is_divided!"
+           FROM rate_limit it
+           LEFT JOIN limit_share share ON share.rate_limit = it.id AND share.region = $2
+           WHERE it.id = $1"#,
+        uuid(*limit.as_bytes()),
+        region.as_str(),
+        LIMITS_MAX,
+    );
+    let given = given
+        .fetch_optional(&mut *store.connection().await?)
+        .await?;
+    let Some(it) = given else {
+        return Ok(Some((0, 0)));
+    };
+    let Some(now) = it.period else {
+        return Ok((!it.is_divided).then_some((0, 0)));
+    };
+    Ok(Some(match column::count(now).cmp(&period) {
+        Ordering::Greater => (QUOTA_MAX, 0),
+        // Otherwise it was left by a replica that knows nothing of it.
+        Ordering::Equal if it.given_period == it.period => {
+            let [given, back] = [it.given, it.back_units].map(|it| it.map_or(0, column::count));
+            (given, back)
+        }
+        Ordering::Equal | Ordering::Less => (0, 0),
+    }))
 }
 
 /// Notes what `replica` has heard, and lets `divide` change how the limits stand. Gives what stands then. Where another replica
@@ -154,17 +207,22 @@ fn millionths(number: u32) -> i32 {
 }
 
 async fn shared(connection: &mut PgConnection) -> Result<Vec<Shared>, StoreError> {
-    // Unit 5 is `policy::limit::Unit::ConcurrentRequests`.
     let rows = sqlx::query_as!(
         Columns,
-        r#"SELECT it.id, it.amount, it.window_ms, it.burst, it.period, organization.time_zone,
+        r#"SELECT it.id, it.unit, it.amount, it.window_ms, it.burst, it.period, organization.time_zone,
                   here.region AS "region!", share.millionths AS "millionths?",
                   share.held AS "held?", share.serial AS "serial?",
-                  share.period AS "share_period?",
+                  share.period AS "share_period?", share.given AS "given?", share.back AS "back?",
+                  share.given_period AS "given_period?",
+                  share.back_units AS "back_units?", share.back_serial AS "back_serial?",
+                  share.used AS "used?",
+                  it.scope_each = 0 AND NOT EXISTS (
+                      SELECT FROM limit_override WHERE rate_limit = it.id
+                  ) AS "is_one!",
                   coalesce(want.asked, 0)::bigint AS "asked!",
                   coalesce(want.needed, 0) AS "needed!",
                   coalesce(want.period, 0) AS "want_period!"
-           FROM (SELECT * FROM rate_limit WHERE cardinality(regions) > 0 AND unit <> 5
+           FROM (SELECT * FROM rate_limit WHERE cardinality(regions) > 0
                  ORDER BY id LIMIT $1) it
            JOIN organization ON organization.id = it.organization
            CROSS JOIN LATERAL unnest(it.regions) AS here (region)
@@ -221,14 +279,20 @@ async fn write(
     }
     let each = || changed.iter();
     sqlx::query!(
-        r#"INSERT INTO limit_share (rate_limit, region, millionths, held, serial, period)
-           SELECT it.* FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[],
-                                   $5::bigint[], $6::bigint[])
-               AS it (rate_limit, region, millionths, held, serial, period)
+        r#"INSERT INTO limit_share (rate_limit, region, millionths, held, serial, period,
+                                    given, back, back_units, back_serial, used, given_period)
+           SELECT it.*, it.period
+           FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[],
+                                   $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
+                                   $9::bigint[], $10::bigint[], $11::integer[])
+               AS it (rate_limit, region, millionths, held, serial, period,
+                      given, back, back_units, back_serial, used)
            JOIN rate_limit ON rate_limit.id = it.rate_limit
            ON CONFLICT ON CONSTRAINT limit_share_pkey DO UPDATE
            SET millionths = EXCLUDED.millionths, held = EXCLUDED.held, serial = EXCLUDED.serial,
-               period = EXCLUDED.period"#,
+               period = EXCLUDED.period, given = EXCLUDED.given, back = EXCLUDED.back,
+               back_units = EXCLUDED.back_units, back_serial = EXCLUDED.back_serial,
+               used = EXCLUDED.used, given_period = EXCLUDED.given_period"#,
         &each().map(|it| uuid(*it.0.as_bytes())).collect::<Vec<_>>(),
         &each()
             .map(|it| it.1.as_str().to_owned())
@@ -241,6 +305,19 @@ async fn write(
         &each()
             .map(|it| column::number(it.2.period))
             .collect::<Vec<_>>(),
+        &each()
+            .map(|it| column::number(it.2.given))
+            .collect::<Vec<_>>(),
+        &each()
+            .map(|it| it.2.back.map_or(0, |back| millionths(back.millionths)))
+            .collect::<Vec<_>>(),
+        &each()
+            .map(|it| it.2.back.map_or(0, |back| column::number(back.units)))
+            .collect::<Vec<_>>(),
+        &each()
+            .map(|it| it.2.back.map_or(0, |back| back.serial))
+            .collect::<Vec<_>>(),
+        &each().map(|it| millionths(it.2.used)).collect::<Vec<_>>(),
     )
     .execute(connection)
     .await?;
@@ -253,7 +330,10 @@ impl Columns {
     fn shared(&self) -> Result<Shared, StoreError> {
         let [amount, window_ms, burst] =
             [self.amount, self.window_ms, self.burst].map(column::count);
-        let allowance = if self.period == 0 {
+        let unit = u32::try_from(self.unit).ok().and_then(Unit::from_number);
+        let allowance = if unit == Some(Unit::ConcurrentRequests) {
+            Allowance::AtOnce(column::read(AtOnce::new(amount), "rate_limit.amount")?)
+        } else if self.period == 0 {
             let rate = Rate::new(amount, window_ms, burst);
             Allowance::Rate(column::read(rate, "rate_limit.amount")?)
         } else {
@@ -270,18 +350,26 @@ impl Columns {
             limit: LimitId::from_bytes(self.id.into_bytes()),
             allowance,
             time_zone: self.time_zone.clone(),
+            is_one: self.is_one,
             regions: Vec::new(),
         })
     }
 
     fn part(&self) -> Result<Part, StoreError> {
         let number = |it: i32, name| column::read(u32::try_from(it), name);
+        // Otherwise it was left by a replica that knows nothing of it.
+        let is_of_now = self.given_period == self.share_period;
+        let given = self.given.filter(|_| is_of_now).unwrap_or(0);
+        let used = self.used.filter(|_| is_of_now).unwrap_or(0);
         let standing = match (self.millionths, self.held, self.serial, self.share_period) {
             (Some(millionths), Some(held), Some(serial), Some(period)) => Some(Standing {
                 millionths: number(millionths, "limit_share.millionths")?,
                 held: number(held, "limit_share.held")?,
                 serial,
                 period: column::count(period),
+                given: column::count(given),
+                back: if is_of_now { self.back()? } else { None },
+                used: number(used, "limit_share.used")?,
             }),
             _ => None,
         };
@@ -294,5 +382,17 @@ impl Columns {
             },
             period: column::count(self.want_period),
         })
+    }
+
+    /// What is asked back; of nothing the serial is zero.
+    fn back(&self) -> Result<Option<Back>, StoreError> {
+        let serial = self.back_serial.filter(|it| *it > 0);
+        let millionths = u32::try_from(self.back.unwrap_or(0));
+        let millionths = column::read(millionths, "limit_share.back")?;
+        Ok(serial.map(|serial| Back {
+            millionths,
+            units: column::count(self.back_units.unwrap_or(0)),
+            serial,
+        }))
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     reservation::{
         Bequest, Claim, Claims, Demand, Line, Request, Reserved, Settlement, Slot, Wanted, signed,
     },
+    taking::Taken,
 };
 
 /// The counters, as one thread asks them. Clones are the same counters.
@@ -232,6 +233,12 @@ impl Counters {
     /// What these requests left is taken care of; a few dozen at a time.
     pub async fn inherited(&self, organization: OrganizationId, ids: &[[u8; 16]]) {
         self.0.inherited(organization, ids).await;
+    }
+
+    /// Charges what is demanded of a quota for good, if there is room for all of it, and once for each request; `None` where whoever
+    /// keeps the counts cannot be asked or does not know what was used. This edge's share never answers.
+    pub async fn take(&self, request: &Request, demand: &Demand) -> Option<Taken> {
+        self.0.take(request, demand).await
     }
 
     /// Who answers now.

@@ -419,6 +419,7 @@ impl Note {
             amount: used.clamp(-most, most),
             soft: false,
             counted_from_ms: 0,
+            given: 0,
         }
     }
 }

@@ -29,6 +29,7 @@ fn line(limit: u8, rate: (u64, u64, u64), amount: i64) -> Line {
         soft: false,
         amount,
         counted_from_ms: 0,
+        given: 0,
     }
 }
 

@@ -31,6 +31,7 @@ mod recall;
 mod estate;
 mod parts;
 mod restoring;
+mod taking;
 mod asking;
 pub mod config;
 pub mod counters;
@@ -48,6 +49,7 @@ pub use flights::Seats;
 pub use open::{open, open_each};
 pub use recall::{Before, Noted, Told};
 pub use reservation::{BEQUEST_BYTES_MAX, Bequest, Demand, Request, Reserved};
+pub use taking::Taken;
 pub use upkeep::Upkeep;
 
 /// Describes this crate's metrics to the recorder.

@@ -223,6 +223,9 @@ impl Local {
     }
 
     fn share(&self, lines: &[Line]) -> Vec<Line> {
+        if self.live_edges.is_none() {
+            return lines.to_vec();
+        }
         let edges = self.edges();
         lines.iter().map(|line| line.share_of(edges)).collect()
     }

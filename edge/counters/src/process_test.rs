@@ -19,6 +19,7 @@ fn line(limit: u8, amount: i64) -> Line {
         amount,
         soft: false,
         counted_from_ms: 0,
+        given: 0,
     }
 }
 

@@ -174,6 +174,9 @@ pub struct Line {
     pub soft: bool,
     /// From when on a quota counts, milliseconds since 1970; zero where that is before its period.
     pub counted_from_ms: u64,
+    /// How much of a quota's measure is room for what was given back to other regions, which the keeper of all counts as used; a
+    /// share of one edge has nothing of it.
+    pub given: u64,
 }
 
 /// What an edge would like to borrow together with a reservation, to admit later requests by itself. A loan is settled
@@ -263,6 +266,14 @@ impl Demand {
         let Count::Level(measure) = self.applied.count else {
             return None;
         };
+        let given = self.applied.given;
+        let measure = match measure {
+            Measure::Quota { amount, span } => Measure::Quota {
+                amount: amount.saturating_add(given),
+                span,
+            },
+            Measure::Rate(_) => measure,
+        };
         Some(Line {
             counter: self.applied.counter,
             shelf: self.applied.shelf,
@@ -273,6 +284,7 @@ impl Demand {
                 Measure::Quota { span, .. } => self.counted_from_ms(span.from_ms),
                 Measure::Rate(_) => 0,
             },
+            given,
         })
     }
 
@@ -373,11 +385,15 @@ impl Line {
                 rate.map_or(self.measure, Measure::Rate)
             }
             Measure::Quota { amount, span } => Measure::Quota {
-                amount: part(amount),
+                amount: part(amount.saturating_sub(self.given)),
                 span,
             },
         };
-        Self { measure, ..self }
+        Self {
+            measure,
+            given: 0,
+            ..self
+        }
     }
 }
 
@@ -420,6 +436,7 @@ mod tests {
                 amount: 1,
                 soft: false,
                 counted_from_ms: 0,
+                given: 0,
             };
             let Measure::Rate(share) = line.share_of(edges).measure else {
                 panic!("a rate")

@@ -80,6 +80,7 @@ fn lines(now_ms: u64, amount: i64) -> Vec<Line> {
             amount,
             soft: false,
             counted_from_ms: 0,
+            given: 0,
         })
         .into()
 }

@@ -107,6 +107,7 @@ mod tests {
             amount,
             soft: false,
             counted_from_ms: 0,
+            given: 0,
         };
         [1, 2].into_iter().zip(amounts).map(line).collect()
     }

@@ -424,17 +424,17 @@ fn settlement(id: u64, lines: Vec<Line>, charge_if_absent: bool) -> Settlement {
 fn line(limit: u8, amount: u64, window_ms: u64, burst: u64, asked: u64) -> Line {
     assert!(asked <= UNITS_MAX);
     let asked = i64::try_from(asked).expect("a billion at most");
-    let rate = Rate::new(amount, window_ms, burst).expect("a rate");
     Line {
         counter: CounterId::from_bytes([limit; 16]),
         shelf: Shelf {
             id: ShelfId::from_bytes([limit; 16]),
             is_one_of_many: limit % 2 == 1,
         },
-        measure: Measure::Rate(rate),
+        measure: Measure::Rate(Rate::new(amount, window_ms, burst).expect("a rate")),
         amount: asked,
         soft: false,
         counted_from_ms: 0,
+        given: 0,
     }
 }
 

@@ -115,6 +115,7 @@ fn lines(kind: &str, (count, shelves): (u8, u8)) -> Vec<Line> {
         amount: 100,
         soft: false,
         counted_from_ms: 0,
+        given: 0,
     };
     let mut lines: Vec<Line> = (first..first + count).map(line).collect();
     lines.sort_by_key(|line| line.shelf.id);

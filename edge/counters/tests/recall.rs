@@ -54,6 +54,7 @@ fn quota(amount: i64, now_ms: u64) -> Line {
         amount,
         soft: false,
         counted_from_ms: 0,
+        given: 0,
     }
 }
 

@@ -83,6 +83,7 @@ fn line(limit: u8, amount: u64, window_ms: u64, burst: u64, asked: u64) -> Line 
         amount: asked,
         soft: false,
         counted_from_ms: 0,
+        given: 0,
     }
 }
 

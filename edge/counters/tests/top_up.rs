@@ -9,7 +9,7 @@ mod demands;
 
 use std::time::{Duration, Instant};
 
-use counters::{Config, Counters, Demand, Mode, Request, Reserved, config::Store, open};
+use counters::{Config, Counters, Demand, Mode, Request, Reserved, Taken, config::Store, open};
 use demands::{ORGANIZATION, hourly};
 use lifecycle::{
     clock::Clock,
@@ -103,6 +103,28 @@ async fn what_goes_beyond_a_reservation_is_charged_as_it_goes_and_to_the_unit_in
         edge.counters.settle(&id, &[(limit.applied.counter, 0)]);
         edge.left_becomes(&limit, -92).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_taken_for_good_is_taken_once_by_whichever_edge_and_never_from_a_share() {
+    let server = RedisServer::start();
+    let [one, other] = [(); 2].map(|()| Edge::start(&server, Store::Redis, 30_000));
+    let (part, more) = (hourly(1_000, 600), hourly(1_000, 500));
+    for edge in [&one, &other] {
+        edge.left_becomes(&part, 1_000).await;
+    }
+    for edge in [&one, &other, &one] {
+        let taken = edge.counters.take(&request(1), &part).await;
+        assert_eq!(taken, Some(Taken::All(400)));
+    }
+    let taken = other.counters.take(&request(2), &more).await;
+    assert_eq!(taken, Some(Taken::Nothing(400)));
+    // What is settled is not given back.
+    one.settle(1, &part, 0);
+    one.left_becomes(&part, 400).await;
+    drop(server);
+    let taken = one.counters.take(&request(3), &hourly(1_000, 1)).await;
+    assert_eq!(taken, None);
 }
 
 #[tokio::test]

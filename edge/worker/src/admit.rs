@@ -7,6 +7,7 @@ pub mod room;
 pub mod words;
 pub mod learned;
 pub mod division;
+pub mod giving;
 pub mod guess;
 pub mod counted;
 pub mod hold;
@@ -17,6 +18,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use counters::Counters;
 use dialect::{Tokens, request::Endpoint};
+use lifecycle::clock::Clock;
 use policy::{
     applying::Applied,
     cost::Cost,
@@ -32,7 +34,7 @@ use uuid::Uuid;
 use crate::{
     bequest::{Bequest, Facts},
     feed::dial::Dialer,
-    in_force::shares::Shares,
+    in_force::{InForce, shares::Shares},
     orphans::{Orphaned, Orphans},
     recount::Recounter,
     request::{Arrival, Held, Request, endpoint},
@@ -44,6 +46,7 @@ pub use self::concern::{Limits, limits, limits_going_on, limits_named, limits_un
 
 use self::{
     attempts::Attempts,
+    giving::Giver,
     guess::{Guess, Surety},
     hold::{Hold, Refusal},
     learned::{Learned, Lesson},
@@ -200,6 +203,15 @@ impl Admit {
         Orphans::new(self.counters.clone(), outlet)
     }
 
+    /// What gives back parts of quotas to other regions.
+    pub fn giver(&self, in_force: InForce, clock: Clock) -> Giver {
+        Giver::new(
+            (self.counters.clone(), Arc::clone(&self.shares)),
+            in_force,
+            clock,
+        )
+    }
+
     /// What reads back from the ledger what these counters have forgotten.
     pub fn recounter(&self, dialer: Dialer, every: Duration) -> Recounter {
         Recounter::new(self.counters.clone(), dialer, every)
@@ -213,6 +225,7 @@ impl Admit {
             return Some(0);
         };
         applied.count = count;
+        applied.given = part.given;
         Some(part.millionths)
     }
 

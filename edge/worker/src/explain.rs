@@ -22,7 +22,7 @@ use proto::sync::{Explain, ExplainProblem, Explained, ExplainedLimit};
 use tokio::sync::mpsc;
 
 use crate::{
-    admit::{self, Admit, room},
+    admit::{self, Admit, giving::Giver, room},
     fares::Fares,
     feed::{dial::Dialer, question::Question},
     in_force::{InForce, Standing},
@@ -61,6 +61,7 @@ pub struct Explainer {
     fares: Fares,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
     beside: Option<(Recounter, Orphans)>,
+    giver: Giver,
 }
 
 /// The limits of one question, before anybody has looked what is left.
@@ -89,6 +90,7 @@ impl Explainer {
                 let orphans = lens.admit.orphans(outlet);
                 (lens.admit.recounter(dialer, every), orphans)
             }),
+            giver: lens.admit.giver(in_force.clone(), lens.clock.clone()),
             in_force,
             lens,
             fares,
@@ -96,17 +98,19 @@ impl Explainer {
         }
     }
 
-    /// Answers, reads the ledger, and has records made. Never ends.
+    /// Answers, reads the ledger, has records made, and gives back to other regions. Never ends.
     pub async fn run(&self) -> Infallible {
         let Some((recounter, orphans)) = &self.beside else {
             return self.answer().await;
         };
         // Boxed: the future of a core carries this one.
         let (recounts, orphans) = (recounter.run(), Box::pin(orphans.run()));
+        let gives = Box::pin(self.giver.run());
         tokio::select! {
             never = self.answer() => never,
             never = recounts => never,
             never = orphans => never,
+            never = gives => never,
         }
     }
 

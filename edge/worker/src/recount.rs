@@ -161,6 +161,7 @@ impl Recounter {
         }
         waiting.sort_by_key(|it| *it.applied.counter.as_bytes());
         waiting.dedup_by_key(|it| it.applied.counter);
+        let mut unknown = Vec::new();
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(COUNTS_MAX));
             let asked = std::mem::replace(&mut waiting, rest);
@@ -172,13 +173,18 @@ impl Recounter {
             };
             let (Some(since), Some(levels)) = (since, levels) else {
                 waiting.extend(asked);
+                waiting.extend(unknown);
                 return waiting;
             };
+            let levels = levels.into_iter();
+            let (later, levels): (Levels, Levels) = levels.partition(|(_, level)| level.later);
             for (_, level) in &levels {
                 let known = if level.known { "true" } else { "false" };
                 metrics::counter!(RESTORED, "known" => known).increment(1);
             }
-            self.tell(&since, levels, |_, level| (level.used, 0)).await;
+            let asked: Vec<Noted> = levels.iter().map(|(it, _)| it.clone()).collect();
+            self.tell(&since, levels, |_, level| (most(level), 0)).await;
+            unknown.extend(later.into_iter().map(|(it, _)| it));
             // What was admitted meanwhile comes to the ledger a little later.
             let mut behind = self.behind.borrow_mut();
             behind.retain(|(it, _)| {
@@ -189,7 +195,7 @@ impl Recounter {
             behind.extend(asked.into_iter().map(|it| (it, LOOKS)));
             behind.truncate(COMPARED_MAX);
         }
-        waiting
+        unknown
     }
 
     /// Compares some of those that are in use. What the ledger said the last time must have come to the counts by now.
@@ -208,12 +214,13 @@ impl Recounter {
         let Some(since) = self.stand_since(&seen).await else {
             return;
         };
-        let Some(levels) = self.ask(&seen).await else {
+        let Some(mut levels) = self.ask(&seen).await else {
             return;
         };
+        levels.retain(|(_, level)| !level.later);
         let now = Instant::now();
         let compared = self.tell(&since, levels, |noted, level| {
-            (level.used, self.said_before(noted, level, now))
+            (most(level), self.said_before(noted, level, now))
         });
         let compared = compared.await;
         measure(&compared);
@@ -323,6 +330,11 @@ fn counts_all(applied: &Applied) -> bool {
     applied.limit.terms.mode.refuses()
 }
 
+/// What is told where nobody knows: what is asked back may be given already.
+const fn most(level: &LedgerLevel) -> u64 {
+    level.used.saturating_add(level.asked_back)
+}
+
 /// The count, as the control plane is asked for it.
 fn count(noted: &Noted) -> LedgerCount {
     let asked = LedgerCount {
@@ -358,6 +370,8 @@ fn measure(compared: &[(Told, Before)]) {
         let Some(counted) = before.used() else {
             continue;
         };
+        // What was given back is counted, and was not used.
+        let given = told.applied.given;
         let amount = told.applied.count.amount().max(1);
         let more = |one: u64, other: u64| part(one.saturating_sub(other), amount);
         ledger = ledger.max(more(told.used, counted));
@@ -365,7 +379,7 @@ fn measure(compared: &[(Told, Before)]) {
         if told.least > counted {
             metrics::counter!(CORRECTED).increment(1);
         }
-        let used = u128::from(counted.max(told.least)) * 100;
+        let used = u128::from(counted.max(told.least).saturating_sub(given)) * 100;
         for (place, (percent, _)) in near.iter_mut().zip(NEAR) {
             *place += usize::from(used >= u128::from(amount) * u128::from(percent));
         }

@@ -47,6 +47,8 @@ pub struct Applied {
     pub shelf: Shelf,
     /// What the count is.
     pub count: Count,
+    /// How much of what is counted was given back to other regions and not used; no part of `count`.
+    pub given: u64,
     /// Of a quota with members, whose count it is.
     pub whose: Option<Arc<Whose>>,
 }
@@ -275,6 +277,7 @@ impl Applied {
             whose: whose(limit, asking, provider),
             limit: Arc::clone(limit),
             count,
+            given: 0,
         }
     }
 }

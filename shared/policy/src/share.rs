@@ -1,10 +1,13 @@
 //! The share of a region in a limit that regions hold together, and what an edge may believe of it.
 //!
 //! Knows no clock: moments are passed in, in milliseconds of a clock that never steps. Knows nothing of how shares are made. A
-//! share of what refills is believed for a term that begins before it was read; a share of a quota only ever grows within its
-//! period, so that it is believed for as long as that lasts. Where nothing is believed there is the floor, which is never lent.
+//! share of what refills, or of what is under way at once, is believed for a term that begins before it was read; a share of a quota
+//! is believed for as long as its period lasts, because what a region gives back of it is charged to its own count first. Where
+//! nothing is believed there is the floor, which is never lent.
 
 use std::collections::{HashMap, VecDeque};
+
+use sha2::{Digest, Sha256};
 
 use crate::{
     applying::{Count, Measure},
@@ -19,7 +22,7 @@ pub const WHOLE: u32 = 1_000_000;
 /// What of each limit is never lent: each of its regions has an equal part of it, whatever happens.
 pub const RESERVED: u32 = 200_000;
 
-/// How long a share of what refills may be believed, from before it was read.
+/// How long a share of what refills or is under way may be believed, from before it was read.
 pub const TERM_MS: u32 = 20_000;
 
 /// Before the end of a quota's period there is only the floor for so long, so that a share is not used of the period after by a
@@ -35,8 +38,11 @@ const ASKED_MAX: usize = 32;
 pub struct Share {
     /// In millionths.
     pub millionths: u32,
-    /// Of which period: [`period`]. Zero for what refills.
+    /// Of which period: [`period`]. Zero for all but quotas.
     pub period: u64,
+    /// Of a quota, how much of what is counted in its region was given back and not used, in the limit's unit. It is no part of
+    /// the share.
+    pub given: u64,
 }
 
 /// A share and how long it is believed.
@@ -104,12 +110,26 @@ pub fn part(count: Count, millionths: u32, regions: usize) -> Option<Count> {
     })
 }
 
+/// The reservation by which a region gives back part of a quota: the same for all of its edges, and another's for each time it is
+/// asked.
+pub fn give_back_id(limit: &LimitId, here: &Region, period: u64, serial: u64) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update(b"give back");
+    hash.update(limit.as_bytes());
+    hash.update(period.to_be_bytes());
+    hash.update(serial.to_be_bytes());
+    hash.update(here.as_str().as_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id
+}
+
 // === impl Leases ===
 
 impl Leases {
-    /// What part of a count is this region's, in millionths: the share that is believed at `at_ms`, or else the floor. Slots are
-    /// divided evenly, because what is under way does not end when a share does. `now_ms` is what people's clocks say. Nothing
-    /// in a region that is none of them.
+    /// What part of a count is this region's, in millionths: the share that is believed at `at_ms`, or else the floor. `now_ms` is
+    /// what people's clocks say. Nothing in a region that is none of them.
     pub fn millionths(
         &self,
         (limit, regions): (&LimitId, &[Region]),
@@ -120,18 +140,32 @@ impl Leases {
         if !here.is_some_and(|here| regions.contains(here)) {
             return 0;
         }
+        let floor = floor(regions.len());
+        let share = self.believed(limit, count, (at_ms, now_ms));
+        share.map_or(floor, |it| it.millionths.min(WHOLE))
+    }
+
+    /// How much of what is counted of a quota here was given back and not used, as far as is known. Nothing where nothing is
+    /// believed of its period, nor at its very end: the period after has nothing of it.
+    pub fn given(&self, limit: &LimitId, count: &Count, at: (u64, u64)) -> u64 {
+        self.believed(limit, count, at).map_or(0, |it| it.given)
+    }
+
+    fn believed(
+        &self,
+        limit: &LimitId,
+        count: &Count,
+        (at_ms, now_ms): (u64, u64),
+    ) -> Option<Share> {
         let turns = match count {
-            Count::Slots(_) => return equal(regions.len()),
-            Count::Level(Measure::Rate(_)) => false,
             Count::Level(Measure::Quota { span, .. }) => {
                 now_ms.saturating_add(TURN_MS) >= span.to_ms
             }
+            Count::Level(Measure::Rate(_)) | Count::Slots(_) => false,
         };
-        let period = period(count);
-        let floor = floor(regions.len());
-        let lease = self.0.get(limit);
-        let lease = lease.filter(|it| it.share.period == period && at_ms < it.until_ms && !turns);
-        lease.map_or(floor, |it| it.share.millionths.min(WHOLE))
+        let lease = self.0.get(limit).filter(|it| at_ms < it.until_ms && !turns);
+        let share = lease.map(|it| it.share);
+        share.filter(|it| it.period == period(count))
     }
 }
 

@@ -25,7 +25,11 @@ fn quota(amount: u64) -> Count {
 
 fn told(lessee: &mut Lessee, at_ms: u64, millionths: u32, period: u64) {
     let number = lessee.ask(at_ms);
-    let share = Share { millionths, period };
+    let share = Share {
+        millionths,
+        period,
+        given: 7,
+    };
     assert!(lessee.told(number, TERM_MS, [(LIMIT, share)]));
 }
 
@@ -69,6 +73,8 @@ fn a_share_of_a_quota_is_believed_in_its_period_and_not_at_its_very_end() {
     told(&mut lessee, 0, 700_000, 100_001);
     assert_eq!(believed(&lessee, &count, u64::MAX - 1, 150_000), 700_000);
     assert_eq!(believed(&lessee, &count, 0, 199_000), floor(2));
+    let given = |now_ms| lessee.leases().given(&LIMIT, &count, (0, now_ms));
+    assert_eq!((given(150_000), given(199_000)), (7, 0));
     told(&mut lessee, 0, 700_000, 200_001);
     assert_eq!(believed(&lessee, &count, 0, 150_000), floor(2));
 }
@@ -83,6 +89,15 @@ fn a_region_that_does_not_hold_the_limit_has_nothing_of_it() {
             .millionths((&LIMIT, &of), here, &quota(10), (0, 150_000));
         assert_eq!(found, 0);
     }
+}
+
+#[test]
+fn a_share_of_slots_is_believed_as_long_as_one_of_a_rate() {
+    let mut lessee = Lessee::default();
     let slots = Count::Slots(10);
-    assert_eq!(believed(&lessee, &slots, 0, 0), 500_000);
+    assert_eq!(believed(&lessee, &slots, 0, 0), floor(2));
+    told(&mut lessee, 1_000, 900_000, 0);
+    let end_ms = 1_000 + u64::from(TERM_MS);
+    assert_eq!(believed(&lessee, &slots, end_ms - 1, 0), 900_000);
+    assert_eq!(believed(&lessee, &slots, end_ms, 0), floor(2));
 }

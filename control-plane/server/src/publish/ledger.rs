@@ -9,7 +9,7 @@ use policy::{
     region::Region,
 };
 use proto::sync::{LedgerCount, LedgerLevel, ReadLedgerRequest, ReadLedgerResponse};
-use store::{Store, StoreError, spent::Counted};
+use store::{Store, StoreError, limit_share, spent::Counted};
 use tokio::sync::Semaphore;
 
 /// The most counts that one call asks for.
@@ -68,12 +68,27 @@ impl Ledger {
         for it in &counts {
             let used = self.store.spent(region, it, self.clock.now_ms()).await;
             let used = used.map_err(Untold::Store)?;
+            let given = self.given(region, it).await?;
+            let (given_back, asked_back) = given.unwrap_or_default();
             levels.push(LedgerLevel {
-                used: used.unwrap_or(0),
+                used: used.unwrap_or(0).saturating_add(given_back),
                 known: used.is_some(),
+                asked_back,
+                later: given.is_none(),
             });
         }
         Ok(ReadLedgerResponse { levels })
+    }
+
+    /// What the counts of a region hold beside what was used, and what they may hold; `None` where that cannot be told yet. Of limits
+    /// with members nothing is given back.
+    async fn given(&self, region: &Region, of: &Counted) -> Result<Option<(u64, u64)>, Untold> {
+        if of.whose.is_some() {
+            return Ok(Some((0, 0)));
+        }
+        let period = of.period_from_ms.saturating_add(1);
+        let given = limit_share::given_back(&self.store, of.limit, region, period);
+        given.await.map_err(Untold::Store)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::division::{self, Divided, Want, Watch};
+use domain::division::{self, Divided, Gave, RESTED_MS, Want, Watch};
 use lifecycle::clock::Clock;
 use policy::{
     applying::{Count, Measure},
@@ -18,7 +18,7 @@ use policy::{
     id::LimitId,
     limit::Allowance,
     region::Region,
-    share::{TERM_MS, TURN_MS, period},
+    share::{TERM_MS, TURN_MS, WHOLE, period},
 };
 use proto::sync;
 use store::{
@@ -42,8 +42,18 @@ const WANTED_MAX: usize = 16_384;
 // Full: of the others the edges of the region have what is never lent.
 const SHARES_MAX: usize = 16_384;
 
+/// Of how many limits one beat says what was given back.
+const GAVE_MAX: usize = 64;
+
 /// How much of what was asked before counts beside what is asked now, in percent.
 const OLD_PERCENT: u64 = 70;
+
+/// Of what has no period, by which part the most that was needed becomes less with each turn, down to what is needed now.
+const NEEDED_FADES: u32 = 16;
+
+/// After so many turns in which nobody asked it becomes half with each, and nothing when it is less than this.
+const SILENT: u32 = 4;
+const NEEDED_MIN: u32 = WHOLE / 50;
 
 /// Divides limits between regions, together with those of other replicas.
 pub struct Lessor {
@@ -61,6 +71,8 @@ struct Book {
     /// The number of the reading that began last.
     begun: u64,
     wanted: HashMap<(LimitId, Region), Heard>,
+    /// What regions say of what they are asked to give back, until the next turn; they say it again until that was heard.
+    gave: HashMap<(LimitId, Region), Gave>,
     watched: Watch<(LimitId, Region)>,
 }
 
@@ -72,6 +84,8 @@ struct Heard {
     /// How much is asked each second, smoothed.
     pace: u64,
     needed: u32,
+    /// The most that was needed since the last turn.
+    peak: u32,
     period: u64,
     /// For how many turns nobody has asked.
     silent: u32,
@@ -125,6 +139,26 @@ impl Lessor {
             }
             book.wanted.entry(key).or_default().add(&it);
         }
+        for it in beat.given_back.into_iter().take(GAVE_MAX) {
+            let serial = i64::try_from(it.serial);
+            let limit = <[u8; 16]>::try_from(it.limit_id.as_slice());
+            if let (Ok(limit), Ok(serial)) = (limit, serial)
+                && book.gave.len() < WANTED_MAX
+            {
+                let gave = Gave {
+                    serial,
+                    done: it.done,
+                    used: it.used.min(WHOLE),
+                };
+                let of = (LimitId::from_bytes(limit), region.clone());
+                // What was needed once, and given up since, is not needed any more.
+                let heard = book.wanted.get_mut(&of);
+                if let Some(heard) = heard.filter(|it| it.period > 0) {
+                    heard.needed = gave.used;
+                }
+                book.gave.insert(of, gave);
+            }
+        }
         let begun = book.begun;
         drop(book);
         self.asked.notify_one();
@@ -169,11 +203,12 @@ impl Lessor {
 
     async fn turn(&self, since: Duration) -> Result<Vec<Shared>, store::StoreError> {
         let wanted = self.lock().wanted(since);
+        let gave = std::mem::take(&mut self.lock().gave);
         let divide = |shared: &mut [Shared]| {
             let now_ms = self.clock.now_ms();
             let book = self.lock();
             for it in shared {
-                book.divide(it, now_ms, self.at_ms());
+                book.divide(it, &gave, (now_ms, self.at_ms()));
             }
         };
         let shared = limit_share::turn(&self.store, &self.replica, &wanted, divide).await?;
@@ -188,10 +223,19 @@ impl Lessor {
             for part in &it.regions {
                 let told = shares.entry(part.region.clone()).or_default();
                 if let Some(standing) = part.standing.filter(|_| told.len() < SHARES_MAX) {
+                    let back = standing.back.map(|back| sync::GiveBack {
+                        serial: back.serial.unsigned_abs(),
+                        units: back.units,
+                    });
+                    // So that it has looked for long enough when it is asked.
+                    let will_be_asked = matches!(it.allowance, Allowance::AtOnce(_))
+                        && standing.held > standing.millionths;
                     told.push(sync::Share {
                         limit_id: it.limit.as_bytes().to_vec(),
                         millionths: standing.millionths,
                         period: standing.period,
+                        given: standing.given,
+                        give_back: back.or(will_be_asked.then(sync::GiveBack::default)),
                     });
                 }
             }
@@ -223,7 +267,12 @@ impl Book {
         self.wanted.iter().map(wanted).collect()
     }
 
-    fn divide(&self, shared: &mut Shared, now_ms: u64, at_ms: u64) {
+    fn divide(
+        &self,
+        shared: &mut Shared,
+        gave: &HashMap<(LimitId, Region), Gave>,
+        (now_ms, at_ms): (u64, u64),
+    ) {
         let Some(divided) = kind(shared, now_ms) else {
             return;
         };
@@ -233,17 +282,17 @@ impl Book {
                 .standing
                 .unwrap_or_else(|| division::first(divided, count));
             let fits = match divided {
-                Divided::Rate => true,
+                Divided::Rate | Divided::Slots { .. } => true,
                 Divided::Quota { period, .. } => period == part.period,
             };
+            let of = (shared.limit, part.region.clone());
+            let rested = (standing.serial, RESTED_MS);
             division::Region {
                 standing,
                 want: if fits { part.want } else { Want::default() },
-                settled: self.watched.has_settled(
-                    &(shared.limit, part.region.clone()),
-                    standing.serial,
-                    at_ms,
-                ),
+                settled: self.watched.has_settled(&of, standing.serial, at_ms),
+                may_give: shared.is_one && self.watched.has_stood(&of, rested, at_ms),
+                gave: gave.get(&of).copied(),
             }
         };
         let mut regions: Vec<division::Region> = shared.regions.iter().map(of).collect();
@@ -278,7 +327,9 @@ fn kind(shared: &Shared, now_ms: u64) -> Option<Divided> {
                 amount,
             })
         }
-        Allowance::AtOnce(_) => None,
+        Allowance::AtOnce(_) => Some(Divided::Slots {
+            moves: shared.is_one,
+        }),
     }
 }
 
@@ -292,6 +343,7 @@ impl Heard {
         self.units = self.units.saturating_add(demand.asked);
         if demand.period == self.period {
             self.needed = self.needed.max(demand.needed);
+            self.peak = self.peak.max(demand.needed);
         }
         self.silent = 0;
     }
@@ -303,6 +355,16 @@ impl Heard {
         let old = self.pace / 100 * OLD_PERCENT + self.pace % 100 * OLD_PERCENT / 100;
         self.pace = old.saturating_add((now / 100).saturating_mul(100 - OLD_PERCENT))
             + now % 100 * (100 - OLD_PERCENT) / 100;
+        if self.period == 0 {
+            // What is wanted now, and a little longer where nobody has asked.
+            self.needed = match self.silent {
+                0 => self.peak.max(self.needed - self.needed / NEEDED_FADES),
+                1..SILENT => self.needed,
+                _ if self.needed < NEEDED_MIN => 0,
+                _ => self.needed / 2,
+            };
+            self.peak = 0;
+        }
         self.silent = self.silent.saturating_add(1);
         self.silent < 60
     }

@@ -1,8 +1,9 @@
 //! Shares of limits that regions hold together.
 
-use domain::division::{Divided, Region, Standing, Want, divide, first};
+use domain::division::{Back, Divided, Region, Standing, Want, divide, first};
 use policy::{
     id::LimitId,
+    limit::QUOTA_MAX,
     region::Region as Name,
     share::{WHOLE, equal},
 };
@@ -40,6 +41,7 @@ fn at_once(shared: &mut [Shared]) {
             standing: standing(part.standing),
             want: part.want,
             settled: true,
+            ..Region::default()
         };
         let mut regions: Vec<Region> = it.regions.iter().map(region).collect();
         divide(Divided::Rate, &mut regions);
@@ -113,4 +115,40 @@ async fn a_turn_that_another_has_is_not_waited_for_and_changes_nothing() {
     end.0.send(()).unwrap();
     let divided = long.await.unwrap().unwrap();
     assert_eq!(divided[0].regions[1].standing.unwrap().millionths, equal(2));
+}
+
+#[tokio::test]
+async fn what_was_given_back_is_told_of_its_period_and_not_before_anybody_divided() {
+    let world = World::acme().await;
+    let limit = limits(&world).await;
+    let store = &world.store;
+    let given = async |region: &str, period| {
+        let given = limit_share::given_back(store, limit, &name(region), period);
+        given.await.unwrap()
+    };
+    assert_eq!(given("eu", 7).await, None, "nobody has divided it");
+    assert_eq!(given("ap", 7).await, Some((0, 0)), "it has none of it");
+    let back = Some(Back {
+        millionths: 1,
+        units: 3,
+        serial: 2,
+    });
+    let standing = Standing {
+        serial: 2,
+        period: 7,
+        given: 5,
+        back,
+        ..Standing::default()
+    };
+    let stand = |shared: &mut [Shared]| {
+        for part in &mut shared[0].regions {
+            part.standing = Some(standing);
+        }
+    };
+    let turn = limit_share::turn(store, b"one", &[], stand).await;
+    assert_eq!(turn.unwrap(), limit_share::read(store).await.unwrap());
+    assert_eq!(given("eu", 7).await, Some((5, 3)));
+    assert_eq!(given("eu", 8).await, Some((0, 0)), "nothing in the next");
+    let over = given("eu", 6).await;
+    assert_eq!(over, Some((QUOTA_MAX, 0)), "nothing is left of one before");
 }

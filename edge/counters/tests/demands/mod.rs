@@ -32,6 +32,7 @@ pub(crate) fn hourly(burst: u64, amount: u64) -> Demand {
         counter: CounterId::from_bytes([6; 16]),
         shelf: shelf(6),
         count: Count::Level(Measure::Rate(rate)),
+        given: 0,
         whose: None,
     };
     Demand { applied, amount }
@@ -55,6 +56,7 @@ pub(crate) fn slot(amount: u64) -> Demand {
         counter: CounterId::from_bytes([8; 16]),
         shelf: shelf(8),
         count: Count::Slots(amount),
+        given: 0,
         whose: None,
     };
     Demand { applied, amount: 1 }

@@ -293,6 +293,7 @@ impl Trace {
             amount: amount.cast_signed(),
             soft: self.random.u32(0..8) == 0,
             counted_from_ms: 0,
+            given: 0,
         }
     }
 
@@ -440,6 +441,7 @@ fn line(limit: usize, rate: (u64, u64, u64), amount: u64) -> Line {
         amount: amount.cast_signed(),
         soft: false,
         counted_from_ms: 0,
+        given: 0,
     }
 }
 

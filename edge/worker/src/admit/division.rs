@@ -52,6 +52,7 @@ impl Division {
                 return false;
             };
             demand.applied.count = count;
+            demand.applied.given = part.given;
             kept.push(Some(part));
             true
         });
@@ -73,9 +74,10 @@ impl Division {
             let needed = remaining.get(*place).map_or(0, |left| {
                 needed(part, *left, if open { demand.amount } else { 0 })
             });
+            let is_level = part.period > 0 || demand.applied.count.is_slots();
             let asked = Asked {
                 units: demand.amount,
-                needed: if part.period > 0 { needed } else { 0 },
+                needed: if is_level { needed } else { 0 },
                 period: part.period,
             };
             self.shares.note(demand.applied.limit.id, asked);
@@ -107,6 +109,7 @@ mod tests {
             count: Some(Count::Slots(250)),
             millionths: 250_000,
             period: 1,
+            given: 0,
         };
         assert_eq!(needed(&part, 250, 0), 0);
         assert_eq!(needed(&part, 100, 0), 150_000);

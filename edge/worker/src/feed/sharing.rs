@@ -11,7 +11,7 @@ use policy::{
 };
 use proto::sync as wire;
 
-use crate::in_force::shares::Shares;
+use crate::in_force::shares::{GiveBack, Shares};
 
 /// Of how many limits a beat says what was asked.
 // Full: of others nothing is said; most is asked of those that are.
@@ -64,26 +64,45 @@ impl Sharing {
             needed: asked.needed,
             period: asked.period,
         });
+        let given = self.shares.given(DEMANDS_MAX).into_iter();
+        let given = given.map(|(limit, gave)| wire::GivenBack {
+            limit_id: limit.as_bytes().to_vec(),
+            serial: gave.serial,
+            done: gave.done,
+            used: gave.used,
+        });
         wire::Beat {
             number: self.lessee.ask(self.shares.at_ms()),
             demands: demands.collect(),
+            given_back: given.collect(),
             ..Default::default()
         }
     }
 
     /// Takes an answer.
     pub fn told(&mut self, told: wire::Shares) {
-        let share = |it: wire::Share| {
+        let mut asked_back = Vec::new();
+        let mut share = |it: wire::Share| {
             let id = <[u8; 16]>::try_from(it.limit_id.as_slice()).ok()?;
+            let limit = LimitId::from_bytes(id);
             let share = Share {
                 millionths: it.millionths,
                 period: it.period,
+                given: it.given,
             };
-            Some((LimitId::from_bytes(id), share))
+            asked_back.extend(it.give_back.map(|back| GiveBack {
+                limit,
+                period: it.period,
+                serial: back.serial,
+                units: back.units,
+            }));
+            Some((limit, share))
         };
-        let shares = told.shares.into_iter().filter_map(share);
+        let shares: Vec<(LimitId, Share)> =
+            told.shares.into_iter().filter_map(&mut share).collect();
         if self.lessee.told(told.number, told.term_ms, shares) {
             self.publish();
+            self.shares.ask_back(asked_back);
         }
     }
 

@@ -22,7 +22,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 const PATH: &str = "/v1/chat/completions";
 
 /// So many at once.
-fn at_once(amount: i64) -> Limit {
+pub(crate) fn at_once(amount: i64) -> Limit {
     Limit {
         unit: LimitUnit::ConcurrentRequests.into(),
         amount,
@@ -40,7 +40,7 @@ async fn two_edges(timeout_ms: &str) -> Site {
 }
 
 /// A provider that begins an answer and never ends it.
-async fn endless() -> Provider {
+pub(crate) async fn endless() -> Provider {
     Provider::start(|_| {
         let mut steps: Vec<Step> = openai::events(true)
             .into_iter()
@@ -54,7 +54,7 @@ async fn endless() -> Provider {
 }
 
 /// Asks for a stream of which something has come; `None` when it is refused.
-async fn stream(site: &Site, edge: usize, key: &str) -> Option<(Client, Reply)> {
+pub(crate) async fn stream(site: &Site, edge: usize, key: &str) -> Option<(Client, Reply)> {
     let mut client = Client::connect(&site.url(edge), key).await.ok()?;
     let asked = client.post(PATH, openai::streamed("chat")).await;
     let mut reply = asked.expect("the edge answers");

@@ -45,6 +45,7 @@ mod tags;
 mod records;
 mod content;
 mod regions;
+mod region_slots;
 mod forgotten;
 mod orphans;
 mod metrics;

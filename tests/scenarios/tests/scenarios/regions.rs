@@ -84,8 +84,15 @@ async fn site(provider: &Provider) -> (Site, Redis, Tenant, String, String) {
 
 /// The status of an answer.
 async fn ask(url: &str, key: &str) -> u16 {
-    let body = r#"{"model":"priced","max_tokens":10,"messages":[{"role":"user","content":"hi"}]}"#;
-    let reply = client::post(url, key, PATH, body.to_owned()).await;
+    ask_for(url, key, 10).await
+}
+
+/// The same, of an answer of at most so many tokens, for which as much is reserved.
+async fn ask_for(url: &str, key: &str, tokens: i64) -> u16 {
+    let body = format!(
+        r#"{{"model":"priced","max_tokens":{tokens},"messages":[{{"role":"user","content":"hi"}}]}}"#
+    );
+    let reply = client::post(url, key, PATH, body).await;
     let status = reply.status.as_u16();
     reply.bytes().await.expect("the answer arrives");
     status
@@ -193,6 +200,71 @@ async fn a_budget_of_two_regions_follows_demand_and_is_never_passed_when_they_ar
     }
     assert!(all <= BUDGET, "{all}");
     println!("{all} of {BUDGET} spent in the end");
+}
+
+#[tokio::test]
+async fn what_an_idle_region_does_not_use_of_a_budget_comes_back_to_one_that_is_short() {
+    let provider = Provider::start(openai::answer).await;
+    let (mut site, redis, tenant, name, key) = site(&provider).await;
+    tenant
+        .limit_like("together", lifetime(BUDGET, &REGIONS))
+        .await;
+    site.propagated().await;
+    // There asks once for a long answer, draws most of the budget for it, and uses little of that.
+    let drawn = || async { (ask_for(&site.url(1), &key, 1_100).await == 200).then_some(()) };
+    wait::until("a long answer has room", drawn).await;
+    let [_, idle] = shares(&site, &tenant, &name).await;
+    assert!(idle.amount >= BUDGET * 6 / 10, "{idle:?}");
+    // Here needs more than what is left beside that.
+    let here = spend(&site, 0, &key, (0, BUDGET * 55 / 100)).await;
+    // What was given back is shown as nobody's use.
+    let settled = || async {
+        let told = shares(&site, &tenant, &name).await;
+        let used = |it: &AppliedLimit| it.amount - it.remaining.unwrap_or(0);
+        (used(&told[0]) == here && used(&told[1]) == MICRO).then_some(told)
+    };
+    let (told, _) = wait::until("each region shows what it spent", settled).await;
+    println!(
+        "spent {here} here and {MICRO} there of {BUDGET}; shares {} and {}, which was {}",
+        told[0].amount, told[1].amount, idle.amount
+    );
+    assert!(told[1].amount < idle.amount);
+
+    // Its Redis forgets all, and is told what was given back with what was used; nobody reaches anybody afterwards.
+    let all_told = || async {
+        let (requests, _) = recorded(&site, &tenant).await;
+        (requests == here / MICRO + 1).then_some(())
+    };
+    wait::until("the ledger has all", all_told).await;
+    let mut connection = redis.connect().await;
+    let flushed: Result<(), _> = redis::cmd("FLUSHALL").query_async(&mut connection).await;
+    flushed.expect("Redis answers");
+    let (begun, mut there, mut looks) = (Instant::now(), MICRO, 0);
+    loop {
+        // It is missed when somebody asks; what is admitted then is admitted from the edge's share of what is its region's.
+        let asks = looks % 50 == 0;
+        looks += 1;
+        if asks && ask(&site.url(1), &key).await == 200 {
+            there += MICRO;
+        }
+        // Less than nothing seems used while what was given back is not counted.
+        let [_, told] = shares(&site, &tenant, &name).await;
+        let left = told.remaining;
+        if left.is_some_and(|left| told.amount - left >= MICRO) {
+            break;
+        }
+        let waiting = site.metric(1, "sluice_limits_ledger_waiting", "").await;
+        assert!(
+            begun.elapsed() < wait::PATIENCE,
+            "nothing is read back: {there} spent, {waiting} waiting, {told:?}"
+        );
+    }
+    site.control_planes[0].process.kill();
+    let last = flood(&site, &key).await;
+    let spent = here + there + last.iter().sum::<i64>();
+    let open = there - MICRO;
+    println!("{spent} of {BUDGET} spent in the end, {open} of it before it was read back");
+    assert!(spent <= BUDGET + open, "{spent}");
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ mod telemetry;
 mod deploy;
 mod dev;
 mod command_line;
+mod declarations;
 mod town;
 mod rollouts;
 mod experiments;

@@ -62,6 +62,7 @@ pub mod usage_export;
 pub mod usage_feedback;
 pub mod usage;
 pub mod reprice;
+pub mod declarations;
 
 use plain::run_verb;
 
@@ -141,6 +142,10 @@ pub enum Command {
     Usage(usage::Arguments),
     /// Price settled usage anew
     Reprice(reprice::Arguments),
+    /// Show what it takes to make the organization what a folder of declarations says
+    Plan(declarations::Look),
+    /// Make the organization what a folder of declarations says
+    Apply(declarations::Apply),
 }
 
 /// Runs a command.
@@ -171,5 +176,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Audit(command) => audit::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
         Command::Reprice(arguments) => reprice::run(&arguments, session).await,
+        Command::Plan(arguments) => declarations::look(&arguments, session).await,
+        Command::Apply(arguments) => declarations::apply(&arguments, session).await,
     }
 }

@@ -30,6 +30,8 @@ pub enum Exit {
     TakenBack = 8,
     /// A rollout was aborted by an operator.
     Aborted = 9,
+    /// What is declared and what stands differ, and that was asked.
+    Differs = 10,
 }
 
 /// What the codes mean, for the help.
@@ -44,7 +46,8 @@ Exit codes:
   6  the control plane or its database cannot be reached
   7  time ran out, or edges are behind
   8  the rollout was taken back by a gate
-  9  the rollout was aborted by an operator";
+  9  the rollout was aborted by an operator
+  10  the plan holds something to do, and `--detailed-exitcode` was said";
 
 /// Why a command did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +114,12 @@ impl Failure {
         if self.advice.is_empty() {
             self.advice = advice.into();
         }
+        self
+    }
+
+    /// With what to do next in place of what was said of that.
+    pub fn with_other_advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = advice.into();
         self
     }
 
@@ -266,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_help_lists_every_exit_code() {
-        for code in 0..=Exit::Behind as u8 {
+        for code in 0..=Exit::Differs as u8 {
             assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "{code}");
         }
     }

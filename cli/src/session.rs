@@ -124,31 +124,42 @@ impl Session {
     /// Deletes one.
     pub async fn delete(&mut self, noun: &Noun, delete: &Delete) -> Result<(), Failure> {
         let name = self.place.name(noun.collections, &delete.name)?;
-        let mut request = self.connection.message(&noun.request("Delete"))?;
-        set_text(&mut request, "name", &name)?;
-        set_text(
-            &mut request,
-            "etag",
-            delete.etag.as_deref().unwrap_or_default(),
-        )?;
-        delete.write.stamp(&mut request)?;
-        let reply = self
-            .connection
-            .call(&noun.method("Delete"), &request, ANSWER_WITHIN)
-            .await?;
+        let etag = delete.etag.as_deref().unwrap_or_default();
+        let reply = self.remove(noun, (&name, etag), &delete.write).await?;
         self.show_done("deleted", &name, &reply, &delete.write)?;
         self.settle(&reply, &delete.write).await
     }
 
-    /// Lists what stands in `parent`, at most `max` of them.
-    pub async fn list(&mut self, noun: &Noun, parent: &str, max: usize) -> Result<(), Failure> {
+    /// Deletes the one of this name, guarded by the etag unless that is empty.
+    pub async fn remove(
+        &mut self,
+        noun: &Noun,
+        (name, etag): (&str, &str),
+        write: &Write,
+    ) -> Result<DynamicMessage, Failure> {
+        let mut request = self.connection.message(&noun.request("Delete"))?;
+        set_text(&mut request, "name", name)?;
+        set_text(&mut request, "etag", etag)?;
+        write.stamp(&mut request)?;
+        self.connection
+            .call(&noun.method("Delete"), &request, ANSWER_WITHIN)
+            .await
+    }
+
+    /// Reads what stands in `parent`, at most `max` of them, and the last page, which says whether there are more.
+    pub async fn all(
+        &mut self,
+        noun: &Noun,
+        parent: &str,
+        max: usize,
+    ) -> Result<(Vec<Value>, DynamicMessage), Failure> {
         let mut request = self
             .connection
             .message(&format!("List{}sRequest", noun.message))?;
         set_text(&mut request, "parent", parent)?;
         let fields = noun.fields();
         let mut found = Vec::new();
-        let mut page = loop {
+        loop {
             // Full: the rest is not asked for, and the page token that is shown says so.
             let size = i32::try_from(max - found.len()).unwrap_or(PAGE).min(PAGE);
             set(&mut request, "page_size", Value::I32(size))?;
@@ -159,14 +170,19 @@ impl Session {
             }
             let token = wording::field(&page, "next_page_token");
             if token.is_empty() || found.len() >= max {
-                break page;
+                return Ok((found, page));
             }
             set(&mut request, "page_token", Value::String(token))?;
-        };
+        }
+    }
+
+    /// Lists what stands in `parent`, at most `max` of them.
+    pub async fn list(&mut self, noun: &Noun, parent: &str, max: usize) -> Result<(), Failure> {
+        let (found, mut page) = self.all(noun, parent, max).await?;
         let more = !wording::field(&page, "next_page_token").is_empty();
         match self.format {
             Format::Json => {
-                set(&mut page, &fields, Value::List(found))?;
+                set(&mut page, &noun.fields(), Value::List(found))?;
                 output::line(json(&page)?)?;
             }
             Format::Table => {

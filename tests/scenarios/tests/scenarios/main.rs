@@ -55,6 +55,7 @@ mod telemetry;
 mod deploy;
 mod dev;
 mod command_line;
+mod declarations;
 mod town;
 mod rollouts;
 mod freezes;

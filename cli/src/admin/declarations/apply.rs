@@ -181,14 +181,13 @@ fn tell_of_other_words(declared: &Declared, reply: &DynamicMessage) -> Result<()
 
 fn stopped(why: Failure, plan: &Plan, done: usize) -> Failure {
     let names = |steps: &[Step]| {
-        let named = steps.iter().take(NAMES_MAX).map(|step| step.name.as_str());
-        let mut text = named.collect::<Vec<_>>().join(", ");
-        match steps.len() {
-            0 => "none".clone_into(&mut text),
-            many if many > NAMES_MAX => text += &format!(" and {} more", many - NAMES_MAX),
-            _ => {}
+        let named = steps.iter().take(NAMES_MAX).map(|step| step.name.clone());
+        let more = steps.len().saturating_sub(NAMES_MAX);
+        let more = (more > 0).then(|| format!("{more} more"));
+        match named.chain(more).collect::<Vec<_>>() {
+            none if none.is_empty() => "none".to_owned(),
+            names => names.join(", "),
         }
-        text
     };
     let (before, after) = plan.steps.split_at(done);
     let refused = after.first().map_or("", |step| step.name.as_str());

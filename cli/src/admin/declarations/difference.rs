@@ -33,10 +33,11 @@ pub fn changes(declared: &Declared, standing: &DynamicMessage) -> Vec<Change> {
         if (*access == Access::Left && !is_named) || same(field, &declared.wanted, standing) {
             continue;
         }
+        let (old, new) = words(field, standing, &declared.wanted);
         changes.push(Change {
             field,
-            old: wording::field(standing, field),
-            new: wording::field(&declared.wanted, field),
+            old,
+            new,
             is_fixed: *access == Access::Fixed,
         });
     }
@@ -70,6 +71,20 @@ fn credential(declared: &Declared, old: &str) -> Option<Change> {
         new: format!("what {variable} holds"),
         is_fixed: false,
     })
+}
+
+/// Both in words; in full where words round them to the same, as they do spans.
+fn words(field: &str, old: &DynamicMessage, new: &DynamicMessage) -> (String, String) {
+    let pair = [old, new].map(|it| wording::field(it, field));
+    let [old, new] = if pair[0] == pair[1] {
+        [old, new].map(|it| match it.get_field_by_name(field).as_deref() {
+            Some(Value::Message(it)) => serde_json::to_string(it).unwrap_or_default(),
+            _ => wording::field(it, field),
+        })
+    } else {
+        pair
+    };
+    (old, new)
 }
 
 fn same(field: &str, one: &DynamicMessage, other: &DynamicMessage) -> bool {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage as _};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -20,6 +20,9 @@ use crate::{
 
 /// The longest id of anything, in bytes.
 const ID_BYTES_MAX: usize = 128;
+
+/// What is said of a variable that is none.
+const NO_VARIABLE: &str = "credential_env: must name a variable, in capital letters, digits and `_`, that holds the credential where `apply` runs";
 
 /// Where something is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +170,7 @@ impl<'t> Document<'t> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let named = (kind.named)(declared.wanted, &declared.name, ground.place);
+        let named = (kind.named)(&declared.wanted, &declared.name, ground.place);
         let named = named.map_err(|(field, why)| {
             let root = field.split(['.', '[']).next().unwrap_or_default();
             let at = table.get(root).map_or(start, |value| value.span().start);
@@ -242,8 +245,6 @@ fn take(
     declared.named.push(name);
     Ok(())
 }
-
-const NO_VARIABLE: &str = "credential_env: must name a variable, in capital letters, digits and `_`, that holds the credential where `apply` runs";
 
 /// The name of a variable. In capitals, as no credential is, so that one which went astray is not taken for a name and shown.
 fn variable(given: &Spanned<DeValue<'_>>) -> Option<String> {

@@ -27,7 +27,7 @@ pub struct Kind {
     /// Its form with all that is usual in it.
     pub usual: fn(&DynamicMessage) -> Result<DynamicMessage, Failure>,
     /// It with whole names, where it has this one itself.
-    pub named: fn(DynamicMessage, &str, &Place) -> Result<DynamicMessage, Misnamed>,
+    pub named: fn(&DynamicMessage, &str, &Place) -> Result<DynamicMessage, Misnamed>,
 }
 
 /// What becomes of a field.

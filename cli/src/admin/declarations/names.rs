@@ -16,18 +16,18 @@ use crate::{
 pub type Misnamed = (String, String);
 
 /// A kind without names in it.
-pub fn none(message: DynamicMessage, _: &str, _: &Place) -> Result<DynamicMessage, Misnamed> {
-    Ok(message)
+pub fn none(message: &DynamicMessage, _: &str, _: &Place) -> Result<DynamicMessage, Misnamed> {
+    Ok(message.clone())
 }
 
 /// Of the model `name`: versions, by id where they are its own.
 pub fn of_model(
-    message: DynamicMessage,
+    message: &DynamicMessage,
     name: &str,
     place: &Place,
 ) -> Result<DynamicMessage, Misnamed> {
     let mut wrong = None;
-    let changed = typed(&message, |it: &mut Model| {
+    let changed = typed(message, |it: &mut Model| {
         let mut whole = |field: String, text: &mut String| {
             if !text.is_empty() {
                 take(&mut wrong, field, text, |text| place.version(name, text));
@@ -43,12 +43,12 @@ pub fn of_model(
 
 /// Of a limit: its scope, what it counts, and the keys of its overrides.
 pub fn of_limit(
-    message: DynamicMessage,
+    message: &DynamicMessage,
     _: &str,
     place: &Place,
 ) -> Result<DynamicMessage, Misnamed> {
     let mut wrong = None;
-    let changed = typed(&message, |it: &mut Limit| {
+    let changed = typed(message, |it: &mut Limit| {
         let mut whole = |field: &str, text: &mut String, collections: Option<Collections>| {
             if !text.is_empty() {
                 let name = |text: &str| match collections {

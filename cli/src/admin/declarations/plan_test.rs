@@ -150,6 +150,29 @@ fn what_nobody_declares_is_as_of_a_new_one_and_a_hand_on_it_shows() {
 }
 
 #[test]
+fn spans_that_words_round_to_the_same_are_told_in_full() {
+    let pool = pool();
+    let hours = |hours: i64| {
+        let seconds = hours * 3_600;
+        Some(prost_types::Duration { seconds, nanos: 0 })
+    };
+    let project = admin::Project {
+        key_rotation: Some(admin::KeyRotation {
+            period: hours(2_161),
+            overlap: hours(24),
+            warn_before: hours(216),
+            max_age: None,
+        }),
+        ..web()
+    };
+    let file = "[[project]]\nid = 'web'\ndisplay_name = 'Web'\nkey_rotation = { period = '90d', overlap = '24h', warn_before = '216h' }\n";
+    let made = plan(file, vec![stands(&pool, "project", &project)], &[]).unwrap();
+    let change = &made.steps[0].changes[0];
+    assert!(change.old.contains("7779600s"), "{change:?}");
+    assert!(change.new.contains("7776000s"), "{change:?}");
+}
+
+#[test]
 fn what_is_new_comes_in_order_and_what_goes_the_other_way_round() {
     let pool = pool();
     let old = |name: &str| admin::Project {

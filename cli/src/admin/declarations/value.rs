@@ -4,7 +4,8 @@
 //! wrong is told by its place and its field; the value itself is never told, since it may be a secret that went astray.
 
 use prost_reflect::{
-    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value,
+    DynamicMessage, EnumDescriptor, EnumValueDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    Value,
 };
 use time::OffsetDateTime;
 use toml::{
@@ -88,7 +89,7 @@ fn whole(number: &DeInteger<'_>) -> Option<i64> {
 /// The words of an enumeration, as results show them, and their numbers. The one for "nothing" is left out.
 fn pairs(of: &EnumDescriptor) -> Vec<(String, i32)> {
     let zero = of.get_value(0);
-    let prefix = zero.as_ref().map_or("", |zero| zero.name());
+    let prefix = zero.as_ref().map_or("", EnumValueDescriptor::name);
     let prefix = prefix.trim_end_matches("UNSPECIFIED");
     let values = of.values().filter(|value| value.number() != 0);
     let word = |name: &str| {

@@ -16,6 +16,7 @@ pub mod sdk;
 pub mod exposition;
 pub mod tokens;
 pub mod oidc;
+pub mod forge;
 pub mod ledger;
 pub mod alerts;
 

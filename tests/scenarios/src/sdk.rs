@@ -128,6 +128,11 @@ pub async fn records(place: &[&str]) -> Value {
     python("sdk/records.py", place).await
 }
 
+/// What a forge makes of the pipeline in a checkout: which forge, where, which job, of which commit.
+pub async fn pipeline(place: &[&str]) -> Value {
+    python("ci/runner.py", place).await
+}
+
 /// What a program of Python's prints.
 async fn python(file: &str, arguments: &[&str]) -> Value {
     printed(named("SLUICE_TEST_PYTHON"), file, arguments).await

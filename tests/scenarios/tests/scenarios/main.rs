@@ -58,6 +58,7 @@ mod town;
 mod rollouts;
 mod experiments;
 mod releases;
+mod pipelines;
 mod feedback;
 mod credentials;
 mod encryption;

@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::command_line::Shell;
 
 /// Answers as OpenAI does, and fails what is asked of `broken`.
-fn half_broken(asked: &Asked) -> Answer {
+pub(crate) fn half_broken(asked: &Asked) -> Answer {
     let question: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     if question["model"] == "broken" {
         return Answer::json(500, r#"{"error":{"message":"out of order"}}"#);
@@ -30,7 +30,11 @@ fn half_broken(asked: &Asked) -> Answer {
 }
 
 /// Asks `chat` again and again until told to stop.
-fn traffic(url: String, key: String, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<()> {
+pub(crate) fn traffic(
+    url: String,
+    key: String,
+    stop: Arc<AtomicBool>,
+) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         let mut client = Client::connect(&url, &key).await.expect("the edge accepts");
         while !stop.load(Ordering::Relaxed) {

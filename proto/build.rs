@@ -3,12 +3,13 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 26] = [
+const FILES: [&str; 27] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
     "sluice/admin/v1/model.proto",
     "sluice/admin/v1/model_version.proto",
+    "sluice/admin/v1/freeze.proto",
     "sluice/admin/v1/rollout.proto",
     "sluice/admin/v1/experiment.proto",
     "sluice/admin/v1/key.proto",

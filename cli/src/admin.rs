@@ -20,6 +20,7 @@ pub mod balance;
 pub mod model_version;
 pub mod release_file;
 pub mod model;
+pub mod freeze;
 pub mod rollout_spec;
 pub mod rollout;
 pub mod experiment;
@@ -83,6 +84,9 @@ pub enum Command {
     /// Rollouts: moving a model's traffic to another version in steps, and back if need be
     #[command(subcommand, visible_alias = "rollout")]
     Rollouts(rollout::Command),
+    /// Freezes: when no rollout starts or goes on
+    #[command(subcommand, visible_alias = "freeze")]
+    Freezes(freeze::Command),
     /// Experiments: versions of a model beside each other, and what is known of how they differ
     #[command(subcommand, visible_alias = "experiment")]
     Experiments(experiment::Command),
@@ -150,6 +154,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Models(command) => model::run(command, session).await,
         Command::Versions(command) => model_version::run(command, session).await,
         Command::Rollouts(command) => rollout::run(command, session).await,
+        Command::Freezes(command) => freeze::run(command, session).await,
         Command::Experiments(command) => experiment::run(command, session).await,
         Command::Route(command) => route::run(command, session).await,
         Command::Keys(command) => key::run(command, session).await,

@@ -100,6 +100,21 @@ pub const ROLLOUT: Noun = Noun {
     ],
 };
 
+/// Windows in which rollouts are frozen.
+pub const FREEZE_WINDOW: Noun = Noun {
+    message: "FreezeWindow",
+    service: "FreezeService",
+    field: "freeze_window",
+    collections: &["organizations", "freezeWindows"],
+    columns: &[
+        ("NAME", "name"),
+        ("WEEKLY", "weekly"),
+        ("ONCE", "once"),
+        ("ON UNTIL", "on_until"),
+        ("REASON", "reason"),
+    ],
+};
+
 /// Experiments.
 pub const EXPERIMENT: Noun = Noun {
     message: "Experiment",
@@ -394,7 +409,11 @@ mod tests {
             (PROVIDER, "Create Get Update Delete"),
             (MODEL, "Create Get Update Delete"),
             (MODEL_VERSION, "Create Get Delete"),
-            (ROLLOUT, "Start Get Pause Resume Approve Promote Abort"),
+            (FREEZE_WINDOW, "Create Get Delete"),
+            (
+                ROLLOUT,
+                "Start Get Pause Resume Approve Promote Abort ForceStart Force",
+            ),
             (EXPERIMENT, "Start Get Stop Conclude"),
             (KEY, "Create Get Update Delete Revoke"),
             (SERVICE_ACCOUNT, "Create Get Update Delete"),

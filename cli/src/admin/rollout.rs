@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use proto::admin::{
-    GetRolloutRequest, ListRolloutsRequest, ListRolloutsResponse, Rollout, RolloutEvidence,
-    RolloutMetric, RolloutState, StartRolloutRequest,
+    ForceStartRolloutRequest, GetRolloutRequest, ListRolloutsRequest, ListRolloutsResponse,
+    Rollout, RolloutEvidence, RolloutMetric, RolloutState, StartRolloutRequest,
 };
 
 use crate::{
@@ -49,6 +49,8 @@ pub enum Command {
     Promote(Act),
     /// Take one back now
     Abort(Act),
+    /// Let one go on in spite of freezes, for a reason
+    Force(Act),
 }
 
 /// A new one.
@@ -73,6 +75,9 @@ pub struct Start {
     /// Its id; without one it is counted
     #[arg(long, value_name = "ID")]
     id: Option<String>,
+    /// Start it in spite of a freeze, and let it heed none, for this reason, which stands in the audit trail
+    #[arg(long, value_name = "REASON")]
+    force: Option<String>,
     /// Wait until it has ended; exits 8 when it was taken back, 9 when it was aborted, 7 when it takes longer
     #[arg(
         long,
@@ -149,6 +154,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Approve(act) => ("Approve", act),
         Command::Promote(act) => ("Promote", act),
         Command::Abort(act) => ("Abort", act),
+        Command::Force(act) => ("Force", act),
     };
     let name = found(&act.which, session).await?.name;
     let mut request = session.connection.message(&noun::ROLLOUT.request(verb))?;
@@ -164,29 +170,44 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
 async fn begin(start: Start, session: &mut Session) -> Result<(), Failure> {
     let parent = session.place.name(noun::MODEL.collections, &start.model)?;
     let candidate = session.place.version(&parent, &start.to)?;
-    let request = StartRolloutRequest {
-        parent,
-        rollout_id: start.id.unwrap_or_default(),
-        rollout: Some(Rollout {
-            candidate_version: candidate,
-            steps: start.steps.into_iter().map(|Step(it)| it).collect(),
-            gates: start.gates.into_iter().map(|Gate(it)| it).collect(),
-            stickiness: start.sticky.wire().into(),
-            ..Default::default()
-        }),
-        request_id: start.request_id.unwrap_or_default(),
-        validate_only: start.validate_only,
+    let rollout_id = start.id.unwrap_or_default();
+    let request_id = start.request_id.unwrap_or_default();
+    let validate_only = start.validate_only;
+    let wanted = Some(Rollout {
+        candidate_version: candidate,
+        steps: start.steps.into_iter().map(|Step(it)| it).collect(),
+        gates: start.gates.into_iter().map(|Gate(it)| it).collect(),
+        stickiness: start.sticky.wire().into(),
+        ..Default::default()
+    });
+    let connection = &mut session.connection;
+    let rollout: Rollout = if let Some(reason) = start.force {
+        let request = ForceStartRolloutRequest {
+            parent,
+            rollout_id,
+            rollout: wanted,
+            reason,
+            request_id,
+            validate_only,
+        };
+        let path = noun::ROLLOUT.method("ForceStart");
+        connection.call_for(&path, &request, ANSWER_WITHIN).await?
+    } else {
+        let request = StartRolloutRequest {
+            parent,
+            rollout_id,
+            rollout: wanted,
+            request_id,
+            validate_only,
+        };
+        let path = noun::ROLLOUT.method("Start");
+        connection.call_for(&path, &request, ANSWER_WITHIN).await?
     };
-    let path = noun::ROLLOUT.method("Start");
-    let rollout: Rollout = session
-        .connection
-        .call_for(&path, &request, ANSWER_WITHIN)
-        .await?;
     if let Some(within) = start.wait {
         return follow(rollout, within, session).await;
     }
     show(&rollout, session)?;
-    if start.validate_only {
+    if validate_only {
         output::remark("nothing was written: it was only checked");
     }
     Ok(())
@@ -296,8 +317,13 @@ fn progress(rollout: &Rollout) -> String {
         RolloutState::Paused => "paused, ",
         _ => "",
     };
+    let frozen = rollout.frozen_until.as_ref();
+    let frozen = frozen.map_or_else(String::new, |until| {
+        let until = moment::written(until.seconds);
+        format!("frozen until {until}, ")
+    });
     format!(
-        "{state}step {step} of {steps}, {} %: waits for {}",
+        "{frozen}{state}step {step} of {steps}, {} %: waits for {}",
         f64::from(share) / 100.0,
         rollout.waits_for
     )
@@ -331,6 +357,9 @@ fn show(rollout: &Rollout, session: &Session) -> Result<(), Failure> {
                 share(rollout.step)
             ),
         ),
+        ("frozen until", at(rollout.frozen_until).unwrap_or_default()),
+        ("frozen for", rollout.freeze_reason.clone()),
+        ("forced for", rollout.forced_reason.clone()),
         ("waits for", rollout.waits_for.clone()),
         (
             "requests",

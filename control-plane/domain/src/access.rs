@@ -58,6 +58,10 @@ words! {
         ModelsRead = "models.read",
         /// Make models and versions, choose which serves, and run rollouts.
         ModelsPublish = "models.publish",
+        /// Say when rollouts are frozen.
+        FreezesWrite = "freezes.write",
+        /// Start rollouts, and let them go on, in spite of a freeze.
+        FreezesOverride = "freezes.override",
         /// See keys, never their texts, and service accounts.
         KeysRead = "keys.read",
         /// Mint, import, change and rotate keys, make service accounts and switch them.

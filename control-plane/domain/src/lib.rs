@@ -20,6 +20,7 @@ pub mod model;
 pub mod recipe;
 pub mod routing;
 pub mod version;
+pub mod freeze;
 pub mod gate;
 pub mod rollout;
 pub mod interval;

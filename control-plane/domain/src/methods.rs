@@ -107,6 +107,27 @@ pub const METHODS: &[(&str, Need)] = &{
             In(P::ModelsPublish, "name"),
         ),
         ("RolloutService/AbortRollout", In(P::ModelsPublish, "name")),
+        (
+            "RolloutService/ForceStartRollout",
+            In(P::FreezesOverride, "parent"),
+        ),
+        (
+            "RolloutService/ForceRollout",
+            In(P::FreezesOverride, "name"),
+        ),
+        (
+            "FreezeService/CreateFreezeWindow",
+            In(P::FreezesWrite, "parent"),
+        ),
+        ("FreezeService/GetFreezeWindow", In(P::ModelsRead, "name")),
+        (
+            "FreezeService/ListFreezeWindows",
+            In(P::ModelsRead, "parent"),
+        ),
+        (
+            "FreezeService/DeleteFreezeWindow",
+            In(P::FreezesWrite, "name"),
+        ),
         ("KeyService/CreateKey", In(P::KeysIssue, "parent")),
         ("KeyService/ImportKey", In(P::KeysIssue, "parent")),
         ("KeyService/GetKey", In(P::KeysRead, "name")),

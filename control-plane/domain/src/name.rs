@@ -96,6 +96,11 @@ names! {
         "models" model: ModelSlug,
         "experiments" experiment: Slug,
     }
+    /// A window in which rollouts of an organization are frozen.
+    FreezeWindowName = "organizations/{organization}/freezeWindows/{freeze_window}" {
+        "organizations" organization: Slug,
+        "freezeWindows" freeze_window: Slug,
+    }
     /// A key of a project.
     KeyName = "organizations/{organization}/projects/{project}/keys/{key}" {
         "organizations" organization: Slug,
@@ -198,7 +203,7 @@ macro_rules! below_an_organization {
 
 below_an_organization! {
     ProjectName ProviderName ModelName LimitName PriceName DiscountName IssuerName
-    AlertChannelName AlertRuleName RoleName
+    AlertChannelName AlertRuleName RoleName FreezeWindowName
 }
 
 // === impl KeyName ===

@@ -6,6 +6,7 @@
 use policy::split::{Sticky, WHOLE};
 
 use crate::{
+    freeze::Frozen,
     gate::{Evidence, FALSE_ALARM, Gate, Metric},
     violation::Violations,
 };
@@ -75,6 +76,8 @@ pub struct Standing<'a> {
     pub step_age_ms: u64,
     /// Whether somebody has approved of leaving it.
     pub is_approved: bool,
+    /// The freeze that is on and that it heeds, if any.
+    pub frozen: Option<&'a Frozen>,
     /// How many requests the candidate has answered in it.
     pub candidate_requests: u64,
     /// What is known of each gate, in the order of the plan.
@@ -265,6 +268,9 @@ impl Standing<'_> {
             return Vec::new();
         };
         let mut waits = Vec::new();
+        if let Some(frozen) = self.frozen {
+            waits.push(format!("the end of a freeze {frozen}"));
+        }
         match self.bake_left_ms() {
             0 => {}
             left => waits.push(format!("{} s more", left.div_ceil(1_000))),

@@ -15,6 +15,7 @@ fn standing<'a>(plan: &'a Plan, evidence: &'a [Evidence]) -> Standing<'a> {
         step: 0,
         step_age_ms: 60_000,
         is_approved: false,
+        frozen: None,
         candidate_requests: 10,
         evidence,
     }
@@ -131,4 +132,39 @@ fn what_makes_no_sense_is_told_by_its_field() {
 #[test]
 fn the_harm_that_takes_it_back_is_shared_over_steps_and_gates() {
     assert!((plan().harm_limit() - 40.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_freeze_keeps_it_where_it_is_and_from_nothing_else() {
+    let (plan, good, bad) = (plan(), judged(End::Whole), judged(End::Failed));
+    let frozen = Frozen {
+        until_ms: 1_795_737_600_000,
+        reason: "year's end".to_owned(),
+    };
+    let ready = standing(&plan, &good);
+    let held = Standing {
+        frozen: Some(&frozen),
+        ..ready
+    };
+    let why = "the end of a freeze until 2026-11-27T00:00:00Z (year's end)";
+    assert_eq!(held.next(), Next::Stay(why.to_owned()));
+    let last = Standing {
+        step: 1,
+        is_approved: true,
+        ..held
+    };
+    assert_eq!(last.next(), Next::Stay(why.to_owned()));
+    assert_eq!(
+        Standing {
+            frozen: None,
+            ..last
+        }
+        .next(),
+        Next::Promote
+    );
+    let harmful = Standing {
+        evidence: &bad,
+        ..held
+    };
+    assert!(matches!(harmful.next(), Next::RollBack(_)));
 }

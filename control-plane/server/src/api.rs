@@ -12,9 +12,9 @@ use proto::{
         alert_service_server::AlertServiceServer, audit_service_server::AuditServiceServer,
         budget_service_server::BudgetServiceServer, discount_service_server::DiscountServiceServer,
         edge_service_server::EdgeServiceServer, experiment_service_server::ExperimentServiceServer,
-        issuer_service_server::IssuerServiceServer, key_service_server::KeyServiceServer,
-        limit_service_server::LimitServiceServer, login_service_server::LoginServiceServer,
-        model_service_server::ModelServiceServer,
+        freeze_service_server::FreezeServiceServer, issuer_service_server::IssuerServiceServer,
+        key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
+        login_service_server::LoginServiceServer, model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -57,6 +57,7 @@ mod route_explained;
 mod model;
 mod recipe_wire;
 mod model_version;
+mod freeze;
 pub(crate) mod rollout_wire;
 mod rollout;
 pub(crate) mod experiment_wire;
@@ -141,6 +142,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let providers = provider::Providers::new(desk.clone());
     let models = model::Models::new(desk.clone(), inquiry.clone());
     let versions = model_version::ModelVersions::new(desk.clone());
+    let freezes = freeze::Freezes::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
     let experiments = experiment::Experiments::new(desk.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
@@ -164,6 +166,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ProviderServiceServer::new(providers))
         .add_service(ModelServiceServer::new(models))
         .add_service(ModelVersionServiceServer::new(versions))
+        .add_service(FreezeServiceServer::new(freezes))
         .add_service(RolloutServiceServer::new(rollouts))
         .add_service(ExperimentServiceServer::new(experiments))
         .add_service(KeyServiceServer::new(keys))

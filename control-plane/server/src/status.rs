@@ -212,6 +212,14 @@ pub fn store(why: StoreError) -> Status {
             details.add_precondition_failure_violation(by.word(), &name, by.to_string());
             answer(Code::FailedPrecondition, &message, details)
         }
+        StoreError::Frozen { name, until } => {
+            let message = format!(
+                "{name}: rollouts are frozen {until}: wait, or have somebody force it who may (`freezes.override`)"
+            );
+            let mut details = about(reason("FROZEN"), &name, &message);
+            details.add_precondition_failure_violation("FROZEN", &name, &until);
+            answer(Code::FailedPrecondition, &message, details)
+        }
         StoreError::Dangling { field, name } => dangling(&field, &name),
         StoreError::Unavailable(inner) => {
             let id = request_id();
@@ -420,6 +428,7 @@ fn resource_type(name: &str) -> &'static str {
         Some("providers") => "sluice.admin.v1.Provider",
         Some("models") => "sluice.admin.v1.Model",
         Some("versions") => "sluice.admin.v1.ModelVersion",
+        Some("freezeWindows") => "sluice.admin.v1.FreezeWindow",
         Some("rollouts") => "sluice.admin.v1.Rollout",
         Some("keys") => "sluice.admin.v1.Key",
         Some("limits") => "sluice.admin.v1.Limit",

@@ -5,6 +5,8 @@
 
 use std::fmt::Display;
 
+use domain::freeze::Frozen;
+
 use crate::error::{Obstacle, StoreError};
 
 const OBSTACLES: [(&str, Obstacle); 30] = [
@@ -101,6 +103,14 @@ pub(crate) fn check_etag(seen: &str, stands: &str, name: &impl Display) -> Resul
 pub(crate) fn missing(name: &impl Display) -> StoreError {
     StoreError::NotFound {
         name: name.to_string(),
+    }
+}
+
+/// A freeze stands in the way of `name`.
+pub(crate) fn frozen(name: &impl Display, by: &Frozen) -> StoreError {
+    StoreError::Frozen {
+        name: name.to_string(),
+        until: by.to_string(),
     }
 }
 

@@ -29,6 +29,13 @@ pub enum StoreError {
         /// What stands in the way.
         by: Obstacle,
     },
+    /// Rollouts are frozen.
+    Frozen {
+        /// The resource name.
+        name: String,
+        /// Until when and why, in words.
+        until: String,
+    },
     /// A field names something that does not exist.
     Dangling {
         /// The path of the field.
@@ -121,6 +128,8 @@ pub enum Obstacle {
     HasManyRoles,
     /// An operator key or a trust holds a role.
     IsBound,
+    /// An organization has as many freeze windows as one may have.
+    HasManyFreezeWindows,
     /// A project has as many service accounts as one may have.
     HasManyAccounts,
     /// A service account has as many keys as one may have.
@@ -175,6 +184,7 @@ impl Obstacle {
             Self::IsNotGiven => "IS_NOT_GIVEN",
             Self::HasManyRoles => "HAS_MANY_ROLES",
             Self::IsBound => "IS_BOUND",
+            Self::HasManyFreezeWindows => "HAS_MANY_FREEZE_WINDOWS",
             Self::HasManyAccounts => "HAS_MANY_SERVICE_ACCOUNTS",
             Self::HasManyAccountKeys => "HAS_MANY_KEYS_OF_ITS_OWN",
             Self::HasAccountKeys => "HAS_KEYS_OF_ITS_OWN",
@@ -232,6 +242,7 @@ impl fmt::Display for Obstacle {
                 "an operator key or a trust holds it: take it from them first; `sluice operator-keys list` and \
                  `sluice trusts list` show which"
             }
+            Self::HasManyFreezeWindows => "it has 50 freeze windows: delete old ones first",
             Self::HasManyAccounts => "it has 1,000 service accounts: delete old ones first",
             Self::HasManyAccountKeys => {
                 "it has 1,000 keys that are not revoked: revoke old ones first, or make another account"
@@ -307,6 +318,7 @@ impl fmt::Display for StoreError {
                 write!(f, "{name} has changed since it was read: read it again")
             }
             Self::Blocked { name, by } => write!(f, "{name} cannot be changed so: {by}"),
+            Self::Frozen { name, until } => write!(f, "{name}: rollouts are frozen {until}"),
             Self::Dangling { field, name } => write!(f, "{field}: {name} does not exist"),
             Self::Unavailable(why) => write!(f, "the database is not available: {why}"),
             Self::Broken(why) => {

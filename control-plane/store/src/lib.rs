@@ -28,6 +28,7 @@ mod model_rule;
 mod experiment_arm;
 pub mod model;
 pub mod version;
+pub mod freeze;
 mod rollout_columns;
 pub mod rollout;
 pub mod rollout_act;

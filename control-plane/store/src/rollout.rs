@@ -6,6 +6,7 @@
 
 use domain::{
     etag::etag,
+    freeze::Frozen,
     gate::{Evidence, Outcome},
     name::{ModelName, RolloutName, VersionName},
     page::Page,
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use crate::{
     column, conflict,
     error::{Obstacle, StoreError},
+    freeze,
     id::uuid,
     list::{self, Listed},
     model, named,
@@ -50,6 +52,8 @@ pub struct New {
     pub candidate: VersionName,
     /// What is to happen.
     pub plan: Plan,
+    /// Why it heeds no freeze; empty: it does.
+    pub forced_reason: String,
 }
 
 /// A rollout as it stands.
@@ -83,6 +87,10 @@ pub struct Row {
     pub is_approved: bool,
     /// Why it stands where it stands. Can change.
     pub reason: String,
+    /// Why it heeds no freeze; empty: it does. Can change.
+    pub forced_reason: String,
+    /// The freeze that is on.
+    pub frozen: Option<Frozen>,
     /// Whether nobody has looked at this step yet.
     pub is_new_step: bool,
     /// Requests of the candidate in this step.
@@ -127,7 +135,7 @@ pub async fn list(
         r#"SELECT it.id, it.name, it.candidate, it.stable, it.candidate_name, it.stable_name,
                   it.stickiness, it.shares, it.bakes_ms, it.samples, it.approvals, it.metrics,
                   it.tolerances, it.margins, it.state, it.step, it.step_started_at,
-                  it.step_revision, it.approved, it.reason, it.candidate_requests,
+                  it.step_revision, it.approved, it.reason, it.forced_reason, it.candidate_requests,
                   it.stable_requests, it.evidence, it.version, it.created_at, it.updated_at,
                   it.ended_at, coalesce(o.revision, 0) AS "revision!", now() AS "now!"
            FROM rollout it
@@ -139,9 +147,10 @@ pub async fn list(
     )
     .fetch_all(&mut *connection)
     .await?;
+    let frozen = freeze::frozen(&mut connection, &parent.parent()).await?;
     let rows = columns
         .into_iter()
-        .map(|it| row(it, model, parent))
+        .map(|it| row(it, (model, parent), frozen.clone()))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(list::cut(rows, page, |row| row.name.rollout.as_str()))
 }
@@ -177,6 +186,12 @@ pub async fn start(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let Some(stable) = parent.stable else {
         return Err(conflict::blocked(&new.parent, Obstacle::HasNoStable));
     };
+    if new.forced_reason.is_empty() {
+        let frozen = freeze::frozen(write.connection(), &new.parent.parent()).await?;
+        if let Some(frozen) = frozen {
+            return Err(conflict::frozen(&new.parent, &frozen));
+        }
+    }
     let model = uuid(*parent.id.as_bytes());
     let had = sqlx::query!(
         r#"SELECT count(*) AS "count!" FROM rollout WHERE model = $1"#,
@@ -201,8 +216,8 @@ pub async fn start(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"INSERT INTO rollout (id, model, name, candidate, stable, candidate_name, stable_name,
                                 holds_candidate, holds_stable, stickiness, shares, bakes_ms,
-                                samples, approvals, metrics, tolerances, margins)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $4, $5, $8, $9, $10, $11, $12, $13, $14, $15)"#,
+                                samples, approvals, metrics, tolerances, margins, forced_reason)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $4, $5, $8, $9, $10, $11, $12, $13, $14, $15, $16)"#,
         uuid(*new.id.as_bytes()),
         model,
         name.rollout.as_str(),
@@ -218,6 +233,7 @@ pub async fn start(write: &mut Write, new: New) -> Result<Row, StoreError> {
         &plan.metrics,
         &plan.tolerances,
         &plan.margins,
+        new.forced_reason,
     )
     .execute(write.connection())
     .await
@@ -263,7 +279,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     let id = uuid(*row.id.as_bytes());
     sqlx::query!(
         r#"UPDATE rollout
-           SET state = $2::smallint, approved = $3, reason = $4, version = version + 1, updated_at = now(),
+           SET state = $2::smallint, approved = $3, reason = $4, forced_reason = $5, version = version + 1, updated_at = now(),
                holds_candidate = CASE WHEN $2::smallint < 3 THEN candidate END,
                holds_stable = CASE WHEN $2::smallint < 3 THEN stable END,
                ended_at = CASE WHEN $2::smallint < 3 THEN NULL ELSE now() END
@@ -272,6 +288,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
         row.state as i16,
         row.is_approved,
         row.reason,
+        row.forced_reason,
     )
     .execute(write.connection())
     .await?;
@@ -357,7 +374,7 @@ async fn read(
         r#"SELECT it.id, it.name, it.candidate, it.stable, it.candidate_name, it.stable_name,
                   it.stickiness, it.shares, it.bakes_ms, it.samples, it.approvals, it.metrics,
                   it.tolerances, it.margins, it.state, it.step, it.step_started_at,
-                  it.step_revision, it.approved, it.reason, it.candidate_requests,
+                  it.step_revision, it.approved, it.reason, it.forced_reason, it.candidate_requests,
                   it.stable_requests, it.evidence, it.version, it.created_at, it.updated_at,
                   it.ended_at, coalesce(o.revision, 0) AS "revision!", now() AS "now!"
            FROM rollout it
@@ -366,13 +383,19 @@ async fn read(
         uuid(*model.as_bytes()),
         name.rollout.as_str(),
     )
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await?;
     let columns = columns.ok_or_else(|| conflict::missing(name))?;
-    row(columns, model, &name.parent())
+    let parent = name.parent();
+    let frozen = freeze::frozen(connection, &parent.parent()).await?;
+    row(columns, (model, &parent), frozen)
 }
 
-fn row(columns: Columns, model: ModelId, parent: &ModelName) -> Result<Row, StoreError> {
+fn row(
+    columns: Columns,
+    (model, parent): (ModelId, &ModelName),
+    frozen: Option<Frozen>,
+) -> Result<Row, StoreError> {
     let plan = columns.plan()?;
     let revision = column::revision(columns.revision);
     let step_revision = match columns.step_revision {
@@ -404,6 +427,8 @@ fn row(columns: Columns, model: ModelId, parent: &ModelName) -> Result<Row, Stor
         revision,
         now: columns.now,
         reason: columns.reason,
+        forced_reason: columns.forced_reason,
+        frozen,
         plan,
     })
 }
@@ -443,6 +468,12 @@ impl Row {
         }
     }
 
+    /// The freeze that keeps it where it is, if one does.
+    pub fn heeded(&self) -> Option<&Frozen> {
+        let heeds = self.forced_reason.is_empty() && !self.state.is_over();
+        self.frozen.as_ref().filter(|_| heeds)
+    }
+
     /// What is known of it, to be judged.
     pub fn standing(&self) -> Standing<'_> {
         Standing {
@@ -451,6 +482,7 @@ impl Row {
             step: self.step,
             step_age_ms: self.step_age_ms(),
             is_approved: self.is_approved,
+            frozen: self.heeded(),
             candidate_requests: self.candidate_requests,
             evidence: &self.evidence,
         }

@@ -22,6 +22,8 @@ pub enum Act {
     Promote,
     /// Takes it back.
     Abort,
+    /// Lets it go on in spite of freezes.
+    Force,
 }
 
 /// Does it with a row that is locked, for this reason.
@@ -34,6 +36,9 @@ pub async fn act(
     if row.state.is_over() {
         return Err(conflict::blocked(&row.name, Obstacle::HasEnded));
     }
+    if let (Act::Promote, Some(frozen)) = (act, row.heeded()) {
+        return Err(conflict::frozen(&row.name, frozen));
+    }
     let is_paused = row.state == State::Paused;
     match act {
         Act::Pause if is_paused => return Err(conflict::blocked(&row.name, Obstacle::IsPaused)),
@@ -45,6 +50,7 @@ pub async fn act(
         Act::Approve => row.is_approved = true,
         Act::Promote => row.state = State::Promoted,
         Act::Abort => row.state = State::Aborted,
+        Act::Force => row.forced_reason.clone_from(&reason),
     }
     row.reason = reason;
     rollout::update(write, &row).await

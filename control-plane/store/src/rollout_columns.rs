@@ -34,6 +34,7 @@ pub(crate) struct Columns {
     pub(crate) step_revision: i64,
     pub(crate) approved: bool,
     pub(crate) reason: String,
+    pub(crate) forced_reason: String,
     pub(crate) candidate_requests: i64,
     pub(crate) stable_requests: i64,
     pub(crate) evidence: Vec<f64>,

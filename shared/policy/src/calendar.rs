@@ -40,6 +40,13 @@ pub struct Span {
     pub to_ms: u64,
 }
 
+/// A moment as RFC 3339 writes it, to the second, in coordinated universal time; empty for one beyond the year 9999.
+pub fn written(at_ms: u64) -> String {
+    let seconds = i64::try_from(at_ms / 1_000).ok();
+    let at = seconds.and_then(|it| Timestamp::from_second(it).ok());
+    at.map(|it| it.to_string()).unwrap_or_default()
+}
+
 /// The end of what never ends: in the year 9999, and below 2^53.
 const NEVER_MS: u64 = 253_402_300_799_000;
 
@@ -66,6 +73,11 @@ impl Zone {
     /// Its name.
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// What knows its clocks.
+    pub(crate) const fn iana(&self) -> &TimeZone {
+        &self.0
     }
 }
 
@@ -234,6 +246,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_moment_is_written_to_the_second() {
+        assert_eq!(
+            written(at("2026-11-30T06:00:00.999Z")),
+            "2026-11-30T06:00:00Z"
+        );
+        assert_eq!(written(u64::MAX), "");
     }
 
     #[test]

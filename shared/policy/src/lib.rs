@@ -8,6 +8,7 @@ pub mod by_id;
 pub mod revision;
 pub mod region;
 pub mod calendar;
+pub mod weekly;
 pub mod traffic;
 pub mod organization;
 pub mod pin;

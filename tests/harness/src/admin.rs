@@ -4,8 +4,9 @@ use proto::admin::{
     alert_service_client::AlertServiceClient, audit_service_client::AuditServiceClient,
     budget_service_client::BudgetServiceClient, discount_service_client::DiscountServiceClient,
     edge_service_client::EdgeServiceClient, experiment_service_client::ExperimentServiceClient,
-    issuer_service_client::IssuerServiceClient, key_service_client::KeyServiceClient,
-    limit_service_client::LimitServiceClient, model_service_client::ModelServiceClient,
+    freeze_service_client::FreezeServiceClient, issuer_service_client::IssuerServiceClient,
+    key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
+    model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
@@ -113,6 +114,11 @@ impl Admin {
     /// Experiments.
     pub fn experiments(&self) -> ExperimentServiceClient<Authorized> {
         ExperimentServiceClient::new(self.channel())
+    }
+
+    /// Freezes.
+    pub fn freezes(&self) -> FreezeServiceClient<Authorized> {
+        FreezeServiceClient::new(self.channel())
     }
 
     /// Rollouts.

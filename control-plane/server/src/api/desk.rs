@@ -115,6 +115,8 @@ asked! {
     DeleteModelVersionRequest
     StartRolloutRequest PauseRolloutRequest ResumeRolloutRequest
     ApproveRolloutRequest PromoteRolloutRequest AbortRolloutRequest
+    ForceStartRolloutRequest ForceRolloutRequest
+    CreateFreezeWindowRequest DeleteFreezeWindowRequest
     StartExperimentRequest StopExperimentRequest ConcludeExperimentRequest
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest

@@ -8,7 +8,7 @@ use domain::{
 use policy::revision::Revision;
 use proto::admin::{self, rollout_service_server::RolloutService};
 use store::{
-    rollout,
+    rollout::{self, New},
     rollout_act::{self, Act},
 };
 use tonic::{Request, Response, Status};
@@ -17,7 +17,7 @@ use crate::{
     api::{
         desk::{self, Asked, Begun, Call, Desk},
         page::List,
-        rollout_wire::{new, wire},
+        rollout_wire::{forced, new, why_forced, wire},
     },
     status,
 };
@@ -49,6 +49,17 @@ impl Rollouts {
         Self { desk }
     }
 
+    /// Starts one.
+    async fn start(&self, (call, wanted): (Call, New)) -> Result<Response<admin::Rollout>, Status> {
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = rollout::start(draft.write(), wanted).await;
+        let row = row.map_err(status::store)?;
+        draft.finish(|revision| wire(&row, revision)).await
+    }
+
     /// Does something with one.
     async fn act<T: Asked>(
         &self,
@@ -76,14 +87,8 @@ impl RolloutService for Rollouts {
         &self,
         request: Request<admin::StartRolloutRequest>,
     ) -> Result<Response<admin::Rollout>, Status> {
-        let (call, wanted) = Call::open("StartRollout", request, new)?;
-        let mut draft = match self.desk.begin(call).await? {
-            Begun::Replay(reply) => return Ok(Response::new(reply)),
-            Begun::First(draft) => draft,
-        };
-        let row = rollout::start(draft.write(), wanted).await;
-        let row = row.map_err(status::store)?;
-        draft.finish(|revision| wire(&row, revision)).await
+        let begun = Call::open("StartRollout", request, new)?;
+        self.start(begun).await
     }
 
     async fn get_rollout(
@@ -165,6 +170,28 @@ impl RolloutService for Rollouts {
     ) -> Result<Response<admin::Rollout>, Status> {
         self.act(("AbortRollout", Act::Abort), request, |it| {
             which(&it.name, it.etag, &it.reason)
+        })
+        .await
+    }
+
+    async fn force_start_rollout(
+        &self,
+        request: Request<admin::ForceStartRolloutRequest>,
+    ) -> Result<Response<admin::Rollout>, Status> {
+        let begun = Call::open("ForceStartRollout", request, forced)?;
+        self.start(begun).await
+    }
+
+    async fn force_rollout(
+        &self,
+        request: Request<admin::ForceRolloutRequest>,
+    ) -> Result<Response<admin::Rollout>, Status> {
+        self.act(("ForceRollout", Act::Force), request, |it| {
+            let mut violations = Violations::new();
+            let reason = why_forced(&it.reason, &mut violations);
+            let which = which(&it.name, it.etag, reason.as_deref().unwrap_or_default());
+            let which = which.map_err(|others| violations.append(others)).ok();
+            which.filter(|_| reason.is_some()).ok_or(violations)
         })
         .await
     }

@@ -5,6 +5,7 @@ use domain::{
     name::{ModelName, VersionName},
     rollout::{self, Next, State},
     segment::Slug,
+    text,
     violation::Violations,
 };
 use policy::{id::RolloutId, revision::Revision, split::Sticky};
@@ -62,9 +63,39 @@ pub(crate) fn new(asked: admin::StartRolloutRequest) -> Result<New, Violations> 
             slug,
             candidate,
             plan,
+            forced_reason: String::new(),
         }),
         _ => Err(violations),
     }
+}
+
+/// What is asked to be started in spite of freezes.
+pub(crate) fn forced(asked: admin::ForceStartRolloutRequest) -> Result<New, Violations> {
+    let mut violations = Violations::new();
+    let reason = why_forced(&asked.reason, &mut violations);
+    let usual = admin::StartRolloutRequest {
+        parent: asked.parent,
+        rollout_id: asked.rollout_id,
+        rollout: asked.rollout,
+        ..Default::default()
+    };
+    let new = new(usual).map_err(|others| violations.append(others)).ok();
+    match (new, reason) {
+        (Some(new), Some(forced_reason)) => Ok(New {
+            forced_reason,
+            ..new
+        }),
+        _ => Err(violations),
+    }
+}
+
+/// Why a rollout is to heed no freeze.
+pub(crate) fn why_forced(text: &str, violations: &mut Violations) -> Option<String> {
+    if text.trim().is_empty() {
+        violations.add("reason", "is required: say why it heeds no freeze");
+        return None;
+    }
+    violations.take("reason", text::display_name(text))
 }
 
 /// What keeps a client; none means: the end user.
@@ -80,6 +111,7 @@ pub(crate) fn wire(row: &Row, written: Revision) -> admin::Rollout {
     let gates = row.plan.gates.iter().copied();
     let harm_limit = row.plan.harm_limit();
     let evidence = gates.clone().zip(&row.evidence);
+    let heeded = row.heeded();
     admin::Rollout {
         name: row.name.to_string(),
         uid: row.id.to_string(),
@@ -103,6 +135,11 @@ pub(crate) fn wire(row: &Row, written: Revision) -> admin::Rollout {
         update_time: Some(moment::to_wire(row.updated_at)),
         end_time: row.ended_at.map(moment::to_wire),
         revision: desk::latest(row.revision, written),
+        frozen_until: heeded
+            .and_then(|it| moment::from_millis(it.until_ms).ok())
+            .map(moment::to_wire),
+        freeze_reason: heeded.map_or_else(String::new, |it| it.reason.clone()),
+        forced_reason: row.forced_reason.clone(),
     }
 }
 

@@ -45,6 +45,7 @@ async fn start(world: &World) -> Result<Row, StoreError> {
         slug: None,
         candidate: version_name("chat", "v2"),
         plan: rules::check(&steps, &gates, Sticky::Key).unwrap(),
+        forced_reason: String::new(),
     };
     let mut write = world.store.write("test").await.unwrap();
     let row = rollout::start(&mut write, new).await?;

@@ -56,6 +56,7 @@ mod dev;
 mod command_line;
 mod town;
 mod rollouts;
+mod freezes;
 mod experiments;
 mod releases;
 mod pipelines;

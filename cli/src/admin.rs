@@ -17,6 +17,8 @@ pub mod provider;
 pub mod target;
 pub mod recipe;
 pub mod balance;
+pub mod deprecation;
+pub mod users;
 pub mod model_version;
 pub mod release_file;
 pub mod model;

@@ -66,6 +66,7 @@ pub const MODEL: Noun = Noun {
     columns: &[
         ("NAME", "name"),
         ("STABLE VERSION", "stable_version"),
+        ("DEPRECATED", "deprecation"),
         ("CREATED", "create_time"),
     ],
 };
@@ -79,6 +80,7 @@ pub const MODEL_VERSION: Noun = Noun {
     columns: &[
         ("NAME", "name"),
         ("TARGETS", "targets"),
+        ("DEPRECATED", "deprecation"),
         ("CREATED", "create_time"),
     ],
 };
@@ -407,8 +409,8 @@ mod tests {
             (ORGANIZATION, "Create Get Update Delete"),
             (PROJECT, "Create Get Update Delete"),
             (PROVIDER, "Create Get Update Delete"),
-            (MODEL, "Create Get Update Delete"),
-            (MODEL_VERSION, "Create Get Delete"),
+            (MODEL, "Create Get Update Delete Deprecate"),
+            (MODEL_VERSION, "Create Get Delete Deprecate"),
             (FREEZE_WINDOW, "Create Get Delete"),
             (
                 ROLLOUT,

@@ -246,7 +246,8 @@ impl Session {
         }
     }
 
-    fn dynamic(&self, name: &str, typed: &impl Message) -> Result<Value, Failure> {
+    /// The same as a value of a field.
+    pub fn dynamic(&self, name: &str, typed: &impl Message) -> Result<Value, Failure> {
         let mut message = self.connection.message(name)?;
         message.transcode_from(typed).map_err(Failure::broken)?;
         Ok(Value::Message(message))

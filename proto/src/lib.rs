@@ -10,6 +10,7 @@ pub mod message;
 pub mod report;
 pub mod malformed;
 mod limit;
+mod deprecation;
 mod price;
 mod key_object;
 mod issuer;

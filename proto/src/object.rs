@@ -29,7 +29,7 @@ use policy::{
 use prost::Message;
 
 use crate::{
-    issuer, key_object, limit,
+    deprecation, issuer, key_object, limit,
     malformed::{InvalidObject, digest, filled, id, invalid},
     price, sync as wire,
 };
@@ -198,6 +198,8 @@ fn model(it: &Model) -> wire::ModelPolicy {
         created_seconds: it.created_seconds,
         split: it.split.as_deref().map(split),
         rules: it.rules.iter().map(model_rule).collect(),
+        deprecation: it.deprecation().map(|it| deprecation::policy(it)),
+        deprecated_versions: deprecation::of_versions(it),
     }
 }
 
@@ -364,7 +366,9 @@ fn read_model(it: wire::ModelPolicy) -> Result<Model, InvalidObject> {
         })
     };
     let rules = it.rules.into_iter().map(rule);
+    let endings = deprecation::read(it.deprecation, it.deprecated_versions)?;
     Ok(Model {
+        endings,
         rules: rules.collect::<Result<_, InvalidObject>>()?,
         id: id(&it.id, "id")?,
         organization: id(&it.organization_id, "organization_id")?,

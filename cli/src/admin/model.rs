@@ -10,9 +10,11 @@ use proto::admin::{Model, ModelRule, ModelVersion};
 
 use crate::{
     admin::{
+        deprecation::{self, Deprecate},
         field::{self, Change, Mask, Which},
         model_version, release_file,
         target::Target,
+        users::{self, Users},
     },
     failure::Failure,
     noun,
@@ -34,6 +36,10 @@ pub enum Command {
     Get(Get),
     /// Show all
     List(List),
+    /// Say when one is no longer to be used, and what is instead
+    Deprecate(Deprecate),
+    /// Show which keys still use one, or a version of it
+    Users(Users),
     /// Delete one and its versions
     Delete(Delete),
 }
@@ -112,6 +118,8 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
     match command {
         Command::Create(create) => make(create, session).await,
         Command::Push(push) => make_of_file(push, session).await,
+        Command::Deprecate(it) => deprecation::run(&noun::MODEL, it, session).await,
+        Command::Users(it) => users::run(&it, session).await,
         Command::Update(update) => field::update(&noun::MODEL, &update, session).await,
         Command::Get(get) => session.get(&noun::MODEL, &get.name).await,
         Command::Delete(delete) => session.delete(&noun::MODEL, &delete).await,

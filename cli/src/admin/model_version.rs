@@ -7,7 +7,12 @@ use prost_reflect::DynamicMessage;
 use proto::admin::{Model, ModelVersion};
 
 use crate::{
-    admin::{balance::Routing, recipe::Recipe, target::Target},
+    admin::{
+        balance::Routing,
+        deprecation::{self, Deprecate},
+        recipe::Recipe,
+        target::Target,
+    },
     failure::Failure,
     noun, output,
     place::split,
@@ -24,6 +29,8 @@ pub enum Command {
     Get(Get),
     /// Show those of a model
     List(ListOf),
+    /// Say when one is no longer to be used, and what is instead
+    Deprecate(Deprecate),
     /// Delete one that is not the stable one
     Delete(Delete),
 }
@@ -64,6 +71,7 @@ pub struct ListOf {
 pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
     match command {
         Command::Get(get) => session.get(&noun::MODEL_VERSION, &get.name).await,
+        Command::Deprecate(it) => deprecation::run(&noun::MODEL_VERSION, it, session).await,
         Command::Delete(delete) => session.delete(&noun::MODEL_VERSION, &delete).await,
         Command::List(ListOf { model, list }) => {
             let parent = session.place.name(noun::MODEL.collections, &model)?;

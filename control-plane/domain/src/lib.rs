@@ -16,6 +16,7 @@ pub mod credential;
 pub mod mapping;
 pub mod handling;
 pub mod provider;
+pub mod deprecation;
 pub mod model;
 pub mod recipe;
 pub mod routing;

@@ -73,6 +73,7 @@ pub const METHODS: &[(&str, Need)] = &{
             In(P::ModelsPublish, "model.name"),
         ),
         ("ModelService/DeleteModel", In(P::ModelsPublish, "name")),
+        ("ModelService/DeprecateModel", In(P::ModelsPublish, "name")),
         ("ModelService/ExplainRoute", In(P::ModelsRead, "key")),
         (
             "ModelVersionService/CreateModelVersion",
@@ -85,6 +86,10 @@ pub const METHODS: &[(&str, Need)] = &{
         (
             "ModelVersionService/ListModelVersions",
             In(P::ModelsRead, "parent"),
+        ),
+        (
+            "ModelVersionService/DeprecateModelVersion",
+            In(P::ModelsPublish, "name"),
         ),
         (
             "ModelVersionService/DeleteModelVersion",

@@ -54,6 +54,7 @@ mod provider_wire;
 mod provider;
 mod explained;
 mod route_explained;
+mod deprecation_wire;
 mod model;
 mod recipe_wire;
 mod model_version;

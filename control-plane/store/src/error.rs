@@ -128,6 +128,8 @@ pub enum Obstacle {
     HasManyRoles,
     /// An operator key or a trust holds a role.
     IsBound,
+    /// A model has as many deprecated versions as one may have.
+    HasManyDeprecated,
     /// An organization has as many freeze windows as one may have.
     HasManyFreezeWindows,
     /// A project has as many service accounts as one may have.
@@ -184,6 +186,7 @@ impl Obstacle {
             Self::IsNotGiven => "IS_NOT_GIVEN",
             Self::HasManyRoles => "HAS_MANY_ROLES",
             Self::IsBound => "IS_BOUND",
+            Self::HasManyDeprecated => "HAS_MANY_DEPRECATED_VERSIONS",
             Self::HasManyFreezeWindows => "HAS_MANY_FREEZE_WINDOWS",
             Self::HasManyAccounts => "HAS_MANY_SERVICE_ACCOUNTS",
             Self::HasManyAccountKeys => "HAS_MANY_KEYS_OF_ITS_OWN",
@@ -242,6 +245,7 @@ impl fmt::Display for Obstacle {
                 "an operator key or a trust holds it: take it from them first; `sluice operator-keys list` and \
                  `sluice trusts list` show which"
             }
+            Self::HasManyDeprecated => "it has 256 deprecated versions: delete old ones first",
             Self::HasManyFreezeWindows => "it has 50 freeze windows: delete old ones first",
             Self::HasManyAccounts => "it has 1,000 service accounts: delete old ones first",
             Self::HasManyAccountKeys => {

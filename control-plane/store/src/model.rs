@@ -1,6 +1,7 @@
 //! Models: public names, and the version that serves each.
 
 use domain::{
+    deprecation::Deprecation,
     etag::etag,
     model::Rule,
     name::{ModelName, OrganizationName, VersionName},
@@ -20,7 +21,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    column, conflict,
+    column, conflict, deprecation_columns,
     error::{Obstacle, StoreError},
     experiment_arm,
     id::uuid,
@@ -64,6 +65,8 @@ pub struct Row {
     pub stable: Option<VersionName>,
     /// When another version serves. Can change.
     pub rules: Vec<(Rule, VersionId)>,
+    /// When it is no longer to be used, if that is known.
+    pub deprecation: Option<Deprecation>,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -80,6 +83,9 @@ struct Columns {
     name: String,
     display_name: String,
     stable: Option<String>,
+    deprecated_at: Option<OffsetDateTime>,
+    sunset_at: Option<OffsetDateTime>,
+    successor: String,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -103,7 +109,7 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, stable.name AS "stable?",
-                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.deprecated_at, it.sunset_at, it.successor, it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM model it
            LEFT JOIN model_version stable ON stable.id = it.stable
            LEFT JOIN object o ON o.kind = 4 AND o.key = uuid_send(it.id)
@@ -256,7 +262,7 @@ async fn read(connection: &mut PgConnection, name: &ModelName) -> Result<Row, St
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.organization, it.name, it.display_name, stable.name AS "stable?",
-                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.deprecated_at, it.sunset_at, it.successor, it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM model it
            JOIN organization ON organization.id = it.organization
            LEFT JOIN model_version stable ON stable.id = it.stable
@@ -329,7 +335,7 @@ async fn rolled(connection: &mut PgConnection, id: Uuid) -> Result<Option<Box<Sp
 }
 
 /// Publishes the row as it is now.
-async fn written(write: &mut Write, name: &ModelName) -> Result<Row, StoreError> {
+pub(crate) async fn written(write: &mut Write, name: &ModelName) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
     let id = uuid(*row.id.as_bytes());
     let stable = sqlx::query_scalar!("SELECT stable FROM model WHERE id = $1", id)
@@ -343,6 +349,8 @@ async fn written(write: &mut Write, name: &ModelName) -> Result<Row, StoreError>
         created_seconds: column::count(row.created_at.unix_timestamp()),
         split: split(write.connection(), id).await?,
         rules: model_rule::policy(&row.rules),
+        endings: deprecation_columns::endings(write.connection(), id, row.deprecation.as_ref())
+            .await?,
     };
     write.put(Object::Model(object), Audience::everywhere());
     Ok(row)
@@ -386,7 +394,10 @@ impl Columns {
                 })
             }
         };
+        let deprecation =
+            deprecation_columns::read(self.deprecated_at, self.sunset_at, &self.successor)?;
         Ok(Row {
+            deprecation,
             id: ModelId::from_bytes(self.id.into_bytes()),
             organization: OrganizationId::from_bytes(self.organization.into_bytes()),
             name,

@@ -1,8 +1,9 @@
-//! Versions of models. They never change: they are made, chosen by their model, and deleted.
+//! Versions of models. What they are never changes: they are made, chosen by their model, deprecated, and deleted.
 
 use std::sync::Arc;
 
 use domain::{
+    deprecation::Deprecation,
     etag::etag,
     name::{ModelName, ProviderName, VersionName},
     page::Page,
@@ -27,7 +28,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    column, conflict,
+    column, conflict, deprecation_columns,
     error::StoreError,
     id::uuid,
     list::{self, Listed},
@@ -77,6 +78,8 @@ pub struct Row {
     pub samples: Vec<Tried>,
     /// How its targets are chosen.
     pub routing: Routing,
+    /// When it is no longer to be used, if that is known. Can change, as nothing else of it.
+    pub deprecation: Option<Deprecation>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// The revision at which it was made; zero before that is committed.
@@ -97,6 +100,9 @@ struct Columns {
     balance: i16,
     fallback_on: i16,
     no_fallback_on: i16,
+    deprecated_at: Option<OffsetDateTime>,
+    sunset_at: Option<OffsetDateTime>,
+    successor: String,
     created_at: OffsetDateTime,
     revision: i64,
 }
@@ -127,7 +133,7 @@ pub async fn list(
                         WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
                   '[]' AS "transform_rules!", '[]' AS "header_rules!", '[]' AS "samples!",
                   it.balance, it.fallback_on, it.no_fallback_on,
-                  it.created_at, coalesce(o.revision, 0) AS "revision!"
+                  it.deprecated_at, it.sunset_at, it.successor, it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            LEFT JOIN object o ON o.kind = 5 AND o.key = uuid_send(it.id)
            WHERE it.model = $1 AND it.name > $2 ORDER BY it.name LIMIT $3"#,
@@ -237,7 +243,10 @@ async fn add_target(
     })
 }
 
-async fn read(connection: &mut PgConnection, name: &VersionName) -> Result<Row, StoreError> {
+pub(crate) async fn read(
+    connection: &mut PgConnection,
+    name: &VersionName,
+) -> Result<Row, StoreError> {
     // Kind 5 is `policy::object::Kind::Version`.
     let columns = sqlx::query_as!(
         Columns,
@@ -250,7 +259,7 @@ async fn read(connection: &mut PgConnection, name: &VersionName) -> Result<Row, 
                         WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
                   it.transform_rules, it.header_rules, it.samples,
                   it.balance, it.fallback_on, it.no_fallback_on,
-                  it.created_at, coalesce(o.revision, 0) AS "revision!"
+                  it.deprecated_at, it.sunset_at, it.successor, it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            JOIN model ON model.id = it.model
            JOIN organization ON organization.id = model.organization
@@ -306,7 +315,10 @@ impl Columns {
         let version = column::read(Slug::parse(&self.name), "model_version.name")?;
         let transform_rules = Rule::parse_all(&self.transform_rules);
         let header_rules = HeaderRule::parse_all(&self.header_rules);
+        let deprecation =
+            deprecation_columns::read(self.deprecated_at, self.sunset_at, &self.successor)?;
         Ok(Row {
+            deprecation,
             transform_rules: column::read(transform_rules, "model_version.transform_rules")?,
             header_rules: column::read(header_rules, "model_version.header_rules")?,
             samples: column::read(samples(&self.samples), "model_version.samples")?,

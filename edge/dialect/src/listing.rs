@@ -1,7 +1,6 @@
-//! The list of models, and one of them, as Anthropic's and Gemini's APIs give them, in pages.
+//! The list of models, and one of them, as `OpenAI`'s API gives them, whole, and as Anthropic's and Gemini's do, in pages.
 //!
-//! Knows nothing of which models there are or who may see them. `OpenAI`'s own form has no pages and stands with the
-//! rest of its dialect.
+//! Knows nothing of which models there are or who may see them: the caller gives what is to be shown.
 
 use payload::writer::Writer;
 
@@ -19,6 +18,21 @@ pub struct Shown<'a> {
     pub version: &'a str,
     /// When it was made, in seconds since 1970.
     pub created_seconds: u64,
+    /// When it ends, if that is known.
+    pub ending: Option<Ending<'a>>,
+}
+
+/// When a model ends, and what takes its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// From when nothing new is to use it, in seconds since 1970.
+    pub from_seconds: u64,
+    /// Whether that is over.
+    pub has_begun: bool,
+    /// From when nothing may use it, if that is known, in seconds since 1970.
+    pub sunset_seconds: Option<u64>,
+    /// What takes its place; may be empty.
+    pub successor: &'a str,
 }
 
 /// Which part of a list is wanted.
@@ -30,6 +44,25 @@ pub struct Page {
     pub after: Option<String>,
     /// Those whose names come before this one.
     pub before: Option<String>,
+}
+
+/// A list in `OpenAI`'s form, and whose they are.
+pub fn openai(models: &[Shown<'_>], owner: &str) -> Vec<u8> {
+    let mut writer = Writer::with_capacity(64 + models.len() * 120);
+    writer.open().key("object").text("list");
+    writer.key("data").open_array();
+    for model in models {
+        write_openai(&mut writer, model, owner);
+    }
+    writer.close_array().close();
+    writer.into_bytes()
+}
+
+/// One model in `OpenAI`'s form, and whose it is.
+pub fn openai_one(model: &Shown<'_>, owner: &str) -> Vec<u8> {
+    let mut writer = Writer::with_capacity(120);
+    write_openai(&mut writer, model, owner);
+    writer.into_bytes()
 }
 
 /// A page in Anthropic's form, of models in the order of their names.
@@ -82,6 +115,28 @@ pub fn gemini_one(model: &Shown<'_>) -> Vec<u8> {
     writer.into_bytes()
 }
 
+fn write_openai(writer: &mut Writer, model: &Shown<'_>, owner: &str) {
+    writer.open().key("id").text(model.name);
+    writer.key("object").text("model");
+    writer.key("created").number(model.created_seconds);
+    writer.key("owned_by").text(owner);
+    if let Some(ending) = model.ending {
+        if let Some(sunset) = ending.sunset_seconds {
+            // `OpenAI`'s own word, which is a day.
+            let at = created::text(sunset);
+            let (day, _) = at.split_once('T').unwrap_or((&at, ""));
+            writer.key("shutdown_date").text(day);
+            writer.key("sunset_at").text(&at);
+        }
+        let from = created::text(ending.from_seconds);
+        writer.key("deprecated_at").text(&from);
+        if !ending.successor.is_empty() {
+            writer.key("successor").text(ending.successor);
+        }
+    }
+    writer.close();
+}
+
 fn write_messages(writer: &mut Writer, model: &Shown<'_>) {
     writer.open().key("type").text("model");
     writer.key("id").text(model.name);
@@ -89,7 +144,18 @@ fn write_messages(writer: &mut Writer, model: &Shown<'_>) {
     writer
         .key("created_at")
         .text(&created::text(model.created_seconds));
-    writer.key("lifecycle").text("active").close();
+    // Until it is deprecated this API has no word for that it will be.
+    if let Some(ending) = model.ending.filter(|it| it.has_begun) {
+        let from = created::text(ending.from_seconds);
+        writer.key("lifecycle").text("deprecated");
+        writer.key("deprecated_at").text(&from);
+        if let Some(sunset) = ending.sunset_seconds {
+            writer.key("retires_at").text(&created::text(sunset));
+        }
+    } else {
+        writer.key("lifecycle").text("active");
+    }
+    writer.close();
 }
 
 fn write_gemini(writer: &mut Writer, model: &Shown<'_>) {
@@ -133,6 +199,7 @@ mod tests {
             name,
             version: "v1",
             created_seconds: 1_700_000_000,
+            ending: None,
         }
     }
 
@@ -182,6 +249,63 @@ mod tests {
             page(1, Some("c"), None),
             (json!([]), json!(false), Value::Null)
         );
+    }
+
+    #[test]
+    fn openais_form_lists_all_in_the_order_given() {
+        let models = ["fast", "a\"b"].map(shown);
+        let list = read(&openai(&models, "acme"));
+        assert_eq!(list["object"], "list");
+        assert_eq!(list["data"][0]["created"], 1_700_000_000);
+        assert_eq!(list["data"][1]["id"], "a\"b");
+        assert_eq!(list["data"][1], read(&openai_one(&models[1], "acme")));
+        assert_eq!(openai(&[], "acme"), br#"{"object":"list","data":[]}"#);
+    }
+
+    #[test]
+    fn a_model_that_ends_says_when_and_what_takes_its_place() {
+        let model = Shown {
+            ending: Some(Ending {
+                from_seconds: 1_700_000_000,
+                has_begun: false,
+                sunset_seconds: Some(1_800_000_000),
+                successor: "new",
+            }),
+            ..shown("old")
+        };
+        assert_eq!(
+            read(&openai_one(&model, "acme")),
+            json!({"id": "old", "object": "model", "created": 1_700_000_000, "owned_by": "acme",
+                "shutdown_date": "2027-01-15", "sunset_at": "2027-01-15T08:00:00Z",
+                "deprecated_at": "2023-11-14T22:13:20Z", "successor": "new"})
+        );
+    }
+
+    #[test]
+    fn a_model_that_ends_says_so_in_anthropics_words_once_it_is_deprecated() {
+        let ending = Ending {
+            from_seconds: 1_700_000_000,
+            has_begun: true,
+            sunset_seconds: Some(1_800_000_000),
+            successor: "b",
+        };
+        let at = |ending| {
+            let model = Shown {
+                ending: Some(ending),
+                ..shown("a")
+            };
+            read(&messages_one(&model))
+        };
+        let told = at(ending);
+        assert_eq!(told["lifecycle"], "deprecated");
+        assert_eq!(told["deprecated_at"], "2023-11-14T22:13:20Z");
+        assert_eq!(told["retires_at"], "2027-01-15T08:00:00Z");
+        let early = at(Ending {
+            has_begun: false,
+            ..ending
+        });
+        assert_eq!(early["lifecycle"], "active");
+        assert!(early.get("retires_at").is_none());
     }
 
     #[test]

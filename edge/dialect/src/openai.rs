@@ -8,6 +8,5 @@ pub mod answer;
 mod delta;
 pub mod stream;
 pub mod error;
-pub mod models;
 pub mod realtime;
 pub mod embedding;

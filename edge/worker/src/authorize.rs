@@ -7,6 +7,8 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use dialect::preferences::{self, Preferences, Sort};
 use policy::{
+    calendar,
+    deprecation::Deprecation,
     id::{ModelId, ProviderId},
     key::Key,
     model::Model,
@@ -40,6 +42,13 @@ pub struct UnderWay {
 pub enum Refusal {
     /// There is no such model for this caller. The name is the client's own.
     Model(String),
+    /// What is asked for has had its time.
+    Retired {
+        /// What: `model`, or `model@version`.
+        name: String,
+        /// When that was, and what is to be used instead.
+        deprecation: Arc<Deprecation>,
+    },
     /// The key is held to other endpoints.
     Endpoint,
     /// The key is held to other addresses.
@@ -175,11 +184,12 @@ pub fn grant(rules: &Rules, caller: Caller, name: &str) -> Result<Grant, Refusal
     }
 }
 
-/// Every model that the caller may use, by name.
-pub fn models(rules: &Rules, caller: &Caller) -> Vec<Arc<Model>> {
+/// Every model that the caller may use at this time, by name.
+pub fn models(rules: &Rules, caller: &Caller, now_ms: u64) -> Vec<Arc<Model>> {
     let usable = rules
         .models(caller.key().organization)
-        .filter(|model| is_usable(caller, model));
+        .filter(|model| is_usable(caller, model))
+        .filter(|model| model.deprecation().is_none_or(|it| !it.is_over(now_ms)));
     let mut models: Vec<_> = usable.map(Arc::clone).collect();
     models.sort_by(|one, other| one.name.cmp(&other.name));
     models
@@ -222,6 +232,17 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Model(_) => f.write_str("the model does not exist, or the key may not use it"),
+            Self::Retired { name, deprecation } => {
+                let at_ms = deprecation
+                    .sunset_seconds
+                    .unwrap_or(0)
+                    .saturating_mul(1_000);
+                write!(f, "`{name}` was retired at {}", calendar::written(at_ms))?;
+                match deprecation.successor.as_str() {
+                    "" => Ok(()),
+                    successor => write!(f, ": use `{successor}` instead"),
+                }
+            }
             Self::Endpoint => f.write_str("the key may not be used for this endpoint"),
             Self::Address => f.write_str("the key may not be used from this address"),
             Self::Provider => f.write_str("the key may not be used with this provider"),

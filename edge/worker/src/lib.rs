@@ -19,6 +19,7 @@ pub mod fares;
 pub mod asking;
 pub mod assign;
 pub mod route;
+pub mod label;
 pub mod elsewhere;
 pub mod transform;
 pub mod access_log;

@@ -38,6 +38,7 @@ use crate::{
     },
     identify::{Caller, Identify},
     in_force::InForce,
+    label::Label,
     record::{Carried, Entry, Opening, Recorder},
     relay::relay,
     request::{
@@ -477,7 +478,7 @@ struct Asked {
     attempts: Option<Box<Attempts>>,
 }
 
-fn none(failure: Failure, entry: Entry, label: String, room: Room) -> Refusal {
+fn none(failure: Failure, entry: Entry, label: Label, room: Room) -> Refusal {
     Refusal::Call(Box::new(Unanswered {
         failure,
         entry,

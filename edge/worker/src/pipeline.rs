@@ -48,6 +48,7 @@ use crate::{
     fares::Fares,
     identify::{Caller, Identify},
     in_force::InForce,
+    label::{Label, alive},
     own::Own,
     passage::{Passage, Through},
     recall::{Recall, Source},
@@ -135,8 +136,8 @@ pub struct Answered {
     pub head: relay::Head,
     /// Its body.
     pub body: Relay,
-    /// `model@version`.
-    pub label: String,
+    /// What serves.
+    pub label: Label,
     /// What is left of the limits.
     pub room: Room,
 }
@@ -279,16 +280,17 @@ impl Pipeline {
             Err(why) if why.wants_keys().is_some() => why,
             caller => {
                 let caller = caller.map_err(Refusal::from);
-                let entered = caller.and_then(|it| admitted(rules, (it, client), (head, incoming)));
+                let entered = caller
+                    .and_then(|it| admitted(rules, (it, client, arrival.at_ms), (head, incoming)));
                 return Either::Left(ready(entered));
             }
         };
-        let rules = Arc::clone(rules);
+        let (rules, at_ms) = (Arc::clone(rules), arrival.at_ms);
         let coming = async move {
             let refreshed = self.identify.awaited(why).await;
             let again = || self.identify.caller(&rules, &head);
             let caller = if refreshed { again() } else { Err(why) };
-            admitted(&rules, (caller?, client), (head, incoming))
+            admitted(&rules, (caller?, client, at_ms), (head, incoming))
         };
         Either::Right(coming.boxed_local())
     }
@@ -385,7 +387,7 @@ impl Pipeline {
 /// What a caller enters for, or what it can be told at once.
 fn admitted(
     rules: &Rules,
-    (caller, client): (Caller, Option<IpAddr>),
+    (caller, client, now_ms): (Caller, Option<IpAddr>, u64),
     (head, incoming): (Head, Incoming),
 ) -> Result<Entered, Refusal> {
     authorize::enter(caller.key(), client, head.endpoint().word())?;
@@ -394,15 +396,16 @@ fn admitted(
             let asked = asked.clone();
             return Ok(ControlFlow::Continue((caller, asked, head, incoming)));
         }
-        Endpoint::Models(listed) => list_models(rules, &caller, listed),
-        Endpoint::Model(model) => one_model(rules, caller, model)?,
+        Endpoint::Models(listed) => list_models((rules, now_ms), &caller, listed),
+        Endpoint::Model(model) => one_model((rules, now_ms), caller, model)?,
         Endpoint::Server(what) => about_server(*what),
         // They were told before.
         Endpoint::TokenIssuers | Endpoint::Own(_) => {
             return Err(request::Refusal::UnknownPath.into());
         }
         Endpoint::Ready { model, version } => {
-            served(rules, caller, model, Asking::named(version.as_deref()))?;
+            let plan = served(rules, caller, model, Asking::named(version.as_deref()))?;
+            alive(&plan, now_ms)?;
             server::model_ready(model)
         }
     };
@@ -458,6 +461,7 @@ fn served(rules: &Rules, caller: Caller, model: &str, asking: Asking<'_>) -> Res
     {
         return Err(Refusal::Version);
     }
+    alive(&plan, asking.at_ms())?;
     Ok(plan)
 }
 

@@ -5,6 +5,7 @@
 
 pub mod errors;
 pub mod room_headers;
+pub mod ending;
 pub mod words;
 pub mod reported;
 pub mod farewell;
@@ -23,7 +24,9 @@ use http_body_util::{Either, Full};
 
 use crate::{
     admit::{hold, room::Room},
+    authorize,
     call::failure::{Failure, Reported, Unanswered},
+    label::Label,
     own,
     passage::Through,
     pipeline::{Answered, Refusal, Reply},
@@ -125,11 +128,14 @@ pub fn through(through: Through, arrival: &Arrival) -> (Response<Body>, Option<B
     (response, socket)
 }
 
-fn tell_model(headers: &mut HeaderMap, label: String) {
-    if label.is_empty() {
+fn tell_model(headers: &mut HeaderMap, label: Label) {
+    if let Some(it) = &label.ending {
+        ending::show(headers, it);
+    }
+    if label.text.is_empty() {
         return;
     }
-    if let Ok(label) = HeaderValue::try_from(label) {
+    if let Ok(label) = HeaderValue::try_from(label.text) {
         headers.insert(MODEL, label);
     }
 }
@@ -182,6 +188,9 @@ pub fn refusal(
         ) => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
+        Refusal::Authorize(authorize::Refusal::Retired { deprecation, .. }) => {
+            ending::show(headers, &deprecation);
+        }
         Refusal::Admit(refusal) => come_back(headers, &refusal),
         Refusal::Own(own::Refusal::NotYet) => {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("true"));
@@ -190,27 +199,29 @@ pub fn refusal(
         Refusal::Request(request::Refusal::Passing(passing::Refused::UpgradeRequired)) => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        // The entry closes with the status that its client gets.
-        Refusal::Call(unanswered) => {
-            let Unanswered {
-                failure,
-                entry,
-                label,
-                room,
-            } = *unanswered;
-            entry.failed(said.error.status, failure.outcome());
-            name(headers, label, &room);
-            match failure {
-                Failure::NoRoom(refusal) => come_back(headers, &refusal),
-                Failure::Busy(busy) => tell_wait(headers, millis(busy.retry_after)),
-                _ => {}
-            }
-        }
+        Refusal::Call(unanswered) => tell_unanswered(headers, *unanswered, said.error.status),
         _ => {}
     }
     tell_retry(headers, &said.error);
     sign(headers, arrival);
     response
+}
+
+/// What was asked and when to come back. The entry closes with the status that its client gets.
+fn tell_unanswered(headers: &mut HeaderMap, unanswered: Unanswered, status: u16) {
+    let Unanswered {
+        failure,
+        entry,
+        label,
+        room,
+    } = unanswered;
+    entry.failed(status, failure.outcome());
+    name(headers, label, &room);
+    match failure {
+        Failure::NoRoom(refusal) => come_back(headers, &refusal),
+        Failure::Busy(busy) => tell_wait(headers, millis(busy.retry_after)),
+        _ => {}
+    }
 }
 
 /// Whether to try again where something of ours or of the provider's failed.
@@ -298,7 +309,7 @@ fn tell_wait(headers: &mut HeaderMap, retry_after_ms: u64) {
 }
 
 /// Which version was asked, and what is left of the limits.
-fn name(headers: &mut HeaderMap, label: String, room: &Room) {
+fn name(headers: &mut HeaderMap, label: Label, room: &Room) {
     room_headers::show(headers, room);
     tell_model(headers, label);
 }

@@ -216,11 +216,10 @@ impl Plan {
         &self.grant
     }
 
-    /// `model@version`, for people.
-    pub fn label(&self) -> String {
+    /// Whose the version is: mostly that of the model that is asked for.
+    pub fn owner(&self) -> &Arc<Model> {
         let owner = self.rare.as_ref().and_then(|it| it.owner.as_ref());
-        let owner = owner.unwrap_or(self.grant.model());
-        format!("{}@{}", owner.name, self.version.name)
+        owner.unwrap_or(self.grant.model())
     }
 
     /// The version that serves.

@@ -22,6 +22,7 @@ pub mod provider;
 pub mod split;
 pub mod rendezvous;
 pub mod routing;
+pub mod deprecation;
 pub mod model;
 pub mod limit;
 pub mod glob;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use payload::transform::Recipe;
 
 use crate::{
+    deprecation::{Deprecation, Endings},
     id::{ModelId, OrganizationId, ProviderId, VersionId},
     routing::Routing,
     split::Split,
@@ -28,6 +29,8 @@ pub struct Model {
     pub split: Option<Box<Split>>,
     /// When another version serves than the release would say: the first of these whose condition is true decides.
     pub rules: Vec<ModelRule>,
+    /// What of it is deprecated; `None`: nothing. Boxed, because of few models anything is.
+    pub endings: Option<Box<Endings>>,
 }
 
 /// A version of any model of the organization, and when it serves.
@@ -72,3 +75,17 @@ pub struct Target {
 
 /// The largest weight of a target.
 pub const WEIGHT_MAX: u16 = 1_000;
+
+// === impl Model ===
+
+impl Model {
+    /// Its own deprecation.
+    pub fn deprecation(&self) -> Option<&Arc<Deprecation>> {
+        self.endings.as_deref()?.own.as_ref()
+    }
+
+    /// That of one of its versions.
+    pub fn deprecation_of(&self, version: VersionId) -> Option<&Arc<Deprecation>> {
+        self.endings.as_deref()?.of_version(version)
+    }
+}

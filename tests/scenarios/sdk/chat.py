@@ -26,6 +26,17 @@ def chat():
     }
 
 
+def ending():
+    try:
+        answer = client.chat.completions.with_raw_response.create(
+            model=model, messages=[{"role": "user", "content": "Say hello."}]
+        )
+    except NotFoundError as why:
+        return {"refused": why.code}
+    day = client.models.retrieve(model).shutdown_date
+    return {"shutdown_date": day, "sunset": answer.headers["sunset"], "refused": None}
+
+
 def feedback():
     answer = client.chat.completions.with_raw_response.create(
         model=model, messages=[{"role": "user", "content": "Say hello."}]

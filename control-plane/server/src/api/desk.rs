@@ -112,7 +112,7 @@ asked! {
     CreateProjectRequest UpdateProjectRequest DeleteProjectRequest
     CreateProviderRequest UpdateProviderRequest DeleteProviderRequest
     CreateModelRequest UpdateModelRequest DeleteModelRequest
-    DeleteModelVersionRequest
+    DeprecateModelRequest DeleteModelVersionRequest DeprecateModelVersionRequest
     StartRolloutRequest PauseRolloutRequest ResumeRolloutRequest
     ApproveRolloutRequest PromoteRolloutRequest AbortRolloutRequest
     ForceStartRolloutRequest ForceRolloutRequest

@@ -118,10 +118,11 @@ impl Asked {
 
 fn problem(explained: &Explained) -> LimitProblem {
     match explained.problem() {
-        // The last is of questions for one limit alone, which is not asked here.
-        ExplainProblem::Unspecified | ExplainProblem::Limit | ExplainProblem::Preferences => {
-            LimitProblem::Unspecified
-        }
+        // These are of other questions than are asked here.
+        ExplainProblem::Unspecified
+        | ExplainProblem::Limit
+        | ExplainProblem::Preferences
+        | ExplainProblem::Retired => LimitProblem::Unspecified,
         ExplainProblem::Key => LimitProblem::KeyUnknown,
         ExplainProblem::Revoked => LimitProblem::KeyRevoked,
         ExplainProblem::Model => LimitProblem::ModelUnknown,

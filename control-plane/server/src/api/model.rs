@@ -10,13 +10,14 @@ use domain::{
 use policy::{id::ModelId, revision::Revision};
 use proto::admin::{self, model_service_server::ModelService};
 use store::{
-    id,
+    deprecation, id,
     model::{self, New, Row},
 };
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
+        deprecation_wire,
         desk::{self, Begun, Call, Desk},
         mask::{Field, Mask, Update},
         moment,
@@ -123,6 +124,28 @@ impl ModelService for Models {
         let row = model::update(draft.write(), &row, rules.as_deref())
             .await
             .map_err(status::store)?;
+        draft.finish(|revision| wire(row, revision)).await
+    }
+
+    async fn deprecate_model(
+        &self,
+        request: Request<admin::DeprecateModelRequest>,
+    ) -> Result<Response<admin::Model>, Status> {
+        let (call, (name, etag, deprecation)) = Call::open("DeprecateModel", request, |asked| {
+            let name = desk::named("name", ModelName::parse(&asked.name))?;
+            let given = asked.deprecation.as_ref();
+            let read = deprecation_wire::read(&name.organization, &asked.name, given)?;
+            Ok((name, asked.etag, read))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = model::lock(draft.write(), &name, &etag).await;
+        let row = row.map_err(status::store)?;
+        draft.before("Model", &wire(row.clone(), Revision(0)));
+        let row = deprecation::of_model(draft.write(), &row, deprecation.as_ref()).await;
+        let row = row.map_err(status::store)?;
         draft.finish(|revision| wire(row, revision)).await
     }
 
@@ -253,6 +276,7 @@ fn wire(row: Row, written: Revision) -> admin::Model {
         display_name: row.display_name,
         stable_version: row.stable.map(|name| name.to_string()).unwrap_or_default(),
         rules: row.rules.into_iter().map(|(it, _)| rule(it)).collect(),
+        deprecation: row.deprecation.as_ref().map(deprecation_wire::wire),
     }
 }
 

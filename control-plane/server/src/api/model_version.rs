@@ -15,7 +15,7 @@ use domain::{
 use policy::{id::VersionId, revision::Revision, routing::FailureClasses};
 use proto::admin::{self, model_version_service_server::ModelVersionService};
 use store::{
-    id,
+    deprecation, id,
     version::{self as rows, New, Row},
 };
 use tokio::sync::Semaphore;
@@ -23,6 +23,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
+        deprecation_wire,
         desk::{self, Begun, Call, Desk},
         moment,
         page::List,
@@ -130,6 +131,31 @@ impl ModelVersionService for ModelVersions {
                 .map(|row| wire(row, Vec::new(), Revision(0)))
                 .collect(),
         }))
+    }
+
+    async fn deprecate_model_version(
+        &self,
+        request: Request<admin::DeprecateModelVersionRequest>,
+    ) -> Result<Response<admin::ModelVersion>, Status> {
+        let (call, (name, deprecation)) = Call::open("DeprecateModelVersion", request, |asked| {
+            let name = desk::named("name", VersionName::parse(&asked.name))?;
+            let given = asked.deprecation.as_ref();
+            let read = deprecation_wire::read(&name.organization, &asked.name, given)?;
+            Ok((name, read))
+        })?;
+        let mut draft = match self.desk.begin(call).await? {
+            Begun::Replay(reply) => return Ok(Response::new(reply)),
+            Begun::First(draft) => draft,
+        };
+        let row = deprecation::lock_version(draft.write(), &name).await;
+        let row = row.map_err(status::store)?;
+        let stood = wire(row.clone(), Vec::new(), Revision(0));
+        draft.before("ModelVersion", &stood);
+        let row = deprecation::of_version(draft.write(), &row, deprecation.as_ref()).await;
+        let row = row.map_err(status::store)?;
+        draft
+            .finish(|revision| wire(row, Vec::new(), revision))
+            .await
     }
 
     async fn delete_model_version(
@@ -252,5 +278,6 @@ fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersio
         balance: routing::balance_number(row.routing.balance),
         fallback_on: classes(row.routing.fallback_on),
         no_fallback_on: classes(row.routing.no_fallback_on),
+        deprecation: row.deprecation.as_ref().map(deprecation_wire::wire),
     }
 }

@@ -218,6 +218,7 @@ fn problem_of(problem: ExplainProblem) -> Option<RouteProblem> {
         ExplainProblem::Busy => RouteProblem::Busy,
         ExplainProblem::Forbidden => RouteProblem::KeyForbidden,
         ExplainProblem::Preferences => RouteProblem::Preferences,
+        ExplainProblem::Retired => RouteProblem::Retired,
         // Of questions for one limit alone, which is not asked here.
         ExplainProblem::Limit => RouteProblem::Unspecified,
     })

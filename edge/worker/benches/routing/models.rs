@@ -195,6 +195,7 @@ fn model(number: u32, conditions: bool) -> Object {
         name: name(number),
         stable: Some(VersionId::from_bytes(id(4, number))),
         created_seconds: 0,
+        endings: None,
         split: None,
         rules: conditions,
     })

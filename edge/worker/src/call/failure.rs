@@ -16,6 +16,7 @@ use crate::{
         client::NoAnswer, dial::CannotDial, exchange::no_token::NoToken, opening::Early,
         switch::NotSwitched, upload::Stopped,
     },
+    label::Label,
     record::{Entry, Outcome},
     translate::{self, custom::Unanswerable},
 };
@@ -59,8 +60,8 @@ pub struct Unanswered {
     pub failure: Failure,
     /// Waits to hear which status that becomes.
     pub entry: Entry,
-    /// `model@version`; empty where there is none.
-    pub label: String,
+    /// What was asked; empty where no model is named.
+    pub label: Label,
     /// What is left of the limits.
     pub room: Room,
 }

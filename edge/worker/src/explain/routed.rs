@@ -17,6 +17,7 @@ use crate::{
     assign, authorize,
     fares::Fares,
     identify::Caller,
+    label::alive,
     route::{self, Candidate, notes::Notes},
 };
 
@@ -121,6 +122,10 @@ fn one(
     let mut notes = Notes::default();
     let plan = route::plan_noted(rules, grant, asking, &mut notes);
     let plan = plan.as_ref().ok();
+    if let Some(plan) = plan {
+        let still = alive(plan, asking.at_ms());
+        still.map_err(|why| (ExplainProblem::Retired, why.to_string()))?;
+    }
     let candidates = plan.map_or(&[][..], |plan| plan.candidates());
     let asked_in_turn = candidates.iter().map(Candidate::position);
     let is_asked = |at: &usize| candidates.iter().any(|it| it.position() == *at);

@@ -9,6 +9,7 @@ use crate::{
     authorize,
     call::failure::Unanswered,
     identify,
+    label::Label,
     passage::way::NoWay,
     relay::{self, Relay},
     request, route,
@@ -23,8 +24,8 @@ pub enum Through {
         head: relay::Head,
         /// Its body.
         body: Box<Relay>,
-        /// `model@version`, where there is one.
-        label: String,
+        /// What serves, where a model is named.
+        label: Label,
         /// What is left of the limits.
         room: Room,
     },
@@ -34,8 +35,8 @@ pub enum Through {
         headers: HeaderMap,
         /// What follows it.
         socket: Box<Socket>,
-        /// `model@version`, where there is one.
-        label: String,
+        /// What serves, where a model is named.
+        label: Label,
     },
 }
 

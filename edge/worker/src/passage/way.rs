@@ -14,6 +14,7 @@ use crate::{
     authorize,
     fares::Fares,
     identify::Caller,
+    label::{Label, alive},
     passage::hop::Hop,
     request::{
         Arrival,
@@ -34,8 +35,8 @@ pub struct Way {
     pub rollout: Option<Part>,
     /// Why it goes there, where a model is named.
     pub decision: Option<Decision>,
-    /// `model@version`, where there is one.
-    pub label: String,
+    /// What serves, where a model is named.
+    pub label: Label,
 }
 
 /// Why there is none.
@@ -70,7 +71,7 @@ pub fn way(
                 version: VersionId::from_bytes([0; 16]),
                 rollout: None,
                 decision: None,
-                label: String::new(),
+                label: Label::default(),
             })
         }
         Aim::Realtime { model, rest } => {
@@ -78,6 +79,7 @@ pub fn way(
             let asking = Asking::unread(arrival, fares);
             let plan = route::plan(rules, grant.map_err(NoWay::Authorize)?, asking);
             let plan = plan.map_err(NoWay::Route)?;
+            alive(&plan, arrival.at_ms).map_err(NoWay::Authorize)?;
             let mut decision = plan.decision();
             let mut hops = Vec::with_capacity(plan.candidates().len());
             for candidate in plan.candidates() {
@@ -107,7 +109,10 @@ impl Way {
     /// The model's name; empty where none is named.
     pub fn model_name(&self) -> &str {
         // No name of a version has an `@` in it.
-        self.label.rsplit_once('@').map_or("", |(model, _)| model)
+        self.label
+            .text
+            .rsplit_once('@')
+            .map_or("", |(model, _)| model)
     }
 
     /// The limits that count what goes there.

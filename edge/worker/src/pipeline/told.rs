@@ -2,12 +2,14 @@
 //!
 //! Knows how each family of clients reads that; asks nobody.
 
+use std::sync::Arc;
+
 use dialect::{
     inference::server,
-    listing::{self, Shown},
+    listing::{self, Ending, Shown},
     neutral::Family,
 };
-use policy::{model::Model, rules::Rules};
+use policy::{deprecation::sooner, model::Model, rules::Rules};
 
 use crate::{
     authorize,
@@ -24,48 +26,58 @@ pub(super) fn about_server(what: Server) -> Vec<u8> {
     }
 }
 
-/// The models that a caller may use.
-pub(super) fn list_models(rules: &Rules, caller: &Caller, listed: &Listed) -> Vec<u8> {
-    let models = authorize::models(rules, caller);
-    let all = || -> Vec<_> { models.iter().map(|model| shown(rules, model)).collect() };
+/// The models that a caller may use at this time.
+pub(super) fn list_models(
+    (rules, now_ms): (&Rules, u64),
+    caller: &Caller,
+    listed: &Listed,
+) -> Vec<u8> {
+    let models = authorize::models(rules, caller, now_ms);
+    let at = (rules, now_ms);
+    let all: Vec<_> = models.iter().map(|model| shown(at, model)).collect();
     match listed.family {
-        Family::Messages => listing::messages(&all(), &listed.page),
-        Family::Gemini => listing::gemini(&all(), &listed.page),
-        _ => {
-            let owner = owner(rules, caller);
-            let facts = models
-                .iter()
-                .map(|model| (model.name.as_str(), model.created_seconds, owner));
-            dialect::openai::models::list(facts)
-        }
+        Family::Messages => listing::messages(&all, &listed.page),
+        Family::Gemini => listing::gemini(&all, &listed.page),
+        _ => listing::openai(&all, owner(rules, caller)),
     }
 }
 
 /// One of them.
 pub(super) fn one_model(
-    rules: &Rules,
+    (rules, now_ms): (&Rules, u64),
     caller: Caller,
     (name, family): &(String, Family),
 ) -> Result<Vec<u8>, authorize::Refusal> {
     let grant = authorize::grant(rules, caller, name)?;
     let model = grant.model();
+    if let Some(it) = model.deprecation().filter(|it| it.is_over(now_ms)) {
+        return Err(authorize::Refusal::Retired {
+            name: model.name.clone(),
+            deprecation: Arc::clone(it),
+        });
+    }
+    let shown = shown((rules, now_ms), model);
     Ok(match family {
-        Family::Messages => listing::messages_one(&shown(rules, model)),
-        Family::Gemini => listing::gemini_one(&shown(rules, model)),
-        _ => dialect::openai::models::one(
-            &model.name,
-            model.created_seconds,
-            owner(rules, grant.caller()),
-        ),
+        Family::Messages => listing::messages_one(&shown),
+        Family::Gemini => listing::gemini_one(&shown),
+        _ => listing::openai_one(&shown, owner(rules, grant.caller())),
     })
 }
 
-fn shown<'a>(rules: &'a Rules, model: &'a Model) -> Shown<'a> {
+fn shown<'a>((rules, now_ms): (&'a Rules, u64), model: &'a Model) -> Shown<'a> {
     let version = model.stable.and_then(|id| rules.version(id));
+    let of_version = model.stable.and_then(|id| model.deprecation_of(id));
+    let ending = sooner(model.deprecation(), of_version);
     Shown {
         name: &model.name,
         version: version.map_or("", |version| version.name.as_str()),
         created_seconds: model.created_seconds,
+        ending: ending.map(|it| Ending {
+            from_seconds: it.from_seconds,
+            has_begun: it.has_begun(now_ms),
+            sunset_seconds: it.sunset_seconds,
+            successor: &it.successor,
+        }),
     }
 }
 

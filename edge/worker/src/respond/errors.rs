@@ -97,6 +97,7 @@ errors! {
     UNSUPPORTED_ENDPOINT = "unsupported_endpoint" 400 INVALID Caller false;
     UNMAPPABLE = "request_unmappable" 400 INVALID Caller false;
     MODEL_NOT_FOUND = "model_not_found" 404 INVALID Caller false;
+    MODEL_RETIRED = "model_retired" 404 INVALID Caller false;
     REQUEST_UNKNOWN = "request_not_found" 404 INVALID Caller false;
     REQUEST_NOT_YET = "request_not_settled" 404 INVALID Caller true;
     INVALID_FEEDBACK = "invalid_feedback" 400 INVALID Caller false;

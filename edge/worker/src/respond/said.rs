@@ -182,9 +182,10 @@ fn of_own(refusal: &own::Refusal) -> (errors::Documented, Option<&'static str>) 
 
 /// What the caller may not is told without what others may; of a model its own word for it is repeated.
 fn of_authorize(refusal: &authorize::Refusal) -> Said {
-    use authorize::Refusal::{Address, Endpoint, Model, Preference, Provider, TooLarge};
+    use authorize::Refusal::{Address, Endpoint, Model, Preference, Provider, Retired, TooLarge};
     let (error, param) = match refusal {
         Model(_) => (errors::MODEL_NOT_FOUND, Some(Cow::Borrowed("model"))),
+        Retired { .. } => (errors::MODEL_RETIRED, Some(Cow::Borrowed("model"))),
         Endpoint => (errors::KEY_ENDPOINT, None),
         Address => (errors::KEY_ADDRESS, None),
         Provider => (errors::KEY_PROVIDER, None),

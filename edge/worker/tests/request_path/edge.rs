@@ -281,6 +281,7 @@ pub fn model(name: &str, id: ModelId, stable: Option<VersionId>) -> Object {
         name: name.to_owned(),
         stable,
         created_seconds: 1_700_000_000,
+        endings: None,
         split: None,
         rules: Vec::new(),
     })

@@ -42,4 +42,5 @@ mod conditions;
 mod preferences;
 mod scopes;
 mod splitting;
+mod ending;
 mod cutting;

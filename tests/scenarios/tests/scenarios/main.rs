@@ -60,6 +60,7 @@ mod freezes;
 mod experiments;
 mod releases;
 mod pipelines;
+mod deprecations;
 mod feedback;
 mod credentials;
 mod encryption;

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn each_key_has_one_line_and_the_busiest_comes_first() {
-        let row = |key: &str, day, requests| UsageRow {
+        let row = |key: &str, day: i64, requests| UsageRow {
             project: "web".to_owned(),
             key: key.to_owned(),
             requests,

@@ -1,20 +1,19 @@
 //! While rollouts are frozen none starts or goes on, through every death of the control plane; any is taken back, and only who may
 //! forces one.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, SystemTime},
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use harness::wait;
+use prost_types::Timestamp;
 use proto::admin::{
     ApproveRolloutRequest, CreateFreezeWindowRequest, DeleteFreezeWindowRequest,
     ForceRolloutRequest, ForceStartRolloutRequest, FreezeWindow, OnceFreeze, PromoteRolloutRequest,
     Rollout, RolloutState, RolloutStep, RolloutStickiness, WeeklyFreeze,
 };
+use scenarios::tokens;
 use tonic::Code;
 
 use crate::{
@@ -26,12 +25,16 @@ const WHY: &str = "no releases before the fair";
 
 /// Freezes the town's organization for an hour, under this id.
 async fn freeze(town: &Town, id: &str) -> String {
-    let (now, hour) = (SystemTime::now(), Duration::from_hours(1));
+    let at = |seconds: u64| {
+        let seconds = i64::try_from(seconds).expect("it is not that late");
+        Some(Timestamp { seconds, nanos: 0 })
+    };
+    let now = tokens::now();
     let window = FreezeWindow {
         reason: WHY.to_owned(),
         once: Some(OnceFreeze {
-            start_time: Some((now - hour).into()),
-            end_time: Some((now + hour).into()),
+            start_time: at(now - 3_600),
+            end_time: at(now + 3_600),
         }),
         ..Default::default()
     };

@@ -2,9 +2,9 @@
 //! turns at dividing, over a network that loses, delays and repeats, with crashes, restarts, and wall clocks that step.
 //!
 //! What edges run is the real lessee, what replicas run is the real division and the real watch. At every step the parts of a
-//! rate that regions believe in are together no more than the whole; of slots, what each region has under way or believes in, which
-//! ever is more; of a quota, what each region has used in one period and what
-//! its counts would still admit by the most that it ever believed. `SLUICE_TEST_SCALE` times as many schedules are run as usual; one that fails prints its seed.
+//! rate that regions believe in are together no more than the whole; of slots, what each region has under way or believes in,
+//! whichever is more; of a quota, what each region has used in one period and what its counts would still admit by the most that
+//! it ever believed. `SLUICE_TEST_SCALE` times as many schedules are run as usual; one that fails prints its seed.
 
 use std::collections::HashMap;
 

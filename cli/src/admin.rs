@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use crate::{failure::Failure, noun, session::Session, verb::Verb};
 
+pub mod text_file;
 pub mod field;
 pub mod handling;
 pub mod plain;

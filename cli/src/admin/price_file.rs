@@ -3,30 +3,22 @@
 //! A row is read as the arguments of `prices create` are, so that both know the same words and bounds. Knows nothing of
 //! what is done with them.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::path::Path;
 
 use clap::{Args as _, Command, FromArgMatches as _};
 
-use crate::{admin::new_price::New, failure::Failure};
-
-/// The longest file that is read.
-// Full: it is refused, since an organization has no room for so many.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+use crate::{
+    admin::{new_price::New, text_file},
+    failure::Failure,
+};
 
 /// A row: names and values.
 type Fields = Vec<(String, String)>;
 
 /// The prices of a file, each with its id, in their order.
 pub fn read(path: &Path) -> Result<Vec<(String, New)>, Failure> {
-    let unreadable = |error| Failure::system(format!("read {}", path.display()), &error);
-    let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
-    let length = read.map_err(unreadable)?;
+    let text = text_file::read(path)?;
     let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-    if length as u64 > FILE_BYTES_MAX {
-        return Err(wrong("is longer than 1 MiB".to_owned()));
-    }
     let rows = match path.extension().and_then(|it| it.to_str()) {
         Some("toml") => of_toml(&text),
         Some("csv") => of_csv(&text),

@@ -3,11 +3,7 @@
 //! TOML. Whoever writes another provenance gets the same version; whoever changes anything that a request could notice
 //! gets another one.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use prost::Message;
 use proto::admin::ModelVersion;
@@ -15,14 +11,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    admin::{balance::Routing, recipe::Recipe, target::Target},
+    admin::{balance::Routing, recipe::Recipe, target::Target, text_file},
     failure::Failure,
     place::Place,
 };
-
-/// The longest file that is read.
-// Full: it is refused, since no version needs so much.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// What a file says.
 #[derive(Debug, Deserialize)]
@@ -62,14 +54,8 @@ pub struct Wanted {
 /// Reads a file. What it names stands beside it.
 pub fn read(path: &Path, place: &Place) -> Result<Wanted, Failure> {
     let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-    let unreadable = |error| Failure::system(format!("read {}", path.display()), &error);
-    let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
-    if read.map_err(unreadable)? as u64 > FILE_BYTES_MAX {
-        return Err(wrong("is longer than 1 MiB".to_owned()));
-    }
-    let written: Written = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
+    let written: Written =
+        toml::from_str(&text_file::read(path)?).map_err(|why| wrong(why.to_string()))?;
     let beside = |file: Option<PathBuf>| {
         let folder = path.parent().unwrap_or(Path::new(""));
         file.map(|it| folder.join(it))

@@ -6,14 +6,16 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use prost_reflect::DescriptorPool;
 
 use crate::{
-    admin::declarations::document::{Declared, Document, Ground},
+    admin::{
+        declarations::document::{Declared, Document, Ground},
+        text_file,
+    },
     failure::Failure,
     place::Place,
 };
@@ -27,9 +29,6 @@ const ENTRIES_MAX: usize = 20_000;
 
 /// How deep folders may stand in each other.
 const DEPTH_MAX: usize = 8;
-
-/// The longest file that is read.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The most that is read from all of them.
 const BYTES_MAX: usize = 16 << 20;
@@ -54,7 +53,7 @@ pub fn read(root: &Path, place: &Place, pool: &DescriptorPool) -> Result<Folder,
     let mut texts = Vec::new();
     let mut bytes = 0;
     for path in files(root)? {
-        let text = text(&path)?;
+        let text = text_file::read(&path)?;
         bytes += text.len();
         if bytes > BYTES_MAX {
             return Err(too_much(root, "more than 16 MiB"));
@@ -178,6 +177,9 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, Failure> {
                 }
                 open.push((path, depth + 1));
             } else if path.extension().is_some_and(|it| it == "toml") {
+                if !kind.is_file() {
+                    return Err(Failure::usage(format!("{}: is no file", path.display())));
+                }
                 found.push(path);
             }
         }
@@ -187,17 +189,6 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     Ok(found)
-}
-
-fn text(path: &Path) -> Result<String, Failure> {
-    let unreadable = |error| Failure::system(format!("read {}", path.display()), &error);
-    let mut text = String::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
-    if read.map_err(unreadable)? as u64 > FILE_BYTES_MAX {
-        return Err(too_much(path, "more than 1 MiB"));
-    }
-    Ok(text)
 }
 
 fn too_much(path: &Path, what: &str) -> Failure {

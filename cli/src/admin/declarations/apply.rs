@@ -186,7 +186,7 @@ fn stopped(why: Failure, plan: &Plan, done: usize) -> Failure {
         let more = (more > 0).then(|| format!("{more} more"));
         match named.chain(more).collect::<Vec<_>>() {
             none if none.is_empty() => "none".to_owned(),
-            names => names.join(", "),
+            some => some.join(", "),
         }
     };
     let (before, after) = plan.steps.split_at(done);

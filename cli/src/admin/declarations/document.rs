@@ -258,7 +258,7 @@ fn variable(given: &Spanned<DeValue<'_>>) -> Option<String> {
 
 fn line(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    before.split(|byte| *byte == b'\n').count()
 }
 
 impl fmt::Display for Source {

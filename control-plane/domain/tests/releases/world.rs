@@ -90,6 +90,7 @@ pub(crate) fn release(plan: &Plan, worse: (Metric, f64), seed: u64) -> Release {
             is_approved: false,
             candidate_requests,
             evidence: &evidence,
+            frozen: None,
         };
         // Judged after every single request: the evidence must bear to be looked at.
         match standing.next() {

@@ -52,7 +52,7 @@ async fn end_users_beyond_the_first_ones_of_a_month_are_summed_together() {
 async fn batches_that_hang_leave_a_connection_to_whoever_asks() {
     let world = World::acme().await;
     let one = record(&world, now_ms()).await;
-    stored(&world, &[one.clone()]).await;
+    stored(&world, std::slice::from_ref(&one)).await;
     // Whoever stores waits for whoever drops days, who does not end.
     let mut dropping = PgConnection::connect(&world.url).await.unwrap();
     let mut held = dropping.begin().await.unwrap();

@@ -88,7 +88,7 @@ async fn of_the_model_and_its_version_what_ends_first_is_told() {
     chat(&mut edge, endings, Vec::new());
     let link = Some("</v2/models/chat/versions/v2>; rel=\"successor-version\"");
     assert_eq!(told(&ask(&edge).await)[2], link);
-    edge.hand.advance(std::time::Duration::from_secs(60));
+    edge.hand.advance(std::time::Duration::from_mins(1));
     let response = ask(&edge).await;
     assert_eq!(response.status, 404);
     let said = "`chat@v1` was retired at 2023-11-14T22:14:20Z: use `chat@v2` instead";

@@ -123,7 +123,8 @@ async fn what_was_given_back_is_told_of_its_period_and_not_before_anybody_divide
     let limit = limits(&world).await;
     let store = &world.store;
     let given = async |region: &str, period| {
-        let given = limit_share::given_back(store, limit, &name(region), period);
+        let region = name(region);
+        let given = limit_share::given_back(store, limit, &region, period);
         given.await.unwrap()
     };
     assert_eq!(given("eu", 7).await, None, "nobody has divided it");

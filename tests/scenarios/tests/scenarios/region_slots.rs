@@ -125,7 +125,7 @@ async fn slots_go_to_the_busy_region_and_none_that_is_under_way_is_given_away() 
     // Together again: here gets all that is not under way there.
     relay.shut(false);
     let filled = async || (streams.fill(&site, 0).await == SLOTS - left).then_some(());
-    let (_, took) = wait::until_within(MOVES, "here has what there has not", filled).await;
+    let ((), took) = wait::until_within(MOVES, "here has what there has not", filled).await;
     println!(
         "here has {} beside {left} there after {took:?}",
         SLOTS - left
@@ -134,7 +134,7 @@ async fn slots_go_to_the_busy_region_and_none_that_is_under_way_is_given_away() 
     // What ends there comes, too, but for the floor.
     streams.open[1].clear();
     let filled = async || (streams.fill(&site, 0).await == SLOTS - FLOOR).then_some(());
-    let (_, took) = wait::until_within(MOVES, "here has nearly all", filled).await;
+    let ((), took) = wait::until_within(MOVES, "here has nearly all", filled).await;
     let one = async || streams.begin(&site, 1).await.then_some(());
     wait::until("there has its floor", one).await;
     assert!(!streams.begin(&site, 1).await);

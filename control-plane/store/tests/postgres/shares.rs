@@ -124,8 +124,8 @@ async fn what_was_given_back_is_told_of_its_period_and_not_before_anybody_divide
     let store = &world.store;
     let given = async |region: &str, period| {
         let region = name(region);
-        let given = limit_share::given_back(store, limit, &region, period).await;
-        given.unwrap()
+        let given = limit_share::given_back(store, limit, &region, period);
+        given.await.unwrap()
     };
     assert_eq!(given("eu", 7).await, None, "nobody has divided it");
     assert_eq!(given("ap", 7).await, Some((0, 0)), "it has none of it");

@@ -34,6 +34,17 @@ pub(crate) struct Dialler {
     guard: Guard,
     plaintext_on_loopback: bool,
     tls: TlsConnector,
+    names: Names,
+}
+
+/// Who says where a name is.
+#[derive(Clone)]
+enum Names {
+    /// The system.
+    System,
+    /// A test: one answer after the other.
+    #[cfg(test)]
+    Told(Arc<std::sync::Mutex<std::collections::VecDeque<Vec<std::net::IpAddr>>>>),
 }
 
 /// The authorities of a file, as PEM; none without one.
@@ -92,6 +103,7 @@ impl Dialler {
             guard: Guard::new(config.private_ranges.clone()),
             plaintext_on_loopback: config.plaintext_on_loopback,
             tls: TlsConnector::from(Arc::new(tls)),
+            names: Names::System,
         })
     }
 
@@ -116,9 +128,9 @@ impl Dialler {
         let found: Vec<SocketAddr> = if let Some(ip) = server.literal() {
             vec![SocketAddr::new(ip, server.port)]
         } else {
-            let found = lookup_host((server.host.as_str(), server.port)).await;
+            let found = self.names.of(server).await;
             let unresolved = |_| Undelivered::because("the receiver's name does not resolve");
-            found.map_err(unresolved)?.collect()
+            found.map_err(unresolved)?
         };
         let may = |it: &SocketAddr| self.guard.allows(it.ip());
         let open: Vec<SocketAddr> = found.into_iter().filter(may).take(CANDIDATES_MAX).collect();
@@ -153,3 +165,27 @@ impl Dialler {
         Ok(Either::Right(Box::new(stream)))
     }
 }
+
+// === impl Names ===
+
+impl Names {
+    async fn of(&self, server: &Server) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::System => {
+                let found = lookup_host((server.host.as_str(), server.port)).await?;
+                Ok(found.collect())
+            }
+            #[cfg(test)]
+            Self::Told(answers) => {
+                let mut answers = answers.lock().map_err(|_| io::ErrorKind::Other)?;
+                let answer = answers.pop_front().unwrap_or_default();
+                let address = |ip| SocketAddr::new(ip, server.port);
+                Ok(answer.into_iter().map(address).collect())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "dial_test.rs"]
+mod tests;

@@ -233,6 +233,22 @@ mod tests {
     }
 
     #[test]
+    fn the_hosts_of_the_table_are_taken_or_refused_as_it_says() {
+        let table = include_str!("../../../shared/egress/hosts.txt");
+        let rows = table
+            .lines()
+            .filter(|row| !row.is_empty() && !row.starts_with('#'));
+        let mut odd = Vec::new();
+        for (expected, host) in rows.map(|row| row.split_once(" | ").unwrap()) {
+            let found = parse(&format!("http://{host}/v1"));
+            if found.is_ok() != (expected == "taken") {
+                odd.push(format!("{host}: {found:?}"));
+            }
+        }
+        assert!(odd.is_empty(), "{odd:#?}");
+    }
+
+    #[test]
     fn every_preset_is_a_base_url_and_only_kinds_without_one_must_say() {
         for preset in PRESETS {
             assert_eq!(resolve(preset.kind, "").is_ok(), preset.base_url.is_some());

@@ -175,6 +175,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn no_host_of_the_table_is_dialled() {
+        let client = Client::open(Guard::new(Vec::new())).unwrap();
+        let listener = tokio::net::TcpListener::bind("[::]:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let table = include_str!("../../../shared/egress/hosts.txt");
+        let rows = table
+            .lines()
+            .filter(|row| !row.is_empty() && !row.starts_with('#'));
+        for (_, host) in rows.map(|row| row.split_once(" | ").unwrap()) {
+            let url = format!("http://{host}:{port}/");
+            assert!(client.get(&url, 1).await.is_err(), "{url}");
+        }
+        let soon = Duration::from_millis(50);
+        let visited = tokio::time::timeout(soon, listener.accept()).await;
+        assert!(visited.is_err(), "somebody was dialled");
+    }
+
+    #[tokio::test]
     async fn what_may_not_be_dialled_is_not_by_its_address_nor_by_its_name() {
         let client = Client::open(Guard::new(Vec::new())).unwrap();
         for url in [

@@ -32,6 +32,16 @@ pub struct Dialler {
     guard: Guard,
     tls: TlsConnector,
     time_max: Duration,
+    names: Names,
+}
+
+/// Who says where a name is.
+enum Names {
+    /// The system.
+    System,
+    /// A test: one answer after the other.
+    #[cfg(test)]
+    Told(std::cell::RefCell<std::collections::VecDeque<Vec<IpAddr>>>),
 }
 
 /// A connection, encrypted or not.
@@ -80,6 +90,7 @@ impl Dialler {
             guard,
             tls: TlsConnector::from(tls),
             time_max,
+            names: Names::System,
         }
     }
 
@@ -114,10 +125,13 @@ impl Dialler {
                 Err(CannotDial::Forbidden)
             };
         }
-        let found = lookup_host((origin.host(), origin.port())).await;
-        let mut found = found.map_err(|_| CannotDial::Unresolved)?.peekable();
-        found.peek().ok_or(CannotDial::Unresolved)?;
+        let found = self.names.of(origin).await;
+        let found = found.map_err(|_| CannotDial::Unresolved)?;
+        if found.is_empty() {
+            return Err(CannotDial::Unresolved);
+        }
         let found: Vec<_> = found
+            .into_iter()
             .filter(|address| allowed(address.ip()))
             .take(CANDIDATES_MAX)
             .collect();
@@ -140,6 +154,22 @@ impl Dialler {
         // Boxed: a handshake is large, and rare beside the requests that carry this future's size.
         let stream = Box::pin(self.tls.connect(name, stream)).await?;
         Ok(Wire::Tls(Box::new(stream)))
+    }
+}
+
+// === impl Names ===
+
+impl Names {
+    async fn of(&self, origin: &Origin) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::System => Ok(lookup_host((origin.host(), origin.port())).await?.collect()),
+            #[cfg(test)]
+            Self::Told(answers) => {
+                let answer = answers.borrow_mut().pop_front().unwrap_or_default();
+                let address = |ip| SocketAddr::new(ip, origin.port());
+                Ok(answer.into_iter().map(address).collect())
+            }
+        }
     }
 }
 
@@ -221,3 +251,7 @@ impl fmt::Display for CannotDial {
 }
 
 impl std::error::Error for CannotDial {}
+
+#[cfg(test)]
+#[path = "dial_test.rs"]
+mod tests;

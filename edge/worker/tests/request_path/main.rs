@@ -31,6 +31,7 @@ mod hang_up;
 mod limits;
 mod concurrency;
 mod connections;
+mod smuggling;
 mod measures;
 mod costs;
 mod encrypted;

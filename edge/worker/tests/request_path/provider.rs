@@ -62,6 +62,13 @@ impl Provider {
         Peer::new(stream)
     }
 
+    /// Takes a connection, whenever it comes.
+    pub async fn accept_late(&self) -> Peer {
+        let (stream, _) = self.listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Peer::new(stream)
+    }
+
     /// Takes a connection and one request, and answers it.
     pub async fn answer(&self, response: impl AsRef<[u8]>) -> (Peer, Received) {
         let mut peer = self.accept().await;
@@ -90,6 +97,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         let length: usize = received.header("content-length").unwrap().parse().unwrap();
         received.body = self.take(length).await;
         received
+    }
+
+    /// The next request, whenever it comes, by its length or its chunks; `None` when the edge closes before it is whole.
+    pub async fn next_whole_request(&mut self) -> Option<Received> {
+        self.more_than(0).await?;
+        let mut received = self.head().await;
+        if received.header("transfer-encoding").is_none() {
+            let length: usize = received
+                .header("content-length")
+                .map_or(0, |it| it.parse().unwrap());
+            if let Some(all_but_one) = length.checked_sub(1) {
+                self.more_than(all_but_one).await?;
+            }
+            received.body = self.buffer.drain(..length).collect();
+            return Some(received);
+        }
+        loop {
+            while !self.holds(b"\r\n") {
+                self.more_than(self.buffer.len()).await?;
+            }
+            let line = self
+                .buffer
+                .windows(2)
+                .position(|two| two == b"\r\n")
+                .unwrap();
+            let size = std::str::from_utf8(&self.buffer[..line]).unwrap();
+            let size = usize::from_str_radix(size, 16).unwrap();
+            self.more_than(line + 2 + size + 1).await?;
+            received.body.extend(&self.buffer[line + 2..][..size]);
+            assert_eq!(&self.buffer[line + 2 + size..][..2], b"\r\n");
+            self.buffer.drain(..line + 2 + size + 2);
+            if size == 0 {
+                return Some(received);
+            }
+        }
+    }
+
+    /// Waits until there are more bytes than so many; `None` when the edge closes before.
+    async fn more_than(&mut self, length: usize) -> Option<()> {
+        while self.buffer.len() <= length {
+            if !matches!(self.stream.read_buf(&mut self.buffer).await, Ok(1..)) {
+                return None;
+            }
+        }
+        Some(())
     }
 
     /// The head of a request alone.

@@ -16,7 +16,6 @@ use harness::{
     wait,
 };
 use proto::admin::Limit;
-
 use scenarios::scale;
 
 use crate::concurrency::{at_once, endless, stream};

@@ -181,10 +181,10 @@ fn tell_of_other_words(declared: &Declared, reply: &DynamicMessage) -> Result<()
 
 fn stopped(why: Failure, plan: &Plan, done: usize) -> Failure {
     let names = |steps: &[Step]| {
-        let named = steps.iter().take(NAMES_MAX).map(|step| step.name.clone());
+        let first = steps.iter().take(NAMES_MAX).map(|step| step.name.clone());
         let more = steps.len().saturating_sub(NAMES_MAX);
         let more = (more > 0).then(|| format!("{more} more"));
-        match named.chain(more).collect::<Vec<_>>() {
+        match first.chain(more).collect::<Vec<_>>() {
             none if none.is_empty() => "none".to_owned(),
             some => some.join(", "),
         }

@@ -257,8 +257,7 @@ fn variable(given: &Spanned<DeValue<'_>>) -> Option<String> {
 }
 
 fn line(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.split(|byte| *byte == b'\n').count()
+    text.get(..at).unwrap_or_default().split('\n').count()
 }
 
 impl fmt::Display for Source {

@@ -177,6 +177,7 @@ mod tests {
             "revision",
             "credential",
             "credential_set",
+            "deprecation",
         ];
         for kind in &KINDS {
             let name = format!("sluice.admin.v1.{}", kind.noun.message);

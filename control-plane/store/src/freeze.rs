@@ -134,23 +134,21 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     read(write.connection(), &new.name).await
 }
 
-/// Reads one that is to be deleted. `seen` must be its etag, or empty.
-pub async fn lock(
+/// Deletes one, and tells what stood. `seen` must be its etag, or empty.
+pub async fn delete(
     write: &mut Write,
     name: &FreezeWindowName,
     seen: &str,
 ) -> Result<Row, StoreError> {
     let row = read(write.connection(), name).await?;
     conflict::check_etag(seen, &row.etag(), name)?;
-    Ok(row)
-}
-
-/// Deletes one.
-pub async fn delete(write: &mut Write, row: &Row) -> Result<(), StoreError> {
-    sqlx::query!("DELETE FROM freeze_window WHERE id = $1", uuid(row.id))
+    let gone = sqlx::query!("DELETE FROM freeze_window WHERE id = $1", uuid(row.id))
         .execute(write.connection())
         .await?;
-    Ok(())
+    if gone.rows_affected() == 0 {
+        return Err(conflict::missing(name));
+    }
+    Ok(row)
 }
 
 /// Whether rollouts of an organization are frozen now.

@@ -96,11 +96,8 @@ impl FreezeService for Freezes {
             Begun::Replay(reply) => return Ok(Response::new(reply)),
             Begun::First(draft) => draft,
         };
-        let row = rows::lock(draft.write(), &name, &etag).await;
-        let row = row.map_err(status::store)?;
-        draft.before("FreezeWindow", &wire(&row));
-        let deleted = rows::delete(draft.write(), &row).await;
-        deleted.map_err(status::store)?;
+        let row = rows::delete(draft.write(), &name, &etag).await;
+        draft.before("FreezeWindow", &wire(&row.map_err(status::store)?));
         draft.finish(|_| admin::DeleteFreezeWindowResponse {}).await
     }
 }

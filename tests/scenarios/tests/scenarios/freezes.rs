@@ -38,6 +38,13 @@ async fn freeze(town: &Town, id: &str) -> String {
         }),
         ..Default::default()
     };
+    let made = make(town, id, window).await;
+    assert!(made.on_until.is_some());
+    made.name
+}
+
+/// Makes a window of the town's organization.
+async fn make(town: &Town, id: &str, window: FreezeWindow) -> FreezeWindow {
     let request = CreateFreezeWindowRequest {
         parent: town.tenant.organization.clone(),
         freeze_window_id: id.to_owned(),
@@ -50,9 +57,7 @@ async fn freeze(town: &Town, id: &str) -> String {
         .freezes()
         .create_freeze_window(request)
         .await;
-    let made = made.expect("a window is made").into_inner();
-    assert!(made.on_until.is_some());
-    made.name
+    made.expect("a window is made").into_inner()
 }
 
 async fn thaw(town: &Town, name: String) {
@@ -253,19 +258,7 @@ async fn windows_come_every_week_and_the_command_line_tells_of_them() {
             }),
             ..Default::default()
         };
-        let request = CreateFreezeWindowRequest {
-            parent: town.tenant.organization.clone(),
-            freeze_window_id: id.to_owned(),
-            freeze_window: Some(window),
-            ..Default::default()
-        };
-        let made = town
-            .site
-            .admin()
-            .freezes()
-            .create_freeze_window(request)
-            .await;
-        made.expect("a window is made");
+        make(&town, id, window).await;
     }
     let listed = shell.done("freezes list");
     for told in ["nights", "mornings", "evenings", "later", WHY] {

@@ -19,6 +19,7 @@ pub mod target;
 pub mod recipe;
 pub mod balance;
 pub mod deprecation;
+pub mod usage_pages;
 pub mod users;
 pub mod model_version;
 pub mod release_file;

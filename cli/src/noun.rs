@@ -378,6 +378,15 @@ pub const TRUST: Noun = Noun {
     ],
 };
 
+/// Which of the two this names: a version is written as MODEL@VERSION, or whole.
+pub fn model_or_version(text: &str) -> &'static Noun {
+    if text.contains('@') || text.contains("/versions/") {
+        &MODEL_VERSION
+    } else {
+        &MODEL
+    }
+}
+
 // === impl Noun ===
 
 impl Noun {

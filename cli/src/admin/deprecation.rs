@@ -39,11 +39,10 @@ pub async fn run(noun: &Noun, asked: Deprecate, session: &mut Session) -> Result
     let name = session.place.name(noun.collections, &asked.name)?;
     let successor = match asked.successor.as_deref() {
         None => String::new(),
-        Some(text) if text.contains("/versions/") || text.contains('@') => {
-            let collections = noun::MODEL_VERSION.collections;
+        Some(text) => {
+            let collections = noun::model_or_version(text).collections;
             session.place.name(collections, text)?
         }
-        Some(text) => session.place.name(noun::MODEL.collections, text)?,
     };
     let deprecation = Deprecation {
         deprecate_time: Some(asked.from.future(session.now)),

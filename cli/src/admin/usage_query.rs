@@ -3,20 +3,16 @@
 use clap::{Args, ValueEnum};
 use policy::money;
 use proto::admin::{
-    QueryUsageRequest, QueryUsageResponse, UsageBucket, UsageDimension, UsageFilter,
-    UsagePercentiles, UsageRow,
+    QueryUsageRequest, UsageBucket, UsageDimension, UsageFilter, UsagePercentiles, UsageRow,
 };
 
 use crate::{
-    connection::ANSWER_WITHIN,
+    admin::usage_pages,
     failure::Failure,
     moment::{Moment, moment, written},
     output::{self, Format},
     session::Session,
 };
-
-/// The page size that is asked for.
-const PAGE: i32 = 2_000;
 
 /// What to sum.
 #[derive(Debug, Clone, Args)]
@@ -106,22 +102,7 @@ fn condition(text: &str) -> Result<(Dimension, String), String> {
 
 /// Shows the sums.
 pub async fn run(arguments: &Arguments, session: &mut Session) -> Result<(), Failure> {
-    let mut request = request(arguments, session)?;
-    let mut reply = QueryUsageResponse::default();
-    loop {
-        let path = "UsageService/QueryUsage";
-        let page: QueryUsageResponse = session
-            .connection
-            .call_for(path, &request, ANSWER_WITHIN)
-            .await?;
-        reply.rows.extend(page.rows);
-        reply.truncated |= page.truncated;
-        (reply.start_time, reply.end_time) = (page.start_time, page.end_time);
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
-    }
+    let reply = usage_pages::all(request(arguments, session)?, session).await?;
     if arguments.json {
         session.format = Format::Json;
     }
@@ -185,7 +166,7 @@ fn request(arguments: &Arguments, session: &Session) -> Result<QueryUsageRequest
         filters,
         percentiles: arguments.percentiles,
         include_unreached: arguments.include_unreached,
-        page_size: PAGE,
+        page_size: usage_pages::PAGE,
         page_token: String::new(),
     })
 }

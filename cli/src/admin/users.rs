@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use policy::money;
-use proto::admin::{
-    QueryUsageRequest, QueryUsageResponse, UsageBucket, UsageDimension, UsageFilter, UsageRow,
-};
+use proto::admin::{QueryUsageRequest, UsageBucket, UsageDimension, UsageFilter, UsageRow};
 
 use crate::{
-    connection::ANSWER_WITHIN,
+    admin::usage_pages,
     failure::Failure,
     moment::{Moment, moment, written},
     noun,
@@ -17,9 +15,6 @@ use crate::{
     place::split,
     session::Session,
 };
-
-/// The page size that is asked for.
-const PAGE: i32 = 2_000;
 
 /// Whose use.
 #[derive(Debug, Clone, Args)]
@@ -42,44 +37,31 @@ struct Use {
 
 /// Shows who uses one.
 pub async fn run(users: &Users, session: &mut Session) -> Result<(), Failure> {
-    let of_version = users.name.contains('@') || users.name.contains("/versions/");
-    let (model, version) = if of_version {
-        let collections = noun::MODEL_VERSION.collections;
-        let name = session.place.name(collections, &users.name)?;
+    let collections = noun::model_or_version(&users.name).collections;
+    let name = session.place.name(collections, &users.name)?;
+    let (model, version) = if name.contains("/versions/") {
         let (model, version) = split(&name);
-        (model.to_owned(), Some(version.to_owned()))
+        (model, Some(version))
     } else {
-        let collections = noun::MODEL.collections;
-        (session.place.name(collections, &users.name)?, None)
+        (name.as_str(), None)
     };
-    let (organization, id) = split(&model);
+    let (organization, id) = split(model);
     let filter = |dimension: UsageDimension, value: &str| UsageFilter {
         dimension: dimension.into(),
         values: vec![value.to_owned()],
     };
     let mut filters = vec![filter(UsageDimension::Model, id)];
-    filters.extend(version.map(|it| filter(UsageDimension::Version, &it)));
-    let mut request = QueryUsageRequest {
+    filters.extend(version.map(|it| filter(UsageDimension::Version, it)));
+    let request = QueryUsageRequest {
         parent: organization.to_owned(),
         start_time: Some(users.since.past(session.now)),
         group_by: vec![UsageDimension::Project.into(), UsageDimension::Key.into()],
         bucket: UsageBucket::Day.into(),
         filters,
-        page_size: PAGE,
+        page_size: usage_pages::PAGE,
         ..Default::default()
     };
-    let mut reply = QueryUsageResponse::default();
-    loop {
-        let path = "UsageService/QueryUsage";
-        let page = session.connection.call_for(path, &request, ANSWER_WITHIN);
-        let page: QueryUsageResponse = page.await?;
-        reply.rows.extend(page.rows);
-        reply.truncated |= page.truncated;
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
-    }
+    let reply = usage_pages::all(request, session).await?;
     match session.format {
         Format::Json => session.show_typed("QueryUsageResponse", &reply)?,
         Format::Table => output::line(table(&reply.rows))?,

@@ -20,6 +20,7 @@ pub mod asking;
 pub mod assign;
 pub mod route;
 pub mod label;
+pub mod http_date;
 pub mod elsewhere;
 pub mod transform;
 pub mod access_log;

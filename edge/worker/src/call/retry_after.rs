@@ -6,12 +6,8 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
-use time::{PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`.
-const DATE: &[BorrowedFormatItem<'_>] = format_description!(
-    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-);
+use crate::http_date;
 
 /// The longest time that is believed, in milliseconds: a day.
 const WAIT_MS_MAX: u64 = 86_400_000;
@@ -76,7 +72,7 @@ fn milliseconds(seconds: f64) -> Option<u64> {
 }
 
 fn until(date: &str, now_ms: u64) -> Option<u64> {
-    let date = PrimitiveDateTime::parse(date, DATE).ok()?.assume_utc();
+    let date = http_date::read(date)?;
     let at_ms = u64::try_from(date.unix_timestamp())
         .ok()?
         .checked_mul(1_000)?;

@@ -5,12 +5,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use policy::deprecation::Deprecation;
-use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`.
-const DATE: &[BorrowedFormatItem<'_>] = format_description!(
-    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-);
+use crate::http_date;
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
@@ -19,7 +15,7 @@ const SUNSET: HeaderName = HeaderName::from_static("sunset");
 pub fn show(headers: &mut HeaderMap, it: &Deprecation) {
     let values = [
         (DEPRECATION, Some(format!("@{}", it.from_seconds))),
-        (SUNSET, it.sunset_seconds.and_then(date)),
+        (SUNSET, it.sunset_seconds.and_then(http_date::written)),
         (header::LINK, link(&it.successor)),
     ];
     for (name, value) in values {
@@ -27,12 +23,6 @@ pub fn show(headers: &mut HeaderMap, it: &Deprecation) {
             headers.insert(name, value);
         }
     }
-}
-
-/// A moment as HTTP writes it. None beyond the year 9999 can be written so.
-fn date(seconds: u64) -> Option<String> {
-    let at = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?);
-    at.ok()?.format(DATE).ok()
 }
 
 /// Where the successor is, if one is named. No name has anything in it that a path would have to write otherwise.

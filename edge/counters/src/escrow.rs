@@ -199,9 +199,7 @@ impl Escrow {
             {
                 settlements.extend(purse.end_loan());
             }
-            if purse.loan.is_none() {
-                settlements.extend(purse.pay());
-            }
+            settlements.extend(purse.pay());
             purse.loan.is_some() || now.duration_since(purse.used) < IDLE_MAX
         });
         settlements
@@ -359,13 +357,16 @@ impl Purse {
         }
     }
 
-    /// The loan is over: what was used of it.
+    /// The loan is over: what was used of it. What was used beyond it is owed, for this settlement may come after the loan
+    /// has ended where it was given, and changes nothing then.
     fn end_loan(&mut self) -> Option<Settlement> {
         let loan = self.loan.take()?;
         let lines = self.notes.iter_mut().map(|note| {
             let used = note.lent - note.free + mem::take(&mut note.owed);
+            let within = used.min(note.lent);
             (note.lent, note.free) = (0, 0);
-            note.line(used)
+            note.owe(used - within);
+            note.line(within)
         });
         Some(Settlement {
             request: Request {
@@ -378,14 +379,16 @@ impl Purse {
         })
     }
 
-    /// What is owed without a loan to settle it with.
+    /// What is owed beyond any loan, and what is to be given back where no loan runs that will be settled with it.
     fn pay(&mut self) -> Option<Settlement> {
-        if self.notes.iter().all(|note| note.owed == 0) {
+        let runs = self.loan.is_some();
+        let is_due = |note: &Note| note.owed > 0 || !runs && note.owed < 0;
+        if !self.notes.iter().any(is_due) {
             return None;
         }
         let mut id = [0; 16];
         fastrand::fill(&mut id);
-        let owed = self.notes.iter_mut().filter(|note| note.owed != 0);
+        let owed = self.notes.iter_mut().filter(|note| is_due(note));
         let lines = owed.map(|note| {
             let owed = mem::take(&mut note.owed);
             note.line(owed)

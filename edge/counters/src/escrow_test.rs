@@ -206,6 +206,27 @@ fn what_requests_used_more_or_less_than_they_reserved_is_charged_to_the_unit() {
     }
 }
 
+#[test]
+fn what_was_used_beyond_a_loan_is_charged_also_where_its_settlement_comes_too_late() {
+    let mut world = World::of(1, TERM_MS);
+    let one = [line(1, (1, 3_600_000, 1_000_000), 1)];
+    let mut requests = 1;
+    while world.request(0, &one, 0) != Some(true) {
+        (requests, world.now_ms) = (requests + 1, world.now_ms + 1);
+    }
+    let overuse = 50_000;
+    assert_eq!(world.request(0, &one, overuse), Some(true), "by the loan");
+    world.now_ms += TERM_MS;
+    let sent = world.escrows[0].sweep(world.now(), false);
+    world.now_ms += 10 * TERM_MS;
+    world.level(one[0]);
+    for settlement in sent {
+        world.keeper.settle(&settlement, world.now_ms);
+    }
+    let used = requests + 1 + overuse;
+    assert_eq!(1_000_000 - world.level(one[0]), used, "its use was lost");
+}
+
 /// What was admitted, when and how much, how many by loan, and the rate.
 struct Flood {
     admitted: Vec<(u64, i64)>,

@@ -210,6 +210,19 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// The header of this name, as conditions see it.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        match self.said {
+            Said::Nothing => None,
+            Said::Read(request) => request.spare_text(name, condition::HEADERS_MAX),
+            Said::Supposed(it) => {
+                let mut first = it.headers.iter().take(condition::HEADERS_MAX);
+                let found = first.rfind(|(header, _)| header == name);
+                found.map(|(_, text)| text.as_str())
+            }
+        }
+    }
+
     /// What a condition may name, as far as it is the request that says it.
     pub fn fact(&self, name: &str) -> Option<Fact> {
         let text = |it: &[u8]| Fact::Text(String::from_utf8_lossy(it).into_owned());

@@ -20,6 +20,7 @@ pub mod passing;
 pub mod arrival;
 mod refusal;
 pub mod content;
+pub mod framing;
 pub mod tensors;
 pub mod prefix;
 
@@ -38,7 +39,6 @@ use policy::traffic::Class;
 pub use self::{arrival::Arrival, bounds::Bounds, held::Held, refusal::Refusal};
 
 use self::{
-    body::NoBody,
     budget::Share,
     endpoint::{Asked, Endpoint, Own},
     key::Key,
@@ -114,20 +114,6 @@ pub enum NotReplaced {
     Full,
     /// The other one is none that we can judge.
     Unfit(&'static str),
-}
-
-// === impl NoBody ===
-
-impl NoBody {
-    /// What its client is told where a body has at most so many bytes.
-    const fn of(self, bytes_max: usize) -> Refusal {
-        match self {
-            Self::TooLarge => Refusal::TooLarge(bytes_max),
-            Self::Slow => Refusal::Slow,
-            Self::Broken => Refusal::Broken,
-            Self::Full => Refusal::Full,
-        }
-    }
 }
 
 // === impl Head ===
@@ -402,13 +388,25 @@ impl Request {
 
     /// What the client sent under a name in small letters, among what is kept for the version's rules.
     pub fn spare_header(&self, name: &str) -> Option<&str> {
-        self.rare.as_ref()?.spare.as_ref()?.get(name)?.to_str().ok()
+        self.spare()?.get(name)?.to_str().ok()
     }
 
     /// All of them that are texts.
     pub fn spare_headers(&self) -> Vec<(String, String)> {
-        let spare = self.rare.as_ref().and_then(|it| it.spare.as_ref());
-        rare::texts(spare)
+        rare::texts(self.spare())
+    }
+
+    /// Of the first `most` of these the last of this name.
+    pub fn spare_text(&self, name: &str, most: usize) -> Option<&str> {
+        let first = rare::each(self.spare()).take(most);
+        first
+            .filter(|(it, _)| *it == name)
+            .last()
+            .map(|(_, text)| text)
+    }
+
+    fn spare(&self) -> Option<&HeaderMap> {
+        self.rare.as_ref()?.spare.as_ref()
     }
 
     /// Lets go of what no rule asks for.

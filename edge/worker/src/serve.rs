@@ -35,8 +35,9 @@ use crate::{
     passage::Through,
     pipeline::{Pipeline, Refusal, Reply},
     request::{
-        Arrival,
+        self, Arrival,
         endpoint::{self, LABELS, Manner},
+        framing,
     },
     respond::{self, farewell::farewell},
     series::Watched,
@@ -239,6 +240,9 @@ impl Core {
             manner = Manner::Family(endpoint::listing(path, message.headers()));
         }
         let in_flight = self.measures.enter(label, manner, arrival.started);
+        if !framing::is_plain(message.headers()) {
+            return self.unread((&arrival, label, manner), in_flight);
+        }
         let (parts, incoming) = message.into_parts();
         let resource = self.pipeline.bounds().public_url.as_str();
         if matches!(label, endpoint::PASSTHROUGH | endpoint::REALTIME) {
@@ -259,6 +263,21 @@ impl Core {
         };
         self.tell_untold(told, (&arrival, label), &response);
         self.ask_to_leave(&mut response);
+        let status = response.status().as_u16();
+        response.map(|body| in_flight.answered(status, body))
+    }
+
+    /// The response to a request of which nobody can say for sure where it ends, so that nothing is read behind it.
+    fn unread(
+        &self,
+        (arrival, label, manner): (&Arrival, usize, Manner),
+        in_flight: InFlight,
+    ) -> Response<Counted> {
+        let refusal = Refusal::Request(request::Refusal::TransferCoding);
+        let resource = self.pipeline.bounds().public_url.as_str();
+        let mut response = respond::refusal(refusal, arrival, (manner, resource));
+        self.tell_untold(false, (arrival, label), &response);
+        close(&mut response);
         let status = response.status().as_u16();
         response.map(|body| in_flight.answered(status, body))
     }
@@ -318,9 +337,13 @@ impl Core {
         if self.drain.phase() > Phase::Serving {
             // Clients are asked to come back on a new connection, and so to another edge, while this one still
             // accepts: when it stops, nobody is about to send something on an old connection.
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            close(response);
         }
     }
+}
+
+/// Says that this is the last answer of its connection, which makes it so.
+fn close<B>(response: &mut Response<B>) {
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }

@@ -160,6 +160,10 @@ impl Expression {
         Ok(Self(tree))
     }
 
+    pub(crate) const fn tree(&self) -> &IdedExpr {
+        &self.0
+    }
+
     /// Whether it is true of these values.
     pub(crate) fn holds(
         &self,

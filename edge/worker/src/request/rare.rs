@@ -44,10 +44,14 @@ pub(super) fn spare(mut rest: HeaderMap, forwarded: &HeaderMap) -> HeaderMap {
 
 /// Names and values, of those that are texts.
 pub(super) fn texts(headers: Option<&HeaderMap>) -> Vec<(String, String)> {
+    let named = each(headers).map(|(name, text)| (name.to_owned(), text.to_owned()));
+    named.collect()
+}
+
+/// The same, one after the other.
+pub(super) fn each(headers: Option<&HeaderMap>) -> impl Iterator<Item = (&str, &str)> {
     let all = headers.into_iter().flatten();
-    let texts =
-        all.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
-    texts.collect()
+    all.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
 }
 
 // === impl Rare ===

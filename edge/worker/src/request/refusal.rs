@@ -7,7 +7,7 @@ use std::fmt;
 use dialect::preferences::Unclear;
 use payload::object::Misfit;
 
-use crate::request::{passing, tags::InvalidTags};
+use crate::request::{body::NoBody, passing, tags::InvalidTags};
 
 /// Why a request is not one we can judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Refusal {
     WrongMethod(&'static str),
     /// A key stands in the query, where it would be logged on the way.
     KeyInQuery,
+    /// The body is framed by more than chunks.
+    TransferCoding,
     /// The body is compressed.
     Encoded,
     /// The body is not JSON by its own word.
@@ -48,6 +50,20 @@ pub enum Refusal {
     Passing(passing::Refused),
 }
 
+// === impl NoBody ===
+
+impl NoBody {
+    /// What its client is told where a body has at most so many bytes.
+    pub(super) const fn of(self, bytes_max: usize) -> Refusal {
+        match self {
+            Self::TooLarge => Refusal::TooLarge(bytes_max),
+            Self::Slow => Refusal::Slow,
+            Self::Broken => Refusal::Broken,
+            Self::Full => Refusal::Full,
+        }
+    }
+}
+
 // === impl Refusal ===
 
 impl fmt::Display for Refusal {
@@ -56,6 +72,9 @@ impl fmt::Display for Refusal {
             Self::UnknownPath => f.write_str("there is nothing at this path"),
             Self::WrongMethod(allowed) => write!(f, "this path only takes {allowed}"),
             Self::KeyInQuery => f.write_str("send the key in a header, not in the query"),
+            Self::TransferCoding => f.write_str(
+                "send the body with a length, or with `chunked` as its only transfer-encoding",
+            ),
             Self::Encoded => f.write_str("send the body without content-encoding"),
             Self::NotJson => f.write_str("send the body as application/json"),
             Self::TooLarge(bytes) => write!(f, "the body is longer than {bytes} bytes"),

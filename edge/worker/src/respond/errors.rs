@@ -82,6 +82,7 @@ errors! {
     INVALID_TAGS = "invalid_tags" 400 INVALID Caller false;
     UPGRADE_REQUIRED = "upgrade_required" 426 INVALID Caller false;
     INVALID_HANDSHAKE = "invalid_handshake" 400 INVALID Caller false;
+    TRANSFER_CODING = "unsupported_transfer_coding" 400 INVALID Caller false;
     CONTENT_ENCODING = "unsupported_content_encoding" 415 INVALID Caller false;
     CONTENT_TYPE = "unsupported_content_type" 415 INVALID Caller false;
     BODY_TOO_LARGE = "request_too_large" 413 INVALID Caller false;

@@ -102,7 +102,7 @@ pub fn say(refusal: &Refusal) -> Said {
 const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&'static str>) {
     use request::Refusal::{
         Body, Broken, Encoded, Full, KeyInQuery, NoRealtime, NotJson, Page, Passing, Preferences,
-        Priority, Slow, Tags, Tensors, TooLarge, UnknownPath, WrongMethod,
+        Priority, Slow, Tags, Tensors, TooLarge, TransferCoding, UnknownPath, WrongMethod,
     };
     let error = match refusal {
         UnknownPath => errors::UNKNOWN_PATH,
@@ -113,6 +113,7 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
         Passing(refused) => return of_passing(*refused),
         WrongMethod(_) => errors::METHOD_NOT_ALLOWED,
         KeyInQuery => errors::KEY_IN_QUERY,
+        TransferCoding => errors::TRANSFER_CODING,
         Encoded => errors::CONTENT_ENCODING,
         NotJson => errors::CONTENT_TYPE,
         TooLarge(_) => errors::BODY_TOO_LARGE,

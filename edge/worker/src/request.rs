@@ -22,6 +22,7 @@ mod refusal;
 pub mod content;
 pub mod tensors;
 pub mod prefix;
+mod twin;
 
 use std::{borrow::Cow, time::Duration};
 

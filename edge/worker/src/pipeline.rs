@@ -330,8 +330,10 @@ impl Pipeline {
         let weight = || self.admit.guess(&request).total();
         authorize::weigh(plan.grant().caller(), weight)?;
         // As it came: the version that gets the copy has rules of its own.
-        let (to, copied) = ((&*rules, &plan), (&request, arrival));
-        let twin = self.shadower.twin(to, copied, &limits, self.call.fares());
+        let fares = self.call.fares();
+        let (limits, twin) =
+            self.shadower
+                .twin((&rules, &plan), (&request, arrival), limits, fares);
         if plan.version().recipe.is_some() {
             // Boxed: rare beside the requests that carry this future's size.
             Box::pin(self.transformer.apply(&plan, &mut request)).await?;

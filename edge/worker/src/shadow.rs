@@ -9,7 +9,7 @@ pub mod twin;
 use std::{cell::RefCell, rc::Rc};
 
 use dialect::effects;
-use policy::rules::Rules;
+use policy::{rules::Rules, shadow::Shadow};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -85,39 +85,52 @@ impl Shadower {
     }
 
     /// The copy of a request, where its model has a shadow that samples it. It is not asked yet: the request may still be refused.
+    /// Takes the limits and gives them back, because the future of a request would keep what it lends.
     pub fn twin(
         &self,
         (rules, plan): (&Rules, &Plan),
         (request, arrival): (&Request, &Arrival),
-        limits: &Limits,
+        limits: Limits,
         fares: &Fares,
-    ) -> Option<Box<Twin>> {
-        let shadow = plan.grant().model().shadow.as_deref()?;
-        let is_itself = plan.version().id == shadow.version;
-        if is_itself || shadow.is_over(arrival.at_ms) || !shadow.samples(arrival.id.as_bytes()) {
-            return None;
-        }
-        let made = || {
-            if !effects::has_none(request.endpoint(), request.body()) {
-                return Err(Dropped::Effects);
-            }
+    ) -> (Limits, Option<Box<Twin>>) {
+        let shadow = plan.grant().model().shadow.as_deref();
+        let shadow = shadow.filter(|it| {
+            let is_itself = plan.version().id == it.version;
+            !is_itself && !it.is_over(arrival.at_ms) && it.samples(arrival.id.as_bytes())
+        });
+        let twin = shadow.and_then(|shadow| {
             let asking = Asking::of(request, arrival, fares);
-            let to = route::to_version(rules, plan.grant().clone(), shadow.version, asking);
-            let to = to.map_err(|_| Dropped::Version)?;
-            alive(&to, arrival.at_ms).map_err(|_| Dropped::Version)?;
-            let seat = self.seats.take(shadow).ok_or(Dropped::Copies)?;
-            let twin = request.twin(self.budget.share()).ok_or(Dropped::Bytes)?;
-            Ok(Box::new(Twin {
-                shadow: shadow.id,
-                plan: to,
-                request: twin,
-                limits: limits.uncounted(),
-                is_held: limits.are_strict(),
-                of: *arrival,
-                seat,
-            }))
-        };
-        made().inspect_err(|why| why.count()).ok()
+            let to = (rules, plan, asking);
+            let made = self.make(shadow, to, (request, arrival), &limits);
+            made.inspect_err(|why| why.count()).ok()
+        });
+        (limits, twin)
+    }
+
+    fn make(
+        &self,
+        shadow: &Shadow,
+        (rules, plan, asking): (&Rules, &Plan, Asking<'_>),
+        (request, arrival): (&Request, &Arrival),
+        limits: &Limits,
+    ) -> Result<Box<Twin>, Dropped> {
+        if !effects::has_none(request.endpoint(), request.body()) {
+            return Err(Dropped::Effects);
+        }
+        let to = route::to_version(rules, plan.grant().clone(), shadow.version, asking);
+        let to = to.map_err(|_| Dropped::Version)?;
+        alive(&to, arrival.at_ms).map_err(|_| Dropped::Version)?;
+        let seat = self.seats.take(shadow).ok_or(Dropped::Copies)?;
+        let twin = request.twin(self.budget.share()).ok_or(Dropped::Bytes)?;
+        Ok(Box::new(Twin {
+            shadow: shadow.id,
+            plan: to,
+            request: twin,
+            limits: limits.uncounted(),
+            is_held: limits.are_strict(),
+            of: *arrival,
+            seat,
+        }))
     }
 
     /// The request was admitted, and its copy is asked for, if it has one.

@@ -25,11 +25,14 @@ use proto::admin::{
 use scenarios::openai;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 use tonic::Code;
 
 use crate::command_line::Shell;
 
 const PATH: &str = "/v1/chat/completions";
+/// What an answer takes at most, which a copy that hangs takes longer than.
+const AT_ONCE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What the copied version asks for, which has a published price.
 const COPY: &str = "gpt-4o";
@@ -126,7 +129,6 @@ impl Town {
                 scope: self.tenant.project.clone(),
                 unit: LimitUnit::Requests.into(),
                 amount,
-                burst: amount,
                 window: LimitWindow::Day.into(),
                 ..Default::default()
             }),
@@ -142,7 +144,9 @@ impl Town {
         let mut client = Client::connect(&self.site.url(edge), &self.key)
             .await
             .expect("the edge accepts");
-        let reply = client.post(PATH, body).await.expect("it answers");
+        let reply = timeout(AT_ONCE, client.post(PATH, body)).await;
+        let reply = reply.expect("a client does not wait for its copy");
+        let reply = reply.expect("it answers");
         let id = reply.headers["x-sluice-request-id"].to_str();
         let (id, status) = (id.expect("it is text").to_owned(), reply.status.as_u16());
         let bytes = reply.bytes().await.expect("the answer arrives");

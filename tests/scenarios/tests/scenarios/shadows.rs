@@ -414,7 +414,11 @@ async fn both_edges_sample_as_the_documents_say_and_an_operator_sees_it() {
     let expected_copies = many.to_string();
     let told = wait::until_within(PATIENCE, "all copies are told", async || {
         let told = tokio::task::block_in_place(|| shell.json("shadow show chat"));
-        (told["copies"].as_str() == Some(&*expected_copies)).then_some(told)
+        let told_of = [&told["copies"], &told["copy"]["requests"]];
+        let all = told_of
+            .iter()
+            .all(|it| it.as_str() == Some(&*expected_copies));
+        all.then_some(told)
     });
     let (told, _) = told.await;
     assert_eq!(town.copied(), many);

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 27] = [
+const FILES: [&str; 28] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -12,6 +12,7 @@ const FILES: [&str; 27] = [
     "sluice/admin/v1/freeze.proto",
     "sluice/admin/v1/rollout.proto",
     "sluice/admin/v1/experiment.proto",
+    "sluice/admin/v1/shadow.proto",
     "sluice/admin/v1/key.proto",
     "sluice/admin/v1/service_account.proto",
     "sluice/admin/v1/limit.proto",

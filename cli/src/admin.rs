@@ -39,6 +39,7 @@ pub mod service_account;
 pub mod explained;
 pub mod limit;
 pub mod budget;
+pub mod shadow;
 pub mod issuer;
 pub mod rate;
 pub mod new_price;
@@ -95,6 +96,9 @@ pub enum Command {
     /// Experiments: versions of a model beside each other, and what is known of how they differ
     #[command(subcommand, visible_alias = "experiment")]
     Experiments(experiment::Command),
+    /// Shadows: a sample of requests copied to another version, and how the two compare
+    #[command(subcommand, visible_alias = "shadow")]
+    Shadows(shadow::Command),
     /// Routes: where requests go, and why
     #[command(subcommand, visible_alias = "routes")]
     Route(route::Command),
@@ -165,6 +169,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Rollouts(command) => rollout::run(command, session).await,
         Command::Freezes(command) => freeze::run(command, session).await,
         Command::Experiments(command) => experiment::run(command, session).await,
+        Command::Shadows(command) => shadow::run(command, session).await,
         Command::Route(command) => route::run(command, session).await,
         Command::Keys(command) => key::run(command, session).await,
         Command::Prices(command) => price::run(command, session).await,

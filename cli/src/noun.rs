@@ -132,6 +132,24 @@ pub const EXPERIMENT: Noun = Noun {
     ],
 };
 
+/// Shadows.
+pub const SHADOW: Noun = Noun {
+    message: "Shadow",
+    service: "ShadowService",
+    field: "shadow",
+    collections: &["organizations", "models", "shadows"],
+    columns: &[
+        ("NAME", "name"),
+        ("STATE", "state"),
+        ("COPIES TO", "version"),
+        ("COPIES", "copies"),
+        ("NANO-DOLLARS", "cost_nano"),
+        ("REASON", "reason"),
+        ("STARTED", "create_time"),
+        ("ENDED", "end_time"),
+    ],
+};
+
 /// Keys of clients.
 pub const KEY: Noun = Noun {
     message: "Key",
@@ -426,6 +444,7 @@ mod tests {
                 "Start Get Pause Resume Approve Promote Abort ForceStart Force",
             ),
             (EXPERIMENT, "Start Get Stop Conclude"),
+            (SHADOW, "Start Get Stop"),
             (KEY, "Create Get Update Delete Revoke"),
             (SERVICE_ACCOUNT, "Create Get Update Delete"),
             (LIMIT, "Create Get Update Delete"),

@@ -54,7 +54,7 @@ impl Place {
                 self.name(&collections[..collections.len() - 1], project)
             }
             [.., "models", _] => Err(Failure::usage(
-                "which model? write a version as MODEL@VERSION, a rollout or experiment as MODEL@ID",
+                "which model? write a version as MODEL@VERSION, a rollout, experiment or shadow as MODEL@ID",
             )),
             _ => Ok(String::new()),
         }

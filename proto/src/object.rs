@@ -31,7 +31,7 @@ use prost::Message;
 use crate::{
     deprecation, issuer, key_object, limit,
     malformed::{InvalidObject, digest, filled, id, invalid},
-    price, sync as wire,
+    price, shadow, sync as wire,
 };
 
 /// The object as the `value` of a change.
@@ -200,6 +200,7 @@ fn model(it: &Model) -> wire::ModelPolicy {
         rules: it.rules.iter().map(model_rule).collect(),
         deprecation: it.deprecation().map(|it| deprecation::policy(it)),
         deprecated_versions: deprecation::of_versions(it),
+        shadow: it.shadow.as_deref().map(shadow::policy),
     }
 }
 
@@ -376,6 +377,7 @@ fn read_model(it: wire::ModelPolicy) -> Result<Model, InvalidObject> {
         stable,
         created_seconds: it.created_seconds,
         split: it.split.map(read_split).transpose()?,
+        shadow: it.shadow.as_ref().map(shadow::read).transpose()?,
     })
 }
 

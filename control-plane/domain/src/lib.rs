@@ -28,6 +28,7 @@ pub mod interval;
 pub mod proportions;
 pub mod experiment;
 pub mod finding;
+pub mod shadow;
 pub mod key;
 pub mod key_scope;
 pub mod issuer;

@@ -96,6 +96,12 @@ names! {
         "models" model: ModelSlug,
         "experiments" experiment: Slug,
     }
+    /// A shadow of a model.
+    ShadowName = "organizations/{organization}/models/{model}/shadows/{shadow}" {
+        "organizations" organization: Slug,
+        "models" model: ModelSlug,
+        "shadows" shadow: Slug,
+    }
     /// A window in which rollouts of an organization are frozen.
     FreezeWindowName = "organizations/{organization}/freezeWindows/{freeze_window}" {
         "organizations" organization: Slug,
@@ -245,6 +251,18 @@ impl VersionName {
 // === impl ExperimentName ===
 
 impl ExperimentName {
+    /// The model it is of.
+    pub fn parent(&self) -> ModelName {
+        ModelName {
+            organization: self.organization.clone(),
+            model: self.model.clone(),
+        }
+    }
+}
+
+// === impl ShadowName ===
+
+impl ShadowName {
     /// The model it is of.
     pub fn parent(&self) -> ModelName {
         ModelName {

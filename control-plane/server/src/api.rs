@@ -22,7 +22,8 @@ use proto::{
         provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
         rollout_service_server::RolloutServiceServer,
         service_account_service_server::ServiceAccountServiceServer,
-        trust_service_server::TrustServiceServer, usage_service_server::UsageServiceServer,
+        shadow_service_server::ShadowServiceServer, trust_service_server::TrustServiceServer,
+        usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
 };
@@ -63,6 +64,8 @@ pub(crate) mod rollout_wire;
 mod rollout;
 pub(crate) mod experiment_wire;
 mod experiment;
+pub(crate) mod shadow_wire;
+mod shadow;
 mod key;
 mod service_account_wire;
 mod service_account;
@@ -146,6 +149,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let freezes = freeze::Freezes::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
     let experiments = experiment::Experiments::new(desk.clone());
+    let shadows = shadow::Shadows::new(desk.clone(), clock.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let service_accounts = service_account::ServiceAccounts::new(desk.clone());
     let limits = limit::Limits::new(desk.clone(), inquiry.clone());
@@ -170,6 +174,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(FreezeServiceServer::new(freezes))
         .add_service(RolloutServiceServer::new(rollouts))
         .add_service(ExperimentServiceServer::new(experiments))
+        .add_service(ShadowServiceServer::new(shadows))
         .add_service(KeyServiceServer::new(keys))
         .add_service(ServiceAccountServiceServer::new(service_accounts))
         .add_service(LimitServiceServer::new(limits))

@@ -11,15 +11,16 @@ use std::time::Duration;
 use domain::segment::EdgeSlug;
 use lifecycle::clock::Clock;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
-use policy::id::RolloutId;
+use policy::id::{RolloutId, ShadowId};
 use proto::usage::{
     DepositRequest, DepositResponse, Finish, GiveFeedbackRequest, GiveFeedbackResponse,
-    RecallRequest, RecallResponse, RecallSpendingRequest, RecallSpendingResponse, ReportRequest,
-    ReportResponse, usage_service_server::UsageService,
+    RecallRequest, RecallResponse, RecallSpendingRequest, RecallSpendingResponse, Record,
+    ReportRequest, ReportResponse, usage_service_server::UsageService,
 };
 use seal::SealingKey;
 use store::{
-    Store, key_use::Use, rollout_outcome::Noted, usage::UsageRecord, usage_partial::PARTIAL,
+    Store, key_use::Use, rollout_outcome::Noted, shadow_record, usage::UsageRecord,
+    usage_partial::PARTIAL,
 };
 use tonic::{Request, Response, Status};
 use tracing::warn;
@@ -90,35 +91,14 @@ impl UsageService for Ingest {
             return Err(status::edge_nonsense(&"edge_id is not the id of an edge"));
         }
         door::calls_itself(&badge, &edge_id)?;
-        let (mut good, mut refused) = (Vec::with_capacity(records.len()), 0);
-        let mut uses = Vec::with_capacity(records.len());
-        let mut outcomes = Vec::new();
-        for record in records {
-            let previous = record.previous_secret;
-            let part = (record.rollout_id.clone(), record.rollout_client);
-            let finish = record.finish();
-            match read(record) {
-                Ok(record) => {
-                    outcomes.extend(outcome(&part, finish, &record));
-                    // What a token stands for has a colon in it, and is no key that could be unused.
-                    if !record.key_id.contains(':') {
-                        uses.push(Use {
-                            key_id: record.key_id.clone(),
-                            at_ms: record.at_ms,
-                            previous,
-                        });
-                    }
-                    good.push(record);
-                }
-                Err(Malformed(field)) => {
-                    refused += 1;
-                    warn!(
-                        edge.id = edge_id,
-                        field, "A usage record of edge {edge_id} is refused"
-                    );
-                }
-            }
-        }
+        let Taken {
+            good,
+            uses,
+            outcomes,
+            shadowed,
+            copies,
+            refused,
+        } = Taken::of(records, &edge_id);
         let stored = self
             .store
             .insert_usage(&edge_id, &badge.region, &good)
@@ -128,6 +108,9 @@ impl UsageService for Ingest {
         let noted = self.store.note_key_uses(uses).await;
         noted.map_err(status::store)?;
         let noted = self.store.note_rollout_outcomes(&outcomes).await;
+        noted.map_err(status::store)?;
+        let sides = sides(&good, &shadowed, &copies);
+        let noted = self.store.note_shadows(&sides).await;
         noted.map_err(status::store)?;
         self.note_lag(&good);
         if stored.too_old > 0 {
@@ -140,6 +123,7 @@ impl UsageService for Ingest {
         }
         for (what, many) in [
             ("stored", stored.stored),
+            ("copy", u32::try_from(copies.len()).unwrap_or(u32::MAX)),
             ("duplicate", stored.duplicates),
             ("too_old", stored.too_old),
             ("refused", refused),
@@ -200,6 +184,106 @@ impl UsageService for Ingest {
     }
 }
 
+/// A report, read.
+#[derive(Default)]
+struct Taken {
+    good: Vec<UsageRecord>,
+    uses: Vec<Use>,
+    outcomes: Vec<Noted>,
+    /// The requests of clients that were copied, by their places in `good`.
+    shadowed: Vec<(ShadowId, usize)>,
+    /// Copies, which are nobody's, and of which requests they are.
+    copies: Vec<(ShadowId, [u8; 16], UsageRecord)>,
+    refused: u32,
+}
+
+// === impl Taken ===
+
+impl Taken {
+    fn of(records: Vec<Record>, edge_id: &str) -> Self {
+        let mut taken = Self::default();
+        for record in records {
+            if let Err(Malformed(field)) = taken.take(record) {
+                taken.refused += 1;
+                warn!(
+                    edge.id = edge_id,
+                    field, "A usage record of edge {edge_id} is refused"
+                );
+            }
+        }
+        taken
+    }
+
+    fn take(&mut self, record: Record) -> Result<(), Malformed> {
+        let previous = record.previous_secret;
+        let part = (record.rollout_id.clone(), record.rollout_client);
+        let finish = record.finish();
+        let shadow = shadow(&record)?;
+        let record = read(record)?;
+        if let Some((shadow, Some(of))) = shadow {
+            // No key was used for it.
+            self.copies.push((shadow, of, record));
+            return Ok(());
+        }
+        let place = self.good.len();
+        self.shadowed
+            .extend(shadow.map(|(shadow, _)| (shadow, place)));
+        self.outcomes.extend(outcome(&part, finish, &record));
+        // What a token stands for has a colon in it, and is no key that could be unused.
+        if !record.key_id.contains(':') {
+            self.uses.push(Use {
+                key_id: record.key_id.clone(),
+                at_ms: record.at_ms,
+                previous,
+            });
+        }
+        self.good.push(record);
+        Ok(())
+    }
+}
+
+/// A shadow, and of which request it made a copy, if it is the copy's record that says so.
+type OfShadow = Option<(ShadowId, Option<[u8; 16]>)>;
+
+/// What a shadow has to do with a record. A copy must say whose it is, so that it is never taken for a client's.
+fn shadow(record: &Record) -> Result<OfShadow, Malformed> {
+    let shadow = match record.shadow_id.as_slice() {
+        [] => None,
+        bytes => Some(ShadowId::try_from(bytes).map_err(|_| Malformed("shadow_id"))?),
+    };
+    let copy_of = match record.copy_of.as_slice() {
+        [] => None,
+        bytes => Some(<[u8; 16]>::try_from(bytes).map_err(|_| Malformed("copy_of"))?),
+    };
+    match (shadow, copy_of) {
+        (None, Some(_)) => Err(Malformed("copy_of")),
+        (shadow, copy_of) => Ok(shadow.map(|it| (it, copy_of))),
+    }
+}
+
+/// Both sides of requests that were copied: those of clients by their places in `good`, and copies.
+fn sides<'a>(
+    good: &'a [UsageRecord],
+    shadowed: &[(ShadowId, usize)],
+    copies: &'a [(ShadowId, [u8; 16], UsageRecord)],
+) -> Vec<shadow_record::Noted<'a>> {
+    let own = shadowed.iter().filter_map(|(shadow, at)| {
+        Some(shadow_record::Noted {
+            shadow: *shadow,
+            copy_of: None,
+            record: good.get(*at)?,
+        })
+    });
+    let copies = copies
+        .iter()
+        .map(|(shadow, of, record)| shadow_record::Noted {
+            shadow: *shadow,
+            copy_of: Some(*of),
+            record,
+        });
+    own.chain(copies).collect()
+}
+
 /// How a request ended that a rollout assigned. An id that is none belongs to no rollout.
 fn outcome(
     (rollout, client): &(Vec<u8>, u32),
@@ -219,4 +303,26 @@ fn outcome(
         first_byte_us: record.first_byte_us,
         cost_nano: record.cost_nano,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_does_not_say_its_shadow_is_never_taken_for_a_clients() {
+        let record = |shadow_id: &[u8], copy_of: &[u8]| Record {
+            shadow_id: shadow_id.to_vec(),
+            copy_of: copy_of.to_vec(),
+            ..Default::default()
+        };
+        let id = ShadowId::from_bytes([1; 16]);
+        assert_eq!(shadow(&record(&[], &[])), Ok(None));
+        assert_eq!(shadow(&record(&[1; 16], &[])), Ok(Some((id, None))));
+        let copy = shadow(&record(&[1; 16], &[2; 16]));
+        assert_eq!(copy, Ok(Some((id, Some([2; 16])))));
+        for (shadow_id, copy_of) in [(&[][..], &[2; 16][..]), (&[1; 16], &[2; 15]), (&[1], &[])] {
+            assert!(shadow(&record(shadow_id, copy_of)).is_err());
+        }
+    }
 }

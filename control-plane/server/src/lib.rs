@@ -20,6 +20,7 @@ pub mod api;
 pub mod publish;
 mod by_itself;
 mod oversee;
+mod dismiss;
 pub mod reconcile;
 mod recall;
 mod deposit;

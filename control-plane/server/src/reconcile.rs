@@ -1,4 +1,4 @@
-//! Advances rollouts, finishes them and takes them back, by how their requests ended; and looks after experiments.
+//! Advances rollouts, finishes them and takes them back, by how their requests ended; and looks after experiments and shadows.
 //!
 //! One look at one rollout is one transaction: it holds the rollout's model, reads where the rollout stands, takes what has
 //! come, judges, and writes what becomes of it with the revision by which edges hear of it and its entry in the audit
@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use crate::{
     api::rollout_wire::{wire, word},
     by_itself::{self, ACTOR, Change},
-    oversee,
+    dismiss, oversee,
     publish::tail::Bells,
 };
 
@@ -38,6 +38,9 @@ const GATHER: Duration = Duration::from_millis(100);
 /// How long an outcome is kept after it came, so that a report which comes twice counts once, and a client that sticks is
 /// known again.
 const KEPT: Duration = Duration::from_hours(48);
+
+/// How long it is known of a request that was copied what became of it and of its copy.
+const COPIES_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// How many looks lie between two sweeps of old outcomes, where the first one found nothing.
 const SWEEP_EVERY: u32 = 600;
@@ -116,12 +119,15 @@ impl Reconciler {
 
     async fn swept(&self) -> Result<u64, StoreError> {
         let outcomes = self.store.sweep_rollout_outcomes(KEPT).await?;
-        Ok(outcomes + self.store.sweep_rollout_feedback(KEPT).await?)
+        let feedback = self.store.sweep_rollout_feedback(KEPT).await?;
+        let copies = self.store.sweep_shadow_records(COPIES_KEPT).await?;
+        Ok(outcomes + feedback + copies)
     }
 
-    /// Looks at every rollout and experiment that is under way once; whether there is more to do at once.
+    /// Looks at every rollout, experiment and shadow that is under way once; whether there is more to do at once.
     pub async fn look(&self) -> Result<bool, StoreError> {
         let mut busy = oversee::look(&self.store, &self.contract).await?;
+        dismiss::look(&self.store, &self.contract).await?;
         for name in rollout::under_way(&self.store).await? {
             match self.look_at(&name).await {
                 Ok(looked) => busy |= looked != Looked::Idle,

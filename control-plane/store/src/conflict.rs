@@ -9,7 +9,7 @@ use domain::freeze::Frozen;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 30] = [
+const OBSTACLES: [(&str, Obstacle); 31] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -34,6 +34,7 @@ const OBSTACLES: [(&str, Obstacle); 30] = [
     ("rollout_candidate_fkey", Obstacle::IsInRollout),
     ("rollout_stable_fkey", Obstacle::IsInRollout),
     ("experiment_arm_holds_fkey", Obstacle::IsInExperiment),
+    ("shadow_holds_fkey", Obstacle::IsInShadow),
     ("alert_rule_budget_fkey", Obstacle::IsWatched),
     ("alert_rule_model_fkey", Obstacle::IsWatched),
     ("alert_rule_channel_channel_fkey", Obstacle::IsToldByRule),

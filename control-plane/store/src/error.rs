@@ -94,6 +94,10 @@ pub enum Obstacle {
     IsInExperiment,
     /// A model has an experiment that is under way.
     HasExperiment,
+    /// A version gets the copies of a shadow that is under way.
+    IsInShadow,
+    /// A model has a shadow that is under way.
+    HasShadow,
     /// A model has no stable version.
     HasNoStable,
     /// A rollout has ended, and never changes again.
@@ -169,6 +173,8 @@ impl Obstacle {
             Self::HasRollout => "HAS_ROLLOUT",
             Self::IsInExperiment => "IS_IN_EXPERIMENT",
             Self::HasExperiment => "HAS_EXPERIMENT",
+            Self::IsInShadow => "IS_IN_SHADOW",
+            Self::HasShadow => "HAS_SHADOW",
             Self::HasNoStable => "HAS_NO_STABLE_VERSION",
             Self::HasEnded => "HAS_ENDED",
             Self::IsNotPaused => "IS_NOT_PAUSED",
@@ -222,6 +228,8 @@ impl fmt::Display for Obstacle {
                 "an experiment that is under way has it: stop or conclude that first"
             }
             Self::HasExperiment => "it has an experiment under way: stop or conclude that first",
+            Self::IsInShadow => "a shadow that is under way has it: stop that first",
+            Self::HasShadow => "it has a shadow under way: stop that first",
             Self::HasNoStable => "it has no stable version to compare with: choose one first",
             Self::HasEnded => "it has ended: start another one",
             Self::IsNotPaused => "it is not paused",

@@ -28,6 +28,7 @@ use crate::{
     list::{self, Listed},
     model_rule, named,
     publish::EDITS_MAX,
+    shadow_policy,
     store::Store,
     write::Write,
 };
@@ -300,7 +301,7 @@ pub(crate) async fn not_shared(
     Ok(())
 }
 
-/// Publishes a model as it is now, after its rollout or experiment has changed.
+/// Publishes a model as it is now, after its rollout, experiment or shadow has changed.
 pub(crate) async fn publish(write: &mut Write, name: &ModelName) -> Result<(), StoreError> {
     written(write, name).await.map(drop)
 }
@@ -349,6 +350,7 @@ pub(crate) async fn written(write: &mut Write, name: &ModelName) -> Result<Row, 
         created_seconds: column::count(row.created_at.unix_timestamp()),
         split: split(write.connection(), id).await?,
         rules: model_rule::policy(&row.rules),
+        shadow: shadow_policy::of(write.connection(), id).await?,
         endings: deprecation_columns::endings(write.connection(), id, row.deprecation.as_ref())
             .await?,
     };

@@ -20,6 +20,7 @@ pub mod websocket;
 pub mod request;
 pub mod custom;
 pub mod end_user;
+pub mod effects;
 pub mod openai;
 pub mod chat;
 pub mod responses;

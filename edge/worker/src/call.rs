@@ -25,6 +25,7 @@ pub mod message;
 mod presenting;
 pub mod hearing;
 pub mod telling;
+mod again;
 
 use std::{cell::RefCell, convert::Infallible, rc::Rc, sync::Arc, task::Context, time::Duration};
 
@@ -36,16 +37,15 @@ use http_body_util::Full;
 use policy::{by_id::ById, id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
 use tokio::time::Instant;
-use tracing::warn;
 
 use crate::{
     admit::attempts::Attempts,
     elsewhere::Elsewhere,
     fares::Fares,
     in_force::{InForce, mappings::Custom},
-    record::{Entry, Missed},
+    record::Entry,
     request::{Arrival, Request},
-    route::{Candidate, Plan, notes::Why},
+    route::{Candidate, Plan},
     translate::{self, Outgoing, Way},
 };
 
@@ -84,6 +84,8 @@ pub struct Call {
     idle_max: Duration,
     answer_max: Duration,
     retries: Retries,
+    /// Those of copies, which take nothing from the others.
+    retries_of_copies: Retries,
     fares: Fares,
     in_force: InForce,
     elsewhere: Elsewhere,
@@ -182,6 +184,7 @@ impl Call {
             idle_max: Duration::from_millis(config.idle_timeout_ms),
             answer_max: Duration::from_millis(config.total_timeout_ms),
             retries: Retries::default(),
+            retries_of_copies: Retries::default(),
             fares,
             in_force,
             elsewhere,
@@ -205,14 +208,16 @@ impl Call {
             let provider = candidate.provider().id;
             entry.reaches(place);
             if !tried {
-                self.retries.first(provider);
-            } else if let Some(why) = self.may_not_ask_again(provider, arrival) {
+                self.retries(entry).first(provider);
+            } else if let Some(why) = self.may_not_ask_again(provider, arrival, entry) {
                 entry.passes_over(candidate.position(), why);
                 continue;
             }
-            let has_others = place + 1 < plan.candidates().len();
+            // A copy is not worth a wait, or a trial of what is set aside.
+            let is_copy = entry.is_copy();
+            let has_others = is_copy || place + 1 < plan.candidates().len();
             // One waits only where there is nowhere else to go, or nowhere better.
-            let waits = !has_others || place + 1 == plan.well();
+            let waits = !is_copy && (!has_others || place + 1 == plan.well());
             let patience = turns::Patience { waits, has_others };
             let turn = match turns::ask(&self.fares.lanes, (plan, candidate), request, patience) {
                 Ok(turn) => Ok(turn),
@@ -224,14 +229,16 @@ impl Call {
                     match attempt.await {
                         Ok(answer) => {
                             if tried {
-                                self.retries.succeeded(provider);
+                                self.retries(entry).succeeded(provider);
                             }
                             turns::taken(&turn, &answer, request);
                             entry.goes_on(turn);
                             return Ok(answer);
                         }
                         Err(failure) => {
-                            turns::failed(&turn, &failure);
+                            if !entry.is_copy() {
+                                turns::failed(&turn, &failure);
+                            }
                             failure
                         }
                     }
@@ -252,41 +259,6 @@ impl Call {
             }
         }
         Err(last.unwrap_or(Failure::Misconfigured("target")))
-    }
-
-    /// Why a provider may not be asked in another's place, if it may not.
-    fn may_not_ask_again(&self, provider: ProviderId, arrival: &Arrival) -> Option<Why> {
-        if arrival.started.elapsed() >= self.answer_max {
-            return Some(Why::Late);
-        }
-        if self.retries.allow(provider, Instant::now()) {
-            return None;
-        }
-        metrics::counter!("sluice_retry_denied_total").increment(1);
-        Some(Why::Retries)
-    }
-
-    /// Tells of a target that gave no answer, whoever wants to know.
-    fn note(&self, failure: &Failure, candidate: &Candidate, again: bool, entry: &mut Entry) {
-        let provider = candidate.provider();
-        self.doubt(failure, provider);
-        // One that has said what is wrong with the request is well, and so is one that was spared.
-        if failure.is_the_providers() {
-            warn!(provider = %provider.name, %failure, "a provider did not answer");
-            metrics::counter!("sluice_attempt_failed_total", "code" => failure.code()).increment(1);
-            if again && failure.was_tried() {
-                self.retries.failed(provider.id, Instant::now());
-            }
-        }
-        entry.attempt_failed(Missed {
-            provider,
-            provider_model: &candidate.target().provider_model,
-            code: failure.code(),
-            status: failure.status(),
-            sent: failure.was_sent(),
-            refused: failure.was_refused(),
-            theirs: failure.is_the_providers(),
-        });
     }
 
     /// Notes that a provider did not take its token, if that is what went wrong.

@@ -39,6 +39,7 @@ pub mod translate;
 pub mod call;
 pub mod discover;
 pub mod relay;
+pub mod shadow;
 pub mod socket;
 pub mod passage;
 pub mod pipeline;

@@ -9,6 +9,7 @@ mod told;
 mod refusal;
 mod second_look;
 mod in_turn;
+mod twins;
 
 use std::{
     borrow::Cow, convert::Infallible, net::IpAddr, ops::ControlFlow, rc::Rc, sync::Arc,
@@ -60,6 +61,7 @@ use crate::{
     },
     route::{self, Plan},
     series::{Series, Watched},
+    shadow::{Shadower, seats::Seats},
     signers::Signers,
     tariff::Tariffs,
     transform::Transformer,
@@ -86,6 +88,7 @@ pub struct Pipeline {
     explainer: Explainer,
     own: Own,
     discoverer: Discoverer,
+    shadower: Shadower,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -122,6 +125,8 @@ pub struct Ingredients {
     pub remembered: Option<Source>,
     /// Where goes what requests and answers say, if their project keeps that.
     pub contents: Option<Outlet>,
+    /// How many copies are under way; those of all cores.
+    pub copies: Seats,
 }
 
 /// What a client gets.
@@ -189,6 +194,7 @@ impl Pipeline {
             drain: of.drain,
             clock: of.clock,
             call: Call::new(&of.upstream, of.tls, of.in_force.clone(), fares, elsewhere),
+            shadower: Shadower::new(of.copies),
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
             bounds: of.inference,
@@ -323,6 +329,11 @@ impl Pipeline {
         };
         let weight = || self.admit.guess(&request).total();
         authorize::weigh(plan.grant().caller(), weight)?;
+        // As it came: the version that gets the copy has rules of its own.
+        let fares = self.call.fares();
+        let (limits, twin) =
+            self.shadower
+                .twin((&rules, &plan), (&request, arrival), limits, fares);
         if plan.version().recipe.is_some() {
             // Boxed: rare beside the requests that carry this future's size.
             Box::pin(self.transformer.apply(&plan, &mut request)).await?;
@@ -342,6 +353,7 @@ impl Pipeline {
         let room = permit.take_room();
         let attempts = permit.take_attempts();
         let mut entry = self.recorder.open(arrival, permit, &plan, &request);
+        self.shadower.send(twin, &mut entry);
         let with = (arrival, attempts.as_deref());
         let answer = self.call.first_good(&plan, &request, with, &mut entry);
         match answer.await {
@@ -482,6 +494,6 @@ mod tests {
     fn the_future_of_a_request_stays_small() {
         // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
         let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_632, "{bytes} bytes");
+        assert!(bytes <= 3_648, "{bytes} bytes");
     }
 }

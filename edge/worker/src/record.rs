@@ -17,6 +17,7 @@ pub mod measures;
 mod outcome;
 mod attempt;
 mod told;
+mod shadowed;
 mod finished;
 pub mod content;
 pub mod line;
@@ -33,5 +34,6 @@ pub use self::{
     open::{ATTEMPTS_MAX, TOKENS_MAX},
     outcome::{Outcome, UsageSource},
     recorder::{RECORDS_MAX, Recorder},
+    shadowed::Shadowed,
     told::{Carried, Opening, Tally},
 };

@@ -306,7 +306,7 @@ impl Relay {
             } else {
                 Outcome::Completed
             };
-            let tally = self.gauge.last_tally(entry.is_of_rollout());
+            let tally = self.gauge.last_tally(entry.tells_finish());
             entry.close(outcome, tally);
         }
     }

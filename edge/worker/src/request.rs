@@ -23,6 +23,7 @@ pub mod content;
 pub mod framing;
 pub mod tensors;
 pub mod prefix;
+mod twin;
 
 use std::{borrow::Cow, time::Duration};
 

@@ -104,6 +104,26 @@ pub fn plan_noted(
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
     let chooser = assigned.map_or(Chooser::Release, |it| it.chooser(asking.named));
     let version = assigned.map(|it| it.version);
+    plan_for(rules, grant, (version, chooser, asking), notes)
+}
+
+/// The plan for a grant whose request is copied to this version, by the same rules as any other.
+pub fn to_version(
+    rules: &Rules,
+    grant: Grant,
+    version: VersionId,
+    asking: Asking<'_>,
+) -> Result<Plan, Refusal> {
+    let to = (Some(version), Chooser::Release, asking);
+    plan_for(rules, grant, to, &mut Notes::default())
+}
+
+fn plan_for(
+    rules: &Rules,
+    grant: Grant,
+    (version, chooser, asking): (Option<VersionId>, Chooser, Asking<'_>),
+    notes: &mut Notes,
+) -> Result<Plan, Refusal> {
     let (version, mut candidates) = targets(rules, grant.model(), version, notes)?;
     if candidates.len() < version.targets.len() {
         // Nobody is refused for this, so nobody else counts it.

@@ -41,6 +41,7 @@ use crate::{
     },
     respond::{self, farewell::farewell},
     series::Watched,
+    shadow,
     socket::Socket,
 };
 
@@ -84,6 +85,7 @@ pub fn describe() {
     crate::access_log::describe();
     call::describe();
     discover::describe();
+    shadow::describe();
     shaping::describe();
     respond::describe();
     in_flight::describe();
@@ -116,6 +118,7 @@ pub async fn serve(
         never = beside.pipeline.cuts().hear() => match never {},
         never = beside.pipeline.explain() => match never {},
         never = beside.pipeline.discover() => match never {},
+        never = beside.pipeline.shadow() => match never {},
     }
 }
 

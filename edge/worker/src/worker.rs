@@ -45,6 +45,7 @@ use crate::{
     report::{Reporter, courier::Courier},
     series::Watched,
     serve,
+    shadow::seats::Seats,
     signers::Signers,
     worker::cannot_start::CannotStart,
 };
@@ -303,7 +304,7 @@ fn cores(
     let counters = counters::open_each(&limits, &clock, &live_edges, threads)?;
     let tls = call::dial::tls()?;
     let lanes = Arc::new(Lanes::new(config.shaping));
-    let signers = Signers::default();
+    let (signers, copies) = (Signers::default(), Seats::default());
     let mut cores = Vec::with_capacity(listeners.len());
     for (listener, (counters, upkeep)) in listeners.into_iter().zip(counters) {
         let ingredients = Ingredients {
@@ -323,6 +324,7 @@ fn cores(
             beside: beside.take(),
             remembered: Some(remembered.clone()),
             contents: Some(contents.clone()),
+            copies: copies.clone(),
         };
         cores.push(core((listener, door.clone()), ingredients, upkeep)?);
     }

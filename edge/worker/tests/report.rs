@@ -121,6 +121,7 @@ fn record(number: u8) -> Record {
         previous_secret: false,
         model: ModelId::from_bytes([3; 16]),
         rollout: None,
+        shadow: None,
         finish: dialect::Finish::Unseen,
         version: VersionId::from_bytes([4; 16]),
         provider: None,

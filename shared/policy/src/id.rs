@@ -69,6 +69,8 @@ ids! {
     VersionId;
     /// Which rollout of a model.
     RolloutId;
+    /// Which shadow of a model.
+    ShadowId;
     /// Which limit.
     LimitId;
     /// Which issuer of clients' tokens.

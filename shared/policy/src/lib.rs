@@ -20,6 +20,7 @@ pub mod project;
 pub mod mapping;
 pub mod provider;
 pub mod split;
+pub mod shadow;
 pub mod rendezvous;
 pub mod routing;
 pub mod deprecation;

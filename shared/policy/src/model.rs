@@ -8,6 +8,7 @@ use crate::{
     deprecation::{Deprecation, Endings},
     id::{ModelId, OrganizationId, ProviderId, VersionId},
     routing::Routing,
+    shadow::Shadow,
     split::Split,
 };
 
@@ -29,6 +30,8 @@ pub struct Model {
     pub split: Option<Box<Split>>,
     /// When another version serves than the release would say: the first of these whose condition is true decides.
     pub rules: Vec<ModelRule>,
+    /// Which of its requests are copied to another version; `None`: none. Boxed likewise.
+    pub shadow: Option<Box<Shadow>>,
     /// What of it is deprecated; `None`: nothing. Boxed, because of few models anything is.
     pub endings: Option<Box<Endings>>,
 }

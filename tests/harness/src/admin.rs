@@ -12,8 +12,8 @@ use proto::admin::{
     organization_service_client::OrganizationServiceClient,
     price_service_client::PriceServiceClient, project_service_client::ProjectServiceClient,
     provider_service_client::ProviderServiceClient, role_service_client::RoleServiceClient,
-    rollout_service_client::RolloutServiceClient, trust_service_client::TrustServiceClient,
-    usage_service_client::UsageServiceClient,
+    rollout_service_client::RolloutServiceClient, shadow_service_client::ShadowServiceClient,
+    trust_service_client::TrustServiceClient, usage_service_client::UsageServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -114,6 +114,11 @@ impl Admin {
     /// Experiments.
     pub fn experiments(&self) -> ExperimentServiceClient<Authorized> {
         ExperimentServiceClient::new(self.channel())
+    }
+
+    /// Shadows.
+    pub fn shadows(&self) -> ShadowServiceClient<Authorized> {
+        ShadowServiceClient::new(self.channel())
     }
 
     /// Freezes.

@@ -118,6 +118,7 @@ asked! {
     ForceStartRolloutRequest ForceRolloutRequest
     CreateFreezeWindowRequest DeleteFreezeWindowRequest
     StartExperimentRequest StopExperimentRequest ConcludeExperimentRequest
+    StartShadowRequest StopShadowRequest
     DeleteKeyRequest RevokeKeyRequest
     RotateKeyRequest EndKeyOverlapRequest
     CreateLimitRequest UpdateLimitRequest DeleteLimitRequest

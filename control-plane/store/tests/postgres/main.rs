@@ -22,6 +22,7 @@ mod shares;
 mod prices;
 mod fleet;
 mod usage;
+mod shadows;
 mod usage_sums;
 mod usage_shifts;
 mod usage_pairs;

@@ -197,6 +197,7 @@ fn model(number: u32, conditions: bool) -> Object {
         created_seconds: 0,
         endings: None,
         split: None,
+        shadow: None,
         rules: conditions,
     })
 }

@@ -116,6 +116,15 @@ fn limits_of(
 // === impl Limits ===
 
 impl Limits {
+    /// None of them, of a request that nobody is charged for; for whom its client asks is known still.
+    pub fn uncounted(&self) -> Self {
+        Self {
+            all: Vec::new(),
+            at_providers: Box::default(),
+            end_user: self.end_user.clone(),
+        }
+    }
+
     /// Whether one of them counts money, so that a price is to be looked up.
     pub fn count_money(&self) -> bool {
         self.each()

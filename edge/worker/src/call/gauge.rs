@@ -287,10 +287,10 @@ impl Gauge {
         }
     }
 
-    /// What a complete answer used, and, where a rollout asks, why it ended.
-    pub fn last_tally(&self, of_rollout: bool) -> Tally {
+    /// What a complete answer used, and, where somebody asks, why it ended.
+    pub fn last_tally(&self, tells_finish: bool) -> Tally {
         let finish = match self {
-            _ if !of_rollout => Finish::Unseen,
+            _ if !tells_finish => Finish::Unseen,
             Self::Stream(meter) => meter.finish_seen(),
             Self::Aside(passing) => passing.aside.watch().finish(),
             Self::Unframed(stream) => stream.watch().finish(),

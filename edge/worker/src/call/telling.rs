@@ -67,7 +67,7 @@ async fn tell_whole(mut answer: Answer, entry: &Entry, by: Instant) -> Result<To
             })?);
             gauge.push(whole.clone(), &mut Vec::new());
             gauge.finish(&mut Vec::new());
-            (whole, gauge.last_tally(entry.is_of_rollout()))
+            (whole, gauge.last_tally(entry.tells_finish()))
         }
         Content::Whole(body, tally) => (body, tally),
         streamed => {

@@ -6,7 +6,7 @@ use std::{mem, sync::Arc, time::Duration};
 
 use dialect::Tokens;
 use http::HeaderMap;
-use policy::{cost::Cost, provider::Provider};
+use policy::{cost::Cost, id::ShadowId, provider::Provider};
 use shaping::Turn;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
         open::{ATTEMPTS_MAX, Open},
         outcome::{Outcome, UsageSource},
         recorder::Recorder,
+        shadowed::Shadowed,
         told::{Carried, Opening, Tally, micros},
         watch::Watch,
     },
@@ -254,10 +255,38 @@ impl Entry {
         self.open.as_ref().is_some_and(|it| it.spent.total() > 0)
     }
 
-    /// Whether a rollout assigned its version, and asks how it ended.
-    pub fn is_of_rollout(&self) -> bool {
+    /// Whether somebody asks why its answer ended: a rollout that assigned its version, or a shadow.
+    pub fn tells_finish(&self) -> bool {
         let open = self.open.as_ref();
-        open.is_some_and(|it| it.record.rollout.is_some())
+        open.is_some_and(|it| it.record.rollout.is_some() || it.record.shadow.is_some())
+    }
+
+    /// A copy of it is asked for this shadow.
+    pub fn is_copied_by(&mut self, shadow: ShadowId) {
+        if let Some(open) = &mut self.open {
+            open.record.shadow = Some(Shadowed {
+                shadow,
+                copy_of: None,
+            });
+        }
+    }
+
+    /// It is a copy: whoever watches the edge hears nothing of it from here on.
+    pub fn becomes_copy(&mut self, of: Shadowed) {
+        if let Some(open) = &mut self.open {
+            open.record.shadow = Some(of);
+            open.watch.look_away();
+        }
+    }
+
+    /// Whether it is a copy.
+    pub fn is_copy(&self) -> bool {
+        self.open.as_ref().is_some_and(|it| it.record.is_copy())
+    }
+
+    /// Nobody was asked, and there is nothing to tell.
+    pub fn forget(mut self) {
+        self.open = None;
     }
 
     /// The client gets this status.
@@ -294,7 +323,9 @@ impl Entry {
         if let Some(open) = &mut self.open {
             let waited = open.arrival.started.elapsed();
             open.record.first_byte_us = micros(waited);
-            open.recorder.measures.first_byte(waited);
+            if !open.record.is_copy() {
+                open.recorder.measures.first_byte(waited);
+            }
         }
     }
 
@@ -339,7 +370,8 @@ impl Entry {
 
     fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
         if let Some(open) = self.open.take() {
-            if let (Some(outcome), Some(turn)) = (outcome, &self.turn) {
+            let turn = self.turn.as_ref().filter(|_| !open.record.is_copy());
+            if let (Some(outcome), Some(turn)) = (outcome, turn) {
                 tally.tell(turn, outcome);
             }
             open.finish(outcome, |open, outcome| open.usage(outcome, tally));

@@ -14,6 +14,7 @@ use crate::{
     record::{
         attempt::Attempt,
         outcome::{Outcome, UsageSource},
+        shadowed::Shadowed,
         told::Opening,
     },
     request::{Arrival, tags::Tags},
@@ -42,6 +43,8 @@ pub struct Record {
     pub version: VersionId,
     /// The rollout that assigned that, if one did.
     pub rollout: Option<Part>,
+    /// What a shadow has to do with it, if one does.
+    pub shadow: Option<Shadowed>,
     /// The provider that served; `None` when none was reached.
     pub provider: Option<ProviderId>,
     /// The provider's name for the model; empty when none was reached.
@@ -99,6 +102,11 @@ pub struct Record {
 // === impl Record ===
 
 impl Record {
+    /// Whether it is of a copy, of which no client hears.
+    pub fn is_copy(&self) -> bool {
+        self.shadow.is_some_and(|it| it.copy_of.is_some())
+    }
+
     /// Of a request of which no more is known than its beginning, of which it takes the tags and the decision. It is cut short unless more is
     /// said.
     pub fn begun(arrival: &Arrival, opening: &mut Opening<'_>) -> Self {
@@ -113,6 +121,7 @@ impl Record {
             model: opening.model,
             version: opening.version,
             rollout: opening.rollout,
+            shadow: None,
             provider: None,
             provider_model: String::new(),
             endpoint: opening.endpoint,

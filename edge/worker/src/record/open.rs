@@ -140,6 +140,8 @@ impl Open {
     ) {
         let outcome = outcome.unwrap_or_else(|| match self.recorder.drain.phase() {
             Phase::Over => Outcome::Cut,
+            // A copy has no client that could leave.
+            _ if self.record.is_copy() => Outcome::Cut,
             _ => Outcome::ClientGone,
         });
         let (tokens, usage_source) = usage(&mut self, outcome);

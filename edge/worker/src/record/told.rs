@@ -25,7 +25,7 @@ pub struct Tally {
     pub tokens: Option<Tokens>,
     /// Output tokens by our own count.
     pub output_tokens: u64,
-    /// Why it ended; asked only of requests whose version a rollout assigned.
+    /// Why it ended; asked only of requests whose version a rollout assigned, and of those that a shadow compares.
     pub finish: Finish,
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Watch {
     read_after: Option<Duration>,
     waited: Duration,
     trace: Option<Box<Trace>>,
+    /// Whether nobody is to hear of it, because it is no client's.
+    looks_away: bool,
 }
 
 // === impl Watch ===
@@ -57,7 +59,13 @@ impl Watch {
             read_after: opening.read_after,
             waited: Duration::ZERO,
             trace: Trace::begin(&series.tracer, arrival, record, opening),
+            looks_away: false,
         }
+    }
+
+    /// Nobody hears of it from here on.
+    pub(super) const fn look_away(&mut self) {
+        self.looks_away = true;
     }
 
     /// Another model is asked in the place of the one before.
@@ -75,7 +83,9 @@ impl Watch {
     pub(super) fn ready(&mut self, measures: &Measures, since: Duration) -> Option<Duration> {
         let read_after = self.read_after.take()?;
         let ours = since.saturating_sub(read_after + self.waited);
-        measures.overhead(ours);
+        if !self.looks_away {
+            measures.overhead(ours);
+        }
         Some(ours)
     }
 
@@ -105,6 +115,9 @@ impl Watch {
         if let Some(trace) = &mut self.trace {
             trace.ended(Some(missed), None);
         }
+        if self.looks_away {
+            return;
+        }
         // Also where it was not reached: that is what is wrong. What was spared or had no room was not asked.
         if missed.theirs {
             series.provider(missed.provider).attempt(missed.code);
@@ -115,6 +128,9 @@ impl Watch {
 
     /// All is known.
     pub(super) fn finished(mut self, measures: &Measures, series: &Series, record: &Record) {
+        if self.looks_away {
+            return;
+        }
         if let Some(trace) = self.trace.take() {
             trace.finished(record);
         }

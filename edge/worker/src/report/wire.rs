@@ -12,7 +12,7 @@ use proto::{message, usage};
 use crate::{
     assign::Chooser,
     bequest::Left,
-    record::{Attempt, Record, content::Content},
+    record::{Attempt, Record, Shadowed, content::Content},
     route::{
         decision::{Decided, Decision},
         notes::Why,
@@ -65,6 +65,7 @@ fn end_user(name: Option<Box<str>>) -> String {
 pub fn record(record: Record) -> usage::Record {
     let tokens = record.tokens;
     let charges = charges(&record);
+    let (shadow_id, copy_of) = shadow(record.shadow);
     usage::Record {
         id: record.id.to_vec(),
         at: Some(message::timestamp(record.at_ms)),
@@ -127,7 +128,16 @@ pub fn record(record: Record) -> usage::Record {
             .unwrap_or_default(),
         finish: record.finish as i32,
         rollout_client: record.rollout.map_or(0, |it| it.client),
+        shadow_id,
+        copy_of,
     }
+}
+
+/// Which shadow has to do with it, and of which request it is a copy; empty where none is.
+fn shadow(of: Option<Shadowed>) -> (Vec<u8>, Vec<u8>) {
+    let shadow = of.map(|it| it.shadow.as_bytes().to_vec());
+    let copy_of = of.and_then(|it| it.copy_of).map(|id| id.to_vec());
+    (shadow.unwrap_or_default(), copy_of.unwrap_or_default())
 }
 
 /// The record of a request whose edge is gone, as it is sent: it says what limits were charged, and nothing that nobody knows.

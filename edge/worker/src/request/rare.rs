@@ -17,7 +17,7 @@ const KEYS: [&str; 5] = [
 ];
 
 /// What only some requests have.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Rare {
     /// Whose it is, as its headers say.
     pub(super) whose: Option<Box<Whose>>,

@@ -10,6 +10,7 @@ const END_USER: HeaderName = HeaderName::from_static("x-sluice-end-user");
 const SESSION: HeaderName = HeaderName::from_static("x-sluice-session");
 
 /// What the headers say of whose a request is.
+#[derive(Clone)]
 pub struct Whose {
     /// The end user.
     pub end_user: Option<HeaderValue>,

@@ -202,6 +202,7 @@ impl Setup {
                 beside: None,
                 remembered: None,
                 contents: None,
+                copies: worker::shadow::seats::Seats::default(),
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let clock = (clock, watched);
@@ -287,6 +288,7 @@ pub fn model(name: &str, id: ModelId, stable: Option<VersionId>) -> Object {
         created_seconds: 1_700_000_000,
         endings: None,
         split: None,
+        shadow: None,
         rules: Vec::new(),
     })
 }

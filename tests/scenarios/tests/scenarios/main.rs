@@ -60,6 +60,7 @@ mod town;
 mod rollouts;
 mod freezes;
 mod experiments;
+mod shadows;
 mod releases;
 mod pipelines;
 mod deprecations;

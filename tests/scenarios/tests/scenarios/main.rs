@@ -60,6 +60,7 @@ mod town;
 mod rollouts;
 mod freezes;
 mod experiments;
+mod experiment_shares;
 mod releases;
 mod pipelines;
 mod deprecations;

@@ -21,6 +21,7 @@ pub mod mapping;
 pub mod provider;
 pub mod split;
 pub mod rendezvous;
+pub mod adapt;
 pub mod routing;
 pub mod deprecation;
 pub mod model;

@@ -72,6 +72,7 @@ mod foreign;
 mod passthrough;
 mod shaping;
 mod routes;
+mod scaled_weights;
 mod preferences;
 mod decided;
 mod alerts;

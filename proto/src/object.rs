@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use payload::transform::Recipe;
 use policy::{
+    adapt::{Adapt, Measure},
     calendar::Zone,
     change::Edit,
     credential::{Credential, Pepper},
@@ -239,6 +240,9 @@ fn version(it: &Version) -> wire::VersionPolicy {
         balance: it.routing.balance as u32,
         fallback_on: it.routing.fallback_on.bits().into(),
         no_fallback_on: it.routing.no_fallback_on.bits().into(),
+        adapt_by: it.routing.adapt.map_or(0, |it| it.by as u32),
+        adapt_low_percent: it.routing.adapt.map_or(0, |it| it.percents().0.into()),
+        adapt_high_percent: it.routing.adapt.map_or(0, |it| it.percents().1.into()),
     }
 }
 
@@ -426,6 +430,7 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
         balance: balance.ok_or_else(|| invalid("balance is not known"))?,
         fallback_on: classes(it.fallback_on)?,
         no_fallback_on: classes(it.no_fallback_on)?,
+        adapt: read_adapt(it.adapt_by, (it.adapt_low_percent, it.adapt_high_percent))?,
     };
     Ok(Version {
         routing,
@@ -439,6 +444,18 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
             .collect::<Result<_, _>>()?,
         recipe,
     })
+}
+
+fn read_adapt(by: u32, (low, high): (u32, u32)) -> Result<Option<Adapt>, InvalidObject> {
+    if by == 0 {
+        return Ok(None);
+    }
+    let by = Measure::from_number(by).ok_or_else(|| invalid("adapt_by is not known"))?;
+    let percents = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    let adapt = Adapt::new(by, percents(low), percents(high));
+    adapt
+        .map(Some)
+        .map_err(|_| invalid("bounds of weights do not hold the weights"))
 }
 
 fn parse<M: Message + Default>(value: &[u8]) -> Result<M, InvalidObject> {

@@ -2,8 +2,10 @@
 //!
 //! Knows words and numbers; what they mean is the control plane's.
 
+use std::str::FromStr;
+
 use clap::{Args, ValueEnum};
-use proto::admin::{FailureClass, ModelVersion, TargetBalance};
+use proto::admin::{FailureClass, ModelVersion, TargetAdaptation, TargetBalance, TargetMeasure};
 use serde::Deserialize;
 
 /// How targets are chosen.
@@ -19,6 +21,19 @@ pub struct Routing {
     /// Do not ask the next target after this failure; may be repeated
     #[arg(long, value_name = "FAILURE")]
     no_fallback_on: Vec<Failing>,
+    /// Let weights follow how targets do, as MEASURE or MEASURE:LEAST-MOST in percents of themselves, such as latency:25%-400%; the measure is
+    /// latency or errors
+    #[arg(long, value_name = "HOW")]
+    adapt: Option<Adapt>,
+}
+
+/// How weights follow: `latency`, or `errors:25%-400%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Adapt {
+    by: TargetMeasure,
+    low_percent: i32,
+    high_percent: i32,
 }
 
 /// How.
@@ -75,8 +90,57 @@ impl Routing {
             balance: self.balance.map_or(0, |it| it.wire().into()),
             fallback_on: numbers(self.fallback_on),
             no_fallback_on: numbers(self.no_fallback_on),
+            adapt: self.adapt.map(Adapt::wire),
             ..version
         }
+    }
+}
+
+// === impl Adapt ===
+
+impl Adapt {
+    fn wire(self) -> TargetAdaptation {
+        TargetAdaptation {
+            by: self.by.into(),
+            low_percent: self.low_percent,
+            high_percent: self.high_percent,
+        }
+    }
+}
+
+impl FromStr for Adapt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (measure, bounds) = text.split_once(':').unwrap_or((text, ""));
+        let by = match measure {
+            "latency" => TargetMeasure::Latency,
+            "errors" => TargetMeasure::Errors,
+            _ => return Err("write latency or errors, or such as latency:25%-400%".to_owned()),
+        };
+        let percents = |text: &str| {
+            let number = text.strip_suffix('%').unwrap_or(text);
+            let number = number.parse::<u16>().map(i32::from);
+            number.map_err(|_| "write bounds in whole percents, such as 25%-400%".to_owned())
+        };
+        let (low_percent, high_percent) = match bounds.split_once('-') {
+            Some((low, high)) => (percents(low)?, percents(high)?),
+            None if text == measure => (0, 0),
+            None => return Err("write bounds as LEAST-MOST, such as 25%-400%".to_owned()),
+        };
+        Ok(Self {
+            by,
+            low_percent,
+            high_percent,
+        })
+    }
+}
+
+impl TryFrom<String> for Adapt {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
@@ -110,6 +174,32 @@ impl Failing {
             Self::ContextTooLong => FailureClass::ContextTooLong,
             Self::ContentFiltered => FailureClass::ContentFiltered,
             Self::InvalidRequest => FailureClass::InvalidRequest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_follow_a_measure_within_bounds() {
+        let read = |text: &str| {
+            let it: Adapt = text.parse()?;
+            Ok::<_, String>((it.by, it.low_percent, it.high_percent))
+        };
+        assert_eq!(read("latency"), Ok((TargetMeasure::Latency, 0, 0)));
+        let bounds = read("errors:25%-400");
+        assert_eq!(bounds, Ok((TargetMeasure::Errors, 25, 400)));
+        for wrong in [
+            "",
+            "cost",
+            "latency:",
+            "latency:25%",
+            "errors:-1%-5%",
+            "errors:a-b",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 }

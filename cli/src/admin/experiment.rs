@@ -2,14 +2,15 @@
 //!
 //! Where a model is named, its experiment that is under way is meant, or else its newest.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use prost::Message;
 use proto::admin::{
-    ConcludeExperimentRequest, Experiment, ExperimentArm, ExperimentGuard, ExperimentMeasure,
-    GetExperimentRequest, ListExperimentsRequest, ListExperimentsResponse, RolloutMetric,
-    StartExperimentRequest, StopExperimentRequest,
+    ConcludeExperimentRequest, Experiment, ExperimentAllocation, ExperimentAllocationMethod,
+    ExperimentArm, ExperimentGuard, ExperimentMeasure, GetExperimentRequest,
+    ListExperimentsRequest, ListExperimentsResponse, RolloutMetric, StartExperimentRequest,
+    StopExperimentRequest,
 };
 
 use crate::{
@@ -48,6 +49,21 @@ pub struct Start {
     /// What every arm is held to, as METRIC:TOLERANCE, such as error-rate:1%, with the metrics of rollouts' gates; repeat it
     #[arg(long = "guard", value_name = "GUARD")]
     guards: Vec<Gate>,
+    /// How the arms' shares come about
+    #[arg(long, value_enum, default_value_t = Allocate::Fixed)]
+    allocate: Allocate,
+    /// What shares follow: error-rate, first-byte-time, cost or feedback-score
+    #[arg(long, value_name = "METRIC", help_heading = "Shares that follow")]
+    goal: Option<Gate>,
+    /// What each arm keeps, a whole percent; 5% without one
+    #[arg(long, value_name = "PERCENT", value_parser = basis_points, help_heading = "Shares that follow")]
+    floor: Option<i32>,
+    /// By how much a share changes at most at once, a whole percent; 10% without one
+    #[arg(long, value_name = "PERCENT", value_parser = basis_points, help_heading = "Shares that follow")]
+    step: Option<i32>,
+    /// How long shares stay at least, such as 1h; 10m without one
+    #[arg(long, value_name = "SPAN", value_parser = moment::span, help_heading = "Shares that follow")]
+    every: Option<Duration>,
     /// What keeps a client with its arm
     #[arg(long, value_enum, default_value_t = Sticky::EndUser)]
     sticky: Sticky,
@@ -60,6 +76,15 @@ pub struct Start {
     /// Check everything, write nothing
     #[arg(long, help_heading = "Writing")]
     validate_only: bool,
+}
+
+/// How shares come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Allocate {
+    /// They stay as they are given
+    Fixed,
+    /// Each arm gets as much as the chance that it is the best (Thompson sampling)
+    Thompson,
 }
 
 /// An arm: `v2:30%`.
@@ -167,19 +192,21 @@ async fn begin(start: Start, session: &mut Session) -> Result<(), Failure> {
     {
         return Err(Failure::usage("a guard is METRIC or METRIC:TOLERANCE"));
     }
-    let guards = start.guards.into_iter().map(|Gate(it)| ExperimentGuard {
+    let guards = start.guards.iter().map(|Gate(it)| ExperimentGuard {
         metric: it.metric,
         tolerance_basis_points: it.tolerance_basis_points,
     });
+    let guards = guards.collect();
     let request = StartExperimentRequest {
-        parent,
-        experiment_id: start.id.unwrap_or_default(),
         experiment: Some(Experiment {
+            allocation: allocation(&start)?,
             arms,
-            guards: guards.collect(),
+            guards,
             stickiness: start.sticky.wire().into(),
             ..Default::default()
         }),
+        parent,
+        experiment_id: start.id.unwrap_or_default(),
         request_id: start.request_id.unwrap_or_default(),
         validate_only: start.validate_only,
     };
@@ -193,6 +220,30 @@ async fn begin(start: Start, session: &mut Session) -> Result<(), Failure> {
         output::remark("nothing was written: it was only checked");
     }
     Ok(())
+}
+
+/// How shares are to follow what is known; `None`: they stay.
+fn allocation(start: &Start) -> Result<Option<ExperimentAllocation>, Failure> {
+    let (goal, floor, step) = (start.goal.as_ref(), start.floor, start.step);
+    if start.allocate == Allocate::Fixed {
+        let is_said = goal.is_some() || floor.is_some() || step.is_some() || start.every.is_some();
+        return if is_said {
+            let why = "--goal, --floor, --step and --every go with --allocate thompson";
+            Err(Failure::usage(why))
+        } else {
+            Ok(None)
+        };
+    }
+    if goal.is_some_and(|Gate(it)| it.tolerance_basis_points + it.margin_basis_points > 0) {
+        return Err(Failure::usage("a goal is METRIC"));
+    }
+    Ok(Some(ExperimentAllocation {
+        method: ExperimentAllocationMethod::Thompson.into(),
+        goal: goal.map_or(0, |Gate(it)| it.metric),
+        floor_basis_points: floor.unwrap_or_default(),
+        step_basis_points: step.unwrap_or_default(),
+        period: start.every.map(moment::wire_span),
+    }))
 }
 
 /// The experiment that is meant.
@@ -247,6 +298,11 @@ fn show(experiment: &Experiment, session: &Session) -> Result<(), Failure> {
         ("started", at(experiment.create_time).unwrap_or_default()),
         ("ended", at(experiment.end_time).unwrap_or_default()),
     ];
+    let out = experiment
+        .arms
+        .iter()
+        .filter(|it| !it.out_reason.is_empty());
+    lines.extend(out.map(|it| ("out", it.out_reason.clone())));
     lines.extend(experiment.findings.iter().map(|it| ("known", it.clone())));
     lines.retain(|(_, value)| !value.is_empty());
     let lines: Vec<_> = lines
@@ -259,8 +315,32 @@ fn show(experiment: &Experiment, session: &Session) -> Result<(), Failure> {
         "ARM", "SHARE", "REQUESTS", "CLIENTS", "ERRORS", "BEGINS", "COSTS", "SCORE",
     ];
     output::line(format!("\n{}", output::table(&heads, &rows)))?;
+    if !experiment.weights.is_empty() {
+        output::line(format!("\n{}", weights(experiment)))?;
+    }
     output::remark("each interval holds at all times at once, save one in twenty");
     Ok(())
+}
+
+/// The shares that the arms have had, the newest first.
+fn weights(experiment: &Experiment) -> String {
+    let arms = experiment.arms.iter();
+    let arms = arms.map(|it| it.version.rsplit('/').next().unwrap_or_default());
+    let heads: Vec<&str> = ["SINCE"].into_iter().chain(arms).chain(["WHY"]).collect();
+    let rows = experiment.weights.iter().map(|it| {
+        let since = it.start_time.map(|at| moment::written(at.seconds));
+        let mut row = vec![since.unwrap_or_default()];
+        row.extend(it.basis_points.iter().enumerate().map(|(arm, share)| {
+            let share = format!("{} %", f64::from(*share) / 100.0);
+            match it.chances.get(arm) {
+                Some(chance) => format!("{share} (best: {:.1} %)", chance * 100.0),
+                None => share,
+            }
+        }));
+        row.push(it.reason.clone());
+        row
+    });
+    output::table(&heads, &rows.collect::<Vec<_>>())
 }
 
 fn row(arm: &ExperimentArm) -> Vec<String> {

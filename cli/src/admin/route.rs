@@ -176,6 +176,10 @@ fn cell(target: &DynamicMessage, field: &str) -> String {
         "place" if text == "0" => "no".to_owned(),
         "provider" => text.rsplit('/').next().unwrap_or_default().to_owned(),
         "weight" if text == "0" => String::new(),
+        "weight" => match wording::field(target, "weight_now").parse::<f64>() {
+            Ok(now) => format!("{text}, now {now:.1}"),
+            Err(_) => text,
+        },
         _ => text,
     }
 }

@@ -1,12 +1,15 @@
 //! Experiments: what an operator may ask of one, what is known of its arms, and when a guard stops it.
 //!
 //! The first arm is what the others are compared with. Requests of an arm and of the first one come in blocks, the smallest that hold both, as
-//! before [gates](crate::gate), so that each difference is one of the same time. Of each client the first request alone is judged. Pure: its
-//! state is numbers that can be kept.
+//! before [gates](crate::gate), so that each difference is one of the same time. Of each client the first request alone is judged. Where shares
+//! follow what is known, no block outlasts a period: so that the shares by which its requests were drawn hang on what came before it alone, and
+//! all that is said holds as where they stay. Pure: its state is numbers that can be kept.
 
 use policy::split::{ARMS_MAX, Sticky, WHOLE};
 
 use crate::{
+    allocation::{self, Allocation},
+    belief::{self, Belief},
     gate::{Evidence, FALSE_ALARM, Gate, Metric, NUMBERS as EVIDENCE, Outcome, Sum},
     interval::{self, Interval},
     proportions::Proportions,
@@ -31,12 +34,25 @@ const SCALE_MEANS: f64 = 4.0;
 /// What is to be tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The shares of the arms behind the first one, hundredths of a percent; the first one gets the rest.
+    /// The shares of the arms behind the first one, hundredths of a percent; the first one gets the rest. An arm that is out has none.
     pub shares: Vec<u16>,
     /// What keeps a client with its arm.
     pub sticky: Sticky,
     /// What each arm is held to, beside the first one; each of another metric. Margins say nothing.
     pub guards: Vec<Gate>,
+    /// How shares follow what is known; `None`: they stay.
+    pub allocation: Option<Allocation>,
+}
+
+/// How a request was given to its arm.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw<'a> {
+    /// The arm, the first one 0.
+    pub arm: usize,
+    /// What part of all each arm got then.
+    pub weights: &'a [f64],
+    /// Whether it is judged: the first of its client, or of none that sticks.
+    pub is_judged: bool,
 }
 
 /// Where an experiment stands. The numbers are those of the wire and of the database.
@@ -85,6 +101,8 @@ pub struct Tally {
     pub guards: Vec<Vec<Evidence>>,
     /// Whether the arms get the clients that they should.
     pub proportions: Proportions,
+    /// Of each arm, what is known of the goal; empty where shares stay.
+    pub beliefs: Vec<Belief>,
     scales: [Sum; METRICS.len()],
 }
 
@@ -125,6 +143,7 @@ pub fn check(shares: &[i32], guards: &[(i32, i32)], sticky: Sticky) -> Result<Pl
         shares: shares.unwrap_or_default(),
         sticky,
         guards: read,
+        allocation: None,
     })
 }
 
@@ -149,6 +168,17 @@ impl Plan {
         std::iter::once(WHOLE.saturating_sub(others)).chain(self.shares.iter().copied())
     }
 
+    /// What part of all each arm gets.
+    pub fn weights(&self) -> Vec<f64> {
+        let shares = self.all_shares();
+        shares.map(|it| f64::from(it) / f64::from(WHOLE)).collect()
+    }
+
+    /// Whether this arm is out of it.
+    pub fn is_out(&self, arm: usize) -> bool {
+        self.allocation.is_some() && self.all_shares().nth(arm) == Some(0)
+    }
+
     /// The evidence of harm at which a guard stops it: so that of experiments of which nothing is wrong at most one in twenty is stopped, by
     /// all guards of all arms together.
     pub fn harm_limit(&self) -> f64 {
@@ -163,31 +193,32 @@ impl Tally {
     /// Nothing is known yet.
     pub fn new(plan: &Plan) -> Self {
         let arms = plan.shares.len() + 1;
-        let weights = plan.all_shares().map(|it| f64::from(it) / f64::from(WHOLE));
+        let believed = if plan.allocation.is_some() { arms } else { 0 };
         Self {
             requests: vec![0.0; arms],
             known: vec![Default::default(); arms],
             contrasts: vec![Default::default(); arms - 1],
             guards: vec![vec![Evidence::default(); plan.guards.len()]; arms - 1],
-            proportions: Proportions::new(weights.collect()),
+            proportions: Proportions::new(arms),
+            beliefs: vec![Belief::default(); believed],
             scales: Default::default(),
         }
     }
 
-    /// Takes one more request of this arm; one that is judged is the first of its client, or of none that sticks.
-    pub fn take(&mut self, plan: &Plan, arm: usize, (outcome, is_judged): (&Outcome, bool)) {
-        let Some(requests) = self.requests.get_mut(arm) else {
+    /// Takes one more request.
+    pub fn take(&mut self, plan: &Plan, draw: Draw<'_>, outcome: &Outcome) {
+        let Some(requests) = self.requests.get_mut(draw.arm) else {
             return;
         };
         *requests += 1.0;
         for (at, metric) in METRICS.into_iter().enumerate() {
             if let Some(value) = metric.value(outcome) {
-                self.value((at, metric), arm, (value, is_judged));
+                self.value(plan, (at, metric), draw, value);
             }
         }
-        if is_judged {
-            self.proportions.take(arm);
-            self.guard(plan, arm, |evidence, guard, is_others| {
+        if draw.is_judged {
+            self.proportions.take(draw.arm, draw.weights);
+            self.guard(plan, draw.arm, |evidence, guard, is_others| {
                 let outcome = Outcome {
                     is_candidates: is_others,
                     ..*outcome
@@ -197,17 +228,38 @@ impl Tally {
         }
     }
 
-    /// Takes what a client says of an answer of this arm, 0 to 1.
-    pub fn score(&mut self, plan: &Plan, arm: usize, (score, is_judged): (f64, bool)) {
+    /// Takes what a client says of an answer, 0 to 1.
+    pub fn score(&mut self, plan: &Plan, draw: Draw<'_>, score: f64) {
         let metrics = METRICS.into_iter().enumerate();
         for (at, metric) in metrics.filter(|it| it.1 == Metric::FeedbackScore) {
-            self.value((at, metric), arm, (1.0 - score, is_judged));
+            self.value(plan, (at, metric), draw, 1.0 - score);
         }
-        if is_judged {
-            self.guard(plan, arm, |evidence, guard, is_others| {
+        if draw.is_judged {
+            self.guard(plan, draw.arm, |evidence, guard, is_others| {
                 evidence.take_score(guard, score, is_others);
             });
         }
+    }
+
+    /// Begins a period, in which shares may be others: what has come of blocks that are not over is passed over.
+    pub fn begin_period(&mut self) {
+        for contrast in self.contrasts.iter_mut().flatten() {
+            contrast.block = Default::default();
+        }
+        for evidence in self.guards.iter_mut().flatten() {
+            evidence.forget_block();
+        }
+    }
+
+    /// The chance of each arm to be the best; `None` where shares stay, and while too little is known.
+    pub fn chances(&self, plan: &Plan) -> Option<Vec<f64>> {
+        plan.allocation?;
+        let beliefs = self.beliefs.iter().enumerate();
+        let beliefs = beliefs.map(|(arm, it)| (!plan.is_out(arm)).then_some(*it));
+        let beliefs: Vec<Option<Belief>> = beliefs.collect();
+        let known = beliefs.iter().flatten();
+        let is_enough = known.clone().all(|it| it.count >= allocation::SAMPLES_MIN);
+        is_enough.then(|| belief::chances(&beliefs))
     }
 
     /// Whoever is compared with the first arm hears of that one's requests, too.
@@ -221,13 +273,9 @@ impl Tally {
         }
     }
 
-    fn value(
-        &mut self,
-        (at, metric): (usize, Metric),
-        arm: usize,
-        (value, is_judged): (f64, bool),
-    ) {
-        let score = if is_judged {
+    fn value(&mut self, plan: &Plan, (at, metric): (usize, Metric), draw: Draw<'_>, value: f64) {
+        let arm = draw.arm;
+        let score = if draw.is_judged {
             self.scaled((at, metric), value, arm == 0)
         } else {
             None
@@ -244,6 +292,10 @@ impl Tally {
             {
                 contrast.take(score, arm == other);
             }
+        }
+        let is_goal = plan.allocation.is_some_and(|it| it.goal == metric);
+        if let Some(belief) = self.beliefs.get_mut(arm).filter(|_| is_goal) {
+            belief.take(score, draw.weights.get(arm).copied().unwrap_or(1.0));
         }
     }
 
@@ -278,12 +330,12 @@ impl Tally {
         self.proportions.counts.iter().sum()
     }
 
-    /// The arm that a guard stops, counted from 0, and the guard's place in the plan.
+    /// The arm that a guard stops and that is not out already, counted from 0, and the guard's place in the plan.
     pub fn violated(&self, plan: &Plan) -> Option<(usize, usize)> {
         let limit = plan.harm_limit();
         (1..).zip(&self.guards).find_map(|(arm, guards)| {
             let at = guards.iter().position(|it| it.harm() >= limit)?;
-            Some((arm, at))
+            (!plan.is_out(arm)).then_some((arm, at))
         })
     }
 
@@ -305,16 +357,38 @@ impl Tally {
         }
         let guards = self.guards.iter().flatten();
         numbers.extend(guards.flat_map(Evidence::numbers));
+        // What was not there at first comes last, so that what was kept before can be read.
+        numbers.extend(&self.proportions.due);
+        numbers.extend(self.beliefs.iter().flat_map(Belief::numbers));
         numbers
     }
 
     /// What was kept of a plan; nothing where nothing was, or too little.
     pub fn kept(plan: &Plan, numbers: &[f64]) -> Self {
-        let mut tally = Self::new(plan);
-        match tally.restore(&mut numbers.iter().copied()) {
-            Some(()) => tally,
-            None => Self::new(plan),
+        let (mut tally, mut numbers) = (Self::new(plan), numbers.iter().copied());
+        if tally.restore(&mut numbers).is_none() {
+            return Self::new(plan);
         }
+        if tally.restore_draws(&mut numbers).is_none() {
+            // Kept when shares always stayed.
+            let all = tally.clients();
+            tally.proportions.due = plan.weights().iter().map(|it| it * all).collect();
+        }
+        tally
+    }
+
+    fn restore_draws(&mut self, numbers: &mut impl Iterator<Item = f64>) -> Option<()> {
+        for due in &mut self.proportions.due {
+            *due = numbers.next()?;
+        }
+        for belief in &mut self.beliefs {
+            let mut kept = [0.0; belief::NUMBERS];
+            for place in &mut kept {
+                *place = numbers.next()?;
+            }
+            *belief = Belief::from_numbers(kept);
+        }
+        Some(())
     }
 
     fn restore(&mut self, numbers: &mut impl Iterator<Item = f64>) -> Option<()> {
@@ -373,3 +447,7 @@ impl Contrast {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "experiment_test.rs"]
+mod tests;

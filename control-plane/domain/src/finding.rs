@@ -4,7 +4,8 @@
 //! say it and nothing of how it was found.
 
 use crate::{
-    experiment::{Contrast, METRICS, Tally},
+    allocation::SAMPLES_MIN,
+    experiment::{Contrast, METRICS, Plan, Tally},
     gate::Metric,
     interval::Bounds,
 };
@@ -44,9 +45,18 @@ pub fn between(tally: &Tally, arm: usize, at: usize) -> Option<Difference> {
         tally.known.get(arm)?.get(at)?,
     );
     let (first, other) = (first.values.mean(), other.values.mean());
+    // Where shares move, an arm's own mean is of the times at which it had most of them: what is of one time tells more.
+    let moves = !tally.beliefs.is_empty();
+    let in_blocks = 2.0 * contrast.difference.mean() - 1.0;
     if !metric.is_rate() {
-        return relative(contrast, other / first - 1.0);
+        let about = if moves {
+            in_blocks / contrast.base.mean()
+        } else {
+            other / first - 1.0
+        };
+        return relative(contrast, about);
     }
+    let about = if moves { in_blocks } else { other - first };
     let Bounds { low, high } = difference(contrast, ALPHA);
     // Of feedback the values are what it lacks.
     let sign = if metric == Metric::FeedbackScore {
@@ -56,7 +66,7 @@ pub fn between(tally: &Tally, arm: usize, at: usize) -> Option<Difference> {
     };
     let (one, another) = (sign * low, sign * high);
     (high - low < 2.0).then_some(Difference {
-        about: sign * (other - first),
+        about: sign * about,
         low: one.min(another),
         high: one.max(another),
     })
@@ -85,8 +95,9 @@ fn relative(contrast: &Contrast, about: f64) -> Option<Difference> {
 }
 
 /// What is known, a sentence each. `names` are those of the arms.
-pub fn findings(tally: &Tally, names: &[String]) -> Vec<String> {
+pub fn findings(plan: &Plan, tally: &Tally, names: &[String]) -> Vec<String> {
     let mut said: Vec<String> = mismatch(tally, names).into_iter().collect();
+    said.extend(followed(plan, tally, names));
     let Some((first, others)) = names.split_first() else {
         return said;
     };
@@ -98,15 +109,40 @@ pub fn findings(tally: &Tally, names: &[String]) -> Vec<String> {
     said
 }
 
+/// That shares follow what is known, and the chance of each arm.
+fn followed(plan: &Plan, tally: &Tally, names: &[String]) -> Option<String> {
+    let goal = plan.allocation?.goal;
+    let Some(chances) = tally.chances(plan) else {
+        return Some(format!(
+            "the shares will follow the {goal}, as soon as {SAMPLES_MIN:.0} clients of each arm tell it"
+        ));
+    };
+    let all = names.iter().zip(&chances).enumerate();
+    let all = all.map(|(arm, (name, chance))| {
+        if plan.is_out(arm) {
+            format!("{name} is out")
+        } else {
+            format!("{name} {:.1} %", chance * 100.0)
+        }
+    });
+    let all: Vec<String> = all.collect();
+    Some(format!(
+        "the shares follow the {goal}; the chance of being the best: {}. All that is said here holds however they have moved",
+        all.join(", ")
+    ))
+}
+
 fn mismatch(tally: &Tally, names: &[String]) -> Option<String> {
     if !tally.proportions.is_mismatch() {
         return None;
     }
     let counts = names.iter().zip(&tally.proportions.counts);
-    let counts: Vec<_> = counts.map(|(name, it)| format!("{name} {it:.0}")).collect();
+    let counts = counts.zip(&tally.proportions.due);
+    let counts = counts.map(|((name, it), due)| format!("{name} {it:.0}, due {due:.0}"));
+    let counts: Vec<_> = counts.collect();
     Some(format!(
         "the arms do not get the clients that their shares say ({}): find out why, and believe nothing else of this until then",
-        counts.join(", ")
+        counts.join("; ")
     ))
 }
 

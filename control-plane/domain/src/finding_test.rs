@@ -5,7 +5,7 @@ use policy::split::Sticky;
 
 use super::*;
 use crate::{
-    experiment::{self, Plan},
+    experiment::{self, Draw, Plan},
     gate::{End, Outcome},
 };
 
@@ -36,9 +36,19 @@ fn seen(requests: u32, (cost, fails): (f64, f64), seed: u64) -> (Plan, Tally) {
             )]
             cost_nano: Some(nano as u64),
         };
-        tally.take(&plan, arm, (&outcome, true));
+        tally.take(&plan, judged(arm), &outcome);
     }
     (plan, tally)
+}
+
+const HALVES: [f64; 2] = [0.5, 0.5];
+
+fn judged(arm: usize) -> Draw<'static> {
+    Draw {
+        arm,
+        weights: &HALVES,
+        is_judged: true,
+    }
 }
 
 fn names() -> [String; 2] {
@@ -47,8 +57,8 @@ fn names() -> [String; 2] {
 
 #[test]
 fn what_is_there_is_said_with_its_interval_and_what_is_not_known_is_not_said() {
-    let (_, tally) = seen(6_000, (0.8, 0.02), 3);
-    let said = findings(&tally, &names());
+    let (plan, tally) = seen(6_000, (0.8, 0.02), 3);
+    let said = findings(&plan, &tally, &names());
     assert!(
         said[0].starts_with("of the error rate nothing can be said yet: that of v2 is between")
     );
@@ -63,7 +73,7 @@ fn what_is_there_is_said_with_its_interval_and_what_is_not_known_is_not_said() {
     assert!(cost.low < -0.2 && cost.high > -0.2, "{cost:?}");
     let (_, little) = seen(60, (0.8, 0.02), 3);
     assert!(
-        findings(&little, &names())
+        findings(&plan, &little, &names())
             .iter()
             .all(|it| it.contains("nothing can be said yet"))
     );
@@ -93,7 +103,7 @@ fn no_difference_is_said_of_arms_that_do_not_differ_save_one_in_twenty() {
                 duration_us: 900_000,
                 cost_nano: Some(1_000 + rng.u64(..9_000)),
             };
-            tally.take(&plan, rng.usize(..2), (&outcome, true));
+            tally.take(&plan, judged(rng.usize(..2)), &outcome);
             is_wrong |= (0..3).any(|at| {
                 let known = between(&tally, 1, at);
                 known.is_some_and(|it| it.low > 0.0 || it.high < 0.0)
@@ -116,6 +126,18 @@ fn a_guard_names_the_arm_that_fails_and_all_is_kept_to_the_last_bit() {
     assert_eq!(broken.violated(&plan), Some((1, 0)));
     assert_eq!(Tally::kept(&plan, &broken.numbers()), broken);
     assert_eq!(Tally::kept(&plan, &[]), Tally::new(&plan));
+    // What was kept before shares could move lacks what was due.
+    let numbers = broken.numbers();
+    let mut before = Tally::kept(&plan, &numbers[..numbers.len() - 2]);
+    assert!(
+        before
+            .proportions
+            .due
+            .iter()
+            .all(|it| (it - 200.0).abs() < 1e-9)
+    );
+    before.proportions.due.clone_from(&broken.proportions.due);
+    assert_eq!(before, broken);
     let arm = of_arm(&broken, 1, 0).expect("a rate is known");
     assert!(
         arm.low < 0.5 && arm.high > 0.5 && arm.high - arm.low < 0.3,

@@ -324,6 +324,12 @@ impl Evidence {
         })
     }
 
+    /// Passes over what has come of a block that is not over: of the next one nothing hangs on it.
+    pub(crate) fn forget_block(&mut self) {
+        self.block_candidate = Sum::default();
+        self.block_stable = Sum::default();
+    }
+
     /// Wagers on the block, which is over.
     fn wager(&mut self, gate: Gate) {
         let candidate = std::mem::take(&mut self.block_candidate).mean();

@@ -71,6 +71,15 @@ impl Interval {
         }
     }
 
+    /// The mean of what came; zero where nothing has.
+    pub fn mean(&self) -> f64 {
+        if self.count > 0.0 {
+            self.sum / self.count
+        } else {
+            0.0
+        }
+    }
+
     /// As numbers, to be kept.
     pub const fn numbers(&self) -> [f64; NUMBERS] {
         [

@@ -2,7 +2,9 @@
 //!
 //! The sequential multinomial test of Lindon and Malek, "Anytime-valid inference for multinomial count data" (NIPS 2022): how much
 //! likelier what came is under proportions drawn from a Dirichlet distribution around the weights than under the weights themselves. Where
-//! those hold, that fortune cannot grow on average, so that it ever reaches *c* with a chance of at most 1/*c*. Pure.
+//! those hold, that fortune cannot grow on average, so that it ever reaches *c* with a chance of at most 1/*c*. Weights may be others for each
+//! client: what is expected of the next one is its weights, tilted as far as what came before is off what was due; that is the same test
+//! where they stay, and a fortune that cannot grow where they do not. Pure.
 
 /// How often, of experiments whose arms get what they should, one is said not to.
 pub const FALSE_MISMATCH: f64 = 0.01;
@@ -21,10 +23,10 @@ const LOG_MAX: f64 = 600.0;
 /// What has come.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proportions {
-    /// The weights, which add up to one.
-    weights: Vec<f64>,
     /// How many clients each arm got.
     pub counts: Vec<f64>,
+    /// How many it should have got: the sum of its weights.
+    pub due: Vec<f64>,
     logarithms: [f64; CONCENTRATIONS.len()],
     peak: f64,
 }
@@ -32,27 +34,36 @@ pub struct Proportions {
 // === impl Proportions ===
 
 impl Proportions {
-    /// Of arms with these weights, which add up to one.
-    pub fn new(weights: Vec<f64>) -> Self {
+    /// Of so many arms.
+    pub fn new(arms: usize) -> Self {
         Self {
-            counts: vec![0.0; weights.len()],
-            weights,
+            counts: vec![0.0; arms],
+            due: vec![0.0; arms],
             logarithms: [0.0; CONCENTRATIONS.len()],
             peak: 0.0,
         }
     }
 
-    /// Takes one more client of this arm.
-    pub fn take(&mut self, arm: usize) {
-        let all: f64 = self.counts.iter().sum();
-        let Some((count, weight)) = self.counts.get_mut(arm).zip(self.weights.get(arm)) else {
-            return;
-        };
+    /// Takes one more client of this arm, of arms that had these weights when it came, which add up to one.
+    pub fn take(&mut self, arm: usize, weights: &[f64]) {
+        let all = self.counts.iter().zip(&self.due).zip(weights);
         for (logarithm, near) in self.logarithms.iter_mut().zip(CONCENTRATIONS) {
-            let expected = (near * weight + *count) / (near + all);
-            *logarithm = (*logarithm + (expected / weight).ln()).min(LOG_MAX);
+            let tilt = |((count, due), weight): ((&f64, &f64), &f64)| {
+                (near * weight + count) / (near * weight + due)
+            };
+            let tilted = all.clone().filter(|it| *it.1 > 0.0);
+            let whole: f64 = tilted.map(|it| it.1 * tilt(it)).sum();
+            let own = all.clone().nth(arm).filter(|it| *it.1 > 0.0);
+            // Who comes to an arm that gets nobody has said it all.
+            let growth = own.map_or(LOG_MAX, |it| (tilt(it) / whole).ln());
+            *logarithm = (*logarithm + growth).min(LOG_MAX);
         }
-        *count += 1.0;
+        if let Some(count) = self.counts.get_mut(arm) {
+            *count += 1.0;
+        }
+        for (due, weight) in self.due.iter_mut().zip(weights) {
+            *due += weight;
+        }
         let fortunes = self.logarithms.iter().map(|it| it.exp());
         self.peak = self.peak.max(fortunes.sum::<f64>() / MANY);
     }
@@ -62,13 +73,13 @@ impl Proportions {
         self.peak >= 1.0 / FALSE_MISMATCH
     }
 
-    /// As numbers, to be kept.
+    /// As numbers, to be kept, save what was due.
     pub fn numbers(&self) -> impl Iterator<Item = f64> {
         let counts = self.counts.iter().copied();
         counts.chain(self.logarithms).chain([self.peak])
     }
 
-    /// Puts back what was kept; `None` where there are too few numbers.
+    /// Puts back what was kept, save what was due; `None` where there are too few numbers.
     pub fn restore(&mut self, numbers: &mut impl Iterator<Item = f64>) -> Option<()> {
         for count in &mut self.counts {
             *count = numbers.next()?;

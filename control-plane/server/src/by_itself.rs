@@ -4,7 +4,7 @@
 
 use policy::revision::Revision;
 use proto::unknown::Contract;
-use store::{StoreError, Write};
+use store::{Numbered, StoreError, Write};
 
 use crate::audit_entry::{self, Deed};
 
@@ -30,7 +30,16 @@ pub(crate) async fn commit(
     change: Change<'_>,
     after: impl FnOnce(Revision) -> Vec<u8>,
 ) -> Result<Revision, StoreError> {
-    let mut numbered = write.number().await?;
+    settle(contract, write.number().await?, change, after).await
+}
+
+/// The same of a write that has its revision.
+pub(crate) async fn settle(
+    contract: &Contract,
+    mut numbered: Numbered,
+    change: Change<'_>,
+    after: impl FnOnce(Revision) -> Vec<u8>,
+) -> Result<Revision, StoreError> {
     let revision = numbered.revision();
     let shown = |bytes: &[u8]| contract.shown(change.message, bytes).unwrap_or_default();
     let deed = Deed {

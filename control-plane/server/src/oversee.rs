@@ -1,4 +1,5 @@
-//! Looks after experiments: takes in what has come for their arms, and ends those whose guard is violated.
+//! Looks after experiments: takes in what has come for their arms, gives them the shares that follow from it, and takes out those that violate a
+//! guard.
 //!
 //! One look at one experiment is one transaction, as of rollouts: it holds the model, so that whoever dies in between has done nothing and two
 //! replicas that look at once come one after the other.
@@ -6,6 +7,7 @@
 use std::time::Duration;
 
 use domain::{
+    allocation,
     experiment::{State, Tally},
     gate::Gate,
     name::ExperimentName,
@@ -13,7 +15,12 @@ use domain::{
 use policy::revision::Revision;
 use prost::Message;
 use proto::unknown::Contract;
-use store::{Store, StoreError, experiment};
+use store::{
+    Store, StoreError, Write,
+    experiment::{self, Row},
+    experiment_shares::{self, CHANGES_MAX, Change as Shares},
+    experiment_take,
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -51,33 +58,107 @@ async fn look_at(
     if row.state != State::Running {
         return Ok(false);
     }
-    let more = experiment::take(&mut write, &mut row, REST).await?;
-    let Some((arm, at)) = row.tally.violated(&row.plan) else {
+    let more = experiment_take::take(&mut write, &mut row, REST).await?;
+    if let Some(violated) = row.tally.violated(&row.plan) {
+        guard(contract, write, row, violated).await?;
+    } else if row.is_due {
+        weigh(contract, write, row).await?;
+    } else {
         write.commit().await?;
-        return Ok(more);
+    }
+    Ok(more)
+}
+
+/// Takes out the arm that violates a guard, or ends the experiment where no other would be left beside the first one.
+async fn guard(
+    contract: &Contract,
+    mut write: Write,
+    mut row: Row,
+    (arm, at): (usize, usize),
+) -> Result<(), StoreError> {
+    let name = row.arms.get(arm).map(|it| it.version.version.as_str());
+    let reason = match row.plan.guards.get(at).zip(name) {
+        Some((guard, name)) => worse(&row.tally, *guard, (arm, at), name),
+        None => "a guard is violated".to_owned(),
     };
-    let arms: Vec<&str> = row
-        .arms
-        .iter()
-        .map(|it| it.version.version.as_str())
-        .collect();
-    let known = (row.plan.guards.get(at), arms.get(arm));
-    let reason = match known {
-        (Some(guard), Some(name)) => worse(&row.tally, *guard, (arm, at), name),
-        _ => "a guard is violated".to_owned(),
-    };
-    let change = Change {
-        method: "GuardExperiment",
-        object: row.name.to_string(),
-        message: "Experiment",
-        before: wire(&row, Revision(0)).encode_to_vec(),
-    };
+    let change = change("GuardExperiment", &row);
+    let others = (1..row.arms.len()).filter(|it| *it != arm && !row.plan.is_out(*it));
+    if row.plan.allocation.is_some() && others.count() > 0 {
+        let before: Vec<u16> = row.plan.all_shares().collect();
+        experiment_shares::begin_period(&mut write, &mut row).await?;
+        let shares = Shares {
+            shares: &allocation::without(&before, arm),
+            chances: &[],
+            reason: &reason,
+            out: Some(arm),
+        };
+        return share(contract, write, (&row, change), shares).await;
+    }
     let ended = (State::Guarded, reason.as_str());
     let after = experiment::end(&mut write, &row, ended, None).await?;
-    let shown = |revision| wire(&after, revision).encode_to_vec();
+    let shown = |revision| shown(&after, revision);
     let revision = by_itself::commit(contract, write, change, shown).await?;
     info!(experiment = %after.name, %revision, reason, "A guard has ended an experiment");
-    Ok(false)
+    Ok(())
+}
+
+/// Begins a period, with the shares that follow from what is known.
+async fn weigh(contract: &Contract, mut write: Write, mut row: Row) -> Result<(), StoreError> {
+    let before: Vec<u16> = row.plan.all_shares().collect();
+    experiment_shares::begin_period(&mut write, &mut row).await?;
+    let follows = row.plan.allocation.zip(row.tally.chances(&row.plan));
+    let Some((allocation, chances)) = follows else {
+        write.commit().await?;
+        return Ok(());
+    };
+    let shares = allocation.next(&before, &chances);
+    let is_full = experiment_shares::changes(&mut write, &row).await? >= CHANGES_MAX;
+    if shares == before || is_full {
+        write.commit().await?;
+        return Ok(());
+    }
+    let reason = format!("by what is known of the {}", allocation.goal);
+    let change = change("WeighExperiment", &row);
+    let shares = Shares {
+        shares: &shares,
+        chances: &chances,
+        reason: &reason,
+        out: None,
+    };
+    share(contract, write, (&row, change), shares).await
+}
+
+/// Gives the arms these shares, with the revision from which on edges share so.
+async fn share(
+    contract: &Contract,
+    mut write: Write,
+    (row, change): (&Row, Change<'_>),
+    shares: Shares<'_>,
+) -> Result<(), StoreError> {
+    let after = experiment_shares::change(&mut write, row, shares).await?;
+    let mut numbered = write.number().await?;
+    experiment_shares::stamp(&mut numbered, row.id).await?;
+    let shown = |revision| shown(&after, revision);
+    let revision = by_itself::settle(contract, numbered, change, shown).await?;
+    let reason = shares.reason;
+    info!(experiment = %after.name, %revision, reason, "The arms of an experiment have other shares");
+    Ok(())
+}
+
+fn change(method: &'static str, row: &Row) -> Change<'static> {
+    Change {
+        method,
+        object: row.name.to_string(),
+        message: "Experiment",
+        before: shown(row, Revision(0)),
+    }
+}
+
+/// As the audit trail keeps it: of the shares that its arms have had the newest alone, since each change has an entry.
+fn shown(row: &Row, revision: Revision) -> Vec<u8> {
+    let mut shown = wire(row, revision);
+    shown.weights.truncate(1);
+    shown.encode_to_vec()
 }
 
 fn worse(tally: &Tally, guard: Gate, (arm, at): (usize, usize), name: &str) -> String {

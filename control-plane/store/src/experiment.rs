@@ -1,17 +1,17 @@
 //! Experiments: versions of a model beside each other.
 //!
 //! Whoever changes one holds its model first, as of rollouts: so that a model has one of both at most, and edges hear of each change in the
-//! transaction that makes it. What has come for one is taken once.
-
-use std::{collections::HashSet, time::Duration};
+//! transaction that makes it.
 
 use domain::{
+    allocation::Allocation,
     etag::etag,
     experiment::{Plan, State, Tally},
     gate::{Gate, Metric},
     name::{ExperimentName, ModelName, OrganizationName, VersionName},
     page::Page,
     segment::{ModelSlug, Slug},
+    slices::Slice,
 };
 use policy::{
     id::{ModelId, RolloutId, VersionId},
@@ -25,25 +25,21 @@ use uuid::Uuid;
 use crate::{
     column, conflict,
     error::{Obstacle, StoreError},
-    experiment_arm,
+    experiment_arm, experiment_weight,
     id::uuid,
     list::{self, Listed},
-    model, named, rollout_feedback,
-    rollout_outcome::{self, Rested, TAKEN_MAX, Trial},
+    model, named,
     store::Store,
     write::Write,
 };
 
-pub use crate::experiment_arm::Arm;
+pub use crate::{experiment_arm::Arm, experiment_weight::Weighed};
 
 /// The field that names the arms, for errors.
 const ARMS: &str = "experiment.arms";
 
 /// The most experiments that are looked at at once.
 const UNDER_WAY_MAX: i64 = 10_000; // Full: the others wait until some have ended.
-
-/// The most clients that one experiment remembers.
-const CLIENTS_MAX: f64 = 1_000_000.0; // Full: who comes later is counted, and not judged.
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -73,6 +69,12 @@ pub struct Row {
     pub arms: Vec<Arm>,
     /// What is tried.
     pub plan: Plan,
+    /// Which numbers of its split belong to which arm. Can change.
+    pub slices: Vec<Slice>,
+    /// The newest shares that its arms have had, the newest first.
+    pub weighed: Vec<Weighed>,
+    /// Whether the period is over for which shares stay at least.
+    pub is_due: bool,
     /// Where it stands. Can change.
     pub state: State,
     /// Why. Can change.
@@ -100,6 +102,13 @@ struct Columns {
     stickiness: i16,
     metrics: Vec<i32>,
     tolerances: Vec<i32>,
+    goal: Option<i32>,
+    floor: i32,
+    step: i32,
+    period_s: i32,
+    is_due: bool,
+    slice_arms: Vec<i32>,
+    slice_shares: Vec<i32>,
     state: i16,
     reason: String,
     start_revision: i64,
@@ -226,26 +235,40 @@ pub async fn start(write: &mut Write, new: New) -> Result<Row, StoreError> {
         }
         let id = version_id(write.connection(), model, &version).await?;
         let id = id.ok_or_else(|| conflict::dangling(ARMS, &version))?;
-        arms.push(Arm { version, id, share });
+        arms.push(Arm {
+            version,
+            id,
+            share,
+            out_reason: String::new(),
+        });
     }
     let guards = new.plan.guards.iter();
     let metrics: Vec<i32> = guards.clone().map(|it| it.metric as i32).collect();
     let tolerances: Vec<i32> = guards.map(|it| it.tolerance.into()).collect();
     let id = uuid(*new.id.as_bytes());
+    let follows = new.plan.allocation;
     sqlx::query!(
-        r#"INSERT INTO experiment (id, model, name, stickiness, metrics, tolerances)
-           VALUES ($1, $2, $3, $4, $5, $6)"#,
+        r#"INSERT INTO experiment (id, model, name, stickiness, metrics, tolerances,
+                                   goal, floor, step, period_s)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         id,
         model,
         name.experiment.as_str(),
         new.plan.sticky as i16,
         &metrics,
         &tolerances,
+        follows.map(|it| it.goal as i32),
+        follows.map_or(0, |it| it.floor.into()),
+        follows.map_or(0, |it| it.step.into()),
+        follows.map_or(0, |it| i32::try_from(it.period_s).unwrap_or(i32::MAX)),
     )
     .execute(write.connection())
     .await
     .map_err(|why| conflict::on_create(why, &name, &new.parent))?;
     experiment_arm::write(write.connection(), (id, model), &arms).await?;
+    if follows.is_some() {
+        experiment_weight::begin(write, (id, &new.plan)).await?;
+    }
     model::publish(write, &new.parent).await?;
     read(write.connection(), parent.id, &name).await
 }
@@ -307,69 +330,6 @@ pub async fn end(
     read(write.connection(), row.model, &row.name).await
 }
 
-/// Takes what has come for one that is locked into its tally, and keeps that where it is new. Edges hear nothing of it. Says whether there may
-/// be more.
-pub async fn take(
-    write: &mut Write,
-    row: &mut Row,
-    rest_min: Duration,
-) -> Result<bool, StoreError> {
-    let arms: Vec<VersionId> = row.arms.iter().map(|it| it.id).collect();
-    let trial = Trial {
-        id: row.id,
-        since: row.start_revision,
-        arms: &arms,
-    };
-    let Rested { came, ids } = rollout_outcome::rested(write, trial, rest_min).await?;
-    rollout_outcome::mark(write, trial, &ids).await?;
-    let clients = came.iter().map(|it| it.client).collect();
-    let mut new = new_clients(write, row, (1, clients)).await?;
-    for it in &came {
-        let is_judged = it.client == 0 || new.remove(&it.client);
-        row.tally.take(&row.plan, it.arm, (&it.outcome, is_judged));
-    }
-    let (said, heard) = rollout_feedback::said(write, trial).await?;
-    rollout_feedback::mark(write, trial, &heard).await?;
-    let clients = said.iter().map(|it| it.client).collect();
-    let mut new = new_clients(write, row, (2, clients)).await?;
-    for it in &said {
-        let is_judged = it.client == 0 || new.remove(&it.client);
-        row.tally.score(&row.plan, it.arm, (it.score, is_judged));
-    }
-    sqlx::query!(
-        r#"UPDATE experiment SET start_revision = $2, tally = $3
-           WHERE id = $1 AND (start_revision, tally) IS DISTINCT FROM ($2, $3)"#,
-        uuid(*row.id.as_bytes()),
-        column::number(row.start_revision.0),
-        &row.tally.numbers(),
-    )
-    .execute(write.connection())
-    .await?;
-    Ok(ids.len() >= TAKEN_MAX)
-}
-
-/// Remembers these clients, and says which of them were not known.
-async fn new_clients(
-    write: &mut Write,
-    row: &Row,
-    (kind, clients): (i16, Vec<i64>),
-) -> Result<HashSet<i64>, StoreError> {
-    if clients.is_empty() || row.tally.clients() >= CLIENTS_MAX {
-        return Ok(HashSet::new());
-    }
-    let new = sqlx::query_scalar!(
-        r#"INSERT INTO experiment_client (experiment, kind, client)
-           SELECT $1, $2, client FROM unnest($3::bigint[]) AS it (client) WHERE client <> 0
-           ON CONFLICT DO NOTHING RETURNING client"#,
-        uuid(*row.id.as_bytes()),
-        kind,
-        &clients,
-    )
-    .fetch_all(write.connection())
-    .await?;
-    Ok(new.into_iter().collect())
-}
-
 fn named_so(parent: &ModelName, experiment: Slug) -> ExperimentName {
     let ModelName {
         organization,
@@ -397,7 +357,7 @@ async fn version_id(
     Ok(id.map(|id| VersionId::from_bytes(id.into_bytes())))
 }
 
-async fn read(
+pub(crate) async fn read(
     connection: &mut PgConnection,
     model: ModelId,
     name: &ExperimentName,
@@ -406,6 +366,9 @@ async fn read(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.name, it.stickiness, it.metrics, it.tolerances, it.state, it.reason,
+                  it.goal, it.floor, it.step, it.period_s, it.slice_arms, it.slice_shares,
+                  (it.goal IS NOT NULL
+                   AND now() >= it.weighed_at + make_interval(secs => it.period_s)) AS "is_due!",
                   it.start_revision, it.tally, it.version, it.created_at, it.updated_at,
                   it.ended_at, coalesce(o.revision, 0) AS "revision!"
            FROM experiment it
@@ -420,6 +383,13 @@ async fn read(
     let parent = name.parent();
     let arms = experiment_arm::of(connection, columns.id, &parent).await?;
     let plan = columns.plan(&arms)?;
+    let shares: Vec<u16> = arms.iter().map(|it| it.share).collect();
+    let kept = (&*columns.slice_arms, &*columns.slice_shares);
+    let slices = experiment_weight::slices(kept, &shares)?;
+    let weighed = match plan.allocation {
+        Some(_) => experiment_weight::of(connection, columns.id).await?,
+        None => Vec::new(),
+    };
     let revision = column::revision(columns.revision);
     let state = u8::try_from(columns.state)
         .ok()
@@ -440,6 +410,9 @@ async fn read(
         },
         tally: Tally::kept(&plan, &columns.tally),
         plan,
+        slices,
+        weighed,
+        is_due: columns.is_due,
         reason: columns.reason,
         version: columns.version,
         created_at: columns.created_at,
@@ -465,7 +438,20 @@ impl Columns {
             shares: arms.iter().skip(1).map(|it| it.share).collect(),
             sticky: column::known(sticky, "experiment.stickiness")?,
             guards: guards.collect::<Result<_, StoreError>>()?,
+            allocation: self.allocation()?,
         })
+    }
+
+    fn allocation(&self) -> Result<Option<Allocation>, StoreError> {
+        let Some(goal) = self.goal else {
+            return Ok(None);
+        };
+        Ok(Some(Allocation {
+            goal: column::known(Metric::from_number(goal), "experiment.goal")?,
+            floor: column::read(u16::try_from(self.floor), "experiment.floor")?,
+            step: column::read(u16::try_from(self.step), "experiment.step")?,
+            period_s: column::read(u32::try_from(self.period_s), "experiment.period_s")?,
+        }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The arms of experiments: written once, read with each, and told to edges while one is under way.
+//! The arms of experiments: read with each, and told to edges while one is under way.
 
 use domain::{
     name::{ModelName, VersionName},
@@ -11,17 +11,19 @@ use policy::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{column, error::StoreError};
+use crate::{column, error::StoreError, experiment_weight};
 
-/// An arm, as it was started.
+/// An arm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arm {
     /// Its version.
     pub version: VersionName,
     /// That version's id.
     pub id: VersionId,
-    /// Its share, hundredths of a percent.
+    /// Its share, hundredths of a percent. Can change where shares follow what is known.
     pub share: u16,
+    /// Why a guard has taken it out; empty while none has. Can change.
+    pub out_reason: String,
 }
 
 /// How an experiment that is under way shares a model's traffic. The first arm gets what no other does.
@@ -30,8 +32,8 @@ pub(crate) async fn split(
     model: Uuid,
 ) -> Result<Option<Box<Split>>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT it.id, it.stickiness, arm.model_version, arm.share
-           FROM experiment it JOIN experiment_arm arm ON arm.experiment = it.id AND arm.place > 0
+        r#"SELECT it.id, it.stickiness, it.slice_arms, it.slice_shares, arm.model_version, arm.share
+           FROM experiment it JOIN experiment_arm arm ON arm.experiment = it.id
            WHERE it.model = $1 AND it.state = 1 ORDER BY arm.place"#,
         model,
     )
@@ -44,14 +46,23 @@ pub(crate) async fn split(
     let sticky = sticky.and_then(Sticky::from_number);
     let sticky = column::known(sticky, "experiment.stickiness")?;
     let salt = RolloutId::from_bytes(first.id.into_bytes());
-    let shares = rows.iter().map(|it| {
-        Ok(Share {
-            version: VersionId::from_bytes(it.model_version.into_bytes()),
-            basis_points: column::read(u16::try_from(it.share), "experiment_arm.share")?,
+    let shares = rows
+        .iter()
+        .map(|it| column::read(u16::try_from(it.share), "experiment_arm.share"));
+    let shares: Vec<u16> = shares.collect::<Result<_, StoreError>>()?;
+    let kept = (&*first.slice_arms, &*first.slice_shares);
+    let slices = experiment_weight::slices(kept, &shares)?;
+    let places = slices.iter().filter_map(|slice| {
+        let version = rows.get(slice.arm)?.model_version;
+        Some(Share {
+            version: VersionId::from_bytes(version.into_bytes()),
+            basis_points: slice.basis_points,
         })
     });
-    let shares = shares.collect::<Result<Vec<_>, StoreError>>()?;
-    let split = column::read(Split::new(salt, sticky, shares), "experiment_arm.share")?;
+    let mut places: Vec<Share> = places.collect();
+    // What is left belongs to the stable version, which is the first arm.
+    places.pop_if(|_| slices.last().is_some_and(|it| it.arm == 0));
+    let split = column::read(Split::new(salt, sticky, places), "experiment_arm.share")?;
     Ok(Some(Box::new(split)))
 }
 
@@ -62,7 +73,7 @@ pub(crate) async fn of(
     parent: &ModelName,
 ) -> Result<Vec<Arm>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT model_version, version_name, share FROM experiment_arm
+        r#"SELECT model_version, version_name, share, out_reason FROM experiment_arm
            WHERE experiment = $1 ORDER BY place"#,
         experiment,
     )
@@ -82,6 +93,7 @@ pub(crate) async fn of(
             },
             id: VersionId::from_bytes(it.model_version.into_bytes()),
             share: column::read(u16::try_from(it.share), "experiment_arm.share")?,
+            out_reason: it.out_reason,
         })
     });
     arms.collect()

@@ -5,6 +5,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use policy::revision::Revision;
 use uuid::Uuid;
 
 use crate::{
@@ -35,6 +36,8 @@ pub(crate) struct Said {
     pub(crate) arm: usize,
     /// What its client is known by; zero where it was assigned by itself.
     pub(crate) client: i64,
+    /// The configuration that the request saw.
+    pub(crate) revision: Revision,
     /// How good, 0 to 1.
     pub(crate) score: f64,
 }
@@ -80,6 +83,7 @@ pub(crate) async fn said(
         Some(Said {
             arm,
             client: it.client,
+            revision: column::revision(it.revision),
             score: it.score,
         })
     });

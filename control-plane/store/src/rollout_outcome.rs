@@ -79,6 +79,8 @@ pub(crate) struct Came {
     pub(crate) arm: usize,
     /// What its client is known by; zero where it was assigned by itself.
     pub(crate) client: i64,
+    /// The configuration that it saw.
+    pub(crate) revision: Revision,
     /// How it ended.
     pub(crate) outcome: Outcome,
 }
@@ -259,6 +261,7 @@ pub(crate) async fn rested(
         came.push(Came {
             arm,
             client: it.client,
+            revision: column::revision(it.revision),
             outcome,
         });
     }

@@ -16,6 +16,7 @@ use payload::{
     transform::{Recipe, Rule, Sample, headers::HeaderRule},
 };
 use policy::{
+    adapt::{Adapt, Measure},
     id::VersionId,
     model::{self as policy_model, Version},
     object::{Kind, Object},
@@ -100,6 +101,9 @@ struct Columns {
     balance: i16,
     fallback_on: i16,
     no_fallback_on: i16,
+    adapt_by: i16,
+    adapt_low: i16,
+    adapt_high: i16,
     deprecated_at: Option<OffsetDateTime>,
     sunset_at: Option<OffsetDateTime>,
     successor: String,
@@ -133,6 +137,7 @@ pub async fn list(
                         WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
                   '[]' AS "transform_rules!", '[]' AS "header_rules!", '[]' AS "samples!",
                   it.balance, it.fallback_on, it.no_fallback_on,
+                  it.adapt_by, it.adapt_low, it.adapt_high,
                   it.deprecated_at, it.sunset_at, it.successor, it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            LEFT JOIN object o ON o.kind = 5 AND o.key = uuid_send(it.id)
@@ -162,8 +167,9 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
         r#"INSERT INTO model_version (id, model, name, provenance_names, provenance_values,
                                       transform_rules, header_rules, samples,
-                                      balance, fallback_on, no_fallback_on)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
+                                      balance, fallback_on, no_fallback_on,
+                                      adapt_by, adapt_low, adapt_high)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
         uuid(*new.id.as_bytes()),
         uuid(*model.as_bytes()),
         new.name.version.as_str(),
@@ -175,6 +181,9 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         new.routing.balance as i16,
         bits(new.routing.fallback_on)?,
         bits(new.routing.no_fallback_on)?,
+        new.routing.adapt.map_or(0, |it| it.by as i16),
+        percent(new.routing.adapt.map(|it| it.percents().0))?,
+        percent(new.routing.adapt.map(|it| it.percents().1))?,
     )
     .execute(write.connection())
     .await
@@ -259,6 +268,7 @@ pub(crate) async fn read(
                         WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
                   it.transform_rules, it.header_rules, it.samples,
                   it.balance, it.fallback_on, it.no_fallback_on,
+                  it.adapt_by, it.adapt_low, it.adapt_high,
                   it.deprecated_at, it.sunset_at, it.successor, it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            JOIN model ON model.id = it.model
@@ -326,6 +336,7 @@ impl Columns {
                 balance: balance(self.balance)?,
                 fallback_on: classes(self.fallback_on, "model_version.fallback_on")?,
                 no_fallback_on: classes(self.no_fallback_on, "model_version.no_fallback_on")?,
+                adapt: adapt(self.adapt_by, (self.adapt_low, self.adapt_high))?,
             },
             id: VersionId::from_bytes(self.id.into_bytes()),
             name: VersionName {
@@ -357,6 +368,22 @@ fn samples(text: &str) -> Result<Vec<Tried>, Misfit> {
 
 fn bits(of: FailureClasses) -> Result<i16, StoreError> {
     column::read(i16::try_from(of.bits()), "model_version.fallback_on")
+}
+
+fn percent(of: Option<u16>) -> Result<i16, StoreError> {
+    column::read(i16::try_from(of.unwrap_or(0)), "model_version.adapt_low")
+}
+
+fn adapt(by: i16, (low, high): (i16, i16)) -> Result<Option<Adapt>, StoreError> {
+    if by == 0 {
+        return Ok(None);
+    }
+    let by = u32::try_from(by).ok().and_then(Measure::from_number);
+    let by = column::known(by, "model_version.adapt_by")?;
+    let low = column::read(u16::try_from(low), "model_version.adapt_low")?;
+    let high = column::read(u16::try_from(high), "model_version.adapt_high")?;
+    let adapt = Adapt::new(by, low, high);
+    Ok(Some(column::read(adapt, "model_version.adapt_low")?))
 }
 
 fn balance(number: i16) -> Result<Balance, StoreError> {

@@ -24,6 +24,7 @@ use crate::{
     health::{Health, Standing, Terms},
     pace::Pace,
     queue::{Place, Queue, Ticket},
+    recent::{Recent, Recently},
     signs::Signs,
     speed::{self, Speed},
 };
@@ -58,6 +59,7 @@ struct State {
     pace: Pace,
     health: Health,
     speed: Speed,
+    recent: Recent,
     drained: Drained,
     queue: Queue<oneshot::Sender<Turn>>,
 }
@@ -110,7 +112,7 @@ pub struct Turn {
 }
 
 /// How a lane is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Condition {
     /// Whether it answers.
     pub standing: Standing,
@@ -120,6 +122,8 @@ pub struct Condition {
     pub under_way: u32,
     /// How fast it answers.
     pub speed: speed::Pace,
+    /// How it has done lately.
+    pub recently: Recently,
 }
 
 /// Says what this module measures.
@@ -160,6 +164,7 @@ impl Lane {
                 pace: Pace::new(ceiling, now),
                 health: Health::new(now),
                 speed: Speed::new(now),
+                recent: Recent::new(now),
                 drained: Drained::new(now),
                 queue: Queue::new(bounds.waiting_max),
             }),
@@ -229,6 +234,7 @@ impl Lane {
             parked: parked.map(|until| until.saturating_duration_since(now)),
             under_way: state.under_way,
             speed: state.speed.pace(now),
+            recently: state.recent.recently(now),
         }
     }
 
@@ -384,6 +390,7 @@ impl Turn {
         let is_well = state.health.answered(now);
         let after = now.saturating_duration_since(self.sent());
         state.speed.began(after, now);
+        state.recent.began(after, now);
         drop(state);
         self.answered.store(true, Ordering::Relaxed);
         if is_well {
@@ -400,6 +407,7 @@ impl Turn {
         let is_aside = state.health.failed(broke, terms, now);
         let after = now.saturating_duration_since(self.sent());
         state.speed.failed(after, now);
+        state.recent.failed(broke, after, now);
         drop(state);
         if is_aside {
             self.lane.tell(true);

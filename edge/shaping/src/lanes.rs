@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::{
     health::Terms,
     lane::{self, Bounds, Condition, Lane},
+    scales::Scales,
     signs::Signs,
 };
 
@@ -58,6 +59,8 @@ pub struct Lanes {
     config: Config,
     /// What they show together.
     signs: Arc<Signs>,
+    /// By how much weights are scaled by how lanes do.
+    scales: Scales,
     // Held for one look or change, in which nothing waits.
     accounts: Mutex<HashMap<Account, Models>>,
 }
@@ -91,6 +94,7 @@ impl Lanes {
         Self {
             config,
             signs: Arc::new(Signs::new(lane::now())),
+            scales: Scales::default(),
             accounts: Mutex::default(),
         }
     }
@@ -98,6 +102,11 @@ impl Lanes {
     /// How long a request waits for its turn.
     pub const fn wait_max(&self) -> Duration {
         Duration::from_millis(self.config.wait_ms_max)
+    }
+
+    /// By how much weights are scaled by how lanes do.
+    pub const fn scales(&self) -> &Scales {
+        &self.scales
     }
 
     /// Whether any lane is not well. One look at a number.

@@ -10,6 +10,8 @@ mod drained;
 mod signs;
 pub mod health;
 pub mod speed;
+pub mod recent;
+pub mod scales;
 pub mod busy;
 pub mod lane;
 pub mod lanes;
@@ -21,9 +23,11 @@ pub use busy::Busy;
 pub use health::Standing;
 pub use lane::{Asking, Condition, Entered, Lane, Turn, Waiting};
 pub use lanes::{Config, Lanes};
+pub use recent::Recently;
 pub use speed::Pace as Speed;
 
 /// Describes this crate's metrics to the recorder.
 pub fn describe() {
     lane::describe();
+    scales::describe();
 }

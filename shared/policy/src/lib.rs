@@ -22,6 +22,7 @@ pub mod provider;
 pub mod split;
 pub mod shadow;
 pub mod rendezvous;
+pub mod adapt;
 pub mod routing;
 pub mod deprecation;
 pub mod model;

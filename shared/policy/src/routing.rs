@@ -2,6 +2,8 @@
 //!
 //! Knows words and numbers; knows nothing of how targets fare.
 
+use crate::adapt::Adapt;
+
 /// How the first of several targets of one priority is chosen. The numbers are those of the wire and of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
@@ -60,6 +62,8 @@ pub struct Routing {
     pub fallback_on: FailureClasses,
     /// After these it is not, though usually it is.
     pub no_fallback_on: FailureClasses,
+    /// How weights follow how targets do; `None`: they stay.
+    pub adapt: Option<Adapt>,
 }
 
 /// Every way to choose.

@@ -3,7 +3,8 @@
 //! Who asks has a number from 0 to 9,999, which hangs on the salt and on who that is and on nothing else: the first eight
 //! bytes of SHA-256(salt ‖ kind ‖ subject), as a big-endian number, modulo 10,000. Arms take the numbers from 0 upwards in
 //! their order, and the stable version the rest; so when the share of one arm grows, only those move whose numbers it
-//! takes. Knows nothing of requests, steps or gates.
+//! takes. A version may have several places, also the stable one, so that shares of many can change and nobody moves who need not. Knows nothing
+//! of requests, steps or gates.
 
 use sha2::{Digest, Sha256};
 
@@ -12,8 +13,11 @@ use crate::id::{RolloutId, VersionId};
 /// The whole, in hundredths of a percent.
 pub const WHOLE: u16 = 10_000;
 
-/// The most arms of a split.
+/// The most versions that share traffic with the stable one.
 pub const ARMS_MAX: usize = 8;
+
+/// The most places that versions have.
+pub const PLACES_MAX: usize = 100;
 
 /// How traffic is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +26,7 @@ pub struct Split {
     pub rollout: RolloutId,
     /// What keeps a client with its version.
     pub sticky: Sticky,
-    /// The versions that have a share; the rest is the stable version's. Never empty.
+    /// The versions that have a share, in the order of their numbers; the rest is the stable version's. Never empty.
     arms: Vec<Arm>,
 }
 
@@ -67,7 +71,7 @@ pub struct Part {
     pub client: u32,
 }
 
-/// There is no arm, there are too many, or they are to get more than all.
+/// There is no arm, there are too many places, or they are to get more than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidSplit;
 
@@ -89,7 +93,7 @@ impl Split {
     /// A split with these arms.
     pub fn new(rollout: RolloutId, sticky: Sticky, arms: Vec<Arm>) -> Result<Self, InvalidSplit> {
         let sum: u64 = arms.iter().map(|it| u64::from(it.basis_points)).sum();
-        if arms.is_empty() || arms.len() > ARMS_MAX || sum > u64::from(WHOLE) {
+        if arms.is_empty() || arms.len() > PLACES_MAX || sum > u64::from(WHOLE) {
             return Err(InvalidSplit);
         }
         Ok(Self {
@@ -141,7 +145,7 @@ impl std::fmt::Display for InvalidSplit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "must have 1 to {ARMS_MAX} arms, of together at most {WHOLE}"
+            "must have 1 to {PLACES_MAX} places, of together at most {WHOLE}"
         )
     }
 }
@@ -212,6 +216,6 @@ mod tests {
         assert!(new(vec![arm(10_000)]).is_ok());
         assert_eq!(new(vec![arm(10_000), arm(1)]), Err(InvalidSplit));
         assert_eq!(new(Vec::new()), Err(InvalidSplit));
-        assert_eq!(new(vec![arm(1); 9]), Err(InvalidSplit));
+        assert_eq!(new(vec![arm(1); PLACES_MAX + 1]), Err(InvalidSplit));
     }
 }

@@ -1,7 +1,8 @@
 //! Experiments between the wire and the store.
 
 use domain::{
-    experiment::{self, METRICS},
+    allocation::{self, Allocation},
+    experiment::{self, METRICS, Plan},
     finding,
     name::{ExperimentName, ModelName, VersionName},
     segment::Slug,
@@ -11,11 +12,11 @@ use domain::{
 use policy::{id::RolloutId, revision::Revision, split::Sticky};
 use proto::admin;
 use store::{
-    experiment::{New, Row},
+    experiment::{New, Row, Weighed},
     id,
 };
 
-use crate::api::{desk, moment, rollout_wire};
+use crate::api::{desk, moment, rollout_wire, span};
 
 /// Which experiment, in which state, and why it ends.
 pub(crate) struct Which {
@@ -63,7 +64,11 @@ pub(crate) fn new(asked: admin::StartExperimentRequest) -> Result<New, Violation
         .map(|it| (it.metric, it.tolerance_basis_points))
         .collect();
     let plan = experiment::check(&shares, &guards, sticky.unwrap_or(Sticky::EndUser));
-    let plan = plan.map_err(|others| violations.append(others)).ok();
+    let mut plan = plan.map_err(|others| violations.append(others)).ok();
+    if let (Some(asked), Some(plan)) = (given.allocation, &mut plan) {
+        let follows = allocation(asked, plan);
+        plan.allocation = follows.map_err(|others| violations.append(others)).ok();
+    }
     match (parent, plan, violations.is_empty()) {
         (Some(parent), Some(plan), true) => Ok(New {
             id: RolloutId::from_bytes(id::draw()),
@@ -74,6 +79,27 @@ pub(crate) fn new(asked: admin::StartExperimentRequest) -> Result<New, Violation
         }),
         _ => Err(violations),
     }
+}
+
+/// How the shares of a plan are to follow what is known.
+fn allocation(asked: admin::ExperimentAllocation, plan: &Plan) -> Result<Allocation, Violations> {
+    let mut violations = Violations::new();
+    if asked.method() != admin::ExperimentAllocationMethod::Thompson {
+        violations.add("experiment.allocation.method", "is not known");
+    }
+    let field = "experiment.allocation.period";
+    let period_ms = asked.period.map_or(Ok(0), span::millis);
+    let asked = allocation::Asked {
+        goal: asked.goal,
+        floor: asked.floor_basis_points,
+        step: asked.step_basis_points,
+        period_ms: violations.take(field, period_ms).unwrap_or(0),
+    };
+    let shares: Vec<u16> = plan.all_shares().collect();
+    let read = allocation::check(asked, &shares, &METRICS);
+    let read = read.map_err(|others| violations.append(others)).ok();
+    violations.done()?;
+    read.ok_or_else(Violations::new)
 }
 
 /// Which one is to end; `chosen` is the version of an arm, where one is chosen.
@@ -103,10 +129,13 @@ pub(crate) fn wire(row: &Row, written: Revision) -> admin::Experiment {
         .iter()
         .map(|it| it.version.version.to_string())
         .collect();
+    let chances = row.tally.chances(&row.plan).unwrap_or_default();
     admin::Experiment {
         name: row.name.to_string(),
         uid: row.id.to_string(),
-        arms: (0..row.arms.len()).filter_map(|at| arm(row, at)).collect(),
+        arms: (0..row.arms.len())
+            .filter_map(|at| arm(row, at, &chances))
+            .collect(),
         stickiness: i32::from(row.plan.sticky as u8),
         guards: row
             .plan
@@ -119,17 +148,39 @@ pub(crate) fn wire(row: &Row, written: Revision) -> admin::Experiment {
             .collect(),
         state: i32::from(row.state as u8),
         reason: row.reason.clone(),
-        findings: finding::findings(&row.tally, &names),
+        findings: finding::findings(&row.plan, &row.tally, &names),
         share_mismatch: row.tally.proportions.is_mismatch(),
         etag: row.etag(),
         create_time: Some(moment::to_wire(row.created_at)),
         update_time: Some(moment::to_wire(row.updated_at)),
         end_time: row.ended_at.map(moment::to_wire),
         revision: desk::latest(row.revision, written),
+        allocation: row.plan.allocation.map(follows),
+        weights: row.weighed.iter().map(weights).collect(),
     }
 }
 
-fn arm(row: &Row, at: usize) -> Option<admin::ExperimentArm> {
+fn follows(it: Allocation) -> admin::ExperimentAllocation {
+    admin::ExperimentAllocation {
+        method: admin::ExperimentAllocationMethod::Thompson.into(),
+        goal: it.goal as i32,
+        floor_basis_points: it.floor.into(),
+        step_basis_points: it.step.into(),
+        period: Some(span::to_wire(u64::from(it.period_s) * 1_000)),
+    }
+}
+
+fn weights(it: &Weighed) -> admin::ExperimentWeights {
+    admin::ExperimentWeights {
+        start_time: Some(moment::to_wire(it.at)),
+        basis_points: it.shares.clone(),
+        chances: it.chances.clone(),
+        reason: it.reason.clone(),
+        revision: i64::try_from(it.revision.0).unwrap_or(i64::MAX),
+    }
+}
+
+fn arm(row: &Row, at: usize, chances: &[f64]) -> Option<admin::ExperimentArm> {
     let arm = row.arms.get(at)?;
     let clients = row.tally.proportions.counts.get(at)?;
     Some(admin::ExperimentArm {
@@ -140,6 +191,8 @@ fn arm(row: &Row, at: usize) -> Option<admin::ExperimentArm> {
         measures: (0..METRICS.len())
             .filter_map(|metric| measure(row, at, metric))
             .collect(),
+        chance: chances.get(at).copied(),
+        out_reason: arm.out_reason.clone(),
     })
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use domain::{
     name::{ModelName, VersionName},
     recipe::{self, Checked},
-    routing,
+    routing::{self, Adapting},
     segment::Slug,
     version,
     violation::Violations,
 };
-use policy::{id::VersionId, revision::Revision, routing::FailureClasses};
+use policy::{adapt::Adapt, id::VersionId, revision::Revision, routing::FailureClasses};
 use proto::admin::{self, model_version_service_server::ModelVersionService};
 use store::{
     deprecation, id,
@@ -205,7 +205,13 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
     let checked = version::check(&parent.organization, &targets, entries);
     let checked = checked.map_err(|others| violations.append(others)).ok();
     let asked_on = (&given.fallback_on[..], &given.no_fallback_on[..]);
-    let routing = routing::check(given.balance, asked_on);
+    let adapting = given.adapt.map(|it| Adapting {
+        by: it.by,
+        low: it.low_percent,
+        high: it.high_percent,
+        weighed: given.targets.iter().filter(|it| it.weight > 0).count(),
+    });
+    let routing = routing::check(given.balance, asked_on, adapting);
     let routing = routing.map_err(|others| violations.append(others)).ok();
     let recipe = tried(
         (given.transform_rules, given.header_rules),
@@ -251,6 +257,15 @@ fn tried(
     checked.map_err(|others| violations.append(others)).ok()
 }
 
+fn adaptation(it: Adapt) -> admin::TargetAdaptation {
+    let (low, high) = it.percents();
+    admin::TargetAdaptation {
+        by: i32::from(it.by as u8),
+        low_percent: low.into(),
+        high_percent: high.into(),
+    }
+}
+
 fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersion {
     let target = |target: version::Target| admin::Target {
         provider: target.provider.to_string(),
@@ -279,5 +294,6 @@ fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersio
         fallback_on: classes(row.routing.fallback_on),
         no_fallback_on: classes(row.routing.no_fallback_on),
         deprecation: row.deprecation.as_ref().map(deprecation_wire::wire),
+        adapt: row.routing.adapt.map(adaptation),
     }
 }

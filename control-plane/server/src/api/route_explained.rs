@@ -175,6 +175,7 @@ impl Asked {
             under_way: it.under_way.into(),
             first_byte: it.first_ms.map(duration),
             tokens_per_second: it.tokens_per_second.and_then(|it| i64::try_from(it).ok()),
+            weight_now: it.weight_now.filter(|it| it.is_finite()),
         }
     }
 }

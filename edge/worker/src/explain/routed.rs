@@ -148,6 +148,12 @@ fn one(
             under_way: condition.map_or(0, |it| it.under_way),
             first_ms: first.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
             tokens_per_second: condition.and_then(|it| it.speed.tokens_median),
+            weight_now: version
+                .routing
+                .adapt
+                .and_then(|_| candidates.iter().find(|it| it.position() == position))
+                .filter(|_| target.weight > 0)
+                .map(Candidate::weight_now),
         })
     };
     let targets = asked_in_turn.chain(left_out).take(TARGETS_MAX);

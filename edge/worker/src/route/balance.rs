@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dialect::{Tokens, preferences::Sort};
-use policy::{cost, price_book::PriceBook, rendezvous, routing::Balance};
+use policy::{cost, model::Target, price_book::PriceBook, rendezvous, routing::Balance};
 use shaping::Condition;
 use tokio::time::Instant;
 
@@ -37,6 +37,9 @@ pub(crate) struct Choosing<'a> {
 
 /// Puts the targets in the order in which they are asked.
 pub(crate) fn by_balance(candidates: &mut [Candidate], choosing: Choosing<'_>, notes: &mut Notes) {
+    if let Some(fares) = choosing.asking.fares {
+        scale(candidates, fares);
+    }
     by_weight(candidates, choosing.asking.arrival);
     if choosing.balance == Balance::Weighted {
         return;
@@ -58,6 +61,31 @@ pub(crate) fn by_balance(candidates: &mut [Candidate], choosing: Choosing<'_>, n
                 belonging(group, fares, subject, notes);
             }
         }
+    }
+}
+
+/// Scales the weights of a version whose weights follow how its targets do.
+fn scale(candidates: &mut [Candidate], fares: &Fares) {
+    let version = candidates.first().map(Candidate::version);
+    let adapted = version.and_then(|it| it.routing.adapt.map(|adapt| (Arc::clone(it), adapt)));
+    let Some((version, adapt)) = adapted else {
+        return;
+    };
+    let now = Instant::now().into_std();
+    let lately = |target: &Target| {
+        // What has no weight is nobody's peer.
+        let account = *target.provider.as_bytes();
+        let condition = (target.weight > 0)
+            .then(|| fares.lanes.condition(account, &target.provider_model, now))
+            .flatten();
+        condition.map(|it| it.recently).unwrap_or_default()
+    };
+    let told = || version.targets.iter().map(lately).collect();
+    let scales = fares.lanes.scales();
+    let scales = scales.of(*version.id.as_bytes(), adapt, now, told);
+    for candidate in candidates {
+        let scale = scales.get(candidate.position()).copied();
+        candidate.scale(scale.unwrap_or(1.0));
     }
 }
 

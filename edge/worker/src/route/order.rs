@@ -25,12 +25,12 @@ pub(crate) fn by_weight(candidates: &mut [Candidate], arrival: Option<&Arrival>)
     // Stable, and so few that nothing is allocated.
     candidates.sort_by_key(|it| it.target().weight == 0);
     let Some(arrival) = arrival else {
-        return candidates.sort_by_key(|it| Reverse(it.target().weight));
+        return candidates.sort_by_key(|it| Reverse(it.weighs));
     };
     let mut chance = fastrand::Rng::with_seed(seed(arrival));
     let mut left = &mut *candidates;
     loop {
-        let weights = left.iter().map(|it| u64::from(it.target().weight));
+        let weights = left.iter().map(|it| it.weighs);
         let sum: u64 = weights.clone().sum();
         if sum == 0 {
             return;

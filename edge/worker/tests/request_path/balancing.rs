@@ -1,6 +1,10 @@
 //! How the first of several targets is chosen, where a version says so, and after which failures the next one is asked.
 
-use policy::routing::{Balance, FailureClass, Routing};
+use policy::{
+    adapt::{Adapt, Measure},
+    routing::{Balance, FailureClass, Routing},
+};
+use shaping::Recently;
 use worker::record::Record;
 
 use crate::{
@@ -74,6 +78,39 @@ async fn who_says_no_session_is_drawn_and_what_has_no_weight_is_asked_last() {
         seen[ask(&mut edge, "", r#"{"model":"chat"}"#).await] += 1;
     }
     assert!(seen[0] == 0 && seen[1] > 1 && seen[2] > 1, "{seen:?}");
+}
+
+/// How often each of two targets of one weight was asked first, of which the second has been so much slower.
+async fn drawn(adapt: Option<Adapt>) -> [u32; 2] {
+    let lately = [0.1, 10.0].map(|first_s| Recently {
+        first_s: Some(first_s),
+        failed: Some(0.0),
+    });
+    let setup = Setup {
+        routing: Routing {
+            adapt,
+            ..Routing::default()
+        },
+        weights: vec![1, 1],
+        lately: lately.to_vec(),
+        ..Setup::default()
+    };
+    let mut edge = setup.start(&nobody(2));
+    let mut seen = [0; 2];
+    for _ in 0..60 {
+        seen[ask(&mut edge, "", r#"{"model":"chat"}"#).await] += 1;
+    }
+    seen
+}
+
+#[tokio::test]
+async fn weights_follow_how_targets_do_and_no_farther_than_their_bounds() {
+    let stays = drawn(None).await;
+    assert!(stays.iter().all(|count| *count > 15), "{stays:?}");
+    // Four times and a quarter of their weight: sixteen of seventeen.
+    let follows = Adapt::new(Measure::Latency, 25, 400).unwrap();
+    let follows = drawn(Some(follows)).await;
+    assert!(follows[0] >= 48 && follows[1] > 0, "{follows:?}");
 }
 
 /// Has this target answer, so slowly.

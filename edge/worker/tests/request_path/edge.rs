@@ -1,6 +1,11 @@
 //! One core of an edge, on a thread of its own, with policy put in force by hand.
 
-use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use keys::{Family, Minted};
 use lifecycle::{
@@ -67,6 +72,8 @@ pub struct Setup {
     pub weights: Vec<u16>,
     /// How the targets are chosen.
     pub routing: Routing,
+    /// How the targets have done for five minutes, where weights follow that.
+    pub lately: Vec<shaping::Recently>,
     /// What the providers call the model.
     pub provider_model: &'static str,
     /// How custom providers are asked.
@@ -114,6 +121,7 @@ impl Default for Setup {
             kinds: Vec::new(),
             weights: Vec::new(),
             routing: Routing::default(),
+            lately: Vec::new(),
             provider_model: "provider-model",
             mapping: None,
         }
@@ -167,6 +175,18 @@ impl Setup {
         }
     }
 
+    fn lanes(&self) -> shaping::Lanes {
+        let (lanes, now) = (shaping::Lanes::new(self.shaping), Instant::now());
+        if let Some(adapt) = self.routing.adapt {
+            for second in 0..300 {
+                let at = now + Duration::from_secs(second);
+                let told = || self.lately.clone();
+                lanes.scales().of(*VERSION.as_bytes(), adapt, at, told);
+            }
+        }
+        lanes
+    }
+
     fn run(
         self,
         listener: std::net::TcpListener,
@@ -185,6 +205,7 @@ impl Setup {
             let (_sender, live_edges) = watch::channel(1);
             let (counters, _upkeep) = counters::open(&config, clock.clone(), live_edges).unwrap();
             let watched = worker::series::Watched::default();
+            let lanes = Arc::new(self.lanes());
             let pipeline = Pipeline::new(Ingredients {
                 in_force,
                 clock: clock.clone(),
@@ -195,7 +216,7 @@ impl Setup {
                 tls: self.tls,
                 inference: self.inference,
                 upstream: self.upstream,
-                lanes: Arc::new(shaping::Lanes::new(self.shaping)),
+                lanes,
                 guesses: admit::Config::default(),
                 signers: worker::signers::Signers::default(),
                 watched: watched.clone(),

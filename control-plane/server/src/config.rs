@@ -103,6 +103,8 @@ pub struct Seal {
     pub key: Option<Secret>,
     /// `SLUICE_SEAL__KEY_FILE`: a file that holds the same.
     pub key_file: Option<PathBuf>,
+    /// `SLUICE_SEAL__OPEN_KEY_FILES`: files of keys that only open what they sealed, while the key is rotated. Default: none.
+    pub open_key_files: Vec<PathBuf>,
 }
 
 /// How long records of requests are kept.

@@ -21,6 +21,8 @@ pub mod publish;
 mod by_itself;
 mod oversee;
 pub mod reconcile;
+pub mod reseal;
+pub mod repepper;
 mod recall;
 mod deposit;
 pub mod ingest;

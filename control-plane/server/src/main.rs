@@ -127,7 +127,8 @@ fn refuse(why: &CannotStart) -> Exit {
         CannotStart::NotMigrated(_) => Exit::NotMigrated,
         CannotStart::Seal(_)
         | CannotStart::NoSealingKey
-        | CannotStart::InvalidSealingKey
+        | CannotStart::InvalidSealingKey(_)
+        | CannotStart::TooManySealingKeys(_)
         | CannotStart::Certificates(_)
         | CannotStart::Sink(_)
         | CannotStart::Telemetry(_) => Exit::Settings,

@@ -26,7 +26,7 @@ use lifecycle::{
     ready::Readiness,
 };
 use proto::unknown::Contract;
-use seal::SealingKey;
+use seal::Ring;
 use signers::Signers;
 use sinks::Sink;
 use store::{Store, id};
@@ -64,6 +64,8 @@ use crate::{
         tail::{self, Bells, Tail},
     },
     reconcile::{self, Reconciler},
+    repepper::{self, Repepperer},
+    reseal::{self, Resealer},
     server::{
         cannot_start::{CannotStart, Stopped},
         encrypted::Encrypted,
@@ -144,17 +146,17 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 
     let kept = (&store, &sealing);
     let encrypted = encrypted::open(&config.edges, listeners.addresses[1], kept, &clock).await?;
-    let (bells, edges) = (Bells::default(), Arc::<Edges>::default());
+    let (bells, edges, replica) = (Bells::default(), Arc::<Edges>::default(), id::draw());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
     tasks.fold_usage(&config.usage);
     tasks.observe(listeners.ops, metrics, reloading);
 
-    let replica = id::draw();
     let denials = tasks.audit_denials(&replica);
     tasks.tell(&config, &replica)?;
     tasks.reconcile(&contract, &bells);
+    tasks.rotate((&sealing, &contract), replica);
     tasks.forward(&config, replica)?;
     let courier = tasks.alert(&config, (&sealing, &clock), replica)?;
     let (asking, inquiry) = tasks.inquire(&bells, replica);
@@ -222,6 +224,8 @@ fn describe() -> PrometheusHandle {
     publish::enrol::describe();
     ingest::describe();
     reconcile::describe();
+    reseal::describe();
+    repepper::describe();
     forward::describe();
     watch::describe();
     tell::describe();
@@ -310,7 +314,7 @@ impl Tasks {
     fn alert(
         &mut self,
         config: &Config,
-        (sealing, clock): (&SealingKey, &Clock),
+        (sealing, clock): (&Ring, &Clock),
         replica: [u8; 16],
     ) -> Result<Courier, CannotStart> {
         let courier = Courier::open(&config.alerts).map_err(CannotStart::Courier)?;
@@ -377,6 +381,15 @@ impl Tasks {
         self.keep("the reconciler of rollouts", reconciler.run(bells.clone()));
     }
 
+    /// Runs what brings secrets under another sealing key, and key tags under another pepper.
+    fn rotate(&mut self, (sealing, contract): (&Ring, &Contract), replica: [u8; 16]) {
+        let whose = (sealing.clone(), contract.clone());
+        let resealer = Resealer::new(self.store.clone(), whose.clone(), replica);
+        self.keep("the rotation of the sealing key", resealer.run());
+        let repepperer = Repepperer::new(self.store.clone(), whose, replica);
+        self.keep("the rotation of the pepper", repepperer.run());
+    }
+
     /// Runs what lets others look at this process, and what looks at its certificates.
     fn observe(
         &mut self,
@@ -396,7 +409,7 @@ impl Tasks {
     /// Runs what edges ask; with an authority that certifies them, each time for so long.
     fn meet_edges(
         &mut self,
-        (listener, sealing): (TcpListener, SealingKey),
+        (listener, sealing): (TcpListener, Ring),
         parts: Parts,
         encrypted: Option<(Encrypted, Duration)>,
     ) {

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use lifecycle::settings;
+use lifecycle::settings::{self, Secret};
 use policy::object::Lane;
-use seal::SealingKey;
+use seal::{Ring, SealingKey};
 use store::Store;
 use zeroize::Zeroizing;
 
@@ -21,7 +21,7 @@ use crate::{
 /// A control plane that could listen.
 pub(crate) struct Prepared {
     pub(crate) store: Store,
-    pub(crate) sealing: SealingKey,
+    pub(crate) sealing: Ring,
     pub(crate) values: Values,
     pub(crate) hub: Arc<Hub>,
     pub(crate) tail: Tail,
@@ -29,7 +29,7 @@ pub(crate) struct Prepared {
 
 /// Opens the store and checks it.
 pub(crate) async fn prepare(config: &Config) -> Result<Prepared, CannotStart> {
-    let sealing = sealing_key(&config.seal)?;
+    let sealing = sealing_keys(&config.seal)?;
     let values = Values::new(sealing.clone());
     let store = Store::open(&config.database, values.encode()).await?;
     store
@@ -51,12 +51,26 @@ pub(crate) async fn prepare(config: &Config) -> Result<Prepared, CannotStart> {
     })
 }
 
-fn sealing_key(config: &Seal) -> Result<SealingKey, CannotStart> {
+/// The keys that are set: what seals, and what only opens.
+pub(crate) fn sealing_keys(config: &Seal) -> Result<Ring, CannotStart> {
     let text = settings::secret(&config.key, &config.key_file, "seal.key");
     let text = text
         .map_err(CannotStart::Seal)?
         .ok_or(CannotStart::NoSealingKey)?;
-    SealingKey::parse(text.expose()).map_err(|_| CannotStart::InvalidSealingKey)
+    let parse = |text: &Secret, name| {
+        SealingKey::parse(text.expose()).map_err(|_| CannotStart::InvalidSealingKey(name))
+    };
+    let sealing = parse(&text, "seal.key")?;
+    let mut opening = Vec::new();
+    for path in &config.open_key_files {
+        let name = "seal.open_key";
+        let text = settings::secret(&None, &Some(path.clone()), name);
+        let text = text
+            .map_err(CannotStart::Seal)?
+            .ok_or(CannotStart::NoSealingKey)?;
+        opening.push(parse(&text, "seal.open_key_files")?);
+    }
+    Ring::new(sealing, opening).map_err(CannotStart::TooManySealingKeys)
 }
 
 /// Better no control plane than one that breaks the stream of each edge that needs a secret.
@@ -64,7 +78,7 @@ fn every_secret_opens(state: &State, values: &Values) -> Result<(), CannotStart>
     for live in state.everywhere(Lane::Secrets) {
         let opened = values.open(Lane::Secrets, (live.kind, &live.key), &live.value);
         drop(Zeroizing::new(
-            opened.map_err(|_| CannotStart::WrongSealingKey)?,
+            opened.map_err(CannotStart::WrongSealingKey)?,
         ));
     }
     Ok(())

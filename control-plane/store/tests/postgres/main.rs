@@ -33,4 +33,5 @@ mod alerts;
 mod bulk;
 mod keeping;
 mod content;
+mod sealed;
 mod reading;

@@ -21,6 +21,7 @@ pub mod publish;
 mod by_itself;
 mod oversee;
 pub mod reconcile;
+pub mod custody;
 pub mod reseal;
 pub mod repepper;
 mod recall;

@@ -4,6 +4,7 @@
 
 use std::{fmt, io};
 
+use custodians::{Unopened, Unusable};
 use lifecycle::{listen::CannotListen, settings::InvalidSettings};
 use seal::{CannotOpen, TooManyKeys};
 use store::{NotMigrated, StoreError};
@@ -22,6 +23,12 @@ pub enum CannotStart {
     NoSealingKey,
     /// What this setting gives is no key.
     InvalidSealingKey(&'static str),
+    /// Who is to unwrap it cannot be used.
+    Custodian(Unusable),
+    /// It was not unwrapped, or not drawn.
+    Wrapped(Unopened),
+    /// There is not one service, and no other, that could draw one.
+    NoCustodian,
     /// The database cannot be used.
     Store(StoreError),
     /// The database has not the shape that this build needs.
@@ -84,8 +91,13 @@ impl fmt::Display for CannotStart {
                  such as `openssl rand -hex 32` prints",
             ),
             Self::InvalidSealingKey(setting) => {
-                write!(f, "{setting}: not 64 hex digits or base64 of 32 bytes")
+                write!(f, "{setting}: neither 64 hex digits, nor base64 of 32 bytes, nor such a key wrapped")
             }
+            Self::Custodian(why) => why.fmt(f),
+            Self::Wrapped(why) => why.fmt(f),
+            Self::NoCustodian => f.write_str(
+                "set either [seal.vault] or [seal.aws_kms], and not both: the one that is set draws the key",
+            ),
             Self::TooManySealingKeys(why) => write!(f, "seal.open_key_files: {why}"),
             Self::Store(error) => write!(f, "database.url: {error}"),
             Self::NotMigrated(error) => error.fmt(f),

@@ -5,31 +5,32 @@
 
 use std::sync::Arc;
 
-use lifecycle::settings::{self, Secret};
+use lifecycle::clock::Clock;
 use policy::object::Lane;
-use seal::{Ring, SealingKey};
+use seal::Ring;
 use store::Store;
 use zeroize::Zeroizing;
 
 use crate::{
     api,
-    config::{Config, Seal},
+    config::Config,
+    custody::Custody,
     publish::{hub::Hub, state::State, tail::Tail, values::Values},
-    server::cannot_start::CannotStart,
+    server::{cannot_start::CannotStart, sealing},
 };
 
 /// A control plane that could listen.
 pub(crate) struct Prepared {
     pub(crate) store: Store,
-    pub(crate) sealing: Ring,
+    pub(crate) sealing: (Ring, Option<Custody>),
     pub(crate) values: Values,
     pub(crate) hub: Arc<Hub>,
     pub(crate) tail: Tail,
 }
 
 /// Opens the store and checks it.
-pub(crate) async fn prepare(config: &Config) -> Result<Prepared, CannotStart> {
-    let sealing = sealing_keys(&config.seal)?;
+pub(crate) async fn prepare(config: &Config, clock: &Clock) -> Result<Prepared, CannotStart> {
+    let (sealing, custody) = sealing::open(&config.seal, clock).await?;
     let values = Values::new(sealing.clone());
     let store = Store::open(&config.database, values.encode()).await?;
     store
@@ -44,33 +45,11 @@ pub(crate) async fn prepare(config: &Config) -> Result<Prepared, CannotStart> {
     hub.read(|state| every_secret_opens(state, &values))?;
     Ok(Prepared {
         store,
-        sealing,
+        sealing: (sealing, custody),
         values,
         hub,
         tail,
     })
-}
-
-/// The keys that are set: what seals, and what only opens.
-pub(crate) fn sealing_keys(config: &Seal) -> Result<Ring, CannotStart> {
-    let text = settings::secret(&config.key, &config.key_file, "seal.key");
-    let text = text
-        .map_err(CannotStart::Seal)?
-        .ok_or(CannotStart::NoSealingKey)?;
-    let parse = |text: &Secret, name| {
-        SealingKey::parse(text.expose()).map_err(|_| CannotStart::InvalidSealingKey(name))
-    };
-    let sealing = parse(&text, "seal.key")?;
-    let mut opening = Vec::new();
-    for path in &config.open_key_files {
-        let name = "seal.open_key";
-        let text = settings::secret(&None, &Some(path.clone()), name);
-        let text = text
-            .map_err(CannotStart::Seal)?
-            .ok_or(CannotStart::NoSealingKey)?;
-        opening.push(parse(&text, "seal.open_key_files")?);
-    }
-    Ring::new(sealing, opening).map_err(CannotStart::TooManySealingKeys)
 }
 
 /// Better no control plane than one that breaks the stream of each edge that needs a secret.

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 28] = [
+const FILES: [&str; 29] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -27,6 +27,7 @@ const FILES: [&str; 28] = [
     "sluice/admin/v1/audit.proto",
     "sluice/admin/v1/issuer.proto",
     "sluice/admin/v1/alert.proto",
+    "sluice/admin/v1/sealing.proto",
     "sluice/sync/v1/sync.proto",
     "sluice/sync/v1/policy.proto",
     "sluice/sync/v1/enrolment.proto",

@@ -55,6 +55,7 @@ pub mod alert_rule;
 pub mod alert;
 pub mod trust;
 pub mod audit;
+pub mod sealing;
 pub mod usage_query;
 pub mod usage_decided;
 pub mod usage_record;
@@ -144,6 +145,9 @@ pub enum Command {
     /// The audit trail: who did what
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Sealing: under which keys secrets rest, and the pepper of key tags
+    #[command(subcommand)]
+    Sealing(sealing::Command),
     /// What was used and what it cost, summed as asked
     Usage(usage::Arguments),
     /// Price settled usage anew
@@ -181,6 +185,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Alerts(command) => alert::run(command, session).await,
         Command::Trusts(command) => trust::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
+        Command::Sealing(command) => sealing::run(command, session).await,
         Command::Usage(arguments) => usage::run(&arguments, session).await,
         Command::Reprice(arguments) => reprice::run(&arguments, session).await,
         Command::Plan(arguments) => declarations::look(&arguments, session).await,

@@ -293,6 +293,9 @@ pub const METHODS: &[(&str, Need)] = &{
         ("EdgeService/DeleteEdge", In(P::EdgesWrite, "")),
         ("EdgeService/CreateJoinToken", In(P::EdgesWrite, "")),
         ("EdgeService/ListJoinTokens", In(P::EdgesRead, "")),
+        // Of the whole installation, as edges are.
+        ("SealingService/GetSealing", In(P::EdgesRead, "")),
+        ("SealingService/RotatePepper", In(P::EdgesWrite, "")),
         ("EdgeService/RevokeEdge", In(P::EdgesWrite, "")),
         ("EdgeService/RevokeJoinToken", In(P::EdgesWrite, "")),
         // Whoever writes may wait for it; the answer names edges and nothing of anybody's.

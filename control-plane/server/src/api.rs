@@ -20,14 +20,14 @@ use proto::{
         organization_service_server::OrganizationServiceServer,
         price_service_server::PriceServiceServer, project_service_server::ProjectServiceServer,
         provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
-        rollout_service_server::RolloutServiceServer,
+        rollout_service_server::RolloutServiceServer, sealing_service_server::SealingServiceServer,
         service_account_service_server::ServiceAccountServiceServer,
         shadow_service_server::ShadowServiceServer, trust_service_server::TrustServiceServer,
         usage_service_server::UsageServiceServer,
     },
     unknown::Contract,
 };
-use seal::SealingKey;
+use seal::Ring;
 use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
@@ -101,13 +101,15 @@ mod trust_wire;
 mod trust;
 pub(crate) mod login;
 mod audit;
+pub(crate) mod sealing_wire;
+mod sealing;
 
 /// What the services are made of.
 pub struct Parts {
     /// Where everything stands.
     pub store: Store,
     /// Seals secrets, kept replies and page tokens.
-    pub sealing: SealingKey,
+    pub sealing: Ring,
     /// Tells what has expired.
     pub clock: Clock,
     /// Changes whenever the change log or an edge has news.
@@ -163,6 +165,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let trusts = trust::Trusts::new(desk.clone());
     let logins = login::Logins::new(desk.clone(), clock.clone(), denials.clone(), exchange);
     let audits = audit::Audits::new(desk.clone(), clock.clone());
+    let sealings = sealing::Sealings::new(desk.clone());
     let alerts = alert::Alerts::new(desk.clone(), clock.clone(), courier);
     let usages = usage::Usages::new(desk, clock);
     let all = others
@@ -189,6 +192,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(LoginServiceServer::new(logins))
         .add_service(AuditServiceServer::new(audits))
         .add_service(AlertServiceServer::new(alerts))
+        .add_service(SealingServiceServer::new(sealings))
         .add_service(UsageServiceServer::new(usages));
     // The layer that is added last is met first: no byte of a body is read for nobody.
     let layered = all

@@ -96,13 +96,23 @@ pub struct Ops {
 }
 
 /// The key under which secrets rest in the database.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Seal {
-    /// `SLUICE_SEAL__KEY`: 32 bytes as 64 hex digits or base64. This or `key_file` is required.
+    /// `SLUICE_SEAL__KEY`: 32 bytes as 64 hex digits or base64, or what `seal-key` shows: such a key, wrapped by a service. This or
+    /// `key_file` is required.
     pub key: Option<Secret>,
     /// `SLUICE_SEAL__KEY_FILE`: a file that holds the same.
     pub key_file: Option<PathBuf>,
+    /// `SLUICE_SEAL__OPEN_KEY_FILES`: files of keys that only open what they sealed, while the key is rotated. Default: none.
+    pub open_key_files: Vec<PathBuf>,
+    /// `[seal.vault]`: who unwraps keys that begin with `vault:`, see [`custodians::Vault`]. Default: nobody.
+    pub vault: Option<custodians::Vault>,
+    /// `[seal.aws_kms]`: who unwraps keys that begin with `aws-kms:`, see [`custodians::AwsKms`]. Default: nobody.
+    pub aws_kms: Option<custodians::AwsKms>,
+    /// `SLUICE_SEAL__LOOK_EVERY_MS`: how often it is looked whether they still unwrap them, milliseconds, at least 100. Default
+    /// 60000.
+    pub look_every_ms: u64,
 }
 
 /// How long records of requests are kept.
@@ -170,6 +180,28 @@ impl Default for Ops {
             address: local(7072),
             plaintext_beyond_loopback: false,
             ports_file: None,
+        }
+    }
+}
+
+// === impl Seal ===
+
+impl Seal {
+    /// How often it is looked whether wrapped keys are still unwrapped.
+    pub const fn look_every(&self) -> Duration {
+        Duration::from_millis(self.look_every_ms)
+    }
+}
+
+impl Default for Seal {
+    fn default() -> Self {
+        Self {
+            key: None,
+            key_file: None,
+            open_key_files: Vec::new(),
+            vault: None,
+            aws_kms: None,
+            look_every_ms: 60_000,
         }
     }
 }

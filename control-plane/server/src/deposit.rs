@@ -10,7 +10,7 @@ use policy::{
 };
 use prost::Message;
 use proto::usage::{Deposit, DepositRequest, DepositResponse};
-use seal::SealingKey;
+use seal::Ring;
 use store::{
     Store,
     usage_content::{self, Kept},
@@ -36,7 +36,7 @@ const END_USER_BYTES_MAX: usize = 128;
 
 /// Takes what edges bring.
 pub(crate) struct Deposits {
-    sealing: SealingKey,
+    sealing: Ring,
     turns: Semaphore,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Deposits {
 
 impl Deposits {
     /// Seals under this key.
-    pub(crate) const fn new(sealing: SealingKey) -> Self {
+    pub(crate) const fn new(sealing: Ring) -> Self {
         Self {
             sealing,
             turns: Semaphore::const_new(AT_ONCE_MAX),

@@ -17,7 +17,7 @@ use proto::usage::{
     RecallRequest, RecallResponse, RecallSpendingRequest, RecallSpendingResponse, Record,
     ReportRequest, ReportResponse, usage_service_server::UsageService,
 };
-use seal::SealingKey;
+use seal::Ring;
 use store::{
     Store, key_use::Use, rollout_outcome::Noted, shadow_record, usage::UsageRecord,
     usage_partial::PARTIAL,
@@ -58,7 +58,7 @@ pub fn describe() {
 
 impl Ingest {
     /// Stores into `store` what edges report, and tells by `clock` how late it comes. Content is sealed under `sealing`.
-    pub const fn new(store: Store, clock: Clock, sealing: SealingKey) -> Self {
+    pub const fn new(store: Store, clock: Clock, sealing: Ring) -> Self {
         Self {
             store,
             clock,

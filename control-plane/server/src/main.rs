@@ -1,6 +1,6 @@
 //! `sluice-control-plane`: reads its settings, then serves or migrates.
 //!
-//! Owns the command line, the exit codes and the one line that is ever printed: a new operator key. Knows nothing of
+//! Owns the command line, the exit codes and the one line that is ever printed: a new operator key, or a wrapped sealing key. Knows nothing of
 //! what is served.
 
 use std::{
@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use lifecycle::{build, drain, logs, settings, tap};
 use server::{
     config::Config,
-    server::{cannot_start::CannotStart, migrate, operator_key, start},
+    server::{cannot_start::CannotStart, migrate, operator_key, seal_key, start},
 };
 use tracing::{error, info};
 use zeroize::Zeroizing;
@@ -44,6 +44,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Have the service of `[seal.vault]` or `[seal.aws_kms]` draw a sealing key, show it wrapped, for `seal.key_file`, and exit
+    SealKey,
 }
 
 /// How the process ends. Zero is success, and 2 is a command line that is not understood.
@@ -85,6 +87,7 @@ fn run(cli: &Cli) -> Result<(), Exit> {
         Command::OperatorKey { ref file } => {
             runtime.block_on(Box::pin(make_operator_key(&config, file.as_deref())))
         }
+        Command::SealKey => runtime.block_on(Box::pin(draw_seal_key(&config))),
     }
 }
 
@@ -92,6 +95,12 @@ async fn make_operator_key(config: &Config, file: Option<&Path>) -> Result<(), E
     let made = operator_key(config, file).await;
     let text = made.map_err(|why| refuse(&why))?;
     show(Some(&text), file.is_some()).map_err(|why| complain(&why, Exit::CannotStart))
+}
+
+async fn draw_seal_key(config: &Config) -> Result<(), Exit> {
+    let wrapped = seal_key(config).await.map_err(|why| refuse(&why))?;
+    // Alone on its line, so that it can be led into a file; whoever reads it cannot unwrap it.
+    writeln!(io::stdout().lock(), "{wrapped}").map_err(|why| complain(&why, Exit::CannotStart))
 }
 
 async fn serve(config: Config) -> Result<(), Exit> {
@@ -127,7 +136,10 @@ fn refuse(why: &CannotStart) -> Exit {
         CannotStart::NotMigrated(_) => Exit::NotMigrated,
         CannotStart::Seal(_)
         | CannotStart::NoSealingKey
-        | CannotStart::InvalidSealingKey
+        | CannotStart::InvalidSealingKey(_)
+        | CannotStart::TooManySealingKeys(_)
+        | CannotStart::Custodian(_)
+        | CannotStart::NoCustodian
         | CannotStart::Certificates(_)
         | CannotStart::Sink(_)
         | CannotStart::Telemetry(_) => Exit::Settings,

@@ -6,6 +6,8 @@
 pub mod first_key;
 pub mod encrypted;
 pub mod cannot_start;
+pub(crate) mod sealing;
+mod measured;
 mod prepared;
 mod counted;
 mod incoming;
@@ -19,14 +21,14 @@ use std::{
 
 use courier::Courier;
 use lifecycle::{
-    PrometheusHandle, build,
+    PrometheusHandle,
     clock::Clock,
     drain::{Drain, Phase},
     exposition, ops,
     ready::Readiness,
 };
 use proto::unknown::Contract;
-use seal::SealingKey;
+use seal::Ring;
 use signers::Signers;
 use sinks::Sink;
 use store::{Store, id};
@@ -44,14 +46,14 @@ use crate::{
     api,
     asking::Asking,
     config::{self, Config},
+    custody::Custody,
     denials::{self, Denials},
     exchange::Exchange,
     fold,
-    forward::{self, Forwarder},
-    ingest::{self, Ingest},
+    forward::Forwarder,
+    ingest::Ingest,
     inquiry::Inquiry,
     publish::{
-        self,
         door::DoorLayer,
         edges::Edges,
         enrol::Enrolment,
@@ -63,7 +65,9 @@ use crate::{
         sync::Sync,
         tail::{self, Bells, Tail},
     },
-    reconcile::{self, Reconciler},
+    reconcile::Reconciler,
+    repepper::Repepperer,
+    reseal::Resealer,
     server::{
         cannot_start::{CannotStart, Stopped},
         encrypted::Encrypted,
@@ -72,8 +76,8 @@ use crate::{
         prepared::{Prepared, prepare},
     },
     sweep,
-    tell::{self, Teller},
-    watch::{self, Watcher},
+    tell::Teller,
+    watch::Watcher,
 };
 
 /// How long the last words to the database may take.
@@ -112,6 +116,11 @@ pub async fn migrate(config: &Config) -> Result<(), CannotStart> {
     Ok(Store::migrate(&config.database).await?)
 }
 
+/// Has the service that keeps sealing keys draw one, and gives it wrapped.
+pub async fn seal_key(config: &Config) -> Result<String, CannotStart> {
+    sealing::draw(&config.seal, &Clock::system()).await
+}
+
 /// Makes another operator key in the database, for whoever has lost theirs, and writes it to `file` if one is named.
 pub async fn operator_key(
     config: &Config,
@@ -129,32 +138,32 @@ pub async fn operator_key(
 
 /// Starts a control plane. It serves until `drain` says otherwise; see [`Running::join`].
 pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
-    let metrics = describe();
+    let metrics = measured::describe();
     let contract = Contract::load().ok_or(CannotStart::Broken("its descriptors cannot be read"))?;
     let (admin_door, reloading) = admin_door(&config)?;
     let listeners = Listeners::bind(&config)?;
     let clock = Clock::system();
     let Prepared {
         store,
-        sealing,
+        sealing: (sealing, custody),
         values,
         hub,
         tail,
-    } = prepare(&config).await?;
+    } = prepare(&config, &clock).await?;
 
     let kept = (&store, &sealing);
     let encrypted = encrypted::open(&config.edges, listeners.addresses[1], kept, &clock).await?;
-    let (bells, edges) = (Bells::default(), Arc::<Edges>::default());
+    let (bells, edges, replica) = (Bells::default(), Arc::<Edges>::default(), id::draw());
     let tokens = Arc::new(Tokens::new(store.clone(), clock.clone()));
     let mut tasks = Tasks::new(store.clone(), Arc::clone(&edges), drain.clone());
     tasks.follow(tail, &tokens, &bells);
     tasks.fold_usage(&config.usage);
     tasks.observe(listeners.ops, metrics, reloading);
 
-    let replica = id::draw();
     let denials = tasks.audit_denials(&replica);
     tasks.tell(&config, &replica)?;
     tasks.reconcile(&contract, &bells);
+    tasks.rotate((&sealing, &contract), replica, custody);
     tasks.forward(&config, replica)?;
     let courier = tasks.alert(&config, (&sealing, &clock), replica)?;
     let (asking, inquiry) = tasks.inquire(&bells, replica);
@@ -210,25 +219,6 @@ async fn first_key(
     let file = config.admin.operator_key_file.as_deref();
     let made = first_key::ensure(store, file).await;
     made.map_err(CannotStart::NoFirstKey)
-}
-
-/// Says what is measured, and gives what renders it.
-fn describe() -> PrometheusHandle {
-    let metrics = exposition::install();
-    build::describe();
-    api::measured::describe();
-    api::login::describe();
-    publish::describe();
-    publish::enrol::describe();
-    ingest::describe();
-    reconcile::describe();
-    forward::describe();
-    watch::describe();
-    tell::describe();
-    tls::door::describe();
-    telemetry::telling::describe();
-    signers::describe();
-    metrics
 }
 
 /// The door of the admin listener where it has certificates, and what keeps it in step with them.
@@ -310,7 +300,7 @@ impl Tasks {
     fn alert(
         &mut self,
         config: &Config,
-        (sealing, clock): (&SealingKey, &Clock),
+        (sealing, clock): (&Ring, &Clock),
         replica: [u8; 16],
     ) -> Result<Courier, CannotStart> {
         let courier = Courier::open(&config.alerts).map_err(CannotStart::Courier)?;
@@ -377,6 +367,24 @@ impl Tasks {
         self.keep("the reconciler of rollouts", reconciler.run(bells.clone()));
     }
 
+    /// Runs what brings secrets under another sealing key, and key tags under another pepper, and what looks after keys that a
+    /// service keeps.
+    fn rotate(
+        &mut self,
+        (sealing, contract): (&Ring, &Contract),
+        replica: [u8; 16],
+        custody: Option<Custody>,
+    ) {
+        if let Some(custody) = custody {
+            self.keep("the look after the wrapped sealing key", custody.run());
+        }
+        let whose = (sealing.clone(), contract.clone());
+        let resealer = Resealer::new(self.store.clone(), whose.clone(), replica);
+        self.keep("the rotation of the sealing key", resealer.run());
+        let repepperer = Repepperer::new(self.store.clone(), whose, replica);
+        self.keep("the rotation of the pepper", repepperer.run());
+    }
+
     /// Runs what lets others look at this process, and what looks at its certificates.
     fn observe(
         &mut self,
@@ -396,7 +404,7 @@ impl Tasks {
     /// Runs what edges ask; with an authority that certifies them, each time for so long.
     fn meet_edges(
         &mut self,
-        (listener, sealing): (TcpListener, SealingKey),
+        (listener, sealing): (TcpListener, Ring),
         parts: Parts,
         encrypted: Option<(Encrypted, Duration)>,
     ) {

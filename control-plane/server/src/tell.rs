@@ -10,7 +10,7 @@ use courier::{Courier, Event, Notice};
 use futures_util::future::join_all;
 use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
-use seal::SealingKey;
+use seal::Ring;
 use store::{
     Store, StoreError,
     alert_channel::{self, Row},
@@ -41,7 +41,7 @@ const SCAN_EVERY: Duration = Duration::from_secs(1);
 /// Brings notices.
 pub struct Teller {
     store: Store,
-    sealing: SealingKey,
+    sealing: Ring,
     clock: Clock,
     courier: Courier,
     /// Rung when there is something to bring.
@@ -63,7 +63,7 @@ impl Teller {
     /// Brings by this courier what rests sealed under this key.
     pub fn new(
         store: Store,
-        (sealing, clock): (SealingKey, Clock),
+        (sealing, clock): (Ring, Clock),
         courier: Courier,
         bell: Arc<Notify>,
     ) -> Self {

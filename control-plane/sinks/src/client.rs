@@ -2,7 +2,7 @@
 //!
 //! Knows whom to trust, how long to wait and how much to read. Knows nothing of what is asked.
 
-use std::{fs, io, net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, path::Path, time::Duration};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Uri;
@@ -18,8 +18,6 @@ use object_store::{
         HttpResponse, HttpService,
     },
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::time::timeout;
 
 /// How long a connection may take.
@@ -33,9 +31,6 @@ const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// The longest answer that is read, in bytes. Full: it is an error.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-
-/// The largest file of authorities, in bytes. Full: it is refused.
-const CA_BYTES_MAX: u64 = 1 << 20;
 
 /// Asks.
 #[derive(Debug, Clone)]
@@ -59,31 +54,6 @@ pub(crate) fn may_ask(address: &str, is_told: bool) -> Result<(), &'static str> 
     }
 }
 
-fn trust(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    match ca_file {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            if fs::metadata(path)?.len() > CA_BYTES_MAX {
-                return Err(io::ErrorKind::FileTooLarge.into());
-            }
-            let pem = fs::read(path)?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(io::Error::other)?;
-                roots.add(certificate).map_err(io::Error::other)?;
-            }
-            if roots.is_empty() {
-                return Err(io::Error::other("it holds no certificate"));
-            }
-        }
-    }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
 // === impl Client ===
 
 impl Client {
@@ -94,7 +64,7 @@ impl Client {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_MAX));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(trust(ca_file)?)
+            .with_tls_config(egress::trust(ca_file)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);

@@ -114,6 +114,8 @@ pub enum Obstacle {
     IsConnected,
     /// A key has two secrets that work.
     HasTwoSecrets,
+    /// A pepper still takes the place of another one.
+    HasTwoPeppers,
     /// An operator key is the last one that may do everything.
     IsLastOwner,
     /// A channel of alerts is named by a rule.
@@ -183,6 +185,7 @@ impl Obstacle {
             Self::IsNotRevoked => "IS_NOT_REVOKED",
             Self::IsConnected => "IS_CONNECTED",
             Self::HasTwoSecrets => "HAS_TWO_SECRETS",
+            Self::HasTwoPeppers => "HAS_TWO_PEPPERS",
             Self::IsLastOwner => "IS_LAST_OWNER",
             Self::IsToldByRule => "IS_TOLD_BY_RULE",
             Self::IsWatched => "IS_WATCHED",
@@ -237,6 +240,9 @@ impl fmt::Display for Obstacle {
             Self::IsRevoked => "it is revoked: make another one",
             Self::IsNotRevoked => "it is not revoked: revoke it first",
             Self::IsConnected => "it is connected: stop it first",
+            Self::HasTwoPeppers => {
+                "one still takes the place of another: `sluice sealing show` tells how far it is"
+            }
             Self::IsLastOwner => {
                 "it is the last one that may do everything, for ever: make another one first"
             }

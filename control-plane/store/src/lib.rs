@@ -104,6 +104,9 @@ pub mod usage_content;
 pub mod usage_erase;
 mod usage_days;
 pub mod repricing;
+mod sealed_row;
+pub mod sealed_value;
+pub mod pepper_rotation;
 
 pub use doorbell::{Bell, Doorbell};
 pub use error::{Obstacle, StoreError};

@@ -18,11 +18,14 @@ pub struct PepperRow {
     pub sealed: Vec<u8>,
 }
 
-/// The newest pepper, if there is any.
+/// The newest pepper under which keys are tagged, if there is any.
 pub async fn newest(store: &Store) -> Result<Option<PepperRow>, StoreError> {
-    let row = sqlx::query!("SELECT version, secret FROM pepper ORDER BY version DESC LIMIT 1")
-        .fetch_optional(store.pool())
-        .await?;
+    let row = sqlx::query!(
+        r#"SELECT version, secret FROM pepper WHERE used_at IS NOT NULL
+           ORDER BY version DESC LIMIT 1"#,
+    )
+    .fetch_optional(store.pool())
+    .await?;
     row.map(|row| {
         let version = column::read(u32::try_from(row.version), "pepper.version")?;
         Ok(PepperRow {

@@ -1,8 +1,10 @@
-//! Which addresses of others may be dialled.
+//! Which addresses of others may be dialled, and whose certificates are believed there.
 //!
-//! One rule for all that goes out at an operator's word, on both planes. Knows addresses; knows nothing of names, of sockets and
-//! of settings.
+//! One rule for all that goes out at an operator's word, on both planes. Knows addresses and authorities; knows nothing of names, of
+//! sockets and of settings.
 
 mod guard;
+mod trust;
 
 pub use guard::Guard;
+pub use trust::trust;

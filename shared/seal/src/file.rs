@@ -111,7 +111,7 @@ impl fmt::Display for ReadError {
         match self {
             Self::Missing => f.write_str("no such file"),
             Self::Unreadable(error) => write!(f, "unreadable: {error}"),
-            Self::CannotOpen => fmt::Display::fmt(&crate::key::CannotOpen, f),
+            Self::CannotOpen => fmt::Display::fmt(&crate::key::CannotOpen::Other, f),
         }
     }
 }

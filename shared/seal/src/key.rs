@@ -1,4 +1,4 @@
-//! The sealing key, and the sealed form of a value.
+//! The sealing key, its id, and the sealed form of a value.
 //!
 //! A sealed value is a version byte, a random nonce of 96 bits, the ciphertext and its tag of 128 bits. The
 //! context goes in as associated data, so that a value opens only in the place for which it was sealed. One
@@ -9,6 +9,7 @@ use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    digest::{SHA256, digest},
     rand::{SecureRandom, SystemRandom},
 };
 use zeroize::Zeroizing;
@@ -20,17 +21,36 @@ const TAG_BYTES: usize = 16;
 /// How much longer a sealed value is than the plain one, in bytes.
 pub const SEALING_BYTES: usize = 1 + NONCE_LEN + TAG_BYTES;
 
+/// What comes before a key where its id is made, so that the hash is of no other use.
+const ID_WORD: &[u8] = b"sluice sealing key id\0";
+
+/// How long an id is, in bytes.
+pub(crate) const ID_BYTES: usize = 8;
+
 /// A key of 256 bits. Not `Debug`; clones share one copy.
 #[derive(Clone)]
-pub struct SealingKey(Arc<LessSafeKey>);
+pub struct SealingKey {
+    key: Arc<LessSafeKey>,
+    id: KeyId,
+}
+
+/// Which key: the first 8 bytes of a SHA-256 over it. A key is random, so its hash tells nothing of it. Shown as 16 hex
+/// digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; ID_BYTES]);
 
 /// The text is not a key. Says nothing of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidKey;
 
-/// Another key or context sealed it, or it was changed. Which of these cannot be known.
+/// Why a value did not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CannotOpen;
+pub enum CannotOpen {
+    /// Another key or context sealed it, or it was changed. Which of these cannot be known.
+    Other,
+    /// It names a key that is not here.
+    NoKey(KeyId),
+}
 
 // === impl SealingKey ===
 
@@ -70,7 +90,7 @@ impl SealingKey {
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
         let tag = self
-            .0
+            .key
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(context),
@@ -83,28 +103,67 @@ impl SealingKey {
 
     /// Opens what [`Self::seal`] sealed with this key for this context.
     pub fn open(&self, sealed: &[u8], context: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
-        let (&version, rest) = sealed.split_first().ok_or(CannotOpen)?;
-        let (&nonce, rest) = rest.split_first_chunk::<NONCE_LEN>().ok_or(CannotOpen)?;
+        let (&version, rest) = sealed.split_first().ok_or(CannotOpen::Other)?;
+        let (&nonce, rest) = rest
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(CannotOpen::Other)?;
         if version != VERSION || rest.len() < TAG_BYTES {
-            return Err(CannotOpen);
+            return Err(CannotOpen::Other);
         }
         let mut opened = Zeroizing::new(rest.to_vec());
         let length = self
-            .0
+            .key
             .open_in_place(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(context),
                 &mut opened,
             )
-            .map_err(|_| CannotOpen)?
+            .map_err(|_| CannotOpen::Other)?
             .len();
         opened.truncate(length);
         Ok(opened)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidKey> {
+    /// Which key it is.
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidKey> {
         let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| InvalidKey)?;
-        Ok(Self(Arc::new(LessSafeKey::new(key))))
+        let named = Zeroizing::new([ID_WORD, bytes].concat());
+        let mut id = [0; ID_BYTES];
+        id.copy_from_slice(&digest(&SHA256, &named).as_ref()[..ID_BYTES]);
+        Ok(Self {
+            key: Arc::new(LessSafeKey::new(key)),
+            id: KeyId(id),
+        })
+    }
+}
+
+// === impl KeyId ===
+
+impl KeyId {
+    /// From its bytes.
+    pub const fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
     }
 }
 
@@ -171,7 +230,15 @@ impl std::error::Error for InvalidKey {}
 
 impl fmt::Display for CannotOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot be opened: sealed with another key, for another place, or damaged")
+        match self {
+            Self::Other => f.write_str(
+                "cannot be opened: sealed with another key, for another place, or damaged",
+            ),
+            Self::NoKey(id) => write!(
+                f,
+                "was sealed with the key {id}, which is not here: give it in seal.open_key_files and start again"
+            ),
+        }
     }
 }
 

@@ -23,9 +23,9 @@ fn what_is_sealed_opens_with_its_key_and_context() {
 fn another_key_or_context_opens_nothing() {
     let sealed = key().seal(b"secret", b"here");
     let other = SealingKey::parse(&SealingKey::generate_text()).unwrap();
-    assert_eq!(other.open(&sealed, b"here"), Err(CannotOpen));
-    assert_eq!(key().open(&sealed, b"there"), Err(CannotOpen));
-    assert_eq!(key().open(&sealed, b""), Err(CannotOpen));
+    assert_eq!(other.open(&sealed, b"here"), Err(CannotOpen::Other));
+    assert_eq!(key().open(&sealed, b"there"), Err(CannotOpen::Other));
+    assert_eq!(key().open(&sealed, b""), Err(CannotOpen::Other));
 }
 
 #[test]
@@ -34,12 +34,16 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
     for bit in 0..sealed.len() * 8 {
         let mut changed = sealed.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(key().open(&changed, b"here"), Err(CannotOpen), "bit {bit}");
+        assert_eq!(
+            key().open(&changed, b"here"),
+            Err(CannotOpen::Other),
+            "bit {bit}"
+        );
     }
     for length in 0..sealed.len() {
         assert_eq!(
             key().open(&sealed[..length], b"here"),
-            Err(CannotOpen),
+            Err(CannotOpen::Other),
             "length {length}"
         );
     }
@@ -122,4 +126,14 @@ fn from_hex_of_any_length(text: &str) -> Vec<u8> {
         .step_by(2)
         .map(|at| byte(&text[at..at + 2]))
         .collect()
+}
+
+#[test]
+fn a_key_has_one_id_and_another_key_another() {
+    assert_eq!(key().id(), SealingKey::parse(BASE64).unwrap().id());
+    let other = SealingKey::parse(&SealingKey::generate_text()).unwrap();
+    assert_ne!(key().id(), other.id());
+    let shown = key().id().to_string();
+    assert_eq!(shown.len(), 16);
+    assert!(!HEX.contains(&shown), "an id is no part of its key");
 }

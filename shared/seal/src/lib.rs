@@ -5,8 +5,10 @@
 //! `Debug` that holds a key.
 
 mod key;
+mod ring;
 
 pub mod file;
 pub mod journal;
 
-pub use key::{CannotOpen, InvalidKey, SEALING_BYTES, SealingKey};
+pub use key::{CannotOpen, InvalidKey, KeyId, SEALING_BYTES, SealingKey};
+pub use ring::{ENVELOPE_BYTES, OPENING_KEYS_MAX, Ring, TooManyKeys};

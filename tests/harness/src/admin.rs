@@ -12,8 +12,9 @@ use proto::admin::{
     organization_service_client::OrganizationServiceClient,
     price_service_client::PriceServiceClient, project_service_client::ProjectServiceClient,
     provider_service_client::ProviderServiceClient, role_service_client::RoleServiceClient,
-    rollout_service_client::RolloutServiceClient, shadow_service_client::ShadowServiceClient,
-    trust_service_client::TrustServiceClient, usage_service_client::UsageServiceClient,
+    rollout_service_client::RolloutServiceClient, sealing_service_client::SealingServiceClient,
+    shadow_service_client::ShadowServiceClient, trust_service_client::TrustServiceClient,
+    usage_service_client::UsageServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -64,6 +65,11 @@ impl Admin {
     /// Organizations.
     pub fn organizations(&self) -> OrganizationServiceClient<Authorized> {
         OrganizationServiceClient::new(self.channel())
+    }
+
+    /// Sealing keys and peppers.
+    pub fn sealing(&self) -> SealingServiceClient<Authorized> {
+        SealingServiceClient::new(self.channel())
     }
 
     /// Trusts.

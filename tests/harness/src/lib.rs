@@ -21,6 +21,7 @@ pub mod provider;
 pub mod mail;
 pub mod collector;
 pub mod client;
+pub mod kms;
 pub mod prometheus;
 pub mod admin;
 pub mod site;

@@ -69,7 +69,8 @@ pub struct Edge {
     settings: Vec<(String, String)>,
 }
 
-const SEALING_KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+/// Under which control planes seal unless told otherwise.
+pub const SEALING_KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 const STATE_KEY: &str = "3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c";
 
 // === impl Site ===
@@ -145,6 +146,30 @@ impl Site {
             settings.push((name, address.to_string()));
         }
         self.control_planes[at] = start_control_plane(self.folder.path(), at, &settings).await;
+    }
+
+    /// Sets a setting of every control plane, from its next start on.
+    pub fn set_control_planes(&mut self, name: &'static str, value: &str) {
+        let settings = &mut self.plan.control_plane_settings;
+        settings.retain(|(other, _)| *other != name);
+        settings.push((name, value.to_owned()));
+    }
+
+    /// Stops a control plane and starts it again with the settings that are set by now, on the ports that it had.
+    pub async fn restart_control_plane(&mut self, at: usize) {
+        self.control_planes[at].process.kill();
+        self.revive_control_plane(at).await;
+    }
+
+    /// Starts a control plane beside the others that cannot start, with settings over the usual ones, and gives what it said.
+    pub fn fail_control_plane(&self, more: &[(&'static str, String)]) -> String {
+        let folder = self.folder.path();
+        let mut settings = control_plane_settings(&self.database, folder, 99, &self.plan);
+        over(&mut settings, more);
+        let program = binaries::path("sluice-control-plane");
+        let (status, said) = Process::run(folder, "failing", &program, &["serve"], &settings);
+        assert!(!status.success(), "it starts: {said}");
+        said
     }
 
     /// Starts one more edge.

@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 31] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 32] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
@@ -54,9 +54,10 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 31] = [
         &["policy", "payload", "keys", "claims", "credential"],
     ),
     ("store", &["policy", "payload", "domain"]),
-    ("sinks", &["lifecycle", "proto", "columns"]),
+    ("sinks", &["lifecycle", "egress", "proto", "columns"]),
     ("courier", &["egress"]),
     ("signers", &["claims", "credential", "egress"]),
+    ("custodians", &["credential", "lifecycle", "egress"]),
     (
         "server",
         &[
@@ -74,6 +75,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 31] = [
             "sinks",
             "courier",
             "signers",
+            "custodians",
         ],
     ),
     ("private-postgres", &[]),

@@ -12,7 +12,7 @@ use domain::{
     violation::Violations,
 };
 use proto::admin::{self, AlertChannelKind, AlertEmailSecurity};
-use seal::SealingKey;
+use seal::Ring;
 use store::{
     alert_channel::{New, Row, Terms},
     id,
@@ -203,7 +203,7 @@ pub(crate) fn wire(row: Row) -> admin::AlertChannel {
 }
 
 /// Where notices of a channel go; `None` where what is kept of it cannot be read.
-pub(crate) fn destination(row: &Row, key: &SealingKey) -> Option<Destination> {
+pub(crate) fn destination(row: &Row, key: &Ring) -> Option<Destination> {
     let terms = &row.terms;
     let opened = match &terms.credential_sealed {
         Some(sealed) => sealed::open_alert_credential(key, &row.id, sealed).ok()?,
@@ -240,7 +240,7 @@ pub(crate) fn destination(row: &Row, key: &SealingKey) -> Option<Destination> {
 
 impl Wanted {
     /// The row to make.
-    pub(crate) fn into_new(self, key: &SealingKey) -> New {
+    pub(crate) fn into_new(self, key: &Ring) -> New {
         let id = id::draw();
         let clear = self.credential.as_bytes();
         let sealed = || sealed::seal_alert_credential(key, &id, clear);

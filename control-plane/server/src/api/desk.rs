@@ -12,7 +12,7 @@
 use std::{convert::Infallible, fmt::Display, sync::Arc};
 
 use prost::Message;
-use seal::SealingKey;
+use seal::Ring;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use store::{Once, Store, Write};
@@ -77,7 +77,7 @@ pub(crate) enum Begun<Reply> {
 pub(crate) struct Draft {
     write: Write,
     call: Call,
-    sealing: SealingKey,
+    sealing: Ring,
     contract: Contract,
     before: Value,
 }
@@ -86,7 +86,7 @@ pub(crate) struct Draft {
 #[derive(Clone)]
 pub(crate) struct Desk {
     store: Store,
-    sealing: SealingKey,
+    sealing: Ring,
     pages: PageTokens,
     contract: Contract,
 }
@@ -126,7 +126,7 @@ asked! {
     CreateIssuerRequest UpdateIssuerRequest DeleteIssuerRequest
     CreatePriceRequest DeletePriceRequest CreateDiscountRequest DeleteDiscountRequest
     RepriceUsageRequest EraseUsageRequest
-    CreateJoinTokenRequest RevokeEdgeRequest
+    CreateJoinTokenRequest RevokeEdgeRequest RotatePepperRequest
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
     CreateAlertChannelRequest DeleteAlertChannelRequest CreateAlertRuleRequest DeleteAlertRuleRequest
     CreateTrustRequest DeleteTrustRequest
@@ -286,7 +286,7 @@ impl Call {
 
 impl Desk {
     /// A desk before this store, with replies and page tokens sealed under this key.
-    pub(crate) fn new(store: Store, sealing: SealingKey, contract: Contract) -> Self {
+    pub(crate) fn new(store: Store, sealing: Ring, contract: Contract) -> Self {
         let pages = PageTokens::new(sealing.clone());
         Self {
             store,
@@ -302,7 +302,7 @@ impl Desk {
     }
 
     /// The key under which secrets are sealed.
-    pub(crate) const fn sealing(&self) -> &SealingKey {
+    pub(crate) const fn sealing(&self) -> &Ring {
         &self.sealing
     }
 

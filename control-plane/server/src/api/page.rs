@@ -6,11 +6,11 @@
 use std::fmt::Write;
 
 use domain::{page::Page, violation::Violations};
-use seal::SealingKey;
+use seal::{ENVELOPE_BYTES, Ring};
 
 /// The longest token that is looked at, in characters: a name of 512 bytes, sealed, in hex.
 // Full: the token is refused as not one of ours.
-const TOKEN_CHARS_MAX: usize = 2 * (512 + 64);
+const TOKEN_CHARS_MAX: usize = 2 * (512 + ENVELOPE_BYTES);
 
 /// Which list a page is of.
 #[derive(Debug, Clone, Copy)]
@@ -24,14 +24,14 @@ pub(crate) struct List<'a> {
 /// Makes and reads page tokens.
 #[derive(Clone)]
 pub(crate) struct PageTokens {
-    key: SealingKey,
+    key: Ring,
 }
 
 // === impl PageTokens ===
 
 impl PageTokens {
     /// Tokens under this key.
-    pub(crate) fn new(key: SealingKey) -> Self {
+    pub(crate) fn new(key: Ring) -> Self {
         Self { key }
     }
 
@@ -112,7 +112,8 @@ mod tests {
     };
 
     fn tokens(byte: &str) -> PageTokens {
-        PageTokens::new(SealingKey::parse(&byte.repeat(32)).unwrap())
+        let key = seal::SealingKey::parse(&byte.repeat(32)).unwrap();
+        PageTokens::new(key.into())
     }
 
     #[test]

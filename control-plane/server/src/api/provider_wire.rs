@@ -13,7 +13,7 @@ use domain::{
 };
 use policy::{handling::Handling, id::ProviderId, provider::ProviderKind, revision::Revision};
 use proto::admin;
-use seal::SealingKey;
+use seal::Ring;
 use store::{
     id,
     provider::{New, Row},
@@ -176,7 +176,7 @@ fn check_form(clear: &[u8], checked: &Checked) -> Result<(), Status> {
 
 impl Wanted {
     /// The row to make and the credential in clear, if there is one.
-    pub(crate) fn into_new(self, key: &SealingKey) -> (New, Option<Zeroizing<String>>) {
+    pub(crate) fn into_new(self, key: &Ring) -> (New, Option<Zeroizing<String>>) {
         let id = ProviderId::from_bytes(id::draw());
         let credential = Some(self.credential).filter(|it| !it.is_empty());
         let seal = |it: &Zeroizing<String>| sealed::seal_credential(key, id, it.as_bytes());
@@ -251,7 +251,7 @@ impl Change {
     pub(crate) fn apply(
         mut self,
         row: &mut Row,
-        key: &SealingKey,
+        key: &Ring,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Status> {
         let credential = mem::replace(&mut self.credential, Update::Kept);
         let checked = self.check(row).map_err(status::invalid)?;

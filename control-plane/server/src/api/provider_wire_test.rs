@@ -1,6 +1,7 @@
 //! Providers between the wire and the store: all that is wrong at once, and where a credential may go.
 
 use prost_types::FieldMask;
+use seal::SealingKey;
 
 use super::*;
 
@@ -87,7 +88,7 @@ fn row(credential_sealed: Option<Vec<u8>>) -> Row {
 
 #[test]
 fn a_kept_credential_does_not_follow_its_provider_to_another_origin() {
-    let key = SealingKey::parse(&SealingKey::generate_text()).unwrap();
+    let key = Ring::from(SealingKey::parse(&SealingKey::generate_text()).unwrap());
     let kept = || sealed::seal_credential(&key, ProviderId::from_bytes([1; 16]), b"kept");
     let moved = |base_url: &str, paths: &[&str], credential_sealed| {
         let change = Change::read(admin::UpdateProviderRequest {
@@ -155,7 +156,7 @@ fn a_form_may_go_where_its_kind_or_its_operator_says_and_stays_so_when_it_is_kep
         assert_eq!(fields(wanted(asked).err()), [CREDENTIAL]);
     }
 
-    let key = SealingKey::parse(&SealingKey::generate_text()).unwrap();
+    let key = Ring::from(SealingKey::parse(&SealingKey::generate_text()).unwrap());
     let id = ProviderId::from_bytes([1; 16]);
     let kept = form("https://sts.acme.example");
     let mut row = row(Some(sealed::seal_credential(&key, id, kept.as_bytes())));

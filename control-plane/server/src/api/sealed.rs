@@ -7,11 +7,12 @@ use policy::{
     credential::Pepper,
     id::{OrganizationId, ProjectId, ProviderId},
 };
-use seal::{CannotOpen, SealingKey};
+use seal::{CannotOpen, Ring};
+use store::sealed_value::{Kept, Place};
 use zeroize::Zeroizing;
 
 /// A provider's credential, as a provider's row keeps it.
-pub fn seal_credential(key: &SealingKey, provider: ProviderId, clear: &[u8]) -> Vec<u8> {
+pub fn seal_credential(key: &Ring, provider: ProviderId, clear: &[u8]) -> Vec<u8> {
     key.seal(
         clear,
         &context("provider credential", &[provider.as_bytes()]),
@@ -20,7 +21,7 @@ pub fn seal_credential(key: &SealingKey, provider: ProviderId, clear: &[u8]) -> 
 
 /// The inverse of [`seal_credential`].
 pub fn open_credential(
-    key: &SealingKey,
+    key: &Ring,
     provider: ProviderId,
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
@@ -31,13 +32,13 @@ pub fn open_credential(
 }
 
 /// The credential of a channel of alerts, as the channel's row keeps it.
-pub fn seal_alert_credential(key: &SealingKey, channel: &[u8; 16], clear: &[u8]) -> Vec<u8> {
+pub fn seal_alert_credential(key: &Ring, channel: &[u8; 16], clear: &[u8]) -> Vec<u8> {
     key.seal(clear, &context("alert channel credential", &[channel]))
 }
 
 /// The inverse of [`seal_alert_credential`].
 pub fn open_alert_credential(
-    key: &SealingKey,
+    key: &Ring,
     channel: &[u8; 16],
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
@@ -45,12 +46,23 @@ pub fn open_alert_credential(
 }
 
 /// The SHA-256 of a key's secret, from which its tag can be made again under another pepper.
-pub fn seal_key_secret(key: &SealingKey, key_id: &str, secret_sha256: &[u8; 32]) -> Vec<u8> {
+pub fn seal_key_secret(key: &Ring, key_id: &str, secret_sha256: &[u8; 32]) -> Vec<u8> {
     key.seal(secret_sha256, &context("key secret", &[key_id.as_bytes()]))
 }
 
+/// The inverse of [`seal_key_secret`].
+pub fn open_key_secret(
+    key: &Ring,
+    key_id: &str,
+    sealed: &[u8],
+) -> Result<Zeroizing<[u8; 32]>, CannotOpen> {
+    let plain = key.open(sealed, &context("key secret", &[key_id.as_bytes()]))?;
+    let hash = plain.as_slice().try_into().map_err(|_| CannotOpen::Other)?;
+    Ok(Zeroizing::new(hash))
+}
+
 /// A pepper, as its row keeps it.
-pub fn seal_pepper(key: &SealingKey, pepper: &Pepper) -> Vec<u8> {
+pub fn seal_pepper(key: &Ring, pepper: &Pepper) -> Vec<u8> {
     key.seal(
         &pepper.secret,
         &context("pepper", &[&pepper.version.to_be_bytes()]),
@@ -58,19 +70,19 @@ pub fn seal_pepper(key: &SealingKey, pepper: &Pepper) -> Vec<u8> {
 }
 
 /// The inverse of [`seal_pepper`].
-pub fn open_pepper(key: &SealingKey, version: u32, sealed: &[u8]) -> Result<Pepper, CannotOpen> {
+pub fn open_pepper(key: &Ring, version: u32, sealed: &[u8]) -> Result<Pepper, CannotOpen> {
     let plain = key.open(sealed, &context("pepper", &[&version.to_be_bytes()]))?;
-    let secret = plain.as_slice().try_into().map_err(|_| CannotOpen)?;
+    let secret = plain.as_slice().try_into().map_err(|_| CannotOpen::Other)?;
     Ok(Pepper { version, secret })
 }
 
 /// The key of the authority that certifies edges, as its row keeps it.
-pub fn seal_authority(key: &SealingKey, clear: &[u8]) -> Vec<u8> {
+pub fn seal_authority(key: &Ring, clear: &[u8]) -> Vec<u8> {
     key.seal(clear, &context("edge authority", &[]))
 }
 
 /// The inverse of [`seal_authority`].
-pub fn open_authority(key: &SealingKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+pub fn open_authority(key: &Ring, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
     key.open(sealed, &context("edge authority", &[]))
 }
 
@@ -78,13 +90,13 @@ pub fn open_authority(key: &SealingKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u
 pub type ContentOf<'a> = (OrganizationId, ProjectId, &'a [u8; 16]);
 
 /// What a request and its answer said, as its row keeps it.
-pub fn seal_content(key: &SealingKey, of: ContentOf<'_>, clear: &[u8]) -> Vec<u8> {
+pub fn seal_content(key: &Ring, of: ContentOf<'_>, clear: &[u8]) -> Vec<u8> {
     key.seal(clear, &content_context(of))
 }
 
 /// The inverse of [`seal_content`].
 pub fn open_content(
-    key: &SealingKey,
+    key: &Ring,
     of: ContentOf<'_>,
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
@@ -110,17 +122,34 @@ pub struct ReplyOf<'a> {
 }
 
 /// A reply, as it is kept for a second call with the same request id.
-pub fn seal_reply(key: &SealingKey, of: ReplyOf<'_>, reply: &[u8]) -> Vec<u8> {
+pub fn seal_reply(key: &Ring, of: ReplyOf<'_>, reply: &[u8]) -> Vec<u8> {
     key.seal(reply, &of.context())
 }
 
 /// The inverse of [`seal_reply`].
 pub fn open_reply(
-    key: &SealingKey,
+    key: &Ring,
     of: ReplyOf<'_>,
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
     key.open(sealed, &of.context())
+}
+
+/// The same value under the key that seals now, of a place where one rests; `None` where it is already.
+pub fn renew(key: &Ring, place: Place, kept: &Kept) -> Result<Option<Vec<u8>>, CannotOpen> {
+    let parts: Vec<&[u8]> = kept.owner.iter().map(Vec::as_slice).collect();
+    let context = match place {
+        Place::Credential => context("provider credential", &parts),
+        Place::AlertCredential => context("alert channel credential", &parts),
+        Place::KeySecret | Place::PreviousKeySecret => context("key secret", &parts),
+        Place::Pepper => context("pepper", &parts),
+        Place::Authority => context("edge authority", &parts),
+        Place::Content => context("usage content", &parts),
+        Place::Reply => context("reply", &parts),
+        // As `publish::values` has it: the number of the kind, then the object's key.
+        Place::Object | Place::Change => parts.concat(),
+    };
+    key.renew(&kept.sealed, &context)
 }
 
 /// The word, then each part behind its length, so that no two lists of parts give the same bytes.
@@ -150,8 +179,68 @@ impl ReplyOf<'_> {
 mod tests {
     use super::*;
 
-    fn key() -> SealingKey {
-        SealingKey::parse(&"07".repeat(32)).unwrap()
+    fn key() -> Ring {
+        seal::SealingKey::parse(&"07".repeat(32)).unwrap().into()
+    }
+
+    /// Seals as a build before envelopes did, and gives it as its place would.
+    fn kept(seal: impl FnOnce(&Ring) -> Vec<u8>, owner: &[&[u8]]) -> Kept {
+        Kept {
+            row: String::new(),
+            owner: owner.iter().map(|part| part.to_vec()).collect(),
+            sealed: seal(&key()),
+        }
+    }
+
+    #[test]
+    fn what_any_place_keeps_is_renewed_and_opens_without_the_older_key() {
+        let newer = seal::SealingKey::parse(&"08".repeat(32)).unwrap();
+        let older = seal::SealingKey::parse(&"07".repeat(32)).unwrap();
+        let (both, alone) = (
+            Ring::new(newer.clone(), vec![older.clone()]).unwrap(),
+            Ring::from(newer),
+        );
+        // A bare value opens in its own context alone, so this shows that each place names the right one.
+        let bare = |word: &str, parts: &[&[u8]]| older.seal(b"secret", &context(word, parts));
+        let id: &[u8] = &[3; 16];
+        let one = |word| (bare(word, &[id]), vec![id.to_vec()]);
+        let object = older.seal(b"secret", &[&[9], id].concat());
+        let object = || (object.clone(), vec![vec![9], id.to_vec()]);
+        let three = |word| {
+            (
+                bare(word, &[id, b"x", id]),
+                vec![id.to_vec(), b"x".to_vec(), id.to_vec()],
+            )
+        };
+        for (place, (sealed, owner)) in [
+            (Place::Credential, one("provider credential")),
+            (Place::AlertCredential, one("alert channel credential")),
+            (Place::KeySecret, one("key secret")),
+            (Place::PreviousKeySecret, one("key secret")),
+            (Place::Pepper, one("pepper")),
+            (Place::Authority, (bare("edge authority", &[]), Vec::new())),
+            (Place::Object, object()),
+            (Place::Change, object()),
+            (Place::Reply, three("reply")),
+            (Place::Content, three("usage content")),
+        ] {
+            let kept = Kept {
+                row: String::new(),
+                owner,
+                sealed,
+            };
+            let renewed = renew(&both, place, &kept).unwrap().unwrap();
+            assert!(renewed.starts_with(&alone.mark()), "{place:?}");
+        }
+        let provider = ProviderId::from_bytes([1; 16]);
+        let kept = kept(
+            |key| seal_credential(key, provider, b"secret"),
+            &[provider.as_bytes()],
+        );
+        let renewed = renew(&both, Place::Credential, &kept).unwrap().unwrap();
+        let opened = open_credential(&alone, provider, &renewed).unwrap();
+        assert_eq!(opened.as_slice(), b"secret");
+        assert!(open_credential(&alone, provider, &kept.sealed).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::publish::example::{advance, config, only, region, state_at};
 use proto::sync::Change;
-use seal::SealingKey;
+use seal::{Ring, SealingKey};
 
 fn snapshots(rows: Vec<store::ChangeRow>) -> Snapshots {
     let hub = Arc::new(Hub::new());
@@ -11,7 +11,7 @@ fn snapshots(rows: Vec<store::ChangeRow>) -> Snapshots {
         *state = state_at(0);
         advance(state, rows).unwrap();
     });
-    let sealing = SealingKey::parse(&SealingKey::generate_text()).unwrap();
+    let sealing = Ring::from(SealingKey::parse(&SealingKey::generate_text()).unwrap());
     Snapshots::new(hub, Values::new(sealing))
 }
 

@@ -6,19 +6,19 @@
 use std::sync::Arc;
 
 use policy::{change::Edit, object::Lane};
-use seal::{CannotOpen, SealingKey};
+use seal::{CannotOpen, Ring};
 use store::Encode;
 use zeroize::Zeroizing;
 
 /// Seals and opens the values of objects.
 #[derive(Clone)]
-pub struct Values(SealingKey);
+pub struct Values(Ring);
 
 // === impl Values ===
 
 impl Values {
-    /// With the key of the control plane.
-    pub const fn new(sealing: SealingKey) -> Self {
+    /// With the keys of the control plane.
+    pub const fn new(sealing: Ring) -> Self {
         Self(sealing)
     }
 
@@ -61,11 +61,14 @@ mod tests {
         object::{Kind, Object},
         organization::Organization,
     };
+    use seal::SealingKey;
 
     use super::*;
 
     fn values() -> Values {
-        Values::new(SealingKey::parse(&SealingKey::generate_text()).unwrap())
+        Values::new(Ring::from(
+            SealingKey::parse(&SealingKey::generate_text()).unwrap(),
+        ))
     }
 
     #[test]

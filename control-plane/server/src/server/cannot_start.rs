@@ -4,7 +4,9 @@
 
 use std::{fmt, io};
 
+use custodians::{Unopened, Unusable};
 use lifecycle::{listen::CannotListen, settings::InvalidSettings};
+use seal::{CannotOpen, TooManyKeys};
 use store::{NotMigrated, StoreError};
 
 use crate::{
@@ -19,8 +21,14 @@ pub enum CannotStart {
     Seal(InvalidSettings),
     /// Neither is set.
     NoSealingKey,
-    /// What they give is no key.
-    InvalidSealingKey,
+    /// What this setting gives is no key.
+    InvalidSealingKey(&'static str),
+    /// Who is to unwrap it cannot be used.
+    Custodian(Unusable),
+    /// It was not unwrapped, or not drawn.
+    Wrapped(Unopened),
+    /// There is not one service, and no other, that could draw one.
+    NoCustodian,
     /// The database cannot be used.
     Store(StoreError),
     /// The database has not the shape that this build needs.
@@ -29,8 +37,10 @@ pub enum CannotStart {
     NoPepper(NoPepper),
     /// There is no operator key, and none can be made.
     NoFirstKey(NoFirstKey),
-    /// What rests sealed cannot be opened with this sealing key.
-    WrongSealingKey,
+    /// There are too many of them.
+    TooManySealingKeys(TooManyKeys),
+    /// What rests sealed cannot be opened with these sealing keys.
+    WrongSealingKey(CannotOpen),
     /// The certificates of the admin listener cannot be served.
     Certificates(tls::files::Unusable),
     /// A way out for records cannot be used.
@@ -80,16 +90,26 @@ impl fmt::Display for CannotStart {
                 "seal.key or seal.key_file must be set to 32 random bytes as 64 hex digits, \
                  such as `openssl rand -hex 32` prints",
             ),
-            Self::InvalidSealingKey => {
-                f.write_str("seal.key is not 64 hex digits or base64 of 32 bytes")
+            Self::InvalidSealingKey(setting) => {
+                write!(f, "{setting}: neither 64 hex digits, nor base64 of 32 bytes, nor such a key wrapped")
             }
+            Self::Custodian(why) => why.fmt(f),
+            Self::Wrapped(why) => why.fmt(f),
+            Self::NoCustodian => f.write_str(
+                "set either [seal.vault] or [seal.aws_kms], and not both: the one that is set draws the key",
+            ),
+            Self::TooManySealingKeys(why) => write!(f, "seal.open_key_files: {why}"),
             Self::Store(error) => write!(f, "database.url: {error}"),
             Self::NotMigrated(error) => error.fmt(f),
             Self::NoPepper(error) => error.fmt(f),
             Self::NoFirstKey(error) => error.fmt(f),
-            Self::WrongSealingKey => f.write_str(
-                "seal.key does not open what rests in this database; set the key with which it was sealed",
+            Self::WrongSealingKey(CannotOpen::Other) => f.write_str(
+                "seal.key does not open what rests in this database; set the key with which it was sealed, \
+                 or name its file in seal.open_key_files",
             ),
+            Self::WrongSealingKey(why @ CannotOpen::NoKey(_)) => {
+                write!(f, "a secret that edges need {why}")
+            }
             Self::Certificates(error) => write!(f, "admin.tls: {error}"),
             Self::Sink(error) => error.fmt(f),
             Self::Courier(error) => error.fmt(f),

@@ -6,7 +6,7 @@
 use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use lifecycle::clock::Clock;
-use seal::SealingKey;
+use seal::{CannotOpen, Ring};
 use store::{
     Store, StoreError,
     edge_identity::{self, AuthorityRow},
@@ -46,7 +46,7 @@ pub(crate) struct Encrypted {
 #[derive(Debug)]
 pub enum NoAuthority {
     /// It was sealed under another key.
-    OtherKey,
+    OtherKey(CannotOpen),
     /// It cannot be made or read, or does not certify the names that are set.
     Broken(NotIssued),
     /// The store declined or failed.
@@ -58,7 +58,7 @@ pub enum NoAuthority {
 pub(crate) async fn open(
     config: &config::Edges,
     listens: SocketAddr,
-    (store, sealing): (&Store, &SealingKey),
+    (store, sealing): (&Store, &Ring),
     clock: &Clock,
 ) -> Result<Option<Encrypted>, NoAuthority> {
     if !config.tls {
@@ -78,7 +78,7 @@ pub(crate) async fn open(
 
 async fn authority_of(
     store: &Store,
-    sealing: &SealingKey,
+    sealing: &Ring,
     now: OffsetDateTime,
 ) -> Result<Authority, NoAuthority> {
     let kept = edge_identity::authority(store).await;
@@ -96,7 +96,7 @@ async fn authority_of(
     let key = sealed::open_authority(sealing, &row.sealed_key);
     let kept = Kept {
         certificate: row.certificate,
-        key: key.map_err(|_| NoAuthority::OtherKey)?,
+        key: key.map_err(NoAuthority::OtherKey)?,
     };
     Authority::open(&kept).map_err(NoAuthority::Broken)
 }
@@ -122,9 +122,11 @@ impl Encrypted {
 impl fmt::Display for NoAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OtherKey => f.write_str(
-                "the authority of edges was sealed under another key: give the `[seal] key` it was started with",
+            Self::OtherKey(CannotOpen::Other) => f.write_str(
+                "the authority of edges was sealed under another key: give the `[seal] key` it was started with, \
+                 or name its file in `open_key_files`",
             ),
+            Self::OtherKey(why @ CannotOpen::NoKey(_)) => write!(f, "the authority of edges {why}"),
             Self::Broken(why) => write!(f, "the authority of edges cannot be used: {why}"),
             Self::Store(why) => write!(f, "read the authority of edges: {why}"),
         }

@@ -5,31 +5,32 @@
 
 use std::sync::Arc;
 
-use lifecycle::settings;
+use lifecycle::clock::Clock;
 use policy::object::Lane;
-use seal::SealingKey;
+use seal::Ring;
 use store::Store;
 use zeroize::Zeroizing;
 
 use crate::{
     api,
-    config::{Config, Seal},
+    config::Config,
+    custody::Custody,
     publish::{hub::Hub, state::State, tail::Tail, values::Values},
-    server::cannot_start::CannotStart,
+    server::{cannot_start::CannotStart, sealing},
 };
 
 /// A control plane that could listen.
 pub(crate) struct Prepared {
     pub(crate) store: Store,
-    pub(crate) sealing: SealingKey,
+    pub(crate) sealing: (Ring, Option<Custody>),
     pub(crate) values: Values,
     pub(crate) hub: Arc<Hub>,
     pub(crate) tail: Tail,
 }
 
 /// Opens the store and checks it.
-pub(crate) async fn prepare(config: &Config) -> Result<Prepared, CannotStart> {
-    let sealing = sealing_key(&config.seal)?;
+pub(crate) async fn prepare(config: &Config, clock: &Clock) -> Result<Prepared, CannotStart> {
+    let (sealing, custody) = sealing::open(&config.seal, clock).await?;
     let values = Values::new(sealing.clone());
     let store = Store::open(&config.database, values.encode()).await?;
     store
@@ -44,19 +45,11 @@ pub(crate) async fn prepare(config: &Config) -> Result<Prepared, CannotStart> {
     hub.read(|state| every_secret_opens(state, &values))?;
     Ok(Prepared {
         store,
-        sealing,
+        sealing: (sealing, custody),
         values,
         hub,
         tail,
     })
-}
-
-fn sealing_key(config: &Seal) -> Result<SealingKey, CannotStart> {
-    let text = settings::secret(&config.key, &config.key_file, "seal.key");
-    let text = text
-        .map_err(CannotStart::Seal)?
-        .ok_or(CannotStart::NoSealingKey)?;
-    SealingKey::parse(text.expose()).map_err(|_| CannotStart::InvalidSealingKey)
 }
 
 /// Better no control plane than one that breaks the stream of each edge that needs a secret.
@@ -64,7 +57,7 @@ fn every_secret_opens(state: &State, values: &Values) -> Result<(), CannotStart>
     for live in state.everywhere(Lane::Secrets) {
         let opened = values.open(Lane::Secrets, (live.kind, &live.key), &live.value);
         drop(Zeroizing::new(
-            opened.map_err(|_| CannotStart::WrongSealingKey)?,
+            opened.map_err(CannotStart::WrongSealingKey)?,
         ));
     }
     Ok(())

@@ -34,4 +34,5 @@ mod alerts;
 mod bulk;
 mod keeping;
 mod content;
+mod sealed;
 mod reading;

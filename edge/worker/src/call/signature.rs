@@ -1,9 +1,9 @@
 //! Signs a request for Amazon's services, where the credential is a pair of keys.
 //!
-//! Knows how such a pair is written down and which region a host stands in; the signature itself is the dialect's. No
+//! Knows how such a pair is written down and which region a host stands in; the signature itself is the credential's. No
 //! half of the pair is in an error or a log, and the secret half leaves this process in no form but the signature.
 
-use dialect::aws::sigv4::{self, Credentials, Scope};
+use credential::sigv4::{self, Credentials, Scope};
 use http::{HeaderValue, header};
 use hyper::Request;
 

@@ -13,6 +13,7 @@ mod streaming;
 mod stream_faults;
 mod revocation;
 mod rotation;
+mod custody;
 mod scopes;
 mod roles;
 mod own_roles;

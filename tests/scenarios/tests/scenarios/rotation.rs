@@ -1,4 +1,5 @@
-//! A key gets a new secret while it is used, and nobody notices until the old one's time is over.
+//! A key gets a new secret while it is used, and nobody notices until the old one's time is over; nor when the sealing key and
+//! the pepper are others after it.
 
 use std::{
     sync::{
@@ -11,13 +12,14 @@ use std::{
 use harness::{
     client::{self, Client},
     provider::Provider,
-    site::{Plan, Site},
+    site::{Plan, SEALING_KEY, Site},
     tenant::Tenant,
     wait,
 };
 use proto::admin::{
-    EndKeyOverlapRequest, GetKeyRequest, Key, KeyFinding, KeyRotation, Project, ReportKeysRequest,
-    RotateKeyRequest, UpdateProjectRequest,
+    EndKeyOverlapRequest, GetKeyRequest, GetSealingRequest, Key, KeyFinding, KeyRotation, Project,
+    ReportKeysRequest, RotateKeyRequest, RotatePepperRequest, SealedUnder, Sealing,
+    UpdateProjectRequest,
 };
 use scenarios::{openai, scale};
 use tokio::{
@@ -122,6 +124,74 @@ async fn traffic(
     failed
 }
 
+async fn sealing(site: &Site, control_plane: usize) -> Sealing {
+    let admin = site.admin_of(control_plane);
+    let told = admin.sealing().get_sealing(GetSealingRequest {}).await;
+    told.expect("it is told").into_inner()
+}
+
+async fn restart_control_planes(site: &mut Site) {
+    for at in 0..site.control_planes.len() {
+        site.restart_control_plane(at).await;
+    }
+}
+
+/// Brings everything under another sealing key, in the order that the documents name.
+async fn rotate_sealing_key(site: &mut Site) {
+    let (old, new) = (SEALING_KEY, "7e".repeat(32));
+    let file = |name: &str, text: &str| {
+        let path = site.folder().join(name);
+        std::fs::write(&path, text).expect("a key can be written");
+        format!("[\"{}\"]", path.display())
+    };
+    let (old_file, new_file) = (file("old.key", old), file("new.key", &new));
+    site.set_control_planes("SLUICE_SEAL__OPEN_KEY_FILES", &new_file);
+    restart_control_planes(site).await;
+    site.set_control_planes("SLUICE_SEAL__KEY", &new);
+    site.set_control_planes("SLUICE_SEAL__OPEN_KEY_FILES", &old_file);
+    restart_control_planes(site).await;
+    let here: &Site = site;
+    let all_moved = || async {
+        let told = sealing(here, 0).await;
+        let moved = |under| under == SealedUnder::SealingKey;
+        (told.left == 0 && told.values.iter().all(|it| moved(it.under()))).then_some(told)
+    };
+    let (told, _) = wait::until("everything is under the new key", all_moved).await;
+    let places = ["provider credentials", "key hashes", "peppers", "policy"];
+    for place in places {
+        assert!(told.values.iter().any(|it| it.place == place), "{place}");
+    }
+    site.set_control_planes("SLUICE_SEAL__OPEN_KEY_FILES", "[]");
+    restart_control_planes(site).await;
+    let ends = site.fail_control_plane(&[("SLUICE_SEAL__KEY", old.to_owned())]);
+    assert!(
+        ends.contains(&told.key_id),
+        "the missing key is named: {ends}"
+    );
+}
+
+async fn still_stands(site: &Site, (new, old): (&str, &str)) {
+    for edge in 0..2 {
+        assert_eq!(ask(site, edge, new).await.0, 200, "the key stands");
+        refused(site, edge, old, "api_key_rotated").await;
+    }
+}
+
+/// Tags everything under another pepper, and waits until the one before is gone.
+async fn rotate_pepper(site: &Site) {
+    let request = RotatePepperRequest {
+        overlap: Some(span(Duration::ZERO)),
+        ..Default::default()
+    };
+    let made = site.admin().sealing().rotate_pepper(request).await;
+    let made = made.expect("a pepper is made").into_inner();
+    let alone = || async {
+        let peppers = sealing(site, 1).await.peppers;
+        (peppers.len() == 1 && peppers[0].version == made.version).then_some(())
+    };
+    wait::until("the pepper before is gone", alone).await;
+}
+
 #[tokio::test]
 async fn a_key_is_rotated_under_traffic_and_no_request_fails() {
     let provider = Provider::start(openai::answer).await;
@@ -130,7 +200,7 @@ async fn a_key_is_rotated_under_traffic_and_no_request_fails() {
         edges: vec!["here", "there"],
         ..Plan::default()
     };
-    let site = Site::start(plan).await;
+    let mut site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let (name, old) = tenant.key().await;
     site.propagated().await;
@@ -177,6 +247,14 @@ async fn a_key_is_rotated_under_traffic_and_no_request_fails() {
     let late = began.elapsed().saturating_sub(overlap());
     assert!(late < Duration::from_secs(1), "{late:?} too late");
     seen(some).await;
+    rotate_sealing_key(&mut site).await;
+    seen(some).await;
+    rotate_pepper(&site).await;
+    seen(some).await;
+    still_stands(&site, (&new, &old)).await;
+    let (_, made) = tenant.key().await;
+    site.propagated().await;
+    assert_eq!(ask(&site, 0, &made).await.0, 200, "and so does another one");
     stop.store(true, Ordering::Relaxed);
     let failed: Vec<u16> = clients.join_all().await.concat();
     let (asked, took) = (asked.load(Ordering::Relaxed), started.elapsed());

@@ -5,7 +5,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::aws::sigv4::{
+use crate::sigv4::{
     canonical::{self, Path, Request},
     date,
 };

@@ -1,0 +1,154 @@
+//! How a service is asked: one JSON document posted, one read, over HTTP/1.1 by hyper.
+//!
+//! Knows how long to wait and how much to read; knows nothing of what is asked. Redirects are not followed.
+
+use std::{io, net::IpAddr, path::Path, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, Uri, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as Hyper, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::time::timeout;
+
+/// How long a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(3);
+
+/// How long an answer may take, with its connection.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// The longest answer that is read, in bytes: a wrapped key is a few hundred.
+// Full: it is none.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Asks.
+#[derive(Clone)]
+pub(crate) struct Client(Hyper<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+/// What was answered.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+}
+
+/// Where a service is asked.
+#[derive(Clone)]
+pub(crate) struct Place {
+    /// Without a slash at its end.
+    pub(crate) address: String,
+    /// Host and port, as they were written.
+    pub(crate) authority: String,
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Reads an address: encrypted, on this machine, or when told so.
+    pub(crate) fn read(address: &str, is_told: bool) -> Result<Self, &'static str> {
+        let invalid = "is not such as `https://keys.example:8200`";
+        let address = address.trim_end_matches('/');
+        let uri: Uri = address.parse().map_err(|_| invalid)?;
+        let authority = uri.authority().ok_or(invalid)?;
+        if authority.as_str().contains('@') || uri.query().is_some() {
+            return Err(invalid);
+        }
+        let host = authority.host();
+        let near = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        let is_near = near.map_or(host == "localhost", |it| it.is_loopback());
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") if is_told || is_near => {}
+            Some("http") => {
+                return Err(
+                    "would carry the sealing key in plaintext beyond this machine; use https, or set plaintext_beyond_loopback \
+                     where the network itself is private",
+                );
+            }
+            _ => return Err(invalid),
+        }
+        Ok(Self {
+            authority: authority.to_string(),
+            address: address.to_owned(),
+        })
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    /// One that trusts the authorities in a file, or else the public ones.
+    pub(crate) fn open(ca_file: Option<&Path>) -> io::Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(CONNECT_MAX));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(egress::trust(ca_file)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        // Asked once at a start and then once a minute: no connection is worth keeping.
+        let hyper = Hyper::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(connector);
+        Ok(Self(hyper))
+    }
+
+    /// Posts; the error is why there is no answer.
+    pub(crate) async fn post(&self, request: Request<Full<Bytes>>) -> Result<Reply, String> {
+        let asked = async {
+            let answer = self.0.request(request).await;
+            let answer = answer.map_err(|why| reason(&why))?;
+            let status = answer.status().as_u16();
+            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
+            let body = body.collect().await.map_err(|why| why.to_string())?;
+            Ok(Reply {
+                status,
+                body: body.to_bytes(),
+            })
+        };
+        let silent = |_| format!("no answer within {} seconds", ANSWER_MAX.as_secs());
+        timeout(ANSWER_MAX, asked).await.map_err(silent)?
+    }
+}
+
+/// A request that posts this document.
+pub(crate) fn posting(url: &str, place: &Place) -> hyper::http::request::Builder {
+    Request::post(url)
+        .header(header::HOST, &place.authority)
+        .header(header::USER_AGENT, "sluice")
+}
+
+/// The innermost reason, which is the one that says something.
+fn reason(why: &(dyn std::error::Error + 'static)) -> String {
+    let mut at = why;
+    while let Some(source) = at.source() {
+        at = source;
+    }
+    at.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_leaves_the_machine_in_plaintext_only_when_told() {
+        for (address, told, may) in [
+            ("https://vault.example", false, true),
+            ("https://vault.example:8200/", false, true),
+            ("http://127.0.0.1:8200", false, true),
+            ("http://[::1]:8200", false, true),
+            ("http://vault:8200", false, false),
+            ("http://vault:8200", true, true),
+            ("https://user:password@vault", true, false),
+            ("ftp://vault", true, false),
+            ("vault:8200", true, false),
+            ("", true, false),
+        ] {
+            assert_eq!(Place::read(address, told).is_ok(), may, "{address}");
+        }
+    }
+}

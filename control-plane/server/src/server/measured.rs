@@ -1,0 +1,29 @@
+//! Everything that is measured, named before anything of it happens.
+//!
+//! The only place that knows whose figures there are; knows none of them.
+
+use lifecycle::{PrometheusHandle, build, exposition};
+
+use crate::{api, custody, forward, ingest, publish, reconcile, repepper, reseal, tell, watch};
+
+/// Says what is measured, and gives what renders it.
+pub(crate) fn describe() -> PrometheusHandle {
+    let metrics = exposition::install();
+    build::describe();
+    api::measured::describe();
+    api::login::describe();
+    publish::describe();
+    publish::enrol::describe();
+    ingest::describe();
+    reconcile::describe();
+    custody::describe();
+    reseal::describe();
+    repepper::describe();
+    forward::describe();
+    watch::describe();
+    tell::describe();
+    tls::door::describe();
+    telemetry::telling::describe();
+    signers::describe();
+    metrics
+}

@@ -194,6 +194,10 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(AlertServiceServer::new(alerts))
         .add_service(SealingServiceServer::new(sealings))
         .add_service(UsageServiceServer::new(usages));
+    behind_gate(all, (store, contract, denials))
+}
+
+fn behind_gate(all: Routes, (store, contract, denials): (Store, Contract, Denials)) -> Routes {
     // The layer that is added last is met first: no byte of a body is read for nobody.
     let layered = all
         .into_axum_router()

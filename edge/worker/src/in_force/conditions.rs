@@ -110,6 +110,7 @@ mod tests {
             created_seconds: 0,
             endings: None,
             split: None,
+            shadow: None,
             rules: texts.iter().map(rule).collect(),
         }
     }

@@ -26,6 +26,7 @@ pub mod release_file;
 pub mod model;
 pub mod freeze;
 pub mod rollout_spec;
+pub mod meant;
 pub mod rollout;
 pub mod experiment;
 pub mod regions;

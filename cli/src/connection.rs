@@ -7,6 +7,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use clap::Args;
+use egress::{Unfit, Way};
 use http::{Uri, uri::PathAndQuery};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
@@ -112,14 +113,14 @@ impl Access {
         let endpoint = Endpoint::from(uri.clone())
             .connect_timeout(CONNECT_WITHIN)
             .tcp_nodelay(true);
-        match uri.scheme_str() {
-            Some("http") if self.plaintext_beyond_loopback || is_loopback(&uri) => Ok(endpoint),
-            Some("http") => Err(wrong(
+        match egress::way(&uri, self.plaintext_beyond_loopback) {
+            Ok(Way::Plain) => Ok(endpoint),
+            Err(Unfit::Plaintext) => Err(wrong(
                 "others could read the operator's key on the way: take an https address, or say \
                  --plaintext-beyond-loopback"
                     .into(),
             )),
-            Some("https") => {
+            Ok(Way::Encrypted) => {
                 let mut tls = ClientTlsConfig::new()
                     .trust_anchors(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
                 if let Some(path) = &self.ca_file {
@@ -132,17 +133,11 @@ impl Access {
                     .tls_config(tls)
                     .map_err(|error| wrong(error.to_string()))
             }
-            _ => Err(wrong("begins with neither http:// nor https://".into())),
+            Err(Unfit::NotAnAddress) => {
+                Err(wrong("is not such as https://sluice.example:7070".into()))
+            }
         }
     }
-}
-
-fn is_loopback(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|ip: std::net::IpAddr| ip.to_canonical().is_loopback())
 }
 
 // === impl Connection ===

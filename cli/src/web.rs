@@ -40,18 +40,8 @@ pub struct Answer {
 
 /// Whether a URL is https, or leads to this machine.
 pub fn may_ask(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else {
-        return false;
-    };
-    match uri.scheme_str() {
-        Some("https") => uri.host().is_some(),
-        Some("http") => {
-            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-            let ip = host.parse::<std::net::IpAddr>();
-            host == "localhost" || ip.is_ok_and(|it| it.to_canonical().is_loopback())
-        }
-        _ => false,
-    }
+    let uri: Result<Uri, _> = url.parse();
+    uri.is_ok_and(|it| egress::way(&it, false).is_ok())
 }
 
 /// Text as it stands in a query or a form.

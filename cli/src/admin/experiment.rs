@@ -8,15 +8,17 @@ use clap::{Args, Subcommand, ValueEnum};
 use prost::Message;
 use proto::admin::{
     ConcludeExperimentRequest, Experiment, ExperimentAllocation, ExperimentAllocationMethod,
-    ExperimentArm, ExperimentGuard, ExperimentMeasure, GetExperimentRequest,
-    ListExperimentsRequest, ListExperimentsResponse, RolloutMetric, StartExperimentRequest,
+    ExperimentArm, ExperimentGuard, ExperimentMeasure, RolloutMetric, StartExperimentRequest,
     StopExperimentRequest,
 };
 
 use crate::{
-    admin::rollout_spec::{Gate, Sticky, basis_points},
+    admin::{
+        meant::meant,
+        rollout_spec::{Gate, Sticky, basis_points},
+    },
     connection::ANSWER_WITHIN,
-    failure::{Exit, Failure},
+    failure::Failure,
     moment, noun,
     output::{self, Format},
     session::Session,
@@ -248,39 +250,7 @@ fn allocation(start: &Start) -> Result<Option<ExperimentAllocation>, Failure> {
 
 /// The experiment that is meant.
 async fn found(which: &Which, session: &mut Session) -> Result<Experiment, Failure> {
-    let text = which.name.as_str();
-    if text.contains("/experiments/") || text.contains('@') {
-        let request = GetExperimentRequest {
-            name: session.place.name(noun::EXPERIMENT.collections, text)?,
-        };
-        let path = noun::EXPERIMENT.method("Get");
-        let connection = &mut session.connection;
-        return connection.call_for(&path, &request, ANSWER_WITHIN).await;
-    }
-    let parent = session.place.name(noun::MODEL.collections, text)?;
-    let mut request = ListExperimentsRequest {
-        parent: parent.clone(),
-        page_size: 1_000,
-        ..Default::default()
-    };
-    let age = |it: &Experiment| {
-        let made = it.create_time.as_ref();
-        (it.end_time.is_none(), made.map(|at| (at.seconds, at.nanos)))
-    };
-    let mut newest: Option<Experiment> = None;
-    loop {
-        let path = format!("{}s", noun::EXPERIMENT.method("List"));
-        let page: ListExperimentsResponse = session
-            .connection
-            .call_for(&path, &request, ANSWER_WITHIN)
-            .await?;
-        newest = newest.into_iter().chain(page.experiments).max_by_key(age);
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
-    }
-    newest.ok_or_else(|| Failure::new(Exit::NotFound, format!("{parent} has had no experiment")))
+    meant(&noun::EXPERIMENT, &which.name, session).await
 }
 
 /// Shows one: as JSON, or in lines for people with what is known in words and a table of figures.

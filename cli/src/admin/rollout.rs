@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use proto::admin::{
-    ForceStartRolloutRequest, GetRolloutRequest, ListRolloutsRequest, ListRolloutsResponse,
-    Rollout, RolloutEvidence, RolloutMetric, RolloutState, StartRolloutRequest,
+    ForceStartRolloutRequest, GetRolloutRequest, Rollout, RolloutEvidence, RolloutMetric,
+    RolloutState, StartRolloutRequest,
 };
 
 use crate::{
-    admin::rollout_spec::{Gate, Step, Sticky},
+    admin::{
+        meant::meant,
+        rollout_spec::{Gate, Step, Sticky},
+    },
     connection::ANSWER_WITHIN,
     failure::{Exit, Failure},
     moment::{self, span},
@@ -215,39 +218,7 @@ async fn begin(start: Start, session: &mut Session) -> Result<(), Failure> {
 
 /// The rollout that is meant.
 async fn found(which: &Which, session: &mut Session) -> Result<Rollout, Failure> {
-    let text = which.name.as_str();
-    if text.contains("/rollouts/") || text.contains('@') {
-        let name = session.place.name(noun::ROLLOUT.collections, text)?;
-        return read(&name, session).await;
-    }
-    let parent = session.place.name(noun::MODEL.collections, text)?;
-    let mut request = ListRolloutsRequest {
-        parent: parent.clone(),
-        page_size: 1_000,
-        ..Default::default()
-    };
-    let mut newest: Option<Rollout> = None;
-    loop {
-        let path = format!("{}s", noun::ROLLOUT.method("List"));
-        let page: ListRolloutsResponse = session
-            .connection
-            .call_for(&path, &request, ANSWER_WITHIN)
-            .await?;
-        for rollout in page.rollouts {
-            let age = |it: &Rollout| {
-                let made = it.create_time.as_ref();
-                (it.end_time.is_none(), made.map(|at| (at.seconds, at.nanos)))
-            };
-            if newest.as_ref().is_none_or(|it| age(it) < age(&rollout)) {
-                newest = Some(rollout);
-            }
-        }
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
-    }
-    newest.ok_or_else(|| Failure::new(Exit::NotFound, format!("{parent} has had no rollout")))
+    meant(&noun::ROLLOUT, &which.name, session).await
 }
 
 async fn read(name: &str, session: &mut Session) -> Result<Rollout, Failure> {

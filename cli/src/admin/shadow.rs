@@ -5,14 +5,14 @@
 use clap::{Args, Subcommand};
 use policy::money;
 use proto::admin::{
-    GetShadowRequest, ListShadowsRequest, ListShadowsResponse, Shadow, ShadowOne, ShadowPair,
-    ShadowSide, StartShadowRequest, StopShadowRequest,
+    GetShadowRequest, Shadow, ShadowOne, ShadowPair, ShadowSide, StartShadowRequest,
+    StopShadowRequest,
 };
 
 use crate::{
-    admin::{limit::micro_dollars, rollout_spec::basis_points},
+    admin::{limit::micro_dollars, meant::meant, rollout_spec::basis_points},
     connection::ANSWER_WITHIN,
-    failure::{Exit, Failure},
+    failure::Failure,
     moment::{self, Moment, moment},
     noun,
     output::{self, Format},
@@ -171,33 +171,7 @@ async fn get(name: String, session: &mut Session) -> Result<Shadow, Failure> {
 
 /// The shadow that is meant, without what is compared where a model is named.
 async fn found(which: &Which, session: &mut Session) -> Result<Shadow, Failure> {
-    let text = which.name.as_str();
-    if text.contains("/shadows/") || text.contains('@') {
-        let name = session.place.name(noun::SHADOW.collections, text)?;
-        return get(name, session).await;
-    }
-    let parent = session.place.name(noun::MODEL.collections, text)?;
-    let mut request = ListShadowsRequest {
-        parent: parent.clone(),
-        page_size: 1_000,
-        ..Default::default()
-    };
-    let age = |it: &Shadow| {
-        let made = it.create_time.as_ref();
-        (it.end_time.is_none(), made.map(|at| (at.seconds, at.nanos)))
-    };
-    let mut newest: Option<Shadow> = None;
-    loop {
-        let path = format!("{}s", noun::SHADOW.method("List"));
-        let connection = &mut session.connection;
-        let page: ListShadowsResponse = connection.call_for(&path, &request, ANSWER_WITHIN).await?;
-        newest = newest.into_iter().chain(page.shadows).max_by_key(age);
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
-    }
-    newest.ok_or_else(|| Failure::new(Exit::NotFound, format!("{parent} has had no shadow")))
+    meant(&noun::SHADOW, &which.name, session).await
 }
 
 /// Shows one: as JSON, or in lines for people with what is compared in a table.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Client, Place, Reply, posting},
+    client::{Place, Reply, Service},
     config::AwsKms,
     unopened::{Unopened, Unusable, said},
 };
@@ -35,9 +35,8 @@ const PASSING: [&str; 4] = [
 
 /// A key of the service.
 pub(crate) struct Kms {
-    client: Client,
+    service: Service,
     config: AwsKms,
-    place: Place,
     clock: Clock,
 }
 
@@ -84,14 +83,10 @@ impl Kms {
         };
         let place = Place::read(&address, config.plaintext_beyond_loopback)
             .map_err(|why| unusable("seal.aws_kms.endpoint", why))?;
-        let client = Client::open(config.ca_file.as_deref()).map_err(|why| Unusable {
-            setting: "seal.aws_kms.ca_file",
-            why: why.to_string(),
-        })?;
+        let service = Service::open("AWS KMS", place, config.ca_file.as_deref());
         let kms = Self {
-            client,
+            service: service.map_err(|why| unusable("seal.aws_kms.ca_file", &why.to_string()))?,
             config: config.clone(),
-            place,
             clock: clock.clone(),
         };
         kms.secret()
@@ -127,8 +122,8 @@ impl Kms {
         asked: &Value,
     ) -> Result<T, Unopened> {
         let (target, body) = (format!("TrentService.{what}"), asked.to_string());
-        let url = format!("{}/", self.place.address);
-        let mut request = posting(&url, &self.place)
+        let posting = self.service.posting("/");
+        let mut request = posting
             .header("content-type", CONTENT_TYPE)
             .header("x-amz-target", &target);
         for (name, value) in self.signature(&target, body.as_bytes())? {
@@ -136,13 +131,9 @@ impl Kms {
         }
         let request = request.body(Full::new(Bytes::from(body)));
         // Not told why: its parts hold a signature.
-        let request = request.map_err(|_| self.refused("the access key is no header"))?;
-        let reply = self.client.post(request).await;
-        let reply = reply.map_err(|why| self.away(&why))?;
-        if reply.status != 200 {
-            return Err(self.failed(&reply));
-        }
-        serde_json::from_slice(&reply.body).map_err(|_| Unopened::Strange { who: self.who() })
+        let no_header = |_| self.service.refused("the access key is no header");
+        let request = request.map_err(no_header)?;
+        self.service.post(request, |reply| self.judged(reply)).await
     }
 
     fn signature(
@@ -167,7 +158,7 @@ impl Kms {
             path: "/",
             query: "",
             headers: &[
-                ("host", &self.place.authority),
+                ("host", self.service.authority()),
                 ("content-type", CONTENT_TYPE),
                 ("x-amz-target", target),
             ],
@@ -188,29 +179,15 @@ impl Kms {
         secret.ok_or(Unopened::NoneSet)
     }
 
-    fn failed(&self, reply: &Reply) -> Unopened {
+    fn judged(&self, reply: &Reply) -> Unopened {
         let told = serde_json::from_slice::<Failure>(&reply.body).map(|it| it.name);
         let name = told.unwrap_or_default();
         let why = format!("{} {}", reply.status, said(&name));
         if reply.status >= 500 || PASSING.iter().any(|it| name.ends_with(it)) {
-            self.away(&why)
+            self.service.away(&why)
         } else {
-            self.refused(&why)
+            self.service.refused(&why)
         }
-    }
-
-    fn away(&self, why: &str) -> Unopened {
-        let (who, why) = (self.who(), why.trim().to_owned());
-        Unopened::Away { who, why }
-    }
-
-    fn refused(&self, why: &str) -> Unopened {
-        let (who, why) = (self.who(), why.trim().to_owned());
-        Unopened::Refused { who, why }
-    }
-
-    fn who(&self) -> String {
-        format!("AWS KMS at {}", self.place.address)
     }
 }
 

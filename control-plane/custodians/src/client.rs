@@ -2,9 +2,10 @@
 //!
 //! Knows how long to wait and how much to read; knows nothing of what is asked. Redirects are not followed.
 
-use std::{io, net::IpAddr, path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use bytes::Bytes;
+use egress::Unfit;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, Uri, header};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -12,7 +13,10 @@ use hyper_util::{
     client::legacy::{Client as Hyper, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use serde::Deserialize;
 use tokio::time::timeout;
+
+use crate::unopened::Unopened;
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -24,9 +28,13 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 // Full: it is none.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Asks.
-#[derive(Clone)]
-pub(crate) struct Client(Hyper<HttpsConnector<HttpConnector>, Full<Bytes>>);
+/// A service that is asked, at one address.
+pub(crate) struct Service {
+    hyper: Hyper<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// As people know it.
+    name: &'static str,
+    place: Place,
+}
 
 /// What was answered.
 pub(crate) struct Reply {
@@ -35,12 +43,11 @@ pub(crate) struct Reply {
 }
 
 /// Where a service is asked.
-#[derive(Clone)]
 pub(crate) struct Place {
     /// Without a slash at its end.
-    pub(crate) address: String,
+    address: String,
     /// Host and port, as they were written.
-    pub(crate) authority: String,
+    authority: String,
 }
 
 // === impl Place ===
@@ -55,32 +62,29 @@ impl Place {
         if authority.as_str().contains('@') || uri.query().is_some() {
             return Err(invalid);
         }
-        let host = authority.host();
-        let near = host.trim_matches(['[', ']']).parse::<IpAddr>();
-        let is_near = near.map_or(host == "localhost", |it| it.is_loopback());
-        match uri.scheme_str() {
-            Some("https") => {}
-            Some("http") if is_told || is_near => {}
-            Some("http") => {
-                return Err(
-                    "would carry the sealing key in plaintext beyond this machine; use https, or set plaintext_beyond_loopback \
-                     where the network itself is private",
-                );
-            }
-            _ => return Err(invalid),
+        match egress::way(&uri, is_told) {
+            Ok(_) => Ok(Self {
+                authority: authority.to_string(),
+                address: address.to_owned(),
+            }),
+            Err(Unfit::Plaintext) => Err(
+                "would carry the sealing key in plaintext beyond this machine; use https, or set plaintext_beyond_loopback \
+                 where the network itself is private",
+            ),
+            Err(Unfit::NotAnAddress) => Err(invalid),
         }
-        Ok(Self {
-            authority: authority.to_string(),
-            address: address.to_owned(),
-        })
     }
 }
 
-// === impl Client ===
+// === impl Service ===
 
-impl Client {
+impl Service {
     /// One that trusts the authorities in a file, or else the public ones.
-    pub(crate) fn open(ca_file: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn open(
+        name: &'static str,
+        place: Place,
+        ca_file: Option<&Path>,
+    ) -> io::Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT_MAX));
@@ -93,13 +97,50 @@ impl Client {
         let hyper = Hyper::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build(connector);
-        Ok(Self(hyper))
+        Ok(Self { hyper, name, place })
     }
 
-    /// Posts; the error is why there is no answer.
-    pub(crate) async fn post(&self, request: Request<Full<Bytes>>) -> Result<Reply, String> {
+    /// A request that posts a document to a path, which begins with a slash.
+    pub(crate) fn posting(&self, path: &str) -> hyper::http::request::Builder {
+        Request::post(format!("{}{path}", self.place.address))
+            .header(header::HOST, self.authority())
+            .header(header::USER_AGENT, "sluice")
+    }
+
+    /// Posts it and reads what is answered with 200; `judge` says of any other answer what it means.
+    pub(crate) async fn post<T: for<'de> Deserialize<'de>>(
+        &self,
+        request: Request<Full<Bytes>>,
+        judge: impl FnOnce(&Reply) -> Unopened,
+    ) -> Result<T, Unopened> {
+        let reply = self.ask(request).await.map_err(|why| self.away(&why))?;
+        if reply.status != 200 {
+            return Err(judge(&reply));
+        }
+        serde_json::from_slice(&reply.body).map_err(|_| Unopened::Strange { who: self.who() })
+    }
+
+    /// It is not there, or says that it will be.
+    pub(crate) fn away(&self, why: &str) -> Unopened {
+        let (who, why) = (self.who(), why.trim().to_owned());
+        Unopened::Away { who, why }
+    }
+
+    /// It says no, and will say it again.
+    pub(crate) fn refused(&self, why: &str) -> Unopened {
+        let (who, why) = (self.who(), why.trim().to_owned());
+        Unopened::Refused { who, why }
+    }
+
+    /// Its host and port.
+    pub(crate) fn authority(&self) -> &str {
+        &self.place.authority
+    }
+
+    /// The error is why there is no answer.
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Reply, String> {
         let asked = async {
-            let answer = self.0.request(request).await;
+            let answer = self.hyper.request(request).await;
             let answer = answer.map_err(|why| reason(&why))?;
             let status = answer.status().as_u16();
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
@@ -112,13 +153,10 @@ impl Client {
         let silent = |_| format!("no answer within {} seconds", ANSWER_MAX.as_secs());
         timeout(ANSWER_MAX, asked).await.map_err(silent)?
     }
-}
 
-/// A request that posts this document.
-pub(crate) fn posting(url: &str, place: &Place) -> hyper::http::request::Builder {
-    Request::post(url)
-        .header(header::HOST, &place.authority)
-        .header(header::USER_AGENT, "sluice")
+    fn who(&self) -> String {
+        format!("{} at {}", self.name, self.place.address)
+    }
 }
 
 /// The innermost reason, which is the one that says something.
@@ -140,12 +178,10 @@ mod tests {
             ("https://vault.example", false, true),
             ("https://vault.example:8200/", false, true),
             ("http://127.0.0.1:8200", false, true),
-            ("http://[::1]:8200", false, true),
             ("http://vault:8200", false, false),
             ("http://vault:8200", true, true),
             ("https://user:password@vault", true, false),
-            ("ftp://vault", true, false),
-            ("vault:8200", true, false),
+            ("https://vault?a=b", true, false),
             ("", true, false),
         ] {
             assert_eq!(Place::read(address, told).is_ok(), may, "{address}");

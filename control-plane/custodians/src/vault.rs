@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Client, Place, Reply, posting},
+    client::{Place, Reply, Service},
     config::Vault,
     unopened::{Unopened, Unusable, said},
 };
@@ -24,9 +24,8 @@ const PASSING: [u16; 8] = [412, 429, 472, 473, 500, 502, 503, 504];
 
 /// A key of an engine.
 pub(crate) struct Transit {
-    client: Client,
+    service: Service,
     config: Vault,
-    place: Place,
 }
 
 #[derive(Deserialize)]
@@ -69,14 +68,10 @@ impl Transit {
         if !word(&config.key) {
             return Err(unusable("seal.vault.key", "is not a name such as `sluice`"));
         }
-        let client = Client::open(config.ca_file.as_deref()).map_err(|why| Unusable {
-            setting: "seal.vault.ca_file",
-            why: why.to_string(),
-        })?;
+        let service = Service::open("Vault", place, config.ca_file.as_deref());
         let transit = Self {
-            client,
+            service: service.map_err(|why| unusable("seal.vault.ca_file", &why.to_string()))?,
             config: config.clone(),
-            place,
         };
         transit
             .token()
@@ -104,9 +99,9 @@ impl Transit {
         asked: &Value,
     ) -> Result<T, Unopened> {
         let Vault { mount, key, .. } = &self.config;
-        let url = format!("{}/v1/{mount}/{what}/{key}", self.place.address);
         let token = self.token()?;
-        let mut request = posting(&url, &self.place)
+        let posting = self.service.posting(&format!("/v1/{mount}/{what}/{key}"));
+        let mut request = posting
             .header(header::CONTENT_TYPE, "application/json")
             .header("x-vault-request", "true")
             .header("x-vault-token", token.expose());
@@ -115,14 +110,12 @@ impl Transit {
         }
         let request = request.body(Full::new(Bytes::from(asked.to_string())));
         // Not told why: its parts hold a secret.
-        let request =
-            request.map_err(|_| self.refused("the token or the namespace is no header"))?;
-        let reply = self.client.post(request).await;
-        let reply = reply.map_err(|why| self.away(&why))?;
-        if reply.status != 200 {
-            return Err(self.failed(&reply));
-        }
-        serde_json::from_slice(&reply.body).map_err(|_| Unopened::Strange { who: self.who() })
+        let no_header = |_| {
+            self.service
+                .refused("the token or the namespace is no header")
+        };
+        let request = request.map_err(no_header)?;
+        self.service.post(request, |reply| self.judged(reply)).await
     }
 
     fn token(&self) -> Result<Secret, Unopened> {
@@ -134,27 +127,13 @@ impl Transit {
         token.ok_or(Unopened::NoneSet)
     }
 
-    fn failed(&self, reply: &Reply) -> Unopened {
+    fn judged(&self, reply: &Reply) -> Unopened {
         let told = serde_json::from_slice::<Failure>(&reply.body).map(|it| it.errors.join("; "));
         let why = format!("{} {}", reply.status, said(&told.unwrap_or_default()));
         if PASSING.contains(&reply.status) {
-            self.away(&why)
+            self.service.away(&why)
         } else {
-            self.refused(&why)
+            self.service.refused(&why)
         }
-    }
-
-    fn away(&self, why: &str) -> Unopened {
-        let (who, why) = (self.who(), why.trim().to_owned());
-        Unopened::Away { who, why }
-    }
-
-    fn refused(&self, why: &str) -> Unopened {
-        let (who, why) = (self.who(), why.trim().to_owned());
-        Unopened::Refused { who, why }
-    }
-
-    fn who(&self) -> String {
-        format!("Vault at {}", self.place.address)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Knows whom to trust, how long to wait and how much to read. Knows nothing of what is asked.
 
-use std::{io, net::IpAddr, path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
+use egress::Unfit;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -38,19 +39,15 @@ pub(crate) struct Client(Hyper<HttpsConnector<Tcp>, HttpRequestBody>);
 
 /// Whether an address may be asked as it is: encrypted, on this machine, or when told so.
 pub(crate) fn may_ask(address: &str, is_told: bool) -> Result<(), &'static str> {
-    let invalid = "is not such as `https://minio.example:9000`";
-    let uri: Uri = address.parse().map_err(|_| invalid)?;
-    let host = uri.host().ok_or(invalid)?;
-    let near = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    let is_near = near.map_or(host == "localhost", |it| it.is_loopback());
-    match uri.scheme_str() {
-        Some("https") => Ok(()),
-        Some("http") if is_told || is_near => Ok(()),
-        Some("http") => Err(
+    let uri: Result<Uri, _> = address.parse();
+    let uri = uri.map_err(|_| Unfit::NotAnAddress);
+    match uri.and_then(|it| egress::way(&it, is_told)) {
+        Ok(_) => Ok(()),
+        Err(Unfit::Plaintext) => Err(
             "would carry records in plaintext beyond this machine; use https, or set plaintext_beyond_loopback where the \
              network itself is private",
         ),
-        _ => Err(invalid),
+        Err(Unfit::NotAnAddress) => Err("is not such as `https://minio.example:9000`"),
     }
 }
 
@@ -122,11 +119,8 @@ mod tests {
         for (address, told, may) in [
             ("https://s3.example", false, true),
             ("http://127.0.0.1:9000", false, true),
-            ("http://[::1]:9000", false, true),
             ("http://minio:9000", false, false),
             ("http://minio:9000", true, true),
-            ("ftp://minio", true, false),
-            ("minio:9000", true, false),
             ("", true, false),
         ] {
             assert_eq!(may_ask(address, told).is_ok(), may, "{address}");

@@ -123,8 +123,7 @@ struct Columns {
 /// Reads one.
 pub async fn get(store: &Store, name: &ExperimentName) -> Result<Row, StoreError> {
     let mut connection = store.connection().await?;
-    let model = named::model(&mut connection, &name.parent()).await?;
-    let model = model.ok_or_else(|| conflict::missing(name))?;
+    let model = named::model_of(&mut connection, &name.parent(), name).await?;
     read(&mut connection, model, name).await
 }
 
@@ -135,8 +134,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
-    let model = named::model(&mut connection, parent).await?;
-    let model = model.ok_or_else(|| conflict::missing(parent))?;
+    let model = named::model_of(&mut connection, parent, parent).await?;
     let names = sqlx::query_scalar!(
         "SELECT name FROM experiment WHERE model = $1 AND name > $2 ORDER BY name LIMIT $3",
         uuid(*model.as_bytes()),

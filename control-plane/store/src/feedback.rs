@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{column, conflict, error::StoreError, id::drawn_ms, named, store::Store};
+use crate::{column, error::StoreError, id::drawn_ms, named, store::Store};
 
 /// The name by which rollouts are judged.
 const JUDGED: &str = "score";
@@ -220,8 +220,7 @@ pub async fn sums(
     (first, last): (Date, Date),
 ) -> Result<Vec<Sum>, StoreError> {
     let mut connection = store.connection().await?;
-    let model = named::model(&mut connection, parent).await?;
-    let model = model.ok_or_else(|| conflict::missing(parent))?;
+    let model = named::model_of(&mut connection, parent, parent).await?;
     let sums = sqlx::query_as!(
         Sum,
         r#"SELECT it.name,

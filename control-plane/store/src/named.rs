@@ -3,6 +3,8 @@
 //! A name that stands in the path of a request and leads nowhere is an error; one that stands in a field is
 //! `None`, and whoever asked knows the field.
 
+use std::fmt::Display;
+
 use domain::{
     access::Place,
     name::{KeyName, ModelName, OrganizationName, ProjectName, ProviderName},
@@ -118,6 +120,16 @@ pub(crate) async fn model(
     .fetch_optional(connection)
     .await?;
     Ok(id.map(|id| ModelId::from_bytes(id.into_bytes())))
+}
+
+/// The same of a model in the path of a request: where it is not, neither is `asked`, which is it or stands below it.
+pub(crate) async fn model_of(
+    connection: &mut PgConnection,
+    name: &ModelName,
+    asked: &impl Display,
+) -> Result<ModelId, StoreError> {
+    let id = model(connection, name).await?;
+    id.ok_or_else(|| conflict::missing(asked))
 }
 
 /// The id of the key with this name.

@@ -3,7 +3,7 @@
 //! A demoted primary still answers, and a dead one may keep its socket for a quarter of an hour; so every
 //! connection is asked, under a deadline, whether it can write, and every statement has a time limit.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, time::Duration};
 
 use sqlx::{
     PgConnection, PgPool,
@@ -82,15 +82,11 @@ pub(crate) fn options(config: &Config) -> Result<PgConnectOptions, StoreError> {
 /// Whether others on the network could read along or answer in the database's place.
 fn is_bare(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
-    // An address of version 6 stands in brackets, as in a URL.
-    let bare_host = host.trim_start_matches('[').trim_end_matches(']');
-    let address: Option<IpAddr> = bare_host.parse().ok();
-    let here = address.map_or(host == "localhost", |it| it.to_canonical().is_loopback());
     let proven = matches!(
         options.get_ssl_mode(),
         PgSslMode::VerifyCa | PgSslMode::VerifyFull
     );
-    options.get_socket().is_none() && !host.starts_with('/') && !here && !proven
+    options.get_socket().is_none() && !host.starts_with('/') && !egress::is_here(host) && !proven
 }
 
 /// A connection for which this is false is closed, and another is made.

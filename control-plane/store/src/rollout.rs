@@ -127,8 +127,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
-    let model = named::model(&mut connection, parent).await?;
-    let model = model.ok_or_else(|| conflict::missing(parent))?;
+    let model = named::model_of(&mut connection, parent, parent).await?;
     // Kind 4 is `policy::object::Kind::Model`.
     let columns = sqlx::query_as!(
         Columns,
@@ -359,8 +358,7 @@ async fn model_id(
     connection: &mut PgConnection,
     name: &RolloutName,
 ) -> Result<ModelId, StoreError> {
-    let model = named::model(connection, &name.parent()).await?;
-    model.ok_or_else(|| conflict::missing(name))
+    named::model_of(connection, &name.parent(), name).await
 }
 
 async fn read(

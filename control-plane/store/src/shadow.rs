@@ -102,8 +102,7 @@ struct Columns {
 /// Reads one.
 pub async fn get(store: &Store, name: &ShadowName) -> Result<Row, StoreError> {
     let mut connection = store.connection().await?;
-    let model = named::model(&mut connection, &name.parent()).await?;
-    let model = model.ok_or_else(|| conflict::missing(name))?;
+    let model = named::model_of(&mut connection, &name.parent(), name).await?;
     read(&mut connection, model, name).await
 }
 
@@ -114,8 +113,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
-    let model = named::model(&mut connection, parent).await?;
-    let model = model.ok_or_else(|| conflict::missing(parent))?;
+    let model = named::model_of(&mut connection, parent, parent).await?;
     // Kind 4 is `policy::object::Kind::Model`.
     let columns = sqlx::query_as!(
         Columns,

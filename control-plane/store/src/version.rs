@@ -123,8 +123,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<Listed<Row>, StoreError> {
     let mut connection = store.connection().await?;
-    let model = named::model(&mut connection, parent).await?;
-    let model = model.ok_or_else(|| conflict::missing(parent))?;
+    let model = named::model_of(&mut connection, parent, parent).await?;
     // Kind 5 is `policy::object::Kind::Version`.
     let columns = sqlx::query_as!(
         Columns,
@@ -158,8 +157,7 @@ pub async fn list(
 /// Makes one.
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let parent = new.name.parent();
-    let model = named::model(write.connection(), &parent).await?;
-    let model = model.ok_or_else(|| conflict::missing(&parent))?;
+    let model = named::model_of(write.connection(), &parent, &parent).await?;
     let (names, values): (Vec<String>, Vec<String>) = new.provenance.into_iter().unzip();
     let recipe = new.recipe.as_deref();
     let samples: Vec<_> = new.samples.iter().map(Tried::sample).collect();

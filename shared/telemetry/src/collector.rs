@@ -4,11 +4,11 @@
 
 use std::{
     fmt, fs, io,
-    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use egress::{Unfit, Way};
 use lifecycle::settings::{self, InvalidSettings, Secret};
 use tonic::{
     Request,
@@ -101,15 +101,13 @@ impl Address<'_> {
         let text = self.endpoint;
         let invalid = || Why::Endpoint(text.to_owned());
         let endpoint = Endpoint::from_shared(text.to_owned()).map_err(|_| invalid())?;
-        let uri = endpoint.uri().clone();
-        let host = uri.host().ok_or_else(invalid)?;
-        let endpoint = match uri.scheme_str() {
-            Some("https") => endpoint
+        let endpoint = match egress::way(endpoint.uri(), self.plaintext_beyond_loopback) {
+            Ok(Way::Encrypted) => endpoint
                 .tls_config(trust(self.ca_file)?)
                 .map_err(|_| invalid())?,
-            Some("http") if self.plaintext_beyond_loopback || is_loopback(host) => endpoint,
-            Some("http") => return Err(Why::Plaintext(text.to_owned())),
-            _ => return Err(invalid()),
+            Ok(Way::Plain) => endpoint,
+            Err(Unfit::Plaintext) => return Err(Why::Plaintext(text.to_owned())),
+            Err(Unfit::NotAnAddress) => return Err(invalid()),
         };
         Ok(endpoint
             .connect_timeout(CONNECT_MAX)
@@ -129,11 +127,6 @@ fn trust(ca_file: Option<&Path>) -> Result<ClientTlsConfig, Why> {
     }
     let pem = fs::read(path).map_err(Why::Authorities)?;
     Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
-    address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
 // === impl Collector ===

@@ -3,8 +3,9 @@
 //! Knows addresses, keepalives and what proves this edge; nothing of what is said. A join token leaves this machine in
 //! plaintext only where the operator has said so in so many words.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
+use egress::{Unfit, Way};
 use tls::membership::Membership;
 use tonic::{
     Request,
@@ -179,17 +180,15 @@ fn encrypted(address: &str) -> Result<Endpoint, InvalidAddress> {
 fn endpoint(address: &str, plaintext_beyond_loopback: bool) -> Result<Endpoint, InvalidAddress> {
     let invalid = || InvalidAddress::NotAnAddress(address.to_owned());
     let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| invalid())?;
-    let uri = endpoint.uri().clone();
-    let host = uri.host().ok_or_else(invalid)?;
-    let endpoint = match uri.scheme_str() {
-        Some("https") => {
+    let endpoint = match egress::way(endpoint.uri(), plaintext_beyond_loopback) {
+        Ok(Way::Encrypted) => {
             let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
             let tls = ClientTlsConfig::new().trust_anchors(roots);
             endpoint.tls_config(tls).map_err(|_| invalid())?
         }
-        Some("http") if plaintext_beyond_loopback || is_loopback(host) => endpoint,
-        Some("http") => return Err(InvalidAddress::Plaintext(address.to_owned())),
-        _ => return Err(invalid()),
+        Ok(Way::Plain) => endpoint,
+        Err(Unfit::Plaintext) => return Err(InvalidAddress::Plaintext(address.to_owned())),
+        Err(Unfit::NotAnAddress) => return Err(invalid()),
     };
     Ok(endpoint
         .connect_timeout(CONNECT)
@@ -199,11 +198,6 @@ fn endpoint(address: &str, plaintext_beyond_loopback: bool) -> Result<Endpoint, 
         // A snapshot crosses oceans: the default window of 64 KiB would cap it far below the line's speed.
         .http2_adaptive_window(true)
         .tcp_nodelay(true))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
-    address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
 impl fmt::Display for InvalidAddress {

@@ -31,7 +31,7 @@ use tracing::{debug, warn};
 
 use crate::{
     accept::{self, Accept, Accepted},
-    call, discover,
+    call, discover, introspect,
     passage::Through,
     pipeline::{Pipeline, Refusal, Reply},
     request::{
@@ -85,6 +85,7 @@ pub fn describe() {
     crate::access_log::describe();
     call::describe();
     discover::describe();
+    introspect::describe();
     shadow::describe();
     shaping::describe();
     respond::describe();
@@ -117,7 +118,7 @@ pub async fn serve(
         never = beside.pipeline.renew() => match never {},
         never = beside.pipeline.cuts().hear() => match never {},
         never = beside.pipeline.explain() => match never {},
-        never = beside.pipeline.discover() => match never {},
+        never = beside.pipeline.correspond() => match never {},
         never = beside.pipeline.shadow() => match never {},
     }
 }

@@ -110,7 +110,7 @@ impl Introspector {
 
     async fn ask(&self, question: Question) {
         let Some(place) = self.opaque.place(&question.token) else {
-            return;
+            return self.opaque.land(question, None, self.clock.now_ms());
         };
         let asked = timeout(TIME_MAX, self.asked(place, &question.token)).await;
         let outcome = match asked.unwrap_or(Err(Silent::Slow)) {

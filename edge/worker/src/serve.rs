@@ -222,7 +222,7 @@ impl Core {
         };
         // Boxed: a handshake is large, and over before what this future's size matters for.
         match Box::pin(door.accept(stream)).await {
-            Ok(stream) => Some(Wire::Tls(Box::new(stream))),
+            Ok(stream) => Some(Wire::Tls(Box::new(stream.into()))),
             Err(why) => {
                 debug!(%why, "a client's connection ended early");
                 None

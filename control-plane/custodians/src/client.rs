@@ -117,7 +117,7 @@ impl Service {
         if reply.status != 200 {
             return Err(judge(&reply));
         }
-        serde_json::from_slice(&reply.body).map_err(|_| Unopened::Strange { who: self.who() })
+        serde_json::from_slice(&reply.body).map_err(|_| self.strange())
     }
 
     /// It is not there, or says that it will be.
@@ -130,6 +130,11 @@ impl Service {
     pub(crate) fn refused(&self, why: &str) -> Unopened {
         let (who, why) = (self.who(), why.trim().to_owned());
         Unopened::Refused { who, why }
+    }
+
+    /// It says what no document of it knows.
+    pub(crate) fn strange(&self) -> Unopened {
+        Unopened::Strange { who: self.who() }
     }
 
     /// Its host and port.

@@ -1,4 +1,4 @@
-//! `[seal.vault]` and `[seal.aws_kms]`: who unwraps sealing keys.
+//! `[seal.vault]`, `[seal.aws_kms]`, `[seal.google_kms]` and `[seal.azure_key_vault]`: who unwraps sealing keys.
 //!
 //! Declares; decides nothing.
 
@@ -57,6 +57,79 @@ pub struct AwsKms {
     /// `SLUICE_SEAL__AWS_KMS__PLAINTEXT_BEYOND_LOOPBACK`: whether the key may cross a network unencrypted. Default `false`.
     #[serde(default)]
     pub plaintext_beyond_loopback: bool,
+}
+
+/// `[seal.google_kms]`: a symmetric key of Google Cloud KMS, or of a server that speaks like it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoogleKms {
+    /// `SLUICE_SEAL__GOOGLE_KMS__KEY`: `projects/P/locations/L/keyRings/R/cryptoKeys/K`. Required.
+    pub key: String,
+    /// `SLUICE_SEAL__GOOGLE_KMS__ENDPOINT`: the server. Default: Google's.
+    #[serde(default)]
+    pub endpoint: String,
+    /// `SLUICE_SEAL__GOOGLE_KMS__CREDENTIAL`: the key of a service account, as Google gives it: JSON. This or `credential_file` is
+    /// required.
+    pub credential: Option<Secret>,
+    /// `SLUICE_SEAL__GOOGLE_KMS__CREDENTIAL_FILE`: a file that holds the same, read anew each time.
+    pub credential_file: Option<PathBuf>,
+    /// `SLUICE_SEAL__GOOGLE_KMS__CA_FILE`: authorities that the server's certificate may be of, as PEM, in place of the public ones.
+    /// Default: none.
+    pub ca_file: Option<PathBuf>,
+    /// `SLUICE_SEAL__GOOGLE_KMS__PLAINTEXT_BEYOND_LOOPBACK`: whether the key may cross a network unencrypted. Default `false`.
+    #[serde(default)]
+    pub plaintext_beyond_loopback: bool,
+}
+
+/// `[seal.azure_key_vault]`: a key of RSA of Azure Key Vault, or of a server that speaks like it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AzureKeyVault {
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__ADDRESS`: the vault, such as `https://acme.vault.azure.net`. Required.
+    pub address: String,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__KEY`: the name of the key. Required.
+    pub key: String,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__TENANT_ID`: the tenant of the application. Required.
+    pub tenant_id: String,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__CLIENT_ID`: the application that may wrap and unwrap with it. Required.
+    pub client_id: String,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__CLIENT_SECRET`: its secret. This or `client_secret_file` is required.
+    pub client_secret: Option<Secret>,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__CLIENT_SECRET_FILE`: a file that holds the same, read anew each time.
+    pub client_secret_file: Option<PathBuf>,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__AUTHORITY`: who gives tokens. Default `https://login.microsoftonline.com`.
+    #[serde(default = "authority")]
+    pub authority: String,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__SCOPE`: what they are for. Default `https://vault.azure.net/.default`.
+    #[serde(default = "scope")]
+    pub scope: String,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__CA_FILE`: authorities that both certificates may be of, as PEM, in place of the public ones.
+    /// Default: none.
+    pub ca_file: Option<PathBuf>,
+    /// `SLUICE_SEAL__AZURE_KEY_VAULT__PLAINTEXT_BEYOND_LOOPBACK`: whether the key may cross a network unencrypted. Default `false`.
+    #[serde(default)]
+    pub plaintext_beyond_loopback: bool,
+}
+
+/// Those that are set.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Set<'a> {
+    /// `[seal.vault]`.
+    pub vault: Option<&'a Vault>,
+    /// `[seal.aws_kms]`.
+    pub aws_kms: Option<&'a AwsKms>,
+    /// `[seal.google_kms]`.
+    pub google_kms: Option<&'a GoogleKms>,
+    /// `[seal.azure_key_vault]`.
+    pub azure_key_vault: Option<&'a AzureKeyVault>,
+}
+
+fn authority() -> String {
+    "https://login.microsoftonline.com".to_owned()
+}
+
+fn scope() -> String {
+    "https://vault.azure.net/.default".to_owned()
 }
 
 fn mount() -> String {

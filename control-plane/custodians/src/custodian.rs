@@ -9,7 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     aws_kms::{self, Kms},
-    config::{AwsKms, Vault},
+    azure_key_vault::{self, Azure},
+    config::Set,
+    google_kms::{self, Google},
     unopened::{Unopened, Unusable},
     vault::{self, Transit},
 };
@@ -20,47 +22,92 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long after the first try the second comes; after it twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
+/// What the texts of each service begin with, and the section that sets it.
+const MARKS: [(&str, &str); 4] = [
+    (vault::MARK, "seal.vault"),
+    (aws_kms::MARK, "seal.aws_kms"),
+    (google_kms::MARK, "seal.google_kms"),
+    (azure_key_vault::MARK, "seal.azure_key_vault"),
+];
+
 /// The services that are set.
-pub struct Custodian {
-    vault: Option<Transit>,
-    aws_kms: Option<Kms>,
+pub struct Custodian(Vec<Keeper>);
+
+/// One of them.
+enum Keeper {
+    Vault(Transit),
+    Aws(Kms),
+    Google(Google),
+    Azure(Azure),
 }
 
 /// Whether a text is a key that a service has wrapped, rather than one that can be used as it is.
 pub fn is_wrapped(text: &str) -> bool {
-    text.starts_with(vault::MARK) || text.starts_with(aws_kms::MARK)
+    MARKS.iter().any(|(mark, _)| text.starts_with(mark))
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    const fn mark(&self) -> &'static str {
+        match self {
+            Self::Vault(_) => vault::MARK,
+            Self::Aws(_) => aws_kms::MARK,
+            Self::Google(_) => google_kms::MARK,
+            Self::Azure(_) => azure_key_vault::MARK,
+        }
+    }
+
+    async fn unwrap(&self, wrapped: &str) -> Result<Secret, Unopened> {
+        match self {
+            Self::Vault(it) => it.unwrap(wrapped).await,
+            Self::Aws(it) => it.unwrap(wrapped).await,
+            Self::Google(it) => it.unwrap(wrapped).await,
+            Self::Azure(it) => it.unwrap(wrapped).await,
+        }
+    }
+
+    async fn draw(&self) -> Result<String, Unopened> {
+        match self {
+            Self::Vault(it) => it.draw().await,
+            Self::Aws(it) => it.draw().await,
+            Self::Google(it) => it.draw().await,
+            Self::Azure(it) => it.draw().await,
+        }
+    }
 }
 
 // === impl Custodian ===
 
 impl Custodian {
     /// As the settings have it. Asks nobody yet.
-    pub fn open(
-        vault: Option<&Vault>,
-        aws_kms: Option<&AwsKms>,
-        clock: &Clock,
-    ) -> Result<Self, Unusable> {
-        Ok(Self {
-            vault: vault.map(Transit::open).transpose()?,
-            aws_kms: aws_kms.map(|it| Kms::open(it, clock)).transpose()?,
-        })
+    pub fn open(set: Set<'_>, clock: &Clock) -> Result<Self, Unusable> {
+        let mut keepers = Vec::new();
+        if let Some(it) = set.vault {
+            keepers.push(Keeper::Vault(Transit::open(it)?));
+        }
+        if let Some(it) = set.aws_kms {
+            keepers.push(Keeper::Aws(Kms::open(it, clock)?));
+        }
+        if let Some(it) = set.google_kms {
+            keepers.push(Keeper::Google(Google::open(it, clock)?));
+        }
+        if let Some(it) = set.azure_key_vault {
+            keepers.push(Keeper::Azure(Azure::open(it)?));
+        }
+        Ok(Self(keepers))
     }
 
     /// The key of a wrapped text: 32 bytes in base64, unless something else was wrapped.
     pub async fn unwrap(&self, wrapped: &str) -> Result<Secret, Unopened> {
-        if wrapped.starts_with(vault::MARK) {
-            let vault = self.vault.as_ref();
-            vault
-                .ok_or(Unopened::NotSet("seal.vault"))?
-                .unwrap(wrapped)
-                .await
-        } else {
-            let aws_kms = self.aws_kms.as_ref();
-            aws_kms
-                .ok_or(Unopened::NotSet("seal.aws_kms"))?
-                .unwrap(wrapped)
-                .await
+        let keeper = self.0.iter().find(|it| wrapped.starts_with(it.mark()));
+        if let Some(keeper) = keeper {
+            return keeper.unwrap(wrapped).await;
         }
+        let meant = MARKS.iter().find(|(mark, _)| wrapped.starts_with(mark));
+        Err(Unopened::NotSet(
+            meant.map_or("seal", |(_, section)| section),
+        ))
     }
 
     /// The same, asked again for some seconds while the service is away.
@@ -76,11 +123,10 @@ impl Custodian {
         }
     }
 
-    /// A new key, wrapped by the one service that is set; `None` where none or both are.
+    /// A new key, wrapped by the one service that is set; `None` where none or several are.
     pub async fn draw(&self) -> Option<Result<String, Unopened>> {
-        match (&self.vault, &self.aws_kms) {
-            (Some(vault), None) => Some(vault.draw().await),
-            (None, Some(aws_kms)) => Some(aws_kms.draw().await),
+        match self.0.as_slice() {
+            [one] => Some(one.draw().await),
             _ => None,
         }
     }

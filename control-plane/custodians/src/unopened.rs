@@ -35,6 +35,8 @@ pub enum Unopened {
     NotSet(&'static str),
     /// What signs or lets in cannot be read.
     NoSecret(InvalidSettings),
+    /// What signs is not what it should be: why.
+    NoCredential(String),
     /// It is not set.
     NoneSet,
 }
@@ -84,6 +86,7 @@ impl fmt::Display for Unopened {
                 "a sealing key is wrapped by a service that is not set: set [{section}], and start again"
             ),
             Self::NoSecret(why) => why.fmt(f),
+            Self::NoCredential(why) => f.write_str(why),
             Self::NoneSet => f.write_str("neither it nor a file that holds it is set"),
         }
     }

@@ -110,6 +110,10 @@ pub struct Seal {
     pub vault: Option<custodians::Vault>,
     /// `[seal.aws_kms]`: who unwraps keys that begin with `aws-kms:`, see [`custodians::AwsKms`]. Default: nobody.
     pub aws_kms: Option<custodians::AwsKms>,
+    /// `[seal.google_kms]`: who unwraps keys that begin with `google-kms:`, see [`custodians::GoogleKms`]. Default: nobody.
+    pub google_kms: Option<custodians::GoogleKms>,
+    /// `[seal.azure_key_vault]`: who unwraps keys that begin with `azure-key-vault:`, see [`custodians::AzureKeyVault`]. Default: nobody.
+    pub azure_key_vault: Option<custodians::AzureKeyVault>,
     /// `SLUICE_SEAL__LOOK_EVERY_MS`: how often it is looked whether they still unwrap them, milliseconds, at least 100. Default
     /// 60000.
     pub look_every_ms: u64,
@@ -201,6 +205,8 @@ impl Default for Seal {
             open_key_files: Vec::new(),
             vault: None,
             aws_kms: None,
+            google_kms: None,
+            azure_key_vault: None,
             look_every_ms: 60_000,
         }
     }

@@ -44,7 +44,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Have the service of `[seal.vault]` or `[seal.aws_kms]` draw a sealing key, show it wrapped, for `seal.key_file`, and exit
+    /// Have the service of `[seal.vault]`, `[seal.aws_kms]`, `[seal.google_kms]` or `[seal.azure_key_vault]` draw a sealing key, show it wrapped, for `seal.key_file`, and exit
     SealKey,
 }
 

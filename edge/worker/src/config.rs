@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use lifecycle::{logs, settings::Secret};
 use serde::Deserialize;
 
-use crate::{accept, access_log, admit, call, report};
+use crate::{accept, access_log, admit, call, opaque, report};
 
 /// Everything.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Config {
     pub traces: spans::Config,
     /// `[telemetry]`: where metrics and logs go besides.
     pub telemetry: telemetry::Config,
+    /// `[introspection.NAME]`: who is asked about tokens that only they can read.
+    pub introspection: opaque::Configs,
     /// `[access_log]`: a line for each request.
     pub access_log: access_log::Config,
     /// `[ops]`: for probes and metrics.

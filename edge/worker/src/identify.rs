@@ -11,7 +11,6 @@ use claims::expression::Subject;
 use keys::{Family, Foreign, Presented};
 use lifecycle::clock::Clock;
 use policy::{
-    id::IssuerId,
     keeping::Keeping,
     key::{Key, Labels, PreviousSecret},
     pin::{Pin, Source},
@@ -22,6 +21,7 @@ use policy::{
 
 use crate::{
     in_force::{InForce, Standing},
+    opaque::Opaque,
     request::Head,
     signers::Signers,
 };
@@ -88,10 +88,10 @@ pub enum Refusal {
 // === impl Identify ===
 
 impl Identify {
-    /// Reads keys and peppers from `in_force`, and the keys of issuers from `signers`.
-    pub fn new(in_force: InForce, clock: Clock, signers: Signers) -> Self {
+    /// Reads keys and peppers from `in_force`, the keys of issuers from `signers`, and what issuers say from `opaque`.
+    pub fn new(in_force: InForce, clock: Clock, (signers, opaque): (Signers, Opaque)) -> Self {
         Self {
-            tokens: Rc::new(Tokens::new(in_force.clone(), signers)),
+            tokens: Rc::new(Tokens::new(in_force.clone(), signers, opaque)),
             in_force,
             clock,
         }
@@ -105,7 +105,9 @@ impl Identify {
     /// Who has this key's text.
     pub fn caller_with(&self, rules: &Rules, text: Option<&str>) -> Result<Caller, Refusal> {
         let text = text.ok_or(Refusal::NoKey)?;
-        let is_token = || rules.trusts_any() && claims::token::is_shaped(text);
+        let is_token = || {
+            rules.trusts_any() && (claims::token::is_shaped(text) || self.tokens.are_asked(text))
+        };
         let presented = match Shown::read(text) {
             Ok(presented) => presented,
             Err(_) if is_token() => return self.bearer(rules, text),
@@ -169,11 +171,12 @@ impl Identify {
         })
     }
 
-    /// Waits for the keys of an issuer, where a refusal is for want of them and they may come. Says whether to look again.
-    pub async fn awaited(&self, refusal: Refusal) -> bool {
-        match refusal.wants_keys() {
-            Some(issuer) => self.tokens.refreshed(issuer).await,
-            None => false,
+    /// Waits for the issuer of the token in this text, where a refusal is for want of its keys or its word. Says whether to look
+    /// again.
+    pub async fn awaited(&self, refusal: Refusal, text: Option<&str>) -> bool {
+        match (refusal, text) {
+            (Refusal::Token(why), Some(text)) => self.tokens.turned(why, text).await,
+            _ => false,
         }
     }
 
@@ -368,12 +371,9 @@ impl Caller {
 // === impl Refusal ===
 
 impl Refusal {
-    /// The issuer whose keys could turn it, if they could.
-    pub const fn wants_keys(&self) -> Option<IssuerId> {
-        match self {
-            Self::Token(refusal) => refusal.wants_keys(),
-            _ => None,
-        }
+    /// Whether the issuer of a token could turn it, if it were asked.
+    pub const fn may_turn(&self) -> bool {
+        matches!(self, Self::Token(refusal) if refusal.may_turn())
     }
 }
 

@@ -76,8 +76,8 @@ impl Own {
     ) -> Result<Vec<u8>, Refusal> {
         let mut caller = identify.caller(&rules, &head);
         if let Err(why) = caller
-            && why.wants_keys().is_some()
-            && identify.awaited(why).await
+            && why.may_turn()
+            && identify.awaited(why, head.key_text()).await
         {
             caller = identify.caller(&rules, &head);
         }

@@ -120,7 +120,7 @@ impl Passage<'_> {
         let mut passing = passing.map_err(Refusal::Request)?;
         let mut caller = self.identify.caller_with(&rules, passing.key_text());
         if let Err(why) = caller
-            && Box::pin(self.identify.awaited(why)).await
+            && Box::pin(self.identify.awaited(why, passing.key_text())).await
         {
             caller = self.identify.caller_with(&rules, passing.key_text());
         }

@@ -42,14 +42,15 @@ use crate::{
         patience::Patience,
         telling,
     },
+    correspond::Correspondent,
     cuts::Cuts,
-    discover::Discoverer,
     elsewhere::Elsewhere,
     explain::{Beside, Explainer, Lens},
     fares::Fares,
     identify::{Caller, Identify},
     in_force::InForce,
     label::{Label, alive},
+    opaque::{Opaque, Places},
     own::Own,
     passage::{Passage, Through},
     recall::{Recall, Source},
@@ -87,7 +88,7 @@ pub struct Pipeline {
     clock: Clock,
     explainer: Explainer,
     own: Own,
-    discoverer: Discoverer,
+    correspondent: Correspondent,
     shadower: Shadower,
 }
 
@@ -115,8 +116,8 @@ pub struct Ingredients {
     pub lanes: Arc<Lanes>,
     /// The part of `[limits]` that is about guessing.
     pub guesses: admit::Config,
-    /// The keys of issuers; those of all cores.
-    pub signers: Signers,
+    /// The keys of issuers, those of all cores, and who is asked about tokens.
+    pub issuers: (Signers, Places),
     /// What is watched; the same for all cores.
     pub watched: Watched,
     /// What is done beside requests, where that comes to this core.
@@ -174,16 +175,19 @@ impl Pipeline {
         let fares = Fares::new(of.lanes, Rc::clone(&tariffs), of.in_force.clone());
         let lens = Lens::new(admit.clone(), of.clock.clone());
         let in_force = of.in_force.clone();
-        let client = call::client(&of.upstream, Arc::clone(&of.tls));
+        let (signers, places) = of.issuers;
+        let issuers = (signers, Opaque::new(places));
+        let state = (in_force.clone(), of.clock.clone());
         // Whoever answers operators fetches keys, too.
         let fetches = of.beside.is_some();
-        let discoverer = Discoverer::new(client, in_force.clone(), of.signers.clone(), fetches);
+        let terms = (&of.upstream, &of.tls);
+        let correspondent = Correspondent::new(terms, state, issuers.clone(), fetches);
         let kept = (tariffs, Rc::new(Series::new(of.watched, in_force.clone())));
         Self {
-            discoverer,
+            correspondent,
             own: Own::new(Recall::new(of.remembered), lens.clone()),
             explainer: Explainer::new(in_force, lens, fares.clone(), of.beside),
-            identify: Identify::new(of.in_force.clone(), of.clock.clone(), of.signers),
+            identify: Identify::new(of.in_force.clone(), of.clock.clone(), issuers),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
             recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), kept)
@@ -210,7 +214,7 @@ impl Pipeline {
     /// Closes connections to providers that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.call.sweep(cx);
-        self.discoverer.sweep(cx);
+        self.correspondent.sweep(cx);
     }
 
     /// Which answers under way are to be cut.
@@ -223,9 +227,9 @@ impl Pipeline {
         self.call.renew().await
     }
 
-    /// Fetches the keys of issuers. Never ends; a core runs it beside its requests.
-    pub async fn discover(&self) -> Infallible {
-        self.discoverer.run().await
+    /// Has issuers asked. Never ends; a core runs it beside its requests.
+    pub async fn correspond(&self) -> Infallible {
+        self.correspondent.run().await
     }
 
     /// Answers what operators ask of limits. Never ends; a core runs it beside its requests.
@@ -286,7 +290,7 @@ impl Pipeline {
             return Either::Right(told.boxed_local());
         }
         let why = match self.identify.caller(rules, &head) {
-            Err(why) if why.wants_keys().is_some() => why,
+            Err(why) if why.may_turn() => why,
             caller => {
                 let caller = caller.map_err(Refusal::from);
                 let entered = caller
@@ -296,7 +300,7 @@ impl Pipeline {
         };
         let (rules, at_ms) = (Arc::clone(rules), arrival.at_ms);
         let coming = async move {
-            let refreshed = self.identify.awaited(why).await;
+            let refreshed = self.identify.awaited(why, head.key_text()).await;
             let again = || self.identify.caller(&rules, &head);
             let caller = if refreshed { again() } else { Err(why) };
             admitted(&rules, (caller?, client, at_ms), (head, incoming))
@@ -481,19 +485,5 @@ fn served(rules: &Rules, caller: Caller, model: &str, asking: Asking<'_>) -> Res
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn size_of_future<'a, F: Future>(
-        _: fn(&'a Pipeline, &'a Arrival, Parts, Incoming) -> F,
-    ) -> usize {
-        size_of::<F>()
-    }
-
-    #[test]
-    fn the_future_of_a_request_stays_small() {
-        // Every request in flight carries one. What makes it larger must be worth it, or be boxed.
-        let bytes = size_of_future(Pipeline::run);
-        assert!(bytes <= 3_648, "{bytes} bytes");
-    }
-}
+#[path = "pipeline_test.rs"]
+mod tests;

@@ -31,7 +31,7 @@ use tracing::{debug, warn};
 
 use crate::{
     accept::{self, Accept, Accepted},
-    call, discover,
+    call, discover, introspect,
     passage::Through,
     pipeline::{Pipeline, Refusal, Reply},
     request::{
@@ -85,6 +85,7 @@ pub fn describe() {
     crate::access_log::describe();
     call::describe();
     discover::describe();
+    introspect::describe();
     shadow::describe();
     shaping::describe();
     respond::describe();
@@ -117,7 +118,7 @@ pub async fn serve(
         never = beside.pipeline.renew() => match never {},
         never = beside.pipeline.cuts().hear() => match never {},
         never = beside.pipeline.explain() => match never {},
-        never = beside.pipeline.discover() => match never {},
+        never = beside.pipeline.correspond() => match never {},
         never = beside.pipeline.shadow() => match never {},
     }
 }
@@ -221,7 +222,7 @@ impl Core {
         };
         // Boxed: a handshake is large, and over before what this future's size matters for.
         match Box::pin(door.accept(stream)).await {
-            Ok(stream) => Some(Wire::Tls(Box::new(stream))),
+            Ok(stream) => Some(Wire::Tls(Box::new(stream.into()))),
             Err(why) => {
                 debug!(%why, "a client's connection ended early");
                 None

@@ -38,6 +38,7 @@ use crate::{
         question::{QUESTIONS_MAX, Question},
     },
     in_force::{self, InForce},
+    opaque::Places,
     orphans::{BATCHES_MAX, Orphaned},
     pipeline::{Ingredients, Pipeline},
     recall::Source,
@@ -279,6 +280,11 @@ fn keep(
     }
 }
 
+/// The keys of issuers of tokens, of which none is known yet, and who is asked about tokens.
+fn issuers(config: &Config) -> Result<(Signers, Places), CannotStart> {
+    Ok((Signers::default(), Places::read(&config.introspection)?))
+}
+
 /// Starts a thread for each listener.
 fn cores(
     config: &Config,
@@ -304,7 +310,7 @@ fn cores(
     let counters = counters::open_each(&limits, &clock, &live_edges, threads)?;
     let tls = call::dial::tls()?;
     let lanes = Arc::new(Lanes::new(config.shaping));
-    let (signers, copies) = (Signers::default(), Seats::default());
+    let (issuers, copies) = (issuers(config)?, Seats::default());
     let mut cores = Vec::with_capacity(listeners.len());
     for (listener, (counters, upkeep)) in listeners.into_iter().zip(counters) {
         let ingredients = Ingredients {
@@ -319,7 +325,7 @@ fn cores(
             upstream: config.upstream.clone(),
             lanes: Arc::clone(&lanes),
             guesses: config.limits.guesses(),
-            signers: signers.clone(),
+            issuers: issuers.clone(),
             watched: watched.clone(),
             beside: beside.take(),
             remembered: Some(remembered.clone()),

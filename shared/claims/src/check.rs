@@ -1,4 +1,4 @@
-//! Proves a token: a [`Token`] and the keys of its issuer become [`Claims`].
+//! Proves a token: a [`Token`] and the keys of its issuer become [`Claims`], or what an issuer says of one that only it can read.
 //!
 //! Pure, given the time. What a token says of itself decides nothing: the algorithm must be one of the issuer's, and the key
 //! one that can check no other.
@@ -16,6 +16,9 @@ const USUAL_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 /// The longest subject, in bytes.
 // Full: the token is refused.
 pub const SUBJECT_BYTES_MAX: usize = 255;
+
+/// When a token ends that has no end, milliseconds since 1970.
+pub const NEVER_MS: u64 = u64::MAX;
 
 /// What a proved token claims.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub enum Unproved {
     Forged,
     /// This claim is missing, or is not what it should be.
     Claim(&'static str),
+    /// Its issuer says that it is not good, or not any more.
+    Inactive,
     /// It has expired.
     Expired,
     /// Its time has not come.
@@ -80,6 +85,52 @@ pub fn check(
     })
 }
 
+/// Judges what an issuer says of a token that only it can read (RFC 7662, 2.2). It need not say whom a token is for or when it
+/// ends; a token that says no audience is for us only where a condition must be true of it.
+pub fn introspected(
+    said: Map<String, Value>,
+    issuer: &Issuer,
+    now_ms: u64,
+) -> Result<Claims, Unproved> {
+    if said.get("active") != Some(&Value::Bool(true)) {
+        return Err(Unproved::Inactive);
+    }
+    let is_ours = |it: &Value| it.as_str() == Some(issuer.url.as_str());
+    if said.get("iss").is_some_and(|it| !is_ours(it)) {
+        return Err(Unproved::Claim("iss"));
+    }
+    // What is bound to a key of its bearer's (DPoP, a certificate) is not for whoever merely has it.
+    let is_bearer = |it: &Value| {
+        it.as_str()
+            .is_some_and(|it| it.eq_ignore_ascii_case("bearer"))
+    };
+    if said.get("token_type").is_some_and(|it| !is_bearer(it)) || said.contains_key("cnf") {
+        return Err(Unproved::Type);
+    }
+    let is_for_us = match said.get("aud") {
+        Some(Value::Array(some)) => some.iter().any(|it| takes_audience(issuer, it)),
+        Some(one) => takes_audience(issuer, one),
+        None => !issuer.mapping.condition.is_empty(),
+    };
+    if !is_for_us {
+        return Err(Unproved::Audience);
+    }
+    let expires_at_ms = match said.contains_key("exp") {
+        true => times(&said, issuer.leeway_ms, now_ms)?,
+        false => begun(&said, issuer.leeway_ms, now_ms).map(|()| NEVER_MS)?,
+    };
+    Ok(Claims {
+        subject: subject(&said)?,
+        expires_at_ms,
+        all: said,
+    })
+}
+
+fn takes_audience(issuer: &Issuer, said: &Value) -> bool {
+    said.as_str()
+        .is_some_and(|said| issuer.audiences.iter().any(|it| it == said))
+}
+
 fn takes_type(issuer: &Issuer, kind: Option<&str>) -> bool {
     // RFC 7515: what has no slash has this before it.
     let bare = |it: &str| {
@@ -107,12 +158,17 @@ fn times(claims: &Map<String, Value>, leeway_ms: u64, now_ms: u64) -> Result<u64
     if ends <= now_ms {
         return Err(Unproved::Expired);
     }
+    begun(claims, leeway_ms, now_ms).map(|()| ends)
+}
+
+/// Judges `nbf` and `iat`.
+fn begun(claims: &Map<String, Value>, leeway_ms: u64, now_ms: u64) -> Result<(), Unproved> {
     for name in ["nbf", "iat"] {
         if moment(claims, name)?.is_some_and(|at| at > now_ms.saturating_add(leeway_ms)) {
             return Err(Unproved::NotYet);
         }
     }
-    Ok(ends)
+    Ok(())
 }
 
 /// A time in milliseconds. One that is no number is an error, and not absent.
@@ -171,7 +227,7 @@ impl Claims {
         &self.subject
     }
 
-    /// When it ends, leeway included, milliseconds since 1970.
+    /// When it ends, leeway included, milliseconds since 1970; [`NEVER_MS`] for one that its issuer gives no end.
     pub const fn expires_at_ms(&self) -> u64 {
         self.expires_at_ms
     }
@@ -208,6 +264,9 @@ impl fmt::Display for Unproved {
                 f,
                 "the token's claim `{name}` is missing or not what it should be"
             ),
+            Self::Inactive => {
+                f.write_str("the token's issuer says that it is not good, or not any more")
+            }
             Self::Expired => f.write_str("the token has expired"),
             Self::NotYet => f.write_str("the token is not valid yet"),
         }

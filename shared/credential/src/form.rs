@@ -74,6 +74,20 @@ pub fn read(kind: ProviderKind, text: &str, declared: &[String]) -> Result<Form,
     }
 }
 
+/// Reads the key of a service account of Google's, for whoever signs with it on their own account.
+pub fn google_account(text: &str) -> Result<Account, Invalid> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(Invalid::TooLong);
+    }
+    let mut fields = Fields::read(text)?;
+    let form = fields.word("type");
+    if form.is_ok_and(|it| it == "service_account") {
+        Account::read(fields, &[])
+    } else {
+        Err(Invalid::Type("service_account"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

@@ -15,6 +15,6 @@ pub mod entra;
 mod form;
 
 pub use self::{
-    form::{Form, TEXT_BYTES_MAX, is_exchanged, read},
+    form::{Form, TEXT_BYTES_MAX, google_account, is_exchanged, read},
     invalid::Invalid,
 };

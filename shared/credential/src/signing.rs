@@ -21,7 +21,8 @@ pub struct CannotSign;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Base64 as it stands in tokens: for URLs, without padding.
-fn encode(bytes: &[u8]) -> String {
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
@@ -68,8 +69,8 @@ impl SigningKey {
         );
         let mut token = Zeroizing::new(format!(
             "{}.{}",
-            encode(head.as_bytes()),
-            encode(claims.to_string().as_bytes())
+            base64(head.as_bytes()),
+            base64(claims.to_string().as_bytes())
         ));
         let mut signed = vec![0; self.0.public_modulus_len()];
         let algorithm = &signature::RSA_PKCS1_SHA256;
@@ -79,7 +80,7 @@ impl SigningKey {
             .sign(algorithm, &random, token.as_bytes(), &mut signed);
         done.map_err(|_| CannotSign)?;
         token.push('.');
-        token.push_str(&encode(&signed));
+        token.push_str(&base64(&signed));
         Ok(token)
     }
 }
@@ -101,7 +102,7 @@ pub(crate) mod tests {
         let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
         let der = key.as_der().unwrap();
         let bytes: &[u8] = der.as_ref();
-        let mut text = encode(bytes).replace('-', "+").replace('_', "/");
+        let mut text = base64(bytes).replace('-', "+").replace('_', "/");
         while !text.len().is_multiple_of(4) {
             text.push('=');
         }
@@ -118,7 +119,7 @@ pub(crate) mod tests {
             (b"foob", "Zm9vYg"),
             (b"\xfb\xff", "-_8"),
         ] {
-            assert_eq!(encode(bytes), text);
+            assert_eq!(base64(bytes), text);
         }
     }
 
@@ -129,8 +130,8 @@ pub(crate) mod tests {
         let token = key.token(Some("k1"), &claims).unwrap();
         let parts: Vec<&str> = token.split('.').collect();
         let [head, body, _] = parts[..] else { panic!() };
-        assert_eq!(head, encode(br#"{"alg":"RS256","typ":"JWT","kid":"k1"}"#));
-        assert_eq!(body, encode(claims.to_string().as_bytes()));
+        assert_eq!(head, base64(br#"{"alg":"RS256","typ":"JWT","kid":"k1"}"#));
+        assert_eq!(body, base64(claims.to_string().as_bytes()));
         let mut signed = vec![0; 256];
         let said = format!("{head}.{body}");
         key.0
@@ -143,7 +144,7 @@ pub(crate) mod tests {
             .unwrap();
         assert_eq!(
             parts[2],
-            encode(&signed),
+            base64(&signed),
             "the signature is over head and body"
         );
         let public = UnparsedPublicKey::new(

@@ -1,4 +1,4 @@
-//! A connection that came to a door of ours, encrypted or not.
+//! A connection, encrypted or not, that came to a door of ours or that we have opened.
 //!
 //! Knows bytes, and the certificates that the other end has shown.
 
@@ -13,7 +13,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
 /// A connection.
 pub enum Wire {

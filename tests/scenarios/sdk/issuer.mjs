@@ -1,4 +1,4 @@
-// Runs a real OpenID provider on loopback whose clients get signed access tokens, and whose people log in by any name, and prints its
+// Runs a real OpenID provider on loopback whose clients get signed access tokens, or such as only it can read, and whose people log in by any name, and prints its
 // URL. Each line on standard
 // input is a command: `rotate` gives it another key and forgets the first; `claims JSON` has its tokens say that over what they would
 // say; `end` closes it.
@@ -60,15 +60,18 @@ server.listen(0, "127.0.0.1", () => {
       },
       features: {
         deviceFlow: { enabled: true },
+        introspection: { enabled: true },
+        revocation: { enabled: true },
         clientCredentials: { enabled: true },
         resourceIndicators: {
           enabled: true,
           defaultResource: (_, client) => (client.clientId === "batch" ? "https://ai.example.com" : undefined),
           useGrantedResource: () => true,
-          getResourceServerInfo: () => ({
+          // What is after the last slash is whom its tokens are for, and only we can read them.
+          getResourceServerInfo: (_, resource) => ({
             scope: "inference",
-            audience: "sluice",
-            accessTokenFormat: "jwt",
+            audience: resource === "https://ai.example.com" ? "sluice" : resource.split("/").pop(),
+            accessTokenFormat: resource === "https://ai.example.com" ? "jwt" : "opaque",
             accessTokenTTL: 600,
           }),
         },

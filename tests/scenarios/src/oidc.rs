@@ -46,6 +46,31 @@ impl Oidc {
 
     /// A token for its client, by client credentials.
     pub async fn token(&self) -> String {
+        let given = self
+            .post("/token", "grant_type=client_credentials&scope=inference")
+            .await;
+        let token = given["access_token"].as_str().expect("it gives a token");
+        token.to_owned()
+    }
+
+    /// The same, such as only it can read, for this audience.
+    pub async fn opaque_token(&self, audience: &str) -> String {
+        let fields = format!(
+            "grant_type=client_credentials&scope=inference&resource=https://opaque.example.com/{audience}"
+        );
+        let given = self.post("/token", &fields).await;
+        let token = given["access_token"].as_str().expect("it gives a token");
+        token.to_owned()
+    }
+
+    /// Takes a token back.
+    pub async fn revoke(&self, token: &str) {
+        let fields = format!("token={token}");
+        self.post("/token/revocation", &fields).await;
+    }
+
+    /// What it answers its client.
+    async fn post(&self, path: &str, fields: &str) -> Value {
         let secret = base64::encode(b"batch:secret-of-the-tests");
         let headers = [
             ("authorization", format!("Basic {secret}")),
@@ -56,11 +81,11 @@ impl Oidc {
         ];
         let headers: Vec<_> = headers.iter().map(|it| (it.0, it.1.as_str())).collect();
         let mut client = Client::connect(&self.url, "").await.expect("it accepts");
-        let body = "grant_type=client_credentials&scope=inference";
-        let reply = client.request("POST", "/token", &headers, body).await;
-        let given = reply.expect("it answers").json().await;
-        let token = given["access_token"].as_str().expect("it gives a token");
-        token.to_owned()
+        let reply = client.request("POST", path, &headers, fields).await;
+        let reply = reply.expect("it answers");
+        assert_eq!(reply.status, 200, "{path}");
+        let said = reply.bytes().await.expect("it answers whole");
+        serde_json::from_slice(&said).unwrap_or_default()
     }
 
     /// A token that says this over what it would say.

@@ -57,7 +57,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 32] = [
     ("sinks", &["lifecycle", "egress", "proto", "columns"]),
     ("courier", &["egress"]),
     ("signers", &["claims", "credential", "egress"]),
-    ("custodians", &["credential", "lifecycle", "egress"]),
+    ("custodians", &["credential", "seal", "lifecycle", "egress"]),
     (
         "server",
         &[

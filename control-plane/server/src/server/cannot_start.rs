@@ -96,7 +96,7 @@ impl fmt::Display for CannotStart {
             Self::Custodian(why) => why.fmt(f),
             Self::Wrapped(why) => why.fmt(f),
             Self::NoCustodian => f.write_str(
-                "set either [seal.vault] or [seal.aws_kms], and not both: the one that is set draws the key",
+                "set one of [seal.vault], [seal.aws_kms], [seal.google_kms] and [seal.azure_key_vault], and no other: the one that is set draws the key",
             ),
             Self::TooManySealingKeys(why) => write!(f, "seal.open_key_files: {why}"),
             Self::Store(error) => write!(f, "database.url: {error}"),

@@ -85,7 +85,7 @@ impl Incoming {
 
 async fn shake(door: Door, stream: TcpStream, place: OwnedSemaphorePermit) -> Option<Counted> {
     match door.accept(stream).await {
-        Ok(stream) => Some(Counted::new(Wire::Tls(Box::new(stream)), place)),
+        Ok(stream) => Some(Counted::new(Wire::Tls(Box::new(stream.into())), place)),
         Err(why) => {
             debug!(listener = door.listener(), %why, "a connection was hung up on");
             None

@@ -46,8 +46,13 @@ pub(crate) async fn draw(config: &Seal, clock: &Clock) -> Result<String, CannotS
 }
 
 fn custodian(config: &Seal, clock: &Clock) -> Result<Custodian, CannotStart> {
-    let (vault, aws_kms) = (config.vault.as_ref(), config.aws_kms.as_ref());
-    Custodian::open(vault, aws_kms, clock).map_err(CannotStart::Custodian)
+    let set = custodians::Set {
+        vault: config.vault.as_ref(),
+        aws_kms: config.aws_kms.as_ref(),
+        google_kms: config.google_kms.as_ref(),
+        azure_key_vault: config.azure_key_vault.as_ref(),
+    };
+    Custodian::open(set, clock).map_err(CannotStart::Custodian)
 }
 
 /// The key of a text. One that is wrapped is noted.

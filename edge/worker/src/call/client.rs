@@ -21,11 +21,12 @@ use hyper::{
 };
 use policy::provider::ProviderKind;
 use rustls::ClientConfig;
+use tls::wire::Wire;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     call::{
-        dial::{CannotDial, Dialler, Wire},
+        dial::{CannotDial, Dialler},
         line::{Broken, Line, Sent, Unanswered},
         origin::Origin,
         pool::Pool,

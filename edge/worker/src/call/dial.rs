@@ -6,20 +6,18 @@
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
 use egress::Guard;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use tls::wire::Wire;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::TlsConnector;
 
 use crate::call::origin::Origin;
 
@@ -42,14 +40,6 @@ enum Names {
     /// A test: one answer after the other.
     #[cfg(test)]
     Told(std::cell::RefCell<std::collections::VecDeque<Vec<IpAddr>>>),
-}
-
-/// A connection, encrypted or not.
-pub enum Wire {
-    /// Plain.
-    Tcp(TcpStream),
-    /// Encrypted.
-    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Why there is no connection. Nothing of a request was sent.
@@ -153,7 +143,7 @@ impl Dialler {
             .to_owned();
         // Boxed: a handshake is large, and rare beside the requests that carry this future's size.
         let stream = Box::pin(self.tls.connect(name, stream)).await?;
-        Ok(Wire::Tls(Box::new(stream)))
+        Ok(Wire::Tls(Box::new(stream.into())))
     }
 }
 
@@ -169,66 +159,6 @@ impl Names {
                 let address = |ip| SocketAddr::new(ip, origin.port());
                 Ok(answer.into_iter().map(address).collect())
             }
-        }
-    }
-}
-
-// === impl Wire ===
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, into),
-        }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 }

@@ -18,8 +18,7 @@ use hyper::{
     client::conn::{TrySendError, http1},
 };
 use hyper_util::rt::TokioIo;
-
-use crate::call::dial::Wire;
+use tls::wire::Wire;
 
 /// The longest head of an answer, in bytes.
 // Full: the provider has failed.

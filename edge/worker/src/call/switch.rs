@@ -15,8 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
-
-use crate::call::dial::Wire;
+use tls::wire::Wire;
 
 /// The longest head of an answer, in bytes.
 // Full: the provider has failed.

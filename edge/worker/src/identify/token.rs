@@ -1,4 +1,4 @@
-//! Who calls by a token that an issuer has signed: a text becomes what a key would be.
+//! Who calls by a token that an issuer has signed, or says to be good: a text becomes what a key would be.
 //!
 //! Knows issuers and their keys; fetches nothing, and nothing that a token names is ever asked. A token is proved once on a
 //! core and known by its hash until it ends, or until anything changes at its issuer.
@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     in_force::{InForce, issuers::Trusted},
+    opaque::{Answer, Opaque, Place},
     signers::Signers,
 };
 
@@ -37,6 +38,7 @@ const PROVED_MAX: usize = 4_096;
 pub struct Tokens {
     in_force: InForce,
     signers: Signers,
+    opaque: Opaque,
     // Borrowed for one look-up, never over an await.
     proved: RefCell<HashMap<[u8; 32], Arc<Proved>>>,
 }
@@ -50,14 +52,22 @@ pub struct Proved {
     pub trusted: Arc<Trusted>,
     /// For whom it asks, where its issuer's tokens say it.
     pub end_user: Option<String>,
-    /// When it ends, milliseconds since 1970.
+    /// When it ends, milliseconds since 1970; [`check::NEVER_MS`] where it has no end.
     pub expires_at_ms: u64,
     /// What it claims, where a condition may ask.
     pub claims: Option<Subject>,
     /// The tags that its project took from its claims when it was proved.
     pins: Option<Arc<Vec<Pin>>>,
-    /// The keys by which it was proved.
-    keys: Arc<KeySet>,
+    by: By,
+}
+
+/// By what a token was proved.
+#[derive(Debug)]
+enum By {
+    /// These keys of its issuer.
+    Keys(Arc<KeySet>),
+    /// Its issuer's word, which holds until then, milliseconds since 1970.
+    Word { until_ms: u64 },
 }
 
 /// Why a token opens nothing.
@@ -71,6 +81,10 @@ pub enum Refusal {
     NoKeys(IssuerId),
     /// This issuer publishes no such key, as far as is known.
     UnknownKey(IssuerId),
+    /// Only its issuer can tell, and has not been asked.
+    Unasked,
+    /// Only its issuer can tell, and cannot be asked now.
+    Away,
     /// It is not proved.
     Unproved(Unproved),
     /// Its claims mean nothing here: the expression that says so.
@@ -83,10 +97,11 @@ pub enum Refusal {
 
 impl Tokens {
     /// None yet.
-    pub fn new(in_force: InForce, signers: Signers) -> Self {
+    pub fn new(in_force: InForce, signers: Signers, opaque: Opaque) -> Self {
         Self {
             in_force,
             signers,
+            opaque,
             proved: RefCell::default(),
         }
     }
@@ -96,18 +111,23 @@ impl Tokens {
         let digest: [u8; 32] = Sha256::digest(text).into();
         let known = self.proved.borrow().get(&digest).cloned();
         if let Some(known) = known {
-            let keys = self.signers.keys(known.trusted.issuer.id);
-            // Keys that are withdrawn prove nothing any more.
-            let same_keys = keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys));
             let pins = pins(rules, known.key.project);
             let same_tags = pins.map(Arc::as_ptr) == known.pins.as_ref().map(Arc::as_ptr);
             let lacks_claims = rules.asks_claims() && known.claims.is_none();
-            if same_keys && same_tags && !lacks_claims && self.stands(&known, now_ms).is_ok() {
+            if self.holds(&known, now_ms)
+                && same_tags
+                && !lacks_claims
+                && self.stands(&known, now_ms).is_ok()
+            {
                 return Ok(known);
             }
             self.proved.borrow_mut().remove(&digest);
         }
-        let proved = Arc::new(self.prove(rules, text, now_ms)?);
+        let proved = match self.opaque.place(text) {
+            Some(place) => self.asked(rules, (place, &digest), now_ms),
+            None => self.prove(rules, text, now_ms),
+        };
+        let proved = Arc::new(proved?);
         let mut all = self.proved.borrow_mut();
         if all.len() >= PROVED_MAX {
             all.clear();
@@ -127,9 +147,49 @@ impl Tokens {
         Ok(())
     }
 
-    /// Waits until an issuer has been asked for its keys, if it may be asked now. Says whether it was.
-    pub async fn refreshed(&self, issuer: IssuerId) -> bool {
-        self.signers.refreshed(issuer).await
+    /// Whether this text, which is no signed token, is one that its issuer is asked about.
+    pub fn are_asked(&self, text: &str) -> bool {
+        self.opaque.place(text).is_some()
+    }
+
+    /// Waits until an issuer has been asked for its keys or about this token, if it may be asked now. Says whether it was.
+    pub async fn turned(&self, refusal: Refusal, text: &str) -> bool {
+        match refusal {
+            Refusal::NoKeys(issuer) | Refusal::UnknownKey(issuer) => {
+                self.signers.refreshed(issuer).await
+            }
+            Refusal::Unasked => self.opaque.ask(text, Sha256::digest(text).into()).await,
+            _ => false,
+        }
+    }
+
+    /// Whether what proved it still does. Keys that are withdrawn prove nothing any more.
+    fn holds(&self, proved: &Proved, now_ms: u64) -> bool {
+        match &proved.by {
+            By::Word { until_ms } => now_ms < *until_ms,
+            By::Keys(by) => {
+                let keys = self.signers.keys(proved.trusted.issuer.id);
+                keys.is_some_and(|keys| Arc::ptr_eq(&keys, by))
+            }
+        }
+    }
+
+    /// A token by what its issuer has said of it.
+    fn asked(
+        &self,
+        rules: &Rules,
+        (place, digest): (&Place, &[u8; 32]),
+        now_ms: u64,
+    ) -> Result<Proved, Refusal> {
+        let trusted = self.issuer_at(rules, place).ok_or(Refusal::Issuer)?;
+        let answer = self.opaque.answer(digest, now_ms);
+        let (said, until_ms) = match answer.ok_or(Refusal::Unasked)? {
+            Answer::Said { said, until_ms } => (said, until_ms),
+            Answer::Away => return Err(Refusal::Away),
+        };
+        let claims = check::introspected((*said).clone(), &trusted.issuer, now_ms);
+        let claims = claims.map_err(Refusal::Unproved)?;
+        map(rules, trusted, &claims, By::Word { until_ms })
     }
 
     fn prove(&self, rules: &Rules, text: &str, now_ms: u64) -> Result<Proved, Refusal> {
@@ -139,7 +199,6 @@ impl Tokens {
         })?;
         let trusted = self.issuer(&token)?;
         let issuer = &trusted.issuer;
-        let mapping = trusted.mapping.as_ref().ok_or(Refusal::Unusable)?;
         let keys = self
             .signers
             .keys(issuer.id)
@@ -148,27 +207,19 @@ impl Tokens {
             Unproved::UnknownKey => Refusal::UnknownKey(issuer.id),
             why => Refusal::Unproved(why),
         })?;
-        let mapped = mapping
-            .apply(claims.all())
-            .map_err(|Unmapped(why)| Refusal::Unmapped(why))?;
-        let project = project(rules, issuer, mapped.project.as_deref())?;
-        let pins = pins(rules, project).cloned();
-        let labels = labels(pins.as_deref().map_or(&[], Vec::as_slice), claims.all());
-        let mut key = key(issuer, project, &claims, &mapped);
-        key.labels = (!labels.is_empty()).then_some(labels);
-        Ok(Proved {
-            key: Arc::new(key),
-            pins,
-            // What has too many is refused above.
-            claims: rules
-                .asks_claims()
-                .then(|| Subject::of(claims.all()).ok())
-                .flatten(),
-            end_user: mapped.end_user,
-            expires_at_ms: claims.expires_at_ms(),
-            trusted,
-            keys,
-        })
+        map(rules, Arc::clone(&trusted), &claims, By::Keys(keys))
+    }
+
+    /// The issuer that a place of the settings asks, if it is trusted now.
+    fn issuer_at(&self, rules: &Rules, place: &Place) -> Option<Arc<Trusted>> {
+        let issuers = self.in_force.issuers();
+        let is_it = |it: &&Arc<Trusted>| {
+            let organization = rules.organization(it.issuer.organization);
+            it.issuer.name == place.issuer
+                && organization.is_some_and(|it| it.name == place.organization)
+        };
+        let found = issuers.all().filter(|it| !it.issuer.disabled).find(is_it);
+        found.cloned()
     }
 
     /// The issuer that the token names, of the organization whose audience it names: there is at most one.
@@ -191,6 +242,33 @@ impl Tokens {
         }
         Ok(Arc::clone(first))
     }
+}
+
+/// What proved claims open.
+fn map(rules: &Rules, trusted: Arc<Trusted>, claims: &Claims, by: By) -> Result<Proved, Refusal> {
+    let issuer = &trusted.issuer;
+    let mapping = trusted.mapping.as_ref().ok_or(Refusal::Unusable)?;
+    let mapped = mapping
+        .apply(claims.all())
+        .map_err(|Unmapped(why)| Refusal::Unmapped(why))?;
+    let project = project(rules, issuer, mapped.project.as_deref())?;
+    let pins = pins(rules, project).cloned();
+    let labels = labels(pins.as_deref().map_or(&[], Vec::as_slice), claims.all());
+    let mut key = key(issuer, project, claims, &mapped);
+    key.labels = (!labels.is_empty()).then_some(labels);
+    Ok(Proved {
+        key: Arc::new(key),
+        pins,
+        // What has too many is refused above.
+        claims: rules
+            .asks_claims()
+            .then(|| Subject::of(claims.all()).ok())
+            .flatten(),
+        end_user: mapped.end_user,
+        expires_at_ms: claims.expires_at_ms(),
+        trusted,
+        by,
+    })
 }
 
 /// The tags of a project whose values policy says.
@@ -240,7 +318,7 @@ fn key(issuer: &Issuer, project: ProjectId, claims: &Claims, mapped: &Mapped) ->
         disabled: false,
         labels: None,
         scope: (scope != Scope::default()).then(|| Box::new(scope)),
-        expires_at_ms: Some(claims.expires_at_ms()),
+        expires_at_ms: Some(claims.expires_at_ms()).filter(|it| *it != check::NEVER_MS),
         config_revision: Revision(0),
     }
 }
@@ -248,12 +326,9 @@ fn key(issuer: &Issuer, project: ProjectId, claims: &Claims, mapped: &Mapped) ->
 // === impl Refusal ===
 
 impl Refusal {
-    /// The issuer that could be asked for its keys, where that could help.
-    pub const fn wants_keys(&self) -> Option<IssuerId> {
-        match self {
-            Self::NoKeys(issuer) | Self::UnknownKey(issuer) => Some(*issuer),
-            _ => None,
-        }
+    /// Whether the issuer could turn it, if it were asked.
+    pub const fn may_turn(&self) -> bool {
+        matches!(self, Self::NoKeys(_) | Self::UnknownKey(_) | Self::Unasked)
     }
 }
 
@@ -264,6 +339,9 @@ impl fmt::Display for Refusal {
             Self::Issuer => f.write_str("nobody here takes tokens of this issuer"),
             Self::NoKeys(_) => {
                 f.write_str("the keys of the token's issuer cannot be had now: try again later")
+            }
+            Self::Unasked | Self::Away => {
+                f.write_str("the token's issuer cannot be asked about it now: try again later")
             }
             Self::UnknownKey(_) => Unproved::UnknownKey.fmt(f),
             Self::Unproved(why) => why.fmt(f),

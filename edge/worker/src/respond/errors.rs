@@ -64,6 +64,7 @@ errors! {
     TOKEN_ISSUER = "token_issuer_unknown" 401 INVALID Caller false;
     TOKEN_KEY = "token_key_unknown" 401 INVALID Caller false;
     TOKEN_AUDIENCE = "token_audience" 401 INVALID Caller false;
+    TOKEN_INACTIVE = "token_inactive" 401 INVALID Caller false;
     TOKEN_EXPIRED = "token_expired" 401 INVALID Caller false;
     TOKEN_NOT_YET = "token_not_yet_valid" 401 INVALID Caller false;
     TOKEN_NOT_MAPPED = "token_not_mapped" 403 INVALID Caller false;

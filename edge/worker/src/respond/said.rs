@@ -148,12 +148,13 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
 
 const fn of_token(refusal: identify::token::Refusal) -> errors::Documented {
     use identify::token::Refusal::{
-        Issuer, Malformed, NoKeys, UnknownKey, Unmapped, Unproved, Unusable,
+        Away, Issuer, Malformed, NoKeys, Unasked, UnknownKey, Unmapped, Unproved, Unusable,
     };
     match refusal {
         Issuer => errors::TOKEN_ISSUER,
-        NoKeys(_) | Unusable => errors::TOKEN_UNCHECKED,
+        NoKeys(_) | Unasked | Away | Unusable => errors::TOKEN_UNCHECKED,
         UnknownKey(_) | Unproved(check::Unproved::UnknownKey) => errors::TOKEN_KEY,
+        Unproved(check::Unproved::Inactive) => errors::TOKEN_INACTIVE,
         Unproved(check::Unproved::Audience) => errors::TOKEN_AUDIENCE,
         Unproved(check::Unproved::Expired) => errors::TOKEN_EXPIRED,
         Unproved(check::Unproved::NotYet) => errors::TOKEN_NOT_YET,

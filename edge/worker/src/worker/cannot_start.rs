@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use lifecycle::{listen::CannotListen, settings::InvalidSettings};
 
-use crate::{config::InvalidLedgerEvery, feed::dial::InvalidAddress};
+use crate::{config::InvalidLedgerEvery, feed::dial::InvalidAddress, opaque};
 
 /// Why an edge does not start.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub enum CannotStart {
     Traces(spans::export::Unusable),
     /// The settings of `[telemetry]` are refused.
     Telemetry(telemetry::Unusable),
+    /// The settings of `[introspection]` are refused.
+    Introspection(opaque::Unusable),
     /// The access log cannot be opened.
     AccessLog(io::Error),
     /// A listener cannot be had.
@@ -57,6 +59,7 @@ impl fmt::Display for CannotStart {
             Self::LedgerEvery => f.write_str("limits.ledger_every_ms must be 1,000 to 3,600,000"),
             Self::Traces(why) => why.fmt(f),
             Self::Telemetry(why) => why.fmt(f),
+            Self::Introspection(why) => why.fmt(f),
             Self::AccessLog(why) => write!(f, "access_log.file: it cannot be opened: {why}"),
             Self::Listen(why) => why.fmt(f),
             Self::Certificates(why) => write!(f, "inference.tls: {why}"),
@@ -95,6 +98,12 @@ impl From<InvalidLedgerEvery> for CannotStart {
 impl From<spans::export::Unusable> for CannotStart {
     fn from(why: spans::export::Unusable) -> Self {
         Self::Traces(why)
+    }
+}
+
+impl From<opaque::Unusable> for CannotStart {
+    fn from(why: opaque::Unusable) -> Self {
+        Self::Introspection(why)
     }
 }
 

@@ -218,7 +218,7 @@ impl Setup {
                 upstream: self.upstream,
                 lanes,
                 guesses: admit::Config::default(),
-                signers: worker::signers::Signers::default(),
+                issuers: Default::default(),
                 watched: watched.clone(),
                 beside: None,
                 remembered: None,

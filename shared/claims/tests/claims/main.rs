@@ -1,4 +1,4 @@
-//! Tokens as an attacker would write them, and expressions as an operator might.
+//! Tokens as an attacker would write them, what issuers say of them, and expressions as an operator might.
 #![expect(
     unreachable_pub,
     reason = "nothing reaches into a test binary; `pub` says what its parts share"
@@ -11,4 +11,5 @@
 
 mod world;
 mod hostile;
+mod introspected;
 mod expressions;

@@ -50,13 +50,13 @@ struct Wrapped {
 
 #[derive(Deserialize)]
 struct Failure {
-    error: Code,
+    error: Reason,
 }
 
 /// The vault says it in an object, Entra ID in a word.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Code {
+enum Reason {
     Word(String),
     Object { code: String },
 }
@@ -180,7 +180,7 @@ impl Azure {
 
 fn judged(service: &Service, reply: &Reply) -> Unopened {
     let told = serde_json::from_slice::<Failure>(&reply.body).map(|it| match it.error {
-        Code::Word(code) | Code::Object { code } => code,
+        Reason::Word(code) | Reason::Object { code } => code,
     });
     let why = format!("{} {}", reply.status, said(&told.unwrap_or_default()));
     if reply.status == 429 || reply.status >= 500 {

@@ -38,7 +38,7 @@ enum Keeper {
     Vault(Transit),
     Aws(Kms),
     Google(Google),
-    Azure(Azure),
+    Azure(Box<Azure>),
 }
 
 /// Whether a text is a key that a service has wrapped, rather than one that can be used as it is.
@@ -93,7 +93,7 @@ impl Custodian {
             keepers.push(Keeper::Google(Google::open(it, clock)?));
         }
         if let Some(it) = set.azure_key_vault {
-            keepers.push(Keeper::Azure(Azure::open(it)?));
+            keepers.push(Keeper::Azure(Box::new(Azure::open(it)?)));
         }
         Ok(Self(keepers))
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use claims::document;
 use credential::endpoint::Endpoint;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, header};
 use http_body_util::Full;
 use hyper::Request;
 use lifecycle::clock::Clock;
@@ -44,6 +44,12 @@ const FLIGHTS_MAX: usize = 32;
 // Full: it is none.
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 
+/// The status of an answer.
+const ANSWERED: u16 = 200;
+
+/// The status by which an issuer does not take us for its client.
+const NOT_US: u16 = 401;
+
 /// How often it is logged that nobody answers.
 const SAID_AGAIN: Duration = Duration::from_secs(10);
 
@@ -62,7 +68,7 @@ enum Silent {
     NoAnswer(NoAnswer),
     Broken,
     Slow,
-    Status(StatusCode),
+    Status(u16),
     NoDocument,
 }
 
@@ -159,8 +165,8 @@ impl Introspector {
         let by = Instant::now() + TIME_MAX;
         let answer = self.client.send(&origin, line, request, by).await;
         let (parts, mut body) = answer.map_err(Silent::NoAnswer)?.into_parts();
-        if parts.status != StatusCode::OK {
-            return Err(Silent::Status(parts.status));
+        if parts.status.as_u16() != ANSWERED {
+            return Err(Silent::Status(parts.status.as_u16()));
         }
         let body = body.whole(ANSWER_BYTES_MAX).await;
         let body = body.map_err(|_| Silent::Broken)?;
@@ -177,10 +183,8 @@ impl fmt::Display for Silent {
                 f.write_str("it broke off, or its answer is too long")
             }
             Self::NoAnswer(NoAnswer::Slow) | Self::Slow => f.write_str("it did not answer in time"),
-            Self::Status(StatusCode::UNAUTHORIZED) => {
-                f.write_str("it does not take our client_id and client_secret")
-            }
-            Self::Status(status) => write!(f, "it answered with status {}", status.as_u16()),
+            Self::Status(NOT_US) => f.write_str("it does not take our client_id and client_secret"),
+            Self::Status(status) => write!(f, "it answered with status {status}"),
             Self::NoDocument => f.write_str("what it answers is no JSON that can be read"),
         }
     }

@@ -133,7 +133,7 @@ pub struct Question {
     pub token: Zeroizing<String>,
     digest: [u8; 32],
     // Dropped when it is answered.
-    _heard: watch::Sender<()>,
+    heard: watch::Sender<()>,
 }
 
 /// What an issuer said of a token.
@@ -242,6 +242,12 @@ impl Places {
 
 // === impl Opaque ===
 
+impl Default for Opaque {
+    fn default() -> Self {
+        Self::new(Places::default())
+    }
+}
+
 impl Opaque {
     /// One core's, of these places.
     pub fn new(places: Places) -> Self {
@@ -285,7 +291,7 @@ impl Opaque {
         let question = Question {
             token: Zeroizing::new(text.to_owned()),
             digest,
-            _heard: sender,
+            heard: sender,
         };
         self.0.questions.try_send(question).ok()?;
         waiting.insert(digest, heard.clone());
@@ -299,7 +305,12 @@ impl Opaque {
 
     /// Notes what an issuer said, or that it said nothing, and has all who wait look.
     pub fn land(&self, question: Question, said: Option<Map<String, Value>>, now_ms: u64) {
-        let keep_ms = self.place(&question.token).map_or(0, |it| it.keep_ms);
+        let Question {
+            token,
+            digest,
+            heard,
+        } = question;
+        let keep_ms = self.place(&token).map_or(0, |it| it.keep_ms);
         let (answer, spared_ms) = match said {
             Some(said) => {
                 let until_ms = now_ms.saturating_add(keep_ms);
@@ -312,8 +323,9 @@ impl Opaque {
         if answers.len() >= ANSWERS_MAX {
             answers.clear();
         }
-        answers.insert(question.digest, (answer, now_ms.saturating_add(spared_ms)));
-        self.0.waiting.borrow_mut().remove(&question.digest);
+        answers.insert(digest, (answer, now_ms.saturating_add(spared_ms)));
+        self.0.waiting.borrow_mut().remove(&digest);
+        drop(heard);
     }
 }
 

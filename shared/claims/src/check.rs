@@ -115,9 +115,11 @@ pub fn introspected(
     if !is_for_us {
         return Err(Unproved::Audience);
     }
-    let expires_at_ms = match said.contains_key("exp") {
-        true => times(&said, issuer.leeway_ms, now_ms)?,
-        false => begun(&said, issuer.leeway_ms, now_ms).map(|()| NEVER_MS)?,
+    let expires_at_ms = if said.contains_key("exp") {
+        times(&said, issuer.leeway_ms, now_ms)?
+    } else {
+        begun(&said, issuer.leeway_ms, now_ms)?;
+        NEVER_MS
     };
     Ok(Claims {
         subject: subject(&said)?,

@@ -81,7 +81,9 @@ impl Oidc {
         ];
         let headers: Vec<_> = headers.iter().map(|it| (it.0, it.1.as_str())).collect();
         let mut client = Client::connect(&self.url, "").await.expect("it accepts");
-        let reply = client.request("POST", path, &headers, fields).await;
+        let reply = client
+            .request("POST", path, &headers, fields.to_owned())
+            .await;
         let reply = reply.expect("it answers");
         assert_eq!(reply.status, 200, "{path}");
         let said = reply.bytes().await.expect("it answers whole");

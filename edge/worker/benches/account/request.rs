@@ -47,7 +47,6 @@ use worker::{
     request::Arrival,
     route::decision::Decision,
     series::{Series, Watched},
-    signers::Signers,
     tariff::Tariffs,
 };
 use zeroize::Zeroizing;
@@ -115,7 +114,7 @@ impl Bench {
         writer.publish_secrets(secrets);
         let minted = keys::mint(keys::Family::Live);
         writer.put_key(key(&minted));
-        let identify = Identify::new(in_force.clone(), clock.clone(), Signers::default());
+        let identify = Identify::new(in_force.clone(), clock.clone(), Default::default());
         let caller = identify.caller_with(&rules, Some(&minted.text));
         let Ok(caller) = caller else {
             unreachable!("the key is known")

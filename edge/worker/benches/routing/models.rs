@@ -32,7 +32,6 @@ use worker::{
     identify::{Caller, Identify},
     in_force::{self, Secrets, Writer},
     route,
-    signers::Signers,
     tariff::Tariffs,
 };
 use zeroize::Zeroizing;
@@ -68,7 +67,7 @@ impl Bench {
         let minted = keys::mint(keys::Family::Live);
         writer.put_key(key(&minted));
         let clock = Clock::system();
-        let identify = Identify::new(in_force.clone(), clock, Signers::default());
+        let identify = Identify::new(in_force.clone(), clock, Default::default());
         let caller = identify.caller_with(&rules, Some(&minted.text));
         let Ok(caller) = caller else {
             unreachable!("the key is known")

@@ -11,6 +11,9 @@ use proto::admin::{LimitUnit, LimitWindow};
 use redis::AsyncCommands;
 use scenarios::{openai, sdk::Sdk};
 
+const CHAT: &str = "/v1/chat/completions";
+const ENDLESS: &str = r#"{"model":"chat","stream":true,"max_tokens":1000,"messages":[]}"#;
+
 #[tokio::test]
 async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
     let provider = Provider::start(|_| {
@@ -37,18 +40,10 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
         .await;
     site.propagated().await;
 
-    let body = r#"{"model":"chat","stream":true,"max_tokens":1000,"messages":[]}"#;
-    let mut in_flight = Vec::new();
-    for _ in 0..dead {
-        let mut client = Client::connect(&site.url(0), &key)
-            .await
-            .expect("the edge accepts");
-        let reply = client.post("/v1/chat/completions", body).await;
-        in_flight.push((client, reply.expect("the edge answers")));
-    }
+    let in_flight = under_way((&site.url(0), &key), dead).await;
     // What it has borrowed and not used is no more to others either.
     let other = site.url(1);
-    let reply = client::post(&other, &key, "/v1/chat/completions", body).await;
+    let reply = client::post(&other, &key, CHAT, ENDLESS).await;
     let left_then = remaining(&reply).expect("the edge says what is left");
     drop(reply);
     let mut redis = site.redis.connect().await;
@@ -61,6 +56,7 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
         "{left_then} left: less is held than was asked for"
     );
     site.edges[0].process.kill();
+    drop(in_flight);
 
     // Whoever asks next after the leases ended sweeps them up: charged in full, and gone.
     let ended = wait::until("the leases have ended", async || {
@@ -69,7 +65,7 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
     let ((), ended) = ended.await;
     let mut since = 0;
     let swept = wait::until("the reservations are gone", async || {
-        let reply = client::post(&other, &key, "/v1/chat/completions", body).await;
+        let reply = client::post(&other, &key, CHAT, ENDLESS).await;
         since += 1;
         let left = remaining(&reply)?;
         drop(reply);
@@ -98,6 +94,17 @@ async fn a_killed_edge_frees_what_it_held_and_charges_what_it_must() {
             .await
             >= f64::from(u32::try_from(held).expect("few"))
     );
+}
+
+/// So many requests, each of which has heard its first word.
+async fn under_way((url, key): (&str, &str), many: usize) -> Vec<(Client, client::Reply)> {
+    let mut in_flight = Vec::new();
+    for _ in 0..many {
+        let mut client = Client::connect(url, key).await.expect("the edge accepts");
+        let reply = client.post(CHAT, ENDLESS).await;
+        in_flight.push((client, reply.expect("the edge answers")));
+    }
+    in_flight
 }
 
 /// How many tokens a reply says are left.

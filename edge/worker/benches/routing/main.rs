@@ -11,7 +11,7 @@ mod models;
 use models::Bench;
 
 /// Rounds; the least of them counts.
-const ROUNDS: u32 = 50;
+const ROUNDS: u32 = 1_000;
 
 /// How much more a thousand models may cost than one, in nanoseconds.
 const MORE_NS_MAX: u128 = 2_000;

@@ -55,6 +55,7 @@ pub mod alert_channel;
 pub mod alert_rule;
 pub mod alert;
 pub mod trust;
+pub mod audit_verify;
 pub mod audit;
 pub mod sealing;
 pub mod usage_query;

@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
 fn administer(global: Global, command: admin::Command) -> Result<(), Failure> {
     if let admin::Command::Audit(admin::audit::Command::Verify(which)) = &command {
         // Asks nobody, so it needs no key.
-        return admin::audit::verify(which);
+        return admin::audit_verify::verify(which);
     }
     let now = OffsetDateTime::from(Clock::system().now());
     let key = key(&global, now)?;

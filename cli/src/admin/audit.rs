@@ -1,25 +1,25 @@
 //! `sluice audit`: who did what, kept elsewhere, and shown to be whole.
 //!
-//! An export is JSON lines: every entry with its text as it was hashed, and a last line for each chain that says where it
-//! ends. Verifying one needs nothing but the file.
+//! An export is JSON lines: the keys that sign; every entry with its text as it was hashed, each checkpoint behind the entry that
+//! it signs, which edges keep which; and a last line for each chain that says where it ends. `audit_verify` reads one.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::PathBuf,
 };
 
+use checkpoint::hex;
 use clap::{Args, Subcommand};
 use proto::admin::{
-    AuditChain, AuditEntry, ExportAuditEntriesRequest, ExportAuditEntriesResponse,
+    AuditChain, AuditEntry, AuditWitness, ExportAuditEntriesRequest, ExportAuditEntriesResponse,
     ListAuditChainsRequest, ListAuditChainsResponse, ListAuditEntriesRequest,
     ListAuditEntriesResponse,
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
+    admin::audit_verify::{self, Verify},
     connection::ANSWER_WITHIN,
     failure::Failure,
     moment::{self, Moment, moment},
@@ -68,30 +68,12 @@ pub struct Export {
     file: PathBuf,
 }
 
-/// What to verify.
-#[derive(Debug, Clone, Args)]
-pub struct Verify {
-    /// The file that `sluice audit export` wrote
-    file: PathBuf,
-    /// The hash of an entry that must be in it, such as one that was noted when another export ended
-    #[arg(long, value_name = "HEX")]
-    contains: Option<String>,
-}
-
-/// Where a chain stands while it is read.
-#[derive(Default)]
-struct Walk {
-    sequence: u64,
-    hash: [u8; 32],
-    ended: bool,
-}
-
 /// Runs a command that asks the control plane.
 pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
     match command {
         Command::List(list) => show(&list, session).await,
         Command::Export(export) => write(&export, session).await,
-        Command::Verify(which) => verify(&which),
+        Command::Verify(which) => audit_verify::verify(&which),
     }
 }
 
@@ -171,10 +153,27 @@ async fn write(export: &Export, session: &mut Session) -> Result<(), Failure> {
             ANSWER_WITHIN,
         )
         .await?;
+    for key in &chains.audit_keys {
+        let [public, by, signature] = [&key.public_key, &key.by, &key.signature];
+        let [public, by, signature] = [public, by, signature].map(|it| hex::write(it));
+        let line = json!({ "key": public, "by": by, "signature": signature });
+        writeln!(out, "{line}").map_err(failed)?;
+    }
     let mut entries = 0_u64;
     for head in chains.audit_chains {
-        entries += chain(&head, &mut out, session).await?;
-        let end = json!({ "chain": head.chain, "end": head.sequence, "hash": hex(&head.hash) });
+        let (written, checkpoints) = chain(&head, &mut out, session).await?;
+        entries += written;
+        let kept = chains.audit_witnesses.iter();
+        let kept = kept.filter(|it| it.chain == head.chain);
+        let mut witnesses = 0_u64;
+        for it in kept {
+            writeln!(out, "{}", witness(it)).map_err(failed)?;
+            witnesses += 1;
+        }
+        let end = json!({
+            "chain": head.chain, "end": head.sequence, "hash": hex::write(&head.hash),
+            "keys": chains.audit_keys.len(), "checkpoints": checkpoints, "witnesses": witnesses,
+        });
         writeln!(out, "{end}").map_err(failed)?;
     }
     out.flush().map_err(failed)?;
@@ -182,14 +181,22 @@ async fn write(export: &Export, session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
+fn witness(it: &AuditWitness) -> Value {
+    json!({
+        "chain": it.chain, "witness": hex::write(&it.checkpoint_hash), "length": it.length,
+        "edge": it.edge, "identity": it.identity, "certified": it.certified,
+        "at": it.witness_time.map(|at| at.seconds),
+    })
+}
+
 /// Writes a chain to where it ended when it was asked; what has come since is the next export's.
 async fn chain(
     head: &AuditChain,
     out: &mut Box<dyn Write>,
     session: &mut Session,
-) -> Result<u64, Failure> {
+) -> Result<(u64, u64), Failure> {
     let mut after_sequence = 0;
-    let mut written = 0;
+    let (mut written, mut checkpoints) = (0, 0);
     while after_sequence < head.sequence {
         let request = ExportAuditEntriesRequest {
             chain: head.chain.clone(),
@@ -203,6 +210,7 @@ async fn chain(
         if page.audit_entries.is_empty() {
             return Err(Failure::broken("a chain ends before its end"));
         }
+        let mut signed = page.audit_checkpoints.into_iter().peekable();
         for it in page.audit_entries {
             if it.sequence > head.sequence {
                 break;
@@ -210,98 +218,27 @@ async fn chain(
             after_sequence = it.sequence;
             written += 1;
             let line = json!({
-                "chain": it.chain, "sequence": it.sequence, "hash": hex(&it.hash), "entry": it.entry,
+                "chain": it.chain, "sequence": it.sequence, "hash": hex::write(&it.hash), "entry": it.entry,
             });
-            writeln!(out, "{line}").map_err(|error| Failure::system("write the export", &error))?;
+            let failed = |error: io::Error| Failure::system("write the export", &error);
+            writeln!(out, "{line}").map_err(failed)?;
+            while let Some(checkpoint) = signed.next_if(|signed| signed.length == it.sequence) {
+                checkpoints += 1;
+                let [key, signature] = [&checkpoint.public_key, &checkpoint.signature];
+                let [key, signature] = [key, signature].map(|it| hex::write(it));
+                let line = json!({
+                    "chain": it.chain, "checkpoint": checkpoint.text, "key": key, "signature": signature,
+                });
+                writeln!(out, "{line}").map_err(failed)?;
+            }
         }
         if page_is_past(after_sequence, head) {
             break;
         }
     }
-    Ok(written)
+    Ok((written, checkpoints))
 }
 
 const fn page_is_past(sequence: i64, head: &AuditChain) -> bool {
     sequence >= head.sequence
-}
-
-/// Tells whether an export is whole.
-pub fn verify(which: &Verify) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::system("read the export", &error);
-    let file = File::open(&which.file).map_err(failed)?;
-    let mut chains: BTreeMap<String, Walk> = BTreeMap::new();
-    let mut contained = which.contains.is_none();
-    let mut entries = 0_u64;
-    for (at, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(failed)?;
-        let number = at + 1;
-        let wrong = |why: &str| Failure::broken(format!("line {number}: {why}"));
-        let said: Value = serde_json::from_str(&line).map_err(|_| wrong("is no JSON"))?;
-        let name = said["chain"]
-            .as_str()
-            .ok_or_else(|| wrong("names no chain"))?;
-        let walk = chains.entry(name.to_owned()).or_default();
-        if walk.ended {
-            return Err(wrong("stands behind the end of its chain"));
-        }
-        if let Some(hash) = walk.step(&said).map_err(wrong)? {
-            entries += 1;
-            contained |= which.contains.as_deref() == Some(hash.as_str());
-        }
-    }
-    if let Some((name, _)) = chains.iter().find(|(_, walk)| !walk.ended) {
-        return Err(Failure::broken(format!("{name}: its end is missing")));
-    }
-    if !contained {
-        return Err(Failure::broken("no entry has the hash that must be there"));
-    }
-    output::line(format!(
-        "{entries} entries in {} chains, whole and unchanged",
-        chains.len()
-    ))?;
-    for (name, walk) in &chains {
-        output::line(format!("{name} {} {}", walk.sequence, hex(&walk.hash)))?;
-    }
-    Ok(())
-}
-
-// === impl Walk ===
-
-impl Walk {
-    /// Goes on by one line. Gives the hash of an entry.
-    fn step(&mut self, said: &Value) -> Result<Option<String>, &'static str> {
-        let claimed = said["hash"].as_str().ok_or("has no hash")?;
-        if let Some(end) = said["end"].as_u64() {
-            if end != self.sequence || claimed != hex(&self.hash) {
-                return Err("the chain ends elsewhere: entries are missing, or were added");
-            }
-            self.ended = true;
-            return Ok(None);
-        }
-        let sequence = said["sequence"].as_u64().ok_or("has no sequence")?;
-        if sequence != self.sequence + 1 {
-            return Err("is not the next of its chain: entries are missing, or in another order");
-        }
-        let entry = said["entry"].as_str().ok_or("has no entry")?;
-        let mut hash = Sha256::new();
-        hash.update(self.hash);
-        hash.update(entry.as_bytes());
-        let hash: [u8; 32] = hash.finalize().into();
-        if claimed != hex(&hash) {
-            return Err("its hash does not fit: it, or one before it, was changed");
-        }
-        let inner: Value = serde_json::from_str(entry).map_err(|_| "its entry is no JSON")?;
-        if inner["sequence"].as_u64() != Some(sequence) || inner["chain"] != said["chain"] {
-            return Err("its entry is of another place");
-        }
-        (self.sequence, self.hash) = (sequence, hash);
-        Ok(Some(hex(&hash)))
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }

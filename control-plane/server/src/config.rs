@@ -25,6 +25,9 @@ pub struct Config {
     /// `[seal]`: the key under which secrets rest. Required.
     #[serde(default)]
     pub seal: Seal,
+    /// `[audit]`: how often the heads of the audit trail are signed.
+    #[serde(default)]
+    pub audit: Audit,
     /// `[usage]`: how long records of requests are kept.
     #[serde(default)]
     pub usage: Usage,
@@ -119,6 +122,15 @@ pub struct Seal {
     pub look_every_ms: u64,
 }
 
+/// How often the heads of the audit trail are signed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// `SLUICE_AUDIT__CHECKPOINT_EVERY_MS`: how long after a checkpoint of a chain that has grown the next one is signed at the
+    /// earliest, milliseconds, 100 to 3600000. Default 60000.
+    pub checkpoint_every_ms: u64,
+}
+
 /// How long records of requests are kept.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -208,6 +220,23 @@ impl Default for Seal {
             google_kms: None,
             azure_key_vault: None,
             look_every_ms: 60_000,
+        }
+    }
+}
+
+// === impl Audit ===
+
+impl Audit {
+    /// How long after a checkpoint of a chain the next one is signed at the earliest.
+    pub fn checkpoint_every(&self) -> Duration {
+        Duration::from_millis(self.checkpoint_every_ms.clamp(100, 3_600_000))
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            checkpoint_every_ms: 60_000,
         }
     }
 }

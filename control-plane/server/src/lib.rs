@@ -17,6 +17,7 @@ pub mod peer;
 pub mod vector;
 mod standing;
 pub mod api;
+pub mod attest;
 pub mod publish;
 mod by_itself;
 mod oversee;

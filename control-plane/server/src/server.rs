@@ -45,6 +45,7 @@ use zeroize::Zeroizing;
 use crate::{
     api,
     asking::Asking,
+    attest::{self, Attested},
     config::{self, Config},
     custody::Custody,
     denials::{self, Denials},
@@ -160,7 +161,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     tasks.fold_usage(&config.usage);
     tasks.observe(listeners.ops, metrics, reloading);
 
-    let denials = tasks.audit_denials(&replica);
+    let (denials, attested) = tasks.audit((&config, &sealing), &replica);
     tasks.tell(&config, &replica)?;
     tasks.reconcile(&contract, &bells);
     tasks.rotate((&sealing, &contract), replica, custody);
@@ -169,7 +170,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let (asking, inquiry) = tasks.inquire(&bells, replica);
     let admin = api::Parts {
         store,
-        sealing,
+        sealing: sealing.clone(),
         clock: clock.clone(),
         bells: bells.edges.subscribe(),
         contract,
@@ -179,13 +180,13 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         courier,
         exchange: tasks.exchange_tokens(&config)?,
     };
-    let sealing = admin.sealing.clone();
     let parts = Parts {
         hub,
         tokens,
         edges,
         asking,
         lessor: tasks.divide_limits(&clock, replica),
+        attested,
         values,
         clock,
         drain: drain.clone(),
@@ -318,11 +319,14 @@ impl Tasks {
         Ok(courier)
     }
 
-    /// Runs what writes denials into the audit trail, and gives where they are told.
-    fn audit_denials(&mut self, replica: &[u8; 16]) -> Denials {
+    /// Runs what writes denials into the audit trail and what signs it; gives where those are told, and where heads are.
+    fn audit(&mut self, of: (&Config, &Ring), replica: &[u8; 16]) -> (Denials, Attested) {
         let (denials, denied) = denials::queue(replica);
         self.keep("the audit of denials", denied.run(self.store.clone()));
-        denials
+        let every = of.0.audit.checkpoint_every();
+        let (signing, attested) = attest::open(&self.store, of.1, every);
+        self.keep("the signing of the audit trail", signing.run());
+        (denials, attested)
     }
 
     /// Runs what tells a collector.

@@ -63,6 +63,7 @@ mod price_for;
 pub mod price;
 pub mod discount;
 pub mod audit;
+pub mod audit_checkpoint;
 mod bound;
 pub mod role;
 pub mod operator_key;

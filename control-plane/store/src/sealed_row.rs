@@ -202,6 +202,34 @@ pub(crate) async fn set_authority(pool: &PgPool, row: &str, old: &[u8], new: &[u
     Ok(set.execute(pool).await?.rows_affected())
 }
 
+pub(crate) async fn audit_keys(pool: &PgPool, after: &str, mark: &[u8], max: i64) -> Found {
+    sqlx::query_as!(
+        Kept,
+        r#"SELECT number::text AS "row!",
+                  ARRAY[public] AS "owner!: Vec<Vec<u8>>",
+                  secret AS "sealed!"
+           FROM audit_key
+           WHERE number > $1::text::bigint
+             AND secret <> '' AND substring(secret FROM 1 FOR 9) <> $2
+           ORDER BY number LIMIT $3"#,
+        after,
+        mark,
+        max,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+pub(crate) async fn set_audit_key(pool: &PgPool, row: &str, old: &[u8], new: &[u8]) -> Replaced {
+    let set = sqlx::query!(
+        "UPDATE audit_key SET secret = $3 WHERE number = $1::text::bigint AND secret = $2",
+        row,
+        old,
+        new,
+    );
+    Ok(set.execute(pool).await?.rows_affected())
+}
+
 pub(crate) async fn objects(pool: &PgPool, after: &str, mark: &[u8], max: i64) -> Found {
     sqlx::query_as!(
         Kept,

@@ -25,6 +25,8 @@ pub enum Place {
     Pepper,
     /// The key of the authority of edges.
     Authority,
+    /// The keys that sign the audit trail.
+    AuditKey,
     /// What edges are told of credentials and peppers.
     Object,
     /// The same in the change log.
@@ -57,12 +59,13 @@ pub struct Turn {
 
 impl Place {
     /// All of them: first what edges need.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Object,
         Self::Change,
         Self::Pepper,
         Self::Credential,
         Self::Authority,
+        Self::AuditKey,
         Self::KeySecret,
         Self::PreviousKeySecret,
         Self::AlertCredential,
@@ -79,6 +82,7 @@ impl Place {
             Self::PreviousKeySecret => "previous key hashes",
             Self::Pepper => "peppers",
             Self::Authority => "edge authority",
+            Self::AuditKey => "audit keys",
             Self::Object => "policy",
             Self::Change => "change log",
             Self::Reply => "replies",
@@ -93,7 +97,7 @@ impl Place {
             | Self::AlertCredential
             | Self::KeySecret
             | Self::PreviousKeySecret => "00000000-0000-0000-0000-000000000000",
-            Self::Pepper | Self::Authority | Self::Change => "0",
+            Self::Pepper | Self::Authority | Self::AuditKey | Self::Change => "0",
             Self::Object => "",
             Self::Reply => "00000000-0000-0000-0000-000000000000 ",
             Self::Content => "0001-01-01 00000000-0000-0000-0000-000000000000",
@@ -112,6 +116,7 @@ impl Place {
             Self::PreviousKeySecret => row::previous_key_secrets(pool, after, mark, max).await,
             Self::Pepper => row::peppers(pool, after, mark, max).await,
             Self::Authority => row::authorities(pool, after, mark, max).await,
+            Self::AuditKey => row::audit_keys(pool, after, mark, max).await,
             Self::Object => row::objects(pool, after, mark, max).await,
             Self::Change => row::changes(pool, after, mark, max).await,
             Self::Reply => row::replies(pool, after, mark, max).await,
@@ -128,6 +133,7 @@ impl Place {
             Self::PreviousKeySecret => row::set_previous_key_secret(pool, at, old, new).await,
             Self::Pepper => row::set_pepper(pool, at, old, new).await,
             Self::Authority => row::set_authority(pool, at, old, new).await,
+            Self::AuditKey => row::set_audit_key(pool, at, old, new).await,
             Self::Object => row::set_object(pool, at, old, new).await,
             Self::Change => row::set_change(pool, at, old, new).await,
             Self::Reply => row::set_reply(pool, at, old, new).await,
@@ -175,6 +181,7 @@ impl Store {
                    UNION ALL SELECT 'previous key hashes', previous_secret_sha256 FROM key
                    UNION ALL SELECT 'peppers', secret FROM pepper
                    UNION ALL SELECT 'edge authority', key FROM edge_authority
+                   UNION ALL SELECT 'audit keys', secret FROM audit_key
                    UNION ALL SELECT 'policy', value FROM object WHERE kind IN (8, 9)
                    UNION ALL SELECT 'change log', value FROM change WHERE lane = 3
                    UNION ALL SELECT 'replies', reply FROM idempotency

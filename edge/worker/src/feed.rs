@@ -18,6 +18,7 @@ pub mod gauges;
 pub mod keeping;
 pub mod boot;
 pub mod sharing;
+pub mod witness;
 pub mod follower;
 pub mod membership;
 pub mod dial;
@@ -98,6 +99,7 @@ pub fn open(parts: Parts, readiness: &Readiness) -> (Feed, Option<Keeper>) {
         ..
     } = parts;
     gauges::describe();
+    let witness = witness::read(directory.as_ref());
     let found = boot::read(directory.as_ref(), &mut writer, Instant::now());
     let boot = found.boot();
     gauges::begin(boot);
@@ -123,6 +125,7 @@ pub fn open(parts: Parts, readiness: &Readiness) -> (Feed, Option<Keeper>) {
         writer,
         lanes,
         keeping,
+        witness,
         blockers,
         live_edges: parts.live_edges,
         snapshot_bytes_max: parts.snapshot_bytes_max,

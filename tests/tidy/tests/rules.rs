@@ -10,13 +10,14 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 32] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 33] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
     ("claims", &["policy"]),
     ("credential", &["policy"]),
     ("seal", &[]),
+    ("checkpoint", &[]),
     ("lifecycle", &[]),
     ("egress", &[]),
     ("telemetry", &["lifecycle", "egress"]),
@@ -37,6 +38,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 32] = [
             "claims",
             "credential",
             "seal",
+            "checkpoint",
             "lifecycle",
             "telemetry",
             "tls",
@@ -66,6 +68,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 32] = [
             "keys",
             "claims",
             "seal",
+            "checkpoint",
             "lifecycle",
             "telemetry",
             "tls",
@@ -86,6 +89,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 32] = [
             "payload",
             "keys",
             "seal",
+            "checkpoint",
             "lifecycle",
             "egress",
             "proto",
@@ -120,7 +124,14 @@ const WALLS: [(&str, &[&str]); 17] = [
     ("tonic-prost", &["proto"]),
     (
         "aws-lc-rs",
-        &["keys", "claims", "credential", "seal", "scenarios"],
+        &[
+            "keys",
+            "claims",
+            "credential",
+            "seal",
+            "checkpoint",
+            "scenarios",
+        ],
     ),
     ("cel", &["claims"]),
     ("rcgen", &["tls", "harness", "scenarios"]),

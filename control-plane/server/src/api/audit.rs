@@ -1,9 +1,15 @@
 //! `AuditService`: who did what, as it was written.
 
+use std::time::SystemTime;
+
 use domain::violation::Violations;
 use lifecycle::clock::Clock;
 use proto::admin::{self, audit_service_server::AuditService};
-use store::audit::{Filter, Head, Row};
+use store::{
+    StoreError,
+    audit::{Filter, Head, Row},
+    audit_checkpoint::{Key, Row as Signed, Witnessed},
+};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -60,8 +66,14 @@ impl AuditService for Audits {
         &self,
         _: Request<admin::ListAuditChainsRequest>,
     ) -> Result<Response<admin::ListAuditChainsResponse>, Status> {
-        let heads = self.desk.store().audit_heads().await;
-        let heads = heads.map_err(status::store)?;
+        let store = self.desk.store();
+        let read = async {
+            // What edges keep is read first, so that its checkpoints lie on what is read then.
+            let witnesses = store.audit_witnesses().await?;
+            let keys = store.audit_keys().await?;
+            Ok::<_, StoreError>((witnesses, keys, store.audit_heads().await?))
+        };
+        let (witnesses, keys, heads) = read.await.map_err(status::store)?;
         let wire = |head: Head| admin::AuditChain {
             chain: head.chain,
             sequence: number(head.sequence),
@@ -69,6 +81,8 @@ impl AuditService for Audits {
         };
         Ok(Response::new(admin::ListAuditChainsResponse {
             audit_chains: heads.into_iter().map(wire).collect(),
+            audit_keys: keys.into_iter().map(key).collect(),
+            audit_witnesses: witnesses.into_iter().map(witness).collect(),
         }))
     }
 
@@ -85,7 +99,12 @@ impl AuditService for Audits {
         };
         let rows = self.desk.store().audit_after(&asked.chain, after).await;
         let rows = rows.map_err(status::store)?;
+        let until = rows.last().map_or(after, |it| it.sequence);
+        let store = self.desk.store();
+        let signed = store.audit_checkpoints(&asked.chain, (after, until)).await;
+        let signed = signed.map_err(status::store)?;
         Ok(Response::new(admin::ExportAuditEntriesResponse {
+            audit_checkpoints: signed.into_iter().map(checkpoint).collect(),
             audit_entries: rows.into_iter().map(wire).collect(),
         }))
     }
@@ -122,6 +141,35 @@ fn wire(row: Row) -> admin::AuditEntry {
         sequence: number(row.sequence),
         entry: row.entry,
         hash: row.hash,
+    }
+}
+
+fn key(key: Key) -> admin::AuditKey {
+    admin::AuditKey {
+        public_key: key.public,
+        by: key.by,
+        signature: key.endorsement,
+    }
+}
+
+fn checkpoint(signed: Signed) -> admin::AuditCheckpoint {
+    admin::AuditCheckpoint {
+        text: signed.said,
+        public_key: signed.key,
+        signature: signed.signature,
+        length: number(signed.length),
+    }
+}
+
+fn witness(it: Witnessed) -> admin::AuditWitness {
+    admin::AuditWitness {
+        chain: it.chain,
+        length: number(it.length),
+        checkpoint_hash: it.witness.hash,
+        edge: it.witness.edge,
+        identity: it.witness.identity,
+        certified: it.witness.certified,
+        witness_time: Some(SystemTime::from(it.at).into()),
     }
 }
 

@@ -86,6 +86,20 @@ pub fn open_authority(key: &Ring, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, C
     key.open(sealed, &context("edge authority", &[]))
 }
 
+/// A key that signs the audit trail, as its row keeps it.
+pub fn seal_audit_key(key: &Ring, public: &[u8; 32], clear: &[u8]) -> Vec<u8> {
+    key.seal(clear, &context("audit key", &[public]))
+}
+
+/// The inverse of [`seal_audit_key`].
+pub fn open_audit_key(
+    key: &Ring,
+    public: &[u8; 32],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    key.open(sealed, &context("audit key", &[public]))
+}
+
 /// Whose content it is: of which organization, project and request.
 pub type ContentOf<'a> = (OrganizationId, ProjectId, &'a [u8; 16]);
 
@@ -144,6 +158,7 @@ pub fn renew(key: &Ring, place: Place, kept: &Kept) -> Result<Option<Vec<u8>>, C
         Place::KeySecret | Place::PreviousKeySecret => context("key secret", &parts),
         Place::Pepper => context("pepper", &parts),
         Place::Authority => context("edge authority", &parts),
+        Place::AuditKey => context("audit key", &parts),
         Place::Content => context("usage content", &parts),
         Place::Reply => context("reply", &parts),
         // As `publish::values` has it: the number of the kind, then the object's key.
@@ -219,6 +234,7 @@ mod tests {
             (Place::PreviousKeySecret, one("key secret")),
             (Place::Pepper, one("pepper")),
             (Place::Authority, (bare("edge authority", &[]), Vec::new())),
+            (Place::AuditKey, one("audit key")),
             (Place::Object, object()),
             (Place::Change, object()),
             (Place::Reply, three("reply")),

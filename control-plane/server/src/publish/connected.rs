@@ -108,6 +108,11 @@ impl Connected {
         Ok(())
     }
 
+    /// What the edge calls itself.
+    pub fn id(&self) -> &str {
+        &self.sighting.edge_id
+    }
+
     /// Takes a refusal.
     pub fn nacked(&mut self, nack: &sync::Nack) -> Result<(), Nonsense> {
         let lane = wire::lane(nack.lane)?;

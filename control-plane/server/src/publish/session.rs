@@ -7,6 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use lifecycle::{clock::Clock, drain::Drain};
 use proto::sync::{self, SyncRequest, SyncResponse, sync_request::Message as Heard, sync_response};
+use store::audit_checkpoint::Witness;
 use tokio::{
     sync::watch,
     time::{Interval, MissedTickBehavior},
@@ -16,6 +17,7 @@ use tracing::info;
 
 use crate::{
     asking::{Asking, Listening},
+    attest::{Attested, Telling},
     publish::{
         connected::Connected,
         door,
@@ -38,6 +40,9 @@ const GREETING_MAX: Duration = Duration::from_secs(5);
 /// How often a connected edge counts as heard though it said nothing; the connection's own pings answer for it.
 const HEARD_EVERY: u32 = 3;
 
+/// How many checkpoints an edge may say at once that it keeps.
+const WITNESSED_MAX: usize = 1_024; // Full: the others are not noted.
+
 /// What every stream of this replica uses.
 pub struct Parts {
     /// The state.
@@ -50,6 +55,8 @@ pub struct Parts {
     pub asking: Arc<Asking>,
     /// The shares of limits that regions hold together.
     pub lessor: Arc<Lessor>,
+    /// Where the chains of the audit trail stand.
+    pub attested: Attested,
     /// Opens what is sealed.
     pub values: Values,
     /// What time it is.
@@ -77,6 +84,8 @@ pub struct Session {
     edge: Option<Connected>,
     /// Where questions for the edge come from, once it has greeted.
     questions: Option<Listening>,
+    /// What it is told of the audit trail.
+    heads: Telling,
     ended: bool,
 }
 
@@ -84,6 +93,7 @@ pub struct Session {
 enum Event {
     Heard(Option<SyncRequest>),
     Asked(Box<sync::Explain>),
+    Attested(sync::AuditHeads),
     Moved,
     Told,
     Checked,
@@ -103,6 +113,7 @@ impl Session {
             checked: parts.tokens.follow(),
             told: parts.lessor.follow(),
             question: None,
+            heads: parts.attested.telling(),
             parts,
             badge,
             heard,
@@ -154,6 +165,11 @@ impl Session {
             Event::Asked(question) => {
                 let question = sync_response::Message::Explain(*question);
                 self.outbox.push_back(wire::said(question));
+                Ok(())
+            }
+            Event::Attested(heads) => {
+                let heads = sync_response::Message::AuditHeads(heads);
+                self.outbox.push_back(wire::said(heads));
                 Ok(())
             }
             Event::Moved => Ok(()),
@@ -219,6 +235,7 @@ impl Session {
         Ok(tokio::select! {
             message = self.heard.message() => Event::Heard(message?),
             question = next_of(&mut self.questions) => Event::Asked(Box::new(question)),
+            heads = self.heads.next() => Event::Attested(heads),
             // The hub, the lessor and the tokens outlive every stream.
             _ = self.moved.changed() => Event::Moved,
             _ = self.told.changed(), if self.question.is_some() => Event::Told,
@@ -248,6 +265,12 @@ impl Session {
             Some(Heard::Beat(beat)) => {
                 let question = self.parts.lessor.hear(&self.badge.region, beat);
                 self.question = self.question.or(question);
+            }
+            Some(Heard::AuditWitness(kept)) => {
+                let edge_id = edge.id();
+                for witness in witnesses(kept, &self.badge, edge_id) {
+                    self.parts.attested.kept(witness);
+                }
             }
             // A newer edge may say more than is known here.
             None => {}
@@ -309,6 +332,21 @@ async fn next_of(questions: &mut Option<Listening>) -> sync::Explain {
         Some(questions) => questions.question().await,
         None => std::future::pending().await,
     }
+}
+
+/// What an edge says that it keeps of the audit trail.
+fn witnesses(
+    kept: sync::AuditWitness,
+    badge: &Badge,
+    edge_id: &str,
+) -> impl Iterator<Item = Witness> {
+    let hashes = kept.checkpoint_hashes.into_iter();
+    hashes.take(WITNESSED_MAX).map(|hash| Witness {
+        edge: edge_id.to_owned(),
+        identity: badge.token.clone(),
+        certified: badge.certified.is_some(),
+        hash,
+    })
 }
 
 fn nonsense(why: Nonsense) -> Status {

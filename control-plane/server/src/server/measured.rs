@@ -4,7 +4,9 @@
 
 use lifecycle::{PrometheusHandle, build, exposition};
 
-use crate::{api, custody, forward, ingest, publish, reconcile, repepper, reseal, tell, watch};
+use crate::{
+    api, attest, custody, forward, ingest, publish, reconcile, repepper, reseal, tell, watch,
+};
 
 /// Says what is measured, and gives what renders it.
 pub(crate) fn describe() -> PrometheusHandle {
@@ -16,6 +18,7 @@ pub(crate) fn describe() -> PrometheusHandle {
     publish::enrol::describe();
     ingest::describe();
     reconcile::describe();
+    attest::describe();
     custody::describe();
     reseal::describe();
     repepper::describe();

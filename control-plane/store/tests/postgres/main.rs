@@ -35,4 +35,5 @@ mod bulk;
 mod keeping;
 mod content;
 mod sealed;
+mod checkpoints;
 mod reading;

@@ -22,6 +22,9 @@ const FILLED: &str = r"
     UPDATE change SET value = '\x020101010101010101ff' WHERE lane = 3;
     INSERT INTO edge_authority (generation, certificate, key)
         VALUES (1, 'pem', '\x02010101010101010111');
+    INSERT INTO audit_key (number, public, endorsed_by, endorsement, secret)
+        VALUES (1, decode(repeat('05', 32), 'hex'), decode(repeat('05', 32), 'hex'),
+            decode(repeat('06', 64), 'hex'), '\x02010101010101010155');
     INSERT INTO alert_channel (id, organization, name, display_name, kind, address, security,
         username, sender, recipients, credential_sealed)
         SELECT gen_random_uuid(), id, 'ops', '', 1, '', 0, '', '', '{}', '\x02010101010101010122'

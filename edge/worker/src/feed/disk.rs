@@ -1,6 +1,6 @@
 //! The state directory: what an edge keeps so that it can start without its control plane.
 //!
-//! Everything in it is sealed, and everything in it can be rebuilt or is yet to be sent. For each lane there
+//! Everything in it is sealed but heads of the audit trail, which are no secret, and everything in it can be rebuilt or is yet to be sent. For each lane there
 //! are two generations, each a whole, and the changes since in journals. Nothing in here keeps an edge from
 //! starting: what cannot be opened counts as absent, and the log says so. An older directory put back by
 //! hand is not noticed, save that revocations stand in a journal of their own.
@@ -12,7 +12,7 @@ pub mod keeper;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io,
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -29,6 +29,11 @@ use seal::{
 const LANE_JOURNAL_BYTES_MAX: u64 = 256 << 20;
 /// The longest journal of revocations, in bytes: some two million of them.
 const REVOKED_JOURNAL_BYTES_MAX: u64 = 128 << 20;
+
+/// The file of what is kept of the audit trail.
+const AUDIT_HEADS: &str = "audit-heads";
+/// The longest that is read, in bytes: a thousand chains and all keys come to some 700 KiB.
+const AUDIT_HEADS_BYTES_MAX: u64 = 2 << 20; // Full: it counts as unreadable.
 
 /// A state directory that this process holds alone. Cheap to clone.
 #[derive(Clone)]
@@ -123,6 +128,34 @@ impl Directory {
         let word = note.word();
         let path = self.held.path.join(word);
         file::write(&path, self.key(), &context(word), text.as_bytes())
+    }
+
+    /// Where chains of the audit trail stood, as lines. `None`: nothing is kept.
+    pub fn audit_heads(&self) -> io::Result<Option<String>> {
+        match File::open(self.held.path.join(AUDIT_HEADS)) {
+            Ok(file) => {
+                let mut lines = String::new();
+                file.take(AUDIT_HEADS_BYTES_MAX)
+                    .read_to_string(&mut lines)?;
+                Ok(Some(lines))
+            }
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Keeps them in place of those before. They are no secret, and whoever verifies an export reads them, so they are not sealed.
+    /// Blocks.
+    pub fn write_audit_heads(&self, lines: &str) -> io::Result<()> {
+        let path = self.held.path.join(AUDIT_HEADS);
+        let beside = self.held.path.join(format!("{AUDIT_HEADS}.new"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&beside)?;
+        file.write_all(lines.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)?;
+        File::open(&self.held.path)?.sync_all()
     }
 
     /// The journal of changes since the current generation, or, for `Previous`, of those that led to it.

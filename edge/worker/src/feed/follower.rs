@@ -24,6 +24,7 @@ use crate::{
         lane::{self, HASH, Joins, LaneState},
         revocation::{self, Revocation},
         sharing::Sharing,
+        witness::Witness,
     },
     in_force::Writer,
 };
@@ -47,6 +48,8 @@ pub struct Follower {
     pub live_edges: watch::Sender<u32>,
     /// The shares of limits that regions hold together.
     pub sharing: Sharing,
+    /// What is kept of the audit trail.
+    pub witness: Witness,
     /// The largest snapshot, in bytes.
     pub snapshot_bytes_max: usize,
     /// What is to be said, in order: for each lane one Ack, the latest, and at most `NACKS_MAX` Nacks. Taken by
@@ -118,11 +121,23 @@ impl Follower {
             Heard::Head(head) => self.head(&head, now),
             Heard::Revocations(message) => self.revoke(revocation::told(message)),
             Heard::Shares(shares) => self.sharing.told(shares),
+            Heard::AuditHeads(heads) => self.witness(heads),
             Heard::Drain(wire::Drain {}) => return Next::Leave,
             // A question is no policy, and goes to those who can answer it before it comes here.
             Heard::Explain(_) => {}
         }
         Next::Stay
+    }
+
+    /// Keeps where the chains of the audit trail stand, and says so.
+    fn witness(&mut self, heads: wire::AuditHeads) {
+        let taken = self.witness.hear(heads);
+        if let Some(lines) = taken.lines {
+            self.keeping.audit_heads(lines);
+        }
+        if !taken.kept.checkpoint_hashes.is_empty() {
+            self.says.push(Say::AuditWitness(taken.kept));
+        }
     }
 
     /// Takes a chunk of a snapshot.

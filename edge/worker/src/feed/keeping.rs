@@ -32,6 +32,8 @@ pub struct Keeping {
     live_edges: Option<u32>,
     /// The region, where that was not taken yet.
     region: Option<Region>,
+    /// What is kept of the audit trail, where that was not taken yet.
+    audit_heads: Option<String>,
     lost_since: Option<Instant>,
 }
 
@@ -46,6 +48,7 @@ impl Keeping {
             empty: HashMap::new(),
             live_edges: None,
             region: None,
+            audit_heads: None,
             lost_since: None,
         }
     }
@@ -84,6 +87,9 @@ impl Keeping {
         if let Some(region) = self.region.take() {
             self.region(region);
         }
+        if let Some(lines) = self.audit_heads.take() {
+            self.audit_heads(lines);
+        }
     }
 
     /// Keeps how many edges of the region live; what finds no room is tried again at the next tick.
@@ -97,6 +103,12 @@ impl Keeping {
     pub fn region(&mut self, region: Region) {
         let Some(orders) = &self.orders else { return };
         self.region = orders.region(region.clone()).is_err().then_some(region);
+    }
+
+    /// Keeps where the chains of the audit trail stand; what finds no room is tried again at the next tick.
+    pub fn audit_heads(&mut self, lines: String) {
+        let Some(orders) = &self.orders else { return };
+        self.audit_heads = orders.audit_heads(lines.clone()).is_err().then_some(lines);
     }
 
     fn order(&self, lane: Lane, batch: wire::Batch) {

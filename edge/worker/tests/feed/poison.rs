@@ -13,7 +13,9 @@ use policy::object::Lane;
 use proto::{message, sync as wire};
 use tokio::sync::watch;
 use worker::{
-    feed::{follower::Follower, keeping::Keeping, lane::LaneState, sharing::Sharing},
+    feed::{
+        follower::Follower, keeping::Keeping, lane::LaneState, sharing::Sharing, witness::Witness,
+    },
     in_force::{self, InForce, Standing},
 };
 
@@ -72,6 +74,7 @@ fn follower() -> (Follower, InForce) {
         writer,
         lanes: Lane::ALL.map(|lane| LaneState::new(lane, now)),
         keeping: Keeping::new(None),
+        witness: Witness::default(),
         blockers: HashMap::new(),
         live_edges: watch::channel(1).0,
         snapshot_bytes_max: 1 << 20,

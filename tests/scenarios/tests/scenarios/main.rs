@@ -21,6 +21,7 @@ mod service_accounts;
 mod trusts;
 mod logins;
 mod audit;
+mod witness;
 mod outage;
 mod limits;
 mod exactness;

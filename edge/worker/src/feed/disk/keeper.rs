@@ -83,6 +83,7 @@ impl Keeper {
                 }
                 Order::LiveEdges(live_edges) => self.note_edges(live_edges),
                 Order::Region(region) => self.note_region(&region),
+                Order::AuditHeads(lines) => self.keep_heads(&lines),
             }
         }
     }
@@ -97,6 +98,12 @@ impl Keeper {
     fn note_region(&self, region: &Region) {
         if let Err(why) = self.directory.write_note(Note::Region, region.as_str()) {
             tracing::warn!(%why, "the region cannot be kept on disk");
+        }
+    }
+
+    fn keep_heads(&self, lines: &str) {
+        if let Err(why) = self.directory.write_audit_heads(lines) {
+            tracing::error!(%why, "heads of the audit trail cannot be kept on disk: after a restart this edge witnesses nothing before it");
         }
     }
 

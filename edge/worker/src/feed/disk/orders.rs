@@ -82,6 +82,8 @@ pub enum Order {
     LiveEdges(u32),
     /// Which region this is.
     Region(Region),
+    /// What is kept of the audit trail, as lines.
+    AuditHeads(String),
 }
 
 /// From where to where a batch goes.
@@ -166,15 +168,22 @@ impl Orders {
         self.order(Order::Region(region))
     }
 
+    /// Keeps where the chains of the audit trail stand.
+    pub fn audit_heads(&self, lines: String) -> Result<(), Full> {
+        self.order(Order::AuditHeads(lines))
+    }
+
     /// Keeps revocations. Gives back what was not taken.
     pub fn revoked(&self, key_ids: Vec<String>) -> Result<(), Vec<String>> {
         self.queue
             .try_send(Order::Revoked(key_ids))
             .map_err(|refused| match refused.into_inner() {
                 Order::Revoked(key_ids) => key_ids,
-                Order::Batch(..) | Order::Whole(..) | Order::LiveEdges(_) | Order::Region(_) => {
-                    Vec::new()
-                }
+                Order::Batch(..)
+                | Order::Whole(..)
+                | Order::LiveEdges(_)
+                | Order::Region(_)
+                | Order::AuditHeads(_) => Vec::new(),
             })
     }
 
@@ -205,7 +214,7 @@ impl Taken {
         match &order {
             Order::Batch(_, bytes, _) => self.waiting.batch_left(bytes.len()),
             Order::Whole(lane, ..) => self.waiting.whole_left(*lane),
-            Order::Revoked(_) | Order::LiveEdges(_) | Order::Region(_) => {}
+            Order::Revoked(_) | Order::LiveEdges(_) | Order::Region(_) | Order::AuditHeads(_) => {}
         }
         Some(order)
     }

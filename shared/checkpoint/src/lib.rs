@@ -1,0 +1,15 @@
+//! Where a chain of the audit trail stood at a moment, signed; and what a witness keeps of that.
+//!
+//! The one place that knows the text which is signed, by whom it may be, and what contradicts what. Keeps out where chains,
+//! keys and witnesses rest, and every clock.
+
+pub mod hex;
+pub mod key;
+pub mod signed;
+pub mod kept;
+
+pub use crate::{
+    kept::{Contradiction, Kept},
+    key::{Endorsed, Signer},
+    signed::{Checkpoint, Signed},
+};

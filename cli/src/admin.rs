@@ -16,6 +16,7 @@ pub mod project;
 pub mod mapping;
 pub mod provider;
 pub mod target;
+pub mod ability;
 pub mod recipe;
 pub mod balance;
 pub mod deprecation;

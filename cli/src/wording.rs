@@ -233,6 +233,7 @@ mod tests {
             provider: "p".to_owned(),
             provider_model: "m".to_owned(),
             weight: 0,
+            capabilities: None,
         };
         let version = admin::ModelVersion {
             targets: vec![target],

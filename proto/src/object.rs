@@ -9,6 +9,8 @@ use payload::transform::Recipe;
 use policy::{
     adapt::{Adapt, Measure},
     calendar::Zone,
+    capability::{Abilities, Capabilities},
+    catalogue::Capable,
     change::Edit,
     credential::{Credential, Pepper},
     guard::Guard,
@@ -229,6 +231,10 @@ fn version(it: &Version) -> wire::VersionPolicy {
         provider_id: target.provider.as_bytes().to_vec(),
         provider_model: target.provider_model.clone(),
         weight: target.weight.into(),
+        context_tokens: target.capable.said().numbers().0,
+        output_tokens_max: target.capable.said().numbers().1,
+        can: target.capable.said().abilities().0.bits().into(),
+        cannot: target.capable.said().abilities().1.bits().into(),
     };
     wire::VersionPolicy {
         id: it.id.as_bytes().to_vec(),
@@ -419,6 +425,10 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
             provider,
             provider_model: target.provider_model,
             weight: weight.ok_or_else(|| invalid("weight is too large"))?,
+            capable: read_capable(
+                (target.context_tokens, target.output_tokens_max),
+                (target.can, target.cannot),
+            )?,
         })
     };
     let balance = Balance::from_number(it.balance);
@@ -444,6 +454,20 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
             .collect::<Result<_, _>>()?,
         recipe,
     })
+}
+
+fn read_capable(
+    (context_tokens, output_tokens_max): (u32, u32),
+    (can, cannot): (u32, u32),
+) -> Result<Capable, InvalidObject> {
+    let abilities = |bits| {
+        let read = Abilities::from_bits(bits);
+        read.ok_or_else(|| invalid("an ability of a model is not known"))
+    };
+    let numbers = (context_tokens.into(), output_tokens_max.into());
+    let said = Capabilities::new(numbers, (abilities(can)?, abilities(cannot)?));
+    let said = said.map_err(|_| invalid("a target is said to be able and not to be"))?;
+    Ok(Capable::from(said))
 }
 
 fn read_adapt(by: u32, (low, high): (u32, u32)) -> Result<Option<Adapt>, InvalidObject> {

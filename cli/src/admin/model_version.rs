@@ -8,6 +8,7 @@ use proto::admin::{Model, ModelVersion};
 
 use crate::{
     admin::{
+        ability::Capabilities,
         balance::Routing,
         deprecation::{self, Deprecate},
         recipe::Recipe,
@@ -47,6 +48,8 @@ pub struct Create {
     /// Where it came from, as NAME=VALUE, such as `git_sha=1f3c9a`; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     provenance: Vec<(String, String)>,
+    #[command(flatten)]
+    capabilities: Capabilities,
     #[command(flatten)]
     routing: Routing,
     #[command(flatten)]
@@ -89,8 +92,12 @@ async fn make(create: Create, session: &mut Session) -> Result<(), Failure> {
         .target
         .into_iter()
         .map(|target| target.wire(&session.place));
+    let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
+    for target in &mut targets {
+        target.capabilities = create.capabilities.wire();
+    }
     let version = ModelVersion {
-        targets: targets.collect::<Result<_, _>>()?,
+        targets,
         provenance: create.provenance.into_iter().collect(),
         ..create.routing.of(create.recipe.version()?)
     };

@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use proto::admin::ModelVersion;
+use proto::admin::{self, ModelVersion};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    admin::{balance::Routing, recipe::Recipe, target::Target, text_file},
+    admin::{ability::Capabilities, balance::Routing, recipe::Recipe, target::Target, text_file},
     failure::Failure,
     place::Place,
 };
@@ -38,6 +38,8 @@ struct WrittenTarget {
     model: String,
     #[serde(default)]
     weight: u16,
+    #[serde(default)]
+    capabilities: Capabilities,
 }
 
 /// A version that is to stand.
@@ -71,10 +73,13 @@ pub fn read(path: &Path, place: &Place) -> Result<Wanted, Failure> {
             provider_model: it.model,
             weight: it.weight.into(),
         };
-        target.wire(place)
+        Ok(admin::Target {
+            capabilities: it.capabilities.wire(),
+            ..target.wire(place)?
+        })
     });
     let version = ModelVersion {
-        targets: targets.collect::<Result<_, _>>()?,
+        targets: targets.collect::<Result<_, Failure>>()?,
         ..written.routing.of(recipe.version()?)
     };
     let id = id(&version);
@@ -119,6 +124,12 @@ mod tests {
         assert_eq!(one.id, other.id);
         assert_eq!(one.id.len(), 13);
         assert_eq!(other.version.provenance["git_sha"], "abc");
+        let able =
+            format!("{FILE}capabilities = {{ context_tokens = 8192, cannot = ['tools'] }}\n");
+        let able = written(&able).unwrap();
+        assert_ne!(one.id, able.id);
+        let said = able.version.targets[0].capabilities.clone().unwrap();
+        assert_eq!((said.context_tokens, said.cannot), (8_192, vec![5]));
         let another = written(&FILE.replace("gpt-4o", "gpt-4.1")).unwrap();
         assert_ne!(one.id, another.id);
     }

@@ -8,6 +8,7 @@ use proto::admin::ExplainRouteRequest;
 
 use crate::{
     admin::{
+        ability::{Ability, numbers},
         model_version,
         regions::{self, Table, messages},
     },
@@ -58,6 +59,17 @@ pub struct Explain {
     /// How many tokens go in, for conditions that ask for it
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
     input_tokens: i64,
+    /// How many tokens are to come out at most; zero where the client does not say
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    output_tokens_max: i64,
+    /// What the request demands of the model, such as image-input; may be repeated, or several with commas between them
+    #[arg(long, value_name = "ABILITY", value_delimiter = ',')]
+    demand: Vec<Ability>,
     /// What the client prefers, as JSON: `{"models": […], "provider": {…}}`, as in the header `x-sluice-preferences`
     #[arg(
         long,
@@ -107,6 +119,8 @@ async fn run_explain(explain: Explain, session: &mut Session) -> Result<(), Fail
         tags: explain.tag.into_iter().collect(),
         input_tokens: explain.input_tokens,
         preferences: explain.preferences,
+        abilities: numbers(&explain.demand),
+        output_tokens_max: explain.output_tokens_max,
     };
     let asked = ("ModelService/ExplainRoute", &request);
     regions::show(asked, TABLE, remark_on, session).await

@@ -48,6 +48,7 @@ impl Target {
             provider,
             provider_model: self.provider_model,
             weight: self.weight,
+            capabilities: None,
         })
     }
 }

@@ -185,6 +185,7 @@ impl Maker<'_> {
             provider: PROVIDER.to_owned(),
             provider_model: name.to_owned(),
             weight: 0,
+            capabilities: None,
         };
         let request = CreateModelVersionRequest {
             parent: model.clone(),

@@ -20,6 +20,7 @@ pub mod deprecation;
 pub mod model;
 pub mod recipe;
 pub mod routing;
+pub mod capability;
 pub mod version;
 pub mod freeze;
 pub mod gate;

@@ -1,6 +1,6 @@
 //! What must be true of a version of a model.
 
-use policy::model::WEIGHT_MAX;
+use policy::{capability::Capabilities, model::WEIGHT_MAX};
 
 use crate::{name::ProviderName, segment::Slug, text, violation::Violations};
 
@@ -25,6 +25,8 @@ pub struct Target {
     pub provider_model: String,
     /// Its share among those that have one; zero means: none.
     pub weight: u16,
+    /// What is said that the model can do there.
+    pub capabilities: Capabilities,
 }
 
 /// A target as an operator writes it: provider, that provider's name for the model, weight.
@@ -93,6 +95,7 @@ fn check_targets(
                 provider,
                 provider_model,
                 weight,
+                capabilities: Capabilities::default(),
             });
         }
     }
@@ -117,6 +120,19 @@ fn check_provenance<'a>(
     }
     checked.sort();
     checked
+}
+
+// === impl Checked ===
+
+impl Checked {
+    /// The same, of whose targets this is said, in their order.
+    #[must_use]
+    pub fn able(mut self, said: Vec<Capabilities>) -> Self {
+        for (target, capabilities) in self.targets.iter_mut().zip(said) {
+            target.capabilities = capabilities;
+        }
+        self
+    }
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ mod provider_wire;
 mod provider;
 mod explained;
 mod route_explained;
+mod capability_wire;
 mod deprecation_wire;
 mod model;
 mod recipe_wire;

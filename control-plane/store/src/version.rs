@@ -17,6 +17,8 @@ use payload::{
 };
 use policy::{
     adapt::{Adapt, Measure},
+    capability::{Abilities, Capabilities},
+    catalogue::Capable,
     id::VersionId,
     model::{self as policy_model, Version},
     object::{Kind, Object},
@@ -95,6 +97,8 @@ struct Columns {
     providers: Vec<String>,
     provider_models: Vec<String>,
     weights: Vec<i16>,
+    /// Four numbers for each target: its context, its longest answer, and the bits of what it can and cannot.
+    capabilities: Vec<i64>,
     transform_rules: String,
     header_rules: String,
     samples: String,
@@ -134,6 +138,11 @@ pub async fn list(
                         WHERE target.model_version = it.id ORDER BY target.place) AS "provider_models!",
                   ARRAY(SELECT target.weight FROM target
                         WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
+                  ARRAY(SELECT said.number
+                        FROM target CROSS JOIN LATERAL
+                             unnest(ARRAY[target.context_tokens, target.output_tokens_max, target.can, target.cannot])
+                             WITH ORDINALITY AS said(number, place)
+                        WHERE target.model_version = it.id ORDER BY target.place, said.place) AS "capabilities!",
                   '[]' AS "transform_rules!", '[]' AS "header_rules!", '[]' AS "samples!",
                   it.balance, it.fallback_on, it.no_fallback_on,
                   it.adapt_by, it.adapt_low, it.adapt_high,
@@ -231,14 +240,21 @@ async fn add_target(
     let field = format!("model_version.targets[{place}].provider");
     let provider = named::provider(connection, &target.provider).await?;
     let provider = provider.ok_or_else(|| conflict::dangling(&field, &target.provider))?;
+    let (context_tokens, output_tokens_max) = target.capabilities.numbers();
+    let (can, cannot) = target.capabilities.abilities();
     sqlx::query!(
-        r#"INSERT INTO target (model_version, place, provider, provider_model, weight)
-           VALUES ($1, $2, $3, $4, $5)"#,
+        r#"INSERT INTO target (model_version, place, provider, provider_model, weight,
+                               context_tokens, output_tokens_max, can, cannot)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#,
         uuid(*version.as_bytes()),
         place,
         uuid(*provider.as_bytes()),
         target.provider_model,
         column::read(i16::try_from(target.weight), "target.weight")?,
+        i64::from(context_tokens),
+        i64::from(output_tokens_max),
+        i32::from(can.bits()),
+        i32::from(cannot.bits()),
     )
     .execute(connection)
     .await
@@ -247,6 +263,7 @@ async fn add_target(
         provider,
         provider_model: target.provider_model.clone(),
         weight: target.weight,
+        capable: Capable::from(target.capabilities),
     })
 }
 
@@ -264,6 +281,11 @@ pub(crate) async fn read(
                         WHERE target.model_version = it.id ORDER BY target.place) AS "provider_models!",
                   ARRAY(SELECT target.weight FROM target
                         WHERE target.model_version = it.id ORDER BY target.place) AS "weights!",
+                  ARRAY(SELECT said.number
+                        FROM target CROSS JOIN LATERAL
+                             unnest(ARRAY[target.context_tokens, target.output_tokens_max, target.can, target.cannot])
+                             WITH ORDINALITY AS said(number, place)
+                        WHERE target.model_version = it.id ORDER BY target.place, said.place) AS "capabilities!",
                   it.transform_rules, it.header_rules, it.samples,
                   it.balance, it.fallback_on, it.no_fallback_on,
                   it.adapt_by, it.adapt_low, it.adapt_high,
@@ -300,7 +322,8 @@ impl Columns {
             organization,
             model,
         } = parent.clone();
-        let target = |((provider, provider_model), weight): ((String, String), i16)| {
+        let target = |(((provider, provider_model), weight), said): (_, &[i64])| {
+            let (provider, weight): (String, i16) = (provider, weight);
             let provider = column::read(Slug::parse(&provider), "provider.name")?;
             // A target is in the organization of its version; whoever made it saw to that.
             let provider = ProviderName {
@@ -311,6 +334,7 @@ impl Columns {
                 provider,
                 provider_model,
                 weight: column::read(u16::try_from(weight), "target.weight")?,
+                capabilities: capabilities(said)?,
             })
         };
         let targets = self
@@ -318,6 +342,7 @@ impl Columns {
             .into_iter()
             .zip(self.provider_models)
             .zip(self.weights)
+            .zip(self.capabilities.chunks(4))
             .map(target);
         let targets = targets.collect::<Result<Vec<_>, StoreError>>()?;
         let version = column::read(Slug::parse(&self.name), "model_version.name")?;
@@ -382,6 +407,18 @@ fn adapt(by: i16, (low, high): (i16, i16)) -> Result<Option<Adapt>, StoreError> 
     let high = column::read(u16::try_from(high), "model_version.adapt_high")?;
     let adapt = Adapt::new(by, low, high);
     Ok(Some(column::read(adapt, "model_version.adapt_low")?))
+}
+
+fn capabilities(said: &[i64]) -> Result<Capabilities, StoreError> {
+    let [context, output, can, cannot] = *said else {
+        return column::known(None, "target.context_tokens");
+    };
+    let abilities = |bits: i64| u32::try_from(bits).ok().and_then(Abilities::from_bits);
+    let can = column::known(abilities(can), "target.can")?;
+    let cannot = column::known(abilities(cannot), "target.cannot")?;
+    let numbers = (column::count(context), column::count(output));
+    let read = Capabilities::new(numbers, (can, cannot));
+    column::read(read, "target.cannot")
 }
 
 fn balance(number: i16) -> Result<Balance, StoreError> {

@@ -15,6 +15,12 @@ pub const fn request_tokens(body_bytes: usize, embedded: Embedded) -> u64 {
         .saturating_add(embedded.count.saturating_mul(EMBEDDED_TOKENS))
 }
 
+/// The input tokens that a request body of this many bytes has at the very least in practice: one for six bytes of its text, and none for
+/// what is embedded.
+pub const fn request_tokens_least(body_bytes: usize, embedded: Embedded) -> u64 {
+    (body_bytes.saturating_sub(embedded.bytes) as u64) / 6
+}
+
 /// Input tokens of this many bytes of text: a third of them, and 15 % more, rounded up. Prose has
 /// about four bytes to a token, code and scripts beyond Latin fewer.
 pub const fn input_tokens(body_bytes: usize) -> u64 {

@@ -20,6 +20,10 @@ pub struct Shown<'a> {
     pub created_seconds: u64,
     /// When it ends, if that is known.
     pub ending: Option<Ending<'a>>,
+    /// The most tokens of a conversation and of an answer, as far as they are known.
+    pub tokens_max: (Option<u32>, Option<u32>),
+    /// What it can and cannot do, as far as that is known.
+    pub abilities: &'a [(&'static str, bool)],
 }
 
 /// When a model ends, and what takes its place.
@@ -134,6 +138,14 @@ fn write_openai(writer: &mut Writer, model: &Shown<'_>, owner: &str) {
             writer.key("successor").text(ending.successor);
         }
     }
+    write_tokens(writer, model, ["context_length", "max_output_tokens"]);
+    if !model.abilities.is_empty() {
+        writer.key("capabilities").open();
+        for (ability, is_there) in model.abilities {
+            writer.key(ability).flag(*is_there);
+        }
+        writer.close();
+    }
     writer.close();
 }
 
@@ -155,6 +167,7 @@ fn write_messages(writer: &mut Writer, model: &Shown<'_>) {
     } else {
         writer.key("lifecycle").text("active");
     }
+    write_tokens(writer, model, ["max_input_tokens", "max_tokens"]);
     writer.close();
 }
 
@@ -165,9 +178,20 @@ fn write_gemini(writer: &mut Writer, model: &Shown<'_>) {
         .text(&format!("models/{}", model.name));
     writer.key("version").text(model.version);
     writer.key("displayName").text(model.name);
+    write_tokens(writer, model, ["inputTokenLimit", "outputTokenLimit"]);
     writer.key("supportedGenerationMethods").open_array();
     writer.text("generateContent").text("countTokens");
     writer.close_array().close();
+}
+
+/// The most tokens that go in and come out, under the names of an API, where they are known.
+fn write_tokens(writer: &mut Writer, model: &Shown<'_>, names: [&str; 2]) {
+    let (input, output) = model.tokens_max;
+    for (name, tokens) in names.into_iter().zip([input, output]) {
+        if let Some(tokens) = tokens {
+            writer.key(name).number(tokens.into());
+        }
+    }
 }
 
 // === impl Page ===
@@ -200,6 +224,8 @@ mod tests {
             version: "v1",
             created_seconds: 1_700_000_000,
             ending: None,
+            tokens_max: (None, None),
+            abilities: &[],
         }
     }
 

@@ -4,6 +4,7 @@
 //! could read otherwise, because it stands there twice or in other letter case, is refused.
 
 mod fields;
+pub mod demand;
 
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -19,7 +20,10 @@ use crate::{
     neutral::Family,
 };
 
-use self::fields::{Field, fields};
+use self::{
+    demand::Demands,
+    fields::{Field, fields},
+};
 
 /// What is asked, and in which dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +71,8 @@ pub struct Scanned {
     pub for_us: ForUs,
     /// Images, sounds and files that stand in the body itself, as `data:` URLs.
     pub embedded: Embedded,
+    /// What it demands of whoever answers.
+    pub demands: Demands,
     /// `None` where the path says the model.
     model_place: Option<Range<usize>>,
     options: Options,
@@ -133,6 +139,7 @@ struct Facts<'a> {
     output_tokens_max: Option<u64>,
     choices: u64,
     prompts: u64,
+    demands: Demands,
 }
 
 const INCLUDE_USAGE: &str = "stream_options.include_usage";
@@ -166,13 +173,18 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
             at: error.valid_up_to(),
         })
     })?;
-    let fields = fields(endpoint);
+    let (fields, family) = (fields(endpoint), endpoint.family());
     let mut facts = Facts::new(text);
-    let (brace, embedded) = json::members_and_embedded(text, |key, value| {
+    let sought = demand::sought(endpoint);
+    let (brace, embedded) = json::members_seeking(text, sought, |key, value, found| {
         // A key that is not valid Unicode is none of ours to any reader.
         let Some(key) = scalar::string(key) else {
             return Ok(());
         };
+        if let Some(family) = family {
+            let raw = &text[value.clone()];
+            facts.demands.note(family, &key, raw, found);
+        }
         for (at, (name, field)) in fields.iter().enumerate() {
             match spelling(&key, name) {
                 Spelling::Other => {}
@@ -203,6 +215,7 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> Result<Scanned, Refused> {
         usage_asked: facts.usage_asked,
         for_us: facts.for_us,
         embedded,
+        demands: facts.demands.of(endpoint, facts.stream),
         options: facts.options,
     })
 }
@@ -303,6 +316,7 @@ impl<'a> Facts<'a> {
             output_tokens_max: None,
             choices: 1,
             prompts: 1,
+            demands: Demands::NONE,
         }
     }
 
@@ -340,7 +354,7 @@ impl<'a> Facts<'a> {
                 "candidateCount" | "candidate_count" => {
                     self.choices = self.choices.max(scalar::whole_number(raw).unwrap_or(1));
                 }
-                _ => {}
+                other => self.demands.note_generation(other, raw),
             }
             Ok::<_, Fault>(())
         });
@@ -394,6 +408,7 @@ impl Scanned {
             usage_asked: false,
             for_us: ForUs::NOTHING,
             embedded: Embedded::default(),
+            demands: Demands::NONE,
             model_place: None,
             options: Options::Absent,
             brace: 0,

@@ -5,7 +5,11 @@
 use std::borrow::Cow;
 
 use claims::condition::{self, Fact};
-use dialect::preferences::{Preferences, Sort};
+use dialect::{
+    preferences::{Preferences, Sort},
+    request::Endpoint,
+};
+use policy::capability::Abilities;
 
 use crate::{
     fares::Fares,
@@ -38,6 +42,19 @@ enum Said<'a> {
     Supposed(&'a Supposed),
 }
 
+/// What a request asks of whoever answers it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asks {
+    /// In which dialect it asks.
+    pub endpoint: Endpoint,
+    /// What it demands.
+    pub abilities: Abilities,
+    /// How many tokens surely go in.
+    pub input_tokens: u64,
+    /// The most that are to come out, if it says so.
+    pub output_tokens_max: Option<u64>,
+}
+
 /// A request that an operator supposes.
 #[derive(Debug, Clone, Default)]
 pub struct Supposed {
@@ -55,6 +72,10 @@ pub struct Supposed {
     pub at_ms: u64,
     /// What its client prefers.
     pub preferences: Option<Box<Preferences>>,
+    /// What it demands of whoever answers.
+    pub demands: Abilities,
+    /// The most tokens that are to come out; zero where it does not say.
+    pub output_tokens_max: u64,
 }
 
 /// The tokens of a request that is not read.
@@ -153,6 +174,30 @@ impl<'a> Asking<'a> {
         let input = request.input_tokens_estimate();
         let output = request.scanned().output_tokens_max;
         (input, output.unwrap_or(input / 4))
+    }
+
+    /// What it asks of whoever answers it; `None` where that is not read, or nothing is generated.
+    pub fn asks(&self) -> Option<Asks> {
+        match self.said {
+            Said::Nothing => None,
+            Said::Supposed(it) => Some(Asks {
+                endpoint: Endpoint::ChatCompletions,
+                abilities: it.demands,
+                input_tokens: it.input_tokens,
+                output_tokens_max: Some(it.output_tokens_max),
+            }),
+            Said::Read(request) => {
+                let endpoint = request.endpoint();
+                let scanned = request.scanned();
+                let bits = scanned.demands.bits().into();
+                (!endpoint.counts()).then(|| Asks {
+                    endpoint,
+                    abilities: Abilities::from_bits(bits).unwrap_or_default(),
+                    input_tokens: request.input_tokens_least(),
+                    output_tokens_max: scanned.output_tokens_max,
+                })
+            }
+        }
     }
 
     /// How its conversation begins.

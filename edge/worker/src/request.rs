@@ -14,6 +14,7 @@ pub mod body;
 pub mod tags;
 pub mod whose;
 mod held;
+mod least;
 mod rare;
 pub mod for_us;
 pub mod passing;

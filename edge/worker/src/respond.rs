@@ -10,6 +10,7 @@ pub mod words;
 pub mod reported;
 pub mod farewell;
 pub mod unmodelled;
+mod unable;
 pub mod said;
 
 use std::time::Duration;

@@ -10,6 +10,7 @@ pub mod decision;
 mod order;
 mod balance;
 mod prefer;
+pub mod able;
 
 use std::{fmt, sync::Arc};
 
@@ -32,6 +33,7 @@ use policy::{
 pub use self::candidate::Candidate;
 
 use self::{
+    able::{Unable, hold_to_able},
     balance::{Choosing, by_balance},
     decision::Decision,
     notes::{Note, Notes, Told, Why},
@@ -73,6 +75,8 @@ pub enum Refusal {
     DataPolicy,
     /// None of the model's targets is one that the client wants.
     Unmet,
+    /// None of them can serve it.
+    Unable(Unable),
 }
 
 /// The plan for a grant.
@@ -133,6 +137,7 @@ fn plan_for(
     hold_to(key, &mut candidates, notes)?;
     let guard = rules.guard(key.project);
     hold_to_guard(guard.map(|it| &**it), &mut candidates, notes)?;
+    hold_to_able(asking, &mut candidates, notes)?;
     let book = rules.price_book(grant.model().organization).cloned();
     let (wanted, sort) = (asking.preferences(), asking.sort());
     let choosing = Choosing {
@@ -309,6 +314,7 @@ impl fmt::Display for Refusal {
             Self::DataPolicy => f.write_str(
                 "the project demands of providers what none of the model's is known to do with data",
             ),
+            Self::Unable(_) => f.write_str("the model has no target that can serve such a request"),
             Self::Unmet => f.write_str(
                 "the model has no target that meets all that the request prefers: prefer less, or ask another model",
             ),

@@ -7,7 +7,7 @@ use std::{fmt, ops::Range};
 
 use memchr::memmem;
 
-use crate::word;
+use crate::{sought::Sought, word};
 
 /// How deep objects and arrays may stand in one another, the outermost counted. Also what fits the bits of
 /// the reader's stack. Full: the text is refused.
@@ -54,11 +54,22 @@ pub fn members_and_embedded<'a, E: From<Fault>>(
     text: &'a str,
     mut each: impl FnMut(&'a str, Range<usize>) -> Result<(), E>,
 ) -> Result<(usize, Embedded), E> {
+    members_seeking(text, Sought::NOTHING, |key, value, _| each(key, value))
+}
+
+/// The same; `each` gets which words were found in the member, too, as [`Sought`] has them.
+pub fn members_seeking<'a, E: From<Fault>>(
+    text: &'a str,
+    sought: Sought,
+    mut each: impl FnMut(&'a str, Range<usize>, u32) -> Result<(), E>,
+) -> Result<(usize, Embedded), E> {
     let mut reader = Reader::open(text, b'{')?;
+    reader.sought = sought;
     while reader.more(b'}')? {
         let key = reader.key()?;
+        reader.found = 0;
         let value = reader.value(DEPTH_MAX - 1)?;
-        each(&text[key], value)?;
+        each(&text[key], value, reader.found)?;
     }
     let embedded = reader.embedded;
     Ok((reader.close()?, embedded))
@@ -90,6 +101,10 @@ pub(crate) struct Reader<'a> {
     /// Whether no member or element of the innermost value that was entered has come.
     pub(crate) first: bool,
     embedded: Embedded,
+    sought: Sought,
+    /// Whether the next string is the value of a member that is sought.
+    under: bool,
+    found: u32,
 }
 
 // === impl Reader ===
@@ -101,6 +116,9 @@ impl<'a> Reader<'a> {
             at,
             first: true,
             embedded: Embedded::default(),
+            sought: Sought::NOTHING,
+            under: false,
+            found: 0,
         }
     }
 
@@ -140,8 +158,10 @@ impl<'a> Reader<'a> {
     pub(crate) fn key(&mut self) -> Result<Range<usize>, Fault> {
         self.skip_space();
         let start = self.at;
+        self.under = false;
         self.string()?;
         let end = self.at;
+        self.under = self.sought.is_under(&self.text[start + 1..end - 1]);
         self.skip_space();
         self.take(b':')?;
         Ok(start..end)
@@ -160,6 +180,7 @@ impl<'a> Reader<'a> {
                     return Err(Fault::TooDeep { at: self.at });
                 }
                 self.at += 1;
+                self.under = false;
                 self.skip_space();
                 let object = bracket == b'{';
                 if self.peek() != Some(if object { b'}' } else { b']' }) {
@@ -222,7 +243,11 @@ impl<'a> Reader<'a> {
             self.plain()?;
             self.at += 1;
             if self.text[self.at - 1] == b'"' {
-                self.embedded.take(&self.text[start..self.at - 1]);
+                let string = &self.text[start..self.at - 1];
+                self.embedded.take(string);
+                if std::mem::take(&mut self.under) {
+                    self.found |= self.sought.bits(string);
+                }
                 return Ok(());
             }
             match self.peek() {

@@ -5,6 +5,7 @@
 
 pub mod scalar;
 mod word;
+pub mod sought;
 pub mod json;
 pub mod cursor;
 pub mod object;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use payload::transform::Recipe;
 
 use crate::{
+    catalogue::Capable,
     deprecation::{Deprecation, Endings},
     id::{ModelId, OrganizationId, ProviderId, VersionId},
     routing::Routing,
@@ -74,6 +75,8 @@ pub struct Target {
     pub provider_model: String,
     /// Its share among those that have one, at most [`WEIGHT_MAX`]; zero means: none.
     pub weight: u16,
+    /// What it can do.
+    pub capable: Capable,
 }
 
 /// The largest weight of a target.

@@ -123,6 +123,7 @@ impl Tenant {
             provider: format!("{}/providers/{provider}", self.organization),
             provider_model: provider_model.to_owned(),
             weight: 0,
+            capabilities: None,
         };
         let request = CreateModelVersionRequest {
             parent: model.clone(),
@@ -177,6 +178,7 @@ impl Tenant {
                     provider: format!("{}/providers/{provider}", self.organization),
                     provider_model: provider_model.to_owned(),
                     weight: 0,
+                    capabilities: None,
                 }],
                 transform_rules: transform_rules.into_iter().map(rule_wire).collect(),
                 header_rules: header_rules.into_iter().map(header_rule_wire).collect(),

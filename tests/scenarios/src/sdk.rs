@@ -123,6 +123,11 @@ pub async fn prefer(url: &str, key: &str, questions: &Value) -> Value {
     python("sdk/preferences.py", &[&url, key, &questions.to_string()]).await
 }
 
+/// Asks the model `chat` for what it cannot do, by the SDKs of two makers for Python.
+pub async fn able(url: &str, key: &str) -> Value {
+    python("sdk/able.py", &[url, key]).await
+}
+
 /// What is in a file of records, or in an endpoint's bucket of them, as a database reads it.
 pub async fn records(place: &[&str]) -> Value {
     python("sdk/records.py", place).await

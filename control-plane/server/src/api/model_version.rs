@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
-        deprecation_wire,
+        capability_wire, deprecation_wire,
         desk::{self, Begun, Call, Desk},
         moment,
         page::List,
@@ -204,6 +204,8 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let checked = version::check(&parent.organization, &targets, entries);
     let checked = checked.map_err(|others| violations.append(others)).ok();
+    let able = capability_wire::read(&given.targets, &mut violations);
+    let checked = checked.map(|it| it.able(able));
     let asked_on = (&given.fallback_on[..], &given.no_fallback_on[..]);
     let adapting = given.adapt.map(|it| Adapting {
         by: it.by,
@@ -223,6 +225,9 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
     else {
         return Err(violations);
     };
+    if !violations.is_empty() {
+        return Err(violations);
+    }
     let name = VersionName {
         organization: parent.organization,
         model: parent.model,
@@ -271,6 +276,7 @@ fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersio
         provider: target.provider.to_string(),
         provider_model: target.provider_model,
         weight: target.weight.into(),
+        capabilities: capability_wire::wire(&target.capabilities),
     };
     let classes = |of: FailureClasses| of.all().map(|class| class as i32).collect();
     let mut becomes = becomes.into_iter();

@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 
 use domain::{
+    capability,
     name::{ProviderName, VersionName},
     segment::{ModelSlug, Slug},
     text,
     violation::Violations,
 };
+use policy::capability::Abilities;
 use proto::{
     admin::{
         ExplainRouteRequest, OtherRoute, RegionRoute, RouteNote, RouteProblem, RouteRule,
@@ -54,6 +56,8 @@ pub(crate) struct Asked {
     tags: HashMap<String, String>,
     input_tokens: u64,
     preferences: String,
+    abilities: Abilities,
+    output_tokens_max: u64,
 }
 
 // === impl Asked ===
@@ -72,6 +76,9 @@ impl Asked {
             other => u64::try_from(other).map_err(|_| "must not be negative"),
         };
         let input_tokens = violations.take("input_tokens", input_tokens);
+        let output = u64::try_from(asked.output_tokens_max).map_err(|_| "must not be negative");
+        let output_tokens_max = violations.take("output_tokens_max", output);
+        let abilities = capability::abilities("abilities", &asked.abilities, &mut violations);
         let preferences = text::within(&asked.preferences, PREFERENCES_MAX);
         let preferences = violations.take("preferences", preferences.map(str::to_owned));
         match (about, session, violations.is_empty()) {
@@ -82,6 +89,8 @@ impl Asked {
                 headers: lower(&asked.headers),
                 tags: asked.tags.clone(),
                 input_tokens: input_tokens.unwrap_or(INPUT_TOKENS),
+                abilities: abilities.unwrap_or_default(),
+                output_tokens_max: output_tokens_max.unwrap_or_default(),
             }),
             _ => Err(violations),
         }
@@ -99,6 +108,8 @@ impl Asked {
                 tags: self.tags.clone(),
                 input_tokens: self.input_tokens,
                 preferences: self.preferences.clone(),
+                abilities: self.abilities.bits().into(),
+                output_tokens_max: self.output_tokens_max,
             }),
             ..Explain::default()
         }

@@ -137,6 +137,7 @@ pub(crate) fn new_version(model: &str, slug: &str, providers: &[&str]) -> versio
         provider: provider_name(name),
         provider_model: format!("{name}-model"),
         weight: 0,
+        capabilities: policy::capability::Capabilities::default(),
     };
     version::New {
         id: VersionId::from_bytes(draw()),

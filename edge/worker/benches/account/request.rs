@@ -281,6 +281,7 @@ fn version() -> Arc<Version> {
         provider: ProviderId::from_bytes([100; 16]),
         provider_model: model.to_owned(),
         weight: 0,
+        capable: policy::catalogue::Capable::default(),
     };
     Arc::new(Version {
         id: VersionId::from_bytes([4; 16]),

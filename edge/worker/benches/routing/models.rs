@@ -206,6 +206,7 @@ fn version(number: u32) -> Object {
         provider: ProviderId::from_bytes(id(5, provider)),
         provider_model: "gpt-4.1".to_owned(),
         weight: 0,
+        capable: policy::catalogue::Capable::default(),
     };
     Object::Version(Version {
         id: VersionId::from_bytes(id(4, number)),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use dialect::preferences::{self, Preferences};
-use policy::{key::Key, rules::Rules};
+use policy::{capability::Abilities, key::Key, rules::Rules};
 use proto::sync::{
     Explain, ExplainProblem, Explained, ExplainedTarget, OtherRouteExplained, RouteExplained,
     RouteQuestion, TargetNote,
@@ -65,6 +65,9 @@ fn found(
         input_tokens: question.input_tokens,
         at_ms: now_ms,
         preferences: preferred(&question.preferences)?,
+        // What this edge does not know is not demanded.
+        demands: Abilities::from_bits(question.abilities).unwrap_or_default(),
+        output_tokens_max: question.output_tokens_max,
     };
     let asking = Asking::supposed(&supposed, fares);
     let mut first = one(rules, &caller, &asked.model, asking)?;

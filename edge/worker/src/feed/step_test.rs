@@ -77,6 +77,7 @@ fn a_version_whose_rules_cannot_be_used_is_refused_whole() {
                 provider_id: vec![9; 16],
                 provider_model: "m".to_owned(),
                 weight: 0,
+                ..wire::TargetPolicy::default()
             }],
             transform_rules: transform_rules.to_owned(),
             header_rules: header_rules.to_owned(),

@@ -80,6 +80,9 @@ errors! {
     PREFERENCE_FORBIDDEN = "preference_forbidden" 403 INVALID Caller false;
     PREFERENCES_UNMET = "preferences_unmet" 404 INVALID Caller false;
     DATA_POLICY = "data_policy_unmet" 403 INVALID Operator false;
+    CONTEXT_LENGTH = "context_length_exceeded" 400 INVALID Caller false;
+    UNSUPPORTED_PARAMETER = "unsupported_parameter" 400 INVALID Caller false;
+    UNSUPPORTED_VALUE = "unsupported_value" 400 INVALID Caller false;
     INVALID_TAGS = "invalid_tags" 400 INVALID Caller false;
     UPGRADE_REQUIRED = "upgrade_required" 426 INVALID Caller false;
     INVALID_HANDSHAKE = "invalid_handshake" 400 INVALID Caller false;

@@ -18,6 +18,7 @@ use crate::{
     request,
     respond::{
         errors,
+        unable::of_unable,
         unmodelled::{of_passing, of_upload},
     },
     route, transform, translate,
@@ -67,12 +68,20 @@ pub fn say(refusal: &Refusal) -> Said {
             message: sentence(closed),
             param: None,
         },
+        Refusal::Route(route::Refusal::Unable(unable)) => {
+            let (error, message, param) = of_unable(unable);
+            Said {
+                error,
+                message,
+                param: Some(Cow::Borrowed(param)),
+            }
+        }
         Refusal::Route(refusal) => Said {
             error: match refusal {
                 route::Refusal::Missing(_) => errors::DANGLING,
                 route::Refusal::Forbidden => errors::KEY_PROVIDER,
                 route::Refusal::DataPolicy => errors::DATA_POLICY,
-                route::Refusal::Unmet => errors::PREFERENCES_UNMET,
+                route::Refusal::Unmet | route::Refusal::Unable(_) => errors::PREFERENCES_UNMET,
             },
             message: sentence(refusal),
             param: None,

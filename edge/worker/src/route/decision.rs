@@ -174,6 +174,7 @@ mod tests {
             provider: ProviderId::from_bytes([number; 16]),
             provider_model: format!("m{number}"),
             weight: 0,
+            capable: policy::catalogue::Capable::default(),
         };
         Arc::new(Version {
             id: VersionId::from_bytes([1; 16]),

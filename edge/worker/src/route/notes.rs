@@ -72,6 +72,20 @@ pub enum Why {
     Late,
     /// A realtime API is asked for, and its provider has none.
     Realtime,
+    /// The conversation is longer than it takes.
+    Context,
+    /// More is to come out than it generates.
+    Output,
+    /// It takes or gives no such pictures, sound, films or files.
+    Modality,
+    /// It calls no tools, or not several at once.
+    Tools,
+    /// It keeps to no such form.
+    Format,
+    /// It does not think first.
+    Reasoning,
+    /// It does not stream, or embed.
+    Operation,
 }
 
 // === impl Notes ===
@@ -175,6 +189,13 @@ impl Why {
             Self::Retries => 19,
             Self::Late => 20,
             Self::Realtime => 21,
+            Self::Context => 22,
+            Self::Output => 23,
+            Self::Modality => 24,
+            Self::Tools => 25,
+            Self::Format => 26,
+            Self::Reasoning => 27,
+            Self::Operation => 28,
         }
     }
 
@@ -202,6 +223,13 @@ impl Why {
             Self::Retries => "retries",
             Self::Late => "late",
             Self::Realtime => "realtime",
+            Self::Context => "context-length",
+            Self::Output => "output-length",
+            Self::Modality => "modality",
+            Self::Tools => "tools",
+            Self::Format => "structured-output",
+            Self::Reasoning => "reasoning",
+            Self::Operation => "operation",
         }
     }
 }

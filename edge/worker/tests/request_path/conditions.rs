@@ -27,6 +27,7 @@ fn version(id: VersionId, model: ModelId, name: &str) -> Edit {
             provider: provider_id(0),
             provider_model: "provider-model".to_owned(),
             weight: 0,
+            capable: policy::catalogue::Capable::default(),
         }],
         recipe: None,
         routing: Routing::default(),

@@ -76,6 +76,8 @@ pub struct Setup {
     pub lately: Vec<shaping::Recently>,
     /// What the providers call the model.
     pub provider_model: &'static str,
+    /// What each of its targets is said to be able to do.
+    pub capabilities: Vec<policy::capability::Capabilities>,
     /// How custom providers are asked.
     pub mapping: Option<Mapping>,
 }
@@ -123,6 +125,7 @@ impl Default for Setup {
             routing: Routing::default(),
             lately: Vec::new(),
             provider_model: "provider-model",
+            capabilities: Vec::new(),
             mapping: None,
         }
     }
@@ -173,6 +176,11 @@ impl Setup {
             hand,
             thread: Some(thread),
         }
+    }
+
+    fn capable(&self, number: u8) -> policy::catalogue::Capable {
+        let said = self.capabilities.get(usize::from(number));
+        said.copied().unwrap_or_default().into()
     }
 
     fn lanes(&self) -> shaping::Lanes {
@@ -261,6 +269,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             provider,
             provider_model: setup.provider_model.to_owned(),
             weight: setup.weights.get(usize::from(number)).copied().unwrap_or(0),
+            capable: setup.capable(number),
         });
         objects.push(Object::Provider(Provider {
             id: provider,

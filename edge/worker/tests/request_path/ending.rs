@@ -106,6 +106,7 @@ async fn a_rule_that_chooses_another_model_s_version_meets_that_one_s_end() {
             provider: provider_id(0),
             provider_model: "provider-model".to_owned(),
             weight: 0,
+            capable: policy::catalogue::Capable::default(),
         }],
         recipe: None,
         routing: Routing::default(),

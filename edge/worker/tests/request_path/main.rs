@@ -41,6 +41,7 @@ mod shaping;
 mod balancing;
 mod conditions;
 mod preferences;
+mod able;
 mod scopes;
 mod splitting;
 mod ending;

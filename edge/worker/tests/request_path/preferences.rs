@@ -84,6 +84,7 @@ fn other_model(edge: &mut Edge) {
             provider: provider_id(1),
             provider_model: "others-model".to_owned(),
             weight: 0,
+            capable: policy::catalogue::Capable::default(),
         }],
         recipe: None,
         routing: Routing::default(),

@@ -40,6 +40,7 @@ fn candidate(provider: ProviderId) -> Edit {
             provider,
             provider_model: "provider-model".to_owned(),
             weight: 0,
+            capable: policy::catalogue::Capable::default(),
         }],
         recipe: None,
         routing: policy::routing::Routing::default(),

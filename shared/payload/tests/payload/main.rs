@@ -12,3 +12,4 @@ mod rules;
 mod untouched;
 mod headers;
 mod document;
+mod sought;

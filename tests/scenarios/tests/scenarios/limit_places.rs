@@ -62,6 +62,7 @@ async fn two_targets(site: &Site, tenant: &Tenant, other: &str) {
         provider: format!("{}/providers/{provider}", tenant.organization),
         provider_model: format!("{provider}-chat"),
         weight: 0,
+        capabilities: None,
     };
     let request = CreateModelVersionRequest {
         parent: format!("{}/models/chat", tenant.organization),

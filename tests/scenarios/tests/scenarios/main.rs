@@ -77,6 +77,7 @@ mod shaping;
 mod routes;
 mod scaled_weights;
 mod preferences;
+mod able;
 mod decided;
 mod alerts;
 mod alert_kinds;

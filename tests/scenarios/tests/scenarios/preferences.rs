@@ -48,6 +48,7 @@ async fn town() -> Town {
         provider: format!("{}/providers/{provider}", tenant.organization),
         provider_model: model.to_owned(),
         weight: 0,
+        capabilities: None,
     };
     let request = CreateModelVersionRequest {
         parent: format!("{}/models/chat", tenant.organization),

@@ -53,6 +53,7 @@ pub(crate) async fn two_targets(
         provider: format!("{}/providers/{provider}", tenant.organization),
         provider_model: format!("{provider}-chat"),
         weight: 0,
+        capabilities: None,
     };
     let request = CreateModelVersionRequest {
         parent: format!("{}/models/chat", tenant.organization),
@@ -187,6 +188,7 @@ async fn balanced(site: &Site, tenant: &Tenant, providers: &[Provider], version:
             provider: format!("{}/providers/{id}", tenant.organization),
             provider_model: "m".to_owned(),
             weight: 0,
+            capabilities: None,
         });
     }
     let request = CreateModelVersionRequest {

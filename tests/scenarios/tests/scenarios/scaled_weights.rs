@@ -24,6 +24,7 @@ async fn weights_follow_how_targets_do_and_the_edge_says_what_they_are_now() {
         provider: format!("{}/providers/{provider}", tenant.organization),
         provider_model: format!("{provider}-chat"),
         weight: 1,
+        capabilities: None,
     };
     let version = ModelVersion {
         targets: vec![target("main"), target("other")],

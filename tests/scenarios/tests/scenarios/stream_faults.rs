@@ -88,6 +88,7 @@ async fn site(faults: &'static [Fault]) -> (Site, Provider, Provider, String) {
         provider: format!("{}/providers/{provider}", tenant.organization),
         provider_model: "m".to_owned(),
         weight: 0,
+        capabilities: None,
     };
     let request = CreateModelVersionRequest {
         parent: format!("{}/models/chat", tenant.organization),

@@ -41,6 +41,7 @@ struct Case {
 struct Seen {
     asked: AtomicU32,
     served: AtomicU32,
+    refused: AtomicU32,
 }
 
 const TOKENS: f64 = 18.0;
@@ -109,16 +110,18 @@ async fn ask_until(stop: Arc<AtomicBool>, mut client: Client, seen: Arc<Seen>, r
         } else {
             assert_eq!(reply.status, 429);
             assert_eq!(reply.headers.contains_key("retry-after"), refills);
+            seen.refused.fetch_add(1, Ordering::Relaxed);
         }
         reply.bytes().await.expect("the body arrives");
     }
 }
 
-/// Until so much time is over, scaled.
-async fn last(since: Instant, stop: &AtomicBool, mut clients: JoinSet<()>) {
+/// Until so much time is over, scaled, and everybody has heard a refusal: however slow the machine is, there was no more to be had.
+async fn last(since: Instant, (stop, seen): (&AtomicBool, &[Arc<Seen>]), mut clients: JoinSet<()>) {
     let length = Duration::from_secs(8) * u32::try_from(scenarios::scale()).expect("small");
-    let enough = || async { (since.elapsed() >= length).then_some(()) };
-    wait::until_within(2 * length, "the run is over", enough).await;
+    let refused = |it: &Arc<Seen>| it.refused.load(Ordering::Relaxed) > 0;
+    let enough = || async { (since.elapsed() >= length && seen.iter().all(refused)).then_some(()) };
+    wait::until_within(4 * length, "the run is over", enough).await;
     stop.store(true, Ordering::Relaxed);
     while let Some(ended) = clients.join_next().await {
         ended.expect("no client panics");
@@ -177,7 +180,7 @@ async fn a_crowd_at_four_edges_gets_what_is_allowed_and_no_more() {
         }
         seen.push(of_case);
     }
-    last(since, &stop, clients).await;
+    last(since, (&stop, &seen), clients).await;
     let seconds = since.elapsed().as_secs_f64();
     let scripts = site.redis.scripts_run().await - scripts;
     let mut asked = 0;
@@ -280,7 +283,7 @@ impl Crowd {
             let (stop, seen) = (Arc::clone(&stop), Arc::clone(&seen));
             clients.spawn(ask_until(stop, client, seen, true));
         }
-        last(since, &stop, clients).await;
+        last(since, (&stop, std::slice::from_ref(&seen)), clients).await;
         let seconds = since.elapsed().as_secs_f64();
         let scripts = site.redis.scripts_run().await - scripts;
         Self {

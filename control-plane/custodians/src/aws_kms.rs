@@ -63,34 +63,30 @@ struct Failure {
 impl Kms {
     /// As the settings have it.
     pub(crate) fn open(config: &AwsKms, clock: &Clock) -> Result<Self, Unusable> {
-        let unusable = |setting, why: &str| Unusable {
-            setting,
-            why: why.to_owned(),
-        };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if config.region.is_empty() || !config.region.bytes().all(plain) {
-            return Err(unusable(
+            return Err(Unusable::new(
                 "seal.aws_kms.region",
                 "is not such as `eu-west-1`",
             ));
         }
         if config.key_id.is_empty() {
-            return Err(unusable("seal.aws_kms.key_id", "is empty"));
+            return Err(Unusable::new("seal.aws_kms.key_id", "is empty"));
         }
         let address = match config.endpoint.as_str() {
             "" => format!("https://kms.{}.amazonaws.com", config.region),
             told => told.to_owned(),
         };
         let place = Place::read(&address, config.plaintext_beyond_loopback)
-            .map_err(|why| unusable("seal.aws_kms.endpoint", why))?;
+            .map_err(|why| Unusable::new("seal.aws_kms.endpoint", why))?;
         let service = Service::open("AWS KMS", place, config.ca_file.as_deref());
         let kms = Self {
-            service: service.map_err(|why| unusable("seal.aws_kms.ca_file", &why.to_string()))?,
+            service: service.map_err(|why| Unusable::new("seal.aws_kms.ca_file", &why))?,
             config: config.clone(),
             clock: clock.clone(),
         };
         kms.secret()
-            .map_err(|why| unusable("seal.aws_kms.secret_access_key", &why.to_string()))?;
+            .map_err(|why| Unusable::new("seal.aws_kms.secret_access_key", &why))?;
         Ok(kms)
     }
 

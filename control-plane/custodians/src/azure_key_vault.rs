@@ -15,7 +15,7 @@ use crate::{
     client::{Place, Reply, Service},
     config::AzureKeyVault,
     drawn::drawn,
-    unopened::{Unopened, Unusable, said},
+    unopened::{Unopened, Unusable},
 };
 
 /// What every wrapped text begins with.
@@ -66,25 +66,21 @@ enum Reason {
 impl Azure {
     /// As the settings have it.
     pub(crate) fn open(config: &AzureKeyVault) -> Result<Self, Unusable> {
-        let unusable = |setting, why: &str| Unusable {
-            setting,
-            why: why.to_owned(),
-        };
         for (setting, text) in [
             ("seal.azure_key_vault.key", &config.key),
             ("seal.azure_key_vault.tenant_id", &config.tenant_id),
             ("seal.azure_key_vault.client_id", &config.client_id),
         ] {
             if !is_word(text) {
-                return Err(unusable(setting, "is not a name or an id"));
+                return Err(Unusable::new(setting, "is not a name or an id"));
             }
         }
         let ca_file = config.ca_file.as_deref();
         let open = |name, setting, address: &str| {
             let place = Place::read(address, config.plaintext_beyond_loopback);
-            let place = place.map_err(|why| unusable(setting, why))?;
+            let place = place.map_err(|why| Unusable::new(setting, why))?;
             Service::open(name, place, ca_file)
-                .map_err(|why| unusable("seal.azure_key_vault.ca_file", &why.to_string()))
+                .map_err(|why| Unusable::new("seal.azure_key_vault.ca_file", &why))
         };
         let vault = ("Azure Key Vault", "seal.azure_key_vault.address");
         let entra = ("Entra ID", "seal.azure_key_vault.authority");
@@ -95,7 +91,7 @@ impl Azure {
         };
         azure
             .secret()
-            .map_err(|why| unusable("seal.azure_key_vault.client_secret", &why.to_string()))?;
+            .map_err(|why| Unusable::new("seal.azure_key_vault.client_secret", &why))?;
         Ok(azure)
     }
 
@@ -129,15 +125,9 @@ impl Azure {
     ) -> Result<T, Unopened> {
         let token = self.token().await?;
         let path = format!("/keys/{}{what}?api-version=7.4", self.config.key);
-        let request = self
-            .service
-            .posting(&path)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose()))
-            .body(Full::new(Bytes::from(asked.to_string())));
-        // Not told why: its parts hold a token.
-        let no_header = |_| self.entra.refused("its token is no header");
-        let request = request.map_err(no_header)?;
+        let request = self.service.posting_as(&path, &token, asked);
+        let no_header = || self.entra.refused("its token is no header");
+        let request = request.ok_or_else(no_header)?;
         let judge = |reply: &Reply| judged(&self.service, reply);
         self.service.post(request, judge).await
     }
@@ -182,12 +172,7 @@ fn judged(service: &Service, reply: &Reply) -> Unopened {
     let told = serde_json::from_slice::<Failure>(&reply.body).map(|it| match it.error {
         Reason::Word(code) | Reason::Object { code } => code,
     });
-    let why = format!("{} {}", reply.status, said(&told.unwrap_or_default()));
-    if reply.status == 429 || reply.status >= 500 {
-        service.away(&why)
-    } else {
-        service.refused(&why)
-    }
+    service.judged(reply.status, &told.unwrap_or_default())
 }
 
 /// A name or an id, as it may stand in a path.

@@ -13,10 +13,12 @@ use hyper_util::{
     client::legacy::{Client as Hyper, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use lifecycle::settings::Secret;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::unopened::Unopened;
+use crate::unopened::{Unopened, said};
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -107,6 +109,21 @@ impl Service {
             .header(header::USER_AGENT, "sluice")
     }
 
+    /// A request that posts a document to a path for whoever bears this token; `None` where that can stand in no header. It is not
+    /// told why: the parts hold the token.
+    pub(crate) fn posting_as(
+        &self,
+        path: &str,
+        token: &Secret,
+        asked: &Value,
+    ) -> Option<Request<Full<Bytes>>> {
+        let request = self
+            .posting(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
+        request.body(Full::new(Bytes::from(asked.to_string()))).ok()
+    }
+
     /// Posts it and reads what is answered with 200; `judge` says of any other answer what it means.
     pub(crate) async fn post<T: for<'de> Deserialize<'de>>(
         &self,
@@ -118,6 +135,16 @@ impl Service {
             return Err(judge(&reply));
         }
         serde_json::from_slice(&reply.body).map_err(|_| self.strange())
+    }
+
+    /// What an answer means that is told in a word: where too much is asked, or the service fails, it passes.
+    pub(crate) fn judged(&self, status: u16, told: &str) -> Unopened {
+        let why = format!("{status} {}", said(told));
+        if status == 429 || status >= 500 {
+            self.away(&why)
+        } else {
+            self.refused(&why)
+        }
     }
 
     /// It is not there, or says that it will be.

@@ -4,10 +4,7 @@
 //! service draws no keys that it does not show: a new one is drawn here and let go when it is wrapped. Who asks is a service
 //! account, by a token that it signs itself, so that nobody else is asked for one.
 
-use bytes::Bytes;
 use credential::google_account;
-use http_body_util::Full;
-use hyper::header;
 use lifecycle::{
     clock::Clock,
     settings::{self, Secret},
@@ -19,7 +16,7 @@ use crate::{
     client::{Place, Reply, Service},
     config::GoogleKms,
     drawn::drawn,
-    unopened::{Unopened, Unusable, said},
+    unopened::{Unopened, Unusable},
 };
 
 /// What every wrapped text begins with.
@@ -66,27 +63,22 @@ struct Status {
 impl Google {
     /// As the settings have it.
     pub(crate) fn open(config: &GoogleKms, clock: &Clock) -> Result<Self, Unusable> {
-        let unusable = |setting, why: &str| Unusable {
-            setting,
-            why: why.to_owned(),
-        };
         if !is_key(&config.key) {
             let why = "is not such as `projects/P/locations/L/keyRings/R/cryptoKeys/K`";
-            return Err(unusable("seal.google_kms.key", why));
+            return Err(Unusable::new("seal.google_kms.key", why));
         }
         let address = Some(config.endpoint.as_str()).filter(|it| !it.is_empty());
         let place = Place::read(address.unwrap_or(ADDRESS), config.plaintext_beyond_loopback)
-            .map_err(|why| unusable("seal.google_kms.endpoint", why))?;
+            .map_err(|why| Unusable::new("seal.google_kms.endpoint", why))?;
         let service = Service::open("Google Cloud KMS", place, config.ca_file.as_deref());
         let google = Self {
-            service: service
-                .map_err(|why| unusable("seal.google_kms.ca_file", &why.to_string()))?,
+            service: service.map_err(|why| Unusable::new("seal.google_kms.ca_file", &why))?,
             config: config.clone(),
             clock: clock.clone(),
         };
         google
             .token()
-            .map_err(|why| unusable("seal.google_kms.credential_file", &why.to_string()))?;
+            .map_err(|why| Unusable::new("seal.google_kms.credential_file", &why))?;
         Ok(google)
     }
 
@@ -117,15 +109,9 @@ impl Google {
     ) -> Result<T, Unopened> {
         let token = self.token()?;
         let path = format!("/v1/{}:{what}", self.config.key);
-        let request = self
-            .service
-            .posting(&path)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose()))
-            .body(Full::new(Bytes::from(asked.to_string())));
-        // Not told why: its parts hold a token.
-        let no_header = |_| self.service.refused("the credential makes no header");
-        let request = request.map_err(no_header)?;
+        let request = self.service.posting_as(&path, &token, asked);
+        let no_header = || self.service.refused("the credential makes no header");
+        let request = request.ok_or_else(no_header)?;
         self.service.post(request, |reply| self.judged(reply)).await
     }
 
@@ -156,12 +142,7 @@ impl Google {
 
     fn judged(&self, reply: &Reply) -> Unopened {
         let told = serde_json::from_slice::<Failure>(&reply.body).map(|it| it.error.status);
-        let why = format!("{} {}", reply.status, said(&told.unwrap_or_default()));
-        if reply.status == 429 || reply.status >= 500 {
-            self.service.away(&why)
-        } else {
-            self.service.refused(&why)
-        }
+        self.service.judged(reply.status, &told.unwrap_or_default())
     }
 }
 

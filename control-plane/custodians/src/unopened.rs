@@ -96,6 +96,16 @@ impl std::error::Error for Unopened {}
 
 // === impl Unusable ===
 
+impl Unusable {
+    /// Of a setting, and why.
+    pub(crate) fn new(setting: &'static str, why: &(impl fmt::Display + ?Sized)) -> Self {
+        Self {
+            setting,
+            why: why.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.setting, self.why)

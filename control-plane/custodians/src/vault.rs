@@ -53,29 +53,28 @@ struct Failure {
 impl Transit {
     /// As the settings have it.
     pub(crate) fn open(config: &Vault) -> Result<Self, Unusable> {
-        let unusable = |setting, why: &str| Unusable {
-            setting,
-            why: why.to_owned(),
-        };
         let place = Place::read(&config.address, config.plaintext_beyond_loopback)
-            .map_err(|why| unusable("seal.vault.address", why))?;
+            .map_err(|why| Unusable::new("seal.vault.address", why))?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let word = |text: &str| !text.is_empty() && text.bytes().all(plain);
         if !config.mount.split('/').all(word) {
             let why = "is not a path such as `transit`";
-            return Err(unusable("seal.vault.mount", why));
+            return Err(Unusable::new("seal.vault.mount", why));
         }
         if !word(&config.key) {
-            return Err(unusable("seal.vault.key", "is not a name such as `sluice`"));
+            return Err(Unusable::new(
+                "seal.vault.key",
+                "is not a name such as `sluice`",
+            ));
         }
         let service = Service::open("Vault", place, config.ca_file.as_deref());
         let transit = Self {
-            service: service.map_err(|why| unusable("seal.vault.ca_file", &why.to_string()))?,
+            service: service.map_err(|why| Unusable::new("seal.vault.ca_file", &why))?,
             config: config.clone(),
         };
         transit
             .token()
-            .map_err(|why| unusable("seal.vault.token", &why.to_string()))?;
+            .map_err(|why| Unusable::new("seal.vault.token", &why))?;
         Ok(transit)
     }
 

@@ -2,7 +2,13 @@
 
 use policy::{capability::Capabilities, model::WEIGHT_MAX};
 
-use crate::{name::ProviderName, segment::Slug, text, violation::Violations};
+use crate::{
+    capability::{self, Said},
+    name::ProviderName,
+    segment::Slug,
+    text,
+    violation::Violations,
+};
 
 /// The most targets of a version.
 pub const TARGETS_MAX: usize = 16;
@@ -29,8 +35,8 @@ pub struct Target {
     pub capabilities: Capabilities,
 }
 
-/// A target as an operator writes it: provider, that provider's name for the model, weight.
-pub type Asked<'a> = (&'a str, &'a str, i32);
+/// A target as an operator writes it: provider, that provider's name for the model, weight, and what it can do.
+pub type Asked<'a> = (&'a str, &'a str, i32, Said);
 
 /// A version as it may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +77,7 @@ fn check_targets(
         return Vec::new();
     }
     let mut checked = Vec::with_capacity(targets.len());
-    for (at, (provider, provider_model, weight)) in targets.iter().enumerate() {
+    for (at, (provider, provider_model, weight, said)) in targets.iter().enumerate() {
         let field = format!("model_version.targets[{at}].provider");
         let provider = violations.take(&field, ProviderName::parse(provider));
         if provider
@@ -88,14 +94,16 @@ fn check_targets(
             let field = format!("model_version.targets[{at}].weight");
             violations.add(field, format!("must be 0 to {WEIGHT_MAX}"));
         }
-        if let (Some(provider), Some(provider_model), Some(weight)) =
-            (provider, provider_model, weight)
+        let field = format!("model_version.targets[{at}].capabilities");
+        let capabilities = capability::check(&field, said, violations);
+        if let (Some(provider), Some(provider_model), Some(weight), Some(capabilities)) =
+            (provider, provider_model, weight, capabilities)
         {
             checked.push(Target {
                 provider,
                 provider_model,
                 weight,
-                capabilities: Capabilities::default(),
+                capabilities,
             });
         }
     }
@@ -122,22 +130,13 @@ fn check_provenance<'a>(
     checked
 }
 
-// === impl Checked ===
-
-impl Checked {
-    /// The same, of whose targets this is said, in their order.
-    #[must_use]
-    pub fn able(mut self, said: Vec<Capabilities>) -> Self {
-        for (target, capabilities) in self.targets.iter_mut().zip(said) {
-            target.capabilities = capabilities;
-        }
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn asked<'a>(provider: &'a str, model: &'a str, weight: i32) -> Asked<'a> {
+        (provider, model, weight, Said::default())
+    }
 
     fn fields(targets: &[Asked<'_>], provenance: &[(&str, &str)]) -> Vec<String> {
         let acme = Slug::parse("acme").unwrap();
@@ -154,9 +153,9 @@ mod tests {
         let own = "organizations/acme/providers/openai";
         let found = fields(
             &[
-                (own, "gpt-4o", 1_001),
-                ("openai", "m", 0),
-                ("organizations/evil/providers/openai", "", 1_000),
+                asked(own, "gpt-4o", 1_001),
+                asked("openai", "m", 0),
+                asked("organizations/evil/providers/openai", "", 1_000),
             ],
             &[],
         );
@@ -170,13 +169,20 @@ mod tests {
             ]
         );
         assert_eq!(fields(&[], &[]), ["model_version.targets"]);
-        assert_eq!(fields(&[(own, "m", 0); 17], &[]), ["model_version.targets"]);
+        let many = vec![asked(own, "m", 0); 17];
+        assert_eq!(fields(&many, &[]), ["model_version.targets"]);
+        let mut unable = asked(own, "m", 0);
+        unable.3.can = vec![15];
+        assert_eq!(
+            fields(&[asked(own, "m", 0), unable], &[]),
+            ["model_version.targets[1].capabilities.can"]
+        );
     }
 
     #[test]
     fn provenance_is_bounded_and_sorted() {
         let acme = Slug::parse("acme").unwrap();
-        let target = [("organizations/acme/providers/openai", "gpt-4o", 0)];
+        let target = [asked("organizations/acme/providers/openai", "gpt-4o", 0)];
         let entries = [("git_sha", "abc"), ("ci_run", "7")];
         let checked = check(&acme, &target, entries.into_iter()).unwrap();
         assert_eq!(checked.provenance[0].0, "ci_run");

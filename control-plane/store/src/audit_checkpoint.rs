@@ -99,6 +99,15 @@ pub struct Witnessed {
     pub at: OffsetDateTime,
 }
 
+/// A checkpoint as the database has it.
+struct Columns {
+    number: i64,
+    length: i64,
+    said: String,
+    key: Vec<u8>,
+    signature: Vec<u8>,
+}
+
 /// Keeps others from signing until the transaction ends. Readers go on.
 async fn alone(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("LOCK TABLE audit_key, audit_checkpoint IN SHARE ROW EXCLUSIVE MODE")
@@ -206,7 +215,8 @@ impl Store {
 
     /// The newest checkpoint of each chain, those that were made last first.
     pub async fn newest_audit_checkpoints(&self) -> Result<Vec<Row>, StoreError> {
-        let rows = sqlx::query!(
+        let rows = sqlx::query_as!(
+            Columns,
             r#"SELECT last.number AS "number!", last.length AS "length!", last.said AS "said!", last.key AS "key!",
                       last.signature AS "signature!"
                FROM audit_chain it JOIN LATERAL (
@@ -218,14 +228,7 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        let rows = rows.into_iter().map(|row| Row {
-            number: column::count(row.number),
-            length: column::count(row.length),
-            said: row.said,
-            key: row.key,
-            signature: row.signature,
-        });
-        Ok(rows.collect())
+        Ok(rows.into_iter().map(Columns::row).collect())
     }
 
     /// The checkpoints of a chain that lie behind a place, up to another one, in order, at most [`EXPORT_MAX`].
@@ -234,7 +237,8 @@ impl Store {
         chain: &str,
         (after, until): (u64, u64),
     ) -> Result<Vec<Row>, StoreError> {
-        let rows = sqlx::query!(
+        let rows = sqlx::query_as!(
+            Columns,
             r#"SELECT number, length, said, key, signature FROM audit_checkpoint
                WHERE chain = $1 AND length > $2 AND length <= $3 ORDER BY length LIMIT $4"#,
             chain,
@@ -244,14 +248,7 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        let rows = rows.into_iter().map(|row| Row {
-            number: column::count(row.number),
-            length: column::count(row.length),
-            said: row.said,
-            key: row.key,
-            signature: row.signature,
-        });
-        Ok(rows.collect())
+        Ok(rows.into_iter().map(Columns::row).collect())
     }
 
     /// Notes that an edge keeps a checkpoint, where there is such a one and none that is newer is noted.
@@ -293,5 +290,19 @@ impl Store {
             at: row.at,
         });
         Ok(rows.collect())
+    }
+}
+
+// === impl Columns ===
+
+impl Columns {
+    fn row(self) -> Row {
+        Row {
+            number: column::count(self.number),
+            length: column::count(self.length),
+            said: self.said,
+            key: self.key,
+            signature: self.signature,
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! operator has not named. Addresses are judged as those of providers are.
 
 use std::{
-    cell::Cell, collections::HashMap, convert::Infallible, fmt, future::pending, rc::Rc, sync::Arc,
+    cell::Cell, collections::HashMap, convert::Infallible, fmt, future::pending, sync::Arc,
     task::Context, time::Duration,
 };
 
@@ -15,9 +15,7 @@ use claims::{
 };
 use credential::endpoint::Endpoint;
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::Full;
-use hyper::Request;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use policy::{id::IssuerId, issuer::Issuer};
 use tokio::{
     select,
@@ -87,8 +85,6 @@ type Turns = HashMap<IssuerId, Turn>;
 enum NoKeys {
     Url,
     NoAnswer(NoAnswer),
-    Broken,
-    Slow,
     Status(StatusCode),
     NoDiscovery,
     OtherIssuer,
@@ -196,7 +192,7 @@ impl Discoverer {
             let of = Arc::clone(&turn.of);
             let flight = async move {
                 let fetched = timeout(TIME_MAX, self.fetch(&of.issuer)).await;
-                (of, fetched.unwrap_or(Err(NoKeys::Slow)))
+                (of, fetched.unwrap_or(Err(NoKeys::NoAnswer(NoAnswer::Slow))))
             };
             flights.push(flight.boxed_local());
         }
@@ -294,26 +290,20 @@ impl Discoverer {
     async fn get(&self, url: &str, bytes_max: usize) -> Result<(HeaderMap, Vec<u8>), NoKeys> {
         let endpoint = Endpoint::read(url).ok_or(NoKeys::Url)?;
         let origin = Origin::parse(endpoint.origin()).map_err(|_| NoKeys::Url)?;
-        let mut request = Request::new(Full::<Bytes>::default());
-        *request.uri_mut() = origin.path(endpoint.target()).map_err(|_| NoKeys::Url)?;
+        let request = origin.request((Method::GET, endpoint.target()), Bytes::new());
+        let mut request = request.map_err(|_| NoKeys::Url)?;
         let headers = request.headers_mut();
-        headers.insert(header::HOST, origin.host_header().clone());
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(
-            header::ACCEPT_ENCODING,
-            HeaderValue::from_static("identity"),
-        );
         headers.insert(header::USER_AGENT, USER_AGENT);
-        let origin = Rc::new(origin);
-        let line = self.client.line(&origin).await.map_err(NoKeys::NoAnswer)?;
-        let by = Instant::now() + TIME_MAX;
-        let answer = self.client.send(&origin, line, request, by).await;
+        let answer = self.client.ask(origin, request, Instant::now() + TIME_MAX);
+        let answer = answer.await;
         let (parts, mut body) = answer.map_err(NoKeys::NoAnswer)?.into_parts();
         if !parts.status.is_success() {
             return Err(NoKeys::Status(parts.status));
         }
-        let body = body.whole(bytes_max).await.map_err(|_| NoKeys::Broken)?;
-        Ok((parts.headers, body))
+        let body = body.whole(bytes_max).await;
+        let broken = |_| NoKeys::NoAnswer(NoAnswer::Broken);
+        Ok((parts.headers, body.map_err(broken)?))
     }
 }
 
@@ -341,10 +331,10 @@ impl fmt::Display for NoKeys {
         match self {
             Self::Url => f.write_str("its URL cannot be asked"),
             Self::NoAnswer(NoAnswer::Unreachable(why)) => write!(f, "it cannot be reached: {why}"),
-            Self::NoAnswer(NoAnswer::Broken) | Self::Broken => {
+            Self::NoAnswer(NoAnswer::Broken) => {
                 f.write_str("it broke off, or its document is too long")
             }
-            Self::NoAnswer(NoAnswer::Slow) | Self::Slow => f.write_str("it did not answer in time"),
+            Self::NoAnswer(NoAnswer::Slow) => f.write_str("it did not answer in time"),
             Self::Status(status) => write!(f, "it answered with status {}", status.as_u16()),
             Self::NoDiscovery => f.write_str("its discovery document is none"),
             Self::OtherIssuer => f.write_str("its discovery document speaks for another issuer"),

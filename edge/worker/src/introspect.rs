@@ -4,17 +4,13 @@
 //! them. Addresses are judged as those of providers are, and redirects are not followed. A token goes to its issuer's address of
 //! the settings, and nowhere else.
 
-use std::{
-    cell::Cell, convert::Infallible, fmt, future::pending, rc::Rc, task::Context, time::Duration,
-};
+use std::{cell::Cell, convert::Infallible, fmt, future::pending, task::Context, time::Duration};
 
 use bytes::Bytes;
 use claims::document;
 use credential::endpoint::Endpoint;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use http::{HeaderValue, Method, header};
-use http_body_util::Full;
-use hyper::Request;
 use lifecycle::clock::Clock;
 use serde_json::{Map, Value};
 use tokio::{
@@ -66,8 +62,6 @@ pub struct Introspector {
 enum Silent {
     Url,
     NoAnswer(NoAnswer),
-    Broken,
-    Slow,
     Status(u16),
     NoDocument,
 }
@@ -119,7 +113,7 @@ impl Introspector {
             return self.opaque.land(question, None, self.clock.now_ms());
         };
         let asked = timeout(TIME_MAX, self.asked(place, &question.token)).await;
-        let outcome = match asked.unwrap_or(Err(Silent::Slow)) {
+        let outcome = match asked.unwrap_or(Err(Silent::NoAnswer(NoAnswer::Slow))) {
             Ok(said) => {
                 let is_active = said.get("active") == Some(&Value::Bool(true));
                 self.opaque.land(question, Some(said), self.clock.now_ms());
@@ -150,26 +144,22 @@ impl Introspector {
             "token={}&token_type_hint=access_token",
             query::encoded(token)
         );
-        let mut request = Request::new(Full::new(Bytes::from(fields)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = origin.path(endpoint.target()).map_err(|_| Silent::Url)?;
+        let request = origin.request((Method::POST, endpoint.target()), Bytes::from(fields));
+        let mut request = request.map_err(|_| Silent::Url)?;
         let headers = request.headers_mut();
-        headers.insert(header::HOST, origin.host_header().clone());
         headers.insert(header::AUTHORIZATION, place.authorization.clone());
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(header::CONTENT_TYPE, form);
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, USER_AGENT);
-        let origin = Rc::new(origin);
-        let line = self.client.line(&origin).await.map_err(Silent::NoAnswer)?;
-        let by = Instant::now() + TIME_MAX;
-        let answer = self.client.send(&origin, line, request, by).await;
+        let answer = self.client.ask(origin, request, Instant::now() + TIME_MAX);
+        let answer = answer.await;
         let (parts, mut body) = answer.map_err(Silent::NoAnswer)?.into_parts();
         if parts.status.as_u16() != ANSWERED {
             return Err(Silent::Status(parts.status.as_u16()));
         }
         let body = body.whole(ANSWER_BYTES_MAX).await;
-        let body = body.map_err(|_| Silent::Broken)?;
+        let body = body.map_err(|_| Silent::NoAnswer(NoAnswer::Broken))?;
         document::read(&body).map_err(|_| Silent::NoDocument)
     }
 }
@@ -179,10 +169,10 @@ impl fmt::Display for Silent {
         match self {
             Self::Url => f.write_str("its URL cannot be asked"),
             Self::NoAnswer(NoAnswer::Unreachable(why)) => write!(f, "it cannot be reached: {why}"),
-            Self::NoAnswer(NoAnswer::Broken) | Self::Broken => {
+            Self::NoAnswer(NoAnswer::Broken) => {
                 f.write_str("it broke off, or its answer is too long")
             }
-            Self::NoAnswer(NoAnswer::Slow) | Self::Slow => f.write_str("it did not answer in time"),
+            Self::NoAnswer(NoAnswer::Slow) => f.write_str("it did not answer in time"),
             Self::Status(NOT_US) => f.write_str("it does not take our client_id and client_secret"),
             Self::Status(status) => write!(f, "it answered with status {status}"),
             Self::NoDocument => f.write_str("what it answers is no JSON that can be read"),

@@ -88,7 +88,7 @@ pub fn check(
 /// Judges what an issuer says of a token that only it can read (RFC 7662, 2.2). It need not say whom a token is for or when it
 /// ends; a token that says no audience is for us only where a condition must be true of it.
 pub fn introspected(
-    said: Map<String, Value>,
+    said: &Map<String, Value>,
     issuer: &Issuer,
     now_ms: u64,
 ) -> Result<Claims, Unproved> {
@@ -116,15 +116,15 @@ pub fn introspected(
         return Err(Unproved::Audience);
     }
     let expires_at_ms = if said.contains_key("exp") {
-        times(&said, issuer.leeway_ms, now_ms)?
+        times(said, issuer.leeway_ms, now_ms)?
     } else {
-        begun(&said, issuer.leeway_ms, now_ms)?;
+        begun(said, issuer.leeway_ms, now_ms)?;
         NEVER_MS
     };
     Ok(Claims {
-        subject: subject(&said)?,
+        subject: subject(said)?,
         expires_at_ms,
-        all: said,
+        all: said.clone(),
     })
 }
 

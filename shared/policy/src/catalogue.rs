@@ -7,7 +7,8 @@ use std::sync::{LazyLock, OnceLock};
 use crate::{
     capability::{Abilities, Ability, Capabilities},
     glob::Glob,
-    provider::{PRESETS, ProviderKind},
+    provider::ProviderKind,
+    tables,
 };
 
 /// The file.
@@ -54,19 +55,13 @@ pub fn known(kind: ProviderKind, model: &str) -> Capabilities {
 
 /// The lines of the file that are rows, by their number, cut into cells.
 pub fn lines() -> impl Iterator<Item = (usize, Vec<&'static str>)> {
-    FILE.lines()
-        .enumerate()
-        .skip(1)
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(at, line)| (at + 1, line.split('\t').collect()))
+    tables::lines(FILE)
 }
 
 /// Reads one row; or says what is wrong with it.
 pub fn row(cells: &[&str]) -> Result<Row, String> {
     let cell = |at: usize| cells.get(at).copied().unwrap_or("");
     let [kind, model, context, output, can, cannot] = [0, 1, 2, 3, 4, 5].map(cell);
-    let preset = PRESETS.into_iter().find(|it| it.word == kind);
-    let preset = preset.ok_or_else(|| format!("no kind `{kind}`"))?;
     let count = |text: &str| match text {
         "" => Ok(0),
         text => text
@@ -81,7 +76,7 @@ pub fn row(cells: &[&str]) -> Result<Row, String> {
     let numbers = (count(context)?, count(output)?);
     let capabilities = Capabilities::new(numbers, (abilities(can)?, abilities(cannot)?));
     Ok(Row {
-        kind: preset.kind,
+        kind: tables::kind(kind)?,
         model: Glob::parse(model).map_err(|why| format!("`{model}` {why}"))?,
         capabilities: capabilities.map_err(|why| why.to_string())?,
     })

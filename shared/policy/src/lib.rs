@@ -19,6 +19,7 @@ pub mod guard;
 pub mod project;
 pub mod mapping;
 pub mod provider;
+mod tables;
 pub mod glob;
 pub mod capability;
 pub mod catalogue;

@@ -9,7 +9,7 @@ use crate::{
     glob::Glob,
     money,
     price::{Of, Rates, Row, Tier},
-    provider::PRESETS,
+    tables,
     usage::Counter,
 };
 
@@ -45,19 +45,13 @@ pub fn rows() -> &'static [Arc<Row>] {
 
 /// The lines of the file that are rows, by their number, cut into cells.
 pub fn lines() -> impl Iterator<Item = (usize, Vec<&'static str>)> {
-    FILE.lines()
-        .enumerate()
-        .skip(1)
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(at, line)| (at + 1, line.split('\t').collect()))
+    tables::lines(FILE)
 }
 
 /// Reads one row; or says what is wrong with it.
 pub fn row(cells: &[&str]) -> Result<Row, String> {
     let cell = |at: usize| cells.get(at).copied().unwrap_or("");
     let [kind, model, region, tier, above, from] = [0, 1, 2, 3, 4, 5].map(cell);
-    let preset = PRESETS.into_iter().find(|it| it.word == kind);
-    let preset = preset.ok_or_else(|| format!("no kind `{kind}`"))?;
     let glob = |text: &str| Glob::parse(text).map_err(|why| format!("`{text}` {why}"));
     let (mut rates, mut any) = (Rates::default(), false);
     for (at, word) in COLUMNS.iter().enumerate().skip(6) {
@@ -75,7 +69,7 @@ pub fn row(cells: &[&str]) -> Result<Row, String> {
     Ok(Row {
         reference: format!("published:{kind}/{model}/{region}/{tier}/{above}/{from}"),
         own: false,
-        of: Of::Kind(preset.kind),
+        of: Of::Kind(tables::kind(kind)?),
         model: glob(model)?,
         region: (!region.is_empty()).then(|| glob(region)).transpose()?,
         tier: Some(Tier::named(tier).ok_or_else(|| format!("no tier `{tier}`"))?),

@@ -1,26 +1,18 @@
 //! What targets can do, between the wire and the domain.
 
-use domain::{
-    capability::{self, Said},
-    violation::Violations,
-};
+use domain::capability::Said;
 use policy::capability::{Abilities, Capabilities};
 use proto::admin;
 
-/// What is said of each target.
-pub(super) fn read(targets: &[admin::Target], violations: &mut Violations) -> Vec<Capabilities> {
-    let read = targets.iter().enumerate().map(|(at, target)| {
-        let given = target.capabilities.clone().unwrap_or_default();
-        let said = Said {
-            context_tokens: given.context_tokens,
-            output_tokens_max: given.output_tokens_max,
-            can: given.can,
-            cannot: given.cannot,
-        };
-        let field = format!("model_version.targets[{at}].capabilities");
-        capability::check(&field, &said, violations).unwrap_or_default()
-    });
-    read.collect()
+/// What is said of a target.
+pub(super) fn said(target: &admin::Target) -> Said {
+    let given = target.capabilities.clone().unwrap_or_default();
+    Said {
+        context_tokens: given.context_tokens,
+        output_tokens_max: given.output_tokens_max,
+        can: given.can,
+        cannot: given.cannot,
+    }
 }
 
 /// What is said of a target, if anything is.

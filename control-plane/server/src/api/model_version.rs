@@ -193,10 +193,10 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
     let Some(parent) = parent else {
         return Err(violations);
     };
-    let targets = given
-        .targets
-        .iter()
-        .map(|it| (it.provider.as_str(), it.provider_model.as_str(), it.weight));
+    let targets = given.targets.iter().map(|it| {
+        let (provider, model) = (it.provider.as_str(), it.provider_model.as_str());
+        (provider, model, it.weight, capability_wire::said(it))
+    });
     let targets: Vec<_> = targets.collect();
     let entries = given
         .provenance
@@ -204,8 +204,6 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let checked = version::check(&parent.organization, &targets, entries);
     let checked = checked.map_err(|others| violations.append(others)).ok();
-    let able = capability_wire::read(&given.targets, &mut violations);
-    let checked = checked.map(|it| it.able(able));
     let asked_on = (&given.fallback_on[..], &given.no_fallback_on[..]);
     let adapting = given.adapt.map(|it| Adapting {
         by: it.by,
@@ -225,9 +223,6 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
     else {
         return Err(violations);
     };
-    if !violations.is_empty() {
-        return Err(violations);
-    }
     let name = VersionName {
         organization: parent.organization,
         model: parent.model,

@@ -3,8 +3,6 @@
 //! Read in the pass that reads the body, of its members and of the types of its parts. Knows how each API says it; knows nothing of
 //! models. What is not seen is not demanded: it is for the provider to judge.
 
-use std::borrow::Cow;
-
 use payload::{
     json::{self, Fault},
     scalar,
@@ -186,7 +184,7 @@ impl Demands {
 
     /// What is to come out, as words of any letter case.
     fn note_outputs(&mut self, raw: &str) {
-        let raw: Cow<'_, str> = raw.to_ascii_lowercase().into();
+        let raw = raw.to_ascii_lowercase();
         let asks = |word: &str| raw.contains(word);
         self.add(Demand::TextOutput, asks("\"text\""));
         self.add(Demand::ImageOutput, asks("\"image\""));

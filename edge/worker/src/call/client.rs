@@ -206,6 +206,18 @@ impl<B: Sent> Client<B> {
         Ok(answer)
     }
 
+    /// Asks on a connection from the pool or a new one; the head of the answer is waited for until `by`.
+    pub async fn ask(
+        &self,
+        origin: Origin,
+        request: Request<B>,
+        by: Instant,
+    ) -> Result<Response<Body<B>>, NoAnswer> {
+        let origin = Rc::new(origin);
+        let line = self.line(&origin).await?;
+        self.send(&origin, line, request, by).await
+    }
+
     /// Closes connections that have rested too long.
     pub fn sweep(&self, cx: &mut Context<'_>) {
         self.pool.sweep(cx);

@@ -4,7 +4,9 @@
 
 use std::{fmt, net::IpAddr};
 
-use http::{HeaderValue, Uri, uri::PathAndQuery};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Uri, header, uri::PathAndQuery};
+use http_body_util::Full;
 
 /// Scheme, host, port and the path before ours.
 #[derive(Debug)]
@@ -85,6 +87,22 @@ impl Origin {
     /// What to say in the header `host`.
     pub const fn host_header(&self) -> &HeaderValue {
         &self.host_header
+    }
+
+    /// A request for something below the base URL, whose answer must come as it is.
+    pub fn request(
+        &self,
+        (method, below): (Method, &str),
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, InvalidBaseUrl> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.path(below)?;
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host_header.clone());
+        let identity = HeaderValue::from_static("identity");
+        headers.insert(header::ACCEPT_ENCODING, identity);
+        Ok(request)
     }
 
     /// The path of something below the base URL, as a request's target.

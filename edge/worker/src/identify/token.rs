@@ -187,7 +187,7 @@ impl Tokens {
             Answer::Said { said, until_ms } => (said, until_ms),
             Answer::Away => return Err(Refusal::Away),
         };
-        let claims = check::introspected((*said).clone(), &trusted.issuer, now_ms);
+        let claims = check::introspected(&said, &trusted.issuer, now_ms);
         let claims = claims.map_err(Refusal::Unproved)?;
         map(rules, trusted, &claims, By::Word { until_ms })
     }

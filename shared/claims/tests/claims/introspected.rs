@@ -10,7 +10,7 @@ fn judged(issuer: &Issuer, said: Value) -> Result<(String, u64), Unproved> {
     let Value::Object(said) = said else {
         panic!("an object is said")
     };
-    let claims = introspected(said, issuer, NOW * 1_000)?;
+    let claims = introspected(&said, issuer, NOW * 1_000)?;
     Ok((claims.subject().to_owned(), claims.expires_at_ms()))
 }
 

@@ -78,6 +78,16 @@ fn written_anew(export: &str, signed: bool) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Two edges, and a trail that is signed five times a second.
+async fn often_signed() -> Site {
+    Site::start(Plan {
+        edges: vec!["here", "there"],
+        control_plane_settings: vec![("SLUICE_AUDIT__CHECKPOINT_EVERY_MS", "200".to_owned())],
+        ..Plan::default()
+    })
+    .await
+}
+
 /// Waits until both edges keep what the chain of changes came to, and gives the file of one of them.
 async fn kept(site: &Site) -> String {
     let mut connection = PgConnection::connect(&site.database.url())
@@ -102,12 +112,7 @@ async fn kept(site: &Site) -> String {
 #[tokio::test]
 async fn a_trail_that_is_written_anew_contradicts_what_was_signed_and_what_edges_keep() {
     let provider = Provider::start(openai::answer).await;
-    let site = Site::start(Plan {
-        edges: vec!["here", "there"],
-        control_plane_settings: vec![("SLUICE_AUDIT__CHECKPOINT_EVERY_MS", "200".to_owned())],
-        ..Plan::default()
-    })
-    .await;
+    let site = often_signed().await;
     Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let lines = kept(&site).await;
     let witness = site.folder().join("witness");
@@ -137,12 +142,7 @@ async fn a_trail_that_is_written_anew_contradicts_what_was_signed_and_what_edges
 #[tokio::test]
 async fn an_edge_refuses_and_tells_of_a_chain_that_was_cut() {
     let provider = Provider::start(openai::answer).await;
-    let site = Site::start(Plan {
-        edges: vec!["here", "there"],
-        control_plane_settings: vec![("SLUICE_AUDIT__CHECKPOINT_EVERY_MS", "200".to_owned())],
-        ..Plan::default()
-    })
-    .await;
+    let site = often_signed().await;
     let acme = Tenant::make(&site.admin(), "acme", &provider.base_url()).await;
     let before = kept(&site).await;
     // Whoever owns the database can take its guards away.

@@ -93,17 +93,10 @@ pub(super) fn request(
     body: Vec<u8>,
 ) -> Result<Request<Full<Bytes>>, NoToken> {
     let origin = Origin::parse(to.origin()).map_err(|_| NoToken::Unknown)?;
-    let uri = origin.path(to.target()).map_err(|_| NoToken::Unknown)?;
-    let mut request = Request::new(Full::new(body.into()));
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
-    headers.insert(header::HOST, origin.host_header().clone());
-    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    );
+    let request = origin.request((method, to.target()), body.into());
+    let mut request = request.map_err(|_| NoToken::Unknown)?;
+    let any = HeaderValue::from_static("*/*");
+    request.headers_mut().insert(header::ACCEPT, any);
     Ok(request)
 }
 
@@ -141,10 +134,9 @@ impl Issuer {
         } else {
             &*self.client
         };
-        let origin = Rc::new(Origin::parse(to.origin()).map_err(|_| NoToken::Unknown)?);
-        let line = client.line(&origin).await?;
+        let origin = Origin::parse(to.origin()).map_err(|_| NoToken::Unknown)?;
         let by = Instant::now() + HEAD_TIME_MAX;
-        let answer = client.send(&origin, line, request, by).await?;
+        let answer = client.ask(origin, request, by).await?;
         let (parts, mut body) = answer.into_parts();
         let body = body.whole(SAID_BYTES_MAX).await;
         let body = Zeroizing::new(body.map_err(|_| NoToken::Broken)?);

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 29] = [
+const FILES: [&str; 30] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -23,6 +23,7 @@ const FILES: [&str; 29] = [
     "sluice/admin/v1/operator_key.proto",
     "sluice/admin/v1/role.proto",
     "sluice/admin/v1/trust.proto",
+    "sluice/admin/v1/local_user.proto",
     "sluice/admin/v1/login.proto",
     "sluice/admin/v1/audit.proto",
     "sluice/admin/v1/issuer.proto",

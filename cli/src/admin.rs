@@ -55,6 +55,7 @@ pub mod role;
 pub mod alert_channel;
 pub mod alert_rule;
 pub mod alert;
+pub mod local_user;
 pub mod trust;
 pub mod audit_verify;
 pub mod audit;
@@ -142,6 +143,9 @@ pub enum Command {
     /// Alerts: who is told when something is to be seen to
     #[command(subcommand, visible_alias = "alert")]
     Alerts(alert::Command),
+    /// Local users: who operates by a password and a code that are kept here
+    #[command(subcommand, visible_alias = "local-user")]
+    LocalUsers(local_user::Command),
     /// Trusts: whose tokens let somebody in as an operator, such as a CI job
     #[command(subcommand, visible_alias = "trust")]
     Trusts(trust::Command),
@@ -186,6 +190,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::OperatorKeys(command) => operator_key::run(command, session).await,
         Command::Roles(command) => role::run(command, session).await,
         Command::Alerts(command) => alert::run(command, session).await,
+        Command::LocalUsers(command) => local_user::run(command, session).await,
         Command::Trusts(command) => trust::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
         Command::Sealing(command) => sealing::run(command, session).await,

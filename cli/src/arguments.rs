@@ -4,7 +4,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{admin, connection::Access, failure::EXIT_CODES, login, output::Format, place::Place};
+use crate::{
+    admin, connection::Access, failure::EXIT_CODES, local, login, output::Format, place::Place,
+};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -52,8 +54,12 @@ pub enum Command {
     /// The nouns.
     #[command(flatten)]
     Admin(Box<admin::Command>),
-    /// Log in: exchange a token of an issuer for an operator key that ends soon
+    /// Log in: exchange a token of an issuer, or a password and a code, for an operator key that ends soon
     Login(Box<login::Arguments>),
+    /// Choose a password, as a local user who was given an activation code
+    Activate(local::User),
+    /// Choose another password, as a local user
+    ChangePassword(local::User),
     /// Show whose operator key is presented, and what it may do
     Whoami,
     /// End what a login has left, and forget it
@@ -148,6 +154,12 @@ mod tests {
             "sluice reprice --since 7d --book now --validate-only",
             "sluice login --ci --trust github --audience sluice",
             "sluice login --trust corp --browser",
+            "sluice login --user ada",
+            "sluice activate --user localUsers/ada",
+            "sluice change-password --user ada",
+            "sluice local-users create ada --role owner@organization --lifetime 8h",
+            "sluice local-user update ada --disable --above-all",
+            "sluice local-users reset ada --text-only",
             "sluice whoami -o json",
             "sluice logout",
             "sluice trusts create github --issuer-url github --subject repo:acme/chat:** --role model-publisher@organization",
@@ -176,6 +188,9 @@ mod tests {
             "sluice limits create rpm --scope project --unit requests --amount many --window minute",
             "sluice keys list --max 0",
             "sluice login --ci --browser --trust x",
+            "sluice login",
+            "sluice login --user ada --browser",
+            "sluice local-users update ada --disable --enable",
             "sluice usage --by moon",
             "sluice usage query --by moon",
             "sluice usage export --after 7 --cursor-file cursor",

@@ -17,6 +17,8 @@ pub mod noun;
 pub mod verb;
 pub mod session;
 pub mod person;
+pub mod answer;
+pub mod local;
 pub mod login;
 pub mod admin;
 #[cfg(feature = "dev")]

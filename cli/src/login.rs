@@ -1,4 +1,5 @@
-//! `sluice login`, `whoami` and `logout`: a token of somebody else's becomes an operator key that ends soon, and is kept for the commands after it.
+//! `sluice login`, `whoami` and `logout`: a token of somebody else's, or a password and a code, become an operator key that ends soon and is
+//! kept for the commands after it.
 //!
 //! Knows where CI systems keep the identity of a job; knows nothing of what is in a token. No token and no key is printed,
 //! but where the key's text is all that was asked for.
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     connection::{ANSWER_WITHIN, Access},
     failure::{Exit, Failure},
+    local,
     logins::{self, Login, Logins},
     moment, output,
     person::Issuer,
@@ -34,8 +36,21 @@ const TRUSTS: &[&str] = &["organizations", "trusts"];
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
     /// The trust that is to take the token; `trusts/NAME` for one above all organizations
-    #[arg(long, env = "SLUICE_TRUST", value_name = "NAME")]
-    trust: String,
+    #[arg(
+        long,
+        env = "SLUICE_TRUST",
+        value_name = "NAME",
+        required_unless_present = "user"
+    )]
+    trust: Option<String>,
+    /// The local user who logs in by a password and a code, whatever the trust; `localUsers/NAME` for one above all organizations
+    #[arg(
+        long,
+        env = "SLUICE_USER",
+        value_name = "NAME",
+        conflicts_with_all = ["ci", "browser"]
+    )]
+    user: Option<String>,
     /// Take the token that this CI job has: in a file, in `SLUICE_ID_TOKEN`, or as GitHub gives it to jobs
     #[arg(long, conflicts_with = "browser")]
     ci: bool,
@@ -64,7 +79,12 @@ pub async fn run(
     access: &Access,
     session: &mut Session,
 ) -> Result<(), Failure> {
-    let trust = match arguments.trust.as_str() {
+    if let Some(user) = &arguments.user {
+        let reply = local::log_in(user, session).await?;
+        let key = (reply.operator_key.unwrap_or_default(), reply.text);
+        return keep(key, arguments.text_only, access, session);
+    }
+    let trust = match arguments.trust.as_deref().unwrap_or_default() {
         above if above.starts_with("trusts/") => above.to_owned(),
         name => session.place.name(TRUSTS, name)?,
     };
@@ -73,7 +93,8 @@ pub async fn run(
     } else {
         of_person(&trust, arguments.browser, access, session).await?
     };
-    exchange(trust, &token, arguments.text_only, access, session).await
+    let key = exchange(trust, &token, session).await?;
+    keep(key, arguments.text_only, access, session)
 }
 
 /// A token that a person has their issuer give.
@@ -167,14 +188,12 @@ fn from_file(path: &std::path::Path) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
-/// Exchanges a token, and keeps what it was exchanged for.
+/// The key that a token is exchanged for, and its text.
 async fn exchange(
     trust: String,
     token: &str,
-    text_only: bool,
-    access: &Access,
     session: &mut Session,
-) -> Result<(), Failure> {
+) -> Result<(OperatorKey, String), Failure> {
     let request = ExchangeTokenRequest {
         trust,
         token: token.to_owned(),
@@ -183,11 +202,20 @@ async fn exchange(
         .connection
         .call_for("LoginService/ExchangeToken", &request, ANSWER_WITHIN)
         .await?;
-    let text = Zeroizing::new(reply.text);
+    Ok((reply.operator_key.unwrap_or_default(), reply.text))
+}
+
+/// Keeps a key for the commands after this one, and shows it without its text; or prints the text alone.
+fn keep(
+    (key, text): (OperatorKey, String),
+    text_only: bool,
+    access: &Access,
+    session: &Session,
+) -> Result<(), Failure> {
+    let text = Zeroizing::new(text);
     if text_only {
         return output::line(text.as_str());
     }
-    let key = reply.operator_key.unwrap_or_default();
     let ends_at = key.expire_time.as_ref().map_or(0, |it| it.seconds);
     let logins = Logins::usual().ok_or_else(|| {
         let sentence = "there is no home in which the login could be kept";

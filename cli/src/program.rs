@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use crate::{
     admin,
     arguments::{Arguments, Command, Global},
-    connection::Connection,
+    connection::{Access, Connection},
     failure::{Exit, Failure},
-    login, output,
+    local, login, output,
     session::Session,
 };
 
@@ -30,7 +30,15 @@ pub fn main() -> ExitCode {
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => crate::dev::run(arguments),
-        Command::Login(arguments) => log_in(global, &arguments),
+        Command::Login(arguments) => as_stranger(global, async |access, session| {
+            login::run(&arguments, access, session).await
+        }),
+        Command::Activate(user) => as_stranger(global, async |_, session| {
+            local::activate(&user, session).await
+        }),
+        Command::ChangePassword(user) => as_stranger(global, async |_, session| {
+            local::change_password(&user, session).await
+        }),
         Command::Whoami => present(global, Own::Shown),
         Command::Logout => present(global, Own::Ended),
         Command::Admin(command) => administer(global, *command),
@@ -58,13 +66,17 @@ fn administer(global: Global, command: admin::Command) -> Result<(), Failure> {
     })
 }
 
-fn log_in(global: Global, arguments: &login::Arguments) -> Result<(), Failure> {
+/// Does what needs no key.
+fn as_stranger(
+    global: Global,
+    done: impl AsyncFnOnce(&Access, &mut Session) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let now = OffsetDateTime::from(Clock::system().now());
     runtime()?.block_on(async {
         let access = global.access.clone();
         let connection = Connection::open(&access, None)?;
         let mut session = session(connection, global, now);
-        Box::pin(login::run(arguments, &access, &mut session)).await
+        Box::pin(done(&access, &mut session)).await
     })
 }
 

@@ -168,9 +168,8 @@ async fn call(
     write: Option<&Write>,
     session: &mut Session,
 ) -> Result<DynamicMessage, Failure> {
-    let mut message = session
-        .connection
-        .message(&format!("{verb}OperatorKeyRequest"))?;
+    let request_name = noun::OPERATOR_KEY.request(verb);
+    let mut message = session.connection.message(&request_name)?;
     message.transcode_from(request).map_err(Failure::broken)?;
     if let Some(write) = write {
         write.stamp(&mut message)?;
@@ -234,7 +233,8 @@ impl Which {
 // === impl May ===
 
 impl May {
-    fn bindings(&self, session: &Session) -> Result<Vec<RoleBinding>, Failure> {
+    /// The roles, as the API has them.
+    pub fn bindings(&self, session: &Session) -> Result<Vec<RoleBinding>, Failure> {
         let binding = |text: &String| {
             let (role, at) = text
                 .split_once('@')

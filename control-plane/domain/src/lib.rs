@@ -53,3 +53,4 @@ pub mod methods;
 pub mod role;
 pub mod pattern;
 pub mod trust;
+pub mod local_user;

@@ -261,8 +261,36 @@ pub const METHODS: &[(&str, Need)] = &{
         ("TrustService/GetTrust", In(P::OperatorsRead, "name")),
         ("TrustService/ListTrusts", In(P::OperatorsRead, "parent")),
         ("TrustService/DeleteTrust", In(P::OperatorsWrite, "name")),
+        (
+            "LocalUserService/CreateLocalUser",
+            In(P::OperatorsWrite, "parent"),
+        ),
+        (
+            "LocalUserService/GetLocalUser",
+            In(P::OperatorsRead, "name"),
+        ),
+        (
+            "LocalUserService/ListLocalUsers",
+            In(P::OperatorsRead, "parent"),
+        ),
+        (
+            "LocalUserService/UpdateLocalUser",
+            In(P::OperatorsWrite, "local_user.name"),
+        ),
+        (
+            "LocalUserService/ResetLocalUser",
+            In(P::OperatorsWrite, "name"),
+        ),
+        (
+            "LocalUserService/DeleteLocalUser",
+            In(P::OperatorsWrite, "name"),
+        ),
         ("LoginService/ExchangeToken", Nothing),
         ("LoginService/DescribeLogin", Nothing),
+        ("LoginService/LogIn", Nothing),
+        ("LoginService/BeginActivation", Nothing),
+        ("LoginService/FinishActivation", Nothing),
+        ("LoginService/ChangePassword", Nothing),
         // Of the asker's own key alone.
         ("LoginService/WhoAmI", Operator),
         ("LoginService/Logout", Operator),

@@ -187,6 +187,15 @@ pub struct TrustName {
     pub trust: Slug,
 }
 
+/// A local user: one above all, or one that an organization keeps itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LocalUserName {
+    /// Who keeps them; `None` means: they stand above all.
+    pub organization: Option<Slug>,
+    /// Their id.
+    pub local_user: Slug,
+}
+
 /// Whose use a limit counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each arm is the name that its type documents")]
@@ -284,73 +293,50 @@ impl RolloutName {
     }
 }
 
-// === impl OperatorKeyName ===
+macro_rules! kept_by_one_or_above_all {
+    ($($name:ident = $pattern:literal, $collection:literal $field:ident: $segment:ident;)*) => {$(
+        impl $name {
+            /// Reads the text.
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                let invalid = |why: String| InvalidName { pattern: $pattern, why };
+                let (parent, id) = text
+                    .rsplit_once(concat!($collection, "/"))
+                    .ok_or_else(|| invalid(String::new()))?;
+                let $field = $segment::parse(id)
+                    .map_err(|why| invalid(format!("{} {why}", stringify!($field))))?;
+                let organization = match parent.strip_suffix('/') {
+                    None if parent.is_empty() => None,
+                    Some(parent) => Some(OrganizationName::parse(parent)?.organization),
+                    None => return Err(invalid(String::new())),
+                };
+                Ok(Self { organization, $field })
+            }
 
-impl OperatorKeyName {
-    /// Reads the text.
-    pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        let invalid = |why: String| InvalidName {
-            pattern: "[organizations/{organization}/]operatorKeys/{operator_key}",
-            why,
-        };
-        let (parent, id) = text
-            .rsplit_once("operatorKeys/")
-            .ok_or_else(|| invalid(String::new()))?;
-        let operator_key =
-            KeyId::parse(id).map_err(|why| invalid(format!("operator_key {why}")))?;
-        let organization = match parent.strip_suffix('/') {
-            None if parent.is_empty() => None,
-            Some(parent) => Some(OrganizationName::parse(parent)?.organization),
-            None => return Err(invalid(String::new())),
-        };
-        Ok(Self {
-            organization,
-            operator_key,
-        })
-    }
-}
-
-impl fmt::Display for OperatorKeyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(organization) = &self.organization {
-            write!(f, "organizations/{organization}/")?;
+            /// The organization that keeps it; `None` means: it stands above all.
+            pub fn keeper(&self) -> Option<OrganizationName> {
+                let organization = self.organization.clone()?;
+                Some(OrganizationName { organization })
+            }
         }
-        write!(f, "operatorKeys/{}", self.operator_key)
-    }
-}
 
-// === impl TrustName ===
-
-impl TrustName {
-    /// Reads the text.
-    pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        let invalid = |why: String| InvalidName {
-            pattern: "[organizations/{organization}/]trusts/{trust}",
-            why,
-        };
-        let (parent, id) = text
-            .rsplit_once("trusts/")
-            .ok_or_else(|| invalid(String::new()))?;
-        let trust = Slug::parse(id).map_err(|why| invalid(format!("trust {why}")))?;
-        let organization = match parent.strip_suffix('/') {
-            None if parent.is_empty() => None,
-            Some(parent) => Some(OrganizationName::parse(parent)?.organization),
-            None => return Err(invalid(String::new())),
-        };
-        Ok(Self {
-            organization,
-            trust,
-        })
-    }
-}
-
-impl fmt::Display for TrustName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(organization) = &self.organization {
-            write!(f, "organizations/{organization}/")?;
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                if let Some(organization) = &self.organization {
+                    write!(f, "organizations/{organization}/")?;
+                }
+                write!(f, "{}/{}", $collection, self.$field)
+            }
         }
-        write!(f, "trusts/{}", self.trust)
-    }
+    )*};
+}
+
+kept_by_one_or_above_all! {
+    OperatorKeyName = "[organizations/{organization}/]operatorKeys/{operator_key}",
+        "operatorKeys" operator_key: KeyId;
+    TrustName = "[organizations/{organization}/]trusts/{trust}",
+        "trusts" trust: Slug;
+    LocalUserName = "[organizations/{organization}/]localUsers/{local_user}",
+        "localUsers" local_user: Slug;
 }
 
 // === impl ScopeName ===
@@ -423,6 +409,9 @@ mod tests {
         }
         for text in ["trusts/ci", "organizations/acme/trusts/ci"] {
             assert_eq!(TrustName::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["localUsers/ada", "organizations/acme/localUsers/ada"] {
+            assert_eq!(LocalUserName::parse(text).unwrap().to_string(), text);
         }
         for text in [
             "organizations/acmetrusts/ci",

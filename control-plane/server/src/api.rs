@@ -14,6 +14,7 @@ use proto::{
         edge_service_server::EdgeServiceServer, experiment_service_server::ExperimentServiceServer,
         freeze_service_server::FreezeServiceServer, issuer_service_server::IssuerServiceServer,
         key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
+        local_user_service_server::LocalUserServiceServer,
         login_service_server::LoginServiceServer, model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
@@ -32,9 +33,10 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::{denials::Denials, exchange::Exchange, inquiry::Inquiry, strict::StrictLayer};
+use crate::{
+    denials::Denials, entrance::Entrance, exchange::Exchange, inquiry::Inquiry, strict::StrictLayer,
+};
 
-pub mod sealed;
 pub mod pepper;
 mod moment;
 mod span;
@@ -95,11 +97,14 @@ mod operator_key_wire;
 mod operator_key;
 mod role_wire;
 mod role;
+mod local_user_wire;
+mod local_user;
 pub(crate) mod alert_channel_wire;
 mod alert_rule_wire;
 mod alert;
 mod trust_wire;
 mod trust;
+pub(crate) mod entering;
 pub(crate) mod login;
 mod audit;
 pub(crate) mod sealing_wire;
@@ -125,8 +130,16 @@ pub struct Parts {
     pub inquiry: Inquiry,
     /// Brings notices that are tried.
     pub courier: Courier,
-    /// Proves tokens that are exchanged for operator keys.
+    /// Proves those who have no key yet.
+    pub proofs: Proofs,
+}
+
+/// What proves those who have no key yet.
+pub struct Proofs {
+    /// Their tokens.
     pub exchange: Arc<Exchange>,
+    /// Local users.
+    pub entrance: Arc<Entrance>,
 }
 
 /// Every service of the admin port: `others`, such as health and reflection, and ours, all behind the gate.
@@ -141,7 +154,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         authority,
         inquiry,
         courier,
-        exchange,
+        proofs,
     } = parts;
     let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
@@ -163,8 +176,9 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let edges = edge::Edges::new(desk.clone(), clock.clone(), bells, authority);
     let operator_keys = operator_key::OperatorKeys::new(desk.clone(), clock.clone());
     let roles = role::Roles::new(desk.clone());
+    let local_users = local_user::LocalUsers::new(desk.clone(), clock.clone());
     let trusts = trust::Trusts::new(desk.clone());
-    let logins = login::Logins::new(desk.clone(), clock.clone(), denials.clone(), exchange);
+    let logins = logins(desk.clone(), clock.clone(), denials.clone(), proofs);
     let audits = audit::Audits::new(desk.clone(), clock.clone());
     let sealings = sealing::Sealings::new(desk.clone());
     let alerts = alert::Alerts::new(desk.clone(), clock.clone(), courier);
@@ -189,6 +203,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(EdgeServiceServer::new(edges))
         .add_service(OperatorKeyServiceServer::new(operator_keys))
         .add_service(RoleServiceServer::new(roles))
+        .add_service(LocalUserServiceServer::new(local_users))
         .add_service(TrustServiceServer::new(trusts))
         .add_service(LoginServiceServer::new(logins))
         .add_service(AuditServiceServer::new(audits))
@@ -196,6 +211,16 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(SealingServiceServer::new(sealings))
         .add_service(UsageServiceServer::new(usages));
     behind_gate(all, (store, contract, denials))
+}
+
+fn logins(
+    desk: desk::Desk,
+    clock: Clock,
+    denials: Denials,
+    Proofs { exchange, entrance }: Proofs,
+) -> login::Logins {
+    let entering = entering::Entering::new(desk.clone(), clock.clone(), denials.clone(), entrance);
+    login::Logins::new(desk, clock, denials, exchange, entering)
 }
 
 fn behind_gate(all: Routes, (store, contract, denials): (Store, Contract, Denials)) -> Routes {

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::api::sealed;
+use crate::sealed;
 
 /// How often it is looked at the latest what other replicas have signed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

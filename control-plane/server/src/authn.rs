@@ -86,7 +86,9 @@ fn operator_key(headers: &HeaderMap) -> Result<Presented<'_>, NotAuthenticated> 
     let presented = keys::parse(text.trim_start()).map_err(|_| NotAuthenticated::NotAKey)?;
     match presented.family() {
         Family::Operator => Ok(presented),
-        Family::Live | Family::Test | Family::Join => Err(NotAuthenticated::NotAKey),
+        Family::Live | Family::Test | Family::Join | Family::Activation => {
+            Err(NotAuthenticated::NotAKey)
+        }
     }
 }
 
@@ -140,10 +142,21 @@ mod tests {
         let operator = format!("Bearer {}", keys::mint(Family::Operator).text.as_str());
         let live = format!("Bearer {}", keys::mint(Family::Live).text.as_str());
         let join = format!("Bearer {}", keys::mint(Family::Join).text.as_str());
+        let activation = format!("Bearer {}", keys::mint(Family::Activation).text.as_str());
         let basic = operator.replace("Bearer", "Basic");
         let bare = operator.replace("Bearer ", "");
         let cut = &operator[..operator.len() - 1];
-        for value in [&live, &join, &basic, &bare, cut, "Bearer", "Bearer ", ""] {
+        for value in [
+            &live,
+            &join,
+            &activation,
+            &basic,
+            &bare,
+            cut,
+            "Bearer",
+            "Bearer ",
+            "",
+        ] {
             let headers = headers(&[value]);
             assert!(
                 matches!(operator_key(&headers), Err(NotAuthenticated::NotAKey)),

@@ -19,7 +19,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use tonic::Status;
 use zeroize::Zeroizing;
 
-use crate::{api::sealed, status};
+use crate::{sealed, status};
 
 /// How many requests of edges are sealed and stored at once.
 // Full: the next ones wait for `PATIENCE`, and then the edge is told to come back.

@@ -18,24 +18,14 @@ use policy::{
 use sha2::{Digest, Sha256};
 use signers::{NoKeys, Place, Signers};
 use store::{Store, StoreError, trust};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::Instant,
-};
 
-use crate::{authn::Stranger, pace::Pace, turns::Turns};
-
-/// How many tokens are proved at once.
-// Full: who comes is told to come back.
-const AT_ONCE_MAX: usize = 32;
+use crate::{crowd::Crowded, turns::Turns};
 
 /// Proves tokens.
 pub struct Exchange {
     store: Store,
     signers: Signers,
-    turns: Semaphore,
     lookups: Turns,
-    pace: Pace,
 }
 
 /// A token that was proved, and what it opens.
@@ -56,10 +46,8 @@ pub struct Proved {
 /// Why there is nothing in exchange.
 #[derive(Debug)]
 pub enum NotExchanged {
-    /// This address asks too often.
-    TooOften,
-    /// Too many ask at once.
-    Busy,
+    /// This address asks too often, or too many ask at once.
+    Crowded(Crowded),
     /// The text is no signed token.
     Malformed,
     /// There is no such trust, or it is in another issuer.
@@ -90,18 +78,8 @@ impl Exchange {
         Self {
             store,
             signers,
-            turns: Semaphore::new(AT_ONCE_MAX),
             lookups: Turns::new(),
-            pace: Pace::default(),
         }
-    }
-
-    /// A turn for who comes from here, for as long as it is held.
-    pub fn turn(&self, from: &Stranger) -> Result<SemaphorePermit<'_>, NotExchanged> {
-        if !self.pace.allows(&from.source, Instant::now()) {
-            return Err(NotExchanged::TooOften);
-        }
-        self.turns.try_acquire().map_err(|_| NotExchanged::Busy)
     }
 
     /// The trust of this name, where people get their tokens by it.
@@ -153,7 +131,11 @@ impl Exchange {
         &self,
         name: &TrustName,
     ) -> Result<Result<trust::Row, StoreError>, NotExchanged> {
-        let _turn = self.lookups.take().await.ok_or(NotExchanged::Busy)?;
+        let _turn = self
+            .lookups
+            .take()
+            .await
+            .ok_or(NotExchanged::Crowded(Crowded::Busy))?;
         Ok(trust::get(&self.store, name).await)
     }
 
@@ -221,7 +203,7 @@ impl NotExchanged {
     pub const fn passes(&self) -> bool {
         matches!(
             self,
-            Self::TooOften | Self::Busy | Self::NoKeys(_) | Self::Full | Self::Store(_)
+            Self::Crowded(_) | Self::NoKeys(_) | Self::Full | Self::Store(_)
         )
     }
 
@@ -237,8 +219,10 @@ impl NotExchanged {
 impl fmt::Display for NotExchanged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TooOften => "too many tokens come from this address; try again later",
-            Self::Busy => "too many tokens are being checked; try again",
+            Self::Crowded(Crowded::TooOften) => {
+                "too many tokens come from this address; try again later"
+            }
+            Self::Crowded(Crowded::Busy) => "too many tokens are being checked; try again",
             Self::Malformed => "the token is not a signed token that can be read",
             Self::NotTrusted => "no trust of this name takes tokens of this issuer",
             Self::NoLogin => "nobody logs in by a trust of this name",

@@ -3,10 +3,13 @@
 //! Owns the wire on the control plane's side: who may call, what a call means, and which gRPC code it gets.
 //! Knows nothing of SQL, and decides nothing that `domain` decides.
 
+pub mod sealed;
 pub mod turns;
 pub mod authn;
 pub mod pace;
+pub mod crowd;
 pub mod exchange;
+pub mod entrance;
 pub mod status;
 pub mod strict;
 pub mod audit_entry;

@@ -20,8 +20,9 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::{
-    api::{pepper, sealed, sealing_wire},
+    api::{pepper, sealing_wire},
     by_itself::{self, ACTOR, Change},
+    sealed,
 };
 
 /// How often it is looked whether there is something to do.

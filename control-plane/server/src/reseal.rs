@@ -18,8 +18,9 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::{
-    api::{sealed, sealing_wire},
+    api::sealing_wire,
     by_itself::{self, ACTOR, Change},
+    sealed,
 };
 
 /// How often it is looked what is left: while a key only opens, and else, when only a key that is missing can be found.

@@ -11,6 +11,7 @@ mod measured;
 mod prepared;
 mod counted;
 mod incoming;
+mod strangers;
 mod listeners;
 mod ended;
 
@@ -29,7 +30,6 @@ use lifecycle::{
 };
 use proto::unknown::Contract;
 use seal::Ring;
-use signers::Signers;
 use sinks::Sink;
 use store::{Store, id};
 use telemetry::Telling;
@@ -43,13 +43,12 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    api,
+    api::{self, Proofs},
     asking::Asking,
     attest::{self, Attested},
     config::{self, Config},
     custody::Custody,
     denials::{self, Denials},
-    exchange::Exchange,
     fold,
     forward::Forwarder,
     ingest::Ingest,
@@ -178,7 +177,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         authority: encrypted.as_ref().map(|it| it.authority.fingerprint()),
         inquiry,
         courier,
-        exchange: tasks.exchange_tokens(&config)?,
+        proofs: tasks.prove(&config, (&sealing, &clock))?,
     };
     let parts = Parts {
         hub,
@@ -340,12 +339,11 @@ impl Tasks {
         Ok(())
     }
 
-    /// Runs what asks issuers for their keys, and gives what proves tokens by them.
-    fn exchange_tokens(&mut self, config: &Config) -> Result<Arc<Exchange>, CannotStart> {
-        let signers = Signers::open(&config.issuers)
-            .map_err(|_| CannotStart::Broken("issuers cannot be asked over TLS"))?;
-        self.keep("the keys of issuers", signers.clone().run());
-        Ok(Arc::new(Exchange::new(self.store.clone(), signers)))
+    /// Runs what asks issuers for their keys, and gives what proves those who have no key yet.
+    fn prove(&mut self, config: &Config, with: (&Ring, &Clock)) -> Result<Proofs, CannotStart> {
+        let (proofs, signers) = strangers::proofs(&self.store, config, with)?;
+        self.keep("the keys of issuers", signers.run());
+        Ok(proofs)
     }
 
     /// Runs what divides limits among regions.

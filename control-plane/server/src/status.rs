@@ -15,7 +15,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use crate::{authn::NotAuthenticated, exchange::NotExchanged};
+use crate::{
+    authn::NotAuthenticated, crowd::Crowded, entrance::NotEntered, exchange::NotExchanged,
+};
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "sluice";
@@ -168,9 +170,9 @@ pub fn cannot_give(role: &str, place: &Place) -> Status {
 pub fn not_exchanged(why: NotExchanged) -> Status {
     let message = why.to_string();
     let (code, word) = match why {
-        NotExchanged::TooOften => (Code::ResourceExhausted, "TOKENS_TOO_OFTEN"),
+        NotExchanged::Crowded(Crowded::TooOften) => (Code::ResourceExhausted, "TOKENS_TOO_OFTEN"),
         NotExchanged::Full => (Code::ResourceExhausted, "TRUST_FULL"),
-        NotExchanged::Busy => (Code::Unavailable, "TOKEN_UNCHECKED"),
+        NotExchanged::Crowded(Crowded::Busy) => (Code::Unavailable, "TOKEN_UNCHECKED"),
         NotExchanged::NoKeys(_) => (Code::Unavailable, "TOKEN_ISSUER_UNAVAILABLE"),
         NotExchanged::Malformed => (Code::Unauthenticated, "TOKEN_MALFORMED"),
         NotExchanged::NotTrusted => (Code::Unauthenticated, "TOKEN_NOT_TRUSTED"),
@@ -186,6 +188,31 @@ pub fn not_exchanged(why: NotExchanged) -> Status {
     let mut details = reason(word);
     if matches!(code, Code::ResourceExhausted | Code::Unavailable) {
         details.set_retry_info(Some(RETRY_AFTER));
+    }
+    answer(code, &message, details)
+}
+
+/// A local user is not let in.
+pub fn not_entered(why: NotEntered) -> Status {
+    let message = why.to_string();
+    let mut after = RETRY_AFTER;
+    let (code, word) = match why {
+        NotEntered::Crowded(Crowded::TooOften) => (Code::ResourceExhausted, "LOGINS_TOO_OFTEN"),
+        NotEntered::Crowded(Crowded::Busy) => (Code::Unavailable, "LOGIN_UNCHECKED"),
+        NotEntered::Paused(left) => {
+            after = left;
+            (Code::ResourceExhausted, "LOGIN_PAUSED")
+        }
+        NotEntered::Full => (Code::ResourceExhausted, "LOGIN_FULL"),
+        NotEntered::Refused { .. } => (Code::Unauthenticated, "LOGIN_REFUSED"),
+        NotEntered::NotActivated => (Code::Unauthenticated, "ACTIVATION_REFUSED"),
+        NotEntered::CodeRefused => (Code::Unauthenticated, "CODE_REFUSED"),
+        NotEntered::Store(why) => return store(why),
+        NotEntered::Broken(what) => return broken(what, &"a local user could not be proved"),
+    };
+    let mut details = reason(word);
+    if matches!(code, Code::ResourceExhausted | Code::Unavailable) {
+        details.set_retry_info(Some(after));
     }
     answer(code, &message, details)
 }

@@ -9,7 +9,7 @@ use domain::freeze::Frozen;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 31] = [
+const OBSTACLES: [(&str, Obstacle); 32] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -41,6 +41,7 @@ const OBSTACLES: [(&str, Obstacle); 31] = [
     ("key_service_account_fkey", Obstacle::HasAccountKeys),
     ("role_binding_own_role_fkey", Obstacle::IsBound),
     ("trust_grant_own_role_fkey", Obstacle::IsBound),
+    ("local_user_binding_own_role_fkey", Obstacle::IsBound),
 ];
 
 /// What it means that `name` could not be made in `parent`.

@@ -126,13 +126,13 @@ pub enum Obstacle {
     HasManyAlertChannels,
     /// An organization has as many rules of alerts as one may have.
     HasManyAlertRules,
-    /// An operator key was given for a token, and never changes.
+    /// An operator key was given by a login, and never changes.
     IsGiven,
-    /// An operator key was not given for a token.
+    /// An operator key was not given by a login.
     IsNotGiven,
     /// An organization has as many roles of its own as one may have.
     HasManyRoles,
-    /// An operator key or a trust holds a role.
+    /// An operator key, a trust or a local user holds a role.
     IsBound,
     /// A model has as many deprecated versions as one may have.
     HasManyDeprecated,
@@ -144,6 +144,8 @@ pub enum Obstacle {
     HasManyAccountKeys,
     /// A service account has keys that are not revoked.
     HasAccountKeys,
+    /// An organization, or all together, have as many local users as may be.
+    HasManyLocalUsers,
     /// It holds a role or a permission that only a newer control plane knows.
     HoldsUnknown,
 }
@@ -200,6 +202,7 @@ impl Obstacle {
             Self::HasManyAccounts => "HAS_MANY_SERVICE_ACCOUNTS",
             Self::HasManyAccountKeys => "HAS_MANY_KEYS_OF_ITS_OWN",
             Self::HasAccountKeys => "HAS_KEYS_OF_ITS_OWN",
+            Self::HasManyLocalUsers => "HAS_MANY_LOCAL_USERS",
             Self::HoldsUnknown => "HOLDS_UNKNOWN",
         }
     }
@@ -253,11 +256,11 @@ impl fmt::Display for Obstacle {
             Self::IsNotGiven => {
                 "it was made by an operator: `sluice operator-keys revoke` revokes it"
             }
-            Self::IsGiven => "it was given for a token: revoke it, or make another one",
+            Self::IsGiven => "it was given by a login: revoke it, or make another one",
             Self::HasManyRoles => "it has 100 roles of its own: delete old ones first",
             Self::IsBound => {
-                "an operator key or a trust holds it: take it from them first; `sluice operator-keys list` and \
-                 `sluice trusts list` show which"
+                "an operator key, a trust or a local user holds it: take it from them first; `sluice operator-keys list`, \
+                 `sluice trusts list` and `sluice local-users list` show which"
             }
             Self::HasManyDeprecated => "it has 256 deprecated versions: delete old ones first",
             Self::HasManyFreezeWindows => "it has 50 freeze windows: delete old ones first",
@@ -268,6 +271,7 @@ impl fmt::Display for Obstacle {
             Self::HasAccountKeys => {
                 "it has keys: revoke them first, or take them from it (`sluice keys update --no-service-account`)"
             }
+            Self::HasManyLocalUsers => "there are 1,000 local users beside it: delete old ones first",
             Self::HoldsUnknown => {
                 "it holds what only a newer control plane knows: bring this control plane up to date first"
             }
@@ -281,7 +285,8 @@ impl fmt::Display for Obstacle {
 // === impl StoreError ===
 
 impl StoreError {
-    pub(crate) fn broken(why: &str) -> Self {
+    /// Something of ours does not hold, in words without a secret.
+    pub fn broken(why: &str) -> Self {
         Self::Broken(why.to_owned())
     }
 }

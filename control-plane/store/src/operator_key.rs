@@ -59,7 +59,7 @@ pub struct Row {
     pub created_at: OffsetDateTime,
     /// When it was revoked; `None` while it is not.
     pub revoked_at: Option<OffsetDateTime>,
-    /// The trust that it was given by and for whom; `None` for one that an operator made.
+    /// What it was given by, a trust or a local user, and for whom; `None` for one that an operator made.
     pub given: Option<(String, String)>,
 }
 
@@ -132,9 +132,8 @@ pub(crate) async fn in_write(write: &mut Write, name: &OperatorKeyName) -> Resul
 
 /// Makes one.
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
-    let parent = new.name.organization.clone();
-    let parent = parent.map(|organization| OrganizationName { organization });
-    let organization = named::keeper(write.connection(), parent.as_ref()).await?;
+    let keeper = new.name.keeper();
+    let organization = named::keeper(write.connection(), keeper.as_ref()).await?;
     sqlx::query!(
         r#"INSERT INTO operator_key (key_id, secret_sha256, display_name, organization, expires_at)
            VALUES ($1, $2, $3, $4, $5)"#,
@@ -165,7 +164,7 @@ pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     if row.revoked_at.is_some() {
         return Err(conflict::blocked(&row.name, Obstacle::IsRevoked));
     }
-    // What it was given for says how much and how long.
+    // What it was given by says how much and how long.
     if row.given.is_some() {
         return Err(conflict::blocked(&row.name, Obstacle::IsGiven));
     }
@@ -204,7 +203,7 @@ pub async fn revoke(write: &mut Write, name: &OperatorKeyName) -> Result<Row, St
     read(write.connection(), name).await
 }
 
-/// Revokes one that was given for a token, for whoever presents it.
+/// Revokes one that was given by a login, for whoever presents it.
 pub async fn give_back(write: &mut Write, name: &OperatorKeyName) -> Result<Row, StoreError> {
     let row = lock(write, name).await?;
     if row.given.is_none() {

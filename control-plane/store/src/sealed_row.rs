@@ -80,6 +80,34 @@ pub(crate) async fn set_alert_credential(
     Ok(set.execute(pool).await?.rows_affected())
 }
 
+pub(crate) async fn code_secrets(pool: &PgPool, after: &str, mark: &[u8], max: i64) -> Found {
+    sqlx::query_as!(
+        Kept,
+        r#"SELECT id::text AS "row!",
+                  ARRAY[uuid_send(id)] AS "owner!: Vec<Vec<u8>>",
+                  code_secret AS "sealed!"
+           FROM local_user
+           WHERE id > $1::text::uuid
+             AND code_secret <> '' AND substring(code_secret FROM 1 FOR 9) <> $2
+           ORDER BY id LIMIT $3"#,
+        after,
+        mark,
+        max,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+pub(crate) async fn set_code_secret(pool: &PgPool, row: &str, old: &[u8], new: &[u8]) -> Replaced {
+    let set = sqlx::query!(
+        "UPDATE local_user SET code_secret = $3 WHERE id = $1::text::uuid AND code_secret = $2",
+        row,
+        old,
+        new,
+    );
+    Ok(set.execute(pool).await?.rows_affected())
+}
+
 pub(crate) async fn key_secrets(pool: &PgPool, after: &str, mark: &[u8], max: i64) -> Found {
     sqlx::query_as!(
         Kept,

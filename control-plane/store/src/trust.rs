@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::{
     bound, column, conflict,
     error::StoreError,
+    given_key::{self, Giver},
     id,
     list::{self, Listed},
     named,
@@ -90,9 +91,8 @@ pub async fn create(
     name: &TrustName,
     checked: &Checked,
 ) -> Result<Row, StoreError> {
-    let parent = name.organization.clone();
-    let parent = parent.map(|organization| OrganizationName { organization });
-    let organization = named::keeper(write.connection(), parent.as_ref()).await?;
+    let keeper = name.keeper();
+    let organization = named::keeper(write.connection(), keeper.as_ref()).await?;
     let trust = id::uuid(id::draw());
     let (claims, patterns) = texts(&checked.claims);
     sqlx::query!(
@@ -134,17 +134,11 @@ pub async fn lock(write: &mut Write, name: &TrustName) -> Result<Row, StoreError
 
 /// Deletes one that is locked, revokes what was given for its tokens, and says how many of those still worked.
 pub async fn delete(write: &mut Write, row: &Row) -> Result<u64, StoreError> {
-    let revoked = sqlx::query!(
-        r#"UPDATE operator_key SET revoked_at = now()
-           WHERE trust = $1 AND revoked_at IS NULL AND expires_at > now()"#,
-        row.id,
-    )
-    .execute(write.connection())
-    .await?;
+    let revoked = given_key::revoke(write, Giver::Trust(row.id)).await?;
     sqlx::query!("DELETE FROM trust WHERE id = $1", row.id)
         .execute(write.connection())
         .await?;
-    Ok(revoked.rows_affected())
+    Ok(revoked)
 }
 
 async fn insert_grant(

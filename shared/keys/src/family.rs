@@ -13,11 +13,18 @@ pub enum Family {
     Operator,
     /// An edge, to join the control plane.
     Join,
+    /// A person, to choose a password.
+    Activation,
 }
 
 /// All of them, in the order in which [`crate::parse`] tries them.
-pub(crate) const FAMILIES: [Family; 4] =
-    [Family::Live, Family::Test, Family::Operator, Family::Join];
+pub(crate) const FAMILIES: [Family; 5] = [
+    Family::Live,
+    Family::Test,
+    Family::Operator,
+    Family::Join,
+    Family::Activation,
+];
 
 /// What the text of a key of this family begins with.
 pub const fn prefix(family: Family) -> &'static str {
@@ -26,6 +33,7 @@ pub const fn prefix(family: Family) -> &'static str {
         Family::Test => "slc_test_",
         Family::Operator => "slo_",
         Family::Join => "slj_",
+        Family::Activation => "sla_",
     }
 }
 

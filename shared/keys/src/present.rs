@@ -113,7 +113,7 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Length => "the key is too short or too long",
-            Self::Prefix => "the key does not begin with slc_live_, slc_test_, slo_ or slj_",
+            Self::Prefix => "the key does not begin with slc_live_, slc_test_, slo_, slj_ or sla_",
             Self::Shape => "the key has a wrong shape",
             Self::Checksum => "the key is mistyped or cut: its checksum does not fit",
         })

@@ -6,7 +6,7 @@ use proto::admin::{
     edge_service_client::EdgeServiceClient, experiment_service_client::ExperimentServiceClient,
     freeze_service_client::FreezeServiceClient, issuer_service_client::IssuerServiceClient,
     key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
-    model_service_client::ModelServiceClient,
+    local_user_service_client::LocalUserServiceClient, model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
@@ -75,6 +75,11 @@ impl Admin {
     /// Trusts.
     pub fn trusts(&self) -> TrustServiceClient<Authorized> {
         TrustServiceClient::new(self.channel())
+    }
+
+    /// Local users.
+    pub fn local_users(&self) -> LocalUserServiceClient<Authorized> {
+        LocalUserServiceClient::new(self.channel())
     }
 
     /// Roles of organizations' own.

@@ -20,7 +20,10 @@ use store::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::api::{desk, moment, sealed};
+use crate::{
+    api::{desk, moment},
+    sealed,
+};
 
 /// The most recipients of an e-mail.
 const RECIPIENTS_MAX: usize = 20; // Full: more are refused.

@@ -32,10 +32,10 @@ use crate::{
     api::{
         access::Named,
         page::{List, PageTokens},
-        sealed::{self, ReplyOf},
     },
     audit_entry::{self, Deed, name_in},
     authn::{Actor, NotAuthenticated},
+    sealed::{self, ReplyOf},
     status,
 };
 
@@ -130,6 +130,7 @@ asked! {
     CreateOperatorKeyRequest UpdateOperatorKeyRequest RevokeOperatorKeyRequest
     CreateAlertChannelRequest DeleteAlertChannelRequest CreateAlertRuleRequest DeleteAlertRuleRequest
     CreateTrustRequest DeleteTrustRequest
+    CreateLocalUserRequest UpdateLocalUserRequest ResetLocalUserRequest DeleteLocalUserRequest
     CreateRoleRequest UpdateRoleRequest DeleteRoleRequest
     CreateServiceAccountRequest UpdateServiceAccountRequest DeleteServiceAccountRequest
 }
@@ -190,45 +191,26 @@ impl Asked for admin::CreateModelVersionRequest {
     }
 }
 
-/// Reading content changes nothing, and stands in the audit trail all the same.
-impl Asked for admin::GetUsageContentRequest {
-    fn request_id(&self) -> &'static str {
-        ""
-    }
+/// Requests that are written once and have no name of their own: who sends one again means it again.
+macro_rules! asked_plainly {
+    ($($request:ident)*) => {$(
+        impl Asked for admin::$request {
+            fn request_id(&self) -> &'static str {
+                ""
+            }
 
-    fn validate_only(&self) -> bool {
-        false
-    }
+            fn validate_only(&self) -> bool {
+                false
+            }
+        }
+    )*};
 }
 
-impl Asked for admin::LogoutRequest {
-    fn request_id(&self) -> &'static str {
-        ""
-    }
-
-    fn validate_only(&self) -> bool {
-        false
-    }
-}
-
-impl Asked for admin::ExchangeTokenRequest {
-    fn request_id(&self) -> &'static str {
-        ""
-    }
-
-    fn validate_only(&self) -> bool {
-        false
-    }
-}
-
-impl Asked for admin::RevokeJoinTokenRequest {
-    fn request_id(&self) -> &'static str {
-        ""
-    }
-
-    fn validate_only(&self) -> bool {
-        false
-    }
+asked_plainly! {
+    // Reading content changes nothing, and stands in the audit trail all the same.
+    GetUsageContentRequest
+    LogoutRequest ExchangeTokenRequest RevokeJoinTokenRequest
+    LogInRequest FinishActivationRequest ChangePasswordRequest
 }
 
 // === impl Call ===

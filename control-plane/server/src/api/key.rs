@@ -23,9 +23,8 @@ use crate::{
         moment,
         page::List,
         pepper::{self, NoPepper},
-        sealed,
     },
-    status,
+    sealed, status,
 };
 
 /// The service.

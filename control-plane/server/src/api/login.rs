@@ -1,4 +1,4 @@
-//! `LoginService`: lets in who has no operator key yet, by a token that a trust takes.
+//! `LoginService`: lets in who has no operator key yet, by a token that a trust takes; local users are `entering`'s.
 //!
 //! What it gives is an operator key like any other, which ends soon. Every one stands in the audit trail with whom it was
 //! given to; what is refused does, too, once the trust is known.
@@ -12,20 +12,24 @@ use keys::{Family, Minted};
 use lifecycle::clock::Clock;
 use proto::admin::{self, login_service_server::LoginService};
 use store::{
-    operator_key,
-    trust_key::{self, Given, New},
+    given_key, operator_key,
+    trust_key::{self, Given, Token},
 };
+use tokio::sync::SemaphorePermit;
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{
         desk::{self, Begun, Call, Desk, Draft},
+        entering::{self, Entering},
         giving::actor,
         moment, operator_key_wire,
     },
     audit_entry::Deed,
     authn::{Actor, NotAuthenticated, Stranger},
+    crowd::Crowd,
     denials::Denials,
+    entrance::NotEntered,
     exchange::{Exchange, NotExchanged, Proved},
     status,
 };
@@ -40,6 +44,8 @@ pub(crate) struct Logins {
     clock: Clock,
     denials: Denials,
     exchange: Arc<Exchange>,
+    entering: Entering,
+    crowd: Arc<Crowd>,
 }
 
 /// Says what this module measures.
@@ -57,14 +63,31 @@ fn count(outcome: &'static str) {
 // === impl Logins ===
 
 impl Logins {
-    /// The service before this desk, by tokens that are proved here.
-    pub(crate) fn new(desk: Desk, clock: Clock, denials: Denials, exchange: Arc<Exchange>) -> Self {
+    /// The service before this desk, by tokens that are proved here and by local users.
+    pub(crate) fn new(
+        desk: Desk,
+        clock: Clock,
+        denials: Denials,
+        exchange: Arc<Exchange>,
+        entering: Entering,
+    ) -> Self {
         Self {
             desk,
             clock,
             denials,
             exchange,
+            entering,
+            crowd: Arc::default(),
         }
+    }
+
+    /// A turn for a local user who comes from here.
+    fn local_turn(&self, from: &Stranger) -> Result<SemaphorePermit<'_>, Status> {
+        self.crowd.turn(from).map_err(|why| {
+            let why = NotEntered::Crowded(why);
+            entering::count(why.outcome());
+            status::not_entered(why)
+        })
     }
 
     /// Refuses, and tells of it; what anybody could make up is not told.
@@ -104,7 +127,7 @@ impl Logins {
             at.map_err(|why| status::broken("a key would end at no moment", &why))
         };
         let display_name = format!("{}: {}", proved.trust.name.trust, proved.subject);
-        let new = New {
+        let new = given_key::New {
             key_id,
             secret_sha256: minted.secret_sha256,
             display_name: display_name
@@ -114,10 +137,12 @@ impl Logins {
             bindings: proved.bindings,
             expires_at: at(ends)?,
             subject: proved.subject,
-            token_digest: proved.digest,
-            token_expires_at: at(proved.ends_at_ms)?,
         };
-        let given = trust_key::give(draft.write(), &proved.trust, new).await;
+        let token = Token {
+            digest: proved.digest,
+            expires_at: at(proved.ends_at_ms)?,
+        };
+        let given = trust_key::give(draft.write(), &proved.trust, token, new).await;
         given.map_err(status::store)
     }
 }
@@ -131,7 +156,7 @@ impl LoginService for Logins {
         let from = stranger(&request)?;
         let trust = TrustName::parse(&request.get_ref().trust);
         let trust = desk::readable("trust", trust)?;
-        let turn = self.exchange.turn(&from);
+        let turn = self.crowd.turn(&from).map_err(NotExchanged::Crowded);
         let _turn = turn.map_err(|why| self.refuse(&from, &trust, why))?;
         let text = std::mem::take(&mut request.get_mut().token);
         let proved = self.exchange.prove(&trust, &text, self.clock.now_ms());
@@ -170,7 +195,8 @@ impl LoginService for Logins {
     ) -> Result<Response<admin::DescribeLoginResponse>, Status> {
         let from = stranger(&request)?;
         let trust = desk::readable("trust", TrustName::parse(&request.get_ref().trust))?;
-        let _turn = self.exchange.turn(&from).map_err(status::not_exchanged)?;
+        let turn = self.crowd.turn(&from).map_err(NotExchanged::Crowded);
+        let _turn = turn.map_err(status::not_exchanged)?;
         let trust = self.exchange.described(&trust).await;
         let trust = trust.map_err(status::not_exchanged)?.checked;
         Ok(Response::new(admin::DescribeLoginResponse {
@@ -178,6 +204,42 @@ impl LoginService for Logins {
             client_id: trust.client_id,
             scopes: trust.scopes,
         }))
+    }
+
+    async fn log_in(
+        &self,
+        request: Request<admin::LogInRequest>,
+    ) -> Result<Response<admin::LogInResponse>, Status> {
+        let from = stranger(&request)?;
+        let _turn = self.local_turn(&from)?;
+        self.entering.log_in(&from, request).await
+    }
+
+    async fn begin_activation(
+        &self,
+        request: Request<admin::BeginActivationRequest>,
+    ) -> Result<Response<admin::BeginActivationResponse>, Status> {
+        let from = stranger(&request)?;
+        let _turn = self.local_turn(&from)?;
+        self.entering.begin_activation(&from, request).await
+    }
+
+    async fn finish_activation(
+        &self,
+        request: Request<admin::FinishActivationRequest>,
+    ) -> Result<Response<admin::FinishActivationResponse>, Status> {
+        let from = stranger(&request)?;
+        let _turn = self.local_turn(&from)?;
+        self.entering.finish_activation(&from, request).await
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<admin::ChangePasswordRequest>,
+    ) -> Result<Response<admin::ChangePasswordResponse>, Status> {
+        let from = stranger(&request)?;
+        let _turn = self.local_turn(&from)?;
+        self.entering.change_password(&from, request).await
     }
 
     async fn who_am_i(

@@ -18,8 +18,8 @@ use crate::api::{
     moment,
 };
 
-/// The most bindings of one key.
-const BINDINGS_MAX: usize = 64; // Full: the key is refused; an operator who needs more is bound higher up.
+/// The path of what one may do, and the most of it.
+const BINDINGS: (&str, usize) = ("operator_key.bindings", 64); // Full: the key is refused; an operator who needs more is bound higher up.
 
 /// The path of the expiry.
 pub(crate) const EXPIRE_TIME: &str = "operator_key.expire_time";
@@ -53,7 +53,7 @@ pub(crate) fn wanted(asked: admin::CreateOperatorKeyRequest) -> Result<Wanted, V
     let organization = parent.map(|it| it.map(|it| it.organization));
     let (display_name, expires_ms) = plain(&given, &mut violations);
     let keeper = organization.clone().flatten();
-    let bindings = bindings(&given.bindings, keeper.as_ref(), &mut violations);
+    let bindings = bindings(BINDINGS, &given.bindings, keeper.as_ref(), &mut violations);
     match (organization, display_name, violations.is_empty()) {
         (Some(organization), Some(display_name), true) => Ok(Wanted {
             organization,
@@ -67,14 +67,10 @@ pub(crate) fn wanted(asked: admin::CreateOperatorKeyRequest) -> Result<Wanted, V
 
 /// The key as it is shown.
 pub(crate) fn wire(row: Row) -> admin::OperatorKey {
-    let binding = |it: Binding| admin::RoleBinding {
-        role: it.role.name(),
-        scope: it.at.to_string(),
-    };
     admin::OperatorKey {
         name: row.name.to_string(),
         display_name: row.display_name,
-        bindings: row.bindings.0.into_iter().map(binding).collect(),
+        bindings: shown(row.bindings),
         expire_time: row.expires_at.map(moment::to_wire),
         create_time: Some(moment::to_wire(row.created_at)),
         revoke_time: row.revoked_at.map(moment::to_wire),
@@ -84,6 +80,15 @@ pub(crate) fn wire(row: Row) -> admin::OperatorKey {
             .map_or_else(String::new, |it| it.0.clone()),
         subject: row.given.map_or_else(String::new, |it| it.1),
     }
+}
+
+/// Roles as they are shown.
+pub(crate) fn shown(bindings: Bindings) -> Vec<admin::RoleBinding> {
+    let binding = |it: Binding| admin::RoleBinding {
+        role: it.role.name(),
+        scope: it.at.to_string(),
+    };
+    bindings.0.into_iter().map(binding).collect()
 }
 
 fn plain(given: &admin::OperatorKey, violations: &mut Violations) -> (Option<String>, Option<u64>) {
@@ -97,19 +102,20 @@ fn plain(given: &admin::OperatorKey, violations: &mut Violations) -> (Option<Str
     (display_name, expires)
 }
 
-fn bindings(
+/// Reads the roles that stand in `field`, at most so many.
+pub(crate) fn bindings(
+    (field, most): (&str, usize),
     given: &[admin::RoleBinding],
     keeper: Option<&Slug>,
     violations: &mut Violations,
 ) -> Bindings {
-    const FIELD: &str = "operator_key.bindings";
-    if given.len() > BINDINGS_MAX {
-        violations.add(FIELD, format!("must hold at most {BINDINGS_MAX}"));
+    if given.len() > most {
+        violations.add(field, format!("must hold at most {most}"));
         return Bindings::default();
     }
     let mut read = Vec::with_capacity(given.len());
     for (at, it) in given.iter().enumerate() {
-        let field = format!("{FIELD}[{at}]");
+        let field = format!("{field}[{at}]");
         let words = (it.role.as_str(), it.scope.as_str());
         read.extend(binding(&field, words, keeper, violations));
     }
@@ -199,7 +205,7 @@ impl Change {
         let name = violations.take("operator_key.name", OperatorKeyName::parse(&given.name));
         let (display_name, expires_ms) = plain(&given, &mut violations);
         let keeper = name.as_ref().and_then(|it| it.organization.as_ref());
-        let bindings = bindings(&given.bindings, keeper, &mut violations);
+        let bindings = bindings(BINDINGS, &given.bindings, keeper, &mut violations);
         let (Some(mask), Some(name), Some(display_name), true) =
             (mask, name, display_name, violations.is_empty())
         else {

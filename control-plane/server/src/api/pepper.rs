@@ -10,7 +10,7 @@ use policy::credential::Pepper;
 use seal::{CannotOpen, Ring};
 use store::{Store, StoreError, pepper};
 
-use crate::api::sealed;
+use crate::sealed;
 
 /// Why there is no pepper to use.
 #[derive(Debug)]

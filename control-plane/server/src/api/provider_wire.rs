@@ -25,9 +25,9 @@ use crate::{
     api::{
         desk, mapping_wire,
         mask::{Field, Mask, Update},
-        moment, sealed,
+        moment,
     },
-    status,
+    sealed, status,
 };
 
 /// A provider as an operator wants it, checked.

@@ -11,9 +11,9 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{
         desk::{Begun, Call, Desk},
-        pepper, sealed, sealing_wire, span,
+        pepper, sealing_wire, span,
     },
-    status,
+    sealed, status,
 };
 
 /// How long a pepper stays after the last key has left it, unless told, and at most, in milliseconds.

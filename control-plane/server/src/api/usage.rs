@@ -24,12 +24,12 @@ use crate::{
         desk::{Begun, Call, Desk},
         moment,
         page::List,
-        reprice, sealed, usage_asked,
+        reprice, usage_asked,
         usage_asked::Asked,
         usage_decided, usage_feedback,
         usage_wire::{self, Providers},
     },
-    status,
+    sealed, status,
 };
 
 /// The end of what has no end: in the year 9999.

@@ -335,7 +335,9 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, NoBadge> {
     let presented = keys::parse(text.trim_start()).map_err(|_| NoBadge::NotAToken)?;
     match presented.family() {
         Family::Join => Ok(presented),
-        Family::Live | Family::Test | Family::Operator => Err(NoBadge::NotAToken),
+        Family::Live | Family::Test | Family::Operator | Family::Activation => {
+            Err(NoBadge::NotAToken)
+        }
     }
 }
 

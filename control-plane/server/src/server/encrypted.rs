@@ -20,7 +20,7 @@ use tls::{
 use tokio::time::sleep;
 use tracing::error;
 
-use crate::{api::sealed, config};
+use crate::{config, sealed};
 
 /// What edges speak behind TLS.
 const ALPN: Alpn = &[b"h2"];

@@ -14,6 +14,7 @@ pub(crate) fn describe() -> PrometheusHandle {
     build::describe();
     api::measured::describe();
     api::login::describe();
+    api::entering::describe();
     publish::describe();
     publish::enrol::describe();
     ingest::describe();

@@ -13,6 +13,7 @@ mod races;
 mod organizations;
 mod roles;
 mod service_accounts;
+mod local_users;
 mod providers;
 mod models;
 mod rollouts;

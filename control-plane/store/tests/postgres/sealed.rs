@@ -29,6 +29,8 @@ const FILLED: &str = r"
         username, sender, recipients, credential_sealed)
         SELECT gen_random_uuid(), id, 'ops', '', 1, '', 0, '', '', '{}', '\x02010101010101010122'
         FROM organization;
+    INSERT INTO local_user (id, name, display_name, lifetime_ms, disabled, code_secret)
+        VALUES (gen_random_uuid(), 'ada', '', 60000, false, '\x02010101010101010166');
     INSERT INTO idempotency (actor, request_id, method, digest, reply)
         VALUES ('ann smith', gen_random_uuid(), 'CreateKey', '\x00', '\x02010101010101010133'),
                ('ann smith', gen_random_uuid(), 'CreateKey', '\x00', '');

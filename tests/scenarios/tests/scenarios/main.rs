@@ -20,6 +20,7 @@ mod own_roles;
 mod service_accounts;
 mod trusts;
 mod logins;
+mod local_users;
 mod audit;
 mod witness;
 mod outage;

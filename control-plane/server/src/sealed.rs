@@ -45,6 +45,20 @@ pub fn open_alert_credential(
     key.open(sealed, &context("alert channel credential", &[channel]))
 }
 
+/// What a local user's codes are computed from, as their row keeps it.
+pub fn seal_code_secret(key: &Ring, local_user: &[u8; 16], clear: &[u8]) -> Vec<u8> {
+    key.seal(clear, &context("code secret", &[local_user]))
+}
+
+/// The inverse of [`seal_code_secret`].
+pub fn open_code_secret(
+    key: &Ring,
+    local_user: &[u8; 16],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    key.open(sealed, &context("code secret", &[local_user]))
+}
+
 /// The SHA-256 of a key's secret, from which its tag can be made again under another pepper.
 pub fn seal_key_secret(key: &Ring, key_id: &str, secret_sha256: &[u8; 32]) -> Vec<u8> {
     key.seal(secret_sha256, &context("key secret", &[key_id.as_bytes()]))
@@ -155,6 +169,7 @@ pub fn renew(key: &Ring, place: Place, kept: &Kept) -> Result<Option<Vec<u8>>, C
     let context = match place {
         Place::Credential => context("provider credential", &parts),
         Place::AlertCredential => context("alert channel credential", &parts),
+        Place::CodeSecret => context("code secret", &parts),
         Place::KeySecret | Place::PreviousKeySecret => context("key secret", &parts),
         Place::Pepper => context("pepper", &parts),
         Place::Authority => context("edge authority", &parts),
@@ -230,6 +245,7 @@ mod tests {
         for (place, (sealed, owner)) in [
             (Place::Credential, one("provider credential")),
             (Place::AlertCredential, one("alert channel credential")),
+            (Place::CodeSecret, one("code secret")),
             (Place::KeySecret, one("key secret")),
             (Place::PreviousKeySecret, one("key secret")),
             (Place::Pepper, one("pepper")),

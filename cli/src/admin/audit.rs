@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use checkpoint::hex;
+use checkpoint::{hex, line};
 use clap::{Args, Subcommand};
 use proto::admin::{
     AuditChain, AuditEntry, AuditWitness, ExportAuditEntriesRequest, ExportAuditEntriesResponse,
@@ -154,9 +154,7 @@ async fn write(export: &Export, session: &mut Session) -> Result<(), Failure> {
         )
         .await?;
     for key in &chains.audit_keys {
-        let [public, by, signature] = [&key.public_key, &key.by, &key.signature];
-        let [public, by, signature] = [public, by, signature].map(|it| hex::write(it));
-        let line = json!({ "key": public, "by": by, "signature": signature });
+        let line = line::key(&key.public_key, &key.by, &key.signature);
         writeln!(out, "{line}").map_err(failed)?;
     }
     let mut entries = 0_u64;
@@ -217,18 +215,14 @@ async fn chain(
             }
             after_sequence = it.sequence;
             written += 1;
-            let line = json!({
-                "chain": it.chain, "sequence": it.sequence, "hash": hex::write(&it.hash), "entry": it.entry,
-            });
+            let sequence = it.sequence.unsigned_abs();
+            let line = line::entry(&it.chain, sequence, &it.hash, &it.entry);
             let failed = |error: io::Error| Failure::system("write the export", &error);
             writeln!(out, "{line}").map_err(failed)?;
             while let Some(checkpoint) = signed.next_if(|signed| signed.length == it.sequence) {
                 checkpoints += 1;
-                let [key, signature] = [&checkpoint.public_key, &checkpoint.signature];
-                let [key, signature] = [key, signature].map(|it| hex::write(it));
-                let line = json!({
-                    "chain": it.chain, "checkpoint": checkpoint.text, "key": key, "signature": signature,
-                });
+                let (key, signature) = (&checkpoint.public_key, &checkpoint.signature);
+                let line = line::checkpoint(&it.chain, &checkpoint.text, key, signature);
                 writeln!(out, "{line}").map_err(failed)?;
             }
         }

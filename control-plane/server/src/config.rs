@@ -37,6 +37,9 @@ pub struct Config {
     /// `[sinks.NAME]`: where records go besides, see [`sinks::Config`]. Default: nowhere.
     #[serde(default)]
     pub sinks: BTreeMap<String, sinks::Config>,
+    /// `[audit_sinks.NAME]`: where the audit trail goes besides, see [`sinks::TrailConfig`]. Default: nowhere.
+    #[serde(default)]
+    pub audit_sinks: BTreeMap<String, sinks::TrailConfig>,
     /// `[alerts]`: how often it is looked whether people are to be told, and where notices may go, see [`courier::Config`].
     #[serde(default)]
     pub alerts: courier::Config,

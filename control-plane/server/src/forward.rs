@@ -20,14 +20,13 @@ use store::{
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::api::usage_wire::{self, Providers};
+use crate::{
+    api::usage_wire::{self, Providers},
+    held::{TURN, while_held},
+};
 
 /// How many records are sent together.
 const RECORDS_MAX: i64 = 20_000; // Full: the others come next.
-
-/// For how long a replica has the turn unless it says that it is still there, and how often it does.
-const TURN: Duration = Duration::from_secs(6);
-const STILL_EVERY: Duration = Duration::from_secs(2);
 
 /// How long it may take to send what is sent together.
 const SEND_MAX: Duration = Duration::from_mins(2);
@@ -115,10 +114,16 @@ impl Forwarder {
         let Some(span) = planned.map_err(Failed::Store)? else {
             return Ok(false);
         };
-        let sent = tokio::select! {
-            sent = timeout(SEND_MAX, self.send(span)) => sent.map_err(|_| Failed::Silent)??,
-            why = self.keep(&turn) => return Err(why),
+        let held = &turn;
+        let still = || async move {
+            match self.turn().await {
+                Ok(kept) => kept.as_ref() == Some(held),
+                Err(_) => true,
+            }
         };
+        let sent = while_held(timeout(SEND_MAX, self.send(span)), still).await;
+        let sent = sent.ok_or(Failed::Overtaken)?;
+        let sent = sent.map_err(|_| Failed::Silent)??;
         let noted = self.store.note_sunk(&turn, span).await;
         if !noted.map_err(Failed::Store)? {
             return Err(Failed::Overtaken);
@@ -137,19 +142,6 @@ impl Forwarder {
     async fn turn(&self) -> Result<Option<Turn>, Failed> {
         let taken = self.store.take_sink(self.sink.name(), self.replica, TURN);
         taken.await.map_err(Failed::Store)
-    }
-
-    /// Keeps the turn while something is sent; ends when it is lost.
-    async fn keep(&self, turn: &Turn) -> Failed {
-        loop {
-            sleep(STILL_EVERY).await;
-            match self.turn().await {
-                Ok(kept) if kept.as_ref() == Some(turn) => {}
-                Ok(_) => return Failed::Overtaken,
-                // Whoever takes over meanwhile sends the same under the same name.
-                Err(_) => {}
-            }
-        }
     }
 
     /// Sends a span, and says how many records it has.

@@ -30,13 +30,10 @@ use lifecycle::{
 };
 use proto::unknown::Contract;
 use seal::Ring;
-use sinks::Sink;
+use sinks::{Sink, Trail};
 use store::{Store, id};
 use telemetry::Telling;
-use tls::{
-    door::Door,
-    reload::{self, Reload},
-};
+use tls::reload::Reload;
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -51,6 +48,7 @@ use crate::{
     denials::{self, Denials},
     fold,
     forward::Forwarder,
+    hand_on::HandOn,
     ingest::Ingest,
     inquiry::Inquiry,
     publish::{
@@ -140,7 +138,7 @@ pub async fn operator_key(
 pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
     let metrics = measured::describe();
     let contract = Contract::load().ok_or(CannotStart::Broken("its descriptors cannot be read"))?;
-    let (admin_door, reloading) = admin_door(&config)?;
+    let (admin_door, reloading) = listeners::admin_door(&config)?;
     let listeners = Listeners::bind(&config)?;
     let clock = Clock::system();
     let Prepared {
@@ -221,14 +219,6 @@ async fn first_key(
     made.map_err(CannotStart::NoFirstKey)
 }
 
-/// The door of the admin listener where it has certificates, and what keeps it in step with them.
-fn admin_door(config: &Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
-    let opened = config.admin.tls.clone();
-    let opened = opened.map(|it| reload::open("admin", it, listeners::ADMIN_ALPN));
-    let opened = opened.transpose();
-    Ok(opened.map_err(CannotStart::Certificates)?.unzip())
-}
-
 // === impl Running ===
 
 impl Running {
@@ -286,12 +276,17 @@ impl Tasks {
         self.keep("the fold of usage", fold::run(self.store.clone(), days));
     }
 
-    /// Runs what sends records to sinks.
+    /// Runs what sends records, and the audit trail, to sinks.
     fn forward(&mut self, config: &Config, replica: [u8; 16]) -> Result<(), CannotStart> {
         for (name, config) in &config.sinks {
             let sink = Sink::open(name, config).map_err(CannotStart::Sink)?;
             let forwarder = Forwarder::new(self.store.clone(), sink, replica);
             self.keep("the way of records to a sink", forwarder.run());
+        }
+        for (name, config) in &config.audit_sinks {
+            let trail = Trail::open(name, config).map_err(CannotStart::Sink)?;
+            let hand_on = HandOn::new(self.store.clone(), trail, replica);
+            self.keep("the way of the audit trail to a sink", hand_on.run());
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A bucket of S3: records as files of Parquet, one for each day of a parcel.
+//! A bucket of S3: records as files of Parquet, one for each day of a parcel; or files that are whole already.
 //!
 //! The name of an object says which batches are in it, so that what is sent again lies where it lay.
 
@@ -98,12 +98,17 @@ impl Bucket {
             let bytes = file.finish().map_err(|why| Unsent::because(&why))?;
             // ISO 8601, which is how a date prints.
             let day = day.map_or_else(|| "unknown".to_owned(), |it| it.to_string());
-            let name = format!("{}day={day}/{first:020}-{last:020}.parquet", self.prefix);
-            let path = Path::from(name);
-            let put = self.store.put(&path, PutPayload::from(Bytes::from(bytes)));
-            put.await.map_err(|why| Unsent::because(&why))?;
+            let name = format!("day={day}/{first:020}-{last:020}.parquet");
+            self.put(&name, Bytes::from(bytes)).await?;
         }
         Ok(())
+    }
+
+    /// Puts a file there under this name, in place of one that was there.
+    pub(crate) async fn put(&self, name: &str, file: Bytes) -> Result<(), Unsent> {
+        let path = Path::from(format!("{}{name}", self.prefix));
+        let put = self.store.put(&path, PutPayload::from(file)).await;
+        put.map(drop).map_err(|why| Unsent::because(&why))
     }
 }
 

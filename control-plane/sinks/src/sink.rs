@@ -8,12 +8,10 @@ use proto::admin::UsageRecord;
 
 use crate::{
     bucket::{Bucket, Files},
+    called::called,
     config::Config,
     unsent::{Unsent, Unusable},
 };
-
-/// The longest name of a sink, in bytes. Full: it is refused.
-const NAME_MAX: usize = 63;
 
 /// The shortest time for which records gather.
 const EVERY_MIN: Duration = Duration::from_millis(100);
@@ -39,13 +37,7 @@ pub struct Parcel {
 impl Sink {
     /// Opens the one of this name.
     pub fn open(name: &str, config: &Config) -> Result<Self, Unusable> {
-        let setting = format!("sinks.{name}");
-        let letters =
-            |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b"-_".contains(&it);
-        if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(letters) {
-            let why = "a name has 1 to 63 small letters, digits, - and _".to_owned();
-            return Err(Unusable { setting, why });
-        }
+        let setting = called("sinks", name)?;
         Ok(Self {
             name: name.to_owned(),
             every: Duration::from_millis(config.every_ms).max(EVERY_MIN),

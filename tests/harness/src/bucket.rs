@@ -55,6 +55,11 @@ impl Bucket {
         names.map(str::to_owned).collect()
     }
 
+    /// What a file of the bucket holds.
+    pub async fn file(&self, name: &str) -> Option<String> {
+        self.asked("GET", &format!("/{name}")).await
+    }
+
     async fn asked(&self, method: &str, question: &str) -> Option<String> {
         let url = format!("http://{}", self.address);
         let mut client = Client::connect(&url, "").await.ok()?;

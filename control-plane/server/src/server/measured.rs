@@ -5,7 +5,8 @@
 use lifecycle::{PrometheusHandle, build, exposition};
 
 use crate::{
-    api, attest, custody, forward, ingest, publish, reconcile, repepper, reseal, tell, watch,
+    api, attest, custody, forward, hand_on, ingest, publish, reconcile, repepper, reseal, tell,
+    watch,
 };
 
 /// Says what is measured, and gives what renders it.
@@ -24,6 +25,7 @@ pub(crate) fn describe() -> PrometheusHandle {
     reseal::describe();
     repepper::describe();
     forward::describe();
+    hand_on::describe();
     watch::describe();
     tell::describe();
     tls::door::describe();

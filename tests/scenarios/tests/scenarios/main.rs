@@ -23,6 +23,7 @@ mod logins;
 mod local_users;
 mod audit;
 mod witness;
+mod handed_on;
 mod outage;
 mod limits;
 mod exactness;

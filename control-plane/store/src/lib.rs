@@ -64,6 +64,7 @@ pub mod price;
 pub mod discount;
 pub mod audit;
 pub mod audit_checkpoint;
+pub mod audit_access;
 mod bound;
 pub mod role;
 pub mod operator_key;

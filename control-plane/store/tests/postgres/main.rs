@@ -36,4 +36,5 @@ mod keeping;
 mod content;
 mod sealed;
 mod checkpoints;
+mod audited;
 mod reading;

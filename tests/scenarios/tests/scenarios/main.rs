@@ -22,6 +22,7 @@ mod trusts;
 mod logins;
 mod audit;
 mod witness;
+mod edge_access;
 mod outage;
 mod limits;
 mod exactness;

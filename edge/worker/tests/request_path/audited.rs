@@ -10,6 +10,7 @@ use crate::{
     edge::{Edge, PROJECT, Setup, key_of, provider_id},
     passing,
     provider::{Provider, json},
+    refusals::forge,
 };
 
 const CHAT: &str = "/v1/chat/completions";
@@ -187,11 +188,13 @@ async fn what_is_allowed_is_told_where_all_is_and_what_nobody_proves_never() {
         }
         // Nobody knows whose these are, or nobody is denied anything.
         let stranger = keys::mint(keys::Family::Live);
-        let mut client = edge.connect().await;
-        client
-            .post(CHAT, &stranger.text, r#"{"model":"chat"}"#)
-            .await;
-        assert_eq!(client.response().await.code(), "invalid_api_key");
+        let (known, other) = (&edge.key.key_id, stranger.text.split('_').nth(3).unwrap());
+        let forged = forge(&format!("slc_live_{known}_{}", &other[..43]));
+        for text in [&*stranger.text, &*forged] {
+            let mut client = edge.connect().await;
+            client.post(CHAT, text, r#"{"model":"chat"}"#).await;
+            assert_eq!(client.response().await.code(), "invalid_api_key");
+        }
         assert_eq!(refused(&edge, "{}").await, "invalid_model");
         let mut client = edge.connect().await;
         let models = client.get("/v1/models", &edge.key.text).await;

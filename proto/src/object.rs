@@ -8,6 +8,7 @@ use std::sync::Arc;
 use payload::transform::Recipe;
 use policy::{
     adapt::{Adapt, Measure},
+    audit_access::AuditAccess,
     calendar::Zone,
     capability::{Abilities, Capabilities},
     catalogue::Capable,
@@ -124,6 +125,7 @@ fn organization(it: &Organization) -> wire::OrganizationPolicy {
         id: it.id.as_bytes().to_vec(),
         name: it.name.clone(),
         time_zone: it.zone.name().to_owned(),
+        audit_access: it.audit_access as u32,
     }
 }
 
@@ -266,6 +268,7 @@ fn read_organization(it: wire::OrganizationPolicy) -> Result<Organization, Inval
         id: id(&it.id, "id")?,
         name: it.name,
         zone,
+        audit_access: AuditAccess::from_number(it.audit_access),
     })
 }
 

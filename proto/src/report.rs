@@ -1,6 +1,6 @@
-//! Usage records on their way: a batch as the bytes that travel, written once and sent as often as it takes.
+//! Usage records, and decisions about access, on their way: a batch as the bytes that travel, written once and sent as often as it takes.
 //!
-//! Knows how records are framed and by which call they go; knows nothing of what they mean, nor when to try again.
+//! Knows how they are framed and by which call they go; knows nothing of what they mean, nor when to try again.
 
 use std::mem;
 
@@ -17,7 +17,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use crate::usage::{Record, ReportRequest, ReportResponse};
+use crate::usage::{Access, Record, ReportRequest, ReportResponse};
 
 /// The bytes of a [`ReportRequest`]. A copy costs no memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,17 +51,36 @@ impl Batch {
         records: impl Iterator<Item = Record>,
         bytes_max: usize,
     ) -> Vec<Self> {
+        Self::write_each(edge_id, records, bytes_max, |it| &mut it.records)
+    }
+
+    /// The same of decisions about access.
+    pub fn write_accesses(
+        edge_id: &str,
+        accesses: impl Iterator<Item = Access>,
+        bytes_max: usize,
+    ) -> Vec<Self> {
+        Self::write_each(edge_id, accesses, bytes_max, |it| &mut it.accesses)
+    }
+
+    fn write_each<T>(
+        edge_id: &str,
+        all: impl Iterator<Item = T>,
+        bytes_max: usize,
+        place: impl Fn(&mut ReportRequest) -> &mut Vec<T>,
+    ) -> Vec<Self> {
         let head = ReportRequest {
             edge_id: edge_id.to_owned(),
-            records: Vec::new(),
+            ..ReportRequest::default()
         };
         let head = head.encode_to_vec();
         let (mut batches, mut bytes, mut written) = (Vec::new(), head.clone(), 0);
         let mut one = ReportRequest::default();
-        for record in records {
+        for it in all {
             let before = bytes.len();
-            one.records.clear();
-            one.records.push(record);
+            let place = place(&mut one);
+            place.clear();
+            place.push(it);
             // The bytes of two messages, one after the other, are one message that has the records of both.
             one.encode_raw(&mut bytes);
             if written > 0 && bytes.len() > bytes_max {
@@ -80,7 +99,8 @@ impl Batch {
 
     /// What was written before; nothing where the bytes are no batch.
     pub fn read(bytes: Vec<u8>) -> Self {
-        let records = ReportRequest::decode(&*bytes).map(|it| it.records.len());
+        let records = ReportRequest::decode(&*bytes);
+        let records = records.map(|it| it.records.len() + it.accesses.len());
         records.map_or_else(|_| Self::default(), |records| Self::of(bytes, records))
     }
 
@@ -94,7 +114,7 @@ impl Batch {
         &self.bytes
     }
 
-    /// How many records it has.
+    /// How many records it has, or decisions.
     pub fn records(&self) -> usize {
         self.records
     }
@@ -145,6 +165,7 @@ mod tests {
         let whole = ReportRequest {
             edge_id: "here".to_owned(),
             records: records(),
+            accesses: Vec::new(),
         };
         let [batch] = &*batches else {
             panic!("{batches:?}")
@@ -154,6 +175,27 @@ mod tests {
         assert_eq!(Batch::read(batch.bytes().to_vec()), *batch);
         assert_eq!(Batch::read(b"no batch".to_vec()), Batch::default());
         assert!(Batch::write("here", [].into_iter(), 1 << 20).is_empty());
+    }
+
+    #[test]
+    fn decisions_are_written_as_records_are() {
+        let access = |model: &str| Access {
+            model: model.to_owned(),
+            ..Access::default()
+        };
+        let accesses = || vec![access("one"), access("two")];
+        let batches = Batch::write_accesses("here", accesses().into_iter(), 1 << 20);
+        let whole = ReportRequest {
+            edge_id: "here".to_owned(),
+            records: Vec::new(),
+            accesses: accesses(),
+        };
+        let [batch] = &*batches else {
+            panic!("{batches:?}")
+        };
+        assert_eq!(ReportRequest::decode(batch.bytes()), Ok(whole));
+        assert_eq!(batch.records(), 2);
+        assert_eq!(Batch::read(batch.bytes().to_vec()), *batch);
     }
 
     #[test]

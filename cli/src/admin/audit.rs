@@ -44,7 +44,7 @@ pub struct List {
     /// Everything there is, and not only what is about the organization
     #[arg(long)]
     everything: bool,
-    /// By whom: the id of an operator key
+    /// By whom: the id of an operator key, or of a client's key
     #[arg(long, value_name = "ID")]
     actor: Option<String>,
     /// About what, and what stands in it: a whole name
@@ -121,8 +121,15 @@ fn row(entry: &AuditEntry) -> Result<Vec<String>, Failure> {
     let said: Value = serde_json::from_str(&entry.entry).map_err(Failure::broken)?;
     let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
     let at = said["at_ms"].as_i64().unwrap_or(0) / 1_000;
+    // Of a decision of an edge, what was asked for.
+    let asked = [text("model"), text("provider")].concat();
+    let asked = match asked.as_str() {
+        "" => String::new(),
+        asked => format!(" ({asked})"),
+    };
     let result = match said["reason"].as_str() {
-        Some(reason) => format!("denied: {reason}"),
+        Some(reason) => format!("denied: {reason}{asked}"),
+        None if said["result"] == "allowed" => format!("allowed{asked}"),
         None => format!("revision {}", said["revision"]),
     };
     let [actor, source, method, object] = ["actor", "source", "method", "object"].map(text);

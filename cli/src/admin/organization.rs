@@ -1,7 +1,7 @@
 //! What can be said of an organization.
 
-use clap::Args;
-use proto::admin::Organization;
+use clap::{Args, ValueEnum};
+use proto::admin::{AuditAccess, Organization};
 
 use crate::{
     admin::field::{Change, Mask, Wanted, Which},
@@ -24,6 +24,19 @@ pub struct Fields {
     /// Sum its usage by one tag at a time
     #[arg(long, conflicts_with = "tag_pairs")]
     no_tag_pairs: bool,
+    /// Which decisions of edges about its requests the audit trail tells
+    #[arg(long, value_name = "WHICH", value_enum)]
+    audit_access: Option<Access>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Access {
+    /// None
+    None,
+    /// Those that denied a key or a token what it asked for
+    Denied,
+    /// All: an entry for each request
+    All,
 }
 
 impl Wanted for Fields {
@@ -34,6 +47,7 @@ impl Wanted for Fields {
             display_name: self.display_name.unwrap_or_default(),
             time_zone: self.time_zone.unwrap_or_default(),
             tag_pairs: self.tag_pairs,
+            audit_access: self.audit_access.map_or(0, Access::wire),
             ..Default::default()
         })
     }
@@ -49,8 +63,11 @@ impl Change for Fields {
         let pairs = (!self.tag_pairs.is_empty()).then(|| self.tag_pairs.clone());
         let pairs = pairs.or(self.no_tag_pairs.then(Vec::new));
         let tag_pairs = mask.take("tag_pairs", pairs);
+        let access = self.audit_access.map(Access::wire);
+        let audit_access = mask.take("audit_access", access);
         Ok((
             Organization {
+                audit_access,
                 tag_pairs,
                 time_zone,
                 name: it.name,
@@ -60,5 +77,18 @@ impl Change for Fields {
             },
             mask,
         ))
+    }
+}
+
+// === impl Access ===
+
+impl Access {
+    fn wire(self) -> i32 {
+        match self {
+            Self::None => AuditAccess::None,
+            Self::Denied => AuditAccess::Denied,
+            Self::All => AuditAccess::All,
+        }
+        .into()
     }
 }

@@ -1,10 +1,11 @@
-//! Usage, up: takes settled records from edges and hands them to the store.
+//! Usage, up: takes settled records from edges and hands them to the store, and what edges decided to the audit trail.
 //!
 //! Knows nothing of policy or of how records are kept. A record that can never be stored is refused and counted, so
 //! that one bad record does not hold up the others for ever; what is stored already is passed over.
 
 pub mod tally;
 mod record;
+mod access;
 
 use std::time::Duration;
 
@@ -13,13 +14,13 @@ use lifecycle::clock::Clock;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use policy::id::{RolloutId, ShadowId};
 use proto::usage::{
-    DepositRequest, DepositResponse, Finish, GiveFeedbackRequest, GiveFeedbackResponse,
+    Access, DepositRequest, DepositResponse, Finish, GiveFeedbackRequest, GiveFeedbackResponse,
     RecallRequest, RecallResponse, RecallSpendingRequest, RecallSpendingResponse, Record,
     ReportRequest, ReportResponse, usage_service_server::UsageService,
 };
 use seal::Ring;
 use store::{
-    Store, key_use::Use, rollout_outcome::Noted, shadow_record, usage::UsageRecord,
+    Store, audit::Stamp, key_use::Use, rollout_outcome::Noted, shadow_record, usage::UsageRecord,
     usage_partial::PARTIAL,
 };
 use tonic::{Request, Response, Status};
@@ -42,6 +43,10 @@ pub fn describe() {
     describe_counter!(
         "sluice_ingest_record_total",
         "Usage records taken, by what became of them"
+    );
+    describe_counter!(
+        "sluice_ingest_access_total",
+        "Decisions of edges for the audit trail, by what became of them"
     );
     describe_counter!(
         "sluice_ingest_content_total",
@@ -77,6 +82,34 @@ impl Ingest {
             histogram!("sluice_ingest_lag_seconds").record(lag);
         }
     }
+
+    /// Tells the audit trail what an edge decided: how many decisions are new, how many were told before, how many can never be told.
+    async fn tell(&self, accesses: Vec<Access>, edge_id: &str) -> Result<[u32; 3], Status> {
+        let (mut good, mut refused) = (Vec::with_capacity(accesses.len()), 0);
+        for access in accesses {
+            match access::read(access, edge_id) {
+                Ok((access, said)) => {
+                    good.push((access, move |object: &str, at: Stamp<'_>| {
+                        said.text(object, at)
+                    }));
+                }
+                Err(Malformed(field)) => {
+                    refused += 1;
+                    warn!(
+                        edge.id = edge_id,
+                        field, "A decision of edge {edge_id} is refused"
+                    );
+                }
+            }
+        }
+        let told = self.store.tell_access(edge_id, good).await;
+        let told = told.map_err(status::store)?;
+        let told = [told.stored, told.duplicates, refused];
+        for (what, many) in ["stored", "duplicate", "refused"].into_iter().zip(told) {
+            counter!("sluice_ingest_access_total", "result" => what).increment(many.into());
+        }
+        Ok(told)
+    }
 }
 
 #[tonic::async_trait]
@@ -86,7 +119,11 @@ impl UsageService for Ingest {
         request: Request<ReportRequest>,
     ) -> Result<Response<ReportResponse>, Status> {
         let badge = door::shown(request.extensions())?;
-        let ReportRequest { edge_id, records } = request.into_inner();
+        let ReportRequest {
+            edge_id,
+            records,
+            accesses,
+        } = request.into_inner();
         if EdgeSlug::parse(&edge_id).is_err() {
             return Err(status::edge_nonsense(&"edge_id is not the id of an edge"));
         }
@@ -130,8 +167,9 @@ impl UsageService for Ingest {
         ] {
             counter!("sluice_ingest_record_total", "result" => what).increment(many.into());
         }
-        let refused = refused + stored.too_old;
-        let (stored, duplicates) = (stored.stored, stored.duplicates);
+        let told = self.tell(accesses, &edge_id).await?;
+        let refused = refused + stored.too_old + told[2];
+        let (stored, duplicates) = (stored.stored + told[0], stored.duplicates + told[1]);
         Ok(Response::new(ReportResponse {
             stored,
             duplicates,

@@ -82,6 +82,30 @@ pub struct Filter {
     pub until: OffsetDateTime,
 }
 
+/// Where a chain ends that nobody else appends to.
+pub(crate) struct Held {
+    pub(crate) sequence: i64,
+    pub(crate) hash: Vec<u8>,
+    /// Now.
+    pub(crate) at: OffsetDateTime,
+}
+
+/// Holds a chain until the transaction ends.
+pub(crate) async fn hold(connection: &mut PgConnection, chain: &str) -> Result<Held, StoreError> {
+    let zero = [0_u8; 32];
+    let held = sqlx::query_as!(
+        Held,
+        r#"INSERT INTO audit_chain (chain, sequence, hash) VALUES ($1, 0, $2)
+           ON CONFLICT ON CONSTRAINT audit_chain_pkey DO UPDATE SET chain = EXCLUDED.chain
+           RETURNING sequence, hash, clock_timestamp() AS "at!""#,
+        chain,
+        zero.as_slice(),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(held)
+}
+
 /// Appends an entry; the chain is held until the transaction ends.
 async fn append(
     connection: &mut PgConnection,
@@ -89,16 +113,7 @@ async fn append(
     about: &About,
     text: impl FnOnce(Stamp<'_>) -> String,
 ) -> Result<(), StoreError> {
-    let zero = [0_u8; 32];
-    let last = sqlx::query!(
-        r#"INSERT INTO audit_chain (chain, sequence, hash) VALUES ($1, 0, $2)
-           ON CONFLICT ON CONSTRAINT audit_chain_pkey DO UPDATE SET chain = EXCLUDED.chain
-           RETURNING sequence, hash, clock_timestamp() AS "at!""#,
-        chain,
-        zero.as_slice(),
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+    let last = hold(connection, chain).await?;
     let sequence = last.sequence + 1;
     let entry = text(Stamp {
         chain,

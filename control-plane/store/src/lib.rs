@@ -65,6 +65,7 @@ pub mod discount;
 pub mod audit;
 pub mod audit_checkpoint;
 pub mod audit_sink;
+pub mod audit_access;
 mod bound;
 pub mod role;
 pub mod operator_key;

@@ -2,6 +2,7 @@
 
 use domain::{etag::etag, name::OrganizationName, page::Page, segment::Slug, tag_pair::TagPair};
 use policy::{
+    audit_access::AuditAccess,
     calendar::Zone,
     id::OrganizationId,
     object::{Kind, Object},
@@ -36,6 +37,8 @@ pub struct New {
     pub zone: Zone,
     /// By which pairs of tags its usage is summed.
     pub tag_pairs: Vec<TagPair>,
+    /// Which decisions of edges about its requests are told to the audit trail.
+    pub audit_access: AuditAccess,
 }
 
 /// An organization as it stands.
@@ -51,6 +54,8 @@ pub struct Row {
     pub zone: Zone,
     /// By which pairs of tags its usage is summed. Can change.
     pub tag_pairs: Vec<TagPair>,
+    /// Which decisions of edges about its requests are told to the audit trail. Can change.
+    pub audit_access: AuditAccess,
     /// Counts its writes.
     pub version: i64,
     /// When it was made.
@@ -67,6 +72,7 @@ struct Columns {
     display_name: String,
     time_zone: String,
     tag_pairs: Vec<String>,
+    audit_access: i16,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -94,7 +100,7 @@ pub async fn list(
         r#"SELECT it.id, it.name, it.display_name, it.time_zone,
                   ARRAY(SELECT pair.first || ',' || pair.second FROM usage_pair pair
                         WHERE pair.organization = it.id AND NOT pair.gone ORDER BY pair.id) AS "tag_pairs!",
-                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.audit_access, it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM organization it
            LEFT JOIN object o ON o.kind = 1 AND o.key = uuid_send(it.id)
            WHERE it.name > $1 AND ($3::text[] IS NULL OR it.name = ANY ($3))
@@ -115,11 +121,13 @@ pub async fn list(
 /// Makes one.
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     sqlx::query!(
-        "INSERT INTO organization (id, name, display_name, time_zone) VALUES ($1, $2, $3, $4)",
+        r#"INSERT INTO organization (id, name, display_name, time_zone, audit_access)
+           VALUES ($1, $2, $3, $4, $5)"#,
         uuid(*new.id.as_bytes()),
         new.name.organization.as_str(),
         new.display_name,
         new.zone.name(),
+        new.audit_access as i16,
     )
     .execute(write.connection())
     .await
@@ -150,12 +158,13 @@ pub async fn lock(
 /// Writes what can change of a row that is locked.
 pub async fn update(write: &mut Write, row: &Row) -> Result<Row, StoreError> {
     sqlx::query!(
-        r#"UPDATE organization SET display_name = $2, time_zone = $3, version = version + 1,
-               updated_at = now()
+        r#"UPDATE organization SET display_name = $2, time_zone = $3, audit_access = $4,
+               version = version + 1, updated_at = now()
            WHERE id = $1"#,
         uuid(*row.id.as_bytes()),
         row.display_name,
         row.zone.name(),
+        row.audit_access as i16,
     )
     .execute(write.connection())
     .await?;
@@ -197,7 +206,7 @@ async fn read(connection: &mut PgConnection, name: &OrganizationName) -> Result<
         r#"SELECT it.id, it.name, it.display_name, it.time_zone,
                   ARRAY(SELECT pair.first || ',' || pair.second FROM usage_pair pair
                         WHERE pair.organization = it.id AND NOT pair.gone ORDER BY pair.id) AS "tag_pairs!",
-                  it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
+                  it.audit_access, it.version, it.created_at, it.updated_at, coalesce(o.revision, 0) AS "revision!"
            FROM organization it
            LEFT JOIN object o ON o.kind = 1 AND o.key = uuid_send(it.id)
            WHERE it.name = $1"#,
@@ -215,6 +224,7 @@ async fn written(write: &mut Write, name: &OrganizationName) -> Result<Row, Stor
         id: row.id,
         name: row.name.organization.to_string(),
         zone: row.zone.clone(),
+        audit_access: row.audit_access,
     };
     write.put(Object::Organization(object), Audience::everywhere());
     Ok(row)
@@ -240,6 +250,7 @@ impl TryFrom<Columns> for Row {
             display_name: columns.display_name,
             tag_pairs: usage_pair::read(&columns.tag_pairs)?,
             zone: column::read(Zone::parse(&columns.time_zone), "organization.time_zone")?,
+            audit_access: AuditAccess::from_number(columns.audit_access.unsigned_abs().into()),
             version: columns.version,
             created_at: columns.created_at,
             updated_at: columns.updated_at,

@@ -29,6 +29,8 @@ pub struct Config {
     pub state: State,
     /// `[usage]`: records that wait.
     pub usage: report::Config,
+    /// `[audit]`: decisions that wait for the audit trail.
+    pub audit: report::decisions::Config,
     /// `[traces]`: where spans of requests go.
     pub traces: spans::Config,
     /// `[telemetry]`: where metrics and logs go besides.

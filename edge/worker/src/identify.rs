@@ -180,6 +180,20 @@ impl Identify {
         }
     }
 
+    /// Whose key a text proves that was refused so, though it opens nothing.
+    pub fn in_vain(&self, refusal: Refusal, text: Option<&str>) -> Option<Arc<Key>> {
+        use Refusal::{Disabled, Expired, Replaced, TooOld};
+        if !matches!(refusal, Disabled | Expired | Replaced | TooOld) {
+            // Whoever has no secret of a key says nothing about it.
+            return None;
+        }
+        let presented = Shown::read(text?).ok()?;
+        match self.in_force.standing(presented.key_id())? {
+            Standing::Active(key) => Some(key),
+            Standing::Revoked => None,
+        }
+    }
+
     /// The key of a caller of before, as it is now, if that would still be one.
     pub fn still(&self, rules: &Rules, caller: &Caller) -> Result<Arc<Key>, Refusal> {
         if let Some(token) = &caller.token {

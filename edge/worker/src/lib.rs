@@ -30,6 +30,7 @@ pub mod recount;
 pub mod bequest;
 pub mod orphans;
 pub mod admit;
+pub mod trail;
 pub mod explain;
 pub mod feedback;
 pub mod recall;

@@ -7,6 +7,7 @@
 pub mod hop;
 pub mod way;
 pub mod through;
+mod gate;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -24,7 +25,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     accept,
     admit::{Admit, attempts::Attempts, guess::Guess, room::Room},
-    authorize::{self, UnderWay},
+    authorize::UnderWay,
     bequest::Facts,
     call::{
         Call,
@@ -50,14 +51,12 @@ use crate::{
         Socket, Terms,
         account::{Account, Ask},
     },
+    trail::Trail,
 };
 
 pub use self::through::{Refusal, Through};
 
-use self::{
-    hop::Hop,
-    way::{Way, way},
-};
+use self::{hop::Hop, way::Way};
 
 /// The stages that this line goes through, and what it is held to.
 pub struct Passage<'a> {
@@ -83,6 +82,8 @@ pub struct Passage<'a> {
     pub drain: &'a Drain,
     /// What time it is.
     pub clock: &'a Clock,
+    /// Where decisions go that organizations have told to the audit trail.
+    pub trail: &'a Trail,
 }
 
 /// What is known before room is reserved.
@@ -118,17 +119,9 @@ impl Passage<'_> {
         let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
         let passing = Passing::read(parts).map_err(request::Refusal::Passing);
         let mut passing = passing.map_err(Refusal::Request)?;
-        let mut caller = self.identify.caller_with(&rules, passing.key_text());
-        if let Err(why) = caller
-            && Box::pin(self.identify.awaited(why, passing.key_text())).await
-        {
-            caller = self.identify.caller_with(&rules, passing.key_text());
-        }
-        let caller = caller.map_err(Refusal::Identify)?;
-        passing.forget_key();
+        let asked = (&mut passing, arrival, client);
+        let (caller, mut way, case) = self.let_in(&rules, asked).await?;
         let word = passing.aim.word();
-        authorize::enter(caller.key(), client, word).map_err(Refusal::Authorize)?;
-        let mut way = way(&rules, &caller, &passing.aim, (arrival, self.call.fares()))?;
         let limits = way.limits(&rules, &caller, &passing, arrival);
         let revision = rules.revision();
         let book = rules.price_book(caller.key().organization).cloned();
@@ -140,7 +133,7 @@ impl Passage<'_> {
                 .admit
                 .priced(guess, targets, book.as_ref(), arrival.at_ms);
         }
-        authorize::weigh(&caller, || guess.total()).map_err(Refusal::Authorize)?;
+        gate::weigh(case, &caller, &passing.aim, guess)?;
         let upload = self.upload(&passing, &way, incoming).await;
         let upload = upload.map_err(Refusal::Request)?;
         let facts = |passing| facts((&caller, &way), passing, revision);

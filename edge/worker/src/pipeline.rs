@@ -7,21 +7,17 @@
 
 mod told;
 mod refusal;
+mod entering;
 mod second_look;
 mod in_turn;
 mod twins;
 
 use std::{
-    borrow::Cow, convert::Infallible, net::IpAddr, ops::ControlFlow, rc::Rc, sync::Arc,
-    task::Context, time::Duration,
+    borrow::Cow, convert::Infallible, ops::ControlFlow, rc::Rc, sync::Arc, task::Context,
+    time::Duration,
 };
 
 use counters::Counters;
-use dialect::inference::server;
-use futures_util::{
-    FutureExt,
-    future::{Either, LocalBoxFuture, Ready, ready},
-};
 use http::{HeaderValue, request::Parts};
 use hyper::body::Incoming;
 use lifecycle::{clock::Clock, drain::Drain};
@@ -56,20 +52,17 @@ use crate::{
     recall::{Recall, Source},
     record::{Entry, Record, Recorder, content::Outlet},
     relay::{self, Relay, relay},
-    request::{
-        self, Arrival, Head, Keep, address,
-        endpoint::{Asked, Endpoint},
-    },
+    request::{self, Arrival, Request},
     route::{self, Plan},
     series::{Series, Watched},
     shadow::{Shadower, seats::Seats},
     signers::Signers,
     tariff::Tariffs,
+    trail::{Case, Trail, What},
     transform::Transformer,
 };
 
 pub use self::refusal::Refusal;
-use self::told::{about_server, list_models, one_model};
 
 /// One core's stages.
 pub struct Pipeline {
@@ -90,6 +83,7 @@ pub struct Pipeline {
     own: Own,
     correspondent: Correspondent,
     shadower: Shadower,
+    trail: Trail,
 }
 
 /// What a pipeline is made of; may be sent to the thread of its core, where a pipeline then stays.
@@ -128,6 +122,8 @@ pub struct Ingredients {
     pub contents: Option<Outlet>,
     /// How many copies are under way; those of all cores.
     pub copies: Seats,
+    /// Where decisions go that organizations have told to the audit trail; one for all cores.
+    pub trail: Trail,
 }
 
 /// What a client gets.
@@ -149,14 +145,6 @@ pub struct Answered {
     /// What is left of the limits.
     pub room: Room,
 }
-
-/// A body that can be told at once, or who asks a model what, with what comes of the body.
-type Entered = ControlFlow<Vec<u8>, (Caller, Asked, Head, Incoming)>;
-
-/// Who enters: at once, or when the keys of a token's issuer have come. That is boxed: it is rare beside the requests that
-/// carry this future's size.
-type Entering<'a> =
-    Either<Ready<Result<Entered, Refusal>>, LocalBoxFuture<'a, Result<Entered, Refusal>>>;
 
 // === impl Pipeline ===
 
@@ -199,6 +187,7 @@ impl Pipeline {
             clock: of.clock,
             call: Call::new(&of.upstream, of.tls, of.in_force.clone(), fares, elsewhere),
             shadower: Shadower::new(of.copies),
+            trail: of.trail,
             in_force: of.in_force,
             bodies: request::Bounds::new(&of.inference),
             bounds: of.inference,
@@ -256,56 +245,9 @@ impl Pipeline {
             patience: &self.patience,
             drain: &self.drain,
             clock: &self.clock,
+            trail: &self.trail,
         };
         Ok(passage.run(arrival, parts, incoming).await?)
-    }
-
-    /// Who asks a model what; or what can be told at once. Apart, so that no request carries its head to its end.
-    fn enter<'a>(
-        &'a self,
-        rules: &Arc<Rules>,
-        arrival: &Arrival,
-        (parts, incoming): (Parts, Incoming),
-    ) -> Entering<'a> {
-        let client = address::client(arrival.peer, &parts.headers, &self.bounds.trusted_proxies);
-        let keep = Keep {
-            whose: rules.any_asks_whose(),
-            spare: rules.copies_headers(),
-        };
-        let head = match Head::read(parts, keep) {
-            Ok(head) => head,
-            Err(refusal) => return Either::Left(ready(Err(refusal.into()))),
-        };
-        if *head.endpoint() == Endpoint::TokenIssuers {
-            let told = self.in_force.issuers().told(&self.bounds.public_url);
-            let told = told.ok_or(request::Refusal::UnknownPath);
-            let told = told.map(ControlFlow::Break).map_err(Refusal::from);
-            return Either::Left(ready(told));
-        }
-        if matches!(head.endpoint(), Endpoint::Own(_)) {
-            let body = (incoming, &self.bodies);
-            let rules = Arc::clone(rules);
-            let told = self.own.tell(&self.identify, rules, (head, client), body);
-            let told = told.map(|told| told.map(ControlFlow::Break).map_err(Refusal::from));
-            return Either::Right(told.boxed_local());
-        }
-        let why = match self.identify.caller(rules, &head) {
-            Err(why) if why.may_turn() => why,
-            caller => {
-                let caller = caller.map_err(Refusal::from);
-                let entered = caller
-                    .and_then(|it| admitted(rules, (it, client, arrival.at_ms), (head, incoming)));
-                return Either::Left(ready(entered));
-            }
-        };
-        let (rules, at_ms) = (Arc::clone(rules), arrival.at_ms);
-        let coming = async move {
-            let refreshed = self.identify.awaited(why, head.key_text()).await;
-            let again = || self.identify.caller(&rules, &head);
-            let caller = if refreshed { again() } else { Err(why) };
-            admitted(&rules, (caller?, client, at_ms), (head, incoming))
-        };
-        Either::Right(coming.boxed_local())
     }
 
     /// Answers one request.
@@ -317,7 +259,7 @@ impl Pipeline {
     ) -> Result<Reply, Refusal> {
         let rules = self.in_force.rules();
         let entering = self.enter(&rules, arrival, (parts, incoming));
-        let (caller, asked, head, incoming) = match entering.await? {
+        let (caller, asked, (head, incoming), case) = match entering.await? {
             ControlFlow::Continue(entered) => entered,
             ControlFlow::Break(told) => return Ok(Reply::Told(told)),
         };
@@ -325,14 +267,10 @@ impl Pipeline {
         request.note_read(arrival);
         if !request.other_models().is_empty() {
             // Boxed: rare beside the requests that carry this future's size.
-            return Box::pin(self.first_of_models(rules, caller, request, arrival)).await;
+            let asked = (request, arrival);
+            return Box::pin(self.first_of_models(rules, (caller, case), asked)).await;
         }
-        let (plan, limits) = {
-            let asking = Asking::of(&request, arrival, self.call.fares());
-            decide(&rules, caller, &request.scanned().model, asking)?
-        };
-        let weight = || self.admit.guess(&request).total();
-        authorize::weigh(plan.grant().caller(), weight)?;
+        let (plan, limits) = self.judge(&rules, (caller, case), &request, arrival)?;
         // As it came: the version that gets the copy has rules of its own.
         let fares = self.call.fares();
         let (limits, twin) =
@@ -380,6 +318,27 @@ impl Pipeline {
         }
     }
 
+    /// What is decided without waiting, told to the audit trail where that is asked for.
+    fn judge(
+        &self,
+        rules: &Rules,
+        (caller, case): (Caller, Option<Box<Case>>),
+        request: &Request,
+        arrival: &Arrival,
+    ) -> Result<(Plan, Limits), Refusal> {
+        let asking = Asking::of(request, arrival, self.call.fares());
+        let model = &request.scanned().model;
+        let decided = decide(rules, caller, model, asking).and_then(|(plan, limits)| {
+            let weight = || self.admit.guess(request).total();
+            authorize::weigh(plan.grant().caller(), weight)?;
+            Ok((plan, limits))
+        });
+        if let Some(case) = case {
+            told_of(&case, rules, model, &decided);
+        }
+        decided
+    }
+
     /// What the client gets of an answer, and whether it wants to know the cost, of which this goes into a header.
     fn reply(
         &self,
@@ -403,34 +362,6 @@ impl Pipeline {
     }
 }
 
-/// What a caller enters for, or what it can be told at once.
-fn admitted(
-    rules: &Rules,
-    (caller, client, now_ms): (Caller, Option<IpAddr>, u64),
-    (head, incoming): (Head, Incoming),
-) -> Result<Entered, Refusal> {
-    authorize::enter(caller.key(), client, head.endpoint().word())?;
-    let told = match head.endpoint() {
-        Endpoint::Inference(asked) => {
-            let asked = asked.clone();
-            return Ok(ControlFlow::Continue((caller, asked, head, incoming)));
-        }
-        Endpoint::Models(listed) => list_models((rules, now_ms), &caller, listed),
-        Endpoint::Model(model) => one_model((rules, now_ms), caller, model)?,
-        Endpoint::Server(what) => about_server(*what),
-        // They were told before.
-        Endpoint::TokenIssuers | Endpoint::Own(_) => {
-            return Err(request::Refusal::UnknownPath.into());
-        }
-        Endpoint::Ready { model, version } => {
-            let plan = served(rules, caller, model, Asking::named(version.as_deref()))?;
-            alive(&plan, now_ms)?;
-            server::model_ready(model)
-        }
-    };
-    Ok(ControlFlow::Break(told))
-}
-
 fn unanswered(failure: Failure, entry: Entry, plan: &Plan, room: Room) -> Refusal {
     Refusal::Call(Box::new(Unanswered {
         failure,
@@ -450,6 +381,18 @@ fn decide(
     let plan = served(rules, caller, model, asking)?;
     let limits = limits_of(rules, &plan, asking)?;
     Ok((plan, limits))
+}
+
+/// Tells the audit trail that a request for a model was allowed, or denied. Where it is neither, nothing is told.
+fn told_of<T>(case: &Case, rules: &Rules, model: &str, decided: &Result<T, Refusal>) {
+    let denied = match decided {
+        Ok(_) => None,
+        Err(why) => match why.denial(rules, case.key()) {
+            None => return,
+            denied => denied,
+        },
+    };
+    case.tell(What::model(model), denied);
 }
 
 /// The limits that count it.

@@ -6,6 +6,7 @@
 pub mod wire;
 pub mod spool;
 pub mod courier;
+pub mod decisions;
 
 use std::{
     pin::pin,
@@ -13,13 +14,16 @@ use std::{
 };
 
 use lifecycle::drain::Drain;
-use proto::report::{Batch, send};
+use proto::{
+    report::{Batch, send},
+    usage::ReportResponse,
+};
 use serde::Deserialize;
 use tokio::{
     sync::mpsc,
-    time::{sleep, sleep_until, timeout},
+    time::{error::Elapsed, sleep, sleep_until, timeout},
 };
-use tonic::{Code, transport::Channel};
+use tonic::{Code, Response, Status, transport::Channel};
 
 use crate::{
     feed::{backoff::Backoff, dial::Dialer, disk::Directory},
@@ -287,24 +291,10 @@ impl Work {
             }
         };
         let now = Instant::now();
-        match answer {
-            Ok(Ok(answer)) => {
-                count_lost(answer.into_inner().refused as usize);
-                self.backoff.works(now);
-                return Ok(());
-            }
-            // To send it again would be refused again, and hold up all that comes after.
-            Ok(Err(status)) if status.code() == Code::InvalidArgument => {
-                tracing::error!(
-                    count,
-                    why = status.message(),
-                    "the control plane refuses records"
-                );
-                count_lost(count);
-                return Ok(());
-            }
-            Ok(Err(status)) => tracing::warn!(code = ?status.code(), "records wait"),
-            Err(_) => tracing::warn!("records wait, the control plane is silent"),
+        if let Ok(taken) = taken(answer, count) {
+            count_lost(taken.refused as usize);
+            self.backoff.works(now);
+            return Ok(());
         }
         self.try_at = now + self.backoff.next(now);
         // The next try goes to another control plane, if there is one.
@@ -324,10 +314,32 @@ impl Work {
     }
 }
 
+/// What the control plane said of so many records. Where it refuses all of them, sending them again would be refused again, and hold up
+/// all that comes after.
+fn taken(
+    answer: Result<Result<Response<ReportResponse>, Status>, Elapsed>,
+    count: usize,
+) -> Result<ReportResponse, Away> {
+    match answer {
+        Ok(Ok(answer)) => return Ok(answer.into_inner()),
+        Ok(Err(status)) if status.code() == Code::InvalidArgument => {
+            let why = status.message();
+            tracing::error!(count, why, "the control plane refuses records");
+            return Ok(ReportResponse {
+                refused: u32::try_from(count).unwrap_or(u32::MAX),
+                ..ReportResponse::default()
+            });
+        }
+        Ok(Err(status)) => tracing::warn!(code = ?status.code(), "records wait"),
+        Err(_) => tracing::warn!("records wait, the control plane is silent"),
+    }
+    Err(Away)
+}
+
 /// Gathers until a batch is full or its first record has waited long enough. Says whether more can come. Cancel
 /// safe: what was gathered stays in `batch`. Looks from time to time instead of waiting for each record, because
 /// waking this thread would cost every request more than its record does.
-async fn gather(records: &mut mpsc::Receiver<Record>, batch: &mut Vec<Record>) -> bool {
+async fn gather<T>(records: &mut mpsc::Receiver<T>, batch: &mut Vec<T>) -> bool {
     if batch.is_empty() && records.recv_many(batch, BATCH_RECORDS_MAX).await == 0 {
         return false;
     }
@@ -351,12 +363,12 @@ fn written(edge_id: &str, records: impl Iterator<Item = proto::usage::Record>) -
 }
 
 /// Whether half of the queue is full.
-fn is_crowded(records: &mpsc::Receiver<Record>) -> bool {
+fn is_crowded<T>(records: &mpsc::Receiver<T>) -> bool {
     records.len() > records.max_capacity() / 2
 }
 
 /// Returns when half of the queue is full. Looks from time to time, as [`gather`] does.
-async fn crowded(records: &mpsc::Receiver<Record>) {
+async fn crowded<T>(records: &mpsc::Receiver<T>) {
     while !is_crowded(records) {
         sleep(LOOK).await;
     }

@@ -34,7 +34,7 @@ use crate::{
     feed::{
         self,
         dial::Dialer,
-        disk::keeper::Keeper,
+        disk::{Directory, keeper::Keeper},
         question::{QUESTIONS_MAX, Question},
     },
     in_force::{self, InForce},
@@ -43,11 +43,12 @@ use crate::{
     pipeline::{Ingredients, Pipeline},
     recall::Source,
     record::{RECORDS_MAX, Record, content::Outlet},
-    report::{Reporter, courier::Courier},
+    report::{Reporter, courier::Courier, decisions::Decisions},
     series::Watched,
     serve,
     shadow::seats::Seats,
     signers::Signers,
+    trail::{self, Trail},
     worker::cannot_start::CannotStart,
 };
 
@@ -82,7 +83,7 @@ struct Shared {
     records: mpsc::Sender<Record>,
     beside: Beside,
     remembered: Source,
-    contents: Outlet,
+    outlets: (Outlet, Trail),
     door: Option<Door>,
     drain: Drain,
     watched: Watched,
@@ -124,7 +125,8 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         snapshot_bytes_max: config.control_plane.snapshot_bytes_max,
     };
     let (feed, keeper) = feed::open(parts, &readiness);
-    let (remembered, (contents, courier)) = remembered(&dialer, &edge_id);
+    let to = Source::new(&dialer, &edge_id);
+    let (brought, outlets) = brought(&config, directory.as_ref(), &to);
     let (beside, orphaned) = beside(&config, asked, &dialer)?;
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let mut following = JoinSet::new();
@@ -134,14 +136,14 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
         live_edges: live_edges_seen,
         records,
         beside,
-        remembered,
-        contents,
+        remembered: to,
+        outlets,
         door,
         drain: drain.clone(),
         watched,
     };
     let serving = cores(&config, listeners, shared)?;
-    let reporting = reported((reporter, recorded, orphaned), courier, drain.clone())?;
+    let reporting = reported((reporter, recorded, orphaned), brought, drain.clone())?;
     let keeping = kept(keeper)?;
     following.spawn(feed.run(stop.clone()));
     let mut background = observed(probes, &readiness, metrics, drain);
@@ -164,10 +166,17 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     })
 }
 
-/// Who remembers what clients used, and what brings there what was said.
-fn remembered(dialer: &Dialer, edge_id: &str) -> (Source, (Outlet, Courier)) {
-    let remembered = Source::new(dialer, edge_id);
-    (remembered.clone(), Courier::open(remembered))
+/// What brings to the control plane what was said, and what was decided for the audit trail; and where those go.
+fn brought(
+    config: &Config,
+    directory: Option<&Directory>,
+    to: &Source,
+) -> ((Courier, Decisions), (Outlet, Trail)) {
+    let (trail, accesses, lost) = trail::open();
+    let coming = (accesses, lost);
+    let decisions = Decisions::open(&config.audit, directory, to.clone(), coming);
+    let (contents, courier) = Courier::open(to.clone());
+    ((courier, decisions), (contents, trail))
 }
 
 /// What is done beside requests, and what is left of those whose edge is gone.
@@ -186,16 +195,17 @@ fn beside(
     Ok((beside, orphaned))
 }
 
-/// Has records and contents brought away, on a thread of their own.
+/// Has records, contents and decisions brought away, on a thread of their own.
 fn reported(
     (reporter, recorded, orphaned): (Reporter, mpsc::Receiver<Record>, mpsc::Receiver<Orphaned>),
-    courier: Courier,
+    (courier, decisions): (Courier, Decisions),
     drain: Drain,
 ) -> io::Result<oneshot::Receiver<()>> {
     on_a_thread("records", move |runtime| {
         let brought = courier.run(drain.clone());
+        let told = decisions.run(drain.clone());
         let records = reporter.run((recorded, orphaned), drain);
-        runtime.block_on(async { tokio::join!(records, brought) });
+        runtime.block_on(async { tokio::join!(records, brought, told) });
     })
 }
 
@@ -223,6 +233,7 @@ fn describe(measured: bool) -> PrometheusHandle {
     serve::describe();
     counters::describe();
     telemetry::telling::describe();
+    trail::describe();
     tls::door::describe();
     metrics
 }
@@ -297,7 +308,7 @@ fn cores(
         records,
         beside,
         remembered,
-        contents,
+        outlets: (contents, trail),
         door,
         drain,
         watched,
@@ -331,6 +342,7 @@ fn cores(
             remembered: Some(remembered.clone()),
             contents: Some(contents.clone()),
             copies: copies.clone(),
+            trail: trail.clone(),
         };
         cores.push(core((listener, door.clone()), ingredients, upkeep)?);
     }

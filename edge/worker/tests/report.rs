@@ -1,13 +1,22 @@
-//! Records on their way to a scripted control plane, there and away.
+//! Records, and decisions for the audit trail, on their way to a scripted control plane, there and away.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use dialect::Tokens;
 use lifecycle::drain::{self, Drain, Trigger};
 use policy::{
     cost::Cost,
     id::{ModelId, OrganizationId, ProjectId, VersionId},
+    key::Key,
     revision::Revision,
 };
 use proto::usage::{
@@ -24,13 +33,20 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 use worker::{
     feed::{dial::Dialer, disk::Directory},
+    recall::Source,
     record::{Outcome, Record, UsageSource},
-    report::{Config, Reporter},
+    report::{
+        Config, Reporter,
+        decisions::{self, Decisions},
+    },
+    trail::{Access, Lost, What},
 };
 
 struct Store(
     mpsc::UnboundedSender<wire::ReportRequest>,
     watch::Receiver<bool>,
+    /// How many more reports it takes without knowing of decisions.
+    AtomicU32,
 );
 
 #[tonic::async_trait]
@@ -43,10 +59,20 @@ impl UsageService for Store {
             request.metadata().get("authorization").unwrap(),
             "Bearer slj_test"
         );
+        let decisions = request.get_ref().accesses.len();
         self.0.send(request.into_inner()).unwrap();
         let mut open = self.1.clone();
         open.wait_for(|open| *open).await.unwrap();
-        Ok(Response::new(wire::ReportResponse::default()))
+        let deaf = |left: u32| left.checked_sub(1);
+        let order = Ordering::Relaxed;
+        let stored = match self.2.fetch_update(order, order, deaf) {
+            Ok(_) => 0,
+            Err(_) => u32::try_from(decisions).unwrap(),
+        };
+        Ok(Response::new(wire::ReportResponse {
+            stored,
+            ..wire::ReportResponse::default()
+        }))
     }
 
     async fn deposit(
@@ -79,10 +105,18 @@ impl UsageService for Store {
 }
 
 async fn store(address: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {
+    deaf_store(address, 0).await
+}
+
+/// One that says nothing of decisions in so many reports, as one of an earlier build does.
+async fn deaf_store(
+    address: SocketAddr,
+    deaf: u32,
+) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {
     let (opens, open) = watch::channel(true);
     // Kept, so that it stays as it is.
     tokio::spawn(async move { opens.closed().await });
-    slow_store(address, open).await
+    scripted(address, open, deaf).await
 }
 
 /// One that answers only while `open` says so.
@@ -90,11 +124,19 @@ async fn slow_store(
     address: SocketAddr,
     open: watch::Receiver<bool>,
 ) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {
+    scripted(address, open, 0).await
+}
+
+async fn scripted(
+    address: SocketAddr,
+    open: watch::Receiver<bool>,
+    deaf: u32,
+) -> (SocketAddr, mpsc::UnboundedReceiver<wire::ReportRequest>) {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, stored) = mpsc::unbounded_channel();
     let serving = Server::builder()
-        .add_service(UsageServiceServer::new(Store(sender, open)))
+        .add_service(UsageServiceServer::new(Store(sender, open, deaf.into())))
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(serving);
     (address, stored)
@@ -277,4 +319,123 @@ async fn records_go_to_disk_while_a_control_plane_takes_its_time() {
         let came = next(&mut stored).await;
         missing.retain(|it| !came.contains(it));
     }
+}
+
+fn decision(number: u8) -> Access {
+    let key = Key {
+        key_id: "key".to_owned(),
+        organization: OrganizationId::from_bytes([1; 16]),
+        project: ProjectId::from_bytes([2; 16]),
+        tag: [3; 32],
+        pepper_version: 1,
+        secret_created_at_ms: 0,
+        previous: None,
+        disabled: false,
+        scope: None,
+        labels: None,
+        models: Vec::new(),
+        expires_at_ms: None,
+        config_revision: Revision(0),
+    };
+    Access {
+        id: uuid::Uuid::from_bytes([number; 16]),
+        request: uuid::Uuid::from_bytes([9; 16]),
+        at_ms: 1_700_000_000_123,
+        key: Arc::new(key),
+        client: Some(IpAddr::from([192, 0, 2, 1])),
+        endpoint: "/v1/embeddings",
+        what: What::model(&"m\0".repeat(512)),
+        denied: Some("model_forbidden"),
+        lost_before: 0,
+    }
+}
+
+fn told(
+    address: SocketAddr,
+    directory: &Directory,
+    (config, lost): (&decisions::Config, &Lost),
+    drain: Drain,
+) -> (mpsc::Sender<Access>, JoinHandle<()>) {
+    let dialer = Dialer::new(&[format!("http://{address}")], "slj_test", false).unwrap();
+    let to = Source::new(&dialer, "edge");
+    let (accesses, queue) = mpsc::channel(64);
+    let coming = (queue, lost.clone());
+    let decisions = Decisions::open(config, Some(directory), to, coming);
+    (accesses, tokio::spawn(decisions.run(drain)))
+}
+
+async fn next_told(stored: &mut mpsc::UnboundedReceiver<wire::ReportRequest>) -> Vec<wire::Access> {
+    let batch = timeout(Duration::from_secs(10), stored.recv()).await;
+    let batch = batch.unwrap().unwrap();
+    assert_eq!(batch.edge_id, "edge");
+    batch.accesses
+}
+
+fn ids(accesses: &[wire::Access]) -> Vec<u8> {
+    accesses.iter().map(|access| access.id[0]).collect()
+}
+
+#[tokio::test]
+async fn decisions_are_brought_in_order_until_somebody_knows_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = directory(folder.path());
+    let (_trigger, drain) = drain();
+    let usual = (&decisions::Config::default(), &Lost::default());
+    // Nobody is there, and the process ends.
+    let address = nowhere();
+    let (accesses, running) = told(address, &directory, usual, drain.clone());
+    accesses.send(decision(1)).await.unwrap();
+    accesses.send(decision(2)).await.unwrap();
+    drop(accesses);
+    let gone = timeout(Duration::from_secs(4), running).await;
+    gone.expect("no waiting for who is away").unwrap();
+
+    // Then somebody who knows only of records, twice.
+    let (address, mut stored) = deaf_store(address, 2).await;
+    let (accesses, running) = told(address, &directory, usual, drain.clone());
+    for _ in 0..3 {
+        let came = next_told(&mut stored).await;
+        assert_eq!(ids(&came), [1, 2]);
+        let first = &came[0];
+        assert_eq!(
+            (first.key_id.as_str(), first.source.as_str()),
+            ("key", "192.0.2.1")
+        );
+        assert_eq!(
+            (first.model.len(), first.reason.as_str()),
+            (256, "model_forbidden")
+        );
+    }
+    accesses.send(decision(3)).await.unwrap();
+    assert_eq!(ids(&next_told(&mut stored).await), [3]);
+    drop(accesses);
+    running.await.unwrap();
+
+    // What was taken is not brought again.
+    let (accesses, running) = told(address, &directory, usual, drain);
+    accesses.send(decision(4)).await.unwrap();
+    drop(accesses);
+    running.await.unwrap();
+    assert_eq!(ids(&next_told(&mut stored).await), [4]);
+    assert!(stored.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn decisions_that_find_no_room_on_the_disk_are_counted_for_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = directory(folder.path());
+    let (_trigger, drain) = drain();
+    let config = decisions::Config {
+        spool_bytes_max: 64,
+    };
+    let lost = Lost::default();
+    let (accesses, running) = told(nowhere(), &directory, (&config, &lost), drain);
+    let mut second = decision(2);
+    second.lost_before = 5;
+    accesses.send(decision(1)).await.unwrap();
+    accesses.send(second).await.unwrap();
+    drop(accesses);
+    running.await.unwrap();
+    // Two that are lost now, and what the second had to tell.
+    assert_eq!(lost.take(), 7);
 }

@@ -10,6 +10,7 @@ pub mod region;
 pub mod calendar;
 pub mod weekly;
 pub mod traffic;
+pub mod audit_access;
 pub mod organization;
 pub mod pin;
 pub mod keeping;

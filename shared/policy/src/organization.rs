@@ -1,6 +1,6 @@
 //! An organization: the tenant that pays.
 
-use crate::{calendar::Zone, id::OrganizationId};
+use crate::{audit_access::AuditAccess, calendar::Zone, id::OrganizationId};
 
 /// An organization, as edges know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,4 +11,6 @@ pub struct Organization {
     pub name: String,
     /// Where its days, weeks and months begin.
     pub zone: Zone,
+    /// Which decisions about its requests are told to the audit trail.
+    pub audit_access: AuditAccess,
 }

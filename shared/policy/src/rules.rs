@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     applying::{Applied, Asking, Index, Whose},
+    audit_access::AuditAccess,
     by_id::ById,
     calendar::Zone,
     change::Edit,
@@ -56,6 +57,8 @@ pub struct Rules {
     shared: usize,
     /// How many projects forbid or demand anything.
     guarding: usize,
+    /// How many organizations have decisions told to the audit trail.
+    auditing: usize,
 }
 
 // === impl Rules ===
@@ -131,6 +134,15 @@ impl Rules {
             return None;
         }
         self.projects.get(&project)?.guard.as_ref()
+    }
+
+    /// Which decisions about its requests an organization has told to the audit trail. Where none does it costs one look.
+    pub fn audit_access(&self, organization: OrganizationId) -> AuditAccess {
+        if self.auditing == 0 {
+            return AuditAccess::None;
+        }
+        let organization = self.organizations.get(&organization);
+        organization.map_or(AuditAccess::None, |it| it.audit_access)
     }
 
     /// A provider.
@@ -271,7 +283,11 @@ impl Rules {
 
     fn upsert(&mut self, object: Object) {
         match object {
-            Object::Organization(it) => drop(self.organizations.insert(it.id, Arc::new(it))),
+            Object::Organization(it) => {
+                self.remove_organization(it.id);
+                self.auditing += usize::from(it.audit_access.is_any());
+                self.organizations.insert(it.id, Arc::new(it));
+            }
             Object::Project(it) => {
                 self.remove_project(it.id);
                 self.guarding += usize::from(it.guard.is_some());
@@ -323,7 +339,7 @@ impl Rules {
             return;
         };
         match kind {
-            Kind::Organization => drop(self.organizations.remove(&OrganizationId::from_bytes(id))),
+            Kind::Organization => self.remove_organization(OrganizationId::from_bytes(id)),
             Kind::Project => self.remove_project(ProjectId::from_bytes(id)),
             Kind::Provider => drop(self.providers.remove(&ProviderId::from_bytes(id))),
             Kind::Version => self.remove_version(VersionId::from_bytes(id)),
@@ -334,6 +350,12 @@ impl Rules {
             Kind::Discount => self.remove_discount(DiscountId::from_bytes(id)),
             Kind::Key | Kind::Credential | Kind::Pepper => {}
         }
+    }
+
+    fn remove_organization(&mut self, id: OrganizationId) {
+        let old = self.organizations.remove(&id);
+        let audited = old.is_some_and(|it| it.audit_access.is_any());
+        self.auditing = self.auditing.saturating_sub(usize::from(audited));
     }
 
     fn remove_project(&mut self, id: ProjectId) {

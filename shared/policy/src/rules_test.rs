@@ -38,6 +38,7 @@ fn an_unreadable_limit_closes_its_organization_until_it_is_readable() {
         id: OrganizationId::from_bytes([2; 16]),
         name: "acme".to_owned(),
         zone: Zone::UTC,
+        audit_access: AuditAccess::None,
     };
     let mut rules = Rules::default();
     rules.apply(Edit::Upsert(Object::Organization(organization.clone())));
@@ -50,6 +51,24 @@ fn an_unreadable_limit_closes_its_organization_until_it_is_readable() {
     );
     rules.apply(Edit::Upsert(limit(Of::Key("it".to_owned()))));
     assert!(rules.organization(organization.id).is_some());
+}
+
+#[test]
+fn what_is_told_of_access_is_what_the_organization_says_last() {
+    let id = OrganizationId::from_bytes([2; 16]);
+    let mut rules = Rules::default();
+    for which in [AuditAccess::All, AuditAccess::Denied, AuditAccess::None] {
+        rules.apply(Edit::Upsert(Object::Organization(Organization {
+            id,
+            name: "acme".to_owned(),
+            zone: Zone::UTC,
+            audit_access: which,
+        })));
+        assert_eq!(rules.audit_access(id), which);
+        let other = rules.audit_access(OrganizationId::from_bytes([3; 16]));
+        assert_eq!(other, AuditAccess::None);
+    }
+    assert_eq!(rules.auditing, 0);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use domain::{
     violation::Violations,
 };
 use policy::{
+    audit_access::AuditAccess,
     calendar::{UnknownZone, Zone},
     id::OrganizationId,
     revision::Revision,
@@ -42,6 +43,7 @@ struct Change {
     display_name: Update<String>,
     zone: Update<Zone>,
     tag_pairs: Update<Vec<TagPair>>,
+    audit_access: Update<AuditAccess>,
 }
 
 const LIST: List<'static> = List {
@@ -123,6 +125,7 @@ impl OrganizationService for Organizations {
         row.display_name = change.display_name.or(row.display_name);
         row.zone = change.zone.or(row.zone);
         row.tag_pairs = change.tag_pairs.or(row.tag_pairs);
+        row.audit_access = change.audit_access.or(row.audit_access);
         let row = organization::update(draft.write(), &row)
             .await
             .map_err(status::store)?;
@@ -166,8 +169,12 @@ fn new(asked: admin::CreateOrganizationRequest) -> Result<New, Violations> {
     let display_name = violations.take("organization.display_name", display_name);
     let zone = violations.take("organization.time_zone", zone(&given.time_zone));
     let tag_pairs = tag_pairs(&given.tag_pairs, &mut violations);
-    let (Some(organization), Some(display_name), Some(zone), true) =
-        (slug, display_name, zone, violations.is_empty())
+    let audited = violations.take(
+        "organization.audit_access",
+        audit_access(given.audit_access),
+    );
+    let (Some(organization), Some(display_name), Some(zone), Some(audit_access), true) =
+        (slug, display_name, zone, audited, violations.is_empty())
     else {
         return Err(violations);
     };
@@ -178,6 +185,7 @@ fn new(asked: admin::CreateOrganizationRequest) -> Result<New, Violations> {
         display_name,
         zone,
         tag_pairs,
+        audit_access,
     })
 }
 
@@ -187,6 +195,7 @@ fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations>
         Field::changes("display_name", !given.display_name.is_empty()),
         Field::changes("time_zone", !given.time_zone.is_empty()),
         Field::changes("tag_pairs", !given.tag_pairs.is_empty()),
+        Field::changes("audit_access", given.audit_access != 0),
     ];
     let mut violations = Violations::new();
     let mask = Mask::read(asked.update_mask, &fields, &mut violations);
@@ -195,12 +204,18 @@ fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations>
     let display_name = violations.take("organization.display_name", display_name);
     let zone = violations.take("organization.time_zone", zone(&given.time_zone));
     let pairs = tag_pairs(&given.tag_pairs, &mut violations);
-    let (Some(mask), Some(name), Some(display_name), Some(zone), true) =
-        (mask, name, display_name, zone, violations.is_empty())
+    let audited = violations.take(
+        "organization.audit_access",
+        audit_access(given.audit_access),
+    );
+    let texts = display_name.zip(zone);
+    let (Some(mask), Some(name), Some((display_name, zone)), Some(audited), true) =
+        (mask, name, texts, audited, violations.is_empty())
     else {
         return Err(violations);
     };
     let tag_pairs = mask.pick("tag_pairs", pairs);
+    let audit_access = mask.pick("audit_access", audited);
     let zone = mask.pick("time_zone", zone);
     let display_name = mask.pick("display_name", display_name);
     Ok(Change {
@@ -209,6 +224,7 @@ fn change(asked: admin::UpdateOrganizationRequest) -> Result<Change, Violations>
         display_name,
         zone,
         tag_pairs,
+        audit_access,
     })
 }
 
@@ -223,6 +239,20 @@ fn wire(row: Row, written: Revision) -> admin::Organization {
         display_name: row.display_name,
         time_zone: row.zone.name().to_owned(),
         tag_pairs: row.tag_pairs.iter().map(ToString::to_string).collect(),
+        // The numbers are the same.
+        audit_access: i32::from(row.audit_access as u8),
+    }
+}
+
+fn audit_access(number: i32) -> Result<AuditAccess, &'static str> {
+    use admin::AuditAccess::{All, Denied, None, Unspecified};
+    match admin::AuditAccess::try_from(number) {
+        Ok(Unspecified | None) => Ok(AuditAccess::None),
+        Ok(Denied) => Ok(AuditAccess::Denied),
+        Ok(All) => Ok(AuditAccess::All),
+        Err(_) => {
+            Err("is not known: use AUDIT_ACCESS_NONE, AUDIT_ACCESS_DENIED or AUDIT_ACCESS_ALL")
+        }
     }
 }
 

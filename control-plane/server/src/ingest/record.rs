@@ -208,14 +208,17 @@ fn limits(ids: &[Vec<u8>]) -> Result<Vec<LimitId>, Malformed> {
         .collect()
 }
 
-fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], field: &'static str) -> Result<T, Malformed> {
+pub(super) fn id<'a, T: TryFrom<&'a [u8]>>(
+    bytes: &'a [u8],
+    field: &'static str,
+) -> Result<T, Malformed> {
     T::try_from(bytes).map_err(|_| Malformed(field))
 }
 
 /// Postgres keeps no NUL in a text.
-fn text(text: String, field: &'static str) -> Result<String, Malformed> {
-    let fits = text.len() <= TEXT_BYTES_MAX && !text.contains('\0');
-    if fits {
+pub(super) fn text<T: AsRef<str>>(text: T, field: &'static str) -> Result<T, Malformed> {
+    let said = text.as_ref();
+    if said.len() <= TEXT_BYTES_MAX && !said.contains('\0') {
         Ok(text)
     } else {
         Err(Malformed(field))
@@ -223,7 +226,7 @@ fn text(text: String, field: &'static str) -> Result<String, Malformed> {
 }
 
 /// The database's numbers are signed, and a thousand records must add up.
-fn number(number: u64, field: &'static str) -> Result<u64, Malformed> {
+pub(super) fn number(number: u64, field: &'static str) -> Result<u64, Malformed> {
     if number <= 1 << 53 {
         Ok(number)
     } else {
@@ -232,7 +235,7 @@ fn number(number: u64, field: &'static str) -> Result<u64, Malformed> {
 }
 
 /// Milliseconds since 1970, of a time from then until the year 10000.
-fn at_ms(at: Option<&prost_types::Timestamp>) -> Option<u64> {
+pub(super) fn at_ms(at: Option<&prost_types::Timestamp>) -> Option<u64> {
     let at = at?;
     let seconds = u64::try_from(at.seconds)
         .ok()

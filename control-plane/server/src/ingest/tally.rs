@@ -1,4 +1,4 @@
-//! Counts the records of a report before any of them is made.
+//! Counts the records of a report, and the decisions, before any of them is made.
 //!
 //! Two bytes on the wire can become a record of hundreds in memory, so the bytes alone bound nothing. Knows the shape of
 //! a report and none of its values.
@@ -21,7 +21,7 @@ use tower::{Layer, Service};
 
 use crate::{status, strict};
 
-/// The most records in one report.
+/// The most records in one report, decisions among them.
 pub const RECORDS_MAX: usize = 1_000; // Full: the report is refused whole; an edge never sends more.
 
 /// The longest report, in bytes: a thousand records whose every text is as long as it may be.
@@ -36,8 +36,8 @@ const BODY_MAX: Duration = Duration::from_secs(5);
 /// The requests that are counted.
 const REPORT: &str = "/sluice.usage.v1.UsageService/Report";
 
-/// The number of the field that holds the records.
-const RECORDS_FIELD: u32 = 2;
+/// The numbers of the fields that hold records and decisions.
+const RECORDS_FIELDS: [u32; 2] = [2, 3];
 
 /// Puts a [`Tally`] before a service.
 #[derive(Clone)]
@@ -146,7 +146,7 @@ fn records(mut message: &[u8]) -> Option<usize> {
     let mut count = 0;
     while message.has_remaining() {
         let (field, wire) = decode_key(&mut message).ok()?;
-        count += usize::from(field == RECORDS_FIELD);
+        count += usize::from(RECORDS_FIELDS.contains(&field));
         skip_field(wire, field, &mut message, DecodeContext::default()).ok()?;
     }
     Some(count)
@@ -156,7 +156,7 @@ fn records(mut message: &[u8]) -> Option<usize> {
 mod tests {
     use http_body_util::Full;
     use prost::Message;
-    use proto::usage::{Record, ReportRequest};
+    use proto::usage::{Access, Record, ReportRequest};
     use tonic::Code;
 
     use super::*;
@@ -170,7 +170,13 @@ mod tests {
 
     fn report(records: usize, record: &Record) -> Vec<u8> {
         let (edge_id, records) = ("one".to_owned(), vec![record.clone(); records]);
-        ReportRequest { edge_id, records }.encode_to_vec()
+        let accesses = Vec::new();
+        let report = ReportRequest {
+            edge_id,
+            records,
+            accesses,
+        };
+        report.encode_to_vec()
     }
 
     #[tokio::test]
@@ -192,6 +198,11 @@ mod tests {
     #[tokio::test]
     async fn a_report_is_refused_for_its_records_before_they_are_made() {
         let many = report(RECORDS_MAX + 1, &Record::default());
+        let decisions = ReportRequest {
+            records: vec![Record::default()],
+            accesses: vec![Access::default(); RECORDS_MAX],
+            ..ReportRequest::default()
+        };
         // A second message in the same body would be made too.
         let twice = [report(1, &Record::default()), report(1, &Record::default())].map(|it| {
             let body = [
@@ -203,6 +214,7 @@ mod tests {
         let long = vec![0x12; REPORT_BYTES_MAX + 1];
         for body in [
             framed(&many),
+            framed(&decisions.encode_to_vec()),
             Full::from(twice.concat()),
             framed(&long),
             framed(&[0x12]),

@@ -107,6 +107,7 @@ mod tests {
             id,
             name: "acme".to_owned(),
             zone: policy::calendar::Zone::UTC,
+            audit_access: policy::audit_access::AuditAccess::None,
         });
         let value = proto::object::encode(&object);
         assert_eq!(values().encode()(&Edit::Upsert(object)), value);

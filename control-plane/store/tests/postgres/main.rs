@@ -37,4 +37,5 @@ mod keeping;
 mod content;
 mod sealed;
 mod checkpoints;
+mod audited;
 mod reading;

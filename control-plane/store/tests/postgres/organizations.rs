@@ -1,7 +1,7 @@
 //! Organizations and projects.
 
 use domain::{page::Page, violation::Violations};
-use policy::change::Operation;
+use policy::{audit_access::AuditAccess, change::Operation};
 use store::{Obstacle, StoreError, id::draw, organization, project};
 
 use crate::world::{
@@ -25,11 +25,13 @@ async fn an_organization_is_made_read_changed_and_deleted() {
         .await
         .unwrap();
     row.display_name = "Acme".to_owned();
+    row.audit_access = AuditAccess::Denied;
     let changed = organization::update(&mut write, &row).await.unwrap();
     let later = write.commit().await.unwrap();
     assert!(later > revision && changed.etag() != read.etag());
     let read = organization::get(&world.store, &name).await.unwrap();
     assert_eq!((read.display_name.as_str(), read.revision), ("Acme", later));
+    assert_eq!(read.audit_access, AuditAccess::Denied);
 
     let mut write = world.store.write("test").await.unwrap();
     organization::delete(&mut write, &name, &read.etag())

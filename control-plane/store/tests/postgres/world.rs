@@ -110,6 +110,7 @@ pub(crate) fn new_organization(slug: &str) -> organization::New {
         display_name: String::new(),
         zone: policy::calendar::Zone::UTC,
         tag_pairs: Vec::new(),
+        audit_access: policy::audit_access::AuditAccess::None,
     }
 }
 

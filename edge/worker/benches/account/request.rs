@@ -300,6 +300,7 @@ fn rules() -> Rules {
             id: ORGANIZATION,
             name: "acme".to_owned(),
             zone: Zone::UTC,
+            audit_access: policy::audit_access::AuditAccess::None,
         }),
         Object::Project(Project {
             id: PROJECT,

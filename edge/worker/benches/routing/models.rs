@@ -152,6 +152,7 @@ fn rules(models: u32, conditions: bool) -> Rules {
         id: ORGANIZATION,
         name: "acme".to_owned(),
         zone: Zone::UTC,
+        audit_access: policy::audit_access::AuditAccess::None,
     }));
     put(Object::Project(Project {
         id: PROJECT,

@@ -13,6 +13,7 @@ fn organization(byte: u8) -> Object {
         id: OrganizationId::from_bytes([byte; 16]),
         name: "acme".to_owned(),
         zone: Zone::UTC,
+        audit_access: policy::audit_access::AuditAccess::None,
     })
 }
 

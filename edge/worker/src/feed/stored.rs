@@ -137,6 +137,7 @@ mod tests {
             id,
             name: name.to_owned(),
             zone: policy::calendar::Zone::UTC,
+            audit_access: policy::audit_access::AuditAccess::None,
         });
         wire::Change {
             kind: object.kind() as u32,

@@ -19,10 +19,11 @@ use crate::{
         telling,
     },
     identify::Caller,
-    pipeline::{Pipeline, Refusal, Reply, decide},
+    pipeline::{Pipeline, Refusal, Reply, decide, told_of},
     record::Entry,
     request::{Arrival, Request},
     route::Plan,
+    trail::Case,
 };
 
 /// A model by the client's name for it, and what is decided of it.
@@ -54,18 +55,22 @@ impl Pipeline {
     pub(super) async fn first_of_models(
         &self,
         rules: Arc<Rules>,
-        caller: Caller,
-        mut request: Request,
-        arrival: &Arrival,
+        (caller, case): (Caller, Option<Box<Case>>),
+        (mut request, arrival): (Request, &Arrival),
     ) -> Result<Reply, Refusal> {
-        authorize::weigh(&caller, || self.admit.guess(&request).total())?;
-        let decided = self.decide_each(&rules, &caller, &request, arrival);
+        let weighed = authorize::weigh(&caller, || self.admit.guess(&request).total());
+        let weighed = weighed.map_err(Refusal::from);
+        if let (Err(_), Some(case)) = (&weighed, &case) {
+            told_of(case, &rules, &request.scanned().model, &weighed);
+        }
+        weighed?;
+        let decided = self.decide_each(&rules, (&caller, case), &request, arrival);
         // What comes next may wait for as long as providers like.
         drop(rules);
-        let came = request.body().clone();
+        let original = request.body().clone();
         let mut ledger = Ledger::default();
         for one in decided {
-            let asked = self.ask_one(one, (&mut request, &came), arrival, &mut ledger);
+            let asked = self.ask_one(one, (&mut request, &original), arrival, &mut ledger);
             match asked.await? {
                 Asked::Answered(reply) => return Ok(reply),
                 Asked::GoesOn => {}
@@ -78,7 +83,7 @@ impl Pipeline {
     fn decide_each(
         &self,
         rules: &Rules,
-        caller: &Caller,
+        (caller, case): (&Caller, Option<Box<Case>>),
         request: &Request,
         arrival: &Arrival,
     ) -> Vec<Decided> {
@@ -87,6 +92,9 @@ impl Pipeline {
         let asking = Asking::of(request, arrival, self.call.fares());
         let decided = |name: &String| {
             let decided = decide(rules, caller.clone(), name, asking);
+            if let Some(case) = &case {
+                told_of(case, rules, name, &decided);
+            }
             (name.clone(), decided)
         };
         [first].into_iter().chain(others).map(decided).collect()

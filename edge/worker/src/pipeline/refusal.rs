@@ -2,9 +2,11 @@
 //!
 //! Knows the refusals of all stages; says nothing about them.
 
+use policy::{key::Key, rules::Rules};
+
 use crate::{
     admit::hold, authorize, call::failure::Unanswered, identify, own, passage, request, route,
-    transform,
+    trail::denial, transform,
 };
 
 /// Why a client gets no answer: one variant for each stage.
@@ -32,6 +34,26 @@ pub enum Refusal {
 }
 
 // === impl Refusal ===
+
+impl Refusal {
+    /// By which rule whoever has this key is denied, as the audit trail tells it; `None` where nobody is denied anything.
+    pub fn denial(&self, rules: &Rules, key: &Key) -> Option<&'static str> {
+        match self {
+            Self::Identify(why) => denial::of_key(*why),
+            Self::Authorize(why) => {
+                denial::of_caller(why, |name| rules.model(key.organization, name).is_some())
+            }
+            Self::Closed(_) => Some(denial::CLOSED),
+            Self::Route(why) => denial::of_way(why),
+            Self::Request(_)
+            | Self::Own(_)
+            | Self::Transform(_)
+            | Self::Version
+            | Self::Admit(_)
+            | Self::Call(_) => None,
+        }
+    }
+}
 
 impl From<passage::Refusal> for Refusal {
     fn from(refusal: passage::Refusal) -> Self {

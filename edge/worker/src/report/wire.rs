@@ -1,4 +1,4 @@
-//! The wall where a record becomes a message of `sluice.usage.v1`.
+//! The wall where a record, or a decision, becomes a message of `sluice.usage.v1`.
 //!
 //! Keeps texts and numbers within what the control plane stores: a record that it refuses is lost, and one that is
 //! a little off is not. Knows nothing of how records travel.
@@ -18,6 +18,7 @@ use crate::{
         notes::Why,
     },
     tariff::Billed,
+    trail::{Access, What},
 };
 
 /// The longest text that the control plane stores, in bytes.
@@ -54,6 +55,29 @@ pub fn deposit(it: &Content) -> usage::Deposit {
             answer: it.answer.clone(),
             answer_truncated: it.answer_truncated,
         }),
+    }
+}
+
+/// A decision as it is sent.
+pub fn access(it: Access) -> usage::Access {
+    let (model, provider) = match it.what {
+        What::Unread => (String::new(), String::new()),
+        What::Model(name) => (text(name.into()), String::new()),
+        What::Provider(name) => (String::new(), text(name.into())),
+    };
+    usage::Access {
+        id: it.id.as_bytes().to_vec(),
+        request_id: it.request.as_bytes().to_vec(),
+        at: Some(message::timestamp(it.at_ms)),
+        organization_id: it.key.organization.as_bytes().to_vec(),
+        project_id: it.key.project.as_bytes().to_vec(),
+        key_id: text(it.key.key_id.clone()),
+        model,
+        provider,
+        endpoint: it.endpoint.to_owned(),
+        reason: it.denied.unwrap_or_default().to_owned(),
+        source: it.client.map_or_else(String::new, |it| it.to_string()),
+        lost_before: it.lost_before.min(NUMBER_MAX),
     }
 }
 

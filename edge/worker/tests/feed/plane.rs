@@ -158,6 +158,7 @@ pub(crate) fn organization(number: u8, name: &str) -> Object {
         id: OrganizationId::from_bytes([number; 16]),
         name: name.to_owned(),
         zone: policy::calendar::Zone::UTC,
+        audit_access: policy::audit_access::AuditAccess::None,
     })
 }
 

@@ -13,6 +13,7 @@ use lifecycle::{
     drain::{self, Trigger},
 };
 use policy::{
+    audit_access::AuditAccess,
     calendar::Zone,
     change::Edit,
     id::{LimitId, ModelId, OrganizationId, ProjectId, ProviderId, VersionId},
@@ -41,6 +42,7 @@ use worker::{
     pipeline::{Ingredients, Pipeline},
     record::Record,
     serve,
+    trail::{self, Access, Trail},
 };
 use zeroize::Zeroizing;
 
@@ -80,6 +82,8 @@ pub struct Setup {
     pub capabilities: Vec<policy::capability::Capabilities>,
     /// How custom providers are asked.
     pub mapping: Option<Mapping>,
+    /// Which decisions are told to the audit trail.
+    pub audit_access: AuditAccess,
 }
 
 /// A running edge.
@@ -89,6 +93,7 @@ pub struct Edge {
     pub writer: Writer,
     pub rules: Rules,
     pub records: mpsc::Receiver<Record>,
+    pub accesses: mpsc::Receiver<Access>,
     pub trigger: Option<Trigger>,
     pub hand: Hand,
     thread: Option<JoinHandle<()>>,
@@ -127,6 +132,7 @@ impl Default for Setup {
             provider_model: "provider-model",
             capabilities: Vec::new(),
             mapping: None,
+            audit_access: AuditAccess::None,
         }
     }
 }
@@ -161,17 +167,20 @@ impl Setup {
         writer.put_key(key_of(&key));
         let (trigger, drain) = drain::channel(self.grace, self.deadline);
         let (queue, records) = mpsc::channel(self.records_max);
+        let (trail, accesses, _) = trail::open();
         let listener = accept::listeners(&self.inference, 1).unwrap().remove(0);
         let address = listener.local_addr().unwrap();
         let (clock, hand) = Clock::by_hand(1_700_000_000_000);
-        let thread =
-            std::thread::spawn(move || self.run(listener, in_force, queue, (clock, drain)));
+        let thread = std::thread::spawn(move || {
+            self.run(listener, in_force, (queue, trail), (clock, drain));
+        });
         Edge {
             address,
             key,
             writer,
             rules,
             records,
+            accesses,
             trigger: Some(trigger),
             hand,
             thread: Some(thread),
@@ -199,7 +208,7 @@ impl Setup {
         self,
         listener: std::net::TcpListener,
         in_force: InForce,
-        records: mpsc::Sender<Record>,
+        (records, trail): (mpsc::Sender<Record>, Trail),
         (clock, drain): (Clock, drain::Drain),
     ) {
         let runtime = Builder::new_current_thread()
@@ -232,6 +241,7 @@ impl Setup {
                 remembered: None,
                 contents: None,
                 copies: worker::shadow::seats::Seats::default(),
+                trail,
             });
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let clock = (clock, watched);
@@ -249,6 +259,7 @@ fn rules(base_urls: &[String], setup: &Setup) -> Rules {
             id: ORGANIZATION,
             name: "acme".to_owned(),
             zone: Zone::UTC,
+            audit_access: setup.audit_access,
         }),
         Object::Project(Project {
             id: PROJECT,

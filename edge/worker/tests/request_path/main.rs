@@ -43,6 +43,7 @@ mod conditions;
 mod preferences;
 mod able;
 mod scopes;
+mod audited;
 mod splitting;
 mod ending;
 mod cutting;

@@ -24,6 +24,7 @@ mod local_users;
 mod audit;
 mod witness;
 mod handed_on;
+mod edge_access;
 mod outage;
 mod limits;
 mod exactness;

@@ -238,6 +238,11 @@ impl Lane {
         }
     }
 
+    /// Within which time so many of a hundred answers began lately; `None` where too few are known.
+    pub(crate) fn first_within(&self, percent: u8, now: Instant) -> Option<Duration> {
+        self.state().speed.first_within(percent, now)
+    }
+
     /// One more is unwell, or one less.
     fn tell(&self, unwell: bool) {
         let before = if unwell {
@@ -396,6 +401,15 @@ impl Turn {
         if is_well {
             self.lane.tell(false);
         }
+    }
+
+    /// Nobody waits for its answer any more, because another one came sooner: it would have taken this long at least.
+    pub fn outrun(&self) {
+        let now = now();
+        let after = now.saturating_duration_since(self.sent());
+        let mut state = self.lane.state();
+        state.speed.began(after, now);
+        state.recent.began(after, now);
     }
 
     /// The provider has failed, before its answer began or after.

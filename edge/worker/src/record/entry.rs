@@ -28,7 +28,7 @@ use crate::{
 
 /// The open account of one request.
 pub struct Entry {
-    open: Option<Box<Open>>,
+    pub(super) open: Option<Box<Open>>,
     // Held for as long as the provider works on it.
     turn: Option<Turn>,
 }
@@ -85,6 +85,7 @@ impl Recorder {
             charged: Tokens::default(),
             charged_nano: 0,
             current: None,
+            beside: None,
             before: (None, String::new()),
             book: known.book,
             tariff: None,
@@ -225,7 +226,7 @@ impl Entry {
     /// The attempt gave no answer. It is charged now, whatever comes next.
     pub fn attempt_failed(&mut self, missed: Missed<'_>) {
         if let Some(open) = &mut self.open {
-            open.attempt_failed(missed);
+            open.attempt_failed(&missed);
         }
     }
 

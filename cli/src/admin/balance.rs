@@ -24,7 +24,7 @@ pub struct Routing {
     #[arg(long, value_name = "FAILURE")]
     no_fallback_on: Vec<Failing>,
     /// Let weights follow how targets do, as MEASURE or MEASURE:LEAST-MOST in percents of themselves, such as latency:25%-400%; the measure is
-    /// latency or errors
+    /// latency, errors or cost
     #[arg(long, value_name = "HOW")]
     adapt: Option<Adapt>,
     /// For embeddings, ask a second target beside the first, which has not answered after a time such as 200ms, or after the time within which so many
@@ -138,7 +138,10 @@ impl FromStr for Adapt {
         let by = match measure {
             "latency" => TargetMeasure::Latency,
             "errors" => TargetMeasure::Errors,
-            _ => return Err("write latency or errors, or such as latency:25%-400%".to_owned()),
+            "cost" => TargetMeasure::Cost,
+            _ => {
+                return Err("write latency, errors or cost, or such as latency:25%-400%".to_owned());
+            }
         };
         let percents = |text: &str| {
             let number = text.strip_suffix('%').unwrap_or(text);
@@ -243,11 +246,12 @@ mod tests {
             Ok::<_, String>((it.by, it.low_percent, it.high_percent))
         };
         assert_eq!(read("latency"), Ok((TargetMeasure::Latency, 0, 0)));
+        assert_eq!(read("cost"), Ok((TargetMeasure::Cost, 0, 0)));
         let bounds = read("errors:25%-400");
         assert_eq!(bounds, Ok((TargetMeasure::Errors, 25, 400)));
         for wrong in [
             "",
-            "cost",
+            "costs",
             "latency:",
             "latency:25%",
             "errors:-1%-5%",

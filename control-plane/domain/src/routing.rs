@@ -160,13 +160,16 @@ mod tests {
         let checked = |balance, asked| check(balance, (&[], &[]), Some(asked), Hedging::default());
         let adapt = checked(0, asked).unwrap().adapt.unwrap();
         assert_eq!((adapt.by, adapt.percents()), (Measure::Latency, (50, 400)));
+        let by_cost = Adapting { by: 3, ..asked };
+        let adapt = checked(1, by_cost).unwrap().adapt.unwrap();
+        assert_eq!(adapt.by, Measure::Cost);
         let fields = |balance, asked| -> Vec<String> {
             let violations = checked(balance, asked).unwrap_err().into_vec();
             violations.into_iter().map(|it| it.field).collect()
         };
         assert_eq!(fields(4, asked), ["model_version.adapt"]);
         let alone = Adapting {
-            by: 3,
+            by: 4,
             low: -1,
             weighed: 1,
             ..asked

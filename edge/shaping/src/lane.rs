@@ -428,11 +428,16 @@ impl Turn {
         }
     }
 
-    /// Its answer has come to its end, with so many tokens that were generated.
-    pub fn ended(&self, tokens: u64) {
+    /// Its answer has come to its end, with so many tokens that were generated, and has cost so many nano-dollars; `None` where it has no
+    /// price.
+    pub fn ended(&self, tokens: u64, cost_nano: Option<u64>) {
         let now = now();
         let after = now.saturating_duration_since(self.sent());
-        self.lane.state().speed.ended(tokens, after, now);
+        let mut state = self.lane.state();
+        state.speed.ended(tokens, after, now);
+        if let Some(nano) = cost_nano {
+            state.recent.cost(nano, now);
+        }
     }
 
     /// The provider had no room for it, and wants nothing for so long, if it said.

@@ -372,10 +372,15 @@ impl Entry {
     fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
         if let Some(open) = self.open.take() {
             let turn = self.turn.as_ref().filter(|_| !open.record.is_copy());
-            if let (Some(outcome), Some(turn)) = (outcome, turn) {
-                tally.tell(turn, outcome);
-            }
-            open.finish(outcome, |open, outcome| open.usage(outcome, tally));
+            // Of an end that nobody saw nothing is told.
+            let turn = turn.filter(|_| outcome.is_some());
+            open.finish(outcome, |open, outcome| {
+                let used = open.usage(outcome, tally);
+                if let Some(turn) = turn {
+                    tally.tell(turn, outcome, open.served_nano());
+                }
+                used
+            });
         }
     }
 }

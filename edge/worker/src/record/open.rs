@@ -250,6 +250,12 @@ impl Open {
         self.record.served = tariff.and_then(|it| it.bill(tokens, self.record.at_ms));
     }
 
+    /// What the attempt that served cost, in nano-dollars; `None` where it has no price, or used nothing.
+    pub(super) fn served_nano(&self) -> Option<u64> {
+        let served = self.record.served.as_ref()?;
+        cost::cost([&served.charge]).nano()
+    }
+
     /// What these tokens cost of the provider that was reached.
     pub(super) fn cost_of(&self, tokens: &Tokens) -> Cost {
         let billed = self

@@ -22,6 +22,7 @@ pub mod balance;
 pub mod deprecation;
 pub mod usage_pages;
 pub mod users;
+pub mod version_diff;
 pub mod model_version;
 pub mod release_file;
 pub mod model;

@@ -109,7 +109,7 @@ fn nested(message: &DynamicMessage) -> String {
     };
     match message.descriptor().full_name() {
         "google.protobuf.Timestamp" => moment::written(number("seconds")),
-        "google.protobuf.Duration" => moment::roughly(number("seconds")),
+        "google.protobuf.Duration" => lasting(message, number("seconds")),
         // As they are given to `--target`.
         "sluice.admin.v1.Target" => {
             let weight = match field(message, "weight").as_str() {
@@ -168,6 +168,14 @@ fn nested(message: &DynamicMessage) -> String {
                 .collect::<Vec<_>>()
                 .join(" ")
         }
+    }
+}
+
+/// A length of time; one that is over within a second in full.
+fn lasting(message: &DynamicMessage, seconds: i64) -> String {
+    match (seconds, message.get_field_by_name("nanos").as_deref()) {
+        (0, Some(Value::I32(nanos @ 1_000_000..))) => format!("{}ms", nanos / 1_000_000),
+        _ => moment::roughly(seconds),
     }
 }
 

@@ -15,6 +15,7 @@ mod shadow;
 mod price;
 mod key_object;
 mod issuer;
+mod routing;
 pub mod object;
 pub mod recipe;
 pub mod unknown;

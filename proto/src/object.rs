@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use payload::transform::Recipe;
 use policy::{
-    adapt::{Adapt, Measure},
     audit_access::AuditAccess,
     calendar::Zone,
     capability::{Abilities, Capabilities},
@@ -26,7 +25,6 @@ use policy::{
     preference::Preferences,
     project::Project,
     provider::{Provider, ProviderKind},
-    routing::{Balance, FailureClasses, Routing},
     split::{Arm, Split, Sticky},
     traffic::{Class, Share, Traffic},
 };
@@ -35,7 +33,7 @@ use prost::Message;
 use crate::{
     deprecation, issuer, key_object, limit,
     malformed::{InvalidObject, digest, filled, id, invalid},
-    price, shadow, sync as wire,
+    price, routing, shadow, sync as wire,
 };
 
 /// The object as the `value` of a change.
@@ -245,12 +243,7 @@ fn version(it: &Version) -> wire::VersionPolicy {
         targets: it.targets.iter().map(target).collect(),
         transform_rules: text(it.recipe.as_deref(), Recipe::rules),
         header_rules: text(it.recipe.as_deref(), Recipe::header_rules),
-        balance: it.routing.balance as u32,
-        fallback_on: it.routing.fallback_on.bits().into(),
-        no_fallback_on: it.routing.no_fallback_on.bits().into(),
-        adapt_by: it.routing.adapt.map_or(0, |it| it.by as u32),
-        adapt_low_percent: it.routing.adapt.map_or(0, |it| it.percents().0.into()),
-        adapt_high_percent: it.routing.adapt.map_or(0, |it| it.percents().1.into()),
+        ..routing::policy(it)
     }
 }
 
@@ -434,17 +427,7 @@ fn read_version(it: wire::VersionPolicy) -> Result<Version, InvalidObject> {
             )?,
         })
     };
-    let balance = Balance::from_number(it.balance);
-    let classes = |bits| {
-        let classes = FailureClasses::from_bits(bits);
-        classes.ok_or_else(|| invalid("a class of failures is not known"))
-    };
-    let routing = Routing {
-        balance: balance.ok_or_else(|| invalid("balance is not known"))?,
-        fallback_on: classes(it.fallback_on)?,
-        no_fallback_on: classes(it.no_fallback_on)?,
-        adapt: read_adapt(it.adapt_by, (it.adapt_low_percent, it.adapt_high_percent))?,
-    };
+    let routing = routing::read(&it)?;
     Ok(Version {
         routing,
         id: id(&it.id, "id")?,
@@ -471,18 +454,6 @@ fn read_capable(
     let said = Capabilities::new(numbers, (abilities(can)?, abilities(cannot)?));
     let said = said.map_err(|_| invalid("a target is said to be able and not to be"))?;
     Ok(Capable::from(said))
-}
-
-fn read_adapt(by: u32, (low, high): (u32, u32)) -> Result<Option<Adapt>, InvalidObject> {
-    if by == 0 {
-        return Ok(None);
-    }
-    let by = Measure::from_number(by).ok_or_else(|| invalid("adapt_by is not known"))?;
-    let percents = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
-    let adapt = Adapt::new(by, percents(low), percents(high));
-    adapt
-        .map(Some)
-        .map_err(|_| invalid("bounds of weights do not hold the weights"))
 }
 
 fn parse<M: Message + Default>(value: &[u8]) -> Result<M, InvalidObject> {

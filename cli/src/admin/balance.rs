@@ -2,11 +2,13 @@
 //!
 //! Knows words and numbers; what they mean is the control plane's.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum};
 use proto::admin::{FailureClass, ModelVersion, TargetAdaptation, TargetBalance, TargetMeasure};
 use serde::Deserialize;
+
+use crate::moment::{span, wire_span};
 
 /// How targets are chosen.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -22,9 +24,21 @@ pub struct Routing {
     #[arg(long, value_name = "FAILURE")]
     no_fallback_on: Vec<Failing>,
     /// Let weights follow how targets do, as MEASURE or MEASURE:LEAST-MOST in percents of themselves, such as latency:25%-400%; the measure is
-    /// latency or errors
+    /// latency, errors or cost
     #[arg(long, value_name = "HOW")]
     adapt: Option<Adapt>,
+    /// For embeddings, ask a second target beside the first, which has not answered after a time such as 200ms, or after the time within which so many
+    /// of a hundred of its answers began lately, such as p95; whichever answers first serves
+    #[arg(long, value_name = "WHEN")]
+    hedge: Option<Hedge>,
+}
+
+/// When a second target is asked: `200ms`, or `p95`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+enum Hedge {
+    After(Duration),
+    Percentile(u8),
 }
 
 /// How weights follow: `latency`, or `errors:25%-400%`.
@@ -91,6 +105,14 @@ impl Routing {
             fallback_on: numbers(self.fallback_on),
             no_fallback_on: numbers(self.no_fallback_on),
             adapt: self.adapt.map(Adapt::wire),
+            hedge_after: match self.hedge {
+                Some(Hedge::After(span)) => Some(wire_span(span)),
+                _ => None,
+            },
+            hedge_percentile: match self.hedge {
+                Some(Hedge::Percentile(part)) => part.into(),
+                _ => 0,
+            },
             ..version
         }
     }
@@ -116,7 +138,10 @@ impl FromStr for Adapt {
         let by = match measure {
             "latency" => TargetMeasure::Latency,
             "errors" => TargetMeasure::Errors,
-            _ => return Err("write latency or errors, or such as latency:25%-400%".to_owned()),
+            "cost" => TargetMeasure::Cost,
+            _ => {
+                return Err("write latency, errors or cost, or such as latency:25%-400%".to_owned());
+            }
         };
         let percents = |text: &str| {
             let number = text.strip_suffix('%').unwrap_or(text);
@@ -137,6 +162,28 @@ impl FromStr for Adapt {
 }
 
 impl TryFrom<String> for Adapt {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+// === impl Hedge ===
+
+impl FromStr for Hedge {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "write a time such as 200ms, or a percentile such as p95".to_owned();
+        match text.strip_prefix('p') {
+            Some(part) => part.parse().map(Self::Percentile).map_err(|_| wrong()),
+            None => span(text).map(Self::After).map_err(|_| wrong()),
+        }
+    }
+}
+
+impl TryFrom<String> for Hedge {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -183,17 +230,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_second_target_is_asked_after_a_time_or_at_a_percentile() {
+        let time = Duration::from_millis(1_500);
+        assert_eq!("1500ms".parse(), Ok(Hedge::After(time)));
+        assert_eq!("p95".parse(), Ok(Hedge::Percentile(95)));
+        for wrong in ["", "200", "p", "p-1", "95"] {
+            assert!(wrong.parse::<Hedge>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn weights_follow_a_measure_within_bounds() {
         let read = |text: &str| {
             let it: Adapt = text.parse()?;
             Ok::<_, String>((it.by, it.low_percent, it.high_percent))
         };
         assert_eq!(read("latency"), Ok((TargetMeasure::Latency, 0, 0)));
+        assert_eq!(read("cost"), Ok((TargetMeasure::Cost, 0, 0)));
         let bounds = read("errors:25%-400");
         assert_eq!(bounds, Ok((TargetMeasure::Errors, 25, 400)));
         for wrong in [
             "",
-            "cost",
+            "costs",
             "latency:",
             "latency:25%",
             "errors:-1%-5%",

@@ -13,6 +13,7 @@ use crate::{
         deprecation::{self, Deprecate},
         recipe::Recipe,
         target::Target,
+        version_diff::{self, Diff},
     },
     failure::Failure,
     noun, output,
@@ -30,6 +31,8 @@ pub enum Command {
     Get(Get),
     /// Show those of a model
     List(ListOf),
+    /// Show in what two differ, with what their targets can do
+    Diff(Diff),
     /// Say when one is no longer to be used, and what is instead
     Deprecate(Deprecate),
     /// Delete one that is not the stable one
@@ -74,6 +77,7 @@ pub struct ListOf {
 pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure> {
     match command {
         Command::Get(get) => session.get(&noun::MODEL_VERSION, &get.name).await,
+        Command::Diff(diff) => version_diff::run(diff, session).await,
         Command::Deprecate(it) => deprecation::run(&noun::MODEL_VERSION, it, session).await,
         Command::Delete(delete) => session.delete(&noun::MODEL_VERSION, &delete).await,
         Command::List(ListOf { model, list }) => {

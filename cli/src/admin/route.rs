@@ -83,6 +83,9 @@ pub struct Explain {
     region: String,
 }
 
+/// The rule by which a target is asked beside the first one: after so long, and not for so long.
+pub const HEDGE: &str = "hedge";
+
 const TABLE: Table<'static> = Table {
     rows: "targets",
     columns: &[
@@ -203,7 +206,8 @@ fn note(note: &DynamicMessage) -> String {
     if lasts.is_empty() {
         return rule;
     }
-    format!("{rule} for {lasts}")
+    let word = if rule == HEDGE { "after" } else { "for" };
+    format!("{rule} {word} {lasts}")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto::admin::{UsageDecision, UsageTarget, UsageTargetNote};
 
-use crate::moment::roughly;
+use crate::{admin::route::HEDGE, moment::roughly};
 
 /// What chose the version.
 pub fn chosen_by(decision: &UsageDecision) -> String {
@@ -60,6 +60,9 @@ fn note(it: &UsageTargetNote) -> String {
     if it.lasts_ms == 0 {
         return it.rule.clone();
     }
+    if it.rule == HEDGE {
+        return format!("{} after {}ms", it.rule, it.lasts_ms);
+    }
     let lasts = Duration::from_millis(it.lasts_ms.unsigned_abs()).as_secs();
     let lasts = roughly(i64::try_from(lasts).unwrap_or(i64::MAX));
     format!("{} for {lasts}", it.rule)
@@ -87,7 +90,7 @@ mod tests {
             rule: 2,
             targets: vec![
                 target("a", 1, vec![]),
-                target("b", 2, vec![note("set-aside", 12_000), note("unpriced", 0)]),
+                target("b", 2, vec![note("set-aside", 12_000), note("hedge", 250)]),
                 target("c", 0, vec![note("key", 0)]),
             ],
             ..UsageDecision::default()
@@ -99,11 +102,14 @@ mod tests {
             [
                 ("chosen by", "rule 2"),
                 ("target 1", "a m"),
-                ("target 2, not asked", "b m: set-aside for 12s, unpriced"),
+                (
+                    "target 2, not asked",
+                    "b m: set-aside for 12s, hedge after 250ms"
+                ),
                 ("left out", "c m: key"),
             ]
         );
-        let all = "1 a m; 2 b m: set-aside for 12s, unpriced; - c m: key";
+        let all = "1 a m; 2 b m: set-aside for 12s, hedge after 250ms; - c m: key";
         assert_eq!(cell(&decision), all);
     }
 }

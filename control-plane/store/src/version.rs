@@ -19,6 +19,7 @@ use policy::{
     adapt::{Adapt, Measure},
     capability::{Abilities, Capabilities},
     catalogue::Capable,
+    hedge::Hedge,
     id::VersionId,
     model::{self as policy_model, Version},
     object::{Kind, Object},
@@ -108,6 +109,8 @@ struct Columns {
     adapt_by: i16,
     adapt_low: i16,
     adapt_high: i16,
+    hedge_after_ms: i32,
+    hedge_percentile: i16,
     deprecated_at: Option<OffsetDateTime>,
     sunset_at: Option<OffsetDateTime>,
     successor: String,
@@ -145,7 +148,7 @@ pub async fn list(
                         WHERE target.model_version = it.id ORDER BY target.place, said.place) AS "capabilities!",
                   '[]' AS "transform_rules!", '[]' AS "header_rules!", '[]' AS "samples!",
                   it.balance, it.fallback_on, it.no_fallback_on,
-                  it.adapt_by, it.adapt_low, it.adapt_high,
+                  it.adapt_by, it.adapt_low, it.adapt_high, it.hedge_after_ms, it.hedge_percentile,
                   it.deprecated_at, it.sunset_at, it.successor, it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            LEFT JOIN object o ON o.kind = 5 AND o.key = uuid_send(it.id)
@@ -171,12 +174,14 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let recipe = new.recipe.as_deref();
     let samples: Vec<_> = new.samples.iter().map(Tried::sample).collect();
     let samples = Sample::write_all(&samples);
+    let (hedge_after_ms, hedge_percentile) = Hedge::numbers(new.routing.hedge);
     sqlx::query!(
         r#"INSERT INTO model_version (id, model, name, provenance_names, provenance_values,
                                       transform_rules, header_rules, samples,
                                       balance, fallback_on, no_fallback_on,
-                                      adapt_by, adapt_low, adapt_high)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
+                                      adapt_by, adapt_low, adapt_high,
+                                      hedge_after_ms, hedge_percentile)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"#,
         uuid(*new.id.as_bytes()),
         uuid(*model.as_bytes()),
         new.name.version.as_str(),
@@ -191,6 +196,14 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         new.routing.adapt.map_or(0, |it| it.by as i16),
         percent(new.routing.adapt.map(|it| it.percents().0))?,
         percent(new.routing.adapt.map(|it| it.percents().1))?,
+        column::read(
+            i32::try_from(hedge_after_ms),
+            "model_version.hedge_after_ms"
+        )?,
+        column::read(
+            i16::try_from(hedge_percentile),
+            "model_version.hedge_percentile"
+        )?,
     )
     .execute(write.connection())
     .await
@@ -288,7 +301,7 @@ pub(crate) async fn read(
                         WHERE target.model_version = it.id ORDER BY target.place, said.place) AS "capabilities!",
                   it.transform_rules, it.header_rules, it.samples,
                   it.balance, it.fallback_on, it.no_fallback_on,
-                  it.adapt_by, it.adapt_low, it.adapt_high,
+                  it.adapt_by, it.adapt_low, it.adapt_high, it.hedge_after_ms, it.hedge_percentile,
                   it.deprecated_at, it.sunset_at, it.successor, it.created_at, coalesce(o.revision, 0) AS "revision!"
            FROM model_version it
            JOIN model ON model.id = it.model
@@ -360,6 +373,7 @@ impl Columns {
                 fallback_on: classes(self.fallback_on, "model_version.fallback_on")?,
                 no_fallback_on: classes(self.no_fallback_on, "model_version.no_fallback_on")?,
                 adapt: adapt(self.adapt_by, (self.adapt_low, self.adapt_high))?,
+                hedge: hedge((self.hedge_after_ms, self.hedge_percentile))?,
             },
             id: VersionId::from_bytes(self.id.into_bytes()),
             name: VersionName {
@@ -407,6 +421,15 @@ fn adapt(by: i16, (low, high): (i16, i16)) -> Result<Option<Adapt>, StoreError> 
     let high = column::read(u16::try_from(high), "model_version.adapt_high")?;
     let adapt = Adapt::new(by, low, high);
     Ok(Some(column::read(adapt, "model_version.adapt_low")?))
+}
+
+fn hedge((after_ms, percentile): (i32, i16)) -> Result<Option<Hedge>, StoreError> {
+    let after_ms = column::read(u32::try_from(after_ms), "model_version.hedge_after_ms")?;
+    let percentile = column::read(u32::try_from(percentile), "model_version.hedge_percentile")?;
+    column::read(
+        Hedge::new((after_ms, percentile)),
+        "model_version.hedge_after_ms",
+    )
 }
 
 fn capabilities(said: &[i64]) -> Result<Capabilities, StoreError> {

@@ -238,6 +238,11 @@ impl Lane {
         }
     }
 
+    /// Within which time so many of a hundred answers began lately; `None` where too few are known.
+    pub(crate) fn first_within(&self, percent: u8, now: Instant) -> Option<Duration> {
+        self.state().speed.first_within(percent, now)
+    }
+
     /// One more is unwell, or one less.
     fn tell(&self, unwell: bool) {
         let before = if unwell {
@@ -398,6 +403,15 @@ impl Turn {
         }
     }
 
+    /// Nobody waits for its answer any more, because another one came sooner: it would have taken this long at least.
+    pub fn outrun(&self) {
+        let now = now();
+        let after = now.saturating_duration_since(self.sent());
+        let mut state = self.lane.state();
+        state.speed.began(after, now);
+        state.recent.began(after, now);
+    }
+
     /// The provider has failed, before its answer began or after.
     pub fn failed(&self) {
         let terms = &self.lane.bounds.terms;
@@ -414,11 +428,16 @@ impl Turn {
         }
     }
 
-    /// Its answer has come to its end, with so many tokens that were generated.
-    pub fn ended(&self, tokens: u64) {
+    /// Its answer has come to its end, with so many tokens that were generated, and has cost so many nano-dollars; `None` where it has no
+    /// price.
+    pub fn ended(&self, tokens: u64, cost_nano: Option<u64>) {
         let now = now();
         let after = now.saturating_duration_since(self.sent());
-        self.lane.state().speed.ended(tokens, after, now);
+        let mut state = self.lane.state();
+        state.speed.ended(tokens, after, now);
+        if let Some(nano) = cost_nano {
+            state.recent.cost(nano, now);
+        }
     }
 
     /// The provider had no room for it, and wants nothing for so long, if it said.

@@ -127,12 +127,25 @@ impl Lanes {
 
     /// How the lane of a provider's model is; `None` where nothing has gone there.
     pub fn condition(&self, account: Account, model: &str, now: Instant) -> Option<Condition> {
+        Some(self.known(account, model)?.condition(now))
+    }
+
+    fn known(&self, account: Account, model: &str) -> Option<Arc<Lane>> {
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let lanes = accounts.get(&account)?;
         let (_, lane) = lanes.iter().find(|(known, _)| **known == *model)?;
-        let lane = Arc::clone(lane);
-        drop(accounts);
-        Some(lane.condition(now))
+        Some(Arc::clone(lane))
+    }
+
+    /// Within which time so many of a hundred answers of a provider's model began in the last minutes; `None` where too few are known.
+    pub fn first_within(
+        &self,
+        (account, model): (Account, &str),
+        percent: u8,
+        now: Instant,
+    ) -> Option<Duration> {
+        let lane = self.known(account, model)?;
+        lane.first_within(percent, now)
     }
 
     /// The lane of a provider's model.

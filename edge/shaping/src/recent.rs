@@ -1,4 +1,4 @@
-//! How a provider's model has done in the last half minute or so: how soon answers began, and how many attempts failed.
+//! How a provider's model has done in the last half minute or so: how soon answers began, how many attempts failed, and what answers cost.
 //!
 //! Pure: whoever asks says what time it is. What is older counts less and less. An attempt that fails counts as a slow answer, so that one which
 //! fails fast is not taken for fast. Of few attempts nothing is said.
@@ -21,6 +21,8 @@ pub struct Recently {
     pub first_s: Option<f64>,
     /// What part of attempts failed, 0 to 1; `None` while too little is known.
     pub failed: Option<f64>,
+    /// What an answer cost at the mean, nano-dollars; `None` while too little is known, or nothing has a price.
+    pub cost_nano: Option<f64>,
 }
 
 /// What is known of one.
@@ -30,6 +32,9 @@ pub(crate) struct Recent {
     attempts: f64,
     seconds: f64,
     failed: f64,
+    /// Answers whose cost is known, and that.
+    priced: f64,
+    nano: f64,
 }
 
 // === impl Recent ===
@@ -42,18 +47,21 @@ impl Recent {
             attempts: 0.0,
             seconds: 0.0,
             failed: 0.0,
+            priced: 0.0,
+            nano: 0.0,
         }
     }
 
     /// How it has done.
     pub(crate) fn recently(&self, now: Instant) -> Recently {
-        if self.attempts * self.kept(now) < ATTEMPTS_MIN {
-            return Recently::default();
-        }
+        let kept = self.kept(now);
         // What is forgotten is forgotten of all alike.
+        let mean = |sum: f64, of: f64| (of * kept >= ATTEMPTS_MIN).then(|| sum / of);
+        let failed = mean(self.failed, self.attempts);
         Recently {
-            first_s: Some(self.seconds / self.attempts),
-            failed: Some((self.failed / self.attempts).clamp(0.0, 1.0)),
+            first_s: mean(self.seconds, self.attempts),
+            failed: failed.map(|it| it.clamp(0.0, 1.0)),
+            cost_nano: mean(self.nano, self.priced),
         }
     }
 
@@ -74,6 +82,15 @@ impl Recent {
         }
     }
 
+    /// An answer has cost so many nano-dollars.
+    pub(crate) fn cost(&mut self, nano: u64, now: Instant) {
+        self.forget(now);
+        self.priced += 1.0;
+        #[expect(clippy::cast_precision_loss, reason = "it is compared, not counted")]
+        let nano = nano as f64;
+        self.nano += nano;
+    }
+
     fn kept(&self, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.at);
         (-passed.as_secs_f64() / MEMORY.as_secs_f64()).exp()
@@ -81,7 +98,9 @@ impl Recent {
 
     fn forget(&mut self, now: Instant) {
         let kept = self.kept(now);
-        for sum in [&mut self.attempts, &mut self.seconds, &mut self.failed] {
+        let speed = [&mut self.attempts, &mut self.seconds, &mut self.failed];
+        let cost = [&mut self.priced, &mut self.nano];
+        for sum in speed.into_iter().chain(cost) {
             *sum *= kept;
         }
         self.at = now;
@@ -115,6 +134,20 @@ mod tests {
         assert!(known.first_s.unwrap() > 0.38 && known.failed.unwrap() < 0.01);
         now += Duration::from_mins(3);
         assert_eq!(recent.recently(now), Recently::default(), "it is old");
+    }
+
+    #[test]
+    fn what_answers_cost_is_told_once_enough_of_them_have_a_price() {
+        let now = Instant::now();
+        let mut recent = Recent::new(now);
+        for _ in 0..20 {
+            recent.began(Duration::from_millis(5), now);
+        }
+        assert_eq!(recent.recently(now).cost_nano, None, "none has a price");
+        for nano in [100, 200, 300, 400, 500] {
+            recent.cost(nano, now);
+        }
+        assert_eq!(recent.recently(now).cost_nano, Some(300.0));
     }
 
     #[test]

@@ -57,6 +57,8 @@ fn aims(by: Measure, members: &[Recently]) -> Vec<f64> {
         // Relative to others is a difference of logarithms.
         Measure::Latency => it.first_s.filter(|it| *it > 0.0).map(f64::ln),
         Measure::Errors => it.failed.map(|it| PER_FAILURE * it),
+        // What is free counts as next to nothing, so that it is compared at all.
+        Measure::Cost => it.cost_nano.map(|it| it.max(1.0).ln()),
     };
     let values: Vec<Option<f64>> = members.iter().map(value).collect();
     let known = values.iter().flatten();

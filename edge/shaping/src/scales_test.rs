@@ -110,6 +110,7 @@ fn what_is_not_known_goes_back_to_one_by_small_steps() {
     let slow = |first_s| Recently {
         first_s: Some(first_s),
         failed: Some(0.0),
+        cost_nano: None,
     };
     let of = |now, told: &[Recently]| scales.of([1; 16], adapt, now, || told.to_vec());
     let begins = of(now, &[slow(0.1), slow(1.0)]);
@@ -133,6 +134,37 @@ fn what_is_not_known_goes_back_to_one_by_small_steps() {
     }
     let back = of(now, &nothing);
     assert!(back.iter().all(|it| (it - 1.0).abs() < 1e-6), "{back:?}");
+}
+
+#[test]
+fn by_cost_a_weight_goes_by_what_answers_cost_beside_the_others_and_no_farther_than_its_bounds() {
+    let cost = |nano| Recently {
+        cost_nano: nano,
+        ..Recently::default()
+    };
+    let rests = |told: [Option<f64>; 3]| {
+        let (scales, mut now) = (Scales::default(), Instant::now());
+        let told = told.map(cost);
+        let mut last = Vec::new();
+        for _ in 0..600 {
+            now += Duration::from_secs(1);
+            let by_cost = adapt(Measure::Cost, 25, 400);
+            last = scales.of([1; 16], by_cost, now, || told.to_vec());
+        }
+        last
+    };
+    let near = |told, expected: [f64; 3]| {
+        let last = rests(told);
+        let mut both = last.iter().zip(expected);
+        assert!(
+            both.all(|(one, other)| (one - other).abs() < 1e-6),
+            "{last:?}"
+        );
+    };
+    near([Some(100.0), Some(400.0), None], [2.0, 0.5, 1.0]);
+    near([Some(1e9), Some(1e9), Some(1e9)], [1.0; 3]);
+    // One that is free is worth the most that there is, and no more.
+    near([Some(0.0), Some(1e6), Some(1e6)], [4.0, 0.25, 0.25]);
 }
 
 #[test]

@@ -18,6 +18,9 @@ const WINDOW: Duration = Duration::from_secs(150);
 /// Answers of fewer tokens say nothing of how many come in a second.
 const TOKENS_MIN: u64 = 16;
 
+/// Of how many answers it is told, at least, within which time a part of them began.
+const SAMPLE_MIN: u32 = 20;
+
 /// Four bounds for each doubling, up to 65 thousand.
 const BUCKETS: usize = 64;
 
@@ -42,7 +45,7 @@ pub(crate) struct Speed {
     tokens: Median,
 }
 
-/// Numbers of this window and of the one before, by their size.
+/// Numbers of this window and of the one before, by their size: their median, and any other part of them.
 #[derive(Debug)]
 struct Median([[u16; BUCKETS]; 2]);
 
@@ -69,6 +72,15 @@ impl Speed {
             first_median: of(&self.first).map(Duration::from_millis),
             tokens_median: of(&self.tokens),
         }
+    }
+
+    /// Within which time so many of a hundred answers began, in the last minutes; `None` where too few are known.
+    pub(crate) fn first_within(&self, percent: u8, now: Instant) -> Option<Duration> {
+        let is_old = now.saturating_duration_since(self.window_began) >= 2 * WINDOW;
+        if is_old || self.first.count_all() < SAMPLE_MIN {
+            return None;
+        }
+        self.first.within(percent).map(Duration::from_millis)
     }
 
     /// An answer began so long after it was asked for.
@@ -133,20 +145,32 @@ impl Median {
         }
     }
 
-    fn median(&self) -> Option<u64> {
+    fn counts(&self) -> impl Iterator<Item = u32> {
         let [before, this] = &self.0;
         let counts = before.iter().zip(this);
-        let counts = counts.map(|(one, other)| u32::from(*one) + u32::from(*other));
-        let all: u32 = counts.clone().sum();
-        let mut below = 0;
-        let half = |count: u32| {
-            below += count;
-            below * 2 >= all
-        };
+        counts.map(|(one, other)| u32::from(*one) + u32::from(*other))
+    }
+
+    fn count_all(&self) -> u32 {
+        self.counts().sum()
+    }
+
+    fn median(&self) -> Option<u64> {
+        self.within(50)
+    }
+
+    /// What so many of a hundred of them are not above.
+    fn within(&self, percent: u8) -> Option<u64> {
+        let all = self.count_all();
         if all == 0 {
             return None;
         }
-        counts.map(half).position(|it| it).map(middle)
+        let mut below = 0;
+        let reached = |count: u32| {
+            below += count;
+            below * 100 >= all * u32::from(percent)
+        };
+        self.counts().map(reached).position(|it| it).map(middle)
     }
 }
 
@@ -204,6 +228,25 @@ mod tests {
             speed.began(Duration::from_millis(100), now);
         }
         assert!(lately(&speed, now) < 130, "{}", lately(&speed, now));
+    }
+
+    #[test]
+    fn the_slowest_answers_are_told_apart_once_enough_are_known() {
+        let now = Instant::now();
+        let mut speed = Speed::new(now);
+        for number in 0..100_u64 {
+            assert_eq!(speed.first_within(95, now).is_some(), number >= 20);
+            let ms = if number % 10 == 0 { 900 } else { 20 };
+            speed.began(Duration::from_millis(ms), now);
+        }
+        let within = |percent| speed.first_within(percent, now).unwrap().as_millis();
+        assert!((18..=22).contains(&within(50)) && (18..=22).contains(&within(89)));
+        assert!((800..=1_000).contains(&within(95)), "{}", within(95));
+        assert_eq!(
+            speed.first_within(95, now + 2 * WINDOW),
+            None,
+            "they are old"
+        );
     }
 
     #[test]

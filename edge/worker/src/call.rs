@@ -23,16 +23,22 @@ pub mod failure;
 pub mod turns;
 pub mod message;
 mod presenting;
+pub mod account;
 pub mod hearing;
 pub mod telling;
 mod again;
+mod in_turn;
+pub mod hedge;
 
 use std::{cell::RefCell, convert::Infallible, rc::Rc, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
 use dialect::neutral::Dropped;
 use egress::Guard;
-use futures_util::{FutureExt, future::LocalBoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{Either, LocalBoxFuture},
+};
 use http_body_util::Full;
 use policy::{by_id::ById, id::ProviderId, provider::Provider};
 use rustls::ClientConfig;
@@ -52,6 +58,7 @@ use crate::{
 pub use self::config::Config;
 
 use self::{
+    account::Account,
     answer::Answer,
     client::{Client, Terms},
     exchange::{
@@ -95,6 +102,9 @@ pub struct Call {
 
 /// A provider as it was when its base URL was taken apart.
 type Known = (Arc<Provider>, Rc<Origin>);
+
+/// When a request came, and what reserves room for its attempts, where a limit asks who serves.
+pub type With<'a> = (&'a Arrival, Option<&'a Attempts>);
 
 /// A request, what becomes of its answer, and what was left out of it.
 type Prepared = (http::Request<Full<Bytes>>, Way, Dropped);
@@ -153,6 +163,7 @@ pub fn describe() {
         "sluice_retry_denied_total",
         "Second attempts that were not made, because too many had failed at that provider"
     );
+    hedge::describe();
 }
 
 // === impl Call ===
@@ -193,72 +204,21 @@ impl Call {
     }
 
     /// The first answer that one of the plan's targets gives, or why the last one that was asked gave none.
-    pub async fn first_good(
-        &self,
-        plan: &Plan,
-        request: &Request,
-        (arrival, attempts): (&Arrival, Option<&Attempts>),
-        entry: &mut Entry,
-    ) -> Result<Answer, Failure> {
-        let mut last: Option<Failure> = None;
-        // Of another model, perhaps.
-        let mut tried = entry.has_reached();
-        // No more than a place rides in this future.
-        for (place, candidate) in plan.candidates().iter().enumerate() {
-            let provider = candidate.provider().id;
-            entry.reaches(place);
-            if !tried {
-                self.retries(entry).first(provider);
-            } else if let Some(why) = self.may_not_ask_again(provider, arrival, entry) {
-                entry.passes_over(candidate.position(), why);
-                continue;
-            }
-            // A copy is not worth a wait, or a trial of what is set aside.
-            let is_copy = entry.is_copy();
-            let has_others = is_copy || place + 1 < plan.candidates().len();
-            // One waits only where there is nowhere else to go, or nowhere better.
-            let waits = !is_copy && (!has_others || place + 1 == plan.well());
-            let patience = turns::Patience { waits, has_others };
-            let turn = match turns::ask(&self.fares.lanes, (plan, candidate), request, patience) {
-                Ok(turn) => Ok(turn),
-                Err(to_come) => turns::awaited(to_come, entry).await,
-            };
-            let failure = match turn {
-                Ok(turn) => {
-                    let attempt = self.attempt(candidate, request, (arrival, attempts), entry);
-                    match attempt.await {
-                        Ok(answer) => {
-                            if tried {
-                                self.retries(entry).succeeded(provider);
-                            }
-                            turns::taken(&turn, &answer, request);
-                            entry.goes_on(turn);
-                            return Ok(answer);
-                        }
-                        Err(failure) => {
-                            if !entry.is_copy() {
-                                turns::failed(&turn, &failure);
-                            }
-                            failure
-                        }
-                    }
-                }
-                Err(failure) => failure,
-            };
-            self.note(&failure, candidate, tried, entry);
-            tried |= failure.was_tried();
-            // What was reserved is for one answer: a second may not be had on top of what the first has cost.
-            let spent = request.held().is_some() && entry.has_spent();
-            let over = spent || !failure.moves_on(&plan.version().routing);
-            // Who was asked speaks before who was not.
-            if failure.was_sent() || last.as_ref().is_none_or(|last| !last.was_sent()) {
-                last = Some(failure);
-            }
-            if over {
-                break;
+    pub fn first_good<'a>(
+        &'a self,
+        plan: &'a Plan,
+        request: &'a Request,
+        with: With<'a>,
+        entry: &'a mut Entry,
+    ) -> impl Future<Output = Result<Answer, Failure>> + 'a {
+        match self.hedging(plan, request, entry) {
+            None => Either::Left(self.in_turn((plan, request), with, entry, None)),
+            // Boxed: rare beside the requests that carry this future's size.
+            Some(hedging) => {
+                let hedged = self.hedged((plan, request), with, entry, hedging);
+                Either::Right(hedged.boxed_local())
             }
         }
-        Err(last.unwrap_or(Failure::Misconfigured("target")))
     }
 
     /// Notes that a provider did not take its token, if that is what went wrong.
@@ -297,12 +257,12 @@ impl Call {
         credential.is_some_and(|it| client::signs(&it.secret, provider.kind))
     }
 
-    async fn attempt(
+    async fn attempt<A: Account>(
         &self,
         candidate: &Candidate,
         request: &Request,
-        (arrival, attempts): (&Arrival, Option<&Attempts>),
-        entry: &mut Entry,
+        (arrival, attempts): With<'_>,
+        entry: &mut A,
     ) -> Result<Answer, Failure> {
         let provider = candidate.provider();
         let origin = self.origin(provider)?;

@@ -6,6 +6,7 @@
 //! | an attempt that was | and ends | is charged |
 //! |---|---|---|
 //! | not sent | anyhow | nothing: no provider got the request |
+//! | [made beside](Entry::asks_beside) another | unheard, because that one answered first | its input, by our count |
 //! | [reached](Entry::reached) | without an answer | its input, by our count |
 //! | refused: an error was the answer | anyhow | what the provider says, otherwise nothing |
 //! | answered | with the provider's counts | those, each up to [`TOKENS_MAX`] |
@@ -24,11 +25,14 @@ pub mod line;
 mod trace;
 mod watch;
 mod recorder;
+mod beside;
 mod open;
 mod entry;
+mod two_at_once;
 
 pub use self::{
-    attempt::{Attempt, Missed},
+    attempt::{ABANDONED, Attempt, Missed},
+    beside::Beside,
     entry::Entry,
     finished::Record,
     open::{ATTEMPTS_MAX, TOKENS_MAX},

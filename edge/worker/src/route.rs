@@ -8,6 +8,7 @@ mod candidate;
 pub mod notes;
 pub mod decision;
 mod order;
+pub mod hedge;
 mod balance;
 mod prefer;
 pub mod able;

@@ -8,6 +8,8 @@ pub enum Measure {
     Latency = 1,
     /// How many attempts fail.
     Errors = 2,
+    /// What answers cost.
+    Cost = 3,
 }
 
 /// How weights follow.
@@ -31,7 +33,7 @@ pub const PERCENT_MAX: u16 = 1_000;
 impl Measure {
     /// The one with this number.
     pub fn from_number(number: u32) -> Option<Self> {
-        let mut all = [Self::Latency, Self::Errors].into_iter();
+        let mut all = [Self::Latency, Self::Errors, Self::Cost].into_iter();
         all.find(|it| u32::from(*it as u8) == number)
     }
 }
@@ -79,6 +81,7 @@ mod tests {
         let adapt = Adapt::new(Measure::Errors, 25, 100).unwrap();
         assert_eq!(adapt.bounds(), (0.25, 1.0));
         assert_eq!(Measure::from_number(1), Some(Measure::Latency));
-        assert_eq!(Measure::from_number(3), None);
+        assert_eq!(Measure::from_number(3), Some(Measure::Cost));
+        assert_eq!(Measure::from_number(4), None);
     }
 }

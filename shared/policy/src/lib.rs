@@ -28,6 +28,7 @@ pub mod split;
 pub mod shadow;
 pub mod rendezvous;
 pub mod adapt;
+pub mod hedge;
 pub mod routing;
 pub mod deprecation;
 pub mod model;

@@ -2,7 +2,7 @@
 //!
 //! Knows words and numbers; knows nothing of how targets fare.
 
-use crate::adapt::Adapt;
+use crate::{adapt::Adapt, hedge::Hedge};
 
 /// How the first of several targets of one priority is chosen. The numbers are those of the wire and of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +64,8 @@ pub struct Routing {
     pub no_fallback_on: FailureClasses,
     /// How weights follow how targets do; `None`: they stay.
     pub adapt: Option<Adapt>,
+    /// After how long a second target is asked for embeddings beside the first; `None`: none is.
+    pub hedge: Option<Hedge>,
 }
 
 /// Every way to choose.

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -60,6 +60,8 @@ pub enum Step {
     Wait(Arc<Semaphore>),
     /// Adds this to a count, such as of what is under way.
     Count(Arc<AtomicI64>, i64),
+    /// Of all answers the first step: the head is sent after so long.
+    Late(Duration),
     /// Sends nothing more and does not end.
     Never,
 }
@@ -198,6 +200,9 @@ async fn answer(
         let mut asked = asked.lock().expect("nobody panicked with it");
         asked.push(question);
     }
+    if let Some(Step::Late(long)) = answer.steps.first() {
+        tokio::time::sleep(*long).await;
+    }
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(*name, value);
@@ -227,6 +232,7 @@ fn play(
                 Some(Step::Count(count, more)) => {
                     count.fetch_add(more, Ordering::SeqCst);
                 }
+                Some(Step::Late(_)) => {}
                 Some(Step::Never) => std::future::pending().await,
                 None => {
                     witness.finish();

@@ -51,7 +51,7 @@ enum Wants {
 pub fn anthropic_stream() -> Vec<u8> {
     let sent = |step| match step {
         Step::Send(bytes) => bytes,
-        Step::Wait(_) | Step::Count(..) | Step::Never => Bytes::new(),
+        Step::Wait(_) | Step::Count(..) | Step::Late(_) | Step::Never => Bytes::new(),
     };
     let steps = anthropic(Wants::Text, true).steps.into_iter();
     steps.flat_map(sent).collect()

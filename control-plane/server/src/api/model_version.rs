@@ -2,17 +2,19 @@
 //!
 //! Rules are tried with their samples away from the threads that serve, one version at a time.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
     name::{ModelName, VersionName},
     recipe::{self, Checked},
-    routing::{self, Adapting},
+    routing::{self, Adapting, Hedging},
     segment::Slug,
     version,
     violation::Violations,
 };
-use policy::{adapt::Adapt, id::VersionId, revision::Revision, routing::FailureClasses};
+use policy::{
+    adapt::Adapt, hedge::Hedge, id::VersionId, revision::Revision, routing::FailureClasses,
+};
 use proto::admin::{self, model_version_service_server::ModelVersionService};
 use store::{
     deprecation, id,
@@ -27,7 +29,7 @@ use crate::{
         desk::{self, Begun, Call, Desk},
         moment,
         page::List,
-        recipe_wire,
+        recipe_wire, span,
     },
     status,
 };
@@ -211,7 +213,8 @@ fn wanted(asked: admin::CreateModelVersionRequest) -> Result<Wanted, Violations>
         high: it.high_percent,
         weighed: given.targets.iter().filter(|it| it.weight > 0).count(),
     });
-    let routing = routing::check(given.balance, asked_on, adapting);
+    let hedging = hedging(&given, &mut violations);
+    let routing = routing::check(given.balance, asked_on, adapting, hedging);
     let routing = routing.map_err(|others| violations.append(others)).ok();
     let recipe = tried(
         (given.transform_rules, given.header_rules),
@@ -257,6 +260,19 @@ fn tried(
     checked.map_err(|others| violations.append(others)).ok()
 }
 
+/// When a second target is to be asked, and of how many providers there are targets.
+fn hedging(given: &admin::ModelVersion, violations: &mut Violations) -> Hedging {
+    let after = given.hedge_after.map(span::millis).transpose();
+    let providers: BTreeSet<_> = given.targets.iter().map(|it| &it.provider).collect();
+    Hedging {
+        after_ms: violations
+            .take("model_version.hedge_after", after)
+            .flatten(),
+        percentile: given.hedge_percentile,
+        providers: providers.len(),
+    }
+}
+
 fn adaptation(it: Adapt) -> admin::TargetAdaptation {
     let (low, high) = it.percents();
     admin::TargetAdaptation {
@@ -275,6 +291,7 @@ fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersio
     };
     let classes = |of: FailureClasses| of.all().map(|class| class as i32).collect();
     let mut becomes = becomes.into_iter();
+    let (hedge_after_ms, hedge_percentile) = Hedge::numbers(row.routing.hedge);
     let samples = row.samples.into_iter();
     let samples = samples.map(|it| recipe_wire::sample_wire(it, becomes.next()));
     admin::ModelVersion {
@@ -296,5 +313,7 @@ fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersio
         no_fallback_on: classes(row.routing.no_fallback_on),
         deprecation: row.deprecation.as_ref().map(deprecation_wire::wire),
         adapt: row.routing.adapt.map(adaptation),
+        hedge_after: (hedge_after_ms > 0).then(|| span::to_wire(hedge_after_ms.into())),
+        hedge_percentile: i32::try_from(hedge_percentile).unwrap_or(0),
     }
 }

@@ -51,6 +51,17 @@ impl Call {
         again: bool,
         entry: &mut Entry,
     ) {
+        self.heed(failure, candidate, again, entry);
+        entry.attempt_failed(missed(failure, candidate));
+    }
+
+    /// The same of one that was made beside another.
+    pub(super) fn note_beside(&self, failure: &Failure, candidate: &Candidate, entry: &mut Entry) {
+        self.heed(failure, candidate, true, entry);
+        entry.beside_failed(&missed(failure, candidate));
+    }
+
+    fn heed(&self, failure: &Failure, candidate: &Candidate, again: bool, entry: &Entry) {
         let provider = candidate.provider();
         self.doubt(failure, provider);
         // One that has said what is wrong with the request is well, and so is one that was spared.
@@ -66,14 +77,17 @@ impl Call {
                 retries.failed(provider.id, Instant::now());
             }
         }
-        entry.attempt_failed(Missed {
-            provider,
-            provider_model: &candidate.target().provider_model,
-            code: failure.code(),
-            status: failure.status(),
-            sent: failure.was_sent(),
-            refused: failure.was_refused(),
-            theirs: failure.is_the_providers(),
-        });
+    }
+}
+
+fn missed<'a>(failure: &Failure, candidate: &'a Candidate) -> Missed<'a> {
+    Missed {
+        provider: candidate.provider(),
+        provider_model: &candidate.target().provider_model,
+        code: failure.code(),
+        status: failure.status(),
+        sent: failure.was_sent(),
+        refused: failure.was_refused(),
+        theirs: failure.is_the_providers(),
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     call::{
+        account::Account,
         answer::{Answer, Content},
         client::{Body, Unfinished},
         failure::{Failure, Reported},
@@ -24,7 +25,7 @@ use crate::{
         patience::Timer,
         retry_after::retry_after_ms,
     },
-    record::{Entry, Tally},
+    record::Tally,
     translate::Way,
 };
 
@@ -85,7 +86,7 @@ type Waits<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + 'a>>;
 
 impl Heard {
     /// Looks at the head.
-    pub fn next(self, entry: &mut Entry) -> Next<'_> {
+    pub fn next<A: Account>(self, account: &mut A) -> Next<'_> {
         let Self {
             answer,
             way,
@@ -121,18 +122,18 @@ impl Heard {
         let timer = Timer::new(times.idle_max, times.first_by);
         let opening = Box::new(Opening::new(body, gauge, timer, times.hold_until));
         Next::Waits(Box::pin(async move {
-            let content = begun(opening, entry).await?;
+            let content = begun(opening, account).await?;
             Ok(answer(content))
         }))
     }
 }
 
 /// Holds a stream until it has begun.
-async fn begun(mut opening: Box<Opening>, entry: &mut Entry) -> Result<Content, Failure> {
+async fn begun<A: Account>(mut opening: Box<Opening>, account: &mut A) -> Result<Content, Failure> {
     let begun = poll_fn(|cx| {
         let begun = opening.poll_begun(cx);
         // Whether it waits or has failed: what was used until now is known to whoever closes the account.
-        entry.seen(opening.tally());
+        account.seen(opening.tally());
         begun
     });
     begun.await?;

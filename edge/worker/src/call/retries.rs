@@ -1,7 +1,8 @@
 //! How often a provider may be asked in another's place: what keeps a provider that dies from being asked twice as much.
 //!
 //! Knows counts and providers; knows nothing of requests. A second attempt that succeeds costs nothing, so that a
-//! provider which is well may take over all that another lets fall.
+//! provider which is well may take over all that another lets fall. One that is made beside a first one, which may answer yet, is
+//! more than would be asked otherwise: of these no more are made than of those that may fail, however they end.
 
 use std::cell::RefCell;
 
@@ -32,6 +33,8 @@ pub struct Retries {
 struct Budget {
     left: f64,
     at: Instant,
+    /// How many may be made beside others.
+    hedges: f64,
 }
 
 // === impl Retries ===
@@ -45,6 +48,27 @@ impl Retries {
         }
     }
 
+    /// A request asks another provider first, and may ask this one beside it.
+    pub fn may_hedge(&self, provider: ProviderId) {
+        let mut budgets = self.budgets.borrow_mut();
+        if let Some(budget) = budgets.get_mut(&provider) {
+            budget.hedges = (budget.hedges + RATIO).min(BURST);
+        }
+    }
+
+    /// Takes leave to ask a provider beside another, which has not answered yet: that of a second attempt, and that of one more
+    /// than would be made otherwise. What comes of it is told like that of any second attempt.
+    pub fn hedge(&self, provider: ProviderId, now: Instant) -> bool {
+        let mut budgets = self.budgets.borrow_mut();
+        let budget = Budget::of(&mut budgets, provider, now);
+        budget.refill(now);
+        let may = budget.left >= 1.0 && budget.hedges >= 1.0;
+        if may {
+            budget.hedges -= 1.0;
+        }
+        may
+    }
+
     /// Whether a provider may be asked after another has failed.
     pub fn allow(&self, provider: ProviderId, now: Instant) -> bool {
         let mut budgets = self.budgets.borrow_mut();
@@ -56,20 +80,19 @@ impl Retries {
 
     /// A provider that was asked after another has answered.
     pub fn succeeded(&self, provider: ProviderId) {
-        self.budgets.borrow_mut().remove(&provider);
+        let mut budgets = self.budgets.borrow_mut();
+        if let Some(budget) = budgets.get_mut(&provider) {
+            budget.left = BURST;
+            if budget.hedges >= BURST {
+                budgets.remove(&provider);
+            }
+        }
     }
 
     /// A provider that was asked after another has failed, too.
     pub fn failed(&self, provider: ProviderId, now: Instant) {
         let mut budgets = self.budgets.borrow_mut();
-        if budgets.len() >= PROVIDERS_MAX && !budgets.contains_key(&provider) {
-            budgets.clear();
-        }
-        let whole = Budget {
-            left: BURST,
-            at: now,
-        };
-        let budget = budgets.entry(provider).or_insert(whole);
+        let budget = Budget::of(&mut budgets, provider, now);
         budget.left = (budget.left - 1.0).max(0.0);
     }
 }
@@ -77,6 +100,18 @@ impl Retries {
 // === impl Budget ===
 
 impl Budget {
+    /// That of a provider, which is whole where it is not remembered.
+    fn of(budgets: &mut ById<ProviderId, Self>, provider: ProviderId, now: Instant) -> &mut Self {
+        if budgets.len() >= PROVIDERS_MAX && !budgets.contains_key(&provider) {
+            budgets.clear();
+        }
+        budgets.entry(provider).or_insert(Self {
+            left: BURST,
+            at: now,
+            hedges: BURST,
+        })
+    }
+
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.left = (self.left + passed * PER_SECOND).min(BURST);
@@ -118,6 +153,25 @@ mod tests {
             assert!(retries.allow(DYING, now));
             retries.succeeded(DYING);
         }
+    }
+
+    #[test]
+    fn beside_others_a_provider_is_asked_for_a_fifth_of_requests_however_well_it_answers() {
+        let (retries, now) = (Retries::default(), Instant::now());
+        let mut asked = 0;
+        for _ in 0..1_000 {
+            retries.may_hedge(DYING);
+            if retries.hedge(DYING, now + Duration::from_secs(asked)) {
+                asked += 1;
+                retries.succeeded(DYING);
+            }
+        }
+        assert!((200..=211).contains(&asked), "{asked}");
+        let other = ProviderId::from_bytes([2; 16]);
+        while retries.allow(other, now) {
+            retries.failed(other, now);
+        }
+        assert!(!retries.hedge(other, now), "its second attempts fail");
     }
 
     #[test]

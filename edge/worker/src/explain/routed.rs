@@ -5,7 +5,11 @@
 use std::sync::Arc;
 
 use dialect::preferences::{self, Preferences};
-use policy::{capability::Abilities, key::Key, rules::Rules};
+use policy::{
+    capability::{Abilities, Ability},
+    key::Key,
+    rules::Rules,
+};
 use proto::sync::{
     Explain, ExplainProblem, Explained, ExplainedTarget, OtherRouteExplained, RouteExplained,
     RouteQuestion, TargetNote,
@@ -13,12 +17,16 @@ use proto::sync::{
 use tokio::time::Instant;
 
 use crate::{
-    asking::{Asking, Supposed},
+    asking::{Asking, Asks, Supposed},
     assign, authorize,
     fares::Fares,
     identify::Caller,
     label::alive,
-    route::{self, Candidate, notes::Notes},
+    route::{
+        self, Candidate, Plan,
+        hedge::hedging,
+        notes::{Notes, Why},
+    },
 };
 
 /// The most targets that an answer names, and the most notes of one.
@@ -130,6 +138,7 @@ fn one(
         still.map_err(|why| (ExplainProblem::Retired, why.to_string()))?;
     }
     let candidates = plan.map_or(&[][..], |plan| plan.candidates());
+    note_hedge(plan, asking, &mut notes);
     let asked_in_turn = candidates.iter().map(Candidate::position);
     let is_asked = |at: &usize| candidates.iter().any(|it| it.position() == *at);
     let left_out = (0..version.targets.len()).filter(|at| !is_asked(at));
@@ -167,6 +176,25 @@ fn one(
         targets: targets.filter_map(target).collect(),
         others: Vec::new(),
     })
+}
+
+/// Notes who would be asked beside the first target of a request that demands embeddings, and after how long.
+fn note_hedge(plan: Option<&Plan>, asking: Asking<'_>, notes: &mut Notes) {
+    let embeds = |it: &Asks| it.abilities.holds(Ability::Embeddings);
+    let (Some(plan), Some(fares), true) = (
+        plan,
+        asking.fares,
+        asking.asks().as_ref().is_some_and(embeds),
+    ) else {
+        return;
+    };
+    let hedge = plan.version().routing.hedge;
+    let hedged = hedge.and_then(|it| hedging(plan.candidates(), it, &fares.lanes));
+    if let Some(hedged) = hedged
+        && let Some(second) = plan.candidates().get(hedged.place)
+    {
+        notes.say(second.position(), Why::Hedge(hedged.after));
+    }
 }
 
 /// What was noted of one target.

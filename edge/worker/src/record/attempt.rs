@@ -7,6 +7,9 @@ use std::sync::Arc;
 use dialect::Tokens;
 use policy::{id::ProviderId, provider::Provider};
 
+/// Nobody waits for it any more: another one beside it has answered, or the client is gone.
+pub const ABANDONED: &str = "abandoned";
+
 /// One attempt that gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
@@ -14,7 +17,7 @@ pub struct Attempt {
     pub provider: ProviderId,
     /// The provider's name for the model.
     pub provider_model: String,
-    /// Why there was no answer: a code of `docs/errors.md`, or `upstream_error` where the provider said why.
+    /// Why there was no answer: a code of `docs/errors.md`, `upstream_error` where the provider said why, or [`ABANDONED`].
     pub code: &'static str,
     /// The provider's status; zero where it gave none.
     pub status: u16,

@@ -28,7 +28,7 @@ use crate::{
 
 /// The open account of one request.
 pub struct Entry {
-    open: Option<Box<Open>>,
+    pub(super) open: Option<Box<Open>>,
     // Held for as long as the provider works on it.
     turn: Option<Turn>,
 }
@@ -85,6 +85,7 @@ impl Recorder {
             charged: Tokens::default(),
             charged_nano: 0,
             current: None,
+            beside: None,
             before: (None, String::new()),
             book: known.book,
             tariff: None,
@@ -225,7 +226,7 @@ impl Entry {
     /// The attempt gave no answer. It is charged now, whatever comes next.
     pub fn attempt_failed(&mut self, missed: Missed<'_>) {
         if let Some(open) = &mut self.open {
-            open.attempt_failed(missed);
+            open.attempt_failed(&missed);
         }
     }
 
@@ -371,10 +372,15 @@ impl Entry {
     fn finish(&mut self, outcome: Option<Outcome>, tally: Tally) {
         if let Some(open) = self.open.take() {
             let turn = self.turn.as_ref().filter(|_| !open.record.is_copy());
-            if let (Some(outcome), Some(turn)) = (outcome, turn) {
-                tally.tell(turn, outcome);
-            }
-            open.finish(outcome, |open, outcome| open.usage(outcome, tally));
+            // Of an end that nobody saw nothing is told.
+            let turn = turn.filter(|_| outcome.is_some());
+            open.finish(outcome, |open, outcome| {
+                let used = open.usage(outcome, tally);
+                if let Some(turn) = turn {
+                    tally.tell(turn, outcome, open.served_nano());
+                }
+                used
+            });
         }
     }
 }

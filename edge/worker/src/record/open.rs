@@ -2,7 +2,7 @@
 //!
 //! Knows counts, holds and prices; knows nothing of when it is closed, which the entry around it sees to.
 
-use std::{mem, sync::Arc};
+use std::{mem, rc::Rc, sync::Arc};
 
 use dialect::Tokens;
 use lifecycle::drain::Phase;
@@ -17,6 +17,7 @@ use crate::{
     admit::{Permit, guess::Beyond, hold::Hold},
     record::{
         attempt::{Attempt, Missed},
+        beside::Beside,
         content::Held,
         finished::Record,
         outcome::{Outcome, UsageSource},
@@ -52,6 +53,8 @@ pub(super) struct Open {
     pub(super) charged_nano: u64,
     /// What is known of the attempt that is under way, if one is.
     pub(super) current: Option<Tally>,
+    /// One that is made beside it, or may be.
+    pub(super) beside: Option<Rc<Beside>>,
     /// Whom the attempt before reached.
     pub(super) before: (Option<ProviderId>, String),
     /// The organization's own prices, if it has any.
@@ -72,9 +75,14 @@ pub(super) struct Open {
 // === impl Open ===
 
 impl Open {
-    pub(super) fn attempt_failed(&mut self, missed: Missed<'_>) {
+    pub(super) fn attempt_failed(&mut self, missed: &Missed<'_>) {
+        self.watch.missed(&self.recorder.series, missed);
+        self.charges(missed);
+    }
+
+    /// Charges the attempt that is under way and gives no answer.
+    pub(super) fn charges(&mut self, missed: &Missed<'_>) {
         let current = self.current.take();
-        self.watch.missed(&self.recorder.series, &missed);
         if current.is_some() && !missed.sent {
             (self.record.provider, self.record.provider_model) = mem::take(&mut self.before);
         }
@@ -87,7 +95,18 @@ impl Open {
             hold.settle(&tokens, self.cost_of(&tokens));
         }
         let tariff = self.tariff.take();
-        if let Some(billed) = tariff.and_then(|it| it.bill(&tokens, self.record.at_ms)) {
+        let billed = tariff.and_then(|it| it.bill(&tokens, self.record.at_ms));
+        self.names(missed, (tokens, source), billed);
+    }
+
+    /// Adds an attempt that gave no answer to the account.
+    pub(super) fn names(
+        &mut self,
+        missed: &Missed<'_>,
+        (tokens, source): (Tokens, Option<UsageSource>),
+        billed: Option<Billed>,
+    ) {
+        if let Some(billed) = billed {
             let model = missed.provider_model.to_owned();
             self.record.missed.push((model, billed));
         }
@@ -144,6 +163,7 @@ impl Open {
             _ if self.record.is_copy() => Outcome::Cut,
             _ => Outcome::ClientGone,
         });
+        self.abandons_beside();
         let (tokens, usage_source) = usage(&mut self, outcome);
         self.record.cost = self.cost(self.record.served.as_ref());
         let rest = tokens.less(&self.charged);
@@ -228,6 +248,12 @@ impl Open {
     pub(super) fn bill(&mut self, tokens: &Tokens) {
         let tariff = self.tariff.take();
         self.record.served = tariff.and_then(|it| it.bill(tokens, self.record.at_ms));
+    }
+
+    /// What the attempt that served cost, in nano-dollars; `None` where it has no price, or used nothing.
+    pub(super) fn served_nano(&self) -> Option<u64> {
+        let served = self.record.served.as_ref()?;
+        cost::cost([&served.charge]).nano()
     }
 
     /// What these tokens cost of the provider that was reached.

@@ -60,13 +60,13 @@ pub struct Opening<'a> {
 }
 
 impl Tally {
-    /// Tells the turn in which this was seen how it ended.
-    pub(super) fn tell(&self, turn: &Turn, outcome: Outcome) {
+    /// Tells the turn in which this was seen how it ended, and what it cost in nano-dollars, where that is known.
+    pub(super) fn tell(&self, turn: &Turn, outcome: Outcome, cost_nano: Option<u64>) {
         match outcome {
             Outcome::ProviderFailed => turn.failed(),
             Outcome::Completed => {
                 let said = self.tokens.map(|it| it.output_total());
-                turn.ended(said.unwrap_or(self.output_tokens));
+                turn.ended(said.unwrap_or(self.output_tokens), cost_nano);
             }
             _ => {}
         }

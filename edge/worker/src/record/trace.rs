@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use policy::{
     cost::Cost,
     provider::{Provider, ProviderKind},
@@ -38,9 +38,11 @@ pub(super) struct Trace {
 }
 
 /// An attempt that is under way.
-struct Asked {
+pub(super) struct Asked {
     context: Context,
     begun: Instant,
+    /// Which one of the request it is, 1 the first.
+    number: u64,
     provider: Arc<Provider>,
     model: String,
 }
@@ -143,9 +145,43 @@ impl Trace {
         self.current = Some(Asked {
             context,
             begun: Instant::now(),
+            number: self.attempts,
             provider: Arc::clone(provider),
             model: model.to_owned(),
         });
+    }
+
+    /// The attempt that is under way is this one, which began then beside another.
+    pub(super) fn takes(
+        &mut self,
+        (provider, model): (&Arc<Provider>, &str),
+        (context, begun): (Context, Instant),
+    ) {
+        self.attempts += 1;
+        self.current = Some(Asked {
+            context,
+            begun,
+            number: self.attempts,
+            provider: Arc::clone(provider),
+            model: model.to_owned(),
+        });
+    }
+
+    /// Takes the attempt that is under way out of sight, for [`Trace::resume`] to bring back.
+    pub(super) const fn set_aside(&mut self) -> Option<Asked> {
+        self.current.take()
+    }
+
+    /// It is under way again.
+    pub(super) fn resume(&mut self, asked: Option<Asked>) {
+        self.current = asked;
+    }
+
+    /// A span for an attempt beside another, and what hands it on where that is wished.
+    pub(super) fn beside(&self) -> (Context, Option<HeaderValue>) {
+        let context = self.context.within();
+        let tells = self.tracer.tells_providers();
+        (context, tells.then(|| context.header()).flatten())
     }
 
     /// Whether an attempt is under way.
@@ -161,6 +197,7 @@ impl Trace {
         let Asked {
             context,
             begun,
+            number,
             provider,
             model,
         } = asked;
@@ -171,7 +208,7 @@ impl Trace {
             ("gen_ai.provider.name", provider_name(provider.kind).into()),
             ("server.address", host.into()),
             ("sluice.provider", provider.name.clone().into()),
-            ("sluice.attempt", self.attempts.into()),
+            ("sluice.attempt", number.into()),
         ];
         if let Some(status) = missed.map(|it| it.status).filter(|it| *it > 0) {
             attributes.push(("http.response.status_code", status.into()));

@@ -3,14 +3,19 @@
 //!
 //! Knows handles and times; decides nothing, and fails nobody.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use policy::{
     cost::Cost,
     id::{ModelId, ProviderId},
     provider::Provider,
 };
+use spans::Context;
 
 use crate::{
     record::{
@@ -123,6 +128,51 @@ impl Watch {
             series.provider(missed.provider).attempt(missed.code);
         } else if missed.sent {
             series.provider(missed.provider).attempt(REFUSED);
+        }
+    }
+
+    /// What a span of an attempt beside another is to be, where the request is traced.
+    pub(super) fn beside(&self) -> Option<(Context, Option<HeaderValue>)> {
+        self.trace.as_deref().map(Trace::beside)
+    }
+
+    /// The attempt beside is the one that is under way.
+    pub(super) fn takes(&mut self, to: (&Arc<Provider>, &str), span: Option<(Context, Instant)>) {
+        if let (Some(trace), Some(span)) = (&mut self.trace, span) {
+            trace.takes(to, span);
+        }
+    }
+
+    /// The attempt that is under way is not waited for any more, because one beside it has answered. That it might have is nobody's failure.
+    pub(super) fn outrun(&mut self, series: &Series, missed: &Missed<'_>) {
+        self.asks = false;
+        if let Some(trace) = &mut self.trace {
+            trace.ended(Some(missed), None);
+        }
+        if missed.sent {
+            series.provider(missed.provider).attempt(missed.code);
+        }
+    }
+
+    /// An attempt beside the one that is under way gave no answer, or is not waited for any more.
+    pub(super) fn missed_beside(
+        &mut self,
+        series: &Series,
+        missed: &Missed<'_>,
+        span: Option<(Context, Instant)>,
+    ) {
+        if let (Some(trace), Some(span)) = (&mut self.trace, span) {
+            let under_way = trace.set_aside();
+            trace.takes((missed.provider, missed.provider_model), span);
+            trace.ended(Some(missed), None);
+            trace.resume(under_way);
+        }
+        if missed.theirs {
+            self.missed = true;
+            series.provider(missed.provider).attempt(missed.code);
+        } else if missed.sent {
+            let code = if missed.refused { REFUSED } else { missed.code };
+            series.provider(missed.provider).attempt(code);
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Targets stand as their places in the version, so that nothing is allocated while nothing keeps one of them from its place.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use policy::model::{Target, Version};
 
@@ -82,6 +82,12 @@ impl Decision {
         self.notes.push(Note { position, why });
     }
 
+    /// The target at this place of the version was asked beside the first one, after so long.
+    pub fn hedges(&mut self, position: usize, after: Duration) {
+        let why = Why::Hedge(after);
+        self.notes.push(Note { position, why });
+    }
+
     /// The target at this place of the version is not to be asked at all.
     pub fn leaves_out(&mut self, position: usize, why: Why) {
         self.notes.push(Note { position, why });
@@ -119,7 +125,7 @@ impl Decision {
             Some(Decided {
                 target: self.version.targets.get(position)?,
                 place,
-                reached: place > 0 && place <= self.reached && !self.is_passed_over(position),
+                reached: self.is_reached(place, position),
                 position,
                 decision: self,
             })
@@ -130,6 +136,11 @@ impl Decision {
     /// How many targets there are beyond those.
     pub fn more(&self) -> usize {
         self.version.targets.len().saturating_sub(TARGETS_MAX)
+    }
+
+    fn is_reached(&self, place: usize, position: usize) -> bool {
+        let had_its_turn = place > 0 && place <= self.reached && !self.is_passed_over(position);
+        had_its_turn || self.is_noted(position, |why| matches!(why, Why::Hedge(_)))
     }
 
     fn is_left_out(&self, position: usize) -> bool {
@@ -160,8 +171,6 @@ impl<'a> Decided<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use policy::{
         id::{ModelId, ProviderId, VersionId},
         routing::Routing,
@@ -213,6 +222,16 @@ mod tests {
             ]
         );
         assert_eq!(decision.more(), 0);
+    }
+
+    #[test]
+    fn who_is_asked_beside_the_first_has_had_a_turn_and_nobody_between_them() {
+        let mut decision = Decision::new(Chooser::Release, version(3), 0..3, Vec::new());
+        decision.reaches(0);
+        decision.hedges(2, Duration::from_millis(200));
+        let told = decision.targets();
+        let told: Vec<_> = told.map(|it| (it.place, it.reached)).collect();
+        assert_eq!(told, [(1, true), (2, false), (3, true)]);
     }
 
     #[test]

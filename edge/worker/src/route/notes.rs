@@ -86,6 +86,8 @@ pub enum Why {
     Reasoning,
     /// It does not stream, or embed.
     Operation,
+    /// It is asked beside the first one, which has not answered after so long.
+    Hedge(Duration),
 }
 
 // === impl Notes ===
@@ -154,13 +156,14 @@ impl Why {
                 | Self::Slow
                 | Self::Retries
                 | Self::Late
+                | Self::Hedge(_)
         )
     }
 
-    /// For how long it is so, where that is known.
+    /// For how long it is so, or after how long, where that is known.
     pub const fn lasts(self) -> Option<Duration> {
         match self {
-            Self::Aside(left) | Self::Parked(left) => Some(left),
+            Self::Aside(span) | Self::Parked(span) | Self::Hedge(span) => Some(span),
             _ => None,
         }
     }
@@ -196,6 +199,7 @@ impl Why {
             Self::Format => 26,
             Self::Reasoning => 27,
             Self::Operation => 28,
+            Self::Hedge(_) => 29,
         }
     }
 
@@ -230,6 +234,7 @@ impl Why {
             Self::Format => "structured-output",
             Self::Reasoning => "reasoning",
             Self::Operation => "operation",
+            Self::Hedge(_) => "hedge",
         }
     }
 }

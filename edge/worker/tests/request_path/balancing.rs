@@ -85,6 +85,7 @@ async fn drawn(adapt: Option<Adapt>) -> [u32; 2] {
     let lately = [0.1, 10.0].map(|first_s| Recently {
         first_s: Some(first_s),
         failed: Some(0.0),
+        cost_nano: None,
     });
     let setup = Setup {
         routing: Routing {

@@ -39,6 +39,7 @@ mod passing;
 mod sockets;
 mod shaping;
 mod balancing;
+mod hedging;
 mod conditions;
 mod preferences;
 mod able;

@@ -81,4 +81,22 @@ async fn sdks_hear_what_a_model_cannot_and_operators_see_why() {
         lower.contains("8000") && lower.contains("json_schema"),
         "{shown}"
     );
+    tells_apart(&shell);
+}
+
+/// What the version can do is told apart from one of which nothing is said.
+fn tells_apart(shell: &Shell) {
+    let differ = shell.run("versions diff chat@v1 chat@v2 --detailed-exitcode");
+    assert_eq!(differ.code, 10, "{}", differ.err);
+    for said in [
+        "context tokens",
+        "8000",
+        "json-schema",
+        "not said",
+        "cannot",
+    ] {
+        assert!(differ.out.contains(said), "{}", differ.out);
+    }
+    let same = shell.run("versions diff chat@v2 chat@v2 --detailed-exitcode");
+    assert_eq!((same.code, same.out.as_str()), (0, ""));
 }

@@ -79,6 +79,7 @@ mod passthrough;
 mod shaping;
 mod routes;
 mod scaled_weights;
+mod hedging;
 mod preferences;
 mod able;
 mod decided;

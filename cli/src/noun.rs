@@ -117,6 +117,22 @@ pub const FREEZE_WINDOW: Noun = Noun {
     ],
 };
 
+/// Sources of versions.
+pub const VERSION_SOURCE: Noun = Noun {
+    message: "VersionSource",
+    service: "VersionSourceService",
+    field: "version_source",
+    collections: &["organizations", "versionSources"],
+    columns: &[
+        ("NAME", "name"),
+        ("MODEL", "model"),
+        ("MLFLOW", "mlflow"),
+        ("KSERVE", "kserve"),
+        ("URL", "url"),
+        ("STATUS", "status"),
+    ],
+};
+
 /// Experiments.
 pub const EXPERIMENT: Noun = Noun {
     message: "Experiment",
@@ -439,6 +455,7 @@ mod tests {
             (MODEL, "Create Get Update Delete Deprecate"),
             (MODEL_VERSION, "Create Get Delete Deprecate"),
             (FREEZE_WINDOW, "Create Get Delete"),
+            (VERSION_SOURCE, "Create Get Delete"),
             (
                 ROLLOUT,
                 "Start Get Pause Resume Approve Promote Abort ForceStart Force",

@@ -28,15 +28,13 @@ use lifecycle::{
     ready::Readiness,
 };
 use proto::unknown::Contract;
+use registries::Asker;
 use seal::Ring;
 use signers::Signers;
 use sinks::Sink;
 use store::{Store, id};
 use telemetry::Telling;
-use tls::{
-    door::Door,
-    reload::{self, Reload},
-};
+use tls::reload::Reload;
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -51,6 +49,7 @@ use crate::{
     denials::{self, Denials},
     exchange::Exchange,
     fold,
+    follow::Follower,
     forward::Forwarder,
     ingest::Ingest,
     inquiry::Inquiry,
@@ -141,7 +140,7 @@ pub async fn operator_key(
 pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart> {
     let metrics = measured::describe();
     let contract = Contract::load().ok_or(CannotStart::Broken("its descriptors cannot be read"))?;
-    let (admin_door, reloading) = admin_door(&config)?;
+    let (admin_door, reloading) = listeners::admin_door(&config)?;
     let listeners = Listeners::bind(&config)?;
     let clock = Clock::system();
     let Prepared {
@@ -163,7 +162,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 
     let (denials, attested) = tasks.audit((&config, &sealing), &replica);
     tasks.tell(&config, &replica)?;
-    tasks.reconcile(&contract, &bells);
+    tasks.reconcile((&config, &sealing), &contract, (&bells, replica));
     tasks.rotate((&sealing, &contract), replica, custody);
     tasks.forward(&config, replica)?;
     let courier = tasks.alert(&config, (&sealing, &clock), replica)?;
@@ -220,14 +219,6 @@ async fn first_key(
     let file = config.admin.operator_key_file.as_deref();
     let made = first_key::ensure(store, file).await;
     made.map_err(CannotStart::NoFirstKey)
-}
-
-/// The door of the admin listener where it has certificates, and what keeps it in step with them.
-fn admin_door(config: &Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
-    let opened = config.admin.tls.clone();
-    let opened = opened.map(|it| reload::open("admin", it, listeners::ADMIN_ALPN));
-    let opened = opened.transpose();
-    Ok(opened.map_err(CannotStart::Certificates)?.unzip())
 }
 
 // === impl Running ===
@@ -365,10 +356,21 @@ impl Tasks {
         (asking, inquiry)
     }
 
-    /// Runs what moves rollouts on.
-    fn reconcile(&mut self, contract: &Contract, bells: &Bells) {
+    /// Runs what moves rollouts on, and what asks registries that versions come from.
+    fn reconcile(
+        &mut self,
+        (config, sealing): (&Config, &Ring),
+        contract: &Contract,
+        (bells, replica): (&Bells, [u8; 16]),
+    ) {
         let reconciler = Reconciler::new(self.store.clone(), contract.clone());
         self.keep("the reconciler of rollouts", reconciler.run(bells.clone()));
+        let (asker, whose) = (
+            Asker::open(&config.sources),
+            (sealing.clone(), contract.clone()),
+        );
+        let follower = Follower::new(self.store.clone(), asker, whose, replica);
+        self.keep("the look at sources of versions", follower.run());
     }
 
     /// Runs what brings secrets under another sealing key, and key tags under another pepper, and what looks after keys that a

@@ -17,6 +17,8 @@ pub enum Place {
     Credential,
     /// Credentials of channels of alerts.
     AlertCredential,
+    /// Credentials of sources of versions.
+    SourceCredential,
     /// Hashes of keys' secrets.
     KeySecret,
     /// Hashes of the secrets before those.
@@ -59,7 +61,7 @@ pub struct Turn {
 
 impl Place {
     /// All of them: first what edges need.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Object,
         Self::Change,
         Self::Pepper,
@@ -69,6 +71,7 @@ impl Place {
         Self::KeySecret,
         Self::PreviousKeySecret,
         Self::AlertCredential,
+        Self::SourceCredential,
         Self::Reply,
         Self::Content,
     ];
@@ -78,6 +81,7 @@ impl Place {
         match self {
             Self::Credential => "provider credentials",
             Self::AlertCredential => "alert credentials",
+            Self::SourceCredential => "source credentials",
             Self::KeySecret => "key hashes",
             Self::PreviousKeySecret => "previous key hashes",
             Self::Pepper => "peppers",
@@ -95,6 +99,7 @@ impl Place {
         match self {
             Self::Credential
             | Self::AlertCredential
+            | Self::SourceCredential
             | Self::KeySecret
             | Self::PreviousKeySecret => "00000000-0000-0000-0000-000000000000",
             Self::Pepper | Self::Authority | Self::AuditKey | Self::Change => "0",
@@ -112,6 +117,7 @@ impl Place {
         match self {
             Self::Credential => row::credentials(pool, after, mark, max).await,
             Self::AlertCredential => row::alert_credentials(pool, after, mark, max).await,
+            Self::SourceCredential => row::source_credentials(pool, after, mark, max).await,
             Self::KeySecret => row::key_secrets(pool, after, mark, max).await,
             Self::PreviousKeySecret => row::previous_key_secrets(pool, after, mark, max).await,
             Self::Pepper => row::peppers(pool, after, mark, max).await,
@@ -129,6 +135,7 @@ impl Place {
         match self {
             Self::Credential => row::set_credential(pool, at, old, new).await,
             Self::AlertCredential => row::set_alert_credential(pool, at, old, new).await,
+            Self::SourceCredential => row::set_source_credential(pool, at, old, new).await,
             Self::KeySecret => row::set_key_secret(pool, at, old, new).await,
             Self::PreviousKeySecret => row::set_previous_key_secret(pool, at, old, new).await,
             Self::Pepper => row::set_pepper(pool, at, old, new).await,
@@ -177,6 +184,7 @@ impl Store {
             r#"WITH value (place, sealed) AS (
                    SELECT 'provider credentials', credential FROM provider
                    UNION ALL SELECT 'alert credentials', credential_sealed FROM alert_channel
+                   UNION ALL SELECT 'source credentials', credential_sealed FROM version_source
                    UNION ALL SELECT 'key hashes', secret_sha256 FROM key
                    UNION ALL SELECT 'previous key hashes', previous_secret_sha256 FROM key
                    UNION ALL SELECT 'peppers', secret FROM pepper

@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 33] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 34] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
@@ -60,6 +60,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 33] = [
     ("courier", &["egress"]),
     ("signers", &["claims", "credential", "egress"]),
     ("custodians", &["credential", "seal", "lifecycle", "egress"]),
+    ("registries", &["egress", "domain"]),
     (
         "server",
         &[
@@ -79,6 +80,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 33] = [
             "courier",
             "signers",
             "custodians",
+            "registries",
         ],
     ),
     ("private-postgres", &[]),

@@ -11,7 +11,10 @@ use proto::{
     },
     usage::usage_service_server::UsageServiceServer,
 };
-use tls::door::Door;
+use tls::{
+    door::Door,
+    reload::{self, Reload},
+};
 use tokio::net::TcpListener;
 use tonic::{service::Routes, transport::Server};
 use tonic_health::ServingStatus;
@@ -63,7 +66,7 @@ pub(crate) struct Listeners {
 }
 
 /// What operators speak behind TLS: gRPC-web comes over HTTP/1.1 too.
-pub(crate) const ADMIN_ALPN: tls::served::Alpn = &[b"h2", b"http/1.1"];
+const ADMIN_ALPN: tls::served::Alpn = &[b"h2", b"http/1.1"];
 
 /// Serves the admin API until the drain.
 pub(crate) fn admin(
@@ -158,6 +161,14 @@ impl Listeners {
             addresses,
         })
     }
+}
+
+/// The door of the admin listener where it has certificates, and what keeps it in step with them.
+pub(crate) fn admin_door(config: &Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
+    let opened = config.admin.tls.clone();
+    let opened = opened.map(|it| reload::open("admin", it, ADMIN_ALPN));
+    let opened = opened.transpose();
+    Ok(opened.map_err(CannotStart::Certificates)?.unzip())
 }
 
 /// Says where a control plane listens: in the log, and in `ops.ports_file` where that is set.

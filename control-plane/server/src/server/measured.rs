@@ -5,7 +5,8 @@
 use lifecycle::{PrometheusHandle, build, exposition};
 
 use crate::{
-    api, attest, custody, forward, ingest, publish, reconcile, repepper, reseal, tell, watch,
+    api, attest, custody, follow, forward, ingest, publish, reconcile, repepper, reseal, tell,
+    watch,
 };
 
 /// Says what is measured, and gives what renders it.
@@ -18,6 +19,7 @@ pub(crate) fn describe() -> PrometheusHandle {
     publish::enrol::describe();
     ingest::describe();
     reconcile::describe();
+    follow::describe();
     attest::describe();
     custody::describe();
     reseal::describe();

@@ -16,6 +16,7 @@ mod service_accounts;
 mod providers;
 mod models;
 mod rollouts;
+mod sources;
 mod credentials;
 mod limits;
 mod shares;

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use crate::{failure::Failure, noun, session::Session, verb::Verb};
 
 pub mod text_file;
+pub mod credential_text;
 pub mod field;
 pub mod handling;
 pub mod plain;
@@ -53,7 +54,6 @@ pub mod edge;
 pub mod join_token;
 pub mod operator_key;
 pub mod role;
-pub mod credential_text;
 pub mod alert_channel;
 pub mod alert_rule;
 pub mod alert;

@@ -1,3 +1,5 @@
+//! What a source may be, and what becomes of what a registry says.
+
 use super::*;
 
 fn parent() -> OrganizationName {

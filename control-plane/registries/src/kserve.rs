@@ -72,6 +72,7 @@ pub(crate) fn read(answer: &Answer, namespace: &str, service: &str) -> Result<Se
         let why = "the service has no ready revision".to_owned();
         return Err(Unsaid::NotReady(why));
     }
+    let revision = told::version(revision)?;
     let Some(url) = status.url else {
         let why = "the service has no address yet".to_owned();
         return Err(Unsaid::NotReady(why));

@@ -60,13 +60,14 @@ pub(crate) fn read(answer: &Answer, model: &str, alias: &str) -> Result<Seen, Un
         _ => None,
     };
     let Told { model_version: it } = told::document(answer, missing)?;
-    if it.name != model || it.version.is_empty() {
+    if it.name != model {
         return Err(Unsaid::Strange);
     }
+    let version = told::version(it.version)?;
     match it.status.as_deref() {
         None | Some("READY") => {}
         Some(_) => {
-            let why = format!("its version {} is not ready there yet", it.version);
+            let why = format!("its version {version} is not ready there yet");
             return Err(Unsaid::NotReady(why));
         }
     }
@@ -74,14 +75,14 @@ pub(crate) fn read(answer: &Answer, model: &str, alias: &str) -> Result<Seen, Un
     // Whoever deletes the newest version and registers another one gets its number again.
     let parts = [
         &it.name,
-        &it.version,
+        &version,
         &it.creation_timestamp,
         &run_id,
         &artifact,
     ];
     Ok(Seen {
         digest: told::digest(&parts.map(String::as_str)),
-        version: it.version,
+        version,
         run_id,
         artifact,
         endpoints: Vec::new(),
@@ -130,6 +131,11 @@ mod tests {
             (
                 200,
                 "{\"model_version\":{\"name\":\"other\",\"version\":\"1\"}}",
+                "its answer is none of such a registry",
+            ),
+            (
+                200,
+                "{\"model_version\":{\"name\":\"fraud\",\"version\":\"1\\n2\"}}",
                 "its answer is none of such a registry",
             ),
             (

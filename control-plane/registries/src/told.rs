@@ -6,6 +6,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{client::Answer, unsaid::Unsaid};
 
+/// The longest name of a version, in bytes.
+// Full: it is none of such a registry.
+const VERSION_BYTES_MAX: usize = 256;
+
 /// The answer's document, where its status says that it is one. `missing` is what is not there.
 pub(crate) fn document<T: serde::de::DeserializeOwned>(
     answer: &Answer,
@@ -17,6 +21,13 @@ pub(crate) fn document<T: serde::de::DeserializeOwned>(
         403 => Err(Unsaid::Denied),
         status => Err(missing(status).map_or(Unsaid::Status(status), Unsaid::Unknown)),
     }
+}
+
+/// What a registry calls a version, where that can be kept and shown.
+pub(crate) fn version(text: String) -> Result<String, Unsaid> {
+    let fits = (1..=VERSION_BYTES_MAX).contains(&text.len());
+    let fits = fits && !text.chars().any(char::is_control);
+    fits.then_some(text).ok_or(Unsaid::Strange)
 }
 
 /// The text as a value of a query.

@@ -83,6 +83,13 @@ fn kubernetes(asked: &Asked, state: &Mutex<State>) -> Answer {
     Answer::json(200, object(&state).to_string())
 }
 
+/// A model server of KServe's: it has OpenAI's API below a path of its own.
+fn served(asked: &Asked) -> Answer {
+    let mut below = asked.clone();
+    below.path = asked.path.replacen("/openai/v1/", "/v1/", 1);
+    openai::answer(&below)
+}
+
 /// The address of a scripted server.
 fn address(of: &Provider) -> SocketAddr {
     let url = of.base_url();
@@ -117,7 +124,7 @@ struct Cluster {
 
 impl Cluster {
     async fn build(site: &Site) -> Self {
-        let serving = Provider::start(openai::answer).await;
+        let serving = Provider::start(served).await;
         let url = format!("http://{}", address(&serving));
         let revision = None;
         let state = Arc::new(Mutex::new(State { url, revision }));

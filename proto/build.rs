@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 30] = [
+const FILES: [&str; 31] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
@@ -11,6 +11,7 @@ const FILES: [&str; 30] = [
     "sluice/admin/v1/model_version.proto",
     "sluice/admin/v1/freeze.proto",
     "sluice/admin/v1/rollout.proto",
+    "sluice/admin/v1/version_source.proto",
     "sluice/admin/v1/experiment.proto",
     "sluice/admin/v1/shadow.proto",
     "sluice/admin/v1/key.proto",

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use crate::{failure::Failure, noun, session::Session, verb::Verb};
 
 pub mod text_file;
+pub mod credential_text;
 pub mod field;
 pub mod handling;
 pub mod plain;
@@ -30,6 +31,7 @@ pub mod freeze;
 pub mod rollout_spec;
 pub mod meant;
 pub mod rollout;
+pub mod source;
 pub mod experiment;
 pub mod regions;
 pub mod route;
@@ -99,6 +101,9 @@ pub enum Command {
     /// Freezes: when no rollout starts or goes on
     #[command(subcommand, visible_alias = "freeze")]
     Freezes(freeze::Command),
+    /// Sources of versions: registries that models follow
+    #[command(subcommand, visible_alias = "source")]
+    Sources(source::Command),
     /// Experiments: versions of a model beside each other, and what is known of how they differ
     #[command(subcommand, visible_alias = "experiment")]
     Experiments(experiment::Command),
@@ -180,6 +185,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Versions(command) => model_version::run(command, session).await,
         Command::Rollouts(command) => rollout::run(command, session).await,
         Command::Freezes(command) => freeze::run(command, session).await,
+        Command::Sources(command) => source::run(command, session).await,
         Command::Experiments(command) => experiment::run(command, session).await,
         Command::Shadows(command) => shadow::run(command, session).await,
         Command::Route(command) => route::run(command, session).await,

@@ -131,6 +131,8 @@ mod tests {
             "sluice models users chat@v1 --since 30d",
             "sluice freeze create fair --start 2026-12-19 --end 2027-01-04 --reason fair",
             "sluice freezes create nights --days mon,tue --from 18:00 --until 08:00 --reason nights",
+            "sluice source create champion --kind mlflow --url https://mlflow --registered-model m --alias champion --model chat --target vllm={tag.served_as}",
+            "sluice sources create llama --kind kserve --url https://k8s --namespace ml --inference-service llama --model chat --target p={name} --step 5% --ca-file ca.pem",
             "sluice rollouts start chat --to v2 --step 5% --force urgent",
             "sluice rollouts force chat --reason urgent",
             "sluice limits create rpm --scope project --unit requests --amount 60 --window minute",

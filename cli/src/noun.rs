@@ -117,6 +117,22 @@ pub const FREEZE_WINDOW: Noun = Noun {
     ],
 };
 
+/// Sources of versions.
+pub const VERSION_SOURCE: Noun = Noun {
+    message: "VersionSource",
+    service: "VersionSourceService",
+    field: "version_source",
+    collections: &["organizations", "versionSources"],
+    columns: &[
+        ("NAME", "name"),
+        ("MODEL", "model"),
+        ("MLFLOW", "mlflow"),
+        ("KSERVE", "kserve"),
+        ("URL", "url"),
+        ("STATUS", "status"),
+    ],
+};
+
 /// Experiments.
 pub const EXPERIMENT: Noun = Noun {
     message: "Experiment",

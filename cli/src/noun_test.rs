@@ -13,6 +13,7 @@ fn every_row_of_the_table_fits_the_contract() {
         (MODEL, "Create Get Update Delete Deprecate"),
         (MODEL_VERSION, "Create Get Delete Deprecate"),
         (FREEZE_WINDOW, "Create Get Delete"),
+        (VERSION_SOURCE, "Create Get Delete"),
         (
             ROLLOUT,
             "Start Get Pause Resume Approve Promote Abort ForceStart Force",

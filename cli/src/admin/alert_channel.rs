@@ -2,22 +2,19 @@
 //!
 //! Its secret comes from a file, standard input or a variable, never from an argument.
 
-use std::{fs, io::Read, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use proto::admin::{AlertChannel, AlertChannelKind, AlertEmail, AlertEmailSecurity};
 
 use crate::{
-    admin::{field::Wanted, plain::run_standing},
+    admin::{credential_text, field::Wanted, plain::run_standing},
     failure::{Exit, Failure},
     noun, output,
     session::Session,
     verb::{Create, Get, Standing},
     wording,
 };
-
-/// The longest secret that is read. Full: it is refused, since it is another file.
-const CREDENTIAL_BYTES_MAX: u64 = 64 << 10;
 
 /// What can be done with channels.
 #[derive(Debug, Clone, Subcommand)]
@@ -80,7 +77,11 @@ impl Wanted for New {
     type Resource = AlertChannel;
 
     fn wanted(self, _: &Session) -> Result<AlertChannel, Failure> {
-        let credential = self.credential()?;
+        let (file, variable) = (
+            self.credential_file.as_deref(),
+            self.credential_env.as_deref(),
+        );
+        let credential = credential_text::read(file, variable)?;
         let kind = match (&self.webhook, self.slack) {
             (Some(_), _) => AlertChannelKind::Webhook,
             (None, true) => AlertChannelKind::Slack,
@@ -107,38 +108,6 @@ impl Wanted for New {
             display_name: self.display_name.unwrap_or_default(),
             ..Default::default()
         })
-    }
-}
-
-// === impl New ===
-
-impl New {
-    fn credential(&self) -> Result<String, Failure> {
-        let text = match (&self.credential_file, &self.credential_env) {
-            (None, None) => String::new(),
-            (Some(path), _) => {
-                let unreadable = |error: &std::io::Error| {
-                    Failure::system(format!("read the credential in {}", path.display()), error)
-                };
-                let from: Box<dyn Read> = if path.as_os_str() == "-" {
-                    Box::new(std::io::stdin())
-                } else {
-                    Box::new(fs::File::open(path).map_err(|error| unreadable(&error))?)
-                };
-                let mut text = String::new();
-                let read = from
-                    .take(CREDENTIAL_BYTES_MAX + 1)
-                    .read_to_string(&mut text);
-                read.map_err(|error| unreadable(&error))?;
-                text
-            }
-            (None, Some(name)) => std::env::var(name).map_err(|_| {
-                Failure::usage(format!(
-                    "--credential-env {name}: there is no such variable"
-                ))
-            })?,
-        };
-        Ok(text.trim().to_owned())
     }
 }
 

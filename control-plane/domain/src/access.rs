@@ -56,7 +56,7 @@ words! {
         ProvidersWrite = "providers.write",
         /// See models and their versions.
         ModelsRead = "models.read",
-        /// Make models and versions, choose which serves, and run rollouts.
+        /// Make models and versions, choose which serves, run rollouts, and say which registries are followed.
         ModelsPublish = "models.publish",
         /// Say when rollouts are frozen.
         FreezesWrite = "freezes.write",

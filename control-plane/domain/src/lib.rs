@@ -25,6 +25,7 @@ pub mod version;
 pub mod freeze;
 pub mod gate;
 pub mod rollout;
+pub mod source;
 pub mod interval;
 pub mod proportions;
 pub mod belief;

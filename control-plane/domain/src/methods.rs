@@ -133,6 +133,22 @@ pub const METHODS: &[(&str, Need)] = &{
             "FreezeService/DeleteFreezeWindow",
             In(P::FreezesWrite, "name"),
         ),
+        (
+            "VersionSourceService/CreateVersionSource",
+            In(P::ModelsPublish, "parent"),
+        ),
+        (
+            "VersionSourceService/GetVersionSource",
+            In(P::ModelsRead, "name"),
+        ),
+        (
+            "VersionSourceService/ListVersionSources",
+            In(P::ModelsRead, "parent"),
+        ),
+        (
+            "VersionSourceService/DeleteVersionSource",
+            In(P::ModelsPublish, "name"),
+        ),
         ("KeyService/CreateKey", In(P::KeysIssue, "parent")),
         ("KeyService/ImportKey", In(P::KeysIssue, "parent")),
         ("KeyService/GetKey", In(P::KeysRead, "name")),

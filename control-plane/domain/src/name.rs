@@ -107,6 +107,11 @@ names! {
         "organizations" organization: Slug,
         "freezeWindows" freeze_window: Slug,
     }
+    /// A source of versions of an organization's models.
+    VersionSourceName = "organizations/{organization}/versionSources/{version_source}" {
+        "organizations" organization: Slug,
+        "versionSources" version_source: Slug,
+    }
     /// A key of a project.
     KeyName = "organizations/{organization}/projects/{project}/keys/{key}" {
         "organizations" organization: Slug,
@@ -218,7 +223,7 @@ macro_rules! below_an_organization {
 
 below_an_organization! {
     ProjectName ProviderName ModelName LimitName PriceName DiscountName IssuerName
-    AlertChannelName AlertRuleName RoleName FreezeWindowName
+    AlertChannelName AlertRuleName RoleName FreezeWindowName VersionSourceName
 }
 
 // === impl KeyName ===

@@ -22,6 +22,18 @@ pub const PROVENANCE_NAME_CHARACTERS_MAX: usize = 63;
 /// The longest value of an entry of provenance, in characters.
 pub const PROVENANCE_VALUE_CHARACTERS_MAX: usize = 256;
 
+/// The entries of provenance of a version that comes from a source, which that says itself.
+pub const PROVIDED_BY_SOURCE: [&str; 8] = [
+    "source",
+    "registry",
+    "registered_model",
+    "registry_version",
+    "digest",
+    "run_id",
+    "artifact",
+    "endpoint",
+];
+
 /// Where a version sends requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {

@@ -25,6 +25,7 @@ use proto::{
         service_account_service_server::ServiceAccountServiceServer,
         shadow_service_server::ShadowServiceServer, trust_service_server::TrustServiceServer,
         usage_service_server::UsageServiceServer,
+        version_source_service_server::VersionSourceServiceServer,
     },
     unknown::Contract,
 };
@@ -61,10 +62,12 @@ mod capability_wire;
 mod deprecation_wire;
 mod model;
 mod recipe_wire;
-mod model_version;
+pub(crate) mod model_version;
 mod freeze;
 pub(crate) mod rollout_wire;
 mod rollout;
+pub(crate) mod version_source_wire;
+mod version_source;
 pub(crate) mod experiment_wire;
 mod experiment;
 pub(crate) mod shadow_wire;
@@ -164,6 +167,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let versions = model_version::ModelVersions::new(desk.clone());
     let freezes = freeze::Freezes::new(desk.clone());
     let rollouts = rollout::Rollouts::new(desk.clone());
+    let sources = version_source::VersionSources::new(desk.clone());
     let experiments = experiment::Experiments::new(desk.clone());
     let shadows = shadow::Shadows::new(desk.clone(), clock.clone());
     let keys = key::Keys::new(desk.clone(), clock.clone());
@@ -191,6 +195,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(ModelVersionServiceServer::new(versions))
         .add_service(FreezeServiceServer::new(freezes))
         .add_service(RolloutServiceServer::new(rollouts))
+        .add_service(VersionSourceServiceServer::new(sources))
         .add_service(ExperimentServiceServer::new(experiments))
         .add_service(ShadowServiceServer::new(shadows))
         .add_service(KeyServiceServer::new(keys))

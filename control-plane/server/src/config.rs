@@ -34,6 +34,9 @@ pub struct Config {
     /// `[issuers]`: how issuers of operators' tokens are met, see [`signers::Config`].
     #[serde(default)]
     pub issuers: signers::Config,
+    /// `[sources]`: how registries that versions come from are met, see [`registries::Config`].
+    #[serde(default)]
+    pub sources: registries::Config,
     /// `[sinks.NAME]`: where records go besides, see [`sinks::Config`]. Default: nowhere.
     #[serde(default)]
     pub sinks: BTreeMap<String, sinks::Config>,

@@ -26,6 +26,7 @@ mod by_itself;
 mod oversee;
 mod dismiss;
 pub mod reconcile;
+pub mod follow;
 pub mod custody;
 pub mod reseal;
 pub mod repepper;

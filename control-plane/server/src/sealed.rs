@@ -59,6 +59,20 @@ pub fn open_code_secret(
     key.open(sealed, &context("code secret", &[local_user]))
 }
 
+/// The credential of a source of versions, as the source's row keeps it.
+pub fn seal_source_credential(key: &Ring, source: &[u8; 16], clear: &[u8]) -> Vec<u8> {
+    key.seal(clear, &context("version source credential", &[source]))
+}
+
+/// The inverse of [`seal_source_credential`].
+pub fn open_source_credential(
+    key: &Ring,
+    source: &[u8; 16],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    key.open(sealed, &context("version source credential", &[source]))
+}
+
 /// The SHA-256 of a key's secret, from which its tag can be made again under another pepper.
 pub fn seal_key_secret(key: &Ring, key_id: &str, secret_sha256: &[u8; 32]) -> Vec<u8> {
     key.seal(secret_sha256, &context("key secret", &[key_id.as_bytes()]))
@@ -170,6 +184,7 @@ pub fn renew(key: &Ring, place: Place, kept: &Kept) -> Result<Option<Vec<u8>>, C
         Place::Credential => context("provider credential", &parts),
         Place::AlertCredential => context("alert channel credential", &parts),
         Place::CodeSecret => context("code secret", &parts),
+        Place::SourceCredential => context("version source credential", &parts),
         Place::KeySecret | Place::PreviousKeySecret => context("key secret", &parts),
         Place::Pepper => context("pepper", &parts),
         Place::Authority => context("edge authority", &parts),
@@ -246,6 +261,7 @@ mod tests {
             (Place::Credential, one("provider credential")),
             (Place::AlertCredential, one("alert channel credential")),
             (Place::CodeSecret, one("code secret")),
+            (Place::SourceCredential, one("version source credential")),
             (Place::KeySecret, one("key secret")),
             (Place::PreviousKeySecret, one("key secret")),
             (Place::Pepper, one("pepper")),
@@ -292,6 +308,11 @@ mod tests {
         assert!(open_alert_credential(&key(), &[1; 16], &sealed).is_ok());
         assert!(open_alert_credential(&key(), &[2; 16], &sealed).is_err());
         assert!(open_credential(&key(), one, &sealed).is_err());
+
+        let sealed = seal_source_credential(&key(), &[1; 16], b"secret");
+        assert!(open_source_credential(&key(), &[1; 16], &sealed).is_ok());
+        assert!(open_source_credential(&key(), &[2; 16], &sealed).is_err());
+        assert!(open_alert_credential(&key(), &[1; 16], &sealed).is_err());
 
         let pepper = Pepper {
             version: 1,

@@ -12,6 +12,7 @@ mod prepared;
 mod counted;
 mod incoming;
 mod strangers;
+mod outlets;
 mod listeners;
 mod ended;
 
@@ -29,8 +30,8 @@ use lifecycle::{
     ready::Readiness,
 };
 use proto::unknown::Contract;
+use registries::Asker;
 use seal::Ring;
-use sinks::{Sink, Trail};
 use store::{Store, id};
 use telemetry::Telling;
 use tls::reload::Reload;
@@ -47,8 +48,7 @@ use crate::{
     custody::Custody,
     denials::{self, Denials},
     fold,
-    forward::Forwarder,
-    hand_on::HandOn,
+    follow::Follower,
     ingest::Ingest,
     inquiry::Inquiry,
     publish::{
@@ -160,7 +160,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
 
     let (denials, attested) = tasks.audit((&config, &sealing), &replica);
     tasks.tell(&config, &replica)?;
-    tasks.reconcile(&contract, &bells);
+    tasks.reconcile((&config, &sealing), &contract, (&bells, replica));
     tasks.rotate((&sealing, &contract), replica, custody);
     tasks.forward(&config, replica)?;
     let courier = tasks.alert(&config, (&sealing, &clock), replica)?;
@@ -278,15 +278,11 @@ impl Tasks {
 
     /// Runs what sends records, and the audit trail, to sinks.
     fn forward(&mut self, config: &Config, replica: [u8; 16]) -> Result<(), CannotStart> {
-        for (name, config) in &config.sinks {
-            let sink = Sink::open(name, config).map_err(CannotStart::Sink)?;
-            let forwarder = Forwarder::new(self.store.clone(), sink, replica);
-            self.keep("the way of records to a sink", forwarder.run());
+        for it in outlets::records(&self.store, config, replica)? {
+            self.keep("the way of records to a sink", it.run());
         }
-        for (name, config) in &config.audit_sinks {
-            let trail = Trail::open(name, config).map_err(CannotStart::Sink)?;
-            let hand_on = HandOn::new(self.store.clone(), trail, replica);
-            self.keep("the way of the audit trail to a sink", hand_on.run());
+        for it in outlets::trails(&self.store, config, replica)? {
+            self.keep("the way of the audit trail to a sink", it.run());
         }
         Ok(())
     }
@@ -358,10 +354,21 @@ impl Tasks {
         (asking, inquiry)
     }
 
-    /// Runs what moves rollouts on.
-    fn reconcile(&mut self, contract: &Contract, bells: &Bells) {
+    /// Runs what moves rollouts on, and what asks registries that versions come from.
+    fn reconcile(
+        &mut self,
+        (config, sealing): (&Config, &Ring),
+        contract: &Contract,
+        (bells, replica): (&Bells, [u8; 16]),
+    ) {
         let reconciler = Reconciler::new(self.store.clone(), contract.clone());
         self.keep("the reconciler of rollouts", reconciler.run(bells.clone()));
+        let (asker, whose) = (
+            Asker::open(&config.sources),
+            (sealing.clone(), contract.clone()),
+        );
+        let follower = Follower::new(self.store.clone(), asker, whose, replica);
+        self.keep("the look at sources of versions", follower.run());
     }
 
     /// Runs what brings secrets under another sealing key, and key tags under another pepper, and what looks after keys that a

@@ -9,7 +9,7 @@ use domain::freeze::Frozen;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 32] = [
+const OBSTACLES: [(&str, Obstacle); 34] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -35,6 +35,8 @@ const OBSTACLES: [(&str, Obstacle); 32] = [
     ("rollout_stable_fkey", Obstacle::IsInRollout),
     ("experiment_arm_holds_fkey", Obstacle::IsInExperiment),
     ("shadow_holds_fkey", Obstacle::IsInShadow),
+    ("version_source_model_fkey", Obstacle::IsNamedBySource),
+    ("version_source_provider_fkey", Obstacle::IsNamedBySource),
     ("alert_rule_budget_fkey", Obstacle::IsWatched),
     ("alert_rule_model_fkey", Obstacle::IsWatched),
     ("alert_rule_channel_channel_fkey", Obstacle::IsToldByRule),

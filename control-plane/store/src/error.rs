@@ -138,6 +138,10 @@ pub enum Obstacle {
     HasManyDeprecated,
     /// An organization has as many freeze windows as one may have.
     HasManyFreezeWindows,
+    /// A model or provider is named by a source of versions.
+    IsNamedBySource,
+    /// An organization has as many sources of versions as one may have.
+    HasManySources,
     /// A project has as many service accounts as one may have.
     HasManyAccounts,
     /// A service account has as many keys as one may have.
@@ -199,6 +203,8 @@ impl Obstacle {
             Self::IsBound => "IS_BOUND",
             Self::HasManyDeprecated => "HAS_MANY_DEPRECATED_VERSIONS",
             Self::HasManyFreezeWindows => "HAS_MANY_FREEZE_WINDOWS",
+            Self::IsNamedBySource => "IS_NAMED_BY_SOURCE",
+            Self::HasManySources => "HAS_MANY_SOURCES",
             Self::HasManyAccounts => "HAS_MANY_SERVICE_ACCOUNTS",
             Self::HasManyAccountKeys => "HAS_MANY_KEYS_OF_ITS_OWN",
             Self::HasAccountKeys => "HAS_KEYS_OF_ITS_OWN",
@@ -264,6 +270,8 @@ impl fmt::Display for Obstacle {
             }
             Self::HasManyDeprecated => "it has 256 deprecated versions: delete old ones first",
             Self::HasManyFreezeWindows => "it has 50 freeze windows: delete old ones first",
+            Self::IsNamedBySource => "a source of versions names it: delete that source first",
+            Self::HasManySources => "it has 50 sources of versions: delete old ones first",
             Self::HasManyAccounts => "it has 1,000 service accounts: delete old ones first",
             Self::HasManyAccountKeys => {
                 "it has 1,000 keys that are not revoked: revoke old ones first, or make another account"

@@ -38,6 +38,8 @@ pub mod rollout;
 pub mod rollout_act;
 pub mod rollout_outcome;
 pub mod rollout_feedback;
+pub mod version_source;
+pub mod version_source_look;
 pub mod experiment;
 pub mod shadow;
 pub mod experiment_shares;

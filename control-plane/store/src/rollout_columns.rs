@@ -95,6 +95,37 @@ impl PlanColumns {
             margins: gates.map(|it| it.margin.into()).collect(),
         }
     }
+
+    /// The plan that stands there.
+    pub(crate) fn plan(&self) -> Result<Plan, StoreError> {
+        let sticky = u8::try_from(self.stickiness).ok();
+        let sticky = sticky.and_then(Sticky::from_number);
+        let share = |share: &i32| column::read(u16::try_from(*share), "rollout.shares");
+        let rest = self.bakes_ms.iter().zip(&self.samples).zip(&self.approvals);
+        let steps = self.shares.iter().zip(rest);
+        let steps = steps.map(|(basis_points, ((bake_ms, sample_min), needs_approval))| {
+            Ok(Step {
+                basis_points: share(basis_points)?,
+                bake_ms: column::count(*bake_ms),
+                sample_min: column::count(*sample_min),
+                needs_approval: *needs_approval,
+            })
+        });
+        let part = |part: &i32| column::read(u16::try_from(*part), "rollout.margins");
+        let gates = self.metrics.iter().zip(&self.tolerances).zip(&self.margins);
+        let gates = gates.map(|((metric, tolerance), margin)| {
+            Ok(Gate {
+                metric: column::known(Metric::from_number(*metric), "rollout.metrics")?,
+                tolerance: part(tolerance)?,
+                margin: part(margin)?,
+            })
+        });
+        Ok(Plan {
+            steps: steps.collect::<Result<_, StoreError>>()?,
+            gates: gates.collect::<Result<_, StoreError>>()?,
+            sticky: column::known(sticky, "rollout.stickiness")?,
+        })
+    }
 }
 
 // === impl Columns ===
@@ -127,32 +158,15 @@ impl Columns {
     }
 
     pub(crate) fn plan(&self) -> Result<Plan, StoreError> {
-        let sticky = u8::try_from(self.stickiness).ok();
-        let sticky = sticky.and_then(Sticky::from_number);
-        let share = |share: &i32| column::read(u16::try_from(*share), "rollout.shares");
-        let rest = self.bakes_ms.iter().zip(&self.samples).zip(&self.approvals);
-        let steps = self.shares.iter().zip(rest);
-        let steps = steps.map(|(basis_points, ((bake_ms, sample_min), needs_approval))| {
-            Ok(Step {
-                basis_points: share(basis_points)?,
-                bake_ms: column::count(*bake_ms),
-                sample_min: column::count(*sample_min),
-                needs_approval: *needs_approval,
-            })
-        });
-        let part = |part: &i32| column::read(u16::try_from(*part), "rollout.margins");
-        let gates = self.metrics.iter().zip(&self.tolerances).zip(&self.margins);
-        let gates = gates.map(|((metric, tolerance), margin)| {
-            Ok(Gate {
-                metric: column::known(Metric::from_number(*metric), "rollout.metrics")?,
-                tolerance: part(tolerance)?,
-                margin: part(margin)?,
-            })
-        });
-        Ok(Plan {
-            steps: steps.collect::<Result<_, StoreError>>()?,
-            gates: gates.collect::<Result<_, StoreError>>()?,
-            sticky: column::known(sticky, "rollout.stickiness")?,
+        PlanColumns::plan(&PlanColumns {
+            stickiness: self.stickiness,
+            shares: self.shares.clone(),
+            bakes_ms: self.bakes_ms.clone(),
+            samples: self.samples.clone(),
+            approvals: self.approvals.clone(),
+            metrics: self.metrics.clone(),
+            tolerances: self.tolerances.clone(),
+            margins: self.margins.clone(),
         })
     }
 

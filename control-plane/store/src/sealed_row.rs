@@ -108,6 +108,39 @@ pub(crate) async fn set_code_secret(pool: &PgPool, row: &str, old: &[u8], new: &
     Ok(set.execute(pool).await?.rows_affected())
 }
 
+pub(crate) async fn source_credentials(pool: &PgPool, after: &str, mark: &[u8], max: i64) -> Found {
+    sqlx::query_as!(
+        Kept,
+        r#"SELECT id::text AS "row!",
+                  ARRAY[uuid_send(id)] AS "owner!: Vec<Vec<u8>>",
+                  credential_sealed AS "sealed!"
+           FROM version_source
+           WHERE id > $1::text::uuid
+             AND credential_sealed <> '' AND substring(credential_sealed FROM 1 FOR 9) <> $2
+           ORDER BY id LIMIT $3"#,
+        after,
+        mark,
+        max,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+pub(crate) async fn set_source_credential(
+    pool: &PgPool,
+    row: &str,
+    old: &[u8],
+    new: &[u8],
+) -> Replaced {
+    let set = sqlx::query!(
+        "UPDATE version_source SET credential_sealed = $3 WHERE id = $1::text::uuid AND credential_sealed = $2",
+        row,
+        old,
+        new,
+    );
+    Ok(set.execute(pool).await?.rows_affected())
+}
+
 pub(crate) async fn key_secrets(pool: &PgPool, after: &str, mark: &[u8], max: i64) -> Found {
     sqlx::query_as!(
         Kept,

@@ -19,6 +19,8 @@ pub enum Place {
     AlertCredential,
     /// What local users' codes are computed from.
     CodeSecret,
+    /// Credentials of sources of versions.
+    SourceCredential,
     /// Hashes of keys' secrets.
     KeySecret,
     /// Hashes of the secrets before those.
@@ -61,7 +63,7 @@ pub struct Turn {
 
 impl Place {
     /// All of them: first what edges need.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Object,
         Self::Change,
         Self::Pepper,
@@ -72,6 +74,7 @@ impl Place {
         Self::PreviousKeySecret,
         Self::AlertCredential,
         Self::CodeSecret,
+        Self::SourceCredential,
         Self::Reply,
         Self::Content,
     ];
@@ -82,6 +85,7 @@ impl Place {
             Self::Credential => "provider credentials",
             Self::AlertCredential => "alert credentials",
             Self::CodeSecret => "code secrets",
+            Self::SourceCredential => "source credentials",
             Self::KeySecret => "key hashes",
             Self::PreviousKeySecret => "previous key hashes",
             Self::Pepper => "peppers",
@@ -100,6 +104,7 @@ impl Place {
             Self::Credential
             | Self::AlertCredential
             | Self::CodeSecret
+            | Self::SourceCredential
             | Self::KeySecret
             | Self::PreviousKeySecret => "00000000-0000-0000-0000-000000000000",
             Self::Pepper | Self::Authority | Self::AuditKey | Self::Change => "0",
@@ -118,6 +123,7 @@ impl Place {
             Self::Credential => row::credentials(pool, after, mark, max).await,
             Self::AlertCredential => row::alert_credentials(pool, after, mark, max).await,
             Self::CodeSecret => row::code_secrets(pool, after, mark, max).await,
+            Self::SourceCredential => row::source_credentials(pool, after, mark, max).await,
             Self::KeySecret => row::key_secrets(pool, after, mark, max).await,
             Self::PreviousKeySecret => row::previous_key_secrets(pool, after, mark, max).await,
             Self::Pepper => row::peppers(pool, after, mark, max).await,
@@ -136,6 +142,7 @@ impl Place {
             Self::Credential => row::set_credential(pool, at, old, new).await,
             Self::AlertCredential => row::set_alert_credential(pool, at, old, new).await,
             Self::CodeSecret => row::set_code_secret(pool, at, old, new).await,
+            Self::SourceCredential => row::set_source_credential(pool, at, old, new).await,
             Self::KeySecret => row::set_key_secret(pool, at, old, new).await,
             Self::PreviousKeySecret => row::set_previous_key_secret(pool, at, old, new).await,
             Self::Pepper => row::set_pepper(pool, at, old, new).await,
@@ -185,6 +192,7 @@ impl Store {
                    SELECT 'provider credentials', credential FROM provider
                    UNION ALL SELECT 'alert credentials', credential_sealed FROM alert_channel
                    UNION ALL SELECT 'code secrets', code_secret FROM local_user
+                   UNION ALL SELECT 'source credentials', credential_sealed FROM version_source
                    UNION ALL SELECT 'key hashes', secret_sha256 FROM key
                    UNION ALL SELECT 'previous key hashes', previous_secret_sha256 FROM key
                    UNION ALL SELECT 'peppers', secret FROM pepper

@@ -8,5 +8,5 @@ mod trust;
 mod way;
 
 pub use guard::Guard;
-pub use trust::trust;
+pub use trust::{trust, trust_pem};
 pub use way::{Unfit, Way, is_here, way};

@@ -10,15 +10,22 @@ const CA_BYTES_MAX: u64 = 1 << 20;
 
 /// TLS that believes the authorities in a file of PEM, or else the public ones. An error says what is wrong with the file.
 pub fn trust(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
+    let Some(path) = ca_file else {
+        return trust_pem(None);
+    };
+    if fs::metadata(path)?.len() > CA_BYTES_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    trust_pem(Some(&fs::read(path)?))
+}
+
+/// TLS that believes these authorities of PEM, or else the public ones. An error says what is wrong with them.
+pub fn trust_pem(pem: Option<&[u8]>) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    match ca_file {
+    match pem {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            if fs::metadata(path)?.len() > CA_BYTES_MAX {
-                return Err(io::ErrorKind::FileTooLarge.into());
-            }
-            let pem = fs::read(path)?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem) {
                 let certificate = certificate.map_err(io::Error::other)?;
                 roots.add(certificate).map_err(io::Error::other)?;
             }

@@ -15,6 +15,7 @@ use proto::admin::{
     rollout_service_client::RolloutServiceClient, sealing_service_client::SealingServiceClient,
     shadow_service_client::ShadowServiceClient, trust_service_client::TrustServiceClient,
     usage_service_client::UsageServiceClient,
+    version_source_service_client::VersionSourceServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -135,6 +136,11 @@ impl Admin {
     /// Freezes.
     pub fn freezes(&self) -> FreezeServiceClient<Authorized> {
         FreezeServiceClient::new(self.channel())
+    }
+
+    /// Sources of versions.
+    pub fn sources(&self) -> VersionSourceServiceClient<Authorized> {
+        VersionSourceServiceClient::new(self.channel())
     }
 
     /// Rollouts.

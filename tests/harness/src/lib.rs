@@ -22,6 +22,8 @@ pub mod mail;
 pub mod collector;
 pub mod client;
 pub mod kms;
+pub mod mlflow;
+pub mod front;
 pub mod prometheus;
 pub mod admin;
 pub mod site;

@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tidy::{order, tree};
 
 /// Which of our crates a crate may depend on. What is absent is forbidden.
-const MAY_DEPEND_ON: [(&str, &[&str]); 34] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 35] = [
     ("payload", &[]),
     ("policy", &["payload"]),
     ("keys", &[]),
@@ -61,6 +61,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 34] = [
     ("signers", &["claims", "credential", "egress"]),
     ("custodians", &["credential", "seal", "lifecycle", "egress"]),
     ("factors", &[]),
+    ("registries", &["egress", "domain"]),
     (
         "server",
         &[
@@ -81,6 +82,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 34] = [
             "signers",
             "custodians",
             "factors",
+            "registries",
         ],
     ),
     ("private-postgres", &[]),

@@ -116,7 +116,7 @@ asked! {
     StartRolloutRequest PauseRolloutRequest ResumeRolloutRequest
     ApproveRolloutRequest PromoteRolloutRequest AbortRolloutRequest
     ForceStartRolloutRequest ForceRolloutRequest
-    CreateFreezeWindowRequest DeleteFreezeWindowRequest
+    CreateFreezeWindowRequest DeleteFreezeWindowRequest DeleteVersionSourceRequest
     StartExperimentRequest StopExperimentRequest ConcludeExperimentRequest
     StartShadowRequest StopShadowRequest
     DeleteKeyRequest RevokeKeyRequest
@@ -188,6 +188,25 @@ impl Asked for admin::CreateModelVersionRequest {
         let mut bytes = rest.encode_to_vec();
         in_order(&mut bytes, provenance.into_iter().flatten());
         Zeroizing::new(bytes)
+    }
+}
+
+impl Asked for admin::CreateVersionSourceRequest {
+    fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    fn validate_only(&self) -> bool {
+        self.validate_only
+    }
+
+    fn canonical(&self) -> Zeroizing<Vec<u8>> {
+        let mut rest = self.clone();
+        let source = rest.version_source.as_mut();
+        let labels = source.map(|it| std::mem::take(&mut it.labels));
+        let mut bytes = Zeroizing::new(rest.encode_to_vec());
+        in_order(&mut bytes, labels.into_iter().flatten());
+        bytes
     }
 }
 

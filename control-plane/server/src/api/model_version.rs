@@ -282,7 +282,8 @@ fn adaptation(it: Adapt) -> admin::TargetAdaptation {
     }
 }
 
-fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersion {
+/// The version as the wire has it, and what its samples became.
+pub(crate) fn wire(row: Row, becomes: Vec<String>, written: Revision) -> admin::ModelVersion {
     let target = |target: version::Target| admin::Target {
         provider: target.provider.to_string(),
         provider_model: target.provider_model,

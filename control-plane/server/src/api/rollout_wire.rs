@@ -3,7 +3,7 @@
 use domain::{
     gate::{Evidence, Gate},
     name::{ModelName, VersionName},
-    rollout::{self, Next, State},
+    rollout::{self, Next, Plan, State},
     segment::Slug,
     text,
     violation::Violations,
@@ -33,28 +33,7 @@ pub(crate) fn new(asked: admin::StartRolloutRequest) -> Result<New, Violations> 
         let why = "must be a version of this model";
         violations.add("rollout.candidate_version", why);
     }
-    let sticky = sticky(given.stickiness);
-    if sticky.is_none() {
-        violations.add("rollout.stickiness", "is not known");
-    }
-    let steps = given.steps.iter().map(|step| {
-        let bake_ms = step.bake_time.map_or(Some(0), |it| span::millis(it).ok());
-        (
-            step.basis_points,
-            bake_ms,
-            step.sample_min,
-            step.needs_approval,
-        )
-    });
-    let gates = given.gates.iter().map(|gate| {
-        (
-            gate.metric,
-            gate.tolerance_basis_points,
-            gate.margin_basis_points,
-        )
-    });
-    let (steps, gates): (Vec<_>, Vec<_>) = (steps.collect(), gates.collect());
-    let plan = rollout::check(&steps, &gates, sticky.unwrap_or(Sticky::EndUser));
+    let plan = plan((&given.steps, &given.gates), given.stickiness);
     let plan = plan.map_err(|others| violations.append(others)).ok();
     match (parent, candidate, plan, violations.is_empty()) {
         (Some(parent), Some(candidate), Some(plan), true) => Ok(New {
@@ -65,6 +44,41 @@ pub(crate) fn new(asked: admin::StartRolloutRequest) -> Result<New, Violations> 
             plan,
             forced_reason: String::new(),
         }),
+        _ => Err(violations),
+    }
+}
+
+/// What is to happen in a rollout of these steps and gates.
+pub(crate) fn plan(
+    (steps, gates): (&[admin::RolloutStep], &[admin::RolloutGate]),
+    stickiness: i32,
+) -> Result<Plan, Violations> {
+    let mut violations = Violations::new();
+    let sticky = sticky(stickiness);
+    if sticky.is_none() {
+        violations.add("rollout.stickiness", "is not known");
+    }
+    let steps = steps.iter().map(|step| {
+        let bake_ms = step.bake_time.map_or(Some(0), |it| span::millis(it).ok());
+        (
+            step.basis_points,
+            bake_ms,
+            step.sample_min,
+            step.needs_approval,
+        )
+    });
+    let gates = gates.iter().map(|gate| {
+        (
+            gate.metric,
+            gate.tolerance_basis_points,
+            gate.margin_basis_points,
+        )
+    });
+    let (steps, gates): (Vec<_>, Vec<_>) = (steps.collect(), gates.collect());
+    let plan = rollout::check(&steps, &gates, sticky.unwrap_or(Sticky::EndUser));
+    let plan = plan.map_err(|others| violations.append(others)).ok();
+    match (plan, violations.is_empty()) {
+        (Some(plan), true) => Ok(plan),
         _ => Err(violations),
     }
 }
@@ -153,7 +167,8 @@ fn waits_for(row: &Row) -> String {
     }
 }
 
-fn step(step: &rollout::Step) -> admin::RolloutStep {
+/// A step as the wire has it.
+pub(crate) fn step(step: &rollout::Step) -> admin::RolloutStep {
     admin::RolloutStep {
         basis_points: step.basis_points.into(),
         bake_time: Some(span::to_wire(step.bake_ms)),
@@ -162,7 +177,8 @@ fn step(step: &rollout::Step) -> admin::RolloutStep {
     }
 }
 
-fn gate(gate: Gate) -> admin::RolloutGate {
+/// A gate as the wire has it.
+pub(crate) fn gate(gate: Gate) -> admin::RolloutGate {
     admin::RolloutGate {
         metric: gate.metric as i32,
         tolerance_basis_points: gate.tolerance.into(),

@@ -68,14 +68,6 @@ pub(crate) struct Listeners {
 /// What operators speak behind TLS: gRPC-web comes over HTTP/1.1 too.
 const ADMIN_ALPN: tls::served::Alpn = &[b"h2", b"http/1.1"];
 
-/// The door of the admin listener where it has certificates, and what keeps it in step with them.
-pub(crate) fn admin_door(config: &Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
-    let opened = config.admin.tls.clone();
-    let opened = opened.map(|it| reload::open("admin", it, ADMIN_ALPN));
-    let opened = opened.transpose();
-    Ok(opened.map_err(CannotStart::Certificates)?.unzip())
-}
-
 /// Serves the admin API until the drain.
 pub(crate) fn admin(
     (listener, door): (TcpListener, Option<Door>),
@@ -169,6 +161,14 @@ impl Listeners {
             addresses,
         })
     }
+}
+
+/// The door of the admin listener where it has certificates, and what keeps it in step with them.
+pub(crate) fn admin_door(config: &Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
+    let opened = config.admin.tls.clone();
+    let opened = opened.map(|it| reload::open("admin", it, ADMIN_ALPN));
+    let opened = opened.transpose();
+    Ok(opened.map_err(CannotStart::Certificates)?.unzip())
 }
 
 /// Says where a control plane listens: in the log, and in `ops.ports_file` where that is set.

@@ -5,8 +5,8 @@
 use lifecycle::{PrometheusHandle, build, exposition};
 
 use crate::{
-    api, attest, custody, forward, hand_on, ingest, publish, reconcile, repepper, reseal, tell,
-    watch,
+    api, attest, custody, follow, forward, hand_on, ingest, publish, reconcile, repepper, reseal,
+    tell, watch,
 };
 
 /// Says what is measured, and gives what renders it.
@@ -20,6 +20,7 @@ pub(crate) fn describe() -> PrometheusHandle {
     publish::enrol::describe();
     ingest::describe();
     reconcile::describe();
+    follow::describe();
     attest::describe();
     custody::describe();
     reseal::describe();

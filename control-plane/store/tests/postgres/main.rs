@@ -17,6 +17,7 @@ mod local_users;
 mod providers;
 mod models;
 mod rollouts;
+mod sources;
 mod credentials;
 mod limits;
 mod shares;

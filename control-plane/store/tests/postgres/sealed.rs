@@ -31,6 +31,14 @@ const FILLED: &str = r"
         FROM organization;
     INSERT INTO local_user (id, name, display_name, lifetime_ms, disabled, code_secret)
         VALUES (gen_random_uuid(), 'ada', '', 60000, false, '\x02010101010101010166');
+    INSERT INTO model (id, organization, name, display_name)
+        SELECT gen_random_uuid(), id, 'followed', '' FROM organization;
+    INSERT INTO version_source (id, organization, name, model, kind, url, ca_pem, subject, within, username,
+        credential_sealed, interval_ms, provider, provider_model, label_names, label_values, stickiness, shares,
+        bakes_ms, samples, approvals, metrics, tolerances, margins)
+        SELECT gen_random_uuid(), model.organization, 'champion', model.id, 1, '', '', '', '', '',
+            '\x02010101010101010166', 60000, provider.id, '', '{}', '{}', 1, '{}', '{}', '{}', '{}', '{}', '{}', '{}'
+        FROM model JOIN provider ON provider.organization = model.organization;
     INSERT INTO idempotency (actor, request_id, method, digest, reply)
         VALUES ('ann smith', gen_random_uuid(), 'CreateKey', '\x00', '\x02010101010101010133'),
                ('ann smith', gen_random_uuid(), 'CreateKey', '\x00', '');

@@ -64,6 +64,8 @@ mod declarations;
 mod town;
 mod rollouts;
 mod freezes;
+mod sources;
+mod inference_services;
 mod experiments;
 mod experiment_shares;
 mod shadows;

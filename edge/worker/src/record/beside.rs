@@ -22,7 +22,7 @@ pub struct Beside {
     pub(super) sent: Cell<bool>,
     pub(super) seen: Cell<Tally>,
     pub(super) hold: Cell<Option<Box<Hold>>>,
-    pub(super) span: Option<(Context, Option<HeaderValue>)>,
+    span: Option<(Context, Option<HeaderValue>)>,
 }
 
 /// Who is asked, and after how long.
@@ -36,6 +36,14 @@ pub(super) struct Whom {
 // === impl Beside ===
 
 impl Beside {
+    /// None yet; of this span, where its request is traced.
+    pub(super) fn within(span: Option<(Context, Option<HeaderValue>)>) -> Self {
+        Self {
+            span,
+            ..Self::default()
+        }
+    }
+
     /// The target at this place of the version is asked, since the first one has not answered after so long.
     pub fn begins(
         &self,

@@ -135,7 +135,8 @@ fn provenance_fits_whatever_a_registry_says() {
     let entries = provenance
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    let target = [("organizations/acme/providers/vllm", "m", 0)];
+    let said = crate::capability::Said::default();
+    let target = [("organizations/acme/providers/vllm", "m", 0, said)];
     assert!(crate::version::check(&parent().organization, &target, entries).is_ok());
 }
 

@@ -259,9 +259,7 @@ impl fmt::Display for Obstacle {
             Self::IsWatched => "an alert rule watches it: delete that rule first",
             Self::HasManyAlertChannels => "it has 50 alert channels: delete old ones first",
             Self::HasManyAlertRules => "it has 100 alert rules: delete old ones first",
-            Self::IsNotGiven => {
-                "it was made by an operator: `sluice operator-keys revoke` revokes it"
-            }
+            Self::IsNotGiven => "an operator made it: `sluice operator-keys revoke` revokes it",
             Self::IsGiven => "it was given by a login: revoke it, or make another one",
             Self::HasManyRoles => "it has 100 roles of its own: delete old ones first",
             Self::IsBound => {

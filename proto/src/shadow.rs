@@ -17,6 +17,7 @@ pub(crate) fn policy(it: &Shadow) -> wire::ShadowPolicy {
         basis_points: it.basis_points.into(),
         concurrent_max: it.concurrent_max.into(),
         end_seconds: it.end_seconds.unwrap_or(0),
+        rest_seconds: it.rest_seconds.unwrap_or(0),
     }
 }
 
@@ -34,6 +35,7 @@ pub(crate) fn read(it: &wire::ShadowPolicy) -> Result<Box<Shadow>, InvalidObject
         concurrent_max: concurrent_max
             .ok_or_else(|| invalid("the copies of a shadow have no bound"))?,
         end_seconds: (it.end_seconds > 0).then_some(it.end_seconds),
+        rest_seconds: (it.rest_seconds > 0).then_some(it.rest_seconds),
     }))
 }
 
@@ -51,6 +53,7 @@ mod tests {
             basis_points: 10_000,
             concurrent_max: 1,
             end_seconds: None,
+            rest_seconds: Some(9),
         };
         assert_eq!(*read(&policy(&shadow)).unwrap(), shadow);
         let ends = Shadow {

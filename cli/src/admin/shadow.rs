@@ -47,6 +47,9 @@ pub struct Start {
     /// How much the copies may cost until it ends by itself, such as 25.50; any amount unless given
     #[arg(long, value_name = "DOLLARS", value_parser = micro_dollars)]
     dollars: Option<i64>,
+    /// How much the copies may cost in a day, by UTC, until it rests until the next one; any amount unless given
+    #[arg(long, value_name = "DOLLARS", value_parser = micro_dollars)]
+    dollars_a_day: Option<i64>,
     /// When it ends by itself, such as 2026-12-19 or 12h from now
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Moment>,
@@ -146,6 +149,7 @@ async fn begin(start: Start, session: &mut Session) -> Result<(), Failure> {
             concurrent_max: start.concurrent,
             expire_time: start.until.map(|it| it.future(session.now)),
             cost_max_micro_dollars: start.dollars.unwrap_or(0),
+            day_cost_max_micro_dollars: start.dollars_a_day.unwrap_or(0),
             ..Default::default()
         }),
         parent,
@@ -200,6 +204,13 @@ fn show(shadow: &Shadow, session: &Session) -> Result<(), Failure> {
     }
     if most > 0 {
         lines.push(("may cost", format!("${}", money::micro_dollars(most))));
+    }
+    let a_day = u64::try_from(shadow.day_cost_max_micro_dollars).unwrap_or(0);
+    if a_day > 0 {
+        let a_day = money::micro_dollars(a_day);
+        lines.push(("may cost a day", format!("${a_day}")));
+        lines.push(("cost today", dollars(shadow.day_cost_nano)));
+        lines.push(("rests until", at(shadow.rest_time).unwrap_or_default()));
     }
     lines.retain(|(_, value)| !value.is_empty());
     let lines: Vec<_> = lines

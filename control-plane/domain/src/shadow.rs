@@ -12,6 +12,9 @@ const CONCURRENT_USUAL: u16 = 16;
 /// How many nano-dollars a millionth of a dollar is.
 const NANO_A_MICRO: u64 = 1_000;
 
+/// How long a day is, in milliseconds: it begins at midnight, UTC.
+const DAY_MS: u64 = 86_400_000;
+
 /// The most that copies may be let cost, in nano-dollars: a million dollars.
 const COST_NANO_MAX: u64 = 1_000_000_000_000_000;
 
@@ -26,6 +29,8 @@ pub struct Plan {
     pub ends_ms: Option<u64>,
     /// How much the copies may cost until it ends by itself, nano-dollars; `None`: any amount.
     pub cost_max_nano: Option<u64>,
+    /// How much the copies may cost in a day until it rests until the next one, nano-dollars; `None`: any amount.
+    pub day_cost_max_nano: Option<u64>,
 }
 
 /// What an operator asks for, as the wire has it.
@@ -39,6 +44,8 @@ pub struct Wanted {
     pub ends_ms: Option<u64>,
     /// In millionths of a dollar; zero: any amount.
     pub cost_max_micro: i64,
+    /// As `cost_max_micro`, in a day.
+    pub day_cost_max_micro: i64,
 }
 
 /// What the copies of a shadow have used.
@@ -50,6 +57,10 @@ pub struct Used {
     pub cost_nano: u64,
     /// How many have a cost that is not known.
     pub unpriced: u64,
+    /// What those of this day cost, nano-dollars, as far as that is known.
+    pub day_cost_nano: u64,
+    /// How many of this day have a cost that is not known.
+    pub day_unpriced: u64,
 }
 
 /// Where a shadow stands. The numbers are those of the wire and of the database.
@@ -89,21 +100,30 @@ pub fn check(wanted: Wanted, now_ms: u64) -> Result<Plan, Violations> {
     if wanted.ends_ms.is_some_and(|it| it <= now_ms) {
         violations.add("shadow.expire_time", "must be to come");
     }
-    let cost_max = u64::try_from(wanted.cost_max_micro).ok();
-    let cost_max = cost_max.and_then(|it| it.checked_mul(NANO_A_MICRO));
-    let cost_max = cost_max.filter(|it| *it <= COST_NANO_MAX);
-    if cost_max.is_none() {
-        violations.add(
-            "shadow.cost_max_micro_dollars",
-            "must be from zero, for any amount, to a million dollars",
-        );
-    }
+    let [cost_max, day_cost_max] = [
+        ("shadow.cost_max_micro_dollars", wanted.cost_max_micro),
+        (
+            "shadow.day_cost_max_micro_dollars",
+            wanted.day_cost_max_micro,
+        ),
+    ]
+    .map(|(field, micro)| {
+        let nano = u64::try_from(micro).ok();
+        let nano = nano.and_then(|it| it.checked_mul(NANO_A_MICRO));
+        let nano = nano.filter(|it| *it <= COST_NANO_MAX);
+        if nano.is_none() {
+            let why = "must be from zero, for any amount, to a million dollars";
+            violations.add(field, why);
+        }
+        nano.filter(|it| *it > 0)
+    });
     violations.done()?;
     Ok(Plan {
         share: share.unwrap_or_default(),
         concurrent_max: concurrent_max.unwrap_or_default(),
         ends_ms: wanted.ends_ms,
-        cost_max_nano: cost_max.filter(|it| *it > 0),
+        cost_max_nano: cost_max,
+        day_cost_max_nano: day_cost_max,
     })
 }
 
@@ -129,6 +149,14 @@ impl Plan {
         let is_over = self.ends_ms.is_some_and(|it| it <= now_ms);
         is_over.then(|| (State::Over, "its time was over".to_owned()))
     }
+
+    /// Until when one rests that has used this today, milliseconds since 1970; `None` where it goes on. An unknown cost is not zero: it may be
+    /// all that was left of the day.
+    pub fn rest(&self, used: Used, now_ms: u64) -> Option<u64> {
+        let nano = self.day_cost_max_nano?;
+        let is_spent = used.day_cost_nano >= nano || used.day_unpriced > 0;
+        is_spent.then(|| (now_ms / DAY_MS + 1).saturating_mul(DAY_MS))
+    }
 }
 
 // === impl State ===
@@ -152,6 +180,7 @@ mod tests {
         concurrent_max: 0,
         ends_ms: Some(2_000),
         cost_max_micro: 5,
+        day_cost_max_micro: 2,
     };
 
     #[test]
@@ -163,9 +192,10 @@ mod tests {
             concurrent_max: 1_001,
             ends_ms: Some(1_000),
             cost_max_micro: -1,
+            day_cost_max_micro: i64::MAX,
         };
         let violations = check(wrong, 1_000).unwrap_err();
-        assert_eq!(violations.into_vec().len(), 4);
+        assert_eq!(violations.into_vec().len(), 5);
         let least = Wanted { share: 0, ..WANTED };
         assert!(check(least, 1_000).is_err());
     }
@@ -177,6 +207,7 @@ mod tests {
             copies: 3,
             cost_nano,
             unpriced,
+            ..Used::default()
         };
         assert_eq!(plan.end(used(4_999, 0), 1_999), None);
         let state = |used, now_ms| plan.end(used, now_ms).map(|it| it.0);
@@ -192,5 +223,24 @@ mod tests {
             1_000,
         );
         assert_eq!(free.unwrap().end(used(u64::MAX, 9), u64::MAX), None);
+    }
+
+    #[test]
+    fn it_rests_until_midnight_when_a_day_has_cost_what_it_may() {
+        let plan = check(WANTED, 1_000).unwrap();
+        let used = |day_cost_nano, day_unpriced| Used {
+            day_cost_nano,
+            day_unpriced,
+            ..Used::default()
+        };
+        assert_eq!(plan.rest(used(1_999, 0), 1_999), None);
+        assert_eq!(plan.rest(used(2_000, 0), 1_999), Some(DAY_MS));
+        assert_eq!(plan.rest(used(0, 1), DAY_MS), Some(2 * DAY_MS));
+        let wanted = Wanted {
+            day_cost_max_micro: 0,
+            ..WANTED
+        };
+        let free = check(wanted, 1_000).unwrap();
+        assert_eq!(free.rest(used(u64::MAX, 1), 1_000), None);
     }
 }

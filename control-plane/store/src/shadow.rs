@@ -66,6 +66,8 @@ pub struct Row {
     pub reason: String,
     /// What its copies have used.
     pub used: Used,
+    /// Until when it rests, or has rested last. Can change.
+    pub rests_until: Option<OffsetDateTime>,
     /// Counts its writes.
     pub writes: i64,
     /// When it was started.
@@ -87,11 +89,15 @@ struct Columns {
     concurrent_max: i32,
     ends_at: Option<OffsetDateTime>,
     cost_max_nano: Option<i64>,
+    day_cost_max_nano: Option<i64>,
     state: i16,
     reason: String,
     copies: i64,
     cost_nano: i64,
     unpriced: i64,
+    day_cost_nano: i64,
+    day_unpriced: i64,
+    rests_until: Option<OffsetDateTime>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -118,8 +124,10 @@ pub async fn list(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.name, it.version_name, it.share, it.concurrent_max, it.ends_at,
-                  it.cost_max_nano, it.state, it.reason, it.copies, it.cost_nano, it.unpriced,
-                  it.version, it.created_at, it.updated_at, it.ended_at,
+                  it.cost_max_nano, it.day_cost_max_nano, it.state, it.reason, it.copies, it.cost_nano, it.unpriced,
+                  CASE WHEN it.day = (now() AT TIME ZONE 'UTC')::date THEN it.day_cost_nano ELSE 0 END AS "day_cost_nano!",
+                  CASE WHEN it.day = (now() AT TIME ZONE 'UTC')::date THEN it.day_unpriced ELSE 0 END AS "day_unpriced!",
+                  it.rests_until, it.version, it.created_at, it.updated_at, it.ended_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM shadow it
            LEFT JOIN object o ON o.kind = 4 AND o.key = uuid_send(it.model)
@@ -135,7 +143,7 @@ pub async fn list(
     Ok(list::cut(rows, page, |row| row.name.shadow.as_str()))
 }
 
-/// The names of those under way that may have to end by themselves.
+/// The names of those under way that may have to end or to rest by themselves.
 pub async fn due(store: &Store) -> Result<Vec<ShadowName>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT organization.name AS organization, model.name AS model, it.name
@@ -144,7 +152,10 @@ pub async fn due(store: &Store) -> Result<Vec<ShadowName>, StoreError> {
            JOIN organization ON organization.id = model.organization
            WHERE it.state = 1 AND (it.ends_at <= now()
                OR it.cost_max_nano IS NOT NULL
-                  AND (it.cost_nano >= it.cost_max_nano OR it.unpriced > 0))
+                  AND (it.cost_nano >= it.cost_max_nano OR it.unpriced > 0)
+               OR it.day_cost_max_nano IS NOT NULL AND it.day = (now() AT TIME ZONE 'UTC')::date
+                  AND (it.day_cost_nano >= it.day_cost_max_nano OR it.day_unpriced > 0)
+                  AND coalesce(it.rests_until <= now(), true))
            ORDER BY it.id LIMIT $1"#,
         DUE_MAX,
     )
@@ -191,8 +202,8 @@ pub async fn start(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let name = named_so(&new.parent, slug);
     sqlx::query!(
         r#"INSERT INTO shadow (id, model, name, model_version, version_name, holds, share,
-                               concurrent_max, ends_at, cost_max_nano)
-           VALUES ($1, $2, $3, $4, $5, $4, $6, $7, $8, $9)"#,
+                               concurrent_max, ends_at, cost_max_nano, day_cost_max_nano)
+           VALUES ($1, $2, $3, $4, $5, $4, $6, $7, $8, $9, $10)"#,
         uuid(*new.id.as_bytes()),
         model,
         name.shadow.as_str(),
@@ -202,6 +213,7 @@ pub async fn start(write: &mut Write, new: New) -> Result<Row, StoreError> {
         i32::from(new.plan.concurrent_max),
         new.plan.ends_ms.map(column::moment).transpose()?,
         new.plan.cost_max_nano.map(column::number),
+        new.plan.day_cost_max_nano.map(column::number),
     )
     .execute(write.connection())
     .await
@@ -245,6 +257,21 @@ pub async fn end(
     read(write.connection(), model, &row.name).await
 }
 
+/// Has one that is locked and under way rest until this moment, milliseconds since 1970, and publishes its model.
+pub async fn rest(write: &mut Write, row: &Row, until_ms: u64) -> Result<Row, StoreError> {
+    let model = sqlx::query_scalar!(
+        r#"UPDATE shadow SET rests_until = $2, version = version + 1, updated_at = now()
+           WHERE id = $1 RETURNING model"#,
+        uuid(*row.id.as_bytes()),
+        column::moment(until_ms)?,
+    )
+    .fetch_one(write.connection())
+    .await?;
+    model::publish(write, &row.name.parent()).await?;
+    let model = ModelId::from_bytes(model.into_bytes());
+    read(write.connection(), model, &row.name).await
+}
+
 fn named_so(parent: &ModelName, shadow: Slug) -> ShadowName {
     let ModelName {
         organization,
@@ -266,8 +293,10 @@ async fn read(
     let columns = sqlx::query_as!(
         Columns,
         r#"SELECT it.id, it.name, it.version_name, it.share, it.concurrent_max, it.ends_at,
-                  it.cost_max_nano, it.state, it.reason, it.copies, it.cost_nano, it.unpriced,
-                  it.version, it.created_at, it.updated_at, it.ended_at,
+                  it.cost_max_nano, it.day_cost_max_nano, it.state, it.reason, it.copies, it.cost_nano, it.unpriced,
+                  CASE WHEN it.day = (now() AT TIME ZONE 'UTC')::date THEN it.day_cost_nano ELSE 0 END AS "day_cost_nano!",
+                  CASE WHEN it.day = (now() AT TIME ZONE 'UTC')::date THEN it.day_unpriced ELSE 0 END AS "day_unpriced!",
+                  it.rests_until, it.version, it.created_at, it.updated_at, it.ended_at,
                   coalesce(o.revision, 0) AS "revision!"
            FROM shadow it
            LEFT JOIN object o ON o.kind = 4 AND o.key = uuid_send(it.model)
@@ -308,6 +337,7 @@ impl Columns {
                 concurrent_max: column::read(concurrent_max, "shadow.concurrent_max")?,
                 ends_ms: self.ends_at.map(column::milliseconds),
                 cost_max_nano: self.cost_max_nano.map(column::count),
+                day_cost_max_nano: self.day_cost_max_nano.map(column::count),
             },
             state: column::known(state, "shadow.state")?,
             reason: self.reason,
@@ -315,7 +345,10 @@ impl Columns {
                 copies: column::count(self.copies),
                 cost_nano: column::count(self.cost_nano),
                 unpriced: column::count(self.unpriced),
+                day_cost_nano: column::count(self.day_cost_nano),
+                day_unpriced: column::count(self.day_unpriced),
             },
+            rests_until: self.rests_until,
             writes: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -328,6 +361,11 @@ impl Columns {
 // === impl Row ===
 
 impl Row {
+    /// Until when it rests, or has rested last, milliseconds since 1970.
+    pub fn rests_until_ms(&self) -> Option<u64> {
+        self.rests_until.map(column::milliseconds)
+    }
+
     /// Which state this is.
     pub fn etag(&self) -> String {
         etag(self.id.as_bytes(), self.writes)

@@ -15,7 +15,7 @@ pub(crate) async fn of(
     model: Uuid,
 ) -> Result<Option<Box<Shadow>>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT id, model_version, share, concurrent_max, ends_at FROM shadow
+        r#"SELECT id, model_version, share, concurrent_max, ends_at, rests_until FROM shadow
            WHERE model = $1 AND state = 1"#,
         model,
     )
@@ -28,5 +28,6 @@ pub(crate) async fn of(
         basis_points: column::read(u16::try_from(row.share), "shadow.share")?,
         concurrent_max: column::read(u16::try_from(row.concurrent_max), "shadow.concurrent_max")?,
         end_seconds: row.ends_at.map(|it| column::count(it.unix_timestamp())),
+        rest_seconds: row.rests_until.map(|it| column::count(it.unix_timestamp())),
     })))
 }

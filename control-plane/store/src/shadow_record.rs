@@ -159,8 +159,14 @@ impl Store {
                )
                UPDATE shadow SET copies = shadow.copies + more.copies,
                    cost_nano = shadow.cost_nano + more.cost_nano,
-                   unpriced = shadow.unpriced + more.unpriced
-               FROM more WHERE shadow.id = more.shadow"#,
+                   unpriced = shadow.unpriced + more.unpriced,
+                   day = today.day,
+                   day_cost_nano = more.cost_nano
+                       + CASE WHEN shadow.day = today.day THEN shadow.day_cost_nano ELSE 0 END,
+                   day_unpriced = more.unpriced
+                       + CASE WHEN shadow.day = today.day THEN shadow.day_unpriced ELSE 0 END
+               FROM more, (SELECT (now() AT TIME ZONE 'UTC')::date AS day) today
+               WHERE shadow.id = more.shadow"#,
             &it.shadows,
             &it.requests,
             &it.sides,

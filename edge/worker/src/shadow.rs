@@ -96,7 +96,7 @@ impl Shadower {
         let shadow = plan.grant().model().shadow.as_deref();
         let shadow = shadow.filter(|it| {
             let is_itself = plan.version().id == it.version;
-            !is_itself && !it.is_over(arrival.at_ms) && it.samples(arrival.id.as_bytes())
+            !is_itself && it.copies(arrival.at_ms) && it.samples(arrival.id.as_bytes())
         });
         let twin = shadow.and_then(|shadow| {
             let asking = Asking::of(request, arrival, fares);

@@ -24,6 +24,8 @@ pub struct Shadow {
     pub concurrent_max: u16,
     /// From when on nothing is copied, seconds since 1970; `None`: until it is stopped.
     pub end_seconds: Option<u64>,
+    /// Until when nothing is copied, seconds since 1970; `None`: it does not rest.
+    pub rest_seconds: Option<u64>,
 }
 
 // === impl Shadow ===
@@ -36,9 +38,11 @@ impl Shadow {
         number < self.basis_points
     }
 
-    /// Whether its time is over.
-    pub fn is_over(&self, now_ms: u64) -> bool {
-        self.end_seconds.is_some_and(|it| it <= now_ms / 1_000)
+    /// Whether it copies at this time: it does not rest, and its time is not over.
+    pub fn copies(&self, now_ms: u64) -> bool {
+        let now = now_ms / 1_000;
+        let rests = self.rest_seconds.is_some_and(|it| now < it);
+        !rests && self.end_seconds.is_none_or(|it| now < it)
     }
 }
 
@@ -53,6 +57,7 @@ mod tests {
             basis_points,
             concurrent_max: 1,
             end_seconds: Some(10),
+            rest_seconds: Some(5),
         }
     }
 
@@ -84,8 +89,14 @@ mod tests {
     }
 
     #[test]
-    fn it_is_over_from_its_end_on() {
-        assert!(!shadow(1).is_over(9_999));
-        assert!(shadow(1).is_over(10_000));
+    fn it_copies_from_the_end_of_its_rest_to_its_own() {
+        for (now_ms, copies) in [
+            (4_999, false),
+            (5_000, true),
+            (9_999, true),
+            (10_000, false),
+        ] {
+            assert_eq!(shadow(1).copies(now_ms), copies, "{now_ms}");
+        }
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn new(asked: admin::StartShadowRequest, now_ms: u64) -> Result<New, 
         concurrent_max: given.concurrent_max,
         ends_ms,
         cost_max_micro: given.cost_max_micro_dollars,
+        day_cost_max_micro: given.day_cost_max_micro_dollars,
     };
     let plan = shadow::check(wanted, now_ms);
     let plan = plan.map_err(|others| violations.append(others)).ok();
@@ -94,6 +95,9 @@ pub(crate) fn wire(row: &Row, written: Revision) -> admin::Shadow {
         concurrent_max: row.plan.concurrent_max.into(),
         expire_time: ends,
         cost_max_micro_dollars: number(row.plan.cost_max_nano.unwrap_or(0) / NANO_A_MICRO),
+        day_cost_max_micro_dollars: number(row.plan.day_cost_max_nano.unwrap_or(0) / NANO_A_MICRO),
+        day_cost_nano: number(row.used.day_cost_nano),
+        rest_time: row.rests_until.map(moment::to_wire),
         state: i32::from(row.state as u8),
         reason: row.reason.clone(),
         copies: number(row.used.copies),

@@ -32,7 +32,11 @@ async fn world() -> World {
     world
 }
 
-async fn start(world: &World, cost_max_nano: Option<u64>) -> Result<Row, StoreError> {
+async fn start(
+    world: &World,
+    cost_max_nano: Option<u64>,
+    day_cost_max_nano: Option<u64>,
+) -> Result<Row, StoreError> {
     let new = shadow::New {
         id: ShadowId::from_bytes(draw()),
         parent: model_name("chat"),
@@ -43,6 +47,7 @@ async fn start(world: &World, cost_max_nano: Option<u64>) -> Result<Row, StoreEr
             concurrent_max: 3,
             ends_ms: None,
             cost_max_nano,
+            day_cost_max_nano,
         },
     };
     let mut write = world.store.write("test").await.unwrap();
@@ -78,11 +83,11 @@ fn blocked(why: StoreError) -> Obstacle {
 async fn edges_hear_of_a_shadow_with_the_writes_that_start_and_end_it() {
     let world = world().await;
     assert!(told(&world).await.contains("shadow: None"));
-    let row = start(&world, None).await.unwrap();
+    let row = start(&world, None, None).await.unwrap();
     assert_eq!(row.name.shadow.as_str(), "s1");
     let now = told(&world).await;
     assert!(now.contains("basis_points: 500") && now.contains("concurrent_max: 3"));
-    let another = start(&world, None).await.unwrap_err();
+    let another = start(&world, None, None).await.unwrap_err();
     assert_eq!(blocked(another), Obstacle::HasShadow);
     let mut write = world.store.write("test").await.unwrap();
     let gone = version::delete(&mut write, &version_name("chat", "v2"), "").await;
@@ -97,7 +102,12 @@ async fn edges_hear_of_a_shadow_with_the_writes_that_start_and_end_it() {
     let twice = end(&world, &row.name).await.unwrap_err();
     assert_eq!(blocked(twice), Obstacle::HasEnded);
     assert_eq!(
-        start(&world, None).await.unwrap().name.shadow.as_str(),
+        start(&world, None, None)
+            .await
+            .unwrap()
+            .name
+            .shadow
+            .as_str(),
         "s2"
     );
     let listed = shadow::list(&world.store, &model_name("chat"), &all()).await;
@@ -107,7 +117,7 @@ async fn edges_hear_of_a_shadow_with_the_writes_that_start_and_end_it() {
 #[tokio::test]
 async fn a_copy_counts_once_and_what_has_one_side_is_not_compared() {
     let world = world().await;
-    let row = start(&world, Some(250)).await.unwrap();
+    let row = start(&world, Some(250), None).await.unwrap();
     let own = usage::record(&world, 1_700_000_000_000).await;
     let copy = UsageRecord {
         id: draw(),
@@ -142,7 +152,8 @@ async fn a_copy_counts_once_and_what_has_one_side_is_not_compared() {
     let used = Used {
         copies: 1,
         cost_nano: 100,
-        unpriced: 0,
+        day_cost_nano: 100,
+        ..Used::default()
     };
     assert_eq!(now.used, used);
     // What has no price may be all that was left.
@@ -162,4 +173,54 @@ async fn a_copy_counts_once_and_what_has_one_side_is_not_compared() {
     assert_eq!(swept.unwrap(), 3);
     let now = shadow::get(&world.store, &row.name).await.unwrap();
     assert_eq!((now.used.copies, now.used.unpriced), (2, 1));
+}
+
+#[tokio::test]
+async fn it_rests_for_the_day_that_has_cost_what_it_may_and_is_looked_at_again_the_next() {
+    let world = world().await;
+    let row = start(&world, None, Some(100)).await.unwrap();
+    let own = usage::record(&world, 1_700_000_000_000).await;
+    let copy = |cost_nano| UsageRecord {
+        id: draw(),
+        cost_nano,
+        ..own.clone()
+    };
+    let note = async |cost_nano| {
+        let copy = copy(cost_nano);
+        let noted = Noted {
+            shadow: row.id,
+            copy_of: Some(draw()),
+            record: &copy,
+        };
+        world.store.note_shadows(&[noted]).await.unwrap();
+    };
+    note(Some(99)).await;
+    assert_eq!(shadow::due(&world.store).await.unwrap(), []);
+    note(Some(1)).await;
+    let due = shadow::due(&world.store).await.unwrap();
+    assert_eq!(due, std::slice::from_ref(&row.name));
+    let mut write = world.store.write("test").await.unwrap();
+    let locked = shadow::lock(&mut write, &row.name, "").await.unwrap();
+    let until_ms = locked.plan.rest(locked.used, usage::now_ms()).unwrap();
+    let rested = shadow::rest(&mut write, &locked, until_ms).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(
+        (rested.rests_until_ms(), rested.state),
+        (Some(until_ms), State::Running)
+    );
+    let seconds = format!("rest_seconds: Some({})", until_ms / 1_000);
+    assert!(told(&world).await.contains(&seconds));
+    assert_eq!(shadow::due(&world.store).await.unwrap(), []);
+
+    // The next day begins with nothing, and an unknown cost is not zero then either.
+    world
+        .sql("UPDATE shadow SET day = day - 1, rests_until = rests_until - interval '1 day'")
+        .await;
+    let now = shadow::get(&world.store, &row.name).await.unwrap();
+    assert_eq!((now.used.day_cost_nano, now.used.cost_nano), (0, 100));
+    assert_eq!(shadow::due(&world.store).await.unwrap(), []);
+    note(None).await;
+    let now = shadow::get(&world.store, &row.name).await.unwrap();
+    assert_eq!((now.used.day_cost_nano, now.used.day_unpriced), (0, 1));
+    assert_eq!(shadow::due(&world.store).await.unwrap().len(), 1);
 }

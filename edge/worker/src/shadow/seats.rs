@@ -72,6 +72,7 @@ mod tests {
             basis_points: 10_000,
             concurrent_max,
             end_seconds: None,
+            rest_seconds: None,
         }
     }
 

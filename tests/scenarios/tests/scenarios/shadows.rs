@@ -366,6 +366,48 @@ async fn it_ends_by_itself_when_its_copies_have_cost_what_they_may() {
     );
 }
 
+#[tokio::test]
+async fn it_rests_when_a_day_has_cost_what_it_may_and_goes_on_the_next() {
+    let town = Town::build(vec!["here"], openai::answer).await;
+    let started = town.start(Shadow {
+        day_cost_max_micro_dollars: COST * 5 / 2 / 1_000,
+        ..all()
+    });
+    let started = started.await.expect("it starts");
+    for _ in 0..3 {
+        let (_, status, _) = town.ask(0, openai::whole("chat")).await;
+        assert_eq!(status, 200);
+    }
+    let rests = wait::until_within(PATIENCE, "it rests", async || {
+        let now = town.shadow(&started.name).await;
+        now.rest_time.is_some().then_some(now)
+    });
+    let (rests, _) = rests.await;
+    assert_eq!(
+        (rests.state(), rests.day_cost_nano),
+        (ShadowState::Running, 3 * COST)
+    );
+    let midnight = rests.rest_time.map_or(1, |it| it.seconds % 86_400);
+    assert_eq!(midnight, 0, "{rests:?}");
+    town.site.propagated().await;
+    let _ = town.ask(0, openai::whole("chat")).await;
+    assert_eq!(town.copied(), 3);
+
+    // A day is longer than a test may be.
+    let mut database = town.site.database.connect().await;
+    let later = "UPDATE shadow SET day = day - 1, rests_until = rests_until - interval '1 day'";
+    let moved = sqlx::query(later).execute(&mut database).await;
+    assert_eq!(moved.expect("a day has gone").rows_affected(), 1);
+    let shell = Shell::new(&town.site);
+    shell.done("models update chat --display-name Chat");
+    town.site.propagated().await;
+    let _ = town.ask(0, openai::whole("chat")).await;
+    let copied = async || (town.copied() == 4).then_some(());
+    wait::until_within(PATIENCE, "it copies again", copied).await;
+    let shown = shell.done("shadow show chat");
+    assert!(shown.contains("may cost a day"), "{shown}");
+}
+
 /// Whether the documents say that a request is in the sample of a shadow of half.
 fn in_half(uid: &str, id: &str) -> bool {
     let bytes = |text: &str| {

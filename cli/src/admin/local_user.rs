@@ -3,12 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use prost::Message;
-use prost_reflect::DynamicMessage;
-use proto::admin::{
-    CreateLocalUserRequest, DeleteLocalUserRequest, GetLocalUserRequest, LocalUser,
-    ResetLocalUserRequest, UpdateLocalUserRequest,
-};
+use proto::admin::{LocalUser, ResetLocalUserRequest};
 
 use crate::{
     admin::{
@@ -111,27 +106,17 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
     match command {
         Command::Create(create) => invite(create, session).await,
         Command::Update(update) => change(update, session).await,
-        Command::Reset(reset) => {
-            let name = reset.which.name(session)?;
-            let request = ResetLocalUserRequest {
-                name,
-                ..Default::default()
-            };
-            let reply = call("Reset", &request, Some(&reset.write), session).await?;
-            reset.shown.finish(&reply, &reset.write, session).await
-        }
+        Command::Reset(reset) => again(reset, session).await,
         Command::Delete(which) => {
-            let name = which.name(session)?;
-            let request = DeleteLocalUserRequest {
-                name: name.clone(),
-                ..Default::default()
-            };
-            let reply = call("Delete", &request, None, session).await?;
-            session.show_done("deleted", &name, &reply, &Write::default())
+            let (name, write) = (which.name(session)?, Write::default());
+            let one = (name.as_str(), "");
+            let reply = session.remove(&noun::LOCAL_USER, one, &write).await?;
+            session.show_done("deleted", &name, &reply, &write)
         }
         Command::Get(which) => {
             let name = which.name(session)?;
-            let reply = call("Get", &GetLocalUserRequest { name }, None, session).await?;
+            let get = session.call_by_name(&noun::LOCAL_USER, "Get", &name);
+            let reply = get.await?;
             session.show(&reply)
         }
         Command::List(keeper) => {
@@ -142,18 +127,15 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
 }
 
 async fn invite(create: Create, session: &mut Session) -> Result<(), Failure> {
-    let request = CreateLocalUserRequest {
-        parent: create.which.keeper.parent(session)?,
-        local_user_id: create.which.name,
-        local_user: Some(LocalUser {
-            display_name: create.said.display_name.unwrap_or_default(),
-            bindings: create.may.bindings(session)?,
-            lifetime: create.said.lifetime.map(moment::wire_span),
-            ..Default::default()
-        }),
+    let name = create.which.name(session)?;
+    let user = LocalUser {
+        display_name: create.said.display_name.unwrap_or_default(),
+        bindings: create.may.bindings(session)?,
+        lifetime: create.said.lifetime.map(moment::wire_span),
         ..Default::default()
     };
-    let reply = call("Create", &request, Some(&create.write), session).await?;
+    let made = session.create(&noun::LOCAL_USER, &name, &user, &create.write);
+    let reply = made.await?;
     create.shown.finish(&reply, &create.write, session).await
 }
 
@@ -161,51 +143,35 @@ async fn change(update: Update, session: &mut Session) -> Result<(), Failure> {
     let mut mask = Mask::default();
     let bindings = update.may.bindings(session)?;
     let bindings = (!bindings.is_empty()).then_some(bindings);
+    let lifetime = update.said.lifetime.map(moment::wire_span);
     let disabled = (update.disable || update.enable).then_some(update.disable);
     let user = LocalUser {
         name: update.which.name(session)?,
         display_name: mask.take("display_name", update.said.display_name),
         bindings: mask.take("bindings", bindings),
-        lifetime: mask.take(
-            "lifetime",
-            update.said.lifetime.map(moment::wire_span).map(Some),
-        ),
+        lifetime: mask.take("lifetime", lifetime.map(Some)),
         disabled: mask.take("disabled", disabled),
         ..Default::default()
     };
-    if mask.0.is_empty() {
-        return Err(Failure::usage(
-            "nothing is to be changed; --help shows what can be",
-        ));
-    }
-    let paths = mask.0.into_iter().map(str::to_owned).collect();
-    let request = UpdateLocalUserRequest {
-        local_user: Some(user),
-        update_mask: Some(prost_types::FieldMask { paths }),
-        ..Default::default()
-    };
-    let reply = call("Update", &request, Some(&update.write), session).await?;
+    let changed = session.update(&noun::LOCAL_USER, &user, mask.0, &update.write);
+    let reply = changed.await?;
     session.finish(&reply, &update.write).await
 }
 
-async fn call(
-    verb: &str,
-    request: &impl Message,
-    write: Option<&Write>,
-    session: &mut Session,
-) -> Result<DynamicMessage, Failure> {
-    let mut message = session
+async fn again(reset: Reset, session: &mut Session) -> Result<(), Failure> {
+    let asked = ResetLocalUserRequest {
+        name: reset.which.name(session)?,
+        ..Default::default()
+    };
+    let mut request = session
         .connection
-        .message(&noun::LOCAL_USER.request(verb))?;
-    message.transcode_from(request).map_err(Failure::broken)?;
-    if let Some(write) = write {
-        write.stamp(&mut message)?;
-    }
-    let path = noun::LOCAL_USER.method(verb);
-    session
-        .connection
-        .call(&path, &message, ANSWER_WITHIN)
-        .await
+        .message(&noun::LOCAL_USER.request("Reset"))?;
+    request.transcode_from(&asked).map_err(Failure::broken)?;
+    reset.write.stamp(&mut request)?;
+    let path = noun::LOCAL_USER.method("Reset");
+    let done = session.connection.call(&path, &request, ANSWER_WITHIN);
+    let reply = done.await?;
+    reset.shown.finish(&reply, &reset.write, session).await
 }
 
 // === impl Which ===

@@ -1,17 +1,10 @@
 //! `sluice operator-keys`: who may call the admin API, and what each may do.
 
 use clap::{Args, Subcommand};
-use prost::Message;
-use prost_reflect::DynamicMessage;
-use prost_types::FieldMask;
-use proto::admin::{
-    CreateOperatorKeyRequest, GetOperatorKeyRequest, OperatorKey, RevokeOperatorKeyRequest,
-    RoleBinding, UpdateOperatorKeyRequest,
-};
+use proto::admin::{OperatorKey, RoleBinding};
 
 use crate::{
-    admin::minted::Shown,
-    connection::ANSWER_WITHIN,
+    admin::{field::Mask, minted::Shown},
     failure::Failure,
     moment::{Moment, moment},
     noun::{self, Noun},
@@ -100,16 +93,14 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Update(update) => change(update, session).await,
         Command::Revoke(which) => {
             let name = which.name(session)?;
-            let request = RevokeOperatorKeyRequest {
-                name,
-                ..Default::default()
-            };
-            let reply = call("Revoke", &request, None, session).await?;
+            let revoke = session.call_by_name(&noun::OPERATOR_KEY, "Revoke", &name);
+            let reply = revoke.await?;
             session.show(&reply)
         }
         Command::Get(which) => {
             let name = which.name(session)?;
-            let reply = call("Get", &GetOperatorKeyRequest { name }, None, session).await?;
+            let get = session.call_by_name(&noun::OPERATOR_KEY, "Get", &name);
+            let reply = get.await?;
             session.show(&reply)
         }
         Command::List(keeper) => {
@@ -120,65 +111,31 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
 }
 
 async fn mint(create: Create, session: &mut Session) -> Result<(), Failure> {
-    let request = CreateOperatorKeyRequest {
-        parent: create.keeper.parent(session)?,
-        operator_key: Some(OperatorKey {
-            display_name: create.display_name.unwrap_or_default(),
-            bindings: create.may.bindings(session)?,
-            expire_time: create.expires.map(|at| at.future(session.now)),
-            ..Default::default()
-        }),
+    let parent = create.keeper.parent(session)?;
+    let key = OperatorKey {
+        display_name: create.display_name.unwrap_or_default(),
+        bindings: create.may.bindings(session)?,
+        expire_time: create.expires.map(|at| at.future(session.now)),
         ..Default::default()
     };
-    let reply = call("Create", &request, Some(&create.write), session).await?;
+    let made = session.create(&noun::OPERATOR_KEY, &parent, &key, &create.write);
+    let reply = made.await?;
     create.shown.finish(&reply, &create.write, session).await
 }
 
 async fn change(update: Update, session: &mut Session) -> Result<(), Failure> {
+    let mut mask = Mask::default();
     let bindings = update.may.bindings(session)?;
-    let mut paths = Vec::new();
-    if !bindings.is_empty() {
-        paths.push("bindings".to_owned());
-    }
-    if update.display_name.is_some() {
-        paths.push("display_name".to_owned());
-    }
-    if paths.is_empty() {
-        return Err(Failure::usage(
-            "nothing is to be changed; --help shows what can be",
-        ));
-    }
-    let request = UpdateOperatorKeyRequest {
-        operator_key: Some(OperatorKey {
-            name: update.which.name(session)?,
-            display_name: update.display_name.unwrap_or_default(),
-            bindings,
-            ..Default::default()
-        }),
-        update_mask: Some(FieldMask { paths }),
+    let bindings = (!bindings.is_empty()).then_some(bindings);
+    let key = OperatorKey {
+        name: update.which.name(session)?,
+        display_name: mask.take("display_name", update.display_name),
+        bindings: mask.take("bindings", bindings),
         ..Default::default()
     };
-    let reply = call("Update", &request, Some(&update.write), session).await?;
+    let changed = session.update(&noun::OPERATOR_KEY, &key, mask.0, &update.write);
+    let reply = changed.await?;
     session.finish(&reply, &update.write).await
-}
-
-async fn call(
-    verb: &str,
-    request: &impl Message,
-    write: Option<&Write>,
-    session: &mut Session,
-) -> Result<DynamicMessage, Failure> {
-    let request_name = noun::OPERATOR_KEY.request(verb);
-    let mut message = session.connection.message(&request_name)?;
-    message.transcode_from(request).map_err(Failure::broken)?;
-    if let Some(write) = write {
-        write.stamp(&mut message)?;
-    }
-    let path = format!("OperatorKeyService/{verb}OperatorKey");
-    session
-        .connection
-        .call(&path, &message, ANSWER_WITHIN)
-        .await
 }
 
 /// Where a role is held, by the word for everything or as scopes are named everywhere.

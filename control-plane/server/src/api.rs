@@ -159,7 +159,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         courier,
         proofs,
     } = parts;
-    let desk = desk::Desk::new(store.clone(), sealing, contract.clone());
+    let desk = desk::Desk::new(store.of_requests(), sealing, contract.clone());
     let organizations = organization::Organizations::new(desk.clone());
     let projects = project::Projects::new(desk.clone());
     let providers = provider::Providers::new(desk.clone());

@@ -121,7 +121,7 @@ impl Forwarder {
                 Err(_) => true,
             }
         };
-        let sent = while_held(timeout(SEND_MAX, self.send(span)), still).await;
+        let sent = while_held(timeout(SEND_MAX, Box::pin(self.send(span))), still).await;
         let sent = sent.ok_or(Failed::Overtaken)?;
         let sent = sent.map_err(|_| Failed::Silent)??;
         let noted = self.store.note_sunk(&turn, span).await;

@@ -154,7 +154,7 @@ impl Store {
             uuid(holder),
             life.as_secs_f64(),
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.connection().await?)
         .await?;
         Ok(fence.map(|fence| Turn { holder, fence }))
     }
@@ -168,7 +168,7 @@ impl Store {
             turn.fence,
             rest.as_secs_f64(),
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }
@@ -233,7 +233,7 @@ impl Store {
         let firing = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM alert WHERE resolved_at IS NULL"#
         );
-        let firing = firing.fetch_one(self.pool()).await?;
+        let firing = firing.fetch_one(&mut *self.connection().await?).await?;
         Ok(u64::try_from(firing).unwrap_or(0))
     }
 
@@ -246,7 +246,7 @@ impl Store {
             KEPT_DAYS,
             SWEPT_MAX,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(swept.rows_affected())
     }

@@ -127,7 +127,7 @@ pub async fn of_ids(store: &Store, ids: &[[u8; 16]]) -> Result<Vec<Row>, StoreEr
            WHERE it.id = ANY ($1)"#,
         &ids,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     columns.into_iter().map(Row::try_from).collect()
 }

@@ -90,7 +90,7 @@ impl Store {
             i64::from(most),
             life.as_secs_f64(),
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         Ok(columns.into_iter().map(Owed::from).collect())
     }
@@ -113,7 +113,7 @@ impl Store {
             error,
             again.as_secs_f64(),
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }
@@ -122,7 +122,9 @@ impl Store {
     pub async fn notices_owed(&self) -> Result<u64, StoreError> {
         let owed =
             sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM alert_notice WHERE state = 1"#);
-        Ok(column::count(owed.fetch_one(self.pool()).await?))
+        Ok(column::count(
+            owed.fetch_one(&mut *self.connection().await?).await?,
+        ))
     }
 }
 

@@ -135,7 +135,7 @@ pub async fn keys(
         age.rotation_due,
         most(),
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let rows = rows.into_iter().map(|it| {
         let project = ProjectName {
@@ -167,5 +167,5 @@ pub async fn silent_edges(store: &Store, silent_ms: u64) -> Result<Vec<SilentEdg
         column::number(silent_ms),
         most(),
     );
-    Ok(edges.fetch_all(store.pool()).await?)
+    Ok(edges.fetch_all(&mut *store.connection().await?).await?)
 }

@@ -175,7 +175,7 @@ impl Store {
     /// Where each chain ends.
     pub async fn audit_heads(&self) -> Result<Vec<Head>, StoreError> {
         let rows = sqlx::query!("SELECT chain, sequence, hash FROM audit_chain ORDER BY chain")
-            .fetch_all(self.pool())
+            .fetch_all(&mut *self.connection().await?)
             .await?;
         let heads = rows.into_iter().map(|row| Head {
             chain: row.chain,
@@ -194,7 +194,7 @@ impl Store {
             column::number(sequence),
             i64::from(EXPORT_MAX),
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let rows = rows.into_iter().map(|row| Row {
             chain: chain.to_owned(),
@@ -231,7 +231,7 @@ impl Store {
             page.after,
             list::rows_wanted(page),
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let rows = rows.into_iter().map(|row| {
             let entry = Row {

@@ -126,7 +126,7 @@ impl Store {
                       (extract(epoch FROM now() - created_at) * 1000)::bigint AS "age_ms!"
                FROM audit_key ORDER BY number"#
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let keys = rows.into_iter().map(|row| Key {
             public: row.public,
@@ -226,7 +226,7 @@ impl Store {
                ORDER BY last.number DESC LIMIT $1"#,
             CHAINS_MAX,
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         Ok(rows.into_iter().map(Columns::row).collect())
     }
@@ -246,7 +246,7 @@ impl Store {
             column::number(until),
             i64::from(EXPORT_MAX),
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         Ok(rows.into_iter().map(Columns::row).collect())
     }
@@ -265,7 +265,7 @@ impl Store {
             witness.certified,
             witness.hash,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }
@@ -276,7 +276,7 @@ impl Store {
             r#"SELECT chain, edge, length, hash, identity, certified, at
                FROM audit_witness ORDER BY chain, edge LIMIT 10000"#
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let rows = rows.into_iter().map(|row| Witnessed {
             chain: row.chain,

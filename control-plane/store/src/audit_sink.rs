@@ -61,7 +61,7 @@ impl Store {
             uuid(holder),
             life.as_secs_f64(),
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.connection().await?)
         .await?;
         Ok(row.map(|row| Turn {
             sink: sink.to_owned(),
@@ -80,7 +80,7 @@ impl Store {
             turn.fence,
             i32::try_from(keys).unwrap_or(i32::MAX),
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(noted.rows_affected() == 1)
     }
@@ -110,7 +110,7 @@ impl Store {
             turn.fence,
             i64::from(entries),
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.connection().await?)
         .await?;
         if planned.is_none() {
             self.note_audit_caught_up(turn).await?;
@@ -135,7 +135,7 @@ impl Store {
             column::number(span.after),
             column::number(span.last),
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(noted.rows_affected() == 1)
     }
@@ -150,7 +150,7 @@ impl Store {
                              WHERE signed.length > coalesce(sent.sequence, 0))"#,
             sink,
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.connection().await?)
         .await?;
         let lag = seconds.map(|it| Duration::try_from_secs_f64(it).unwrap_or_default());
         Ok(lag.unwrap_or_default())
@@ -164,7 +164,7 @@ impl Store {
             uuid(turn.holder),
             turn.fence,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }

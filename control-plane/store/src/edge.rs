@@ -76,7 +76,7 @@ pub async fn list(store: &Store, page: &Page) -> Result<Listed<Row>, StoreError>
         page.after,
         list::rows_wanted(page),
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let rows = named(store, &ids).await?;
     Ok(list::cut(rows, page, |row| row.name.edge.as_str()))
@@ -89,7 +89,7 @@ pub async fn delete(store: &Store, name: &EdgeName) -> Result<(), StoreError> {
            AND NOT (connected AND last_seen_at > now() - interval '10 seconds')"#,
         name.edge.as_str(),
     )
-    .execute(store.pool())
+    .execute(&mut *store.connection().await?)
     .await?;
     if gone.rows_affected() == 1 {
         return Ok(());
@@ -140,7 +140,7 @@ pub async fn behind(
         column::number(revision.0),
         region.map(Region::as_str),
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let reached = rows.iter().filter(|row| row.reached).count();
     let late = rows
@@ -173,7 +173,7 @@ async fn named(store: &Store, ids: &[String]) -> Result<Vec<Row>, StoreError> {
            FROM edge it WHERE it.edge_id = ANY ($1) ORDER BY it.edge_id"#,
         ids,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     columns.into_iter().map(Row::try_from).collect()
 }

@@ -76,7 +76,7 @@ pub async fn authority(store: &Store) -> Result<Option<AuthorityRow>, StoreError
         "SELECT certificate, key FROM edge_authority WHERE generation = $1",
         GENERATION
     )
-    .fetch_optional(store.pool())
+    .fetch_optional(&mut *store.connection().await?)
     .await?;
     Ok(row.map(|row| AuthorityRow {
         certificate: row.certificate,
@@ -96,7 +96,7 @@ pub async fn create_authority(
         new.certificate,
         new.sealed_key,
     )
-    .execute(store.pool())
+    .execute(&mut *store.connection().await?)
     .await?;
     authority(store)
         .await?
@@ -173,7 +173,7 @@ impl Store {
                FROM edge_identity WHERE identity = ANY ($1)"#,
             identities,
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let known = rows.into_iter().map(|row| {
             Ok(JoinToken {
@@ -208,7 +208,7 @@ impl Store {
             issued.serial,
             issued.ends_at,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         if renewed.rows_affected() == 1 {
             return Ok(Renewed::Yes);
@@ -218,7 +218,7 @@ impl Store {
                WHERE identity = $1 AND revoked_at IS NULL"#,
             identity,
         )
-        .fetch_one(self.pool())
+        .fetch_one(&mut *self.connection().await?)
         .await?;
         Ok(if stands == 0 {
             Renewed::Revoked

@@ -63,7 +63,7 @@ impl Store {
                ORDER BY region, last_seen_at DESC"#,
             replica,
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         rows.into_iter()
             .map(|row| {
@@ -99,7 +99,7 @@ impl Store {
             &regions,
             question,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(ids)
     }
@@ -116,7 +116,7 @@ impl Store {
             replica,
             TAKEN_MAX,
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         rows.into_iter()
             .map(|row| {
@@ -147,7 +147,7 @@ impl Store {
             edge_id,
             bytes,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }
@@ -159,7 +159,7 @@ impl Store {
                WHERE id = ANY($1::uuid[]) AND edge_id IS NOT NULL AND answer IS NOT NULL"#,
             &ids.iter().map(|id| uuid(*id)).collect::<Vec<Uuid>>(),
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let answer = |id: Uuid, edge_id: String, bytes: Vec<u8>| Answer {
             id: id.into_bytes(),

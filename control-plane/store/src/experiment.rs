@@ -168,7 +168,7 @@ pub async fn of_request(
         Uuid::from_bytes(id),
         column::moment(at_ms)?.date(),
     )
-    .fetch_optional(store.pool())
+    .fetch_optional(&mut *store.connection().await?)
     .await?;
     let named = found.map(|it| {
         let parent = ModelName {
@@ -191,7 +191,7 @@ pub async fn under_way(store: &Store) -> Result<Vec<ExperimentName>, StoreError>
            WHERE it.state = 1 ORDER BY it.id LIMIT $1"#,
         UNDER_WAY_MAX,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let names = rows.into_iter().map(|row| {
         let parent = ModelName {

@@ -210,7 +210,7 @@ pub async fn of_request(store: &Store, id: [u8; 16]) -> Result<Vec<Given>, Store
         "SELECT name, score, given_at AS at FROM feedback WHERE record = $1 ORDER BY name",
         Uuid::from_bytes(id),
     );
-    Ok(given.fetch_all(store.pool()).await?)
+    Ok(given.fetch_all(&mut *store.connection().await?).await?)
 }
 
 /// What clients said of a model's answers, of requests of these days.

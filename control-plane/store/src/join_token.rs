@@ -110,7 +110,7 @@ pub async fn list(store: &Store, page: &Page) -> Result<Listed<Row>, StoreError>
         page.after,
         list::rows_wanted(page),
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let rows = columns
         .into_iter()
@@ -150,7 +150,7 @@ impl Store {
                FROM join_token WHERE key_id = ANY ($1)"#,
             key_ids,
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let tokens = rows.into_iter().map(|row| {
             let secret = <[u8; 32]>::try_from(row.secret_sha256);

@@ -76,7 +76,7 @@ impl Store {
             &any,
             &previous as &[Option<OffsetDateTime>],
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }

@@ -153,7 +153,7 @@ impl Store {
             column::number(after.0),
             limit,
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let oldest = rows
             .first()
@@ -201,7 +201,7 @@ impl Store {
             age_kept.as_secs_f64(),
             SWEEP_ROWS_MAX,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(gone.rows_affected())
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use sqlx::{
-    ConnectOptions, Connection,
+    ConnectOptions, Connection, PgConnection,
     migrate::{Migrate, MigrateError, Migrator},
 };
 
@@ -27,6 +27,10 @@ pub enum NotMigrated {
     Unfinished(i64),
     /// This migration was another one when it was applied.
     Changed(i64),
+    /// This user of the database may not take the role in which requests of operators run.
+    NotMember(String),
+    /// This user of the database is not the one who owns the tables, and sees no rows.
+    NotOwner(String),
     /// The database could not be asked.
     Unknown(StoreError),
 }
@@ -78,11 +82,26 @@ impl Store {
                 None => missing.push(migration.version),
             }
         }
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(NotMigrated::Missing(missing))
+        if !missing.is_empty() {
+            return Err(NotMigrated::Missing(missing));
         }
+        check_rows(&mut connection).await
+    }
+}
+
+/// Whether this user sees every row, and may narrow that to those of one organization.
+async fn check_rows(connection: &mut PgConnection) -> Result<(), NotMigrated> {
+    let found = sqlx::query!(
+        r#"SELECT current_user::text AS "user!",
+                  pg_has_role(current_user, 'sluice_organization', 'MEMBER') AS "member!",
+                  row_security_active('organization') AS "kept!""#
+    );
+    let found = found.fetch_one(connection).await;
+    let found = found.map_err(|why| NotMigrated::Unknown(why.into()))?;
+    match found {
+        it if !it.member => Err(NotMigrated::NotMember(it.user)),
+        it if it.kept => Err(NotMigrated::NotOwner(it.user)),
+        _ => Ok(()),
     }
 }
 
@@ -110,6 +129,15 @@ impl fmt::Display for NotMigrated {
             Self::Changed(version) => write!(
                 f,
                 "migration {version:04} is not the one that was applied: run the build that this database belongs to"
+            ),
+            Self::NotMember(user) => write!(
+                f,
+                "the database user {user} may not take the role sluice_organization, in which requests of operators run: \
+                 have an administrator of the database grant it"
+            ),
+            Self::NotOwner(user) => write!(
+                f,
+                "the database user {user} does not own the tables and would see no rows: connect as the user who migrates"
             ),
             Self::Unknown(why) => why.fmt(f),
         }

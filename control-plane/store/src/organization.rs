@@ -109,7 +109,7 @@ pub async fn list(
         list::rows_wanted(page),
         visible.as_deref(),
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let rows = columns
         .into_iter()

@@ -24,7 +24,7 @@ pub async fn newest(store: &Store) -> Result<Option<PepperRow>, StoreError> {
         r#"SELECT version, secret FROM pepper WHERE used_at IS NOT NULL
            ORDER BY version DESC LIMIT 1"#,
     )
-    .fetch_optional(store.pool())
+    .fetch_optional(&mut *store.connection().await?)
     .await?;
     row.map(|row| {
         let version = column::read(u32::try_from(row.version), "pepper.version")?;

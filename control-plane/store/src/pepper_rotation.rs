@@ -61,7 +61,7 @@ pub async fn standing(store: &Store) -> Result<Vec<Standing>, StoreError> {
                   AS "secrets!"
            FROM pepper it ORDER BY version"#,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -79,7 +79,7 @@ pub async fn standing(store: &Store) -> Result<Vec<Standing>, StoreError> {
 /// Whether one takes another one's place.
 pub async fn is_under_way(store: &Store) -> Result<bool, StoreError> {
     let stand = sqlx::query_scalar!(r#"SELECT count(*) AS "stand!" FROM pepper"#)
-        .fetch_one(store.pool())
+        .fetch_one(&mut *store.connection().await?)
         .await?;
     Ok(stand > 1)
 }
@@ -126,7 +126,7 @@ pub async fn use_newest(store: &Store) -> Result<bool, StoreError> {
            JOIN object ON kind = 9 AND object.key = int4send(version)
            WHERE used_at IS NULL"#,
     )
-    .fetch_optional(store.pool())
+    .fetch_optional(&mut *store.connection().await?)
     .await?;
     let Some(waits) = waits else {
         return Ok(false);
@@ -139,7 +139,7 @@ pub async fn use_newest(store: &Store) -> Result<bool, StoreError> {
         "UPDATE pepper SET used_at = now() WHERE version = $1 AND used_at IS NULL",
         waits.version,
     )
-    .execute(store.pool())
+    .execute(&mut *store.connection().await?)
     .await?;
     Ok(used.rows_affected() == 1)
 }
@@ -159,7 +159,7 @@ pub async fn behind(
         uuid(after),
         i64::from(max),
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -236,7 +236,7 @@ pub async fn note_left(store: &Store, version: u32) -> Result<(), StoreError> {
            )"#,
         column::read(i32::try_from(version), "pepper.version")?,
     )
-    .execute(store.pool())
+    .execute(&mut *store.connection().await?)
     .await?;
     Ok(())
 }
@@ -250,7 +250,7 @@ pub async fn spent(store: &Store) -> Result<Option<u32>, StoreError> {
            ), 0) * interval '1 millisecond' <= now()
            ORDER BY version LIMIT 1"#,
     )
-    .fetch_optional(store.pool())
+    .fetch_optional(&mut *store.connection().await?)
     .await?;
     let Some(left) = left else {
         return Ok(None);

@@ -164,7 +164,7 @@ pub async fn under_way(store: &Store) -> Result<Vec<RolloutName>, StoreError> {
            WHERE it.state < 3 ORDER BY it.id LIMIT $1"#,
         UNDER_WAY_MAX,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let names = rows.into_iter().map(|row| {
         let organization = column::read(Slug::parse(&row.organization), "organization.name")?;

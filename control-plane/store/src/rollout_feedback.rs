@@ -134,7 +134,7 @@ impl Store {
             age.as_secs_f64(),
             SWEEP_ROWS_MAX,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(gone.rows_affected())
     }

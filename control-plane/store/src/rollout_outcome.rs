@@ -153,11 +153,11 @@ impl Store {
             &numbers(|it| it.first_byte_us),
             &costs as &[Option<i64>],
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         if done.rows_affected() > 0 {
             sqlx::query!("SELECT pg_notify('sluice_rollout', '')")
-                .execute(self.pool())
+                .execute(&mut *self.connection().await?)
                 .await?;
         }
         Ok(())
@@ -172,7 +172,7 @@ impl Store {
             age.as_secs_f64(),
             SWEEP_ROWS_MAX,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(gone.rows_affected())
     }

@@ -182,7 +182,7 @@ impl Store {
     /// How many values rest where, by their first nine bytes: a version and the id of a key. Of what names no key these bytes
     /// are no id, and only the version is told.
     pub async fn sealed_counts(&self) -> Result<Vec<Count>, StoreError> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.transaction().await?;
         // The beginnings of a million values take longer to read than an ordinary statement may.
         sqlx::query("SET LOCAL statement_timeout = '120s'")
             .execute(&mut *tx)
@@ -239,7 +239,7 @@ impl Store {
             uuid(holder),
             life.as_secs_f64(),
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.connection().await?)
         .await?;
         Ok(fence.map(|fence| Turn { holder, fence }))
     }
@@ -251,7 +251,7 @@ impl Store {
             uuid(turn.holder),
             turn.fence,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }

@@ -159,7 +159,7 @@ pub async fn due(store: &Store) -> Result<Vec<ShadowName>, StoreError> {
            ORDER BY it.id LIMIT $1"#,
         DUE_MAX,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let names = rows.into_iter().map(|row| {
         Ok(ShadowName {

@@ -223,7 +223,7 @@ impl Store {
             shadow,
             COMPARED_MAX,
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let mut comparison = Comparison {
             newest: self.newest(shadow).await?,
@@ -269,7 +269,7 @@ impl Store {
             shadow,
             NEWEST_MAX,
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.connection().await?)
         .await?;
         let ones = rows.into_iter().map(|row| One {
             id: row.id.into_bytes(),
@@ -300,7 +300,7 @@ impl Store {
             kept.as_secs_f64(),
             SWEEP_ROWS_MAX,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(swept.rows_affected())
     }

@@ -104,7 +104,7 @@ impl Store {
             &lanes().map(|(_, (_, _, durable))| column::number(durable)).collect::<Vec<_>>(),
             &each(&latest, |it| it.said_goodbye),
         )
-        .fetch_one(self.pool())
+        .fetch_one(&mut *self.connection().await?)
         .await?;
         Ok(taken)
     }
@@ -116,7 +116,7 @@ impl Store {
                WHERE region = $1 AND connected AND last_seen_at > now() - interval '10 seconds'"#,
             region.as_str(),
         )
-        .fetch_one(self.pool())
+        .fetch_one(&mut *self.connection().await?)
         .await?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use domain::name::OrganizationName;
 use policy::change::Edit;
-use sqlx::{PgPool, Postgres, Transaction, pool::PoolConnection};
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
@@ -12,6 +13,7 @@ use tokio::{
 use crate::{
     error::StoreError,
     pool::{self, Config},
+    reach::{self, Connection, Reach},
 };
 
 /// Turns an edit into the bytes that edges are sent with it. Seals those of the secrets lane.
@@ -31,6 +33,7 @@ pub struct Store {
     batches: Arc<Semaphore>,
     config: Arc<Config>,
     encode: Encode,
+    of_requests: bool,
 }
 
 // === impl Store ===
@@ -45,7 +48,17 @@ impl Store {
             batches: Arc::new(Semaphore::new(batches as usize)),
             config: Arc::new(config.clone()),
             encode,
+            of_requests: false,
         })
+    }
+
+    /// The same database for what operators ask: it is reached as far as the request may, and not at all outside of one.
+    #[must_use]
+    pub fn of_requests(&self) -> Self {
+        Self {
+            of_requests: true,
+            ..self.clone()
+        }
     }
 
     /// Closes every connection, after what runs on them has ended.
@@ -61,8 +74,22 @@ impl Store {
         &self.encode
     }
 
+    /// Every connection, for what runs by itself and for no request.
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    fn reach(&self) -> Result<Reach, StoreError> {
+        if self.of_requests {
+            Reach::of_request()
+        } else {
+            Ok(Reach::Everywhere)
+        }
+    }
+
+    /// Whether what begins now is kept to one organization.
+    pub(crate) fn is_narrow(&self) -> Result<bool, StoreError> {
+        Ok(self.reach()? != Reach::Everywhere)
     }
 
     /// A place to store a batch of usage.
@@ -75,16 +102,38 @@ impl Store {
         }
     }
 
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        Ok(self.pool.acquire().await?)
+    /// A connection to read on, or, for what runs by itself, to write a statement on.
+    pub(crate) async fn connection(&self) -> Result<Connection, StoreError> {
+        match self.reach()? {
+            Reach::Everywhere => Ok(Connection::Whole(self.pool.acquire().await?)),
+            // Boxed: what runs by itself need not make room for it.
+            Reach::Organization(name) => {
+                let narrowed = Box::pin(self.begin("BEGIN READ ONLY", Some(&name)));
+                Ok(Connection::Within(narrowed.await?))
+            }
+        }
     }
 
     /// A transaction that sees what was committed before each of its statements. A revision taken under a
     /// stricter level would only fail where this one waits.
     pub(crate) async fn transaction(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(self
-            .pool
-            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
-            .await?)
+        let within = match self.reach()? {
+            Reach::Everywhere => None,
+            Reach::Organization(name) => Some(name),
+        };
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+        self.begin(begin, within.as_ref()).await
+    }
+
+    async fn begin(
+        &self,
+        begin: &'static str,
+        within: Option<&OrganizationName>,
+    ) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let mut tx = self.pool.begin_with(begin).await?;
+        if let Some(name) = within {
+            reach::narrow(&mut tx, name).await?;
+        }
+        Ok(tx)
     }
 }

@@ -183,7 +183,7 @@ impl Store {
                ORDER BY day"#,
             &days,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }

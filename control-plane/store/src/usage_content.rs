@@ -140,7 +140,7 @@ impl Store {
         let dropped = sqlx::query_scalar!(
             r#"SELECT drop_content_partitions((now() AT TIME ZONE 'UTC')::date) AS "dropped!""#
         );
-        Ok(dropped.fetch_one(self.pool()).await?)
+        Ok(dropped.fetch_one(&mut *self.connection().await?).await?)
     }
 }
 

@@ -230,7 +230,7 @@ pub async fn provider_names(
            JOIN organization ON organization.id = it.organization WHERE organization.name = $1"#,
         organization.organization.as_str(),
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.connection().await?)
     .await?;
     let names = rows
         .into_iter()

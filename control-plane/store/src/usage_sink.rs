@@ -72,7 +72,7 @@ impl Store {
             Uuid::from_bytes(holder),
             life.as_secs_f64(),
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.connection().await?)
         .await?;
         Ok(fence.map(|fence| Turn {
             sink: sink.to_owned(),
@@ -100,7 +100,7 @@ impl Store {
             records,
             PLANNED_MAX,
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.connection().await?)
         .await?;
         let span = planned.and_then(|it| {
             Some(Span {
@@ -174,7 +174,7 @@ impl Store {
             span.after,
             span.last,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(noted.rows_affected() == 1)
     }
@@ -187,7 +187,7 @@ impl Store {
                  AND EXISTS (SELECT FROM usage_batch WHERE number > it.number)"#,
             sink,
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.connection().await?)
         .await?;
         let lag = seconds.map(|it| Duration::try_from_secs_f64(it).unwrap_or_default());
         Ok(lag.unwrap_or_default())
@@ -201,7 +201,7 @@ impl Store {
             Uuid::from_bytes(turn.holder),
             turn.fence,
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }

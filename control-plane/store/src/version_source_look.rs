@@ -100,7 +100,7 @@ impl Store {
             left.owed_why,
             left.rest.as_secs_f64(),
         )
-        .execute(self.pool())
+        .execute(&mut *self.connection().await?)
         .await?;
         Ok(())
     }

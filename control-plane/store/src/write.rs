@@ -14,12 +14,15 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use crate::{
     error::StoreError,
     publish::{self, Pending},
+    reach,
     store::{Encode, Store},
 };
 
 /// A transaction of one actor. Dropped, it rolls back; that is all that `validate_only` is.
 pub struct Write {
     tx: Transaction<'static, Postgres>,
+    // Whether the nouns' part of it is kept to one organization.
+    narrow: bool,
     encode: Encode,
     actor: String,
     edits: Vec<Pending>,
@@ -41,6 +44,7 @@ impl Store {
     pub async fn write(&self, actor: &str) -> Result<Write, StoreError> {
         Ok(Write {
             tx: self.transaction().await?,
+            narrow: self.is_narrow()?,
             encode: self.encode().clone(),
             actor: actor.to_owned(),
             edits: Vec::new(),
@@ -55,6 +59,9 @@ impl Write {
     /// Takes the revisions and writes the log, the objects, the hashes and the doorbell. Do nothing slow
     /// between this and the commit.
     pub async fn number(mut self) -> Result<Numbered, StoreError> {
+        if self.narrow {
+            reach::widen(&mut self.tx).await?;
+        }
         let revision =
             publish::publish(&mut self.tx, &self.encode, &self.actor, &self.edits).await?;
         let Self {

@@ -18,6 +18,8 @@ use domain::{
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use proto::unknown::Contract;
+use store::Reach;
+use tonic::Status;
 use tower::{Layer, Service};
 
 use crate::{
@@ -64,15 +66,16 @@ fn named(contract: &Contract, path: &str, message: &[u8]) -> String {
     name.unwrap_or_default()
 }
 
-/// Whether the actor may call the method at this path with this message.
+/// Whether the actor may call the method at this path with this message, and how far the database is reached then: as far
+/// as the place that was judged.
 pub(crate) fn allowed(
     contract: &Contract,
     actor: &Actor,
     path: &str,
     message: &[u8],
-) -> Result<(), Denied> {
+) -> Result<Reach, Denied> {
     let (permission, field) = match methods::need(path).ok_or(Denied(None))? {
-        Need::Operator | Need::Nothing => return Ok(()),
+        Need::Operator | Need::Nothing => return Ok(Reach::Everywhere),
         Need::In(permission, field) => (permission, field),
     };
     let place = if field.is_empty() {
@@ -84,10 +87,33 @@ pub(crate) fn allowed(
         let place = Place::of(&name.ok_or(Denied(None))?);
         place.unwrap_or(Place::Everywhere)
     };
-    if actor.bindings.allow(permission, &place) {
-        Ok(())
-    } else {
-        Err(Denied(Some((permission, place))))
+    if !actor.bindings.allow(permission, &place) {
+        return Err(Denied(Some((permission, place))));
+    }
+    Ok(match place {
+        Place::Everywhere => Reach::Everywhere,
+        Place::Organization(name) => Reach::Organization(name),
+        Place::Project(name) => Reach::Organization(name.parent()),
+    })
+}
+
+// === impl Denied ===
+
+impl Denied {
+    fn status(&self) -> Status {
+        let needs = self.0.as_ref();
+        status::denied(needs.map(|(permission, place)| (*permission, place)))
+    }
+
+    /// What is told of it in the audit trail.
+    fn deed(&self, actor: &Actor, path: &str) -> Deed {
+        let place = self.0.as_ref().map(|(_, place)| place.to_string());
+        Deed {
+            actor: actor.key_id.clone(),
+            source: actor.source.to_string(),
+            method: gate::method(path),
+            object: place.unwrap_or_default(),
+        }
     }
 }
 
@@ -140,7 +166,7 @@ where
             return Box::pin(inner.call(request));
         }
         if methods::need(request.uri().path()) == Some(Need::Nothing) {
-            return Box::pin(inner.call(request));
+            return Box::pin(Reach::Everywhere.hold(inner.call(request)));
         }
         let contract = Arc::clone(&self.contract);
         let denials = self.denials.clone();
@@ -158,23 +184,19 @@ where
                 Ok(message) => message,
                 Err(status) => return Ok(status.into_http()),
             };
-            if let Err(Denied(needs)) = allowed(&contract, actor, head.uri.path(), message) {
-                let needs = needs
-                    .as_ref()
-                    .map(|(permission, place)| (*permission, place));
-                let status = status::denied(needs);
-                let deed = Deed {
-                    actor: actor.key_id.clone(),
-                    source: actor.source.to_string(),
-                    method: gate::method(head.uri.path()),
-                    object: needs.map_or_else(String::new, |(_, place)| place.to_string()),
-                };
-                denials.tell(deed, status.message().to_owned());
-                return Ok(status.into_http());
-            }
+            let reach = match allowed(&contract, actor, head.uri.path(), message) {
+                Ok(reach) => reach,
+                Err(why) => {
+                    let deed = why.deed(actor, head.uri.path());
+                    let status = why.status();
+                    denials.tell(deed, status.message().to_owned());
+                    return Ok(status.into_http());
+                }
+            };
             let named = Named(named(&contract, head.uri.path(), message));
             head.extensions.insert(named);
-            inner.call(Request::from_parts(head, B::from(bytes))).await
+            let work = inner.call(Request::from_parts(head, B::from(bytes)));
+            reach.hold(work).await
         })
     }
 }

@@ -3,7 +3,7 @@
 use domain::{
     access::{Binding, Bindings, Bound, OwnRole, Permissions, Role},
     methods::METHODS,
-    name::RoleName,
+    name::{OrganizationName, RoleName},
 };
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
@@ -70,6 +70,43 @@ fn every_method_of_the_contract_stands_in_the_table_and_no_other() {
         METHODS.len(),
         "the table has rows for no method"
     );
+}
+
+#[test]
+fn the_database_is_reached_as_far_as_the_place_that_was_judged() {
+    let contract = Contract::load().unwrap();
+    let above = actor(roles()[0].clone(), "");
+    let mut narrow = 0;
+    for path in contract.admin_methods() {
+        let reach = |name| {
+            let field = match methods::need(&path) {
+                Some(Need::In(_, field)) => field,
+                _ => "",
+            };
+            let message = request(&contract, &path, field, name);
+            allowed(&contract, &above, &path, &message)
+        };
+        let Some(Need::In(permission, field)) = methods::need(&path) else {
+            assert_eq!(reach(""), Ok(Reach::Everywhere), "{path}");
+            continue;
+        };
+        if !roles()[0].holds(permission) {
+            continue;
+        }
+        let acme = OrganizationName::parse("organizations/acme").unwrap();
+        let own = match field {
+            "" => Reach::Everywhere,
+            _ => Reach::Organization(acme),
+        };
+        narrow += usize::from(own != Reach::Everywhere);
+        for name in [
+            "organizations/acme",
+            "organizations/acme/projects/web/keys/x",
+        ] {
+            assert_eq!(reach(name), Ok(own.clone()), "{path}");
+        }
+    }
+    assert!(narrow > 100, "{narrow}");
 }
 
 #[test]

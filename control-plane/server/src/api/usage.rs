@@ -12,7 +12,7 @@ use proto::{
 };
 use sha2::{Digest, Sha256};
 use store::{
-    Store, StoreError, experiment, feedback, usage_content, usage_erase,
+    Reach, Store, StoreError, experiment, feedback, usage_content, usage_erase,
     usage_query::{self, NoAnswer, Whose},
     usage_read,
 };
@@ -218,9 +218,14 @@ impl UsageService for Usages {
             range,
             after,
         };
-        let chunks = stream::try_unfold(export, |mut export| async move {
-            let chunk = export.next().await.map_err(status::store)?;
-            Ok(chunk.map(|chunk| (chunk, export)))
+        // What is read later is read in another task.
+        let reach = Reach::of_request().map_err(status::store)?;
+        let chunks = stream::try_unfold(export, move |mut export| {
+            let reach = reach.clone();
+            async move {
+                let chunk = reach.hold(export.next()).await.map_err(status::store)?;
+                Ok(chunk.map(|chunk| (chunk, export)))
+            }
         });
         Ok(Response::new(Box::pin(chunks)))
     }

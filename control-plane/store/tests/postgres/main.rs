@@ -40,3 +40,4 @@ mod sealed;
 mod checkpoints;
 mod audited;
 mod reading;
+mod reach;

@@ -38,7 +38,7 @@ $$;
 
 -- The organization to which this transaction is kept; null, and so none, where that was not said.
 CREATE FUNCTION kept_organization() RETURNS uuid
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT nullif(current_setting('sluice.organization', true), '')::uuid $$;
 
 -- From now on only those rows of a table are there for the role for which this holds.

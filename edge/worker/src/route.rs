@@ -107,7 +107,9 @@ pub fn plan_noted(
     notes: &mut Notes,
 ) -> Result<Plan, Refusal> {
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
-    let chooser = assigned.map_or(Chooser::Release, |it| it.chooser(asking.named));
+    let chooser = assigned.map_or(Chooser::Release, |it| {
+        it.chooser(grant.model(), asking.named)
+    });
     let version = assigned.map(|it| it.version);
     plan_for(rules, grant, (version, chooser, asking), notes)
 }

@@ -185,10 +185,11 @@ pub async fn update(
     )
     .execute(write.connection())
     .await?;
+    // The one that gets it first, so that its name is never nobody's.
+    model::publish(write, to).await?;
     if row.model != *to {
         model::publish(write, &row.model).await?;
     }
-    model::publish(write, to).await?;
     read(write.connection(), &row.name).await
 }
 

@@ -289,7 +289,9 @@ impl Plan {
         let notes = self.rare.as_ref().map(|it| it.notes.clone());
         let places = self.candidates.iter().map(Candidate::position);
         let version = Arc::clone(&self.version);
+        let alias = self.grant.model().alias.as_deref();
         Decision::new(self.chooser, version, places, notes.unwrap_or_default())
+            .asked_by(alias.map(|it| it.name.as_str()))
     }
 
     /// The organization's own prices, if it has any.

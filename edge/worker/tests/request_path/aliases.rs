@@ -90,8 +90,10 @@ async fn an_alias_of_a_version_knows_no_rollout_and_no_rule_and_one_of_a_model_k
         let record = edge.record().await;
         assert_eq!(record.model, MODEL, "{name}");
         let held = name.contains('-');
-        let chooser = record.decision.map(|it| it.chooser());
-        assert_eq!(chooser == Some(Chooser::Alias), held, "{name}");
+        let decision = record.decision.unwrap();
+        assert_eq!(decision.chooser() == Chooser::Alias, held, "{name}");
+        let alias = name.split(':').next().filter(|it| *it != "chat");
+        assert_eq!(decision.alias(), alias);
     }
     // All that asks is to get the newer one, by a rollout or by a rule.
     let split = || {
@@ -146,7 +148,8 @@ async fn a_name_that_moves_or_goes_leaves_nothing_behind() {
     chat(&mut edge, &[], |_| ());
     edge.edit_rules(other(vec![fast()]));
     assert_eq!(edge.rules.model(ORGANIZATION, "fast").unwrap().id, OTHER);
-    assert_eq!(served(&edge, "fast").await, "other@v2");
+    // Its version is of the model that has made it.
+    assert_eq!(served(&edge, "fast").await, "chat@v2");
     edge.edit_rules(Edit::Delete {
         kind: Kind::Model,
         key: OTHER.as_bytes().to_vec(),

@@ -161,7 +161,7 @@ async fn an_alias_opens_nothing_more_and_what_makes_no_sense_is_refused() {
     shell.done("versions create chat@v2 --target main=other --stable");
     let said = town.refused("versions delete chat@v1");
     assert!(said.contains("change or delete that alias first"), "{said}");
-    let said = town.refused("models delete other");
+    let said = town.refused("models delete chat");
     assert!(said.contains("change or delete that alias first"), "{said}");
 
     // What a version that is pinned comes to is told to those who ask, and the alias can be moved on.

@@ -3,12 +3,13 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 31] = [
+const FILES: [&str; 32] = [
     "sluice/admin/v1/organization.proto",
     "sluice/admin/v1/project.proto",
     "sluice/admin/v1/provider.proto",
     "sluice/admin/v1/model.proto",
     "sluice/admin/v1/model_version.proto",
+    "sluice/admin/v1/model_alias.proto",
     "sluice/admin/v1/freeze.proto",
     "sluice/admin/v1/rollout.proto",
     "sluice/admin/v1/version_source.proto",

@@ -27,6 +27,7 @@ pub mod version_diff;
 pub mod model_version;
 pub mod release_file;
 pub mod model;
+pub mod alias;
 pub mod freeze;
 pub mod rollout_spec;
 pub mod meant;
@@ -95,6 +96,9 @@ pub enum Command {
     /// Versions: immutable revisions of a model
     #[command(subcommand, visible_alias = "version")]
     Versions(model_version::Command),
+    /// Aliases: other names of models, such as one that follows the newest version
+    #[command(subcommand, visible_alias = "alias")]
+    Aliases(Verb<alias::New, alias::Edit>),
     /// Rollouts: moving a model's traffic to another version in steps, and back if need be
     #[command(subcommand, visible_alias = "rollout")]
     Rollouts(rollout::Command),
@@ -178,6 +182,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Projects(verb) => run_verb(&noun::PROJECT, verb, session).await,
         Command::Providers(verb) => run_verb(&noun::PROVIDER, verb, session).await,
         Command::Issuers(verb) => run_verb(&noun::ISSUER, verb, session).await,
+        Command::Aliases(verb) => run_verb(&noun::MODEL_ALIAS, verb, session).await,
         Command::ServiceAccounts(verb) => run_verb(&noun::SERVICE_ACCOUNT, verb, session).await,
         Command::Limits(command) => limit::run(command, session).await,
         Command::Budgets(command) => budget::run(command, session).await,

@@ -85,6 +85,21 @@ pub const MODEL_VERSION: Noun = Noun {
     ],
 };
 
+/// Other names of models.
+pub const MODEL_ALIAS: Noun = Noun {
+    message: "ModelAlias",
+    service: "ModelAliasService",
+    field: "model_alias",
+    collections: &["organizations", "modelAliases"],
+    columns: &[
+        ("NAME", "name"),
+        ("MODEL", "model"),
+        ("FOLLOWS", "follows"),
+        ("VERSION", "version"),
+        ("CREATED", "create_time"),
+    ],
+};
+
 /// Rollouts of models.
 pub const ROLLOUT: Noun = Noun {
     message: "Rollout",
@@ -451,10 +466,25 @@ impl Noun {
         format!("{verb}{}Request", self.message)
     }
 
+    /// The path of the method on all, such as `KeyService/ListKeys`.
+    pub fn list(&self) -> String {
+        many(&self.method("List"))
+    }
+
+    /// The message that asks for a page of them, such as `ListKeysRequest`.
+    pub fn list_request(&self) -> String {
+        format!("List{}Request", many(self.message))
+    }
+
     /// The field of a page that holds many.
     pub fn fields(&self) -> String {
-        format!("{}s", self.field)
+        many(self.field)
     }
+}
+
+fn many(word: &str) -> String {
+    let ending = if word.ends_with('s') { "es" } else { "s" };
+    format!("{word}{ending}")
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ fn every_row_of_the_table_fits_the_contract() {
         (PROVIDER, "Create Get Update Delete"),
         (MODEL, "Create Get Update Delete Deprecate"),
         (MODEL_VERSION, "Create Get Delete Deprecate"),
+        (MODEL_ALIAS, "Create Get Update Delete"),
         (FREEZE_WINDOW, "Create Get Delete"),
         (VERSION_SOURCE, "Create Get Delete"),
         (
@@ -50,7 +51,8 @@ fn every_row_of_the_table_fits_the_contract() {
             let method = method(&noun.method(verb)).unwrap_or_else(|| panic!("{verb} {noun:?}"));
             assert_eq!(method.input(), message(&noun.request(verb)).unwrap());
         }
-        let list = method(&format!("{}s", noun.method("List"))).unwrap();
+        let list = method(&noun.list()).unwrap();
+        assert_eq!(list.input(), message(&noun.list_request()).unwrap());
         assert!(
             list.output().get_field_by_name(&noun.fields()).is_some(),
             "{noun:?}"

@@ -153,9 +153,7 @@ impl Session {
         parent: &str,
         max: usize,
     ) -> Result<(Vec<Value>, DynamicMessage), Failure> {
-        let mut request = self
-            .connection
-            .message(&format!("List{}sRequest", noun.message))?;
+        let mut request = self.connection.message(&noun.list_request())?;
         set_text(&mut request, "parent", parent)?;
         let fields = noun.fields();
         let mut found = Vec::new();
@@ -163,7 +161,7 @@ impl Session {
             // Full: the rest is not asked for, and the page token that is shown says so.
             let size = i32::try_from(max - found.len()).unwrap_or(PAGE).min(PAGE);
             set(&mut request, "page_size", Value::I32(size))?;
-            let path = format!("{}s", noun.method("List"));
+            let path = noun.list();
             let mut page = self.connection.call(&path, &request, ANSWER_WITHIN).await?;
             if let Some(Value::List(items)) = page.get_field_by_name_mut(&fields) {
                 found.append(items);

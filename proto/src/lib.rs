@@ -11,6 +11,7 @@ pub mod report;
 pub mod malformed;
 mod limit;
 mod deprecation;
+mod alias;
 mod shadow;
 mod price;
 mod key_object;

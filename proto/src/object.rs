@@ -31,7 +31,7 @@ use policy::{
 use prost::Message;
 
 use crate::{
-    deprecation, issuer, key_object, limit,
+    alias, deprecation, issuer, key_object, limit,
     malformed::{InvalidObject, digest, filled, id, invalid},
     price, routing, shadow, sync as wire,
 };
@@ -204,6 +204,7 @@ fn model(it: &Model) -> wire::ModelPolicy {
         deprecation: it.deprecation().map(|it| deprecation::policy(it)),
         deprecated_versions: deprecation::of_versions(it),
         shadow: it.shadow.as_deref().map(shadow::policy),
+        aliases: it.aliases.iter().map(alias::policy).collect(),
     }
 }
 
@@ -384,6 +385,8 @@ fn read_model(it: wire::ModelPolicy) -> Result<Model, InvalidObject> {
         created_seconds: it.created_seconds,
         split: it.split.map(read_split).transpose()?,
         shadow: it.shadow.as_ref().map(shadow::read).transpose()?,
+        aliases: alias::read(it.aliases)?,
+        alias: None,
     })
 }
 

@@ -41,7 +41,7 @@ pub struct Declarations {
     /// The folder of declarations: TOML files, those of folders in it, too; or one such file
     #[arg(short, long, value_name = "DIR")]
     file: PathBuf,
-    /// Delete what stands and is not declared, of these kinds alone: project, provider, model, limit; may be repeated
+    /// Delete what stands and is not declared, of these kinds alone: project, provider, model, alias, limit; may be repeated
     #[arg(long, value_delimiter = ',', value_name = "KIND", value_parser = kind::kind)]
     prune: Vec<&'static Kind>,
 }

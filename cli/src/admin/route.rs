@@ -31,7 +31,7 @@ pub struct Explain {
     /// The key's id or whole name
     #[arg(long, value_name = "KEY")]
     key: String,
-    /// The model that it asks for
+    /// The model that it asks for, or an alias
     #[arg(long, value_name = "NAME")]
     model: String,
     /// The end user whom the client names; without one, requests that name none
@@ -145,6 +145,10 @@ fn remark_on(region: &DynamicMessage) {
         "0" | "" => String::new(),
         rule => format!(", by rule {rule} of the model"),
     };
+    let stands_for = field("stands_for");
+    if let Some(model) = stands_for.rsplit('/').next().filter(|it| !it.is_empty()) {
+        output::remark(format!("{name}: it is asked for by an alias of {model}"));
+    }
     output::remark(format!("{name}: version {version} serves{why}"));
     let targets = messages(region, "targets");
     if targets.iter().all(|it| wording::field(it, "place") == "0") {

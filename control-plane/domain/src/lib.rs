@@ -18,6 +18,7 @@ pub mod handling;
 pub mod provider;
 pub mod deprecation;
 pub mod model;
+pub mod alias;
 pub mod recipe;
 pub mod routing;
 pub mod capability;

@@ -96,6 +96,23 @@ pub const METHODS: &[(&str, Need)] = &{
             In(P::ModelsPublish, "name"),
         ),
         (
+            "ModelAliasService/CreateModelAlias",
+            In(P::ModelsPublish, "parent"),
+        ),
+        ("ModelAliasService/GetModelAlias", In(P::ModelsRead, "name")),
+        (
+            "ModelAliasService/ListModelAliases",
+            In(P::ModelsRead, "parent"),
+        ),
+        (
+            "ModelAliasService/UpdateModelAlias",
+            In(P::ModelsPublish, "model_alias.name"),
+        ),
+        (
+            "ModelAliasService/DeleteModelAlias",
+            In(P::ModelsPublish, "name"),
+        ),
+        (
             "RolloutService/StartRollout",
             In(P::ModelsPublish, "parent"),
         ),

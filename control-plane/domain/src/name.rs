@@ -102,6 +102,11 @@ names! {
         "models" model: ModelSlug,
         "shadows" shadow: Slug,
     }
+    /// An alias of an organization's models.
+    ModelAliasName = "organizations/{organization}/modelAliases/{model_alias}" {
+        "organizations" organization: Slug,
+        "modelAliases" model_alias: ModelSlug,
+    }
     /// A window in which rollouts of an organization are frozen.
     FreezeWindowName = "organizations/{organization}/freezeWindows/{freeze_window}" {
         "organizations" organization: Slug,
@@ -224,6 +229,7 @@ macro_rules! below_an_organization {
 below_an_organization! {
     ProjectName ProviderName ModelName LimitName PriceName DiscountName IssuerName
     AlertChannelName AlertRuleName RoleName FreezeWindowName VersionSourceName
+    ModelAliasName
 }
 
 // === impl KeyName ===

@@ -15,7 +15,9 @@ use proto::{
         freeze_service_server::FreezeServiceServer, issuer_service_server::IssuerServiceServer,
         key_service_server::KeyServiceServer, limit_service_server::LimitServiceServer,
         local_user_service_server::LocalUserServiceServer,
-        login_service_server::LoginServiceServer, model_service_server::ModelServiceServer,
+        login_service_server::LoginServiceServer,
+        model_alias_service_server::ModelAliasServiceServer,
+        model_service_server::ModelServiceServer,
         model_version_service_server::ModelVersionServiceServer,
         operator_key_service_server::OperatorKeyServiceServer,
         organization_service_server::OrganizationServiceServer,
@@ -63,6 +65,8 @@ mod deprecation_wire;
 mod model;
 mod recipe_wire;
 pub(crate) mod model_version;
+mod alias_wire;
+mod alias;
 mod freeze;
 pub(crate) mod rollout_wire;
 mod rollout;
@@ -163,13 +167,7 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
     let organizations = organization::Organizations::new(desk.clone());
     let projects = project::Projects::new(desk.clone());
     let providers = provider::Providers::new(desk.clone());
-    let models = model::Models::new(desk.clone(), inquiry.clone());
-    let versions = model_version::ModelVersions::new(desk.clone());
-    let freezes = freeze::Freezes::new(desk.clone());
-    let rollouts = rollout::Rollouts::new(desk.clone());
-    let sources = version_source::VersionSources::new(desk.clone());
-    let experiments = experiment::Experiments::new(desk.clone());
-    let shadows = shadow::Shadows::new(desk.clone(), clock.clone());
+    let others = released(others, &desk, (clock.clone(), inquiry.clone()));
     let keys = key::Keys::new(desk.clone(), clock.clone());
     let service_accounts = service_account::ServiceAccounts::new(desk.clone());
     let limits = limit::Limits::new(desk.clone(), inquiry.clone());
@@ -191,13 +189,6 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(OrganizationServiceServer::new(organizations))
         .add_service(ProjectServiceServer::new(projects))
         .add_service(ProviderServiceServer::new(providers))
-        .add_service(ModelServiceServer::new(models))
-        .add_service(ModelVersionServiceServer::new(versions))
-        .add_service(FreezeServiceServer::new(freezes))
-        .add_service(RolloutServiceServer::new(rollouts))
-        .add_service(VersionSourceServiceServer::new(sources))
-        .add_service(ExperimentServiceServer::new(experiments))
-        .add_service(ShadowServiceServer::new(shadows))
         .add_service(KeyServiceServer::new(keys))
         .add_service(ServiceAccountServiceServer::new(service_accounts))
         .add_service(LimitServiceServer::new(limits))
@@ -216,6 +207,27 @@ pub fn routes(parts: Parts, others: Routes) -> Routes {
         .add_service(SealingServiceServer::new(sealings))
         .add_service(UsageServiceServer::new(usages));
     behind_gate(all, (store, contract, denials))
+}
+
+/// Models, and what is released of them.
+fn released(others: Routes, desk: &desk::Desk, (clock, inquiry): (Clock, Inquiry)) -> Routes {
+    let models = model::Models::new(desk.clone(), inquiry);
+    let versions = model_version::ModelVersions::new(desk.clone());
+    let aliases = alias::Aliases::new(desk.clone());
+    let freezes = freeze::Freezes::new(desk.clone());
+    let rollouts = rollout::Rollouts::new(desk.clone());
+    let sources = version_source::VersionSources::new(desk.clone());
+    let experiments = experiment::Experiments::new(desk.clone());
+    let shadows = shadow::Shadows::new(desk.clone(), clock);
+    others
+        .add_service(ModelServiceServer::new(models))
+        .add_service(ModelVersionServiceServer::new(versions))
+        .add_service(ModelAliasServiceServer::new(aliases))
+        .add_service(FreezeServiceServer::new(freezes))
+        .add_service(RolloutServiceServer::new(rollouts))
+        .add_service(VersionSourceServiceServer::new(sources))
+        .add_service(ExperimentServiceServer::new(experiments))
+        .add_service(ShadowServiceServer::new(shadows))
 }
 
 fn logins(

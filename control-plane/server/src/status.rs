@@ -455,6 +455,7 @@ fn resource_type(name: &str) -> &'static str {
         Some("providers") => "sluice.admin.v1.Provider",
         Some("models") => "sluice.admin.v1.Model",
         Some("versions") => "sluice.admin.v1.ModelVersion",
+        Some("modelAliases") => "sluice.admin.v1.ModelAlias",
         Some("freezeWindows") => "sluice.admin.v1.FreezeWindow",
         Some("rollouts") => "sluice.admin.v1.Rollout",
         Some("keys") => "sluice.admin.v1.Key",

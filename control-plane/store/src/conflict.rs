@@ -9,7 +9,7 @@ use domain::freeze::Frozen;
 
 use crate::error::{Obstacle, StoreError};
 
-const OBSTACLES: [(&str, Obstacle); 34] = [
+const OBSTACLES: [(&str, Obstacle); 36] = [
     ("project_organization_fkey", Obstacle::HasProjects),
     ("provider_organization_fkey", Obstacle::HasProviders),
     ("model_organization_fkey", Obstacle::HasModels),
@@ -31,6 +31,8 @@ const OBSTACLES: [(&str, Obstacle); 34] = [
     ("key_provider_provider_fkey", Obstacle::IsNamedByKey),
     ("model_stable_fkey", Obstacle::IsStable),
     ("model_rule_version_fkey", Obstacle::IsNamedByModel),
+    ("model_alias_model_fkey", Obstacle::IsNamedByAlias),
+    ("model_alias_pinned_fkey", Obstacle::IsNamedByAlias),
     ("rollout_candidate_fkey", Obstacle::IsInRollout),
     ("rollout_stable_fkey", Obstacle::IsInRollout),
     ("experiment_arm_holds_fkey", Obstacle::IsInExperiment),

@@ -84,6 +84,10 @@ pub enum Obstacle {
     IsNamedByIssuer,
     /// A rule of a model names a version.
     IsNamedByModel,
+    /// An alias stands for a model, or for one version of it.
+    IsNamedByAlias,
+    /// An organization has as many aliases as one may have.
+    HasManyAliases,
     /// A version is the stable one of its model.
     IsStable,
     /// A version is the candidate or the stable one of a rollout that is under way.
@@ -176,6 +180,8 @@ impl Obstacle {
             Self::IsNamedByKey => "IS_NAMED_BY_KEY",
             Self::IsNamedByIssuer => "IS_NAMED_BY_ISSUER",
             Self::IsNamedByModel => "IS_NAMED_BY_MODEL",
+            Self::IsNamedByAlias => "IS_NAMED_BY_ALIAS",
+            Self::HasManyAliases => "HAS_MANY_ALIASES",
             Self::IsStable => "IS_STABLE",
             Self::IsInRollout => "IS_IN_ROLLOUT",
             Self::HasRollout => "HAS_ROLLOUT",
@@ -212,6 +218,31 @@ impl Obstacle {
             Self::HoldsUnknown => "HOLDS_UNKNOWN",
         }
     }
+
+    /// That there is no room for more of something, and what to do.
+    const fn is_full(self) -> &'static str {
+        match self {
+            Self::HasManyPrices => "it has 1,000 prices: delete old ones first",
+            Self::HasManyDiscounts => "it has 200 discounts: delete old ones first",
+            Self::HasManyKeys => "it has 1,000 keys or more: revoke and delete its keys first",
+            Self::HasManyVersions => "it has 1,000 versions or more: delete its versions first",
+            Self::HasManyAlertChannels => "it has 50 alert channels: delete old ones first",
+            Self::HasManyAlertRules => "it has 100 alert rules: delete old ones first",
+            Self::HasManyRoles => "it has 100 roles of its own: delete old ones first",
+            Self::HasManyDeprecated => "it has 256 deprecated versions: delete old ones first",
+            Self::HasManyFreezeWindows => "it has 50 freeze windows: delete old ones first",
+            Self::HasManySources => "it has 50 sources of versions: delete old ones first",
+            Self::HasManyAccounts => "it has 1,000 service accounts: delete old ones first",
+            Self::HasManyAccountKeys => {
+                "it has 1,000 keys that are not revoked: revoke old ones first, or make another account"
+            }
+            Self::HasManyLocalUsers => {
+                "there are 1,000 local users beside it: delete old ones first"
+            }
+            Self::HasManyAliases => "it has 200 aliases: delete old ones first",
+            _ => "it has as many as it may have: delete old ones first",
+        }
+    }
 }
 
 impl fmt::Display for Obstacle {
@@ -224,15 +255,12 @@ impl fmt::Display for Obstacle {
             Self::HasIssuers => "it has issuers: delete them first",
             Self::HasPrices => "it has prices: delete them first",
             Self::HasDiscounts => "it has discounts: delete them first",
-            Self::HasManyPrices => "it has 1,000 prices: delete old ones first",
-            Self::HasManyDiscounts => "it has 200 discounts: delete old ones first",
             Self::HasActiveKeys => "it has active keys: revoke them first",
-            Self::HasManyKeys => "it has 1,000 keys or more: revoke and delete its keys first",
-            Self::HasManyVersions => "it has 1,000 versions or more: delete its versions first",
             Self::IsTarget => "a version targets it: delete that version first",
             Self::IsNamedByKey => "a key names it: change or delete that key first",
             Self::IsNamedByIssuer => "an issuer names it: change or delete that issuer first",
             Self::IsNamedByModel => "a rule of a model names it: change that rule first",
+            Self::IsNamedByAlias => "an alias stands for it: change or delete that alias first",
             Self::IsStable => "it is the stable version: choose another one first",
             Self::IsInRollout => "a rollout that is under way has it: promote or abort that first",
             Self::HasRollout => "it has a rollout under way: promote or abort that first",
@@ -257,33 +285,23 @@ impl fmt::Display for Obstacle {
             }
             Self::IsToldByRule => "an alert rule tells it: delete that rule first",
             Self::IsWatched => "an alert rule watches it: delete that rule first",
-            Self::HasManyAlertChannels => "it has 50 alert channels: delete old ones first",
-            Self::HasManyAlertRules => "it has 100 alert rules: delete old ones first",
             Self::IsNotGiven => "an operator made it: `sluice operator-keys revoke` revokes it",
             Self::IsGiven => "it was given by a login: revoke it, or make another one",
-            Self::HasManyRoles => "it has 100 roles of its own: delete old ones first",
             Self::IsBound => {
                 "an operator key, a trust or a local user holds it: take it from them first; `sluice operator-keys list`, \
                  `sluice trusts list` and `sluice local-users list` show which"
             }
-            Self::HasManyDeprecated => "it has 256 deprecated versions: delete old ones first",
-            Self::HasManyFreezeWindows => "it has 50 freeze windows: delete old ones first",
             Self::IsNamedBySource => "a source of versions names it: delete that source first",
-            Self::HasManySources => "it has 50 sources of versions: delete old ones first",
-            Self::HasManyAccounts => "it has 1,000 service accounts: delete old ones first",
-            Self::HasManyAccountKeys => {
-                "it has 1,000 keys that are not revoked: revoke old ones first, or make another account"
-            }
             Self::HasAccountKeys => {
                 "it has keys: revoke them first, or take them from it (`sluice keys update --no-service-account`)"
             }
-            Self::HasManyLocalUsers => "there are 1,000 local users beside it: delete old ones first",
             Self::HoldsUnknown => {
                 "it holds what only a newer control plane knows: bring this control plane up to date first"
             }
             Self::HasTwoSecrets => {
                 "it has two secrets that work: end their overlap first, or rotate without one"
             }
+            full => full.is_full(),
         })
     }
 }

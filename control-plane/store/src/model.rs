@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    column, conflict, deprecation_columns,
+    alias_policy, column, conflict, deprecation_columns,
     error::{Obstacle, StoreError},
     experiment_arm,
     id::uuid,
@@ -133,6 +133,8 @@ pub async fn list(
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let parent = new.name.parent();
     let organization = named::organization(write.connection(), &parent).await?;
+    alias_policy::hold_names(write.connection(), organization).await?;
+    alias_policy::is_free_of_aliases(write.connection(), organization, &new.name).await?;
     if let Some(stable) = &new.stable {
         return Err(conflict::dangling(STABLE, stable));
     }
@@ -218,7 +220,7 @@ pub async fn update(
     written(write, &row.name).await
 }
 
-/// Deletes one that no key names, and its versions, of which there must be fewer than 1,000.
+/// Deletes one that no key and no alias names, and its versions, of which there must be fewer than 1,000.
 pub async fn delete(write: &mut Write, name: &ModelName, etag: &str) -> Result<(), StoreError> {
     let row = lock(write, name, etag).await?;
     let id = uuid(*row.id.as_bytes());
@@ -301,7 +303,7 @@ pub(crate) async fn not_shared(
     Ok(())
 }
 
-/// Publishes a model as it is now, after its rollout, experiment or shadow has changed.
+/// Publishes a model as it is now, after its rollout, experiment, shadow or one of its aliases has changed.
 pub(crate) async fn publish(write: &mut Write, name: &ModelName) -> Result<(), StoreError> {
     written(write, name).await.map(drop)
 }
@@ -353,6 +355,8 @@ pub(crate) async fn written(write: &mut Write, name: &ModelName) -> Result<Row, 
         shadow: shadow_policy::of(write.connection(), id).await?,
         endings: deprecation_columns::endings(write.connection(), id, row.deprecation.as_ref())
             .await?,
+        aliases: alias_policy::of(write.connection(), id).await?,
+        alias: None,
     };
     write.put(Object::Model(object), Audience::everywhere());
     Ok(row)

@@ -32,11 +32,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    column, conflict, deprecation_columns,
+    alias_policy, column, conflict, deprecation_columns,
     error::StoreError,
     id::uuid,
     list::{self, Listed},
-    named,
+    model, named,
     store::Store,
     write::Write,
 };
@@ -170,6 +170,7 @@ pub async fn list(
 pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let parent = new.name.parent();
     let model = named::model_of(write.connection(), &parent, &parent).await?;
+    alias_policy::hold_model(write.connection(), model).await?;
     let (names, values): (Vec<String>, Vec<String>) = new.provenance.into_iter().unzip();
     let recipe = new.recipe.as_deref();
     let samples: Vec<_> = new.samples.iter().map(Tried::sample).collect();
@@ -221,13 +222,19 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
         routing: new.routing,
     };
     write.put(Object::Version(version), Audience::everywhere());
+    if alias_policy::follows_newest(write.connection(), model).await? {
+        model::publish(write, &parent).await?;
+    }
     read(write.connection(), &new.name).await
 }
 
-/// Deletes one that is not the stable one of its model.
+/// Deletes one that is not the stable one of its model, and for which no alias alone stands.
 pub async fn delete(write: &mut Write, name: &VersionName, etag: &str) -> Result<(), StoreError> {
     let row = read(write.connection(), name).await?;
     conflict::check_etag(etag, &row.etag(), name)?;
+    let parent = name.parent();
+    let model = named::model_of(write.connection(), &parent, name).await?;
+    alias_policy::hold_model(write.connection(), model).await?;
     let gone = sqlx::query!(
         "DELETE FROM model_version WHERE id = $1",
         uuid(*row.id.as_bytes())
@@ -240,6 +247,10 @@ pub async fn delete(write: &mut Write, name: &VersionName, etag: &str) -> Result
             name: name.to_string(),
         });
     }
+    if alias_policy::follows_newest(write.connection(), model).await? {
+        model::publish(write, &parent).await?;
+    }
+    // The model first: no edge shall see it with a version that is gone.
     write.forget(Kind::Version, row.id.as_bytes());
     Ok(())
 }

@@ -40,6 +40,8 @@ pub enum Chooser {
     Rule(u8),
     /// The client, who named it.
     Client,
+    /// An alias, which stands for it.
+    Alias,
 }
 
 /// The version that serves a request; `None` where the model is not offered.
@@ -115,10 +117,11 @@ fn subject<'a>(sticky: Sticky, caller: &'a Caller, asking: Asking<'a>) -> Option
 // === impl Assigned ===
 
 impl Assigned {
-    /// What chose it, of a request whose client named this version, if any.
-    pub const fn chooser(&self, named: Option<&str>) -> Chooser {
+    /// What chose it, of a request for this model whose client named this version, if any.
+    pub fn chooser(&self, model: &Model, named: Option<&str>) -> Chooser {
         match (named, self.rule, self.client) {
             (Some(_), ..) => Chooser::Client,
+            (None, 0, None) if model.is_held() => Chooser::Alias,
             (None, 0, None) => Chooser::Release,
             (None, 0, Some(client)) => Chooser::Rollout(client),
             (None, rule, _) => Chooser::Rule(rule),

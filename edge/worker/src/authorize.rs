@@ -172,7 +172,7 @@ pub fn passage(rules: &Rules, caller: &Caller, name: &str) -> Result<Arc<Provide
     open.map(Arc::clone).ok_or(Closed)
 }
 
-/// Whether the caller may use the model of this name.
+/// Whether the caller may use the model of this name. By an alias it is the model that is asked for, and that the key must take.
 pub fn grant(rules: &Rules, caller: Caller, name: &str) -> Result<Grant, Refusal> {
     let model = rules.model(caller.key().organization, name);
     match model.filter(|model| is_usable(&caller, model)) {
@@ -184,14 +184,14 @@ pub fn grant(rules: &Rules, caller: Caller, name: &str) -> Result<Grant, Refusal
     }
 }
 
-/// Every model that the caller may use at this time, by name.
+/// Every model that the caller may use at this time, and once more by each of its aliases, by what they are called.
 pub fn models(rules: &Rules, caller: &Caller, now_ms: u64) -> Vec<Arc<Model>> {
     let usable = rules
-        .models(caller.key().organization)
+        .models_called(caller.key().organization)
         .filter(|model| is_usable(caller, model))
         .filter(|model| model.deprecation().is_none_or(|it| !it.is_over(now_ms)));
     let mut models: Vec<_> = usable.map(Arc::clone).collect();
-    models.sort_by(|one, other| one.name.cmp(&other.name));
+    models.sort_by(|one, other| one.called().cmp(other.called()));
     models
 }
 

@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use policy::deprecation::{Deprecation, sooner};
+use policy::{
+    deprecation::{Deprecation, sooner},
+    model::Model,
+};
 
 use crate::{authorize, route::Plan};
 
@@ -27,12 +30,20 @@ pub fn alive(plan: &Plan, at_ms: u64) -> Result<(), authorize::Refusal> {
         .deprecation()
         .is_some_and(|it| Arc::ptr_eq(it, ending));
     let name = if is_own {
-        model.name.clone()
+        of(model, &model.name)
     } else {
-        plan.label().text
+        of(model, &plan.label().text)
     };
     let deprecation = Arc::clone(ending);
     Err(authorize::Refusal::Retired { name, deprecation })
+}
+
+/// What is told of a model, behind the alias by which it was asked for, if it was: a client may know no other name.
+pub fn of(model: &Model, text: &str) -> String {
+    match &model.alias {
+        None => text.to_owned(),
+        Some(alias) => format!("{} ({text})", alias.name),
+    }
 }
 
 // === impl Plan ===

@@ -107,7 +107,9 @@ pub fn plan_noted(
     notes: &mut Notes,
 ) -> Result<Plan, Refusal> {
     let assigned = assign::assign(rules, grant.model(), grant.caller(), asking);
-    let chooser = assigned.map_or(Chooser::Release, |it| it.chooser(asking.named));
+    let chooser = assigned.map_or(Chooser::Release, |it| {
+        it.chooser(grant.model(), asking.named)
+    });
     let version = assigned.map(|it| it.version);
     plan_for(rules, grant, (version, chooser, asking), notes)
 }
@@ -287,7 +289,9 @@ impl Plan {
         let notes = self.rare.as_ref().map(|it| it.notes.clone());
         let places = self.candidates.iter().map(Candidate::position);
         let version = Arc::clone(&self.version);
+        let alias = self.grant.model().alias.as_deref();
         Decision::new(self.chooser, version, places, notes.unwrap_or_default())
+            .asked_by(alias.map(|it| it.name.as_str()))
     }
 
     /// The organization's own prices, if it has any.

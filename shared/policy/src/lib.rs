@@ -31,6 +31,7 @@ pub mod adapt;
 pub mod hedge;
 pub mod routing;
 pub mod deprecation;
+pub mod alias;
 pub mod model;
 pub mod limit;
 pub mod money;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use payload::transform::Recipe;
 
 use crate::{
+    alias::Alias,
     catalogue::Capable,
     deprecation::{Deprecation, Endings},
     id::{ModelId, OrganizationId, ProviderId, VersionId},
@@ -35,6 +36,10 @@ pub struct Model {
     pub shadow: Option<Box<Shadow>>,
     /// What of it is deprecated; `None`: nothing. Boxed, because of few models anything is.
     pub endings: Option<Box<Endings>>,
+    /// Its other names.
+    pub aliases: Vec<Alias>,
+    /// The one of them by which it is asked for, where [`Self::asked_by`] made it of the model.
+    pub alias: Option<Box<Alias>>,
 }
 
 /// A version of any model of the organization, and when it serves.
@@ -85,6 +90,32 @@ pub const WEIGHT_MAX: u16 = 1_000;
 // === impl Model ===
 
 impl Model {
+    /// What clients call it: its name, or that of the alias by which it is asked for.
+    pub fn called(&self) -> &str {
+        self.alias.as_deref().map_or(&self.name, |it| &it.name)
+    }
+
+    /// Whether it is asked for by an alias that stands for one version alone.
+    pub fn is_held(&self) -> bool {
+        self.alias.as_deref().is_some_and(|it| it.version.is_some())
+    }
+
+    /// What it is to who asks for it by one of its aliases: itself, under its own name and with its own id, so that whatever
+    /// judges models judges it. Of an alias that stands for one version that is what serves: no rule, no rollout, no experiment and no
+    /// shadow concerns it. A model that is not offered is not offered by an alias either.
+    #[must_use]
+    pub fn asked_by(&self, alias: &Alias) -> Self {
+        let mut it = self.clone();
+        if let (Some(_), Some(version)) = (self.stable, alias.version) {
+            it.stable = Some(version);
+            it.rules.clear();
+            (it.split, it.shadow) = (None, None);
+        }
+        it.aliases = Vec::new();
+        it.alias = Some(Box::new(alias.clone()));
+        it
+    }
+
     /// Its own deprecation.
     pub fn deprecation(&self) -> Option<&Arc<Deprecation>> {
         self.endings.as_deref()?.own.as_ref()

@@ -202,7 +202,8 @@ impl Rules {
         self.claiming > 0
     }
 
-    /// The model that an organization's clients call `name`; none while the organization is closed.
+    /// The model that an organization's clients call `name`, by its own name or as [`Model::asked_by`] an alias; none while the
+    /// organization is closed.
     pub fn model(&self, organization: OrganizationId, name: &str) -> Option<&Arc<Model>> {
         self.names(organization)?.get(name)
     }
@@ -217,11 +218,17 @@ impl Rules {
         self.models.values()
     }
 
-    /// Every model of an organization, in no order; none while it is closed.
-    pub fn models(&self, organization: OrganizationId) -> impl Iterator<Item = &Arc<Model>> {
+    /// Every model of an organization, in no order, and each once more for each of its aliases; none while it is closed.
+    pub fn models_called(&self, organization: OrganizationId) -> impl Iterator<Item = &Arc<Model>> {
         self.names(organization)
             .into_iter()
             .flat_map(HashMap::values)
+    }
+
+    /// Every model of an organization, in no order; none while it is closed.
+    pub fn models(&self, organization: OrganizationId) -> impl Iterator<Item = &Arc<Model>> {
+        let called = self.models_called(organization);
+        called.filter(|it| it.alias.is_none())
     }
 
     /// Every limit that concerns a request, whoever serves it.
@@ -307,6 +314,9 @@ impl Rules {
                 self.claiming += usize::from(names(&it, &["claims", "data_class"]));
                 let it = Arc::new(it);
                 let names = self.models_by_name.entry(it.organization).or_default();
+                for alias in &it.aliases {
+                    names.insert(alias.name.clone(), Arc::new(it.asked_by(alias)));
+                }
                 names.insert(it.name.clone(), Arc::clone(&it));
                 self.models.insert(it.id, it);
             }
@@ -404,7 +414,13 @@ impl Rules {
         let claimed = usize::from(names(&old, &["claims", "data_class"]));
         self.claiming = self.claiming.saturating_sub(claimed);
         if let Some(names) = self.models_by_name.get_mut(&old.organization) {
-            names.remove(&old.name);
+            let aliases = old.aliases.iter().map(|it| &it.name);
+            for name in [&old.name].into_iter().chain(aliases) {
+                // It may be another model's by now.
+                if names.get(name).is_some_and(|it| it.id == id) {
+                    names.remove(name);
+                }
+            }
             if names.is_empty() {
                 self.models_by_name.remove(&old.organization);
             }

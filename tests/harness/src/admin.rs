@@ -6,7 +6,8 @@ use proto::admin::{
     edge_service_client::EdgeServiceClient, experiment_service_client::ExperimentServiceClient,
     freeze_service_client::FreezeServiceClient, issuer_service_client::IssuerServiceClient,
     key_service_client::KeyServiceClient, limit_service_client::LimitServiceClient,
-    local_user_service_client::LocalUserServiceClient, model_service_client::ModelServiceClient,
+    local_user_service_client::LocalUserServiceClient,
+    model_alias_service_client::ModelAliasServiceClient, model_service_client::ModelServiceClient,
     model_version_service_client::ModelVersionServiceClient,
     operator_key_service_client::OperatorKeyServiceClient,
     organization_service_client::OrganizationServiceClient,
@@ -131,6 +132,11 @@ impl Admin {
     /// Shadows.
     pub fn shadows(&self) -> ShadowServiceClient<Authorized> {
         ShadowServiceClient::new(self.channel())
+    }
+
+    /// Aliases of models.
+    pub fn aliases(&self) -> ModelAliasServiceClient<Authorized> {
+        ModelAliasServiceClient::new(self.channel())
     }
 
     /// Freezes.

@@ -47,7 +47,7 @@ pub const CREDENTIAL_VARIABLE: &str = "credential_env";
 use Access::{Changes, Fixed, Left};
 
 /// All of them.
-pub static KINDS: [Kind; 4] = [
+pub static KINDS: [Kind; 5] = [
     Kind {
         word: "project",
         noun: &noun::PROJECT,
@@ -97,6 +97,17 @@ pub static KINDS: [Kind; 4] = [
         ],
         usual: usual::model,
         named: names::of_model,
+    },
+    Kind {
+        word: "alias",
+        noun: &noun::MODEL_ALIAS,
+        fields: &[
+            ("model", Changes),
+            ("follows", Changes),
+            ("version_id", Changes),
+        ],
+        usual: usual::alias,
+        named: names::of_alias,
     },
     Kind {
         word: "limit",
@@ -178,6 +189,7 @@ mod tests {
             "credential",
             "credential_set",
             "deprecation",
+            "version",
         ];
         for kind in &KINDS {
             let name = format!("sluice.admin.v1.{}", kind.noun.message);

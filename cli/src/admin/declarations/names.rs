@@ -3,7 +3,7 @@
 //! `--project` says nothing here: what a file means hangs on nothing that stands outside of it.
 
 use prost_reflect::DynamicMessage;
-use proto::admin::{Limit, Model};
+use proto::admin::{Limit, Model, ModelAlias};
 
 use crate::{
     admin::declarations::usual::typed,
@@ -36,6 +36,23 @@ pub fn of_model(
         whole("stable_version".to_owned(), &mut it.stable_version);
         for (at, rule) in it.rules.iter_mut().enumerate() {
             whole(format!("rules[{at}].version"), &mut rule.version);
+        }
+    });
+    done(wrong, changed)
+}
+
+/// Of an alias: its model.
+pub fn of_alias(
+    message: &DynamicMessage,
+    _: &str,
+    place: &Place,
+) -> Result<DynamicMessage, Misnamed> {
+    let mut wrong = None;
+    let changed = typed(message, |it: &mut ModelAlias| {
+        if !it.model.is_empty() {
+            take(&mut wrong, "model".to_owned(), &mut it.model, |text| {
+                place.name(noun::MODEL.collections, text)
+            });
         }
     });
     done(wrong, changed)

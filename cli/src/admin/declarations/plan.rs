@@ -139,9 +139,13 @@ fn fixed(declared: &Declared, change: &Change) -> Option<String> {
 
 /// What it names and nothing is or will be.
 fn missing(declared: &Declared, there: &BTreeSet<String>) -> Vec<String> {
-    let of_limit = ["scope", "model", "provider"].into_iter();
-    let named =
-        of_limit.filter(|field| declared.kind.word == "limit" && declared.named.contains(field));
+    let names_others = match declared.kind.word {
+        "limit" => &["scope", "model", "provider"][..],
+        "alias" => &["model"],
+        _ => &[],
+    };
+    let names_others = names_others.iter().copied();
+    let named = names_others.filter(|field| declared.named.contains(field));
     let problem = |field| {
         let name = wording::field(&declared.wanted, field);
         // An organization, a project and what stands in it: the project is what is looked for.

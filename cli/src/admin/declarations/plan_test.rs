@@ -272,5 +272,5 @@ fn a_credential_is_written_where_there_is_none_or_with_another_address() {
         fields(true, "https://elsewhere/v1"),
         ["base_url", "credential"]
     );
-    assert_eq!(KINDS.len(), 4);
+    assert_eq!(KINDS.len(), 5);
 }

@@ -37,13 +37,15 @@ pub async fn read(
     session: &mut Session,
 ) -> Result<BTreeMap<String, Standing>, Failure> {
     // What names others is looked at together with them.
-    let names_others = |kind: &Kind| kind.order() + 1 == KINDS.len();
+    let names_others = |kind: &Kind| ["alias", "limit"].contains(&kind.word);
     let all = folder.declared.iter().any(|it| names_others(it.kind));
     let asked = |kind: &Kind| folder.declared.iter().any(|it| it.kind == kind);
     let parent = folder.place.organization()?;
     let mut standing = BTreeMap::new();
     for kind in &KINDS {
-        if !(all || asked(kind) || prune.contains(&kind)) {
+        // Nothing names an alias.
+        let is_named = all && kind.word != "alias";
+        if !(is_named || asked(kind) || prune.contains(&kind)) {
             continue;
         }
         let (found, page) = session.all(kind.noun, &parent, OF_A_KIND_MAX).await?;

@@ -12,8 +12,8 @@ use policy::{
 use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage};
 use proto::admin::{
-    ContentKeeping, KeyRotation, Limit, LimitMode, LimitOnStoreLoss, LimitWindow, Model, Project,
-    Provider, TrafficClass,
+    AliasFollows, ContentKeeping, KeyRotation, Limit, LimitMode, LimitOnStoreLoss, LimitWindow,
+    Model, ModelAlias, Project, Provider, TrafficClass,
 };
 
 use crate::{failure::Failure, moment};
@@ -88,6 +88,17 @@ pub fn provider(message: &DynamicMessage) -> Result<DynamicMessage, Failure> {
 /// Of a model, which has nothing of the kind.
 pub fn model(message: &DynamicMessage) -> Result<DynamicMessage, Failure> {
     typed(message, |_: &mut Model| ())
+}
+
+/// Of an alias: where nobody says what it follows, the version tells.
+pub fn alias(message: &DynamicMessage) -> Result<DynamicMessage, Failure> {
+    typed(message, |it: &mut ModelAlias| {
+        let usual = match it.version_id.as_str() {
+            "" => AliasFollows::Model,
+            _ => AliasFollows::Pinned,
+        };
+        or(&mut it.follows, usual.into());
+    })
 }
 
 /// Of a limit.

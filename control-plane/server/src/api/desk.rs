@@ -113,6 +113,7 @@ asked! {
     CreateProviderRequest UpdateProviderRequest DeleteProviderRequest
     CreateModelRequest UpdateModelRequest DeleteModelRequest
     DeprecateModelRequest DeleteModelVersionRequest DeprecateModelVersionRequest
+    CreateModelAliasRequest UpdateModelAliasRequest DeleteModelAliasRequest
     StartRolloutRequest PauseRolloutRequest ResumeRolloutRequest
     ApproveRolloutRequest PromoteRolloutRequest AbortRolloutRequest
     ForceStartRolloutRequest ForceRolloutRequest

@@ -3,12 +3,12 @@
 //! Knows names and that they exist; knows nothing of what an edge says of them.
 
 use domain::{
-    name::{KeyName, ModelName},
+    name::{KeyName, ModelAliasName, ModelName},
     text,
     violation::Violations,
 };
 use policy::region::Region;
-use store::{key, model};
+use store::{alias, error::StoreError, key, model};
 use tonic::Status;
 
 use crate::{api::desk::Desk, status};
@@ -18,7 +18,7 @@ use crate::{api::desk::Desk, status};
 pub(crate) struct About {
     /// Whose.
     pub(crate) key: KeyName,
-    /// For which model, of the same organization.
+    /// For which model, of the same organization, or for what it is called by an alias.
     pub(crate) model: ModelName,
     /// In which region alone.
     pub(crate) region: Option<Region>,
@@ -57,9 +57,18 @@ impl About {
         let store = desk.store();
         let key = key::get(store, &self.key).await;
         key.map_err(status::store)?;
-        let model = model::get(store, &self.model).await;
-        model.map_err(status::store)?;
-        Ok(())
+        let missing = match model::get(store, &self.model).await {
+            Err(why @ StoreError::NotFound { .. }) => why,
+            found => return found.map(drop).map_err(status::store),
+        };
+        let alias = ModelAliasName {
+            organization: self.model.organization.clone(),
+            model_alias: self.model.model.clone(),
+        };
+        match alias::get(store, &alias).await {
+            Err(StoreError::NotFound { .. }) => Err(status::store(missing)),
+            found => found.map(drop).map_err(status::store),
+        }
     }
 }
 

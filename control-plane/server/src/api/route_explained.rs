@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use domain::{
     capability,
-    name::{ProviderName, VersionName},
+    name::{ModelName, ProviderName, VersionName},
     segment::{ModelSlug, Slug},
     text,
     violation::Violations,
@@ -139,6 +139,7 @@ impl Asked {
         shown.revision = i64::try_from(explained.revision).unwrap_or(i64::MAX);
         let version = self.version(&route.model, &route.version);
         shown.version = version.unwrap_or_default();
+        shown.stands_for = self.model(&route.stands_for).unwrap_or_default();
         shown.rule = i32::try_from(route.rule).unwrap_or_default();
         shown.targets = self.targets(&route.targets);
         let others = route.others.iter().take(OTHERS_MAX);
@@ -160,6 +161,14 @@ impl Asked {
     fn targets(&self, targets: &[ExplainedTarget]) -> Vec<RouteTarget> {
         let targets = (1..).zip(targets.iter().take(TARGETS_MAX));
         targets.map(|(place, it)| self.target(place, it)).collect()
+    }
+
+    fn model(&self, name: &str) -> Option<String> {
+        let name = ModelName {
+            organization: self.about.model.organization.clone(),
+            model: ModelSlug::parse(name).ok()?,
+        };
+        Some(name.to_string())
     }
 
     fn version(&self, model: &str, name: &str) -> Option<String> {
@@ -283,7 +292,9 @@ mod tests {
             rule: 0,
             targets: vec![target; TARGETS_MAX + 1],
             others: Vec::new(),
+            stands_for: "chat".to_owned(),
         })));
+        assert_eq!(shown.stands_for, "organizations/acme/models/chat");
         assert_eq!(shown.version, "organizations/acme/models/chat/versions/v1");
         assert_eq!(shown.targets.len(), TARGETS_MAX);
         let first = &shown.targets[0];

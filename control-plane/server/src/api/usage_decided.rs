@@ -23,6 +23,7 @@ pub(crate) fn decision(kept: &[u8], named: impl Fn(&[u8]) -> String) -> Option<U
         Chooser::Rollout => SHARED,
         Chooser::Rule => "rule",
         Chooser::Client => "client",
+        Chooser::Alias => "alias",
     };
     let balance = i32::try_from(decision.balance).unwrap_or_default();
     let balance = TargetBalance::try_from(balance).unwrap_or_default();

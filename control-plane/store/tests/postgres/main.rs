@@ -16,6 +16,7 @@ mod service_accounts;
 mod local_users;
 mod providers;
 mod models;
+mod aliases;
 mod rollouts;
 mod sources;
 mod credentials;

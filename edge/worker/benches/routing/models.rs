@@ -196,6 +196,8 @@ fn model(number: u32, conditions: bool) -> Object {
         stable: Some(VersionId::from_bytes(id(4, number))),
         created_seconds: 0,
         endings: None,
+        aliases: Vec::new(),
+        alias: None,
         split: None,
         shadow: None,
         rules: conditions,

@@ -130,6 +130,8 @@ fn one(
     let owner = rules.model_with_id(version.model);
     let owner = Arc::clone(owner.unwrap_or(grant.model()));
     let organization = grant.model().organization;
+    let asked_by = grant.model().alias.is_some();
+    let stands_for = asked_by.then(|| grant.model().name.clone());
     let mut notes = Notes::default();
     let plan = route::plan_noted(rules, grant, asking, &mut notes);
     let plan = plan.as_ref().ok();
@@ -175,6 +177,7 @@ fn one(
         model: owner.name.clone(),
         targets: targets.filter_map(target).collect(),
         others: Vec::new(),
+        stands_for: stands_for.unwrap_or_default(),
     })
 }
 

@@ -109,6 +109,8 @@ mod tests {
             stable: None,
             created_seconds: 0,
             endings: None,
+            aliases: Vec::new(),
+            alias: None,
             split: None,
             shadow: None,
             rules: texts.iter().map(rule).collect(),

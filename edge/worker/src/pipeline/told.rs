@@ -19,6 +19,7 @@ use policy::{
 use crate::{
     authorize,
     identify::Caller,
+    label::of,
     request::endpoint::{Listed, Server},
 };
 
@@ -65,7 +66,7 @@ pub(super) fn one_model(
     let model = grant.model();
     if let Some(it) = model.deprecation().filter(|it| it.is_over(now_ms)) {
         return Err(authorize::Refusal::Retired {
-            name: model.name.clone(),
+            name: of(model, &model.name),
             deprecation: Arc::clone(it),
         });
     }
@@ -106,7 +107,7 @@ fn shown<'a>((rules, now_ms): (&'a Rules, u64), (model, able): (&'a Model, &'a A
     let of_version = model.stable.and_then(|id| model.deprecation_of(id));
     let ending = sooner(model.deprecation(), of_version);
     Shown {
-        name: &model.name,
+        name: model.called(),
         version: version.map_or("", |version| version.name.as_str()),
         created_seconds: model.created_seconds,
         ending: ending.map(|it| Ending {

@@ -8,6 +8,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     record::finished::Record,
+    route::decision::Decision,
     series::pair::{KINDS, by_kind},
 };
 
@@ -26,6 +27,10 @@ pub(super) fn line(record: &Record, model: &str) -> Vec<u8> {
     writer.key("project_id").text(&record.project.to_string());
     writer.key("key_id").text(&record.key_id);
     writer.key("model").text(model);
+    let decision = record.decision.as_ref();
+    if let Some(alias) = decision.and_then(Decision::alias) {
+        writer.key("alias").text(alias);
+    }
     writer.key("provider_id");
     match record.provider {
         Some(provider) => writer.text(&provider.to_string()),

@@ -251,6 +251,7 @@ fn decision(of: &Decision) -> usage::Decision {
         Chooser::Rollout(_) => (usage::Chooser::Rollout, 0),
         Chooser::Rule(number) => (usage::Chooser::Rule, number),
         Chooser::Client => (usage::Chooser::Client, 0),
+        Chooser::Alias => (usage::Chooser::Alias, 0),
     };
     let mut told = usage::Decision {
         chooser: chooser.into(),

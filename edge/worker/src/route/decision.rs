@@ -24,6 +24,7 @@ pub const NOTES_MAX: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     chooser: Chooser,
+    alias: Option<Box<str>>,
     version: Arc<Version>,
     /// The places in the version of those that are to be asked, in that order, and how many of these there are.
     order: [u8; TARGETS_MAX],
@@ -63,12 +64,20 @@ impl Decision {
         }
         Self {
             chooser,
+            alias: None,
             version,
             order,
             candidates: count,
             reached: 0,
             notes,
         }
+    }
+
+    /// The same, of a model that was asked for by this alias, if by any.
+    #[must_use]
+    pub fn asked_by(self, alias: Option<&str>) -> Self {
+        let alias = alias.map(Box::from);
+        Self { alias, ..self }
     }
 
     /// The turn of the target at this place of the order has come, 0 the first.
@@ -103,6 +112,11 @@ impl Decision {
     /// What chose the version.
     pub const fn chooser(&self) -> Chooser {
         self.chooser
+    }
+
+    /// The alias by which the model was asked for, if by any.
+    pub fn alias(&self) -> Option<&str> {
+        self.alias.as_deref()
     }
 
     /// The version.

@@ -328,6 +328,8 @@ pub fn model(name: &str, id: ModelId, stable: Option<VersionId>) -> Object {
         stable,
         created_seconds: 1_700_000_000,
         endings: None,
+        aliases: Vec::new(),
+        alias: None,
         split: None,
         shadow: None,
         rules: Vec::new(),

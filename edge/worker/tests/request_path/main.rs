@@ -47,4 +47,5 @@ mod scopes;
 mod audited;
 mod splitting;
 mod ending;
+mod aliases;
 mod cutting;

@@ -72,6 +72,7 @@ mod shadows;
 mod releases;
 mod pipelines;
 mod deprecations;
+mod aliases;
 mod feedback;
 mod credentials;
 mod encryption;

@@ -72,7 +72,7 @@ SELECT keep_rows('organization', 'id = (SELECT kept_organization())');
 SELECT keep_rows('audit_entry', 'organization = current_setting(''sluice.organization_name'', true)');
 
 SELECT keep_to_organization(it::regclass) FROM unnest(ARRAY[
-    'project', 'provider', 'model', 'rate_limit', 'issuer', 'price', 'discount', 'role', 'freeze_window',
+    'project', 'provider', 'model', 'model_alias', 'rate_limit', 'issuer', 'price', 'discount', 'role', 'freeze_window',
     'operator_key', 'trust', 'local_user', 'alert_channel', 'alert_rule', 'alert', 'version_source',
     'usage_record', 'usage_batch', 'usage_delta', 'usage_sum', 'usage_label', 'usage_shift', 'usage_pair',
     'usage_content', 'feedback_sum'

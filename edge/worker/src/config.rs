@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use lifecycle::{logs, settings::Secret};
 use serde::Deserialize;
 
-use crate::{accept, access_log, admit, call, opaque, report};
+use crate::{accept, access_log, admit, call, certified, opaque, report};
 
 /// Everything.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Config {
     pub telemetry: telemetry::Config,
     /// `[introspection.NAME]`: who is asked about tokens that only they can read.
     pub introspection: opaque::Configs,
+    /// `[client_certificates.NAME]`: whose certificates identify clients.
+    pub client_certificates: certified::Configs,
     /// `[access_log]`: a line for each request.
     pub access_log: access_log::Config,
     /// `[ops]`: for probes and metrics.

@@ -151,14 +151,14 @@ impl Discoverer {
         turns.retain(|id, turn| {
             let stands = issuers
                 .get(*id)
-                .filter(|it| !it.issuer.disabled && is_where(it, &turn.of));
+                .filter(|it| is_asked(it) && is_where(it, &turn.of));
             stands.is_some_and(|it| {
                 turn.of = Arc::clone(it);
                 true
             })
         });
         let mut changed = false;
-        for trusted in issuers.all().filter(|it| !it.issuer.disabled) {
+        for trusted in issuers.all().filter(|it| is_asked(it)) {
             turns.entry(trusted.issuer.id).or_insert_with(|| {
                 changed = true;
                 Turn {
@@ -305,6 +305,11 @@ impl Discoverer {
         let broken = |_| NoKeys::NoAnswer(NoAnswer::Broken);
         Ok((parts.headers, body.map_err(broken)?))
     }
+}
+
+/// Whether an issuer is asked for keys at all.
+fn is_asked(it: &Trusted) -> bool {
+    !it.issuer.disabled && it.issuer.signs_tokens()
 }
 
 /// Whether the keys of both are in the same place.

@@ -1,9 +1,11 @@
-//! Finds out who calls: a key text, or a token in its place, becomes a [`Caller`].
+//! Finds out who calls: a key text, or a token or a certificate in its place, becomes a [`Caller`].
 //!
 //! Knows keys and peppers; knows nothing of models or limits. An unknown key and a wrong secret are the same
 //! refusal, the tag is compared in constant time, and a key whose project is not in force opens nothing.
 
+pub mod certificate;
 pub mod token;
+mod bearer;
 
 use std::{fmt, rc::Rc, sync::Arc};
 
@@ -18,31 +20,36 @@ use policy::{
     rules::Rules,
     traffic::Traffic,
 };
+use tls::client::Client;
 
 use crate::{
+    certified::Places,
     in_force::{InForce, Standing},
     opaque::Opaque,
-    request::Head,
+    request::key::Proof,
     signers::Signers,
 };
 
 use self::token::{Proved as Token, Tokens};
 
-/// Tells callers by their keys or tokens.
+/// Tells callers by their keys, tokens or certificates.
 #[derive(Clone)]
 pub struct Identify {
     in_force: InForce,
     clock: Clock,
     tokens: Rc<Tokens>,
+    certified: Places,
 }
 
-/// Someone who has proved a key, or a token that opens what a key would.
+/// Someone who has proved a key, or a token or a certificate that opens what a key would.
 #[derive(Debug, Clone)]
 pub struct Caller {
     key: Arc<Key>,
     traffic: Traffic,
     previous: bool,
     token: Option<Arc<Token>>,
+    /// Who must be at the other end of the connection, where that proves them.
+    client: Option<Arc<Client>>,
     /// The tags whose values policy says.
     pins: Option<Arc<Vec<Pin>>>,
     keeping: Keeping,
@@ -67,6 +74,8 @@ struct Proved {
 pub enum Refusal {
     /// There is no key in the request.
     NoKey,
+    /// There is none, and no certificate either, which would do.
+    NoCertificate,
     /// The text is no key of ours: malformed, unknown, or with a wrong secret.
     Unknown,
     /// The key was revoked.
@@ -83,6 +92,8 @@ pub enum Refusal {
     Dangling(&'static str),
     /// The token opens nothing.
     Token(token::Refusal),
+    /// The certificate opens nothing.
+    Certificate(certificate::Refusal),
 }
 
 // === impl Identify ===
@@ -94,30 +105,47 @@ impl Identify {
             tokens: Rc::new(Tokens::new(in_force.clone(), signers, opaque)),
             in_force,
             clock,
+            certified: Places::default(),
         }
     }
 
-    /// Who sends this head.
-    pub fn caller(&self, rules: &Rules, head: &Head) -> Result<Caller, Refusal> {
-        self.caller_with(rules, head.key_text())
+    /// Knows clients by certificates, too: those of these issuers.
+    pub fn with_certified(self, certified: Places) -> Self {
+        Self { certified, ..self }
     }
 
-    /// Who has this key's text.
-    pub fn caller_with(&self, rules: &Rules, text: Option<&str>) -> Result<Caller, Refusal> {
-        let text = text.ok_or(Refusal::NoKey)?;
+    /// Who proves themselves so. Whoever presents a key or a token goes by that, whatever certificate they show.
+    pub fn caller(&self, rules: &Rules, proof: Proof<'_>) -> Result<Caller, Refusal> {
+        match (proof.text, proof.client) {
+            (Some(text), client) => self.by_text(rules, text, client),
+            (None, _) if proof.says_key || self.certified.is_empty() => Err(Refusal::NoKey),
+            (None, None) => Err(Refusal::NoCertificate),
+            (None, Some(client)) => self.by_certificate(rules, client),
+        }
+    }
+
+    /// Who has the key or the token of this text.
+    fn by_text(
+        &self,
+        rules: &Rules,
+        text: &str,
+        client: Option<&Arc<Client>>,
+    ) -> Result<Caller, Refusal> {
         let is_token = || {
             rules.trusts_any() && (claims::token::is_shaped(text) || self.tokens.are_asked(text))
         };
         let presented = match Shown::read(text) {
             Ok(presented) => presented,
-            Err(_) if is_token() => return self.bearer(rules, text),
+            Err(_) if is_token() => return self.bearer(rules, text, client),
             Err(why) => return Err(why),
         };
         let key = match self.in_force.standing(presented.key_id()) {
             Some(Standing::Active(key)) => key,
             Some(Standing::Revoked) => return Err(Refusal::Revoked),
             // A key that was minted elsewhere may look like a token, and stays a key.
-            None if presented.is_foreign() && is_token() => return self.bearer(rules, text),
+            None if presented.is_foreign() && is_token() => {
+                return self.bearer(rules, text, client);
+            }
             None => return Err(Refusal::Unknown),
         };
         let proved = self.prove(&presented, &key)?;
@@ -144,29 +172,8 @@ impl Identify {
             traffic,
             previous,
             token: None,
+            client: None,
             pins,
-            keeping: project.keeping,
-        })
-    }
-
-    /// Who has the token of this text.
-    fn bearer(&self, rules: &Rules, text: &str) -> Result<Caller, Refusal> {
-        let token = self.tokens.proved(rules, text, self.clock.now_ms());
-        let token = token.map_err(Refusal::Token)?;
-        let key = Arc::clone(&token.key);
-        rules
-            .organization(key.organization)
-            .ok_or(Refusal::Dangling("organization"))?;
-        let project = rules
-            .project(key.project)
-            .filter(|project| project.organization == key.organization)
-            .ok_or(Refusal::Dangling("project"))?;
-        Ok(Caller {
-            key,
-            traffic: project.traffic,
-            previous: false,
-            token: Some(token),
-            pins: project.pins.clone(),
             keeping: project.keeping,
         })
     }
@@ -197,8 +204,12 @@ impl Identify {
     /// The key of a caller of before, as it is now, if that would still be one.
     pub fn still(&self, rules: &Rules, caller: &Caller) -> Result<Arc<Key>, Refusal> {
         if let Some(token) = &caller.token {
+            self.shows(token, caller.client.as_ref())?;
             let stands = self.tokens.stands(token, self.clock.now_ms());
-            stands.map_err(Refusal::Token)?;
+            stands.map_err(|why| match token.authority() {
+                Some(_) => Refusal::Certificate(why.into()),
+                None => Refusal::Token(why),
+            })?;
             let project = rules.project(caller.key.project);
             project.ok_or(Refusal::Dangling("project"))?;
             return Ok(Arc::clone(&caller.key));
@@ -325,6 +336,7 @@ impl Caller {
             key,
             previous: false,
             token: None,
+            client: None,
         })
     }
 
@@ -395,6 +407,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoKey => f.write_str("send a key: `Authorization: Bearer slc_live_…`"),
+            Self::NoCertificate => f.write_str(
+                "send a key: `Authorization: Bearer slc_live_…`, or connect with a client certificate",
+            ),
             Self::Unknown => f.write_str("the key is not valid"),
             Self::Revoked => f.write_str("the key was revoked"),
             Self::Expired => f.write_str("the key has expired"),
@@ -406,6 +421,7 @@ impl fmt::Display for Refusal {
                 "the key's secret is older than its project allows: have the key rotated",
             ),
             Self::Token(why) => why.fmt(f),
+            Self::Certificate(why) => why.fmt(f),
             Self::Dangling(what) => write!(f, "the key's {what} is not in force on this edge yet"),
         }
     }

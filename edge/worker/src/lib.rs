@@ -13,6 +13,7 @@ pub mod signers;
 pub mod accept;
 pub mod request;
 pub mod opaque;
+pub mod certified;
 pub mod identify;
 pub mod authorize;
 pub mod tariff;

@@ -74,12 +74,12 @@ impl Own {
         (head, client): (Head, Option<IpAddr>),
         (body, bounds): (Incoming, &Bounds),
     ) -> Result<Vec<u8>, Refusal> {
-        let mut caller = identify.caller(&rules, &head);
+        let mut caller = identify.caller(&rules, head.proof());
         if let Err(why) = caller
             && why.may_turn()
-            && identify.awaited(why, head.key_text()).await
+            && identify.awaited(why, head.proof().text).await
         {
-            caller = identify.caller(&rules, &head);
+            caller = identify.caller(&rules, head.proof());
         }
         let caller: Caller = caller.map_err(Refusal::Identify)?;
         let key = caller.key();

@@ -38,6 +38,7 @@ use crate::{
         patience::Patience,
         telling,
     },
+    certified,
     correspond::Correspondent,
     cuts::Cuts,
     elsewhere::Elsewhere,
@@ -112,6 +113,8 @@ pub struct Ingredients {
     pub guesses: admit::Config,
     /// The keys of issuers, those of all cores, and who is asked about tokens.
     pub issuers: (Signers, Places),
+    /// Whose certificates identify clients.
+    pub certified: certified::Places,
     /// What is watched; the same for all cores.
     pub watched: Watched,
     /// What is done beside requests, where that comes to this core.
@@ -175,7 +178,8 @@ impl Pipeline {
             correspondent,
             own: Own::new(Recall::new(of.remembered), lens.clone()),
             explainer: Explainer::new(in_force, lens, fares.clone(), of.beside),
-            identify: Identify::new(of.in_force.clone(), of.clock.clone(), issuers),
+            identify: Identify::new(of.in_force.clone(), of.clock.clone(), issuers)
+                .with_certified(of.certified),
             transformer: Transformer::new(elsewhere.clone()),
             admit,
             recorder: Recorder::new(of.records, of.drain.clone(), Rc::clone(&cuts), kept)

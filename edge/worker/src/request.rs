@@ -43,7 +43,7 @@ pub use self::{arrival::Arrival, bounds::Bounds, held::Held, refusal::Refusal};
 use self::{
     budget::Share,
     endpoint::{Asked, Endpoint, Own},
-    key::Key,
+    key::{Credentials, Proof},
     rare::{Rare, spare},
     tags::{InvalidTags, Tags},
     tensors::{Tensors, count_rows},
@@ -66,7 +66,7 @@ pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-con
 /// The head of a request, before its caller is known.
 pub struct Head {
     endpoint: Endpoint,
-    key: Option<Key>,
+    credentials: Credentials,
     forwarded: HeaderMap,
     content_length: Option<u64>,
     json_bytes: Option<Box<HeaderValue>>,
@@ -163,7 +163,7 @@ impl Head {
         let tags = Tags::take(&mut parts.headers).map_err(|InvalidTags| Refusal::Tags)?;
         let content_length = parts.headers.get(header::CONTENT_LENGTH);
         let content_length = content_length.and_then(|text| text.to_str().ok()?.parse().ok());
-        let key = Key::take(&mut parts.headers);
+        let credentials = Credentials::take(&mut parts);
         let whose = keep
             .whose
             .then(|| Whose::take(&mut parts.headers))
@@ -186,7 +186,7 @@ impl Head {
         };
         Ok(Self {
             endpoint,
-            key,
+            credentials,
             forwarded,
             content_length,
             json_bytes,
@@ -200,9 +200,9 @@ impl Head {
         &self.endpoint
     }
 
-    /// The key text, without the word `Bearer`.
-    pub fn key_text(&self) -> Option<&str> {
-        self.key.as_ref()?.text()
+    /// All that the client proves itself by.
+    pub fn proof(&self) -> Proof<'_> {
+        self.credentials.proof()
     }
 
     /// Reads a body of at most `bytes_max` that is none of a model's. Forgets all else of the head first, the key text too.

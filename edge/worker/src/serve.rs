@@ -7,7 +7,7 @@ pub mod in_flight;
 mod untold;
 
 use std::{
-    cell::Cell, convert::Infallible, future::poll_fn, io, net::IpAddr, pin::pin, rc::Rc,
+    cell::Cell, convert::Infallible, future::poll_fn, io, net::IpAddr, pin::pin, rc::Rc, sync::Arc,
     task::Poll, time::Duration,
 };
 
@@ -20,7 +20,7 @@ use lifecycle::{
     drain::{Drain, Phase},
 };
 use spans::context::TRACEPARENT;
-use tls::{door::Door, wire::Wire};
+use tls::{client::Client, door::Door, wire::Wire};
 use tokio::{
     net::TcpStream,
     select,
@@ -177,11 +177,16 @@ async fn converse(accepted: Accepted, core: Rc<Core>) {
     let Some(stream) = core.shake(stream).await else {
         return;
     };
+    let client = core.door.as_ref().and_then(|it| Client::of(it, &stream));
+    let client = client.map(Arc::new);
     let asked = Cell::new(false);
     let socket = Cell::new(None);
     let _listening = core.pipeline.cuts().listen().await;
-    let service = service_fn(|message| {
+    let service = service_fn(|mut message: Request<Incoming>| {
         asked.set(true);
+        if let Some(client) = &client {
+            message.extensions_mut().insert(Arc::clone(client));
+        }
         let (core, socket) = (Rc::clone(&core), &socket);
         async move { Ok::<_, Infallible>(core.answer((message, peer), socket).await) }
     });

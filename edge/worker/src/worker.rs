@@ -84,7 +84,7 @@ struct Shared {
     beside: Beside,
     remembered: Source,
     outlets: (Outlet, Trail),
-    door: Option<Door>,
+    door: given::Entrance,
     drain: Drain,
     watched: Watched,
 }
@@ -103,7 +103,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let renewal = proof.map(|proof| feed::renewal::run(proof, dialer.clone()));
     let stop = CancellationToken::new();
     let (watched, watching) = watched(&config, &edge_id, (&metrics, &stop))?;
-    let (door, reloading) = given::door(&config.inference)?;
+    let (door, reloading) = given::door(&config)?;
     let listeners = accept::listeners(&config.inference, config.inference.cores())?;
     let inference = listeners[0].local_addr()?;
     let (probes, ops) = probes(&config.ops)?;
@@ -309,7 +309,7 @@ fn cores(
         beside,
         remembered,
         outlets: (contents, trail),
-        door,
+        door: (door, certified),
         drain,
         watched,
     } = shared;
@@ -337,6 +337,7 @@ fn cores(
             lanes: Arc::clone(&lanes),
             guesses: config.limits.guesses(),
             issuers: issuers.clone(),
+            certified: certified.clone(),
             watched: watched.clone(),
             beside: beside.take(),
             remembered: Some(remembered.clone()),

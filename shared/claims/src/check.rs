@@ -1,4 +1,5 @@
-//! Proves a token: a [`Token`] and the keys of its issuer become [`Claims`], or what an issuer says of one that only it can read.
+//! Proves a token: a [`Token`] and the keys of its issuer become [`Claims`], or what an issuer says of one that only it can read, or
+//! what a certificate says that its authority has signed.
 //!
 //! Pure, given the time. What a token says of itself decides nothing: the algorithm must be one of the issuer's, and the key
 //! one that can check no other.
@@ -8,7 +9,7 @@ use std::{borrow::Cow, fmt};
 use policy::issuer::Issuer;
 use serde_json::{Map, Value};
 
-use crate::{key_set::KeySet, token::Token};
+use crate::{base64, key_set::KeySet, token::Token};
 
 /// The types that are taken where an issuer names none; beside them, none at all.
 const USUAL_TYPES: [&str; 2] = ["JWT", "at+jwt"];
@@ -26,6 +27,7 @@ pub struct Claims {
     all: Map<String, Value>,
     subject: String,
     expires_at_ms: u64,
+    bound_to: Option<[u8; 32]>,
 }
 
 /// Why a token is not proved.
@@ -45,6 +47,8 @@ pub enum Unproved {
     Claim(&'static str),
     /// Its issuer says that it is not good, or not any more.
     Inactive,
+    /// It is bound to a proof of its bearer's that nobody can give here.
+    Bound,
     /// It has expired.
     Expired,
     /// Its time has not come.
@@ -76,11 +80,13 @@ pub fn check(
     if !token.is_for(&issuer.audiences) {
         return Err(Unproved::Audience);
     }
+    let bound_to = bound_to(token.claims())?;
     let expires_at_ms = times(token.claims(), issuer.leeway_ms, now_ms)?;
     let subject = subject(token.claims())?;
     Ok(Claims {
         subject,
         expires_at_ms,
+        bound_to,
         all: token.into_claims(),
     })
 }
@@ -99,12 +105,12 @@ pub fn introspected(
     if said.get("iss").is_some_and(|it| !is_ours(it)) {
         return Err(Unproved::Claim("iss"));
     }
-    // What is bound to a key of its bearer's (DPoP, a certificate) is not for whoever merely has it.
+    // What is bound to a key of its bearer's (DPoP) is not for whoever merely has it.
     let is_bearer = |it: &Value| {
         it.as_str()
             .is_some_and(|it| it.eq_ignore_ascii_case("bearer"))
     };
-    if said.get("token_type").is_some_and(|it| !is_bearer(it)) || said.contains_key("cnf") {
+    if said.get("token_type").is_some_and(|it| !is_bearer(it)) {
         return Err(Unproved::Type);
     }
     let is_for_us = match said.get("aud") {
@@ -124,8 +130,39 @@ pub fn introspected(
     Ok(Claims {
         subject: subject(said)?,
         expires_at_ms,
+        bound_to: bound_to(said)?,
         all: said.clone(),
     })
+}
+
+/// Judges what a certificate says that its authority has signed and that a handshake has proved. Its last second, `exp`, is the
+/// authority's to the letter: no clock may differ.
+pub fn certified(said: Map<String, Value>, now_ms: u64) -> Result<Claims, Unproved> {
+    let last = moment(&said, "exp")?.ok_or(Unproved::Claim("exp"))?;
+    let expires_at_ms = last.saturating_add(1_000);
+    if expires_at_ms <= now_ms {
+        return Err(Unproved::Expired);
+    }
+    begun(&said, 0, now_ms)?;
+    Ok(Claims {
+        subject: subject(&said)?,
+        expires_at_ms,
+        bound_to: None,
+        all: said,
+    })
+}
+
+/// The SHA-256 of the certificate that a token must be shown with (RFC 8705, 3.1), if it is bound to one. What it is bound to
+/// besides cannot be shown.
+fn bound_to(claims: &Map<String, Value>) -> Result<Option<[u8; 32]>, Unproved> {
+    let Some(bound) = claims.get("cnf") else {
+        return Ok(None);
+    };
+    let members = bound.as_object().ok_or(Unproved::Bound)?;
+    let digest = members.get("x5t#S256").filter(|_| members.len() == 1);
+    let digest = digest.and_then(Value::as_str).and_then(base64::decode);
+    let digest = digest.and_then(|it| it.try_into().ok());
+    digest.map(Some).ok_or(Unproved::Bound)
 }
 
 fn takes_audience(issuer: &Issuer, said: &Value) -> bool {
@@ -234,6 +271,11 @@ impl Claims {
         self.expires_at_ms
     }
 
+    /// The SHA-256 of the certificate that the token must be shown with, if it is bound to one.
+    pub const fn bound_to(&self) -> Option<&[u8; 32]> {
+        self.bound_to.as_ref()
+    }
+
     /// The texts that one claim says: itself, or each of a list. Numbers and truth values are as JSON writes them; what is
     /// none of these says nothing.
     pub fn said(&self, claim: &str) -> Vec<Cow<'_, str>> {
@@ -269,6 +311,9 @@ impl fmt::Display for Unproved {
             Self::Inactive => {
                 f.write_str("the token's issuer says that it is not good, or not any more")
             }
+            Self::Bound => f.write_str(
+                "the token is bound to a proof that cannot be given here: get one that is bound to a certificate, or to nothing",
+            ),
             Self::Expired => f.write_str("the token has expired"),
             Self::NotYet => f.write_str("the token is not valid yet"),
         }

@@ -77,6 +77,17 @@ pub enum Algorithm {
     EdDsa,
 }
 
+// === impl Issuer ===
+
+impl Issuer {
+    /// Whether it may sign tokens: one at a host below `.invalid` (RFC 2606) is nowhere, and is known by certificates alone.
+    pub fn signs_tokens(&self) -> bool {
+        let host = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = host.split(['/', ':']).next().unwrap_or_default();
+        !host.ends_with(".invalid")
+    }
+}
+
 // === impl Algorithm ===
 
 impl Algorithm {
@@ -109,6 +120,34 @@ impl Algorithm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_issuer_that_is_nowhere_signs_no_tokens() {
+        let signs = |url: &str| {
+            let issuer = Issuer {
+                id: IssuerId::from_bytes([1; 16]),
+                organization: OrganizationId::from_bytes([2; 16]),
+                name: "corp".to_owned(),
+                url: url.to_owned(),
+                keys_url: String::new(),
+                audiences: Vec::new(),
+                algorithms: Vec::new(),
+                types: Vec::new(),
+                leeway_ms: 0,
+                project: None,
+                mapping: Mapping::default(),
+                scope: Scope::default(),
+                disabled: false,
+            };
+            issuer.signs_tokens()
+        };
+        for url in ["https://corp.invalid", "https://corp.invalid:8443/realm"] {
+            assert!(!signs(url), "{url}");
+        }
+        for url in ["https://id.example/corp.invalid", "https://invalid.example"] {
+            assert!(signs(url), "{url}");
+        }
+    }
 
     #[test]
     fn no_name_of_a_shared_secret_or_of_no_signature_is_an_algorithm() {

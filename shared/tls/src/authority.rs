@@ -151,7 +151,11 @@ impl Authority {
         let visitors = Arc::new(Visitors::of(roots).map_err(not_issued)?);
         let keys = Arc::new(SingleCertAndKey::from(key));
         let config = config(keys, Some(visitors), alpn).map_err(not_issued)?;
-        Ok(Served { config, ends_at })
+        Ok(Served {
+            config,
+            clients: None,
+            ends_at,
+        })
     }
 
     /// Certifies that who made this request is `member`, from now on for so long. Everything else that the request says is

@@ -5,13 +5,13 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 use rustls::ServerConfig;
 use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::served::Served;
+use crate::{clients::Clients, served::Served};
 
 /// How long a handshake may take, with its wait for a turn.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -27,6 +27,7 @@ pub struct Door(Arc<Shared>);
 struct Shared {
     listener: &'static str,
     current: ArcSwap<ServerConfig>,
+    clients: ArcSwapOption<Clients>,
     turns: Semaphore,
     failed: Counter,
 }
@@ -64,6 +65,7 @@ impl Door {
         let door = Self(Arc::new(Shared {
             listener,
             current: ArcSwap::new(Arc::clone(&served.config)),
+            clients: ArcSwapOption::new(served.clients.clone()),
             turns: Semaphore::new(UNDER_WAY_MAX),
             failed: counter!("sluice_tls_handshake_failed_total", "listener" => listener),
         }));
@@ -71,8 +73,9 @@ impl Door {
         door
     }
 
-    /// Serves this to whoever connects from now on; connections that stand keep what they have.
+    /// Serves this to whoever connects from now on; connections that stand keep what they have, and who is on them is judged anew.
     pub fn serve(&self, served: Served) {
+        self.0.clients.store(served.clients);
         self.0.current.store(served.config);
         #[expect(
             clippy::cast_precision_loss,
@@ -80,6 +83,11 @@ impl Door {
         )]
         gauge!("sluice_tls_certificate_ends_timestamp_seconds", "listener" => self.0.listener)
             .set(served.ends_at.unix_timestamp() as f64);
+    }
+
+    /// By whom clients' certificates must be issued now, where they are asked for any.
+    pub(crate) fn clients(&self) -> Option<Arc<Clients>> {
+        self.0.clients.load_full()
     }
 
     /// The name of the listener.

@@ -37,6 +37,17 @@ pub struct Config {
     pub client_ca_file: Option<PathBuf>,
 }
 
+/// Authorities of clients by which something is known of whoever shows a certificate of theirs, and where their files are.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// What they are called here, all together.
+    pub name: String,
+    /// Their certificates, as PEM. Read anew when they change.
+    pub ca_file: PathBuf,
+    /// Their lists of what they have revoked, as PEM, if they publish any. Read anew when they change.
+    pub revoked_file: Option<PathBuf>,
+}
+
 /// A certificate and its key.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +64,8 @@ pub struct Contents {
     pub pairs: Vec<Held>,
     /// The authorities of clients.
     pub client_ca: Option<(PathBuf, Vec<u8>)>,
+    /// The authorities of clients that are known by them.
+    pub known: Vec<Named>,
     /// Differs when any file does.
     pub digest: [u8; 32],
 }
@@ -69,6 +82,16 @@ pub struct Held {
     pub key: Zeroizing<Vec<u8>>,
 }
 
+/// What the files of authorities hold by which clients are known.
+pub struct Named {
+    /// What they are called.
+    pub name: String,
+    /// Their certificates.
+    pub ca: (PathBuf, Vec<u8>),
+    /// Their lists of what they have revoked.
+    pub revoked: Option<(PathBuf, Vec<u8>)>,
+}
+
 /// Why certificates cannot be served: a sentence that names the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unusable {
@@ -81,8 +104,8 @@ pub struct Unusable {
 // === impl Config ===
 
 impl Config {
-    /// Reads every file. Blocks.
-    pub fn read(&self) -> Result<Contents, Unusable> {
+    /// Reads every file, those of authorities by which clients are known, too. Blocks.
+    pub fn read(&self, known: &[Known]) -> Result<Contents, Unusable> {
         if self.more.len() >= PAIRS_MAX {
             return Err(unusable(
                 &self.cert_file,
@@ -115,10 +138,30 @@ impl Config {
             digest.update(bytes.as_slice());
             client_ca = Some((path.clone(), bytes.to_vec()));
         }
+        let known = known.iter().map(|it| it.read(&mut digest));
         Ok(Contents {
             pairs,
             client_ca,
+            known: known.collect::<Result<_, _>>()?,
             digest: digest.finalize().into(),
+        })
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn read(&self, digest: &mut Sha256) -> Result<Named, Unusable> {
+        let mut held = |path: &Path| {
+            let bytes = read(path)?.to_vec();
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(&bytes);
+            Ok((path.to_owned(), bytes))
+        };
+        Ok(Named {
+            name: self.name.clone(),
+            ca: held(&self.ca_file)?,
+            revoked: self.revoked_file.as_deref().map(held).transpose()?,
         })
     }
 }

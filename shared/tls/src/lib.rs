@@ -5,9 +5,12 @@
 
 mod provider;
 pub mod files;
+pub mod clients;
 pub mod served;
 pub mod wire;
 pub mod door;
+pub mod facts;
+pub mod client;
 pub mod reload;
 pub mod member;
 mod visitor;

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::{
     door::Door,
-    files::{Config, Contents, Unusable},
+    files::{Config, Contents, Known, Unusable},
     served::{Alpn, served},
 };
 
@@ -24,6 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks at the files of one door.
 pub struct Reload {
     config: Config,
+    known: Vec<Known>,
     alpn: Alpn,
     door: Door,
     /// What the last look found.
@@ -35,16 +36,19 @@ pub struct Reload {
 /// What stood in the files: the digest of it, or why they could not be read.
 type Seen = Result<[u8; 32], Unusable>;
 
-/// Opens the door of a listener. What is wrong with its files now keeps it shut.
+/// Opens the door of a listener, to clients that are `known` by their certificates, too. What is wrong with its files now
+/// keeps it shut.
 pub fn open(
     listener: &'static str,
     config: Config,
+    known: Vec<Known>,
     alpn: Alpn,
 ) -> Result<(Door, Reload), Unusable> {
-    let contents = config.read()?;
+    let contents = config.read(&known)?;
     let door = Door::new(listener, served(&contents, alpn)?);
     let reload = Reload {
         config,
+        known,
         alpn,
         door: door.clone(),
         seen: Ok(contents.digest),
@@ -62,9 +66,9 @@ impl Reload {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let config = self.config.clone();
+            let (config, known) = (self.config.clone(), self.known.clone());
             // Files may lie on a disk that is slow.
-            match task::spawn_blocking(move || config.read()).await {
+            match task::spawn_blocking(move || config.read(&known)).await {
                 Ok(found) => self.look(found),
                 Err(why) => warn!(%why, "certificate files were not looked at"),
             }

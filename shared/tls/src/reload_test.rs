@@ -68,7 +68,7 @@ async fn shown(door: &Door, authority: &Authority, name: &str) -> CertificateDer
 
 fn looked(reload: &mut Reload) {
     for _ in 0..2 {
-        reload.look(reload.config.read());
+        reload.look(reload.config.read(&reload.known));
     }
 }
 
@@ -77,7 +77,13 @@ async fn a_client_gets_the_certificate_of_the_name_that_it_asks_for() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), authority());
     let first = write(folder.path(), "first", &authority, "one.example");
     let second = write(folder.path(), "second", &authority, "two.example");
-    let (door, _) = open("test", config(&first, vec![second.clone()]), &[b"h2"]).unwrap();
+    let (door, _) = open(
+        "test",
+        config(&first, vec![second.clone()]),
+        Vec::new(),
+        &[b"h2"],
+    )
+    .unwrap();
     for (name, pair) in [("one.example", first), ("two.example", second)] {
         let written = std::fs::read(&pair.cert_file).unwrap();
         let expected = rustls::pki_types::pem::PemObject::from_pem_slice(&written).unwrap();
@@ -91,11 +97,11 @@ async fn a_client_gets_the_certificate_of_the_name_that_it_asks_for() {
 async fn a_new_pair_is_served_and_a_broken_one_leaves_the_old_in_place() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), authority());
     let pair = write(folder.path(), "it", &authority, "one.example");
-    let (door, mut reload) = open("test", config(&pair, Vec::new()), &[]).unwrap();
+    let (door, mut reload) = open("test", config(&pair, Vec::new()), Vec::new(), &[]).unwrap();
     let first = shown(&door, &authority, "one.example").await;
 
     let renewed = write(folder.path(), "it", &authority, "one.example");
-    reload.look(reload.config.read());
+    reload.look(reload.config.read(&reload.known));
     assert_eq!(shown(&door, &authority, "one.example").await, first);
     looked(&mut reload);
     let second = shown(&door, &authority, "one.example").await;
@@ -107,7 +113,7 @@ async fn a_new_pair_is_served_and_a_broken_one_leaves_the_old_in_place() {
         std::fs::write(&renewed.key_file, broken).unwrap();
         looked(&mut reload);
         assert_eq!(shown(&door, &authority, "one.example").await, second);
-        let refused = open("test", config(&renewed, Vec::new()), &[]);
+        let refused = open("test", config(&renewed, Vec::new()), Vec::new(), &[]);
         let told = refused.map(drop).unwrap_err();
         assert_eq!(told.path, renewed.key_file, "{told}");
     }
@@ -124,7 +130,7 @@ async fn a_new_pair_is_served_and_a_broken_one_leaves_the_old_in_place() {
 async fn who_says_nothing_is_hung_up_on() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), authority());
     let pair = write(folder.path(), "it", &authority, "one.example");
-    let (door, _) = open("test", config(&pair, Vec::new()), &[]).unwrap();
+    let (door, _) = open("test", config(&pair, Vec::new()), Vec::new(), &[]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut silent = TcpStream::connect(listener.local_addr().unwrap())
         .await

@@ -5,12 +5,12 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    RootCertStore, ServerConfig,
+    ServerConfig,
     client::verify_server_name,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     server::{
         ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert,
-        WebPkiClientVerifier, danger::ClientCertVerifier,
+        danger::ClientCertVerifier,
     },
     sign::CertifiedKey,
 };
@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::{
+    clients::Clients,
     files::{Contents, Held, Unusable, unusable},
     provider::provider,
 };
@@ -29,6 +30,8 @@ pub type Alpn = &'static [&'static [u8]];
 pub struct Served {
     /// For handshakes.
     pub config: Arc<ServerConfig>,
+    /// By whom clients' certificates must be issued, where they are asked for any.
+    pub clients: Option<Arc<Clients>>,
     /// When the first of its certificates ends.
     pub ends_at: OffsetDateTime,
 }
@@ -52,16 +55,14 @@ pub fn served(contents: &Contents, alpn: Alpn) -> Result<Served, Unusable> {
         ends_at = Some(ends_at.map_or(ends, |first| first.min(ends)));
         keys.push(Arc::new(key));
     }
-    let clients = contents.client_ca.as_ref().map(|(path, pem)| {
-        let roots = roots(pem).map_err(|why| unusable(path, why))?;
-        let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-        built.build().map_err(|why| unusable(path, why))
-    });
-    let config = config(Arc::new(ByName { keys }), clients.transpose()?, alpn);
+    let clients = Clients::of(contents)?.map(Arc::new);
+    let asks = clients.clone().map(|it| it as Arc<dyn ClientCertVerifier>);
+    let config = config(Arc::new(ByName { keys }), asks, alpn);
     let first = contents.pairs.first().map(|it| it.cert_file.clone());
     let first = first.unwrap_or_default();
     Ok(Served {
         config: config.map_err(|why| unusable(&first, why))?,
+        clients,
         ends_at: ends_at.ok_or_else(|| unusable(&first, "there is no certificate"))?,
     })
 }
@@ -87,19 +88,6 @@ pub(crate) fn config(
     }
     config.alpn_protocols = alpn.iter().map(|it| it.to_vec()).collect();
     Ok(Arc::new(config))
-}
-
-/// The authorities in a PEM text; at least one.
-pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|why| format!("is not PEM: {why}"))?;
-        roots.add(certificate).map_err(|why| why.to_string())?;
-    }
-    if roots.is_empty() {
-        return Err("holds no certificate".to_owned());
-    }
-    Ok(roots)
 }
 
 /// When a certificate ends; `None` when it cannot be read.

@@ -36,9 +36,14 @@ impl Wire {
 
     /// The certificate that the other end has shown and proven, if it was asked for one.
     pub fn peer(&self) -> Option<&CertificateDer<'static>> {
+        self.chain()?.first()
+    }
+
+    /// The same, and what it was shown with.
+    pub fn chain(&self) -> Option<&[CertificateDer<'static>]> {
         match self {
             Self::Tcp(_) => None,
-            Self::Tls(stream) => stream.get_ref().1.peer_certificates()?.first(),
+            Self::Tls(stream) => stream.get_ref().1.peer_certificates(),
         }
     }
 }

@@ -5,15 +5,21 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    DistinguishedName, DnType, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SanType,
+    SerialNumber,
+};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
+use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -30,6 +36,19 @@ pub struct Pair {
     pub cert_file: PathBuf,
     /// The key, as PEM.
     pub key_file: PathBuf,
+}
+
+/// Whose a client's certificate is.
+#[derive(Debug, Clone, Copy)]
+pub struct Bearer<'a> {
+    /// The last part of its subject, whose other one is the organization `Acme`.
+    pub common_name: &'a str,
+    /// Its one other name.
+    pub uri: &'a str,
+    /// Its number.
+    pub serial: u64,
+    /// For how long it is good.
+    pub life: Duration,
 }
 
 // === impl Authority ===
@@ -60,6 +79,49 @@ impl Authority {
     pub fn issue(&self, folder: &Path, stem: &str, names: &[&str]) -> Pair {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let params = CertificateParams::new(names).expect("the names are names");
+        self.sign(folder, stem, &params)
+    }
+
+    /// Issues a client's certificate and writes it and its key the same way.
+    pub fn certify(&self, folder: &Path, stem: &str, bearer: &Bearer<'_>) -> Pair {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names are names");
+        params.distinguished_name = DistinguishedName::new();
+        let name = &mut params.distinguished_name;
+        name.push(DnType::OrganizationName, "Acme");
+        name.push(DnType::CommonName, bearer.common_name);
+        let uri = bearer.uri.try_into().expect("it is a URI");
+        params.subject_alt_names = vec![SanType::URI(uri)];
+        params.serial_number = Some(SerialNumber::from(bearer.serial));
+        let now = OffsetDateTime::now_utc();
+        (params.not_before, params.not_after) = (now - Duration::from_mins(5), now + bearer.life);
+        self.sign(folder, stem, &params)
+    }
+
+    /// Writes its list of what it has revoked: the certificates of these numbers.
+    pub fn revoke(&self, path: &Path, serials: &[u64]) {
+        let now = OffsetDateTime::now_utc();
+        let of = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: now,
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: now,
+            next_update: now + Duration::from_hours(1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(of).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list
+            .signed_by(&self.issuer)
+            .expect("an authority signs lists");
+        let pem = list.pem().expect("a list is written");
+        fs::write(path, pem).expect("a file can be written");
+    }
+
+    fn sign(&self, folder: &Path, stem: &str, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().expect("a key can be made");
         let issued = params.signed_by(&key, &self.issuer);
         let pair = Pair {

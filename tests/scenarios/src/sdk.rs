@@ -128,6 +128,14 @@ pub async fn able(url: &str, key: &str) -> Value {
     python("sdk/able.py", &[url, key]).await
 }
 
+/// Asks the model `chat` with a certificate and no key, by the SDK for Python, which trusts the authority in `ca_file`.
+pub async fn certified(url: &str, ca_file: &Path, cert_file: &Path, key_file: &Path) -> Value {
+    let files = [ca_file, cert_file, key_file].map(|it| it.display().to_string());
+    let [ca_file, cert_file, key_file] = files.each_ref().map(String::as_str);
+    let url = format!("{url}/v1");
+    python("sdk/certified.py", &[&url, ca_file, cert_file, key_file]).await
+}
+
 /// What is in a file of records, or in an endpoint's bucket of them, as a database reads it.
 pub async fn records(place: &[&str]) -> Value {
     python("sdk/records.py", place).await

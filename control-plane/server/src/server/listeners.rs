@@ -166,7 +166,7 @@ impl Listeners {
 /// The door of the admin listener where it has certificates, and what keeps it in step with them.
 pub(crate) fn admin_door(config: &Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
     let opened = config.admin.tls.clone();
-    let opened = opened.map(|it| reload::open("admin", it, ADMIN_ALPN));
+    let opened = opened.map(|it| reload::open("admin", it, Vec::new(), ADMIN_ALPN));
     let opened = opened.transpose();
     Ok(opened.map_err(CannotStart::Certificates)?.unzip())
 }

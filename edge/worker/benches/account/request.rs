@@ -44,7 +44,7 @@ use worker::{
     identify::{Caller, Identify},
     in_force::{self, Secrets, Writer},
     record::{Opening, Outcome, Record, Recorder, Tally},
-    request::Arrival,
+    request::{Arrival, key::Proof},
     route::decision::Decision,
     series::{Series, Watched},
     tariff::Tariffs,
@@ -115,7 +115,7 @@ impl Bench {
         let minted = keys::mint(keys::Family::Live);
         writer.put_key(key(&minted));
         let identify = Identify::new(in_force.clone(), clock.clone(), Default::default());
-        let caller = identify.caller_with(&rules, Some(&minted.text));
+        let caller = identify.caller(&rules, Proof::key(&minted.text));
         let Ok(caller) = caller else {
             unreachable!("the key is known")
         };

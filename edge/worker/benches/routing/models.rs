@@ -31,6 +31,7 @@ use worker::{
     fares::Fares,
     identify::{Caller, Identify},
     in_force::{self, Secrets, Writer},
+    request::key::Proof,
     route,
     tariff::Tariffs,
 };
@@ -68,7 +69,7 @@ impl Bench {
         writer.put_key(key(&minted));
         let clock = Clock::system();
         let identify = Identify::new(in_force.clone(), clock, Default::default());
-        let caller = identify.caller_with(&rules, Some(&minted.text));
+        let caller = identify.caller(&rules, Proof::key(&minted.text));
         let Ok(caller) = caller else {
             unreachable!("the key is known")
         };

@@ -1,4 +1,5 @@
-//! Who calls by a token that an issuer has signed, or says to be good: a text becomes what a key would be.
+//! Who calls by a token that an issuer has signed, or says to be good, or by a certificate that stands for one: it becomes what a
+//! key would be.
 //!
 //! Knows issuers and their keys; fetches nothing, and nothing that a token names is ever asked. A token is proved once on a
 //! core and known by its hash until it ends, or until anything changes at its issuer.
@@ -23,14 +24,17 @@ use policy::{
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use tls::client::Client;
 
 use crate::{
+    certified,
+    identify::certificate,
     in_force::{InForce, issuers::Trusted},
     opaque::{Answer, Opaque, Place},
     signers::Signers,
 };
 
-/// How many proved tokens a core knows.
+/// How many proved tokens and certificates a core knows.
 // Full: all are forgotten, and proved anew when they come again.
 const PROVED_MAX: usize = 4_096;
 
@@ -56,6 +60,8 @@ pub struct Proved {
     pub expires_at_ms: u64,
     /// What it claims, where a condition may ask.
     pub claims: Option<Subject>,
+    /// The SHA-256 of the certificate that it must be shown with, if it is bound to one.
+    pub bound_to: Option<[u8; 32]>,
     /// The tags that its project took from its claims when it was proved.
     pins: Option<Arc<Vec<Pin>>>,
     by: By,
@@ -68,6 +74,8 @@ enum By {
     Keys(Arc<KeySet>),
     /// Its issuer's word, which holds until then, milliseconds since 1970.
     Word { until_ms: u64 },
+    /// A certificate of the authorities of this name. Whether it stands is for who has the connection.
+    Certificate(Arc<str>),
 }
 
 /// Why a token opens nothing.
@@ -91,6 +99,8 @@ pub enum Refusal {
     Unmapped(&'static str),
     /// Its issuer cannot be used by this build.
     Unusable,
+    /// It is bound to a certificate that is not shown with it.
+    Unshown,
 }
 
 // === impl Tokens ===
@@ -109,6 +119,49 @@ impl Tokens {
     /// What the token of this text is, now.
     pub fn proved(&self, rules: &Rules, text: &str, now_ms: u64) -> Result<Arc<Proved>, Refusal> {
         let digest: [u8; 32] = Sha256::digest(text).into();
+        self.known_or(rules, digest, now_ms, || match self.opaque.place(text) {
+            Some(place) => self.asked(rules, (place, &digest), now_ms),
+            None => self.prove(rules, text, now_ms),
+        })
+    }
+
+    /// What the certificate stands for that this client shows, of these authorities.
+    pub fn certified(
+        &self,
+        rules: &Rules,
+        (authority, place): (&Arc<str>, &certified::Place),
+        client: &Client,
+        now_ms: u64,
+    ) -> Result<Arc<Proved>, Refusal> {
+        // No token's text has a zero in it, so that none has this digest.
+        let mut digest = Sha256::new();
+        for part in [authority.as_bytes(), client.fingerprint()] {
+            digest.update([0]);
+            digest.update(part);
+        }
+        self.known_or(rules, digest.finalize().into(), now_ms, || {
+            let names = (place.organization.as_str(), place.issuer.as_str());
+            let trusted = self.issuer_at(rules, names).ok_or(Refusal::Issuer)?;
+            let unreadable = Refusal::Unproved(Unproved::Claim("sub"));
+            let facts = client.facts().map_err(|_| unreadable)?;
+            let claims = certificate::claims(facts, now_ms).map_err(Refusal::Unproved)?;
+            map(
+                rules,
+                trusted,
+                &claims,
+                By::Certificate(Arc::clone(authority)),
+            )
+        })
+    }
+
+    /// What is known by this digest and still holds, or else is proved now.
+    fn known_or(
+        &self,
+        rules: &Rules,
+        digest: [u8; 32],
+        now_ms: u64,
+        prove: impl FnOnce() -> Result<Proved, Refusal>,
+    ) -> Result<Arc<Proved>, Refusal> {
         let known = self.proved.borrow().get(&digest).cloned();
         if let Some(known) = known {
             let pins = pins(rules, known.key.project);
@@ -123,11 +176,7 @@ impl Tokens {
             }
             self.proved.borrow_mut().remove(&digest);
         }
-        let proved = match self.opaque.place(text) {
-            Some(place) => self.asked(rules, (place, &digest), now_ms),
-            None => self.prove(rules, text, now_ms),
-        };
-        let proved = Arc::new(proved?);
+        let proved = Arc::new(prove()?);
         let mut all = self.proved.borrow_mut();
         if all.len() >= PROVED_MAX {
             all.clear();
@@ -167,6 +216,7 @@ impl Tokens {
     fn holds(&self, proved: &Proved, now_ms: u64) -> bool {
         match &proved.by {
             By::Word { until_ms } => now_ms < *until_ms,
+            By::Certificate(_) => true,
             By::Keys(by) => {
                 let keys = self.signers.keys(proved.trusted.issuer.id);
                 keys.is_some_and(|keys| Arc::ptr_eq(&keys, by))
@@ -181,7 +231,8 @@ impl Tokens {
         (place, digest): (&Place, &[u8; 32]),
         now_ms: u64,
     ) -> Result<Proved, Refusal> {
-        let trusted = self.issuer_at(rules, place).ok_or(Refusal::Issuer)?;
+        let names = (place.organization.as_str(), place.issuer.as_str());
+        let trusted = self.issuer_at(rules, names).ok_or(Refusal::Issuer)?;
         let answer = self.opaque.answer(digest, now_ms);
         let (said, until_ms) = match answer.ok_or(Refusal::Unasked)? {
             Answer::Said { said, until_ms } => (said, until_ms),
@@ -210,13 +261,12 @@ impl Tokens {
         map(rules, Arc::clone(&trusted), &claims, By::Keys(keys))
     }
 
-    /// The issuer that a place of the settings asks, if it is trusted now.
-    fn issuer_at(&self, rules: &Rules, place: &Place) -> Option<Arc<Trusted>> {
+    /// The issuer that the settings name by its organization and itself, if it is trusted now.
+    fn issuer_at(&self, rules: &Rules, (of, named): (&str, &str)) -> Option<Arc<Trusted>> {
         let issuers = self.in_force.issuers();
         let is_it = |it: &&Arc<Trusted>| {
             let organization = rules.organization(it.issuer.organization);
-            it.issuer.name == place.issuer
-                && organization.is_some_and(|it| it.name == place.organization)
+            it.issuer.name == named && organization.is_some_and(|it| it.name == of)
         };
         let found = issuers.all().filter(|it| !it.issuer.disabled).find(is_it);
         found.cloned()
@@ -266,6 +316,7 @@ fn map(rules: &Rules, trusted: Arc<Trusted>, claims: &Claims, by: By) -> Result<
             .flatten(),
         end_user: mapped.end_user,
         expires_at_ms: claims.expires_at_ms(),
+        bound_to: claims.bound_to().copied(),
         trusted,
         by,
     })
@@ -323,6 +374,18 @@ fn key(issuer: &Issuer, project: ProjectId, claims: &Claims, mapped: &Mapped) ->
     }
 }
 
+// === impl Proved ===
+
+impl Proved {
+    /// The authorities whose certificate it is, where it is one.
+    pub const fn authority(&self) -> Option<&Arc<str>> {
+        match &self.by {
+            By::Certificate(name) => Some(name),
+            By::Keys(_) | By::Word { .. } => None,
+        }
+    }
+}
+
 // === impl Refusal ===
 
 impl Refusal {
@@ -355,6 +418,9 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::Unusable => f.write_str("the token's issuer is not set up for this edge"),
+            Self::Unshown => f.write_str(
+                "the token is bound to a client certificate: connect with the one that it names",
+            ),
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct Trusted {
 #[derive(Debug, Default)]
 pub struct Issuers {
     all: HashMap<IssuerId, Arc<Trusted>>,
-    // Several organizations may trust one issuer, each for audiences of its own.
+    // Those that sign tokens. Several organizations may trust one issuer, each for audiences of its own.
     by_url: HashMap<String, Vec<Arc<Trusted>>>,
 }
 
@@ -35,8 +35,10 @@ impl Issuers {
         for issuer in rules.issuers() {
             let stands = before.all.get(&issuer.id).filter(|it| it.issuer == *issuer);
             let trusted = stands.map_or_else(|| compile(issuer), Arc::clone);
-            let same = issuers.by_url.entry(issuer.url.clone()).or_default();
-            same.push(Arc::clone(&trusted));
+            if issuer.signs_tokens() {
+                let same = issuers.by_url.entry(issuer.url.clone()).or_default();
+                same.push(Arc::clone(&trusted));
+            }
             issuers.all.insert(issuer.id, trusted);
         }
         issuers
@@ -60,9 +62,10 @@ impl Issuers {
     /// Who issues tokens for `resource`, as RFC 9728 has it; `None` where nobody does, or nobody says what the resource is.
     /// Where several organizations trust issuers, whoever asks is told of none: it is nobody's but theirs.
     pub fn told(&self, resource: &str) -> Option<Vec<u8>> {
-        let mut trusted = self.all().filter(|it| !it.issuer.disabled).peekable();
+        let all = || self.all().filter(|it| it.issuer.signs_tokens());
+        let mut trusted = all().filter(|it| !it.issuer.disabled).peekable();
         let organization = trusted.peek()?.issuer.organization;
-        let of_one = self.all().all(|it| it.issuer.organization == organization);
+        let of_one = all().all(|it| it.issuer.organization == organization);
         if resource.is_empty() {
             return None;
         }
@@ -157,6 +160,19 @@ mod tests {
         assert!(second.get(id(2)).unwrap().mapping.is_none());
         assert_eq!(second.at("https://id.example").len(), 2);
         assert!(second.at("https://id.example/").is_empty());
+    }
+
+    #[test]
+    fn an_issuer_that_is_nowhere_is_no_token_s_and_nobody_is_told_of_it() {
+        let nowhere = Issuer {
+            url: "https://corp.invalid".to_owned(),
+            ..issuer(1, 1, "")
+        };
+        let id = nowhere.id;
+        let issuers = Issuers::of(&rules([nowhere]), &Issuers::default());
+        assert!(issuers.get(id).is_some());
+        assert!(issuers.at("https://corp.invalid").is_empty());
+        assert_eq!(issuers.told("https://ai.example.com"), None);
     }
 
     #[test]

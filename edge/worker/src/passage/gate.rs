@@ -30,11 +30,11 @@ impl Passage<'_> {
         rules: &Rules,
         (passing, arrival, client): (&mut Passing, &Arrival, Option<IpAddr>),
     ) -> Result<(Caller, Way, Option<Box<Case>>), Refusal> {
-        let mut caller = self.identify.caller_with(rules, passing.key_text());
+        let mut caller = self.identify.caller(rules, passing.proof());
         if let Err(why) = caller
-            && Box::pin(self.identify.awaited(why, passing.key_text())).await
+            && Box::pin(self.identify.awaited(why, passing.proof().text)).await
         {
-            caller = self.identify.caller_with(rules, passing.key_text());
+            caller = self.identify.caller(rules, passing.proof());
         }
         let case = |key: &Arc<Key>| {
             let endpoint = passing.aim.class();
@@ -43,7 +43,7 @@ impl Passage<'_> {
         let caller = match caller {
             Ok(caller) => caller,
             Err(why) => {
-                let key = self.identify.in_vain(why, passing.key_text());
+                let key = self.identify.in_vain(why, passing.proof().text);
                 let case = key.and_then(|key| case(&key));
                 return Err(denied(case.as_deref(), rules, &passing.aim, why.into()));
             }

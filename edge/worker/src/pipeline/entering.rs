@@ -72,7 +72,7 @@ impl Pipeline {
             return Either::Right(told.boxed_local());
         }
         let from = (*arrival, client);
-        let why = match self.identify.caller(rules, &head) {
+        let why = match self.identify.caller(rules, head.proof()) {
             Err(why) if why.may_turn() => why,
             caller => {
                 let entered = self.admitted(rules, caller, from, (head, incoming));
@@ -81,8 +81,8 @@ impl Pipeline {
         };
         let rules = Arc::clone(rules);
         let coming = async move {
-            let refreshed = self.identify.awaited(why, head.key_text()).await;
-            let again = || self.identify.caller(&rules, &head);
+            let refreshed = self.identify.awaited(why, head.proof().text).await;
+            let again = || self.identify.caller(&rules, head.proof());
             let caller = if refreshed { again() } else { Err(why) };
             self.admitted(&rules, caller, from, (head, incoming))
         };
@@ -108,7 +108,7 @@ impl Pipeline {
         let caller = match caller {
             Ok(caller) => caller,
             Err(why) => {
-                let key = self.identify.in_vain(why, head.key_text());
+                let key = self.identify.in_vain(why, head.proof().text);
                 let case = key.and_then(|key| case(&key));
                 return Err(denied(case, rules, asked, why.into()));
             }

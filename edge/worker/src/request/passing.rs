@@ -18,7 +18,7 @@ use hyper::upgrade::OnUpgrade;
 use crate::request::{
     endpoint::{PASSTHROUGH_PREFIX, REALTIME_PATH},
     for_us::PREFERENCES,
-    key::Key,
+    key::{Credentials, Proof},
     query,
     tags::{InvalidTags, Tags},
     whose::Whose,
@@ -76,7 +76,7 @@ pub struct Passing {
     /// What the client says of it.
     pub tags: Option<Box<Tags>>,
     whose: Option<Box<Whose>>,
-    key: Option<Key>,
+    credentials: Credentials,
 }
 
 /// Where a request goes.
@@ -167,9 +167,9 @@ impl Passing {
         let whose = Whose::take(&mut parts.headers);
         let is_text = is_text(&parts.headers);
         let forwarded = forwarded(&parts.headers);
-        let key = match &handshake {
-            Some(_) => Key::take_of_handshake(&mut parts.headers),
-            None => Key::take(&mut parts.headers),
+        let credentials = match &handshake {
+            Some(_) => Credentials::take_of_handshake(&mut parts),
+            None => Credentials::take(&mut parts),
         };
         Ok(Self {
             aim,
@@ -180,13 +180,13 @@ impl Passing {
             handshake,
             tags,
             whose,
-            key,
+            credentials,
         })
     }
 
-    /// The key's text.
-    pub fn key_text(&self) -> Option<&str> {
-        self.key.as_ref()?.text()
+    /// All that the client proves itself by.
+    pub fn proof(&self) -> Proof<'_> {
+        self.credentials.proof()
     }
 
     /// For whom it asks: who its token says, or else whom its header names.
@@ -201,7 +201,7 @@ impl Passing {
 
     /// Forgets the key's text.
     pub fn forget_key(&mut self) {
-        self.key = None;
+        self.credentials.forget_key();
     }
 
     /// Whether there is a body.

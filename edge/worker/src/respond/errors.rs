@@ -67,8 +67,14 @@ errors! {
     TOKEN_INACTIVE = "token_inactive" 401 INVALID Caller false;
     TOKEN_EXPIRED = "token_expired" 401 INVALID Caller false;
     TOKEN_NOT_YET = "token_not_yet_valid" 401 INVALID Caller false;
+    TOKEN_CERTIFICATE = "token_certificate_missing" 401 INVALID Caller false;
     TOKEN_NOT_MAPPED = "token_not_mapped" 403 INVALID Caller false;
     TOKEN_UNCHECKED = "token_issuer_unavailable" 503 API Operator true;
+    CERTIFICATE_STRANGER = "certificate_unknown" 401 INVALID Caller false;
+    CERTIFICATE_EXPIRED = "certificate_expired" 401 INVALID Caller false;
+    CERTIFICATE_REVOKED = "certificate_revoked" 401 INVALID Caller false;
+    CERTIFICATE_NAMELESS = "certificate_nameless" 401 INVALID Caller false;
+    CERTIFICATE_NOT_MAPPED = "certificate_not_mapped" 403 INVALID Caller false;
     KEY_ADDRESS = "api_key_address_forbidden" 403 INVALID Caller false;
     KEY_ENDPOINT = "api_key_endpoint_forbidden" 403 INVALID Caller false;
     KEY_PROVIDER = "api_key_provider_forbidden" 403 INVALID Caller false;

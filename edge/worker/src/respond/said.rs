@@ -143,7 +143,7 @@ const fn of_request(refusal: &request::Refusal) -> (errors::Documented, Option<&
 
 const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
     match refusal {
-        identify::Refusal::NoKey => errors::MISSING_KEY,
+        identify::Refusal::NoKey | identify::Refusal::NoCertificate => errors::MISSING_KEY,
         identify::Refusal::Unknown => errors::INVALID_KEY,
         identify::Refusal::Revoked => errors::REVOKED_KEY,
         identify::Refusal::Expired => errors::EXPIRED_KEY,
@@ -152,12 +152,27 @@ const fn of_identify(refusal: identify::Refusal) -> errors::Documented {
         identify::Refusal::TooOld => errors::TOO_OLD_KEY,
         identify::Refusal::Dangling(_) => errors::DANGLING,
         identify::Refusal::Token(refusal) => of_token(refusal),
+        identify::Refusal::Certificate(refusal) => of_certificate(refusal),
+    }
+}
+
+const fn of_certificate(refusal: identify::certificate::Refusal) -> errors::Documented {
+    use identify::certificate::Refusal::{
+        Expired, Nameless, Revoked, Stranger, Unmapped, Unusable,
+    };
+    match refusal {
+        Stranger => errors::CERTIFICATE_STRANGER,
+        Expired => errors::CERTIFICATE_EXPIRED,
+        Revoked => errors::CERTIFICATE_REVOKED,
+        Nameless => errors::CERTIFICATE_NAMELESS,
+        Unmapped(_) => errors::CERTIFICATE_NOT_MAPPED,
+        Unusable => errors::TOKEN_UNCHECKED,
     }
 }
 
 const fn of_token(refusal: identify::token::Refusal) -> errors::Documented {
     use identify::token::Refusal::{
-        Away, Issuer, Malformed, NoKeys, Unasked, UnknownKey, Unmapped, Unproved, Unusable,
+        Away, Issuer, Malformed, NoKeys, Unasked, UnknownKey, Unmapped, Unproved, Unshown, Unusable,
     };
     match refusal {
         Issuer => errors::TOKEN_ISSUER,
@@ -167,6 +182,7 @@ const fn of_token(refusal: identify::token::Refusal) -> errors::Documented {
         Unproved(check::Unproved::Audience) => errors::TOKEN_AUDIENCE,
         Unproved(check::Unproved::Expired) => errors::TOKEN_EXPIRED,
         Unproved(check::Unproved::NotYet) => errors::TOKEN_NOT_YET,
+        Unshown => errors::TOKEN_CERTIFICATE,
         Malformed | Unproved(_) => errors::INVALID_TOKEN,
         Unmapped(_) => errors::TOKEN_NOT_MAPPED,
     }

@@ -20,6 +20,8 @@ pub const fn of_key(why: identify::Refusal) -> Option<&'static str> {
         identify::Refusal::TooOld => Some("api_key_too_old"),
         // It is not known whose it is; or policy is not all here yet.
         identify::Refusal::NoKey
+        | identify::Refusal::NoCertificate
+        | identify::Refusal::Certificate(_)
         | identify::Refusal::Unknown
         | identify::Refusal::Revoked
         | identify::Refusal::Token(_)

@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use lifecycle::{listen::CannotListen, settings::InvalidSettings};
 
-use crate::{config::InvalidLedgerEvery, feed::dial::InvalidAddress, opaque};
+use crate::{certified, config::InvalidLedgerEvery, feed::dial::InvalidAddress, opaque};
 
 /// Why an edge does not start.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub enum CannotStart {
     Telemetry(telemetry::Unusable),
     /// The settings of `[introspection]` are refused.
     Introspection(opaque::Unusable),
+    /// The settings of `[client_certificates]` are refused.
+    ClientCertificates(certified::Unusable),
     /// The access log cannot be opened.
     AccessLog(io::Error),
     /// A listener cannot be had.
@@ -60,6 +62,7 @@ impl fmt::Display for CannotStart {
             Self::Traces(why) => why.fmt(f),
             Self::Telemetry(why) => why.fmt(f),
             Self::Introspection(why) => why.fmt(f),
+            Self::ClientCertificates(why) => why.fmt(f),
             Self::AccessLog(why) => write!(f, "access_log.file: it cannot be opened: {why}"),
             Self::Listen(why) => why.fmt(f),
             Self::Certificates(why) => write!(f, "inference.tls: {why}"),
@@ -104,6 +107,12 @@ impl From<spans::export::Unusable> for CannotStart {
 impl From<opaque::Unusable> for CannotStart {
     fn from(why: opaque::Unusable) -> Self {
         Self::Introspection(why)
+    }
+}
+
+impl From<certified::Unusable> for CannotStart {
+    fn from(why: certified::Unusable) -> Self {
+        Self::ClientCertificates(why)
     }
 }
 

@@ -13,7 +13,8 @@ use tls::{
 };
 
 use crate::{
-    accept, config,
+    accept, certified,
+    config::{self, Config},
     feed::{
         dial::Dialer,
         disk::{Directory, Note},
@@ -93,11 +94,25 @@ pub fn dialer(
     Ok((dialer, Some(proof)))
 }
 
-/// The door for clients where there are certificates, and what keeps it in step with them.
-pub fn door(config: &accept::Config) -> Result<(Option<Door>, Option<Reload>), CannotStart> {
-    let encrypted = config.tls.clone();
-    let opened = encrypted.map(|it| reload::open("inference", it, accept::ALPN));
-    Ok(opened.transpose()?.unzip())
+/// A door, and whose certificates identify those who come through it.
+pub type Entrance = (Option<Door>, certified::Places);
+
+/// The door for clients where there are certificates, with whose certificates identify clients, and what keeps it in step with the
+/// files of both.
+pub fn door(config: &Config) -> Result<(Entrance, Option<Reload>), CannotStart> {
+    let encrypted = config.inference.tls.clone();
+    let certificates = &config.client_certificates;
+    let certified = certified::Places::read(certificates, encrypted.is_some())?;
+    let opened = encrypted.map(|it| {
+        reload::open(
+            "inference",
+            it,
+            certified::known(certificates),
+            accept::ALPN,
+        )
+    });
+    let (door, reload) = opened.transpose()?.unzip();
+    Ok(((door, certified), reload))
 }
 
 /// The state directory. A text that is no key is refused, a directory that cannot be had is not: an edge that can

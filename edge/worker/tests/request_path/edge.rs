@@ -236,6 +236,7 @@ impl Setup {
                 lanes,
                 guesses: admit::Config::default(),
                 issuers: Default::default(),
+                certified: Default::default(),
                 watched: watched.clone(),
                 beside: None,
                 remembered: None,

@@ -68,7 +68,7 @@ fn what_an_issuer_need_not_say_may_be_missing_and_must_be_right_where_it_is_said
         (json!({"nbf": NOW + 31}), Unproved::NotYet),
         (json!({"exp": null, "nbf": NOW + 31}), Unproved::NotYet),
         (json!({"token_type": "DPoP"}), Unproved::Type),
-        (json!({"cnf": {"jkt": "x"}}), Unproved::Type),
+        (json!({"cnf": {"jkt": "x"}}), Unproved::Bound),
         (
             json!({"sub": null, "client_id": null}),
             Unproved::Claim("sub"),

@@ -12,4 +12,5 @@
 mod world;
 mod hostile;
 mod introspected;
+mod bound;
 mod expressions;

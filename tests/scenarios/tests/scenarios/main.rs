@@ -5,6 +5,7 @@ mod dialects;
 mod identities;
 mod tokens;
 mod token_provider;
+mod certificates;
 mod transforms;
 mod richer;
 mod custom;

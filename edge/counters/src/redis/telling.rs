@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use redis::{Pipeline, Value};
 
-use super::{Connection, Failure};
 use crate::{
     call::time,
     hints::{Heard, Hints, heard},
     keyspace,
+    redis::{Connection, Failure},
     scripts::evalsha,
 };
 

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Lane, now};
+use crate::lane::{Lane, now};
 
 /// One request under way. Given back by being dropped.
 #[derive(Debug)]

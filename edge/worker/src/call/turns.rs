@@ -128,7 +128,7 @@ pub(crate) fn passed(
         let wait = retry_after_ms(headers, now_ms);
         let wait = wait.map(Duration::from_millis);
         turn.overloaded(wait);
-        if let Some(wait) = wait.filter(|_| status == StatusCode::TOO_MANY_REQUESTS) {
+        if let Some(wait) = wait.filter(|_| status.as_u16() == 429) {
             turn.used_up(wait);
         }
     } else if status.is_server_error() {

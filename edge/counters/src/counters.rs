@@ -15,9 +15,11 @@ use policy::{
 
 use crate::{
     flights::Seats,
+    hints::{Heard, Hints},
     live::By,
     parts::Parts,
     recall::{Before, Noted, Told},
+    redis::Failure,
     reservation::{
         Bequest, Claim, Claims, Demand, Line, Request, Reserved, Settlement, Slot, Wanted, signed,
     },
@@ -239,6 +241,24 @@ impl Counters {
     /// keeps the counts cannot be asked or does not know what was used. This edge's share never answers.
     pub async fn take(&self, request: &Request, demand: &Demand) -> Option<Taken> {
         self.0.take(request, demand).await
+    }
+
+    /// Says what this edge has found out about targets and hears what others have, in one call for all of these organizations; what is
+    /// heard stands in their order. `None` where Redis does not answer in time, or counts are kept by this process alone.
+    ///
+    /// No request waits for it, and what requests wait for is not judged by it: only a connection that is gone blocks the way.
+    pub async fn share_hints(&self, edge: &str, of: &[Hints]) -> Option<Vec<Vec<Heard>>> {
+        let remote = self.0.remote.as_ref()?;
+        let clear = remote.link.clear_now()?;
+        match clear.connection.share_hints(edge, of, None).await {
+            Ok(heard) => Some(heard),
+            Err(failure) => {
+                if failure == Failure::Lost {
+                    remote.link.failed(&clear, &failure);
+                }
+                None
+            }
+        }
     }
 
     /// Who answers now.

@@ -52,6 +52,11 @@ pub fn slots(organization: OrganizationId, counter: CounterId) -> Vec<u8> {
     spelled(organization, "slots:", Some(counter.as_bytes()))
 }
 
+/// What edges say of an organization's targets: a sorted set of words by when each of them is over.
+pub fn hints(organization: OrganizationId) -> Vec<u8> {
+    spelled(organization, "hints", None)
+}
+
 /// Sixteen bytes in hex. A request's id is spelled like this, too.
 pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -110,6 +115,10 @@ mod tests {
         assert_eq!(
             shelf(organization, ShelfId::from_bytes([0xf1; 16])),
             format!("sluice:5:{tag}:shelf:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1").into_bytes()
+        );
+        assert_eq!(
+            hints(organization),
+            format!("sluice:5:{tag}:hints").into_bytes()
         );
         assert_eq!(PROBE, format!("{PREFIX}probe"));
         assert_eq!(WHOLE, format!("{PREFIX}whole"));

@@ -1,7 +1,9 @@
-//! The counters in Redis: seven scripts, called over one pipelined connection to each server.
+//! The counters in Redis: eight scripts, called over one pipelined connection to each server.
 //!
 //! Knows how a call is spelled and what a reply means; knows nothing of what to do when one fails. Every
 //! operation ends within its deadline, and no answer is invented.
+
+mod telling;
 
 use std::{
     fmt,
@@ -388,6 +390,7 @@ impl Connection {
             &self.scripts.restore,
             &self.scripts.mark,
             &self.scripts.inherited,
+            &self.scripts.hints,
         ] {
             calls.cmd("SCRIPT").arg("LOAD").arg(script.text);
         }

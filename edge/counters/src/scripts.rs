@@ -18,6 +18,7 @@ pub(crate) struct Scripts {
     pub(crate) restore: Text,
     pub(crate) mark: Text,
     pub(crate) inherited: Text,
+    pub(crate) hints: Text,
     /// How long calls that a request waits for take.
     pub(crate) took: Histogram,
 }
@@ -69,6 +70,10 @@ impl Scripts {
             inherited: Text::new(concat!(
                 include_str!("lua/bucket.lua"),
                 include_str!("lua/inherited.lua")
+            )),
+            hints: Text::new(concat!(
+                include_str!("lua/bucket.lua"),
+                include_str!("lua/hints.lua")
             )),
             took: metrics::histogram!(TOOK),
         }

@@ -2,9 +2,12 @@
 //!
 //! Pure: whoever asks says what time it is. That a provider has no room is no failure, and `pace` heeds it. What is set
 //! aside stays so for longer each time that it fails its trials; it is whole again when sixteen of them were answered, of
-//! which one goes first, then two at once, four and eight, and none of which failed.
+//! which one goes first, then two at once, four and eight, and none of which failed. What other edges say is a hint: it puts behind
+//! until it is tried, and makes fewer failures enough.
 
 use std::time::{Duration, Instant};
+
+use crate::hearsay::Hearsay;
 
 /// How long failures are remembered, for the part of them: this long to twice as long.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -26,6 +29,8 @@ pub(crate) struct Terms {
     pub(crate) sample_min: u32,
     /// For how long the first time; zero means: never.
     pub(crate) aside: Duration,
+    /// For how long the word of one other edge puts it behind; zero means: never.
+    pub(crate) hint: Duration,
 }
 
 /// How a provider's model is.
@@ -37,6 +42,8 @@ pub enum Standing {
     Aside(Duration),
     /// It is asked again, by few at once.
     OnTrial,
+    /// Other edges say that it fails: for so long it is asked after the others. Zero means: whoever comes next tries.
+    Said(Duration),
 }
 
 /// What is known of one.
@@ -49,6 +56,16 @@ pub(crate) struct Health {
     window_began: Instant,
     times: u32,
     state: State,
+    hearsay: Hearsay,
+}
+
+/// What comes of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failed {
+    /// It is set aside by that, and was not.
+    pub(crate) is_aside: bool,
+    /// What other edges said is borne out.
+    pub(crate) is_borne_out: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,13 +92,17 @@ impl Health {
             window_began: now,
             times: 0,
             state: State::Well(now),
+            hearsay: Hearsay::new(now),
         }
     }
 
     /// How it is.
-    pub(crate) fn standing(&self, now: Instant) -> Standing {
+    pub(crate) fn standing(&self, terms: &Terms, now: Instant) -> Standing {
         match self.state {
-            State::Well(_) => Standing::Well,
+            State::Well(_) => match self.hearsay.behind(terms.hint, now) {
+                Some(left) => Standing::Said(left),
+                None => Standing::Well,
+            },
             State::Aside { until, .. } => match until.saturating_duration_since(now) {
                 Duration::ZERO => Standing::OnTrial,
                 left => Standing::Aside(left),
@@ -89,7 +110,18 @@ impl Health {
         }
     }
 
-    /// Whether somebody goes there who may go elsewhere.
+    /// Whether it is set aside or on trial, by what was seen here.
+    pub(crate) const fn is_unwell(&self) -> bool {
+        matches!(self.state, State::Aside { .. })
+    }
+
+    /// So many other edges say that it fails.
+    pub(crate) fn hears(&mut self, edges: u32, now: Instant) {
+        self.hearsay.hear(edges, now);
+    }
+
+    /// Whether somebody goes there who may go elsewhere. What others say keeps nobody from going: it is heeded where targets are put
+    /// in order.
     pub(crate) fn admits(&self, now: Instant) -> bool {
         match self.state {
             State::Well(_) => true,
@@ -102,9 +134,9 @@ impl Health {
     }
 
     /// Somebody goes there. Says whether it is a trial, which is to be ended.
-    pub(crate) const fn goes(&mut self) -> bool {
+    pub(crate) fn goes(&mut self, now: Instant) -> bool {
         match &mut self.state {
-            State::Well(_) => false,
+            State::Well(_) => self.hearsay.goes(now),
             State::Aside { under_way, .. } => {
                 *under_way = under_way.saturating_add(1);
                 true
@@ -114,9 +146,16 @@ impl Health {
 
     /// A trial has ended, however.
     pub(crate) const fn ended(&mut self) {
+        self.hearsay.ended();
         if let State::Aside { under_way, .. } = &mut self.state {
             *under_way = under_way.saturating_sub(1);
         }
+    }
+
+    /// One that was sent then was answered. Says whether that proves wrong what others said and was believed.
+    pub(crate) fn disproves(&mut self, sent: Instant, now: Instant) -> bool {
+        let was_believed = self.hearsay.answered(sent, now);
+        was_believed && !self.is_unwell()
     }
 
     /// One was answered. Says whether it is well by that.
@@ -136,8 +175,16 @@ impl Health {
         true
     }
 
-    /// One has failed, which was answered before if it `broke` off. Says whether it is set aside by that and was not.
-    pub(crate) fn failed(&mut self, broke: bool, terms: &Terms, now: Instant) -> bool {
+    /// One has failed, which was answered before if it `broke` off.
+    pub(crate) fn failed(&mut self, broke: bool, terms: &Terms, now: Instant) -> Failed {
+        let is_borne_out = self.hearsay.failed(now) && !self.is_unwell();
+        Failed {
+            is_aside: self.sets_aside(broke, terms, now),
+            is_borne_out,
+        }
+    }
+
+    fn sets_aside(&mut self, broke: bool, terms: &Terms, now: Instant) -> bool {
         self.turn_window(now);
         self.failed[1] = self.failed[1].saturating_add(1);
         self.in_a_row = self.in_a_row.saturating_add(1);
@@ -150,7 +197,7 @@ impl Health {
             State::Aside { until, .. } if until > now => return false,
             State::Aside { .. } => None,
         };
-        if well_since.is_some() && !self.is_too_much(terms) || terms.aside.is_zero() {
+        if well_since.is_some() && !self.is_too_much(terms, now) || terms.aside.is_zero() {
             return false;
         }
         if let Some(since) = well_since {
@@ -166,12 +213,12 @@ impl Health {
         well_since.is_some()
     }
 
-    fn is_too_much(&self, terms: &Terms) -> bool {
+    fn is_too_much(&self, terms: &Terms, now: Instant) -> bool {
         let sum = |of: [u32; 2]| u64::from(of[0]) + u64::from(of[1]);
         let (asked, failed) = (sum(self.asked), sum(self.failed));
         let often = asked >= u64::from(terms.sample_min)
             && failed * 100 >= asked * u64::from(terms.percent);
-        often || self.in_a_row >= terms.in_a_row
+        often || self.in_a_row >= self.hearsay.lowered(terms.in_a_row, now)
     }
 
     /// For each span of being set aside that one was well, one time is forgotten.
@@ -213,13 +260,14 @@ mod tests {
         percent: 50,
         sample_min: 20,
         aside: Duration::from_secs(30),
+        hint: Duration::from_secs(2),
     };
     const SECOND: Duration = Duration::from_secs(1);
 
     /// Fails as often as it takes.
     fn fail(health: &mut Health, now: Instant) -> u32 {
         (1..100)
-            .find(|_| health.failed(false, &TERMS, now))
+            .find(|_| health.failed(false, &TERMS, now).is_aside)
             .unwrap()
     }
 
@@ -227,7 +275,7 @@ mod tests {
     fn trials(health: &mut Health, now: Instant) -> u32 {
         let mut went = 0;
         while health.admits(now) && went < 100 {
-            assert!(health.goes());
+            assert!(health.goes(now));
             went += 1;
         }
         went
@@ -238,13 +286,16 @@ mod tests {
         let now = Instant::now();
         let mut health = Health::new(now);
         for _ in 0..4 {
-            assert!(!health.failed(false, &TERMS, now));
+            assert!(!health.failed(false, &TERMS, now).is_aside);
         }
         health.answered(now);
         assert_eq!(fail(&mut health, now), 5);
-        assert_eq!(health.standing(now), Standing::Aside(TERMS.aside));
+        assert_eq!(health.standing(&TERMS, now), Standing::Aside(TERMS.aside));
         assert!(!health.admits(now));
-        assert!(!health.failed(false, &TERMS, now), "it is aside already");
+        assert!(
+            !health.failed(false, &TERMS, now).is_aside,
+            "it is aside already"
+        );
     }
 
     #[test]
@@ -252,22 +303,22 @@ mod tests {
         let now = Instant::now();
         let mut health = Health::new(now);
         for number in 0..19 {
-            assert!(!health.failed(false, &TERMS, now), "{number}");
+            assert!(!health.failed(false, &TERMS, now).is_aside, "{number}");
             assert!(!health.answered(now));
             if number == 8 {
                 break;
             }
         }
         // The eighteen before count, and those of half a minute ago do not.
-        assert!(!health.failed(false, &TERMS, now));
+        assert!(!health.failed(false, &TERMS, now).is_aside);
         let mut later = Health::new(now);
         for _ in 0..9 {
             later.failed(false, &TERMS, now);
             later.answered(now);
         }
-        assert!(!later.failed(false, &TERMS, now + 30 * SECOND));
+        assert!(!later.failed(false, &TERMS, now + 30 * SECOND).is_aside);
         health.answered(now);
-        assert!(health.failed(false, &TERMS, now));
+        assert!(health.failed(false, &TERMS, now).is_aside);
     }
 
     #[test]
@@ -276,7 +327,7 @@ mod tests {
         let mut health = Health::new(now);
         let broke = (0..100).find(|_| {
             health.answered(now);
-            health.failed(true, &TERMS, now)
+            health.failed(true, &TERMS, now).is_aside
         });
         assert_eq!(broke, Some(19));
     }
@@ -287,7 +338,7 @@ mod tests {
         let mut health = Health::new(now);
         fail(&mut health, now);
         now += TERMS.aside;
-        assert_eq!(health.standing(now), Standing::OnTrial);
+        assert_eq!(health.standing(&TERMS, now), Standing::OnTrial);
         let (mut went, mut well) = (Vec::new(), false);
         while !well {
             let together = trials(&mut health, now);
@@ -298,7 +349,7 @@ mod tests {
             }
         }
         assert_eq!(went, [1, 2, 4, 8, 8]);
-        assert_eq!(health.standing(now), Standing::Well);
+        assert_eq!(health.standing(&TERMS, now), Standing::Well);
     }
 
     #[test]
@@ -308,21 +359,60 @@ mod tests {
         fail(&mut health, now);
         for times in 2..20 {
             now += TERMS.aside * (times - 1).min(TIMES_MAX);
-            assert!(health.admits(now) && health.goes());
+            assert!(health.admits(now) && health.goes(now));
             // It was unwell before.
-            assert!(!health.failed(false, &TERMS, now));
+            assert!(!health.failed(false, &TERMS, now).is_aside);
             health.ended();
             let aside = TERMS.aside * times.min(TIMES_MAX);
-            assert_eq!(health.standing(now), Standing::Aside(aside));
+            assert_eq!(health.standing(&TERMS, now), Standing::Aside(aside));
         }
         now += TERMS.aside * TIMES_MAX;
         for _ in 0..TRIALS {
-            health.goes();
+            health.goes(now);
             health.ended();
             health.answered(now);
         }
         now += TERMS.aside * 20;
         fail(&mut health, now);
-        assert_eq!(health.standing(now), Standing::Aside(TERMS.aside));
+        assert_eq!(health.standing(&TERMS, now), Standing::Aside(TERMS.aside));
+    }
+
+    #[test]
+    fn what_others_say_puts_behind_and_keeps_nobody_away_and_makes_fewer_failures_enough() {
+        let mut now = Instant::now();
+        let mut health = Health::new(now);
+        health.hears(1, now);
+        assert_eq!(health.standing(&TERMS, now), Standing::Said(TERMS.hint));
+        assert!(health.admits(now), "for whoever has nobody else");
+        assert!(!health.is_unwell(), "nobody hears of it from here");
+        now += TERMS.hint;
+        assert_eq!(health.standing(&TERMS, now), Standing::Said(Duration::ZERO));
+        // Its try fails, and so do two who had nobody else.
+        for _ in 0..3 {
+            health.hears(1, now);
+            assert!(health.goes(now));
+        }
+        let failed: Vec<_> = (0..3)
+            .map(|_| health.failed(false, &TERMS, now))
+            .map(|it| (it.is_aside, it.is_borne_out))
+            .collect();
+        assert_eq!(failed, [(false, true), (false, true), (true, true)]);
+        assert_eq!(health.standing(&TERMS, now), Standing::Aside(TERMS.aside));
+
+        let mut other = Health::new(now);
+        other.hears(1, now);
+        assert!(other.goes(now) && other.disproves(now, now));
+        other.ended();
+        other.hears(1, now + SECOND);
+        assert_eq!(other.standing(&TERMS, now + SECOND), Standing::Well);
+        assert!(!other.disproves(now, now + SECOND), "it was known");
+
+        let deaf = Terms {
+            hint: Duration::ZERO,
+            ..TERMS
+        };
+        let mut unheeding = Health::new(now);
+        unheeding.hears(90, now);
+        assert_eq!(unheeding.standing(&deaf, now), Standing::Well);
     }
 }

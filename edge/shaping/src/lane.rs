@@ -4,11 +4,10 @@
 //! gives up its place the same way. Work-conserving: while anybody waits and the provider takes more, somebody goes.
 //! Knows nothing of what is sent.
 
+mod turn;
+
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -22,12 +21,16 @@ use crate::{
     busy::{Busy, Why},
     drained::Drained,
     health::{Health, Standing, Terms},
+    hearsay::TERM,
+    outbox::Slot,
     pace::Pace,
     queue::{Place, Queue, Ticket},
     recent::{Recent, Recently},
     signs::Signs,
     speed::{self, Speed},
 };
+
+pub use self::turn::Turn;
 
 /// What a lane is held to.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,8 @@ pub struct Lane {
     since: Instant,
     /// What all lanes show together.
     signs: Arc<Signs>,
+    /// The way to other edges, where they are told.
+    slot: Option<Slot>,
     // Held for one look or change, in which nothing waits.
     state: Mutex<State>,
 }
@@ -100,17 +105,6 @@ pub struct Waiting {
     since: Instant,
 }
 
-/// One request under way. Given back by being dropped.
-#[derive(Debug)]
-pub struct Turn {
-    lane: Arc<Lane>,
-    // Nanoseconds since the lane was made: it rides in the future of every request, and a moment is twice as large.
-    sent: u64,
-    trial: bool,
-    // Whether it was answered.
-    answered: AtomicBool,
-}
-
 /// How a lane is now.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Condition {
@@ -118,12 +112,23 @@ pub struct Condition {
     pub standing: Standing,
     /// For how long the provider still wants nothing, because it has named a time.
     pub parked: Option<Duration>,
+    /// Whether it was another edge that it was named to.
+    pub parked_as_heard: bool,
     /// How many requests are under way.
     pub under_way: u32,
     /// How fast it answers.
     pub speed: speed::Pace,
     /// How it has done lately.
     pub recently: Recently,
+}
+
+/// What a lane does by the word of other edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heeded {
+    /// It is asked after others, because they say that it fails.
+    pub is_behind: bool,
+    /// It is left alone, because one of them was told that its provider wants nothing.
+    pub is_parked: bool,
 }
 
 /// Says what this module measures.
@@ -149,6 +154,7 @@ pub(crate) fn describe() {
         "sluice_shaping_unwell",
         "Models of providers that are set aside or on trial"
     );
+    turn::describe();
 }
 
 // === impl Lane ===
@@ -159,6 +165,7 @@ impl Lane {
             bounds,
             since: now,
             signs,
+            slot: None,
             state: Mutex::new(State {
                 under_way: 0,
                 pace: Pace::new(ceiling, now),
@@ -171,6 +178,12 @@ impl Lane {
         }
     }
 
+    /// The same; what it finds out is put there, for other edges.
+    pub(crate) fn telling(mut self, slot: Option<Slot>) -> Self {
+        self.slot = slot;
+        self
+    }
+
     /// Whether nothing is under way or waits.
     pub(crate) fn rests(&self) -> bool {
         let state = self.state();
@@ -179,9 +192,12 @@ impl Lane {
 
     /// Asks for a turn.
     pub fn enter(self: &Arc<Self>, asking: Asking, now: Instant) -> Entered {
+        if let Some(slot) = &self.slot {
+            slot.used(self.since, now);
+        }
         let mut state = self.state();
         if asking.has_others && !state.health.admits(now) {
-            let left = match state.health.standing(now) {
+            let left = match state.health.standing(&self.bounds.terms, now) {
                 Standing::Aside(left) => Some(left),
                 _ => None,
             };
@@ -190,7 +206,7 @@ impl Lane {
             return Entered::Busy(busy.counted(asking.traffic.class));
         }
         if state.queue.len() == 0 && state.has_room(now) {
-            let trial = state.begin();
+            let trial = state.begin(now);
             drop(state);
             return Entered::Turn(self.turn(trial, now));
         }
@@ -230,8 +246,9 @@ impl Lane {
         let state = self.state();
         let parked = state.pace.parked(now);
         Condition {
-            standing: state.health.standing(now),
+            standing: state.health.standing(&self.bounds.terms, now),
             parked: parked.map(|until| until.saturating_duration_since(now)),
+            parked_as_heard: parked.is_some() && state.pace.is_heard(),
             under_way: state.under_way,
             speed: state.speed.pace(now),
             recently: state.recent.recently(now),
@@ -243,11 +260,40 @@ impl Lane {
         self.state().speed.first_within(percent, now)
     }
 
+    /// Whether it is set aside or on trial, by what was seen here.
+    pub(crate) fn is_unwell(&self) -> bool {
+        self.state().health.is_unwell()
+    }
+
+    /// Takes the word of others: so many say that it fails, and its provider wants nothing for so long if one of them was told.
+    pub(crate) fn hears(&self, edges: u32, parked: Option<Duration>, now: Instant) -> Heeded {
+        let mut state = self.state();
+        state.health.hears(edges, now);
+        let until = parked.map(|wait| now + wait.min(self.bounds.park_max));
+        if let Some(until) = until {
+            state.pace.park_as_heard(until);
+        }
+        let standing = state.health.standing(&self.bounds.terms, now);
+        let is_parked = state.pace.parked(now).is_some() && state.pace.is_heard();
+        drop(state);
+        let said = (edges > 0).then(|| now + TERM);
+        if let Some(until) = said.max(until) {
+            self.signs.tells(until);
+        }
+        Heeded {
+            is_behind: matches!(standing, Standing::Said(_)),
+            is_parked,
+        }
+    }
+
     /// One more is unwell, or one less.
     fn tell(&self, unwell: bool) {
         let before = if unwell {
             metrics::counter!("sluice_shaping_set_aside_total").increment(1);
             metrics::gauge!("sluice_shaping_unwell").increment(1.0);
+            if let Some(slot) = &self.slot {
+                slot.fails();
+            }
             self.signs.sickens()
         } else {
             metrics::gauge!("sluice_shaping_unwell").decrement(1.0);
@@ -269,7 +315,7 @@ impl Lane {
             if next.is_closed() {
                 continue;
             }
-            let trial = state.begin();
+            let trial = state.begin(now);
             drop(state);
             // One that left meanwhile gives its turn back at once.
             drop(next.send(self.turn(trial, now)));
@@ -283,8 +329,7 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        let now = now();
-        if self.condition(now).standing != Standing::Well {
+        if self.is_unwell() {
             self.tell(false);
         }
     }
@@ -305,10 +350,10 @@ impl State {
     }
 
     /// One goes; says whether that is a trial.
-    fn begin(&mut self) -> bool {
+    fn begin(&mut self, now: Instant) -> bool {
         self.under_way = self.under_way.saturating_add(1);
         self.pace.under_way(self.under_way);
-        self.health.goes()
+        self.health.goes(now)
     }
 
     fn wait(&mut self, asking: &Asking, now: Instant) -> Result<Joined, Busy> {
@@ -377,99 +422,6 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.lane.state().queue.leave(self.place);
-    }
-}
-
-// === impl Turn ===
-
-impl Turn {
-    fn sent(&self) -> Instant {
-        self.lane.since + Duration::from_nanos(self.sent)
-    }
-
-    /// The provider has taken the request, and its answer has begun.
-    pub fn taken(&self) {
-        let mut state = self.lane.state();
-        let (under_way, now) = (state.under_way, now());
-        state.pace.taken(under_way, now);
-        let is_well = state.health.answered(now);
-        let after = now.saturating_duration_since(self.sent());
-        state.speed.began(after, now);
-        state.recent.began(after, now);
-        drop(state);
-        self.answered.store(true, Ordering::Relaxed);
-        if is_well {
-            self.lane.tell(false);
-        }
-    }
-
-    /// Nobody waits for its answer any more, because another one came sooner: it would have taken this long at least.
-    pub fn outrun(&self) {
-        let now = now();
-        let after = now.saturating_duration_since(self.sent());
-        let mut state = self.lane.state();
-        state.speed.began(after, now);
-        state.recent.began(after, now);
-    }
-
-    /// The provider has failed, before its answer began or after.
-    pub fn failed(&self) {
-        let terms = &self.lane.bounds.terms;
-        let broke = self.answered.load(Ordering::Relaxed);
-        let now = now();
-        let mut state = self.lane.state();
-        let is_aside = state.health.failed(broke, terms, now);
-        let after = now.saturating_duration_since(self.sent());
-        state.speed.failed(after, now);
-        state.recent.failed(broke, after, now);
-        drop(state);
-        if is_aside {
-            self.lane.tell(true);
-        }
-    }
-
-    /// Its answer has come to its end, with so many tokens that were generated, and has cost so many nano-dollars; `None` where it has no
-    /// price.
-    pub fn ended(&self, tokens: u64, cost_nano: Option<u64>) {
-        let now = now();
-        let after = now.saturating_duration_since(self.sent());
-        let mut state = self.lane.state();
-        state.speed.ended(tokens, after, now);
-        if let Some(nano) = cost_nano {
-            state.recent.cost(nano, now);
-        }
-    }
-
-    /// The provider had no room for it, and wants nothing for so long, if it said.
-    pub fn overloaded(&self, wait: Option<Duration>) {
-        let mut state = self.lane.state();
-        let (under_way, now) = (state.under_way, now());
-        state.pace.overloaded(self.sent(), under_way, now);
-        drop(state);
-        if let Some(wait) = wait {
-            self.used_up(wait);
-        }
-    }
-
-    /// The provider has said that it takes nothing more for so long, whatever became of this one.
-    pub fn used_up(&self, wait: Duration) {
-        let until = now() + wait.min(self.lane.bounds.park_max);
-        self.lane.state().pace.park(until);
-        self.lane.signs.parks(until);
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let now = now();
-        let mut state = self.lane.state();
-        state.under_way = state.under_way.saturating_sub(1);
-        if self.trial {
-            state.health.ended();
-        }
-        state.drained.left(now);
-        drop(state);
-        self.lane.call_next(now);
     }
 }
 

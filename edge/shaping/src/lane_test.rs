@@ -3,7 +3,10 @@
 use futures_util::FutureExt;
 use policy::traffic::Class;
 
-use crate::busy::COME_BACK_MIN;
+use crate::{
+    busy::COME_BACK_MIN,
+    outbox::{News, Outbox},
+};
 
 use super::*;
 
@@ -15,6 +18,7 @@ const BOUNDS: Bounds = Bounds {
         percent: 50,
         sample_min: 20,
         aside: Duration::from_secs(30),
+        hint: Duration::from_secs(2),
     },
 };
 
@@ -164,4 +168,48 @@ async fn what_fails_is_asked_again_only_where_nobody_else_is_left_and_its_trials
     }
     drop(lane);
     assert_eq!(signs.unwell(), 0, "who is gone is not unwell");
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_are_told_what_was_seen_here_and_never_what_was_only_heard() {
+    let (signs, outbox) = (Arc::new(Signs::new(now())), Arc::<Outbox>::default());
+    let slot = Slot::new(&outbox, [1; 16], "m");
+    let lane = Lane::new(100, BOUNDS, signs, now()).telling(Some(slot));
+    let lane = Arc::new(lane);
+    let told = || {
+        let words = outbox.take().into_iter();
+        words.map(|it| it.what).collect::<Vec<_>>()
+    };
+    lane.hears(3, Some(Duration::from_secs(9)), now());
+    assert!(told().is_empty());
+    time::advance(Duration::from_secs(9)).await;
+    let turn = goes(&lane);
+    // What it has no room for is its own affair; what the account has used up is everybody's.
+    turn.overloaded(Some(Duration::from_secs(5)));
+    assert_eq!(told(), [News::Used]);
+    turn.used_up(Duration::from_hours(1));
+    assert_eq!(told(), [News::Parked(BOUNDS.park_max)]);
+    time::advance(BOUNDS.park_max).await;
+    for _ in 0..8 {
+        turn.failed();
+    }
+    assert_eq!(told(), [News::Fails], "once");
+    assert!(lane.is_unwell());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_say_turns_nobody_away_who_has_come() {
+    let lane = lane(100);
+    assert!(lane.hears(5, None, now()).is_behind);
+    let elsewhere = Asking {
+        has_others: true,
+        ..asking(Duration::ZERO)
+    };
+    let Entered::Turn(turn) = lane.enter(elsewhere, now()) else {
+        panic!("it is put behind where targets are put in order")
+    };
+    turn.taken();
+    drop(turn);
+    let heeded = lane.hears(5, None, now());
+    assert_eq!(heeded, Heeded::default(), "it was answered");
 }

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use crate::{
     health::Terms,
-    lane::{self, Bounds, Condition, Lane},
+    lane::{self, Bounds, Condition, Heeded, Lane},
+    outbox::{Account, Outbox, Slot},
     scales::Scales,
     signs::Signs,
 };
@@ -48,10 +49,10 @@ pub struct Config {
     pub aside_ms: u64,
     /// How many of a hundred targets of a version are set aside at most: one may always be, and never all. Default 70.
     pub aside_percent_max: u32,
+    /// For how long the word of another edge of the region, that a provider's model fails there, puts it behind the others here before it
+    /// is tried, in milliseconds; for each edge that says so, up to five. Default 2,000; at 0 edges tell each other nothing.
+    pub hint_ms: u64,
 }
-
-/// A provider's account.
-pub type Account = [u8; 16];
 
 /// Every lane.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub struct Lanes {
     signs: Arc<Signs>,
     /// By how much weights are scaled by how lanes do.
     scales: Scales,
+    /// What is to be told to other edges, if anything.
+    outbox: Option<Arc<Outbox>>,
     // Held for one look or change, in which nothing waits.
     accounts: Mutex<HashMap<Account, Models>>,
 }
@@ -82,6 +85,7 @@ impl Default for Config {
             failures_sample_min: 20,
             aside_ms: 30_000,
             aside_percent_max: 70,
+            hint_ms: 2_000,
         }
     }
 }
@@ -95,6 +99,7 @@ impl Lanes {
             config,
             signs: Arc::new(Signs::new(lane::now())),
             scales: Scales::default(),
+            outbox: (config.hint_ms > 0).then(Arc::default),
             accounts: Mutex::default(),
         }
     }
@@ -114,9 +119,10 @@ impl Lanes {
         self.signs.unwell() > 0
     }
 
-    /// Whether a provider has named a time, which is not over, before which it wants nothing. One look at a number while none has.
-    pub fn any_parked(&self) -> bool {
-        self.signs.any_parked(lane::now)
+    /// Whether a provider has named a time, which is not over, before which it wants nothing, or other edges have said that one fails. One
+    /// look at a number while nothing was told.
+    pub fn any_told(&self) -> bool {
+        self.signs.any_told(lane::now)
     }
 
     /// How many of so many targets may be set aside.
@@ -128,6 +134,33 @@ impl Lanes {
     /// How the lane of a provider's model is; `None` where nothing has gone there.
     pub fn condition(&self, account: Account, model: &str, now: Instant) -> Option<Condition> {
         Some(self.known(account, model)?.condition(now))
+    }
+
+    /// What is to be told to other edges; `None` where they are told nothing.
+    pub fn outbox(&self) -> Option<&Arc<Outbox>> {
+        self.outbox.as_ref()
+    }
+
+    /// Whether a provider's model is set aside or on trial, by what was seen here.
+    pub fn is_unwell(&self, account: Account, model: &str) -> bool {
+        let lane = self.known(account, model);
+        lane.is_some_and(|it| it.is_unwell())
+    }
+
+    /// Takes the word of others on a provider's model: how many say that it fails, and for how long it wants nothing if one of them was
+    /// told. Says what becomes of it.
+    pub fn hears(
+        &self,
+        (account, model): (Account, &str),
+        (edges, parked): (u32, Option<Duration>),
+        now: Instant,
+    ) -> Heeded {
+        let known = self.known(account, model);
+        if known.is_none() && edges == 0 && parked.is_none() {
+            return Heeded::default();
+        }
+        let lane = known.unwrap_or_else(|| self.lane(account, model, now));
+        lane.hears(edges, parked, now)
     }
 
     fn known(&self, account: Account, model: &str) -> Option<Arc<Lane>> {
@@ -164,10 +197,18 @@ impl Lanes {
                 percent: self.config.failures_percent_max.max(1),
                 sample_min: self.config.failures_sample_min.max(1),
                 aside: Duration::from_millis(self.config.aside_ms),
+                // Where nothing is ever set aside, the word of others puts nothing behind.
+                hint: match self.config.aside_ms {
+                    0 => Duration::ZERO,
+                    _ => Duration::from_millis(self.config.hint_ms),
+                },
             },
         };
         let signs = Arc::clone(&self.signs);
-        let lane = Arc::new(Lane::new(self.config.under_way_max, bounds, signs, now));
+        let slot = self.outbox.as_ref();
+        let slot = slot.map(|outbox| Slot::new(outbox, account, model));
+        let lane = Lane::new(self.config.under_way_max, bounds, signs, now);
+        let lane = Arc::new(lane.telling(slot));
         if accounts.len() >= ACCOUNTS_MAX && !accounts.contains_key(&account) {
             accounts.retain(|_, lanes| lanes.iter().any(|(_, lane)| !lane.rests()));
             if accounts.len() >= ACCOUNTS_MAX {
@@ -188,6 +229,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Standing;
 
     #[test]
     fn a_model_of_a_provider_has_one_lane_and_no_other_has_it() {
@@ -207,5 +249,33 @@ mod tests {
         }
         let accounts = lanes.accounts.lock().unwrap();
         assert!(accounts[&[1; 16]].len() <= MODELS_MAX);
+    }
+
+    #[test]
+    fn what_others_say_is_shown_at_one_look_and_told_to_nobody() {
+        let lanes = Lanes::new(Config::default());
+        let (at, now) = (([1; 16], "m"), lane::now());
+        assert_eq!(lanes.hears(at, (0, None), now), Heeded::default());
+        assert!(!lanes.any_told());
+        assert!(lanes.hears(at, (1, None), now).is_behind);
+        assert!(lanes.any_told() && !lanes.any_unwell());
+        assert!(!lanes.is_unwell(at.0, at.1), "it is only said");
+        let condition = lanes.condition(at.0, at.1, now).unwrap();
+        let expected = Standing::Said(Duration::from_secs(2));
+        assert_eq!(condition.standing, expected);
+        let wait = Duration::from_hours(1);
+        let heeded = lanes.hears(at, (0, Some(wait)), now);
+        assert!(heeded.is_parked && !heeded.is_behind);
+        let condition = lanes.condition(at.0, at.1, now).unwrap();
+        assert_eq!(condition.standing, Standing::Well);
+        let parked = (condition.parked, condition.parked_as_heard);
+        assert_eq!(parked, (Some(Duration::from_mins(1)), true), "bounded");
+        assert!(lanes.outbox().unwrap().take().is_empty());
+
+        let config = Config {
+            hint_ms: 0,
+            ..Config::default()
+        };
+        assert!(Lanes::new(config).outbox().is_none());
     }
 }

@@ -18,6 +18,9 @@ const GROWTH_BELOW: f64 = 0.5;
 /// The part of itself by which it grows beyond; by one at least.
 const GROWTH_BEYOND: f64 = 0.02;
 
+/// By how much the words of edges about one time differ at most: they have been on their way.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// What has been learned.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -30,6 +33,8 @@ pub(crate) struct Pace {
     /// The most that was under way in this window.
     peak: u32,
     parked_until: Option<Instant>,
+    /// Whether that is by the word of another edge.
+    is_heard: bool,
 }
 
 // === impl Pace ===
@@ -46,6 +51,7 @@ impl Pace {
             window_began: now,
             peak: 0,
             parked_until: None,
+            is_heard: false,
         }
     }
 
@@ -100,7 +106,22 @@ impl Pace {
 
     /// The provider wants nothing until then. Of two times the later one counts.
     pub(crate) fn park(&mut self, until: Instant) {
-        self.parked_until = self.parked_until.max(Some(until));
+        if self.parked_until < Some(until) {
+            (self.parked_until, self.is_heard) = (Some(until), false);
+        }
+    }
+
+    /// The same, by the word of another edge; what is known here already, but for a moment, is left as it is.
+    pub(crate) fn park_as_heard(&mut self, until: Instant) {
+        let known = self.parked_until.map(|known| known + MOMENT);
+        if known < Some(until) {
+            (self.parked_until, self.is_heard) = (Some(until), true);
+        }
+    }
+
+    /// Whether another edge was told, and not this one, that the provider wants nothing.
+    pub(crate) const fn is_heard(&self) -> bool {
+        self.is_heard
     }
 }
 
@@ -172,6 +193,21 @@ mod tests {
             pace.taken(pace.most(), now);
         }
         assert!((115..=135).contains(&pace.most()), "{}", pace.most());
+    }
+
+    #[test]
+    fn another_edges_word_counts_where_it_is_news() {
+        let now = Instant::now();
+        let mut pace = Pace::new(10, now);
+        pace.park(now + 5 * SECOND);
+        pace.park_as_heard(now + 5 * SECOND + SECOND / 2);
+        assert_eq!(pace.parked(now), Some(now + 5 * SECOND));
+        assert!(!pace.is_heard(), "it is the same time");
+        pace.park_as_heard(now + 9 * SECOND);
+        assert_eq!(pace.parked(now), Some(now + 9 * SECOND));
+        assert!(pace.is_heard());
+        pace.park(now + 10 * SECOND);
+        assert!(!pace.is_heard(), "it was told here, too");
     }
 
     #[test]

@@ -14,8 +14,9 @@ pub(crate) struct Signs {
     unwell: AtomicUsize,
     /// When it began to be kept.
     since: Instant,
-    /// Until when the last one is parked, milliseconds from then on, rounded up; zero before any was.
-    parked_ms: AtomicU64,
+    /// Until when what was told of any lane holds, by its provider or by other edges, milliseconds from then on, rounded up; zero before
+    /// anything was.
+    told_ms: AtomicU64,
 }
 
 // === impl Signs ===
@@ -26,7 +27,7 @@ impl Signs {
         Self {
             unwell: AtomicUsize::new(0),
             since: now,
-            parked_ms: AtomicU64::new(0),
+            told_ms: AtomicU64::new(0),
         }
     }
 
@@ -45,17 +46,17 @@ impl Signs {
         self.unwell.fetch_sub(1, Ordering::Relaxed)
     }
 
-    /// A lane is parked until then.
-    pub(crate) fn parks(&self, until: Instant) {
+    /// Something was told of a lane that holds until then: its provider wants nothing, or others say that it fails.
+    pub(crate) fn tells(&self, until: Instant) {
         let left = until.saturating_duration_since(self.since).as_millis();
         let left = u64::try_from(left).unwrap_or(u64::MAX);
         let rounded = left.saturating_add(1);
-        self.parked_ms.fetch_max(rounded, Ordering::Relaxed);
+        self.told_ms.fetch_max(rounded, Ordering::Relaxed);
     }
 
-    /// Whether a lane may be parked now. The clock is looked at only where one was.
-    pub(crate) fn any_parked(&self, now: impl FnOnce() -> Instant) -> bool {
-        let until = self.parked_ms.load(Ordering::Relaxed);
+    /// Whether something that was told of a lane may hold now. The clock is looked at only where something was.
+    pub(crate) fn any_told(&self, now: impl FnOnce() -> Instant) -> bool {
+        let until = self.told_ms.load(Ordering::Relaxed);
         if until == 0 {
             return false;
         }
@@ -71,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_parked_is_shown_until_the_last_one_is_free() {
+    fn what_is_told_is_shown_until_the_last_of_it_is_over() {
         let began = Instant::now();
         let signs = Signs::new(began);
         let after = |seconds| began + Duration::from_secs(seconds);
-        assert!(!signs.any_parked(|| unreachable!("nothing ever was")));
-        signs.parks(after(5));
-        signs.parks(after(2));
-        assert!(signs.any_parked(|| after(4)));
-        assert!(!signs.any_parked(|| after(6)));
+        assert!(!signs.any_told(|| unreachable!("nothing ever was")));
+        signs.tells(after(5));
+        signs.tells(after(2));
+        assert!(signs.any_told(|| after(4)));
+        assert!(!signs.any_told(|| after(6)));
     }
 }

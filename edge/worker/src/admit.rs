@@ -28,12 +28,14 @@ use policy::{
     provider::Provider,
 };
 use serde::Deserialize;
+use shaping::Lanes;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::{
     bequest::{Bequest, Facts},
     feed::dial::Dialer,
+    hints::Teller,
     in_force::{InForce, shares::Shares},
     orphans::{Orphaned, Orphans},
     recount::Recounter,
@@ -201,6 +203,11 @@ impl Admit {
     /// What has records made of requests whose edge is gone, by whoever takes them here.
     pub fn orphans(&self, outlet: mpsc::Sender<Orphaned>) -> Orphans {
         Orphans::new(self.counters.clone(), outlet)
+    }
+
+    /// What tells other edges of targets, by way of the Redis that keeps these counters.
+    pub fn teller(&self, state: (Arc<Lanes>, InForce), edge: String) -> Teller {
+        Teller::new(self.counters.clone(), state, edge)
     }
 
     /// What gives back parts of quotas to other regions.

@@ -142,6 +142,22 @@ pub struct Drain {
     pub deadline_ms: u64,
 }
 
+// === impl Config ===
+
+impl Config {
+    /// `[shaping]`; an edge that shares its counts with nobody has nobody to tell of targets.
+    pub fn shaping(&self) -> shaping::Config {
+        let hint_ms = match self.limits.store {
+            counters::config::Store::Redis => self.shaping.hint_ms,
+            counters::config::Store::Process => 0,
+        };
+        shaping::Config {
+            hint_ms,
+            ..self.shaping
+        }
+    }
+}
+
 // === impl Limits ===
 
 impl Limits {

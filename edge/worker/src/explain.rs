@@ -25,6 +25,7 @@ use crate::{
     admit::{self, Admit, giving::Giver, room},
     fares::Fares,
     feed::{dial::Dialer, question::Question},
+    hints::Teller,
     in_force::{InForce, Standing},
     orphans::{Orphaned, Orphans},
     recount::Recounter,
@@ -45,6 +46,8 @@ pub struct Beside {
     pub ledger_every: Duration,
     /// Where goes what edges left that are gone.
     pub orphans: mpsc::Sender<Orphaned>,
+    /// What this edge calls itself.
+    pub edge_id: String,
 }
 
 /// Looks what is left of limits, as requests would find it, and takes nothing.
@@ -54,13 +57,14 @@ pub struct Lens {
     clock: Clock,
 }
 
-/// Explains limits, has what was forgotten of them read back, and what edges that are gone were charged recorded.
+/// Explains limits, has what was forgotten of them read back and what edges that are gone were charged recorded, and has edges tell each
+/// other of targets.
 pub struct Explainer {
     in_force: InForce,
     lens: Lens,
     fares: Fares,
     questions: Cell<Option<mpsc::Receiver<Question>>>,
-    beside: Option<(Recounter, Orphans)>,
+    beside: Option<(Recounter, Orphans, Teller)>,
     giver: Giver,
 }
 
@@ -82,14 +86,17 @@ struct Found {
 impl Explainer {
     /// Does what comes to this core; nothing where that is another.
     pub fn new(in_force: InForce, lens: Lens, fares: Fares, beside: Option<Beside>) -> Self {
-        let (questions, ledger) = beside
-            .map(|it| (it.questions, (it.dialer, it.ledger_every, it.orphans)))
+        let (questions, others) = beside
+            .map(|it| {
+                let recounter = lens.admit.recounter(it.dialer, it.ledger_every);
+                let orphans = lens.admit.orphans(it.orphans);
+                let state = (Arc::clone(&fares.lanes), in_force.clone());
+                let teller = lens.admit.teller(state, it.edge_id);
+                (it.questions, (recounter, orphans, teller))
+            })
             .unzip();
         Self {
-            beside: ledger.map(|(dialer, every, outlet)| {
-                let orphans = lens.admit.orphans(outlet);
-                (lens.admit.recounter(dialer, every), orphans)
-            }),
+            beside: others,
             giver: lens.admit.giver(in_force.clone(), lens.clock.clone()),
             in_force,
             lens,
@@ -98,19 +105,20 @@ impl Explainer {
         }
     }
 
-    /// Answers, reads the ledger, has records made, and gives back to other regions. Never ends.
+    /// Answers, reads the ledger, has records made, gives back to other regions, and tells other edges of targets. Never ends.
     pub async fn run(&self) -> Infallible {
-        let Some((recounter, orphans)) = &self.beside else {
+        let Some((recounter, orphans, teller)) = &self.beside else {
             return self.answer().await;
         };
         // Boxed: the future of a core carries this one.
         let (recounts, orphans) = (recounter.run(), Box::pin(orphans.run()));
-        let gives = Box::pin(self.giver.run());
+        let (gives, tells) = (Box::pin(self.giver.run()), Box::pin(teller.run()));
         tokio::select! {
             never = self.answer() => never,
             never = recounts => never,
             never = orphans => never,
             never = gives => never,
+            never = tells => never,
         }
     }
 

@@ -30,6 +30,7 @@ pub mod series;
 pub mod recount;
 pub mod bequest;
 pub mod orphans;
+pub mod hints;
 pub mod admit;
 pub mod trail;
 pub mod explain;

@@ -31,7 +31,7 @@ use tracing::{debug, warn};
 
 use crate::{
     accept::{self, Accept, Accepted},
-    call, discover, introspect,
+    call, discover, hints, introspect,
     passage::Through,
     pipeline::{Pipeline, Refusal, Reply},
     request::{
@@ -88,6 +88,7 @@ pub fn describe() {
     introspect::describe();
     shadow::describe();
     shaping::describe();
+    hints::describe();
     respond::describe();
     in_flight::describe();
 }

@@ -127,7 +127,7 @@ pub async fn start(config: Config, drain: Drain) -> Result<Running, CannotStart>
     let (feed, keeper) = feed::open(parts, &readiness);
     let to = Source::new(&dialer, &edge_id);
     let (brought, outlets) = brought(&config, directory.as_ref(), &to);
-    let (beside, orphaned) = beside(&config, asked, &dialer)?;
+    let (beside, orphaned) = beside(&config, asked, (&dialer, &edge_id))?;
     let reporter = Reporter::new(&config.usage, directory.as_ref(), dialer, edge_id);
     let mut following = JoinSet::new();
     // The cores get the only sender, so that the queue closes with the last of them.
@@ -183,7 +183,7 @@ fn brought(
 fn beside(
     config: &Config,
     questions: mpsc::Receiver<Question>,
-    dialer: &Dialer,
+    (dialer, edge_id): (&Dialer, &str),
 ) -> Result<(Beside, mpsc::Receiver<Orphaned>), CannotStart> {
     let (orphans, orphaned) = mpsc::channel(BATCHES_MAX);
     let beside = Beside {
@@ -191,6 +191,7 @@ fn beside(
         dialer: dialer.clone(),
         ledger_every: config.limits.ledger_every()?,
         orphans,
+        edge_id: edge_id.to_owned(),
     };
     Ok((beside, orphaned))
 }
@@ -320,7 +321,7 @@ fn cores(
     let limits = config.limits.counters();
     let counters = counters::open_each(&limits, &clock, &live_edges, threads)?;
     let tls = call::dial::tls()?;
-    let lanes = Arc::new(Lanes::new(config.shaping));
+    let lanes = Arc::new(Lanes::new(config.shaping()));
     let (issuers, copies) = (issuers(config)?, Seats::default());
     let mut cores = Vec::with_capacity(listeners.len());
     for (listener, (counters, upkeep)) in listeners.into_iter().zip(counters) {

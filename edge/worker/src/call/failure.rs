@@ -175,6 +175,17 @@ impl Failure {
         full.then(|| said.retry_after_ms.map(Duration::from_millis))
     }
 
+    /// For how long the provider takes nothing more of the account, which has used up what it is allowed, if it said.
+    pub fn used_up(&self) -> Option<Duration> {
+        let Self::Reported(said) = self else {
+            return None;
+        };
+        let ms = said
+            .retry_after_ms
+            .filter(|_| said.error.class == Class::RateLimited);
+        ms.map(Duration::from_millis)
+    }
+
     /// Whether it says that the provider is not well. What it has no room for says nothing of that, nor does what hangs on the
     /// request or on our own settings.
     pub fn is_unwell(&self) -> bool {

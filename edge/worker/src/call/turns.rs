@@ -126,7 +126,11 @@ pub(crate) fn passed(
 ) {
     if OVERLOADED.contains(&status.as_u16()) {
         let wait = retry_after_ms(headers, now_ms);
-        turn.overloaded(wait.map(Duration::from_millis));
+        let wait = wait.map(Duration::from_millis);
+        turn.overloaded(wait);
+        if let Some(wait) = wait.filter(|_| status.as_u16() == 429) {
+            turn.used_up(wait);
+        }
     } else if status.is_server_error() {
         turn.failed();
     } else {
@@ -146,6 +150,9 @@ pub(crate) fn heard<T>(turn: &Turn, came: Result<T, Failure>) -> Result<T, Failu
 pub(crate) fn failed(turn: &Turn, failure: &Failure) {
     if let Some(wait) = failure.overload() {
         turn.overloaded(wait);
+    }
+    if let Some(wait) = failure.used_up() {
+        turn.used_up(wait);
     }
     if failure.is_unwell() {
         turn.failed();

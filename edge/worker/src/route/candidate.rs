@@ -16,6 +16,8 @@ pub struct Candidate {
     position: usize,
     /// For how long it is set aside; zero where it is not.
     pub(crate) aside: Duration,
+    /// Whether that is by the word of other edges alone.
+    pub(crate) is_hinted: bool,
     /// Before whom it is asked: the least first.
     pub(crate) rank: f64,
     /// What it weighs beside the others when one is drawn; zero where it has no weight.
@@ -37,6 +39,7 @@ impl Candidate {
             version,
             position,
             aside: Duration::ZERO,
+            is_hinted: false,
             rank: 0.0,
         }
     }

@@ -47,7 +47,7 @@ pub fn hedging(candidates: &[Candidate], hedge: Hedge, lanes: &Lanes) -> Option<
 
 /// Whether a target is neither set aside nor on trial, and its provider wants requests.
 pub fn is_well(candidate: &Candidate, lanes: &Lanes) -> bool {
-    if !lanes.any_unwell() && !lanes.any_parked() {
+    if !lanes.any_unwell() && !lanes.any_told() {
         return true;
     }
     let account = *candidate.provider().id.as_bytes();
@@ -145,6 +145,8 @@ mod tests {
             turn(&lanes, 3).failed();
         }
         assert_eq!(place(&[1, 2, 3]), None, "it is set aside");
+        lanes.hears(([4; 16], "m"), (1, None), Instant::now().into_std());
+        assert_eq!(place(&[1, 4]), None, "others say that it fails");
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub enum Why {
     Operation,
     /// It is asked beside the first one, which has not answered after so long.
     Hedge(Duration),
+    /// Other edges say that it fails, and it is asked last for so long; or one of them was told that its provider wants nothing.
+    Said(Duration),
 }
 
 // === impl Notes ===
@@ -157,13 +159,16 @@ impl Why {
                 | Self::Retries
                 | Self::Late
                 | Self::Hedge(_)
+                | Self::Said(_)
         )
     }
 
     /// For how long it is so, or after how long, where that is known.
     pub const fn lasts(self) -> Option<Duration> {
         match self {
-            Self::Aside(span) | Self::Parked(span) | Self::Hedge(span) => Some(span),
+            Self::Aside(span) | Self::Parked(span) | Self::Hedge(span) | Self::Said(span) => {
+                Some(span)
+            }
             _ => None,
         }
     }
@@ -200,6 +205,7 @@ impl Why {
             Self::Reasoning => 27,
             Self::Operation => 28,
             Self::Hedge(_) => 29,
+            Self::Said(_) => 30,
         }
     }
 
@@ -235,6 +241,7 @@ impl Why {
             Self::Reasoning => "reasoning",
             Self::Operation => "operation",
             Self::Hedge(_) => "hedge",
+            Self::Said(_) => "said-by-others",
         }
     }
 }

@@ -61,13 +61,19 @@ pub(crate) fn seed(arrival: &Arrival) -> u64 {
 }
 
 /// Puts those that are set aside behind the others: at most as many as may be, those with the longest time first, and none
-/// where that would be all.
+/// where that would be all. What other edges say is a hint, and counts where there is room for it.
 pub(crate) fn by_health(candidates: &mut [Candidate], lanes: &Lanes, notes: &mut Notes) {
-    if !lanes.any_unwell() && !lanes.any_parked() {
+    if !lanes.any_unwell() && !lanes.any_told() {
         return;
     }
+    note_health(candidates, lanes, notes);
+    put_behind(candidates, |targets| lanes.aside_max(targets));
+}
+
+/// Notes of each how it is.
+fn note_health(candidates: &mut [Candidate], lanes: &Lanes, notes: &mut Notes) {
     let now = Instant::now().into_std();
-    for candidate in &mut *candidates {
+    for candidate in candidates {
         let target = candidate.target();
         let account = *candidate.provider().id.as_bytes();
         let Some(condition) = lanes.condition(account, &target.provider_model, now) else {
@@ -76,6 +82,9 @@ pub(crate) fn by_health(candidates: &mut [Candidate], lanes: &Lanes, notes: &mut
         let position = candidate.position();
         if let Some(left) = condition.parked {
             notes.say(position, Why::Parked(left));
+            if condition.parked_as_heard {
+                notes.say(position, Why::Said(left));
+            }
         }
         match condition.standing {
             Standing::Well => {}
@@ -84,21 +93,109 @@ pub(crate) fn by_health(candidates: &mut [Candidate], lanes: &Lanes, notes: &mut
                 notes.say(position, Why::Aside(left));
                 candidate.aside = left;
             }
+            Standing::Said(left) => {
+                notes.say(position, Why::Said(left));
+                (candidate.aside, candidate.is_hinted) = (left, true);
+            }
         }
     }
-    let aside = candidates.iter().filter(|it| !it.aside.is_zero()).count();
+}
+
+fn put_behind(candidates: &mut [Candidate], most: impl Fn(usize) -> usize) {
+    let targets = candidates.len();
+    if aside(candidates) == targets {
+        // Somebody must be asked, and no hint alone leaves one who fails here as the first.
+        let hinted = candidates.iter_mut().filter(|it| it.is_hinted);
+        hinted.for_each(|it| it.aside = Duration::ZERO);
+    }
+    let aside = aside(candidates);
     let moved = match aside {
-        // Somebody must be asked.
-        all if all == candidates.len() => 0,
-        some => some.min(lanes.aside_max(candidates.len())),
+        all if all == targets => 0,
+        some => some.min(most(targets)),
     };
     for _ in moved..aside {
         let asides = candidates.iter_mut().filter(|it| !it.aside.is_zero());
-        if let Some(soonest) = asides.min_by_key(|it| it.aside) {
+        if let Some(soonest) = asides.min_by_key(|it| (!it.is_hinted, it.aside)) {
             soonest.aside = Duration::ZERO;
         }
     }
     if moved > 0 {
         candidates.sort_by_key(|it| !it.aside.is_zero());
+    }
+}
+
+fn aside(candidates: &[Candidate]) -> usize {
+    candidates.iter().filter(|it| !it.aside.is_zero()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::{
+        catalogue::Capable,
+        handling::Handling,
+        id::{ModelId, OrganizationId, ProviderId, VersionId},
+        model::{Target, Version},
+        provider::{Provider, ProviderKind},
+        routing::Routing,
+    };
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Targets of which each is well (zero), set aside for so many seconds, or said to fail (below zero).
+    fn candidates(seconds: &[i8]) -> Vec<Candidate> {
+        let provider = Arc::new(Provider {
+            id: ProviderId::from_bytes([1; 16]),
+            organization: OrganizationId::from_bytes([3; 16]),
+            name: "p".to_owned(),
+            kind: ProviderKind::OpenAiCompatible,
+            base_url: "http://127.0.0.1:1/v1".to_owned(),
+            stream_options: true,
+            credential_required: false,
+            mapping: None,
+            passthrough: false,
+            handling: Handling::default(),
+        });
+        let target = Target {
+            provider: provider.id,
+            provider_model: "m".to_owned(),
+            weight: 0,
+            capable: Capable::default(),
+        };
+        let version = Arc::new(Version {
+            id: VersionId::from_bytes([1; 16]),
+            model: ModelId::from_bytes([2; 16]),
+            name: "v1".to_owned(),
+            targets: vec![target; seconds.len()],
+            recipe: None,
+            routing: Routing::default(),
+        });
+        let candidate = |(at, seconds): (usize, &i8)| {
+            let mut it = Candidate::new(Arc::clone(&provider), Arc::clone(&version), at);
+            it.aside = Duration::from_secs(seconds.unsigned_abs().into());
+            it.is_hinted = *seconds < 0;
+            it
+        };
+        seconds.iter().enumerate().map(candidate).collect()
+    }
+
+    #[test]
+    fn a_hint_puts_behind_and_never_the_last_one_nor_before_one_who_fails_here() {
+        for (seconds, most, expected) in [
+            (vec![-2, 0], 1, vec![1, 0]),
+            (vec![-2], 1, vec![0]),
+            (vec![-2, -4], 1, vec![0, 1]),
+            (vec![30, -2], 1, vec![1, 0]),
+            (vec![-2, 30, -2], 2, vec![0, 2, 1]),
+            (vec![30, 20], 1, vec![0, 1]),
+            // Where there is room for one, it is whoever fails here.
+            (vec![3, -10, 0], 1, vec![1, 2, 0]),
+            (vec![3, -10, 0], 2, vec![2, 0, 1]),
+        ] {
+            let mut all = candidates(&seconds);
+            put_behind(&mut all, |_| most);
+            let order: Vec<_> = all.iter().map(Candidate::position).collect();
+            assert_eq!(order, expected, "{seconds:?}");
+        }
     }
 }

@@ -20,6 +20,8 @@ fn settings() -> Vec<(&'static str, String)> {
     vec![
         ("SLUICE_LIMITS__AHEAD_MS", "0".to_owned()),
         ("SLUICE_LIMITS__TIMEOUT_MS", "5000".to_owned()),
+        // What edges tell each other takes calls of its own, which no request waits for.
+        ("SLUICE_SHAPING__HINT_MS", "0".to_owned()),
     ]
 }
 

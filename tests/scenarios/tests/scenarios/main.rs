@@ -82,6 +82,7 @@ mod foreign;
 mod passthrough;
 mod shaping;
 mod routes;
+mod hints;
 mod scaled_weights;
 mod hedging;
 mod preferences;

@@ -46,6 +46,15 @@ pub(crate) async fn two_targets(
         edge_settings: vec![("SLUICE_SHAPING__ASIDE_MS", aside_ms.to_string())],
         ..Plan::default()
     };
+    two_targets_of(plan, main, other).await
+}
+
+/// The same, of a site that is planned so.
+pub(crate) async fn two_targets_of(
+    plan: Plan,
+    main: &Provider,
+    other: &Provider,
+) -> (Site, Tenant) {
     let site = Site::start(plan).await;
     let tenant = Tenant::make(&site.admin(), "acme", &main.base_url()).await;
     tenant.provider("other", &other.base_url()).await;

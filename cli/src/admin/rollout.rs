@@ -69,7 +69,8 @@ pub struct Start {
     #[arg(long = "step", required = true, value_name = "STEP")]
     steps: Vec<Step>,
     /// What the candidate is held to, as METRIC:TOLERANCE:MARGIN, such as error-rate or total-time:5%:30%; METRIC is
-    /// error-rate, first-byte-time, total-time, cost, truncation-rate, refusal-rate or feedback-score; repeat it
+    /// error-rate, first-byte-time, total-time, cost, truncation-rate, refusal-rate, tool-call-error-rate or feedback-score; repeat
+    /// it
     #[arg(long = "gate", value_name = "GATE")]
     gates: Vec<Gate>,
     /// What keeps a client with the version that it met first
@@ -359,7 +360,10 @@ fn show(rollout: &Rollout, session: &Session) -> Result<(), Failure> {
 fn row(evidence: &RolloutEvidence) -> Vec<String> {
     let metric = evidence.metric();
     let shown = |mean: f64| match metric {
-        RolloutMetric::ErrorRate | RolloutMetric::TruncationRate | RolloutMetric::RefusalRate => {
+        RolloutMetric::ErrorRate
+        | RolloutMetric::TruncationRate
+        | RolloutMetric::RefusalRate
+        | RolloutMetric::ToolCallErrorRate => {
             format!("{:.2} %", mean * 100.0)
         }
         RolloutMetric::Cost => format!("${mean:.6}"),

@@ -87,9 +87,10 @@ impl FromStr for Gate {
             "cost" => RolloutMetric::Cost,
             "truncation-rate" => RolloutMetric::TruncationRate,
             "refusal-rate" => RolloutMetric::RefusalRate,
+            "tool-call-error-rate" => RolloutMetric::ToolCallErrorRate,
             "feedback-score" => RolloutMetric::FeedbackScore,
             _ => {
-                return Err("write error-rate, first-byte-time, total-time, cost, truncation-rate, refusal-rate or feedback-score".to_owned());
+                return Err("write error-rate, first-byte-time, total-time, cost, truncation-rate, refusal-rate, tool-call-error-rate or feedback-score".to_owned());
             }
         };
         let mut next = || parts.next().map_or(Ok(0), basis_points);

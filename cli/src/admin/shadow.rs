@@ -235,7 +235,7 @@ type Measure = (&'static str, fn(&ShadowSide) -> i64, fn(i64) -> String);
 
 /// One row for each measure.
 fn compared(original: &ShadowSide, copy: &ShadowSide) -> Vec<Vec<String>> {
-    let rows: [Measure; 13] = [
+    let rows: [Measure; 14] = [
         ("requests", |it| it.requests, count),
         ("errors", |it| it.errors, count),
         ("first byte p50", |it| it.first_byte_p50_us, milliseconds),
@@ -249,6 +249,7 @@ fn compared(original: &ShadowSide, copy: &ShadowSide) -> Vec<Vec<String>> {
         ("ended whole", |it| it.whole, count),
         ("truncated", |it| it.truncated, count),
         ("refused", |it| it.refused, count),
+        ("miscalled", |it| it.miscalled, count),
     ];
     let row = |(name, pick, shown): Measure| {
         let (before, after) = (pick(original), pick(copy));

@@ -176,6 +176,7 @@ const fn comparison(metric: Metric) -> (&'static str, &'static str, &'static str
         Metric::FeedbackScore => ("is liked", "better", "less"),
         Metric::ErrorRate => ("fails", "more often", "less often"),
         Metric::TruncationRate => ("is cut short", "more often", "less often"),
+        Metric::ToolCallErrorRate => ("calls tools wrongly", "more often", "less often"),
         Metric::RefusalRate => ("refuses", "more often", "less often"),
     }
 }

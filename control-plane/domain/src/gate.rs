@@ -52,6 +52,8 @@ pub enum Metric {
     RefusalRate = 6,
     /// What clients said of answers, taken from one: so that more is worse.
     FeedbackScore = 7,
+    /// Answers that call a tool with what is no JSON object.
+    ToolCallErrorRate = 8,
 }
 
 /// What a candidate is held to.
@@ -91,6 +93,8 @@ pub enum Finish {
     Truncated,
     /// It was refused or filtered.
     Refused,
+    /// It calls a tool with what is no JSON object.
+    Miscalled,
 }
 
 /// How a request ended.
@@ -133,7 +137,7 @@ pub struct Evidence {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ErrorRate,
         Self::FirstByteTime,
         Self::TotalTime,
@@ -141,6 +145,7 @@ impl Metric {
         Self::TruncationRate,
         Self::RefusalRate,
         Self::FeedbackScore,
+        Self::ToolCallErrorRate,
     ];
 
     /// The one with this number.
@@ -158,6 +163,7 @@ impl Metric {
             Self::TruncationRate => "truncation rate",
             Self::RefusalRate => "refusal rate",
             Self::FeedbackScore => "feedback score",
+            Self::ToolCallErrorRate => "tool call error rate",
         }
     }
 
@@ -165,7 +171,11 @@ impl Metric {
     pub const fn is_rate(self) -> bool {
         matches!(
             self,
-            Self::ErrorRate | Self::TruncationRate | Self::RefusalRate | Self::FeedbackScore
+            Self::ErrorRate
+                | Self::TruncationRate
+                | Self::RefusalRate
+                | Self::FeedbackScore
+                | Self::ToolCallErrorRate
         )
     }
 
@@ -181,7 +191,10 @@ impl Metric {
     pub const fn margin(self) -> u16 {
         match self {
             Self::ErrorRate => 200,
-            Self::TruncationRate | Self::RefusalRate | Self::FeedbackScore => 500,
+            Self::TruncationRate
+            | Self::RefusalRate
+            | Self::FeedbackScore
+            | Self::ToolCallErrorRate => 500,
             Self::FirstByteTime | Self::TotalTime | Self::Cost => 2_500,
         }
     }
@@ -198,6 +211,7 @@ impl Metric {
             Self::Cost => of.cost_nano.filter(|_| whole).map(|nano| scaled(nano, 1e9)),
             Self::TruncationRate => ended(whole, of.finish, Finish::Truncated),
             Self::RefusalRate => ended(whole, of.finish, Finish::Refused),
+            Self::ToolCallErrorRate => ended(whole, of.finish, Finish::Miscalled),
             Self::FeedbackScore => None,
         }
     }
@@ -205,7 +219,10 @@ impl Metric {
     /// A mean of its values, as people read it.
     pub fn shown(self, mean: f64) -> String {
         match self {
-            Self::ErrorRate | Self::TruncationRate | Self::RefusalRate => {
+            Self::ErrorRate
+            | Self::TruncationRate
+            | Self::RefusalRate
+            | Self::ToolCallErrorRate => {
                 format!("{:.2} %", mean * 100.0)
             }
             Self::FirstByteTime | Self::TotalTime => format!("{:.0} ms", mean * 1e3),

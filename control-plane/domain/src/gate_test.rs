@@ -107,6 +107,13 @@ fn a_request_counts_only_where_it_says_something() {
     assert_eq!(Metric::TruncationRate.value(&cut), Some(1.0));
     assert_eq!(Metric::RefusalRate.value(&cut), Some(0.0));
     assert_eq!(Metric::RefusalRate.value(&failed), None);
+    let miscalled = Outcome {
+        finish: Some(Finish::Miscalled),
+        ..outcome(true, End::Whole)
+    };
+    assert_eq!(Metric::ToolCallErrorRate.value(&miscalled), Some(1.0));
+    assert_eq!(Metric::ToolCallErrorRate.value(&cut), Some(0.0));
+    assert_eq!(Metric::TruncationRate.value(&miscalled), Some(0.0));
     let unpriced = Outcome {
         cost_nano: None,
         ..outcome(true, End::Whole)

@@ -252,6 +252,7 @@ pub(crate) async fn rested(
                 1 => Some(Finish::Whole),
                 2 => Some(Finish::Truncated),
                 3 => Some(Finish::Refused),
+                4 => Some(Finish::Miscalled),
                 _ => None,
             },
             first_byte_us: column::count(it.first_byte_us),

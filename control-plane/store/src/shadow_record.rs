@@ -50,8 +50,8 @@ pub struct Side {
     pub cost_nano: i64,
     /// How many have a cost that is not known.
     pub unpriced: i64,
-    /// How many answers ended by themselves, for want of tokens, and by a refusal.
-    pub finishes: [i64; 3],
+    /// How many answers ended by themselves, for want of tokens, by a refusal, and with a call that nobody can make.
+    pub finishes: [i64; 4],
 }
 
 /// What became of a request or a copy.
@@ -212,7 +212,8 @@ impl Store {
                    count(*) FILTER (WHERE it.cost_nano IS NULL) AS "unpriced!",
                    count(*) FILTER (WHERE it.finish = 1) AS "whole!",
                    count(*) FILTER (WHERE it.finish = 2) AS "truncated!",
-                   count(*) FILTER (WHERE it.finish = 3) AS "refused!"
+                   count(*) FILTER (WHERE it.finish = 3) AS "refused!",
+                   count(*) FILTER (WHERE it.finish = 4) AS "miscalled!"
                FROM (SELECT copy.request FROM shadow_record copy
                      JOIN shadow_record own
                        ON own.shadow = copy.shadow AND own.request = copy.request AND own.side = 1
@@ -240,7 +241,7 @@ impl Store {
                 output_tokens: it.output_tokens,
                 cost_nano: it.cost_nano,
                 unpriced: it.unpriced,
-                finishes: [it.whole, it.truncated, it.refused],
+                finishes: [it.whole, it.truncated, it.refused, it.miscalled],
             };
             match it.side {
                 1 => comparison.original = side,

@@ -4,6 +4,7 @@
 //! them. Must never know sockets, policy or time. What it is not asked to change, it gives back byte for byte.
 
 mod tokens;
+mod calls;
 mod finish;
 pub mod base64;
 pub mod estimate;

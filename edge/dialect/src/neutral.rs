@@ -18,7 +18,7 @@ mod embedding;
 pub use payload::{family::Family, value::Json};
 
 pub use self::{
-    answer::{Answer, Choice, Stop},
+    answer::{Answer, Choice, MISCALLED, Stop},
     embedding::{EmbeddingInput, EmbeddingRequest, Embeddings, Encoding, Task},
     error::{Class, Error, UNREADABLE},
     event::{Delta, Event, Kind},

@@ -232,6 +232,7 @@ fn generation(id: uuid::Uuid, it: &RecallResponse) -> Vec<u8> {
 const fn finish(finish: Finish) -> &'static str {
     match finish {
         Finish::Whole => "stop",
+        Finish::Miscalled => "tool_calls",
         Finish::Truncated => "length",
         Finish::Refused => "content_filter",
         Finish::Unspecified => "",

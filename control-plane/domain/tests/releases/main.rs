@@ -20,7 +20,7 @@ struct Case {
     said: &'static str,
 }
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 26] = [
     case(Metric::ErrorRate, 0.0, "none"),
     case(Metric::ErrorRate, 0.02, "+2 points"),
     case(Metric::ErrorRate, 0.04, "+4 points"),
@@ -44,6 +44,9 @@ const CASES: [Case; 23] = [
     case(Metric::RefusalRate, 0.0, "none"),
     case(Metric::RefusalRate, 0.05, "+5 points"),
     case(Metric::RefusalRate, 0.2, "+20 points"),
+    case(Metric::ToolCallErrorRate, 0.0, "none"),
+    case(Metric::ToolCallErrorRate, 0.05, "+5 points"),
+    case(Metric::ToolCallErrorRate, 0.2, "+20 points"),
 ];
 
 const fn case(metric: Metric, effect: f64, said: &'static str) -> Case {
@@ -70,7 +73,7 @@ fn bad_candidates_reach_few_and_good_ones_are_let_through() {
     let scale = scale.and_then(|it| it.parse().ok()).unwrap_or(1);
     let plan = plan();
     println!(
-        "{} releases of each kind, steps of 4, 20 and 50 %, six gates",
+        "{} releases of each kind, steps of 4, 20 and 50 %, seven gates",
         RELEASES * scale
     );
     println!(

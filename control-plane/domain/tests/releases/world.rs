@@ -133,13 +133,15 @@ fn outcome(
     };
     let base = if incident { 0.1 } else { 0.01 };
     let failed = chance.part() < base + by(Metric::ErrorRate);
-    let (truncated, refused) = (
+    let (truncated, refused, miscalled) = (
         0.05 + by(Metric::TruncationRate),
         0.02 + by(Metric::RefusalRate),
+        0.02 + by(Metric::ToolCallErrorRate),
     );
     let finish = match chance.part() {
         part if part < truncated => Finish::Truncated,
         part if part < truncated + refused => Finish::Refused,
+        part if part < truncated + refused + miscalled => Finish::Miscalled,
         _ => Finish::Whole,
     };
     let slow = if incident { 2.0 } else { 1.0 };

@@ -131,7 +131,7 @@ pub(crate) fn compared(row: &Row, comparison: &Comparison) -> admin::Shadow {
 }
 
 fn side(it: &Side) -> admin::ShadowSide {
-    let [whole, truncated, refused] = it.finishes;
+    let [whole, truncated, refused, miscalled] = it.finishes;
     admin::ShadowSide {
         requests: it.requests,
         errors: it.errors,
@@ -146,6 +146,7 @@ fn side(it: &Side) -> admin::ShadowSide {
         whole,
         truncated,
         refused,
+        miscalled,
     }
 }
 
@@ -154,6 +155,7 @@ fn one(model: &ModelName, it: &One) -> admin::ShadowOne {
         Ok(Finish::Whole) => "whole",
         Ok(Finish::Truncated) => "truncated",
         Ok(Finish::Refused) => "refused",
+        Ok(Finish::Miscalled) => "miscalled",
         _ => "",
     };
     let version = it.version.as_ref();

@@ -240,6 +240,7 @@ fn finish(number: u8) -> &'static str {
         Ok(Finish::Whole) => "whole",
         Ok(Finish::Truncated) => "truncated",
         Ok(Finish::Refused) => "refused",
+        Ok(Finish::Miscalled) => "miscalled",
         Ok(Finish::Unspecified) | Err(_) => "",
     }
 }

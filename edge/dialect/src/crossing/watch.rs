@@ -5,17 +5,21 @@
 use payload::object::Object;
 
 use crate::{
-    Finish, Tokens, chat, cohere, converse, estimate, gemini, messages,
+    Finish, Tokens,
+    calls::Calls,
+    chat, cohere, converse, estimate, gemini, messages,
     neutral::{Delta, Event, Extra, Family, Kind, Seed},
     responses,
     tokens::Tier,
 };
 
 /// What was seen so far.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Watch {
     tokens: Option<Tokens>,
     finish: Finish,
+    /// Its calls, if it has any.
+    calls: Option<Box<Calls>>,
     output_bytes: u64,
     begun: bool,
     ended: bool,
@@ -82,6 +86,7 @@ impl Watch {
     pub const NEW: Self = Self {
         tokens: None,
         finish: Finish::Unseen,
+        calls: None,
         output_bytes: 0,
         begun: false,
         ended: false,
@@ -92,7 +97,15 @@ impl Watch {
     pub fn see(&mut self, event: &Event) {
         match event {
             Event::Usage(tokens) => self.tokens = Some(*tokens),
-            Event::Delta { delta, .. } => {
+            Event::Delta {
+                choice,
+                part,
+                delta,
+            } => {
+                if let Delta::Arguments(piece) = delta {
+                    let calls = self.calls.get_or_insert_default();
+                    calls.push((u64::from(*choice), u64::from(*part)), piece);
+                }
                 let (Delta::Text(text) | Delta::Arguments(text)) = delta else {
                     // A proof, or thoughts that only their maker can read.
                     self.begun = true;
@@ -122,8 +135,8 @@ impl Watch {
     }
 
     /// Why the stream ended, as far as it is known.
-    pub const fn finish(&self) -> Finish {
-        self.finish
+    pub fn finish(&self) -> Finish {
+        self.finish.of_calls(self.calls.as_deref())
     }
 
     /// Bytes of generated text that have passed.

@@ -4,7 +4,7 @@
 
 use payload::{object, scalar};
 
-use crate::neutral::Stop;
+use crate::neutral::{MISCALLED, Stop};
 
 /// Words by the numbers that Vertex writes for them where a client asks for numbers.
 const NUMBERED: [&str; 11] = [
@@ -22,7 +22,7 @@ const NUMBERED: [&str; 11] = [
 ];
 
 /// What a failed call of a tool is called.
-pub(crate) const MALFORMED_CALL: &str = "MALFORMED_FUNCTION_CALL";
+pub(crate) const MALFORMED_CALL: &str = MISCALLED;
 
 /// What was said before the end.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,8 +1,8 @@
 //! A whole answer.
 
 use crate::{
-    Finish, Tokens,
-    neutral::{Extra, Part},
+    Finish, Tokens, calls,
+    neutral::{Content, Extra, Part},
 };
 
 /// What a model answered, whole.
@@ -33,6 +33,9 @@ pub struct Choice {
     pub extra: Vec<Extra>,
 }
 
+/// What a provider's report of a call that cannot be made is called, of those that tell it as an end.
+pub const MISCALLED: &str = "MALFORMED_FUNCTION_CALL";
+
 /// Why an answer ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
@@ -60,13 +63,30 @@ pub enum Stop {
 
 impl Stop {
     /// What it is to whoever compares versions.
-    pub const fn finish(&self) -> Finish {
+    pub fn finish(&self) -> Finish {
         match self {
             Self::End | Self::Sequence(_) | Self::ToolCalls => Finish::Whole,
             Self::Length | Self::ContextFull => Finish::Truncated,
             Self::Filtered | Self::Refused(_) => Finish::Refused,
+            Self::Failed(why) if why == MISCALLED => Finish::Miscalled,
             Self::Paused | Self::Failed(_) => Finish::Unseen,
         }
+    }
+}
+
+// === impl Choice ===
+
+impl Choice {
+    fn finish(&self) -> Option<Finish> {
+        let finish = self.stop.as_ref()?.finish();
+        let is_broken = |it: &Part| match &it.content {
+            Content::ToolCall { arguments, .. } => !calls::are_arguments(arguments),
+            _ => false,
+        };
+        Some(match finish {
+            Finish::Whole if self.parts.iter().any(is_broken) => Finish::Miscalled,
+            finish => finish,
+        })
     }
 }
 
@@ -75,7 +95,7 @@ impl Stop {
 impl Answer {
     /// Why it ended: the worst of its choices.
     pub fn finish(&self) -> Finish {
-        let stops = self.choices.iter().filter_map(|it| it.stop.as_ref());
-        stops.map(Stop::finish).max().unwrap_or_default()
+        let ends = self.choices.iter().filter_map(Choice::finish);
+        ends.max().unwrap_or_default()
     }
 }

@@ -7,7 +7,9 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 
 use crate::{
-    Finish, Tokens, estimate,
+    Finish, Tokens,
+    calls::Calls,
+    estimate,
     openai::{
         delta::Deltas,
         usage::{self, Said},
@@ -37,6 +39,9 @@ pub struct Meter {
 #[derive(Debug)]
 struct Reader {
     usage_key: Finder<'static>,
+    calls_key: Finder<'static>,
+    /// Its calls, if it has any.
+    calls: Option<Box<Calls>>,
     deltas: Deltas,
     tokens: Option<Tokens>,
     finish: Finish,
@@ -142,8 +147,8 @@ impl Meter {
     }
 
     /// Why the answer ended, where a chunk says it that generates nothing.
-    pub const fn finish_seen(&self) -> Finish {
-        self.reader.finish
+    pub fn finish_seen(&self) -> Finish {
+        self.reader.finish.of_calls(self.reader.calls.as_deref())
     }
 
     /// Whether `[DONE]` has passed.
@@ -226,6 +231,8 @@ impl Reader {
     fn new() -> Self {
         Self {
             usage_key: Finder::new("\"usage\""),
+            calls_key: Finder::new("\"tool_calls\""),
+            calls: None,
             deltas: Deltas::default(),
             tokens: None,
             finish: Finish::Unseen,
@@ -251,6 +258,9 @@ impl Reader {
             self.fault = Some(Fault::Unreadable);
             return false;
         };
+        if self.calls_key.find(data.as_bytes()).is_some() {
+            self.calls.get_or_insert_default().read(data);
+        }
         let text_bytes = self.deltas.text_bytes(data);
         self.output_bytes = self.output_bytes.saturating_add(text_bytes);
         self.first_delta |= text_bytes > 0;

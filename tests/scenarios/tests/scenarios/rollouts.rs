@@ -127,6 +127,32 @@ async fn a_candidate_that_cuts_its_answers_short_is_taken_back_for_that() {
 }
 
 #[tokio::test]
+async fn a_candidate_whose_calls_nobody_can_make_is_taken_back_for_that() {
+    let town = Town::build(vec!["here"], "clumsy").await;
+    let rollout = Rollout {
+        steps: vec![step(30, 5)],
+        gates: vec![
+            errors(),
+            RolloutGate {
+                metric: RolloutMetric::ToolCallErrorRate.into(),
+                ..Default::default()
+            },
+        ],
+        stickiness: RolloutStickiness::Request.into(),
+        ..Default::default()
+    };
+    let started = town.start(rollout).await.expect("it starts");
+    let (ended, got) = drive(&town, &started.name, 50).await;
+    assert_eq!(ended.state(), RolloutState::RolledBack, "{ended:?}");
+    let why = "the tool call error rate is worse: 100.00 %";
+    assert!(ended.reason.starts_with(why), "{}", ended.reason);
+    assert!(got.values().flatten().all(|it| it.0 == 200));
+    let known = &ended.evidence[1];
+    assert_eq!(known.candidate_samples, ended.candidate_requests);
+    assert!(known.stable_samples > 0 && known.stable_mean < 1e-9);
+}
+
+#[tokio::test]
 async fn two_edges_assign_a_user_alike_and_only_those_move_who_must() {
     let town = Town::build(vec!["here", "there"], "fine").await;
     let first = RolloutStep {

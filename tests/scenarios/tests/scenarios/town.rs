@@ -23,17 +23,21 @@ use proto::admin::{
     StartRolloutRequest,
 };
 use scenarios::openai;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::Code;
 
 const CHAT: &str = "/v1/chat/completions";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Answers as OpenAI does, but fails what is asked of `broken`, and cuts short what is asked of `terse`.
+/// Answers as OpenAI does, but fails what is asked of `broken`, cuts short what is asked of `terse`, and calls a tool with half an
+/// object where `clumsy` is asked.
 fn half_broken(asked: &Asked) -> Answer {
     let question: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     if question["model"] == "broken" {
         return Answer::json(500, r#"{"error":{"message":"out of order"}}"#);
+    }
+    if question["model"] == "clumsy" {
+        return half_a_call(question["stream"] == json!(true));
     }
     let mut answer = openai::answer(asked);
     if question["model"] == "terse" {
@@ -46,6 +50,33 @@ fn half_broken(asked: &Asked) -> Answer {
         }
     }
     answer
+}
+
+fn half_a_call(streamed: bool) -> Answer {
+    let call = |arguments: &str| {
+        let function = json!({"name": "weather", "arguments": arguments});
+        json!([{"index": 0, "id": "call_1", "type": "function", "function": function}])
+    };
+    let usage = json!({"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13});
+    if !streamed {
+        let message =
+            json!({"role": "assistant", "content": null, "tool_calls": call(r#"{"city":"Bo"#)});
+        let choice = json!([{"index": 0, "message": message, "finish_reason": "tool_calls"}]);
+        let whole = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": choice, "usage": usage});
+        return Answer::json(200, whole.to_string());
+    }
+    let event = |delta: Value, finish: Value, usage: &Value| {
+        let choice = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
+        let event = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choice, "usage": usage});
+        Step::Send(format!("data: {event}\n\n").into())
+    };
+    let piece = |text| event(json!({"tool_calls": call(text)}), Value::Null, &Value::Null);
+    Answer::events(vec![
+        piece(r#"{"city""#),
+        piece(r#":"Bo"#),
+        event(json!({}), json!("tool_calls"), &usage),
+        Step::Send("data: [DONE]\n\n".into()),
+    ])
 }
 
 /// A step of this share in percent that needs so many requests of the candidate.

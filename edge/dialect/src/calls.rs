@@ -72,7 +72,7 @@ enum Digits {
     Fraction,
     Power,
     PowerSign,
-    PowerDigits,
+    Exponent,
 }
 
 /// Whether these are the arguments of a call: an object, or nothing.
@@ -282,9 +282,7 @@ impl Digits {
             (Self::Point | Self::Fraction, b'0'..=b'9') => Some(Self::Fraction),
             (Self::Zero | Self::Whole | Self::Fraction, b'e' | b'E') => Some(Self::Power),
             (Self::Power, b'+' | b'-') => Some(Self::PowerSign),
-            (Self::Power | Self::PowerSign | Self::PowerDigits, b'0'..=b'9') => {
-                Some(Self::PowerDigits)
-            }
+            (Self::Power | Self::PowerSign | Self::Exponent, b'0'..=b'9') => Some(Self::Exponent),
             _ => None,
         }
     }
@@ -292,7 +290,7 @@ impl Digits {
     const fn may_end(self) -> bool {
         matches!(
             self,
-            Self::Zero | Self::Whole | Self::Fraction | Self::PowerDigits
+            Self::Zero | Self::Whole | Self::Fraction | Self::Exponent
         )
     }
 }
@@ -324,8 +322,8 @@ mod tests {
         r#"{"a":"x}"#,
         r#"{"a":[1,]}"#,
         r#"{"a":[1}"#,
-        r#"{a:1}"#,
-        r#"{'a':1}"#,
+        r"{a:1}",
+        r"{'a':1}",
         r#"{"a":01}"#,
         r#"{"a":1.}"#,
         r#"{"a":+1}"#,

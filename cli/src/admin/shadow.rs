@@ -364,7 +364,7 @@ mod tests {
             ..Default::default()
         };
         let rows = compared(&ShadowSide::default(), &copy);
-        assert_eq!(rows.len(), 13);
+        assert_eq!(rows.len(), 14);
         assert_eq!(rows[2], ["first byte p50", "0.0 ms", "1.2 ms", "-"]);
         assert_eq!(rows[8][2], format!("${}", money::dollars(1_500_000_000)));
     }

@@ -52,6 +52,7 @@ pub mod new_price;
 pub mod price_file;
 pub mod price;
 pub mod discount;
+pub mod serves;
 pub mod edge;
 pub mod join_token;
 pub mod operator_key;

@@ -305,6 +305,7 @@ pub const EDGE: Noun = Noun {
     columns: &[
         ("NAME", "name"),
         ("REGION", "region"),
+        ("SERVES", "organization"),
         ("BUILD", "build"),
         ("CONNECTED", "connected"),
         ("SEEN", "age"),
@@ -373,6 +374,7 @@ pub const JOIN_TOKEN: Noun = Noun {
     columns: &[
         ("NAME", "name"),
         ("REGION", "region"),
+        ("SERVES", "organization"),
         ("DISPLAY NAME", "display_name"),
         ("EXPIRES", "expire_time"),
         ("INVITES", "single_use"),

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use proto::admin::JoinToken;
 
 use crate::{
-    admin::minted::Shown,
+    admin::{minted::Shown, serves::Serves},
     failure::Failure,
     moment::{Moment, moment, span},
     noun,
@@ -40,6 +40,8 @@ pub struct Invite {
     /// The region that the edge gets
     #[arg(long)]
     region: String,
+    #[command(flatten)]
+    serves: Serves,
     /// What people call the invitation
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
@@ -88,6 +90,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Invite(invite) => {
             let token = JoinToken {
                 region: invite.region,
+                organization: invite.serves.organization(session)?,
                 display_name: invite.display_name.unwrap_or_default(),
                 expire_time: Some(invite.expires.future(session.now)),
                 single_use: true,

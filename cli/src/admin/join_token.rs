@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use proto::admin::JoinToken;
 
 use crate::{
-    admin::minted::Shown,
+    admin::{minted::Shown, serves::Serves},
     failure::Failure,
     moment::{Moment, moment},
     noun,
@@ -29,6 +29,8 @@ pub struct Create {
     /// The region that its bearers get
     #[arg(long)]
     region: String,
+    #[command(flatten)]
+    serves: Serves,
     /// What people call it
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
@@ -61,6 +63,7 @@ pub async fn run(command: Command, session: &mut Session) -> Result<(), Failure>
         Command::Create(create) => {
             let token = JoinToken {
                 region: create.region,
+                organization: create.serves.organization(session)?,
                 display_name: create.display_name.unwrap_or_default(),
                 expire_time: create.expires.map(|at| at.future(session.now)),
                 ..Default::default()

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use policy::region::Region;
+use policy::{id::OrganizationId, region::Region, remit::Remit};
 use proto::sync::{Explain, Explained};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -40,7 +40,7 @@ struct Book {
 
 struct Listener {
     edge_id: String,
-    region: Region,
+    remit: Remit,
     questions: mpsc::Sender<Explain>,
 }
 
@@ -73,13 +73,13 @@ struct Awaited<'a> {
 
 impl Asking {
     /// An edge may be asked from now on.
-    pub fn listen(self: &Arc<Self>, edge_id: &str, region: &Region) -> Listening {
+    pub fn listen(self: &Arc<Self>, edge_id: &str, remit: &Remit) -> Listening {
         let (away, questions) = mpsc::channel(QUESTIONS_MAX);
         let mut book = self.lock();
         let number = book.number();
         let listener = Listener {
             edge_id: edge_id.to_owned(),
-            region: region.clone(),
+            remit: remit.clone(),
             questions: away,
         };
         book.listening.insert(number, listener);
@@ -91,21 +91,23 @@ impl Asking {
         }
     }
 
-    /// The regions of which an edge may be asked here, in no order, and each for each of its edges.
-    pub fn regions(&self) -> Vec<Region> {
+    /// The regions of which an edge may be asked here about an organization, in no order, and each for each of its edges.
+    pub fn regions(&self, of: OrganizationId) -> Vec<Region> {
         let book = self.lock();
-        let regions = book.listening.values().map(|it| it.region.clone());
-        regions.collect()
+        let listening = book.listening.values();
+        let knowing = listening.filter(|it| it.remit.serves_organization(of));
+        knowing.map(|it| it.remit.region.clone()).collect()
     }
 
-    /// Asks one edge of each region, or of this one, and waits so long for what they say. In the order of the regions.
+    /// Asks one edge of each region, or of this one, about an organization that it serves, and waits so long for what they say. In
+    /// the order of the regions.
     pub async fn ask(
         &self,
-        question: &Explain,
+        (of, question): (OrganizationId, &Explain),
         region: Option<&Region>,
         within: Duration,
     ) -> Vec<Told> {
-        let told = self.send(question, region).into_iter();
+        let told = self.send((of, question), region).into_iter();
         let told = told.map(|(edge_id, region, awaited)| async move {
             let explained = match awaited {
                 Some(awaited) => awaited.answer(within).await,
@@ -123,14 +125,16 @@ impl Asking {
     /// Sends it to the edge of each region that connected last.
     fn send(
         &self,
-        question: &Explain,
+        (of, question): (OrganizationId, &Explain),
         region: Option<&Region>,
     ) -> Vec<(String, Region, Option<Awaited<'_>>)> {
         let mut book = self.lock();
         let mut chosen: BTreeMap<Region, u64> = BTreeMap::new();
         for (number, listener) in &book.listening {
-            if region.is_none_or(|region| *region == listener.region) {
-                chosen.insert(listener.region.clone(), *number);
+            let its = &listener.remit;
+            let is_asked = region.is_none_or(|region| *region == its.region);
+            if is_asked && its.serves_organization(of) {
+                chosen.insert(its.region.clone(), *number);
             }
         }
         let mut sent = Vec::with_capacity(chosen.len());
@@ -225,15 +229,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_edge_of_each_region_is_asked_and_a_silent_one_keeps_nobody_waiting() {
+    async fn one_edge_of_each_region_that_serves_whom_it_is_about_is_asked_and_a_silent_one_keeps_nobody_waiting()
+     {
         let asking = Arc::new(Asking::default());
-        let mut here = asking.listen("edge-1", &region("here"));
-        let _silent = asking.listen("edge-2", &region("there"));
+        let [ours, theirs] = [[1; 16], [2; 16]].map(OrganizationId::from_bytes);
+        let mut here = asking.listen("edge-1", &Remit::of(region("here")));
+        let _silent = asking.listen("edge-2", &Remit::of(region("there")));
+        let _others = asking.listen(
+            "edge-3",
+            &Remit {
+                organization: Some(theirs),
+                ..Remit::of(region("there"))
+            },
+        );
         let question = Explain {
             key_id: "one".to_owned(),
             ..Explain::default()
         };
-        let ask = asking.ask(&question, None, Duration::from_millis(50));
+        let ask = asking.ask((ours, &question), None, Duration::from_millis(50));
         let answer = async {
             let asked = here.question().await;
             assert_eq!(asked.key_id, "one");
@@ -256,7 +269,9 @@ mod tests {
         assert_eq!(said, [("edge-1", Some(7)), ("edge-2", None)]);
         drop(here);
         let only = region("here");
-        let told = asking.ask(&question, Some(&only), Duration::ZERO).await;
+        let told = asking
+            .ask((ours, &question), Some(&only), Duration::ZERO)
+            .await;
         assert!(told.is_empty(), "who is gone is not asked");
         assert!(asking.lock().awaited.is_empty());
     }

@@ -12,7 +12,10 @@ use std::time::Duration;
 use domain::segment::EdgeSlug;
 use lifecycle::clock::Clock;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
-use policy::id::{RolloutId, ShadowId};
+use policy::{
+    id::{RolloutId, ShadowId},
+    remit::Remit,
+};
 use proto::usage::{
     Access, DepositRequest, DepositResponse, Finish, GiveFeedbackRequest, GiveFeedbackResponse,
     RecallRequest, RecallResponse, RecallSpendingRequest, RecallSpendingResponse, Record,
@@ -84,10 +87,14 @@ impl Ingest {
     }
 
     /// Tells the audit trail what an edge decided: how many decisions are new, how many were told before, how many can never be told.
-    async fn tell(&self, accesses: Vec<Access>, edge_id: &str) -> Result<[u32; 3], Status> {
+    async fn tell(
+        &self,
+        accesses: Vec<Access>,
+        (edge_id, remit): (&str, &Remit),
+    ) -> Result<[u32; 3], Status> {
         let (mut good, mut refused) = (Vec::with_capacity(accesses.len()), 0);
         for access in accesses {
-            match access::read(access, edge_id) {
+            match access::read(access, (edge_id, remit)) {
                 Ok((access, said)) => {
                     good.push((access, move |object: &str, at: Stamp<'_>| {
                         said.text(object, at)
@@ -135,10 +142,10 @@ impl UsageService for Ingest {
             shadowed,
             copies,
             refused,
-        } = Taken::of(records, &edge_id);
+        } = Taken::of(records, (&edge_id, &badge.remit));
         let stored = self
             .store
-            .insert_usage(&edge_id, &badge.region, &good)
+            .insert_usage(&edge_id, &badge.remit.region, &good)
             .await;
         let stored = stored.map_err(status::store)?;
         // Sent again when this fails, and then the records are passed over.
@@ -167,7 +174,7 @@ impl UsageService for Ingest {
         ] {
             counter!("sluice_ingest_record_total", "result" => what).increment(many.into());
         }
-        let told = self.tell(accesses, &edge_id).await?;
+        let told = self.tell(accesses, (&edge_id, &badge.remit)).await?;
         let refused = refused + stored.too_old + told[2];
         let (stored, duplicates) = (stored.stored + told[0], stored.duplicates + told[1]);
         Ok(Response::new(ReportResponse {
@@ -183,6 +190,9 @@ impl UsageService for Ingest {
     ) -> Result<Response<DepositResponse>, Status> {
         let badge = door::shown(request.extensions())?;
         door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        for it in &request.get_ref().deposits {
+            door::serves(&badge, &it.organization_id)?;
+        }
         let taken = self
             .deposits
             .take(&self.store, request.into_inner())
@@ -196,6 +206,7 @@ impl UsageService for Ingest {
     ) -> Result<Response<RecallResponse>, Status> {
         let badge = door::shown(request.extensions())?;
         door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        door::serves(&badge, &request.get_ref().organization_id)?;
         let told = self.recall.record(&self.store, request.get_ref()).await?;
         Ok(Response::new(told))
     }
@@ -206,6 +217,7 @@ impl UsageService for Ingest {
     ) -> Result<Response<RecallSpendingResponse>, Status> {
         let badge = door::shown(request.extensions())?;
         door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        door::serves(&badge, &request.get_ref().organization_id)?;
         let of = (&self.store, &self.clock);
         let told = self.recall.spending(of, request.get_ref()).await?;
         Ok(Response::new(told))
@@ -217,6 +229,7 @@ impl UsageService for Ingest {
     ) -> Result<Response<GiveFeedbackResponse>, Status> {
         let badge = door::shown(request.extensions())?;
         door::calls_itself(&badge, &request.get_ref().edge_id)?;
+        door::serves(&badge, &request.get_ref().organization_id)?;
         let kept = self.recall.feedback(&self.store, request.get_ref()).await?;
         Ok(Response::new(kept))
     }
@@ -238,10 +251,10 @@ struct Taken {
 // === impl Taken ===
 
 impl Taken {
-    fn of(records: Vec<Record>, edge_id: &str) -> Self {
+    fn of(records: Vec<Record>, (edge_id, remit): (&str, &Remit)) -> Self {
         let mut taken = Self::default();
         for record in records {
-            if let Err(Malformed(field)) = taken.take(record) {
+            if let Err(Malformed(field)) = taken.take(record, remit) {
                 taken.refused += 1;
                 warn!(
                     edge.id = edge_id,
@@ -252,12 +265,16 @@ impl Taken {
         taken
     }
 
-    fn take(&mut self, record: Record) -> Result<(), Malformed> {
+    /// Takes one, if it is of an organization that the edge serves.
+    fn take(&mut self, record: Record, remit: &Remit) -> Result<(), Malformed> {
         let previous = record.previous_secret;
         let part = (record.rollout_id.clone(), record.rollout_client);
         let finish = record.finish();
         let shadow = shadow(&record)?;
         let record = read(record)?;
+        if !remit.serves_organization(record.organization) {
+            return Err(Malformed("organization_id"));
+        }
         if let Some((shadow, Some(of))) = shadow {
             // No key was used for it.
             self.copies.push((shadow, of, record));
@@ -271,6 +288,7 @@ impl Taken {
         if !record.key_id.contains(':') {
             self.uses.push(Use {
                 key_id: record.key_id.clone(),
+                organization: record.organization,
                 at_ms: record.at_ms,
                 previous,
             });
@@ -330,6 +348,7 @@ fn outcome(
 ) -> Option<Noted> {
     Some(Noted {
         rollout: RolloutId::try_from(rollout.as_slice()).ok()?,
+        organization: record.organization,
         client: *client,
         id: record.id,
         at_ms: record.at_ms,

@@ -5,7 +5,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use policy::region::Region;
+use policy::{id::OrganizationId, region::Region};
 use prost::Message;
 use proto::sync::{Explain, Explained};
 use store::{
@@ -58,10 +58,15 @@ impl Inquiry {
         }
     }
 
-    /// Asks one edge of each region, or of this one, and waits for what they say, two seconds at most. In the order of the regions.
-    pub async fn ask(&self, question: &Explain, region: Option<&Region>) -> Vec<Told> {
+    /// Asks one edge of each region, or of this one, about an organization that it serves, and waits for what they say, two seconds at
+    /// most. In the order of the regions.
+    pub async fn ask(
+        &self,
+        question: (OrganizationId, &Explain),
+        region: Option<&Region>,
+    ) -> Vec<Told> {
         let by = Instant::now() + ANSWERED_WITHIN;
-        let here = self.asking.regions();
+        let here = self.asking.regions(question.0);
         let there = async {
             let told = self.there(question, region, (&here, by)).await;
             told.unwrap_or_else(|error| {
@@ -79,20 +84,20 @@ impl Inquiry {
     /// The same of regions none of whose edges is connected here.
     async fn there(
         &self,
-        question: &Explain,
+        (of, question): (OrganizationId, &Explain),
         region: Option<&Region>,
         (here, by): (&[Region], Instant),
     ) -> Result<Vec<Told>, StoreError> {
         // From before anything is asked, so that no answer is missed.
         let mut bell = self.bell.clone();
         bell.mark_unchanged();
-        let mut edges = self.store.edges_elsewhere(&self.replica).await?;
+        let mut edges = self.store.edges_elsewhere(&self.replica, of).await?;
         edges.retain(|it| !here.contains(&it.region) && region.is_none_or(|one| *one == it.region));
         if edges.is_empty() {
             return Ok(Vec::new());
         }
         let question = question.encode_to_vec();
-        let ids = self.store.ask_elsewhere(&edges, &question).await?;
+        let ids = self.store.ask_elsewhere(&edges, (of, &question)).await?;
         let mut answers = Vec::new();
         while answers.len() < ids.len() {
             answers = self.store.answers(&ids).await?;
@@ -150,9 +155,11 @@ impl Inquiry {
 
     async fn said(&self, question: &Question) -> Option<(String, Vec<u8>)> {
         let asked = Explain::decode(&*question.question).ok()?;
-        let told = self
-            .asking
-            .ask(&asked, Some(&question.region), ANSWERED_WITHIN);
+        let told = self.asking.ask(
+            (question.of, &asked),
+            Some(&question.region),
+            ANSWERED_WITHIN,
+        );
         let told = told.await.into_iter().next()?;
         let bytes = told.explained?.encode_to_vec();
         (bytes.len() <= ANSWER_BYTES_MAX).then_some((told.edge_id, bytes))

@@ -13,6 +13,8 @@ mod example;
 pub mod flights;
 pub mod gather;
 pub mod lane;
+#[cfg(test)]
+mod remit_test;
 pub mod follower;
 pub mod wire;
 pub mod hub;

@@ -416,7 +416,8 @@ impl Tasks {
         let door = DoorLayer::new(Arc::clone(&parts.tokens), encrypted.is_some());
         let clock = parts.clock.clone();
         let snapshots = Snapshots::new(Arc::clone(&parts.hub), parts.values.clone());
-        let ledger = Ledger::new(self.store.clone(), clock.clone());
+        let hub = Arc::clone(&parts.hub);
+        let ledger = Ledger::new(self.store.clone(), hub, clock.clone());
         let sync = Sync::new(Arc::new(parts), Arc::new(snapshots), ledger);
         let mut certified = None;
         if let Some((encrypted, life)) = encrypted {

@@ -338,9 +338,18 @@ pub fn edge_nonsense(why: &dyn std::fmt::Display) -> Status {
 /// Another edge that is connected has this id.
 pub fn edge_taken(edge_id: &str) -> Status {
     let message = format!(
-        "an edge of another region that is connected calls itself {edge_id}; give each edge an id of its own"
+        "an edge of another region or organization that is connected calls itself {edge_id}; give each edge an id of its own"
     );
     answer(Code::AlreadyExists, &message, reason("EDGE_ID_TAKEN"))
+}
+
+/// The edge speaks of an organization that it does not serve.
+pub fn edge_strayed() -> Status {
+    answer(
+        Code::PermissionDenied,
+        "this edge serves another organization; invite one for this organization, or for all",
+        reason("EDGE_OUT_OF_SCOPE"),
+    )
 }
 
 /// The edge's certificate gives it another name.

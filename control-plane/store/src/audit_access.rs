@@ -89,9 +89,10 @@ impl Store {
                 continue;
             }
             told.stored += 1;
-            let project = uuid(*access.project.as_bytes());
+            let organization = uuid(*access.organization.as_bytes());
+            let whose = (organization, uuid(*access.project.as_bytes()));
             let gone = || Names::gone(&access);
-            let names = names.get(&project).map_or_else(gone, Names::clone);
+            let names = names.get(&whose).map_or_else(gone, Names::clone);
             last.sequence += 1;
             let entry = text(
                 &names.object,
@@ -109,11 +110,11 @@ impl Store {
     }
 }
 
-/// What the projects are called that there are.
+/// What the projects are called that there are, by their organizations and ids.
 async fn names<F>(
     connection: &mut PgConnection,
     all: &[(Access, F)],
-) -> Result<HashMap<Uuid, Names>, StoreError> {
+) -> Result<HashMap<(Uuid, Uuid), Names>, StoreError> {
     let mut projects: Vec<Uuid> = all
         .iter()
         .map(|it| uuid(*it.0.project.as_bytes()))
@@ -121,7 +122,7 @@ async fn names<F>(
     projects.sort_unstable();
     projects.dedup();
     let rows = sqlx::query!(
-        r#"SELECT it.id, it.name, organization.name AS organization
+        r#"SELECT it.id, it.name, it.organization AS of, organization.name AS organization
            FROM project it JOIN organization ON organization.id = it.organization
            WHERE it.id = ANY($1)"#,
         &projects,
@@ -132,7 +133,7 @@ async fn names<F>(
         let object = format!("organizations/{}/projects/{}", row.organization, row.name);
         let organization = Some(row.organization);
         (
-            row.id,
+            (row.of, row.id),
             Names {
                 organization,
                 object,

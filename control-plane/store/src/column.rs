@@ -1,14 +1,18 @@
 //! Between columns and values: where a row that no code of ours could have written is found out.
 
+use domain::{name::OrganizationName, segment::Slug};
 use policy::{
     change::Operation,
-    object::Lane,
+    id::OrganizationId,
+    object::{Kind, Lane},
     region::{Audience, Region},
+    remit::{Owner, Remit},
     revision::Revision,
 };
+use sqlx::types::Uuid;
 use time::OffsetDateTime;
 
-use crate::error::StoreError;
+use crate::{error::StoreError, id::uuid};
 
 /// The value, or the news that this column holds something else.
 pub(crate) fn read<T, E>(value: Result<T, E>, column: &str) -> Result<T, StoreError> {
@@ -64,6 +68,39 @@ pub(crate) fn regions(texts: &[String]) -> Result<Vec<Region>, StoreError> {
 /// An audience from the database.
 pub(crate) fn audience(texts: &[String]) -> Result<Audience, StoreError> {
     regions(texts).map(Audience::only)
+}
+
+/// Whose an object of this kind is.
+pub(crate) fn owner(kind: u8, organization: Option<Uuid>) -> Owner {
+    match organization {
+        Some(it) => Owner::Organization(OrganizationId::from_bytes(it.into_bytes())),
+        None if kind == Kind::Pepper as u8 => Owner::Installation,
+        None => Owner::Unknown,
+    }
+}
+
+/// A remit from the database.
+pub(crate) fn remit(region: &str, organization: Option<Uuid>) -> Result<Remit, StoreError> {
+    Ok(Remit {
+        region: read(Region::try_from(region), "region")?,
+        organization: organization.map(|it| OrganizationId::from_bytes(it.into_bytes())),
+    })
+}
+
+/// The name of an organization from the database, where there is one.
+pub(crate) fn organization_name(
+    name: Option<&str>,
+) -> Result<Option<OrganizationName>, StoreError> {
+    let named = name.map(|it| {
+        let organization = read(Slug::parse(it), "organization.name")?;
+        Ok(OrganizationName { organization })
+    });
+    named.transpose()
+}
+
+/// The organization of a remit as the database has it.
+pub(crate) fn organization(remit: &Remit) -> Option<Uuid> {
+    remit.organization.map(|it| uuid(*it.as_bytes()))
 }
 
 /// Regions as the database has them.

@@ -1,9 +1,13 @@
 //! Edges: who carries the traffic, as the replicas last heard of each.
 //!
 //! Written often and by every replica, and so never part of a policy edit. What an edge calls itself proves
-//! nothing; its region comes from its join token.
+//! nothing; its region and whom it serves come from its join token.
 
-use domain::{name::EdgeName, page::Page, segment::EdgeSlug};
+use domain::{
+    name::{EdgeName, OrganizationName},
+    page::Page,
+    segment::EdgeSlug,
+};
 use policy::{object::Lane, region::Region, revision::Revision};
 use time::OffsetDateTime;
 
@@ -21,6 +25,8 @@ pub struct Row {
     pub name: EdgeName,
     /// Its region.
     pub region: Region,
+    /// The one organization that it serves; `None` means: every one.
+    pub organization: Option<OrganizationName>,
     /// Its build, as it says.
     pub build: String,
     /// What its start found: `fresh`, `disk` or `disk_previous`.
@@ -61,6 +67,7 @@ struct Columns {
     durable: Vec<i64>,
     last_rejection: String,
     join_token: String,
+    organization: Option<String>,
 }
 
 /// Reads one.
@@ -111,22 +118,27 @@ pub async fn behind(
 ) -> Result<Propagation, StoreError> {
     let rows = sqlx::query!(
         r#"WITH expected AS (
-               SELECT edge_id, region FROM edge
+               SELECT edge_id, region, organization FROM edge
                WHERE NOT said_goodbye AND last_seen_at > now() - interval '24 hours'
                  AND ($2::text IS NULL OR region = $2)
            ), goal AS (
                -- The log is cut after some days; what it no longer tells, the live objects do.
-               SELECT here.region, lane.lane, greatest((
+               -- Kind 9 is `Kind::Pepper`, which is everybody's.
+               SELECT here.region, here.organization, lane.lane, greatest((
                    SELECT max(change.revision) FROM change
                    WHERE change.lane = lane.lane AND change.revision <= $1
+                     AND (here.organization IS NULL OR change.kind = 9
+                          OR change.organization = here.organization)
                      AND (cardinality(before) = 0 OR here.region = ANY (before)
                           OR cardinality(after) = 0 OR here.region = ANY (after))
                ), (
                    SELECT max(object.revision) FROM object
                    WHERE object.lane = lane.lane AND object.revision <= $1
+                     AND (here.organization IS NULL OR object.kind = 9
+                          OR object.organization = here.organization)
                      AND (cardinality(regions) = 0 OR here.region = ANY (regions))
                )) AS revision
-               FROM (SELECT DISTINCT region FROM expected) here
+               FROM (SELECT DISTINCT region, organization FROM expected) here
                CROSS JOIN (VALUES (1::smallint), (2), (3)) AS lane (lane)
            )
            SELECT expected.edge_id, bool_and(
@@ -134,6 +146,7 @@ pub async fn behind(
            ) AS "reached!"
            FROM expected
            JOIN goal ON goal.region = expected.region
+               AND goal.organization IS NOT DISTINCT FROM expected.organization
            LEFT JOIN edge_lane
                ON edge_lane.edge_id = expected.edge_id AND edge_lane.lane = goal.lane
            GROUP BY expected.edge_id ORDER BY expected.edge_id"#,
@@ -169,8 +182,8 @@ async fn named(store: &Store, ids: &[String]) -> Result<Vec<Row>, StoreError> {
                         ORDER BY lane) AS "applied!",
                   ARRAY(SELECT durable FROM edge_lane l WHERE l.edge_id = it.edge_id
                         ORDER BY lane) AS "durable!",
-                  it.last_rejection, it.join_token
-           FROM edge it WHERE it.edge_id = ANY ($1) ORDER BY it.edge_id"#,
+                  it.last_rejection, it.join_token, organization.name AS "organization?"
+           FROM edge it LEFT JOIN organization ON organization.id = it.organization WHERE it.edge_id = ANY ($1) ORDER BY it.edge_id"#,
         ids,
     )
     .fetch_all(&mut *store.connection().await?)
@@ -211,6 +224,7 @@ impl TryFrom<Columns> for Row {
             lanes: lanes.collect::<Result<_, StoreError>>()?,
             last_rejection: columns.last_rejection,
             join_token: columns.join_token,
+            organization: column::organization_name(columns.organization.as_deref())?,
         })
     }
 }

@@ -4,7 +4,7 @@
 //! edges with one invitation only one enrols.
 
 use domain::name::EdgeName;
-use policy::region::Region;
+use policy::remit::Remit;
 use time::OffsetDateTime;
 
 use crate::{
@@ -104,13 +104,14 @@ pub async fn create_authority(
 }
 
 /// Uses an invitation up and writes the identity down.
-pub async fn enrol(write: &mut Write, region: &Region, new: &New) -> Result<Enrolled, StoreError> {
+pub async fn enrol(write: &mut Write, remit: &Remit, new: &New) -> Result<Enrolled, StoreError> {
     let used = sqlx::query!(
         r#"UPDATE join_token SET used_at = now()
-           WHERE key_id = $1 AND region = $2 AND single_use AND used_at IS NULL AND revoked_at IS NULL
+           WHERE key_id = $1 AND region = $2 AND organization IS NOT DISTINCT FROM $3 AND single_use AND used_at IS NULL AND revoked_at IS NULL
              AND (expires_at IS NULL OR expires_at > now())"#,
         new.join_token,
-        region.as_str(),
+        remit.region.as_str(),
+        column::organization(remit),
     )
     .execute(write.connection())
     .await?;
@@ -127,15 +128,16 @@ pub async fn enrol(write: &mut Write, region: &Region, new: &New) -> Result<Enro
     .execute(write.connection())
     .await?;
     let made = sqlx::query!(
-        r#"INSERT INTO edge_identity (identity, edge_id, region, join_token, serial, ends_at)
-           VALUES ($1, $2, $3, $4, $5, $6)
+        r#"INSERT INTO edge_identity (identity, edge_id, region, join_token, serial, ends_at, organization)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)
            ON CONFLICT (edge_id) WHERE revoked_at IS NULL DO NOTHING"#,
         new.identity,
         new.edge_id,
-        region.as_str(),
+        remit.region.as_str(),
         new.join_token,
         new.issued.serial,
         new.issued.ends_at,
+        column::organization(remit),
     )
     .execute(write.connection())
     .await?;
@@ -169,7 +171,7 @@ impl Store {
         identities: &[String],
     ) -> Result<Vec<JoinToken>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT identity, region, revoked_at IS NOT NULL AS "revoked!"
+            r#"SELECT identity, region, organization, revoked_at IS NOT NULL AS "revoked!"
                FROM edge_identity WHERE identity = ANY ($1)"#,
             identities,
         )
@@ -178,10 +180,7 @@ impl Store {
         let known = rows.into_iter().map(|row| {
             Ok(JoinToken {
                 key_id: row.identity,
-                region: column::read(
-                    Region::try_from(row.region.as_str()),
-                    "edge_identity.region",
-                )?,
+                remit: column::remit(&row.region, row.organization)?,
                 secret_sha256: None,
                 single_use: false,
                 // Its certificate says so.

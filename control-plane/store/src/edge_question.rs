@@ -3,7 +3,7 @@
 //! Rows that live for seconds. Knows no messages: a question and an answer are bytes. What nobody comes back for is deleted by
 //! whoever asks next.
 
-use policy::region::Region;
+use policy::{id::OrganizationId, region::Region};
 use sqlx::types::Uuid;
 
 use crate::{
@@ -39,6 +39,8 @@ pub struct Question {
     pub id: [u8; 16],
     /// An edge of which region.
     pub region: Region,
+    /// Of whom it must know.
+    pub of: OrganizationId,
     /// What is asked.
     pub question: Vec<u8>,
 }
@@ -55,13 +57,20 @@ pub struct Answer {
 // === impl Store ===
 
 impl Store {
-    /// One edge of each region that is connected to another replica than this one, in the order of the regions.
-    pub async fn edges_elsewhere(&self, replica: &[u8]) -> Result<Vec<Elsewhere>, StoreError> {
+    /// One edge of each region that serves an organization and is connected to another replica than this one, in the order of the
+    /// regions.
+    pub async fn edges_elsewhere(
+        &self,
+        replica: &[u8],
+        of: OrganizationId,
+    ) -> Result<Vec<Elsewhere>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT DISTINCT ON (region) edge_id, region, replica FROM edge
                WHERE connected AND replica <> $1 AND last_seen_at > now() - interval '10 seconds'
+                 AND (organization IS NULL OR organization = $2)
                ORDER BY region, last_seen_at DESC"#,
             replica,
+            uuid(*of.as_bytes()),
         )
         .fetch_all(&mut *self.connection().await?)
         .await?;
@@ -80,7 +89,7 @@ impl Store {
     pub async fn ask_elsewhere(
         &self,
         edges: &[Elsewhere],
-        question: &[u8],
+        (of, question): (OrganizationId, &[u8]),
     ) -> Result<Vec<[u8; 16]>, StoreError> {
         let ids: Vec<[u8; 16]> = edges.iter().map(|_| id::draw()).collect();
         let uuids: Vec<Uuid> = ids.iter().map(|id| uuid(*id)).collect();
@@ -90,14 +99,15 @@ impl Store {
             r#"WITH stale AS (
                    DELETE FROM edge_question WHERE asked_at < now() - interval '1 minute'
                ), asked AS (
-                   INSERT INTO edge_question (id, replica, region, question)
-                   SELECT *, $4::bytea FROM unnest($1::uuid[], $2::bytea[], $3::text[])
+                   INSERT INTO edge_question (id, replica, region, question, organization)
+                   SELECT *, $4::bytea, $5::uuid FROM unnest($1::uuid[], $2::bytea[], $3::text[])
                )
                SELECT FROM pg_notify('sluice_questions', '')"#,
             &uuids,
             &replicas,
             &regions,
             question,
+            uuid(*of.as_bytes()),
         )
         .execute(&mut *self.connection().await?)
         .await?;
@@ -112,7 +122,8 @@ impl Store {
                    SELECT id FROM edge_question
                    WHERE replica = $1 AND NOT taken AND asked_at > now() - interval '10 seconds'
                    ORDER BY asked_at LIMIT $2)
-               RETURNING id, region, question"#,
+               RETURNING id, region, question, coalesce(organization, '00000000-0000-0000-0000-000000000000')
+                   AS "organization!""#,
             replica,
             TAKEN_MAX,
         )
@@ -126,6 +137,7 @@ impl Store {
                         Region::try_from(row.region.as_str()),
                         "edge_question.region",
                     )?,
+                    of: OrganizationId::from_bytes(row.organization.into_bytes()),
                     question: row.question,
                 })
             })

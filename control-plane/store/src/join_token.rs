@@ -1,13 +1,19 @@
-//! Join tokens: with which edges of one region join.
+//! Join tokens: with which edges of one region join, to serve everybody or one organization.
 
-use domain::{name::JoinTokenName, page::Page, segment::KeyId};
-use policy::region::Region;
+use domain::{
+    access::Place,
+    name::{JoinTokenName, OrganizationName},
+    page::Page,
+    segment::KeyId,
+};
+use policy::{region::Region, remit::Remit};
 use time::OffsetDateTime;
 
 use crate::{
     column, conflict,
     error::StoreError,
     list::{self, Listed},
+    named,
     store::Store,
     write::Write,
 };
@@ -19,6 +25,8 @@ pub struct New {
     pub key_id: KeyId,
     /// The region that its bearers get.
     pub region: Region,
+    /// The one organization that they serve; `None` means: every one.
+    pub organization: Option<OrganizationName>,
     /// What people call it.
     pub display_name: String,
     /// SHA-256 of its secret, which has 256 random bits.
@@ -36,6 +44,8 @@ pub struct Row {
     pub name: JoinTokenName,
     /// The region that its bearers get.
     pub region: Region,
+    /// The one organization that they serve; `None` means: every one.
+    pub organization: Option<OrganizationName>,
     /// What people call it.
     pub display_name: String,
     /// When it stops working; `None` means: never.
@@ -55,8 +65,8 @@ pub struct Row {
 pub struct JoinToken {
     /// The public part of its text, or the identity.
     pub key_id: String,
-    /// The region that it proves.
-    pub region: Region,
+    /// The region that it proves, and whom its bearer serves.
+    pub remit: Remit,
     /// SHA-256 of its secret; `None` for an identity, which no text proves.
     pub secret_sha256: Option<[u8; 32]>,
     /// Whether it is an invitation, with which nobody follows policy.
@@ -70,6 +80,7 @@ pub struct JoinToken {
 struct Columns {
     key_id: String,
     region: String,
+    organization: Option<String>,
     display_name: String,
     expires_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
@@ -83,17 +94,24 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
     let name = JoinTokenName {
         join_token: new.key_id,
     };
+    let place = new
+        .organization
+        .map_or(Place::Everywhere, Place::Organization);
+    let field = "join_token.organization";
+    let (organization, _) = named::place(write.connection(), field, &place).await?;
     let columns = sqlx::query_as!(
         Columns,
-        r#"INSERT INTO join_token (key_id, region, display_name, secret_sha256, expires_at, single_use)
-           VALUES ($1, $2, $3, $4, $5, $6)
-           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at"#,
+        r#"INSERT INTO join_token (key_id, region, display_name, secret_sha256, expires_at, single_use, organization)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)
+           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at,
+                     (SELECT name FROM organization o WHERE o.id = join_token.organization) AS organization"#,
         name.join_token.as_str(),
         new.region.as_str(),
         new.display_name,
         new.secret_sha256.as_slice(),
         new.expires_at,
         new.single_use,
+        organization,
     )
     .fetch_one(write.connection())
     .await
@@ -105,7 +123,8 @@ pub async fn create(write: &mut Write, new: New) -> Result<Row, StoreError> {
 pub async fn list(store: &Store, page: &Page) -> Result<Listed<Row>, StoreError> {
     let columns = sqlx::query_as!(
         Columns,
-        r#"SELECT key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at
+        r#"SELECT key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at,
+                  (SELECT name FROM organization o WHERE o.id = join_token.organization) AS organization
            FROM join_token WHERE key_id > $1 ORDER BY key_id LIMIT $2"#,
         page.after,
         list::rows_wanted(page),
@@ -125,7 +144,8 @@ pub async fn revoke(write: &mut Write, name: &JoinTokenName) -> Result<Row, Stor
     let columns = sqlx::query_as!(
         Columns,
         r#"UPDATE join_token SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1
-           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at"#,
+           RETURNING key_id, region, display_name, expires_at, created_at, revoked_at, single_use, used_at,
+                     (SELECT name FROM organization o WHERE o.id = join_token.organization) AS organization"#,
         name.join_token.as_str(),
     )
     .fetch_optional(write.connection())
@@ -146,7 +166,7 @@ impl Store {
     /// The join tokens with these public parts, whatever became of them.
     pub async fn join_tokens(&self, key_ids: &[String]) -> Result<Vec<JoinToken>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT key_id, region, secret_sha256, single_use, expires_at, revoked_at IS NOT NULL AS "revoked!"
+            r#"SELECT key_id, region, organization, secret_sha256, single_use, expires_at, revoked_at IS NOT NULL AS "revoked!"
                FROM join_token WHERE key_id = ANY ($1)"#,
             key_ids,
         )
@@ -156,7 +176,7 @@ impl Store {
             let secret = <[u8; 32]>::try_from(row.secret_sha256);
             Ok(JoinToken {
                 key_id: row.key_id,
-                region: column::read(Region::try_from(row.region.as_str()), "join_token.region")?,
+                remit: column::remit(&row.region, row.organization)?,
                 secret_sha256: Some(column::read(secret, "join_token.secret_sha256")?),
                 single_use: row.single_use,
                 expires_at_ms: row.expires_at.map(column::milliseconds),
@@ -178,6 +198,7 @@ impl TryFrom<Columns> for Row {
                 Region::try_from(columns.region.as_str()),
                 "join_token.region",
             )?,
+            organization: column::organization_name(columns.organization.as_deref())?,
             display_name: columns.display_name,
             expires_at: columns.expires_at,
             created_at: columns.created_at,

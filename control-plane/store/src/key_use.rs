@@ -5,15 +5,19 @@
 
 use std::collections::BTreeMap;
 
+use policy::id::OrganizationId;
+use sqlx::types::Uuid;
 use time::OffsetDateTime;
 
-use crate::{column, error::StoreError, store::Store};
+use crate::{column, error::StoreError, id::uuid, store::Store};
 
 /// A use of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use {
     /// Which key's.
     pub key_id: String,
+    /// Whose that is: the use of a key that is not theirs counts for nothing.
+    pub organization: OrganizationId,
     /// When, milliseconds since 1970.
     pub at_ms: u64,
     /// Whether with the secret that a rotation replaced.
@@ -37,14 +41,15 @@ impl Store {
         uses: impl IntoIterator<Item = Use>,
     ) -> Result<(), StoreError> {
         // Sorted, so that two reports at once take the rows in one order.
-        let mut latest: BTreeMap<String, Latest> = BTreeMap::new();
+        let mut latest: BTreeMap<(String, OrganizationId), Latest> = BTreeMap::new();
         for Use {
             key_id,
+            organization,
             at_ms,
             previous,
         } in uses
         {
-            let known = latest.entry(key_id).or_default();
+            let known = latest.entry((key_id, organization)).or_default();
             known.any_ms = known.any_ms.max(at_ms);
             if previous {
                 known.previous_ms = known.previous_ms.max(Some(at_ms));
@@ -53,7 +58,9 @@ impl Store {
         if latest.is_empty() {
             return Ok(());
         }
-        let key_ids: Vec<String> = latest.keys().cloned().collect();
+        let key_ids: Vec<String> = latest.keys().map(|it| it.0.clone()).collect();
+        let organizations = latest.keys().map(|it| uuid(*it.1.as_bytes()));
+        let organizations: Vec<Uuid> = organizations.collect();
         let any = latest.values().map(|it| column::moment(it.any_ms));
         let any: Vec<OffsetDateTime> = any.collect::<Result<_, _>>()?;
         let previous = latest
@@ -63,8 +70,10 @@ impl Store {
         sqlx::query!(
             r#"INSERT INTO key_use (key_id, used_at, previous_used_at)
                SELECT it.key_id, least(it.used_at, now()), least(it.previous_used_at, now())
-               FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-                   AS it (key_id, used_at, previous_used_at)
+               FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::uuid[])
+                   AS it (key_id, used_at, previous_used_at, organization)
+               JOIN key ON key.key_id = it.key_id
+               JOIN project ON project.id = key.project AND project.organization = it.organization
                ORDER BY it.key_id
                ON CONFLICT ON CONSTRAINT key_use_pkey DO UPDATE
                SET used_at = greatest(key_use.used_at, EXCLUDED.used_at),
@@ -75,6 +84,7 @@ impl Store {
             &key_ids,
             &any,
             &previous as &[Option<OffsetDateTime>],
+            &organizations,
         )
         .execute(&mut *self.connection().await?)
         .await?;

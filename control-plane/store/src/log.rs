@@ -9,6 +9,7 @@ use policy::{
     hash::StateHash,
     object::Lane,
     region::{Audience, Region},
+    remit::Owner,
     revision::Revision,
 };
 use sqlx::PgConnection;
@@ -33,6 +34,8 @@ pub struct ChangeRow {
     pub operation: Operation,
     /// Which object.
     pub key: Vec<u8>,
+    /// Whose it is.
+    pub owner: Owner,
     /// For whom the object was; `None` when there was none.
     pub before: Option<Audience>,
     /// For whom it is now; `None` when it is gone.
@@ -68,6 +71,8 @@ pub struct ObjectRow {
     pub revision: Revision,
     /// `Upsert`, or `Revoke` for a tombstone.
     pub operation: Operation,
+    /// Whose it is.
+    pub owner: Owner,
     /// For whom it is.
     pub audience: Audience,
     /// What `Encode` gave: the object, or what the revocation asked for.
@@ -145,7 +150,8 @@ impl Store {
             r#"SELECT it.revision, it.lane, it.kind, it.operation, it.key, it.before, it.after,
                       it.value, it.at, (SELECT min(revision) FROM change) AS "oldest!",
                       it.lane = 3 AND it.operation = 1 AND it.value = '' AS "emptied!",
-                      o.regions AS "regions_now?", o.value AS "value_now?"
+                      o.regions AS "regions_now?", o.value AS "value_now?",
+                      coalesce(it.organization, organization_of(it.kind, it.key)) AS organization
                FROM change it
                LEFT JOIN object o ON it.lane = 3 AND it.operation = 1 AND it.value = ''
                    AND o.kind = it.kind AND o.key = it.key
@@ -168,6 +174,7 @@ impl Store {
                 kind: column::kind(row.kind)?,
                 operation: column::operation(row.operation)?,
                 key: row.key,
+                owner: column::owner(column::kind(row.kind)?, row.organization),
                 before: row.before.as_deref().map(column::audience).transpose()?,
                 after: row.after.as_deref().map(column::audience).transpose()?,
                 value: row.value,
@@ -242,7 +249,9 @@ impl Store {
 
 async fn objects(connection: &mut PgConnection) -> Result<Vec<ObjectRow>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT lane, kind, key, revision, operation, regions, value FROM object ORDER BY revision"#
+        r#"SELECT lane, kind, key, revision, operation, regions, value,
+                  coalesce(organization, organization_of(kind, key)) AS organization
+           FROM object ORDER BY revision"#
     )
     .fetch_all(connection)
     .await?;
@@ -254,6 +263,7 @@ async fn objects(connection: &mut PgConnection) -> Result<Vec<ObjectRow>, StoreE
                 key: row.key,
                 revision: column::revision(row.revision),
                 operation: column::operation(row.operation)?,
+                owner: column::owner(column::kind(row.kind)?, row.organization),
                 audience: column::audience(&row.regions)?,
                 value: row.value,
             })

@@ -13,7 +13,7 @@ use policy::{
     region::Audience,
     revision::Revision,
 };
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Uuid};
 
 use crate::{column, error::StoreError, store::Encode};
 
@@ -39,6 +39,9 @@ struct Old {
     audience: Audience,
 }
 
+/// What edits meet: what there is of their objects, and whose each is or will be.
+type Standing = (HashMap<Id, Old>, HashMap<Id, Option<Uuid>>);
+
 /// The rows of the log, column by column, as `unnest` takes them. Regions are joined by commas, because an array
 /// of arrays would be flattened.
 #[derive(Default)]
@@ -51,6 +54,7 @@ struct Rows {
     befores: Vec<Option<String>>,
     afters: Vec<Option<String>>,
     values: Vec<Vec<u8>>,
+    organizations: Vec<Option<Uuid>>,
 }
 
 /// How much the hash of each lane and region changes; the region is '' for objects that are for everyone.
@@ -76,7 +80,7 @@ pub(crate) async fn publish(
     let last = sqlx::query_scalar!(r#"SELECT take_revision($1) AS "revision!""#, count)
         .fetch_one(&mut *connection)
         .await?;
-    let mut stand = standing(connection, edits).await?;
+    let (mut stand, owners) = standing(connection, edits).await?;
     let (mut rows, mut shifts) = (Rows::default(), Shifts::default());
     for ((pending, value), revision) in edits.iter().zip(values).zip(last - count + 1..) {
         let id = (pending.edit.kind() as i16, pending.edit.key());
@@ -84,6 +88,7 @@ pub(crate) async fn publish(
         let new = pending.after(column::revision(revision), old.as_ref())?;
         shifts.note(pending.edit.kind(), &id.1, old.as_ref(), new.as_ref());
         rows.push(pending, revision, (old.as_ref(), new.as_ref()), value);
+        rows.organizations.push(owners.get(&id).copied().flatten());
         if let Some(new) = new {
             stand.insert(id, new);
         }
@@ -96,32 +101,41 @@ pub(crate) async fn publish(
     Ok(column::revision(last))
 }
 
-/// What these edits meet. The lock on the head keeps it so.
+/// What these edits meet. The lock on the head keeps it so. Whose an object is never changes, and it is known before the object is
+/// written and after what it stood for is gone.
 async fn standing(
     connection: &mut PgConnection,
     edits: &[Pending],
-) -> Result<HashMap<Id, Old>, StoreError> {
+) -> Result<Standing, StoreError> {
     let kinds: Vec<i16> = edits.iter().map(|it| it.edit.kind() as i16).collect();
     let keys: Vec<Vec<u8>> = edits.iter().map(|it| it.edit.key()).collect();
     let rows = sqlx::query!(
-        r#"SELECT kind, key, revision, operation, regions
-           FROM object JOIN unnest($1::smallint[], $2::bytea[]) AS asked (kind, key)
-               USING (kind, key)"#,
+        r#"SELECT asked.kind AS "kind!", asked.key AS "key!", it.revision AS "revision?",
+                  it.operation AS "operation?", it.regions AS "regions?",
+                  coalesce(it.organization, organization_of(asked.kind, asked.key)) AS organization
+           FROM unnest($1::smallint[], $2::bytea[]) AS asked (kind, key)
+           LEFT JOIN object it ON it.kind = asked.kind AND it.key = asked.key"#,
         &kinds,
         &keys,
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|row| {
+    let (mut stand, mut owners) = (HashMap::new(), HashMap::with_capacity(rows.len()));
+    for row in rows {
+        let id = (row.kind, row.key);
+        if let (Some(revision), Some(operation), Some(regions)) =
+            (row.revision, row.operation, row.regions)
+        {
             let old = Old {
-                revision: column::revision(row.revision),
-                operation: row.operation,
-                audience: column::audience(&row.regions)?,
+                revision: column::revision(revision),
+                operation,
+                audience: column::audience(&regions)?,
             };
-            Ok(((row.kind, row.key), old))
-        })
-        .collect()
+            stand.insert(id.clone(), old);
+        }
+        owners.insert(id, row.organization);
+    }
+    Ok((stand, owners))
 }
 
 // === impl Pending ===
@@ -171,23 +185,25 @@ impl Rows {
             r#"WITH edit AS (
                    SELECT * FROM unnest(
                        $1::bigint[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bytea[],
-                       $6::text[], $7::text[], $8::bytea[]
-                   ) AS it (revision, lane, kind, operation, key, before, after, value)
+                       $6::text[], $7::text[], $8::bytea[], $10::uuid[]
+                   ) AS it (revision, lane, kind, operation, key, before, after, value, organization)
                ), logged AS (
                    INSERT INTO change
-                       (revision, lane, kind, operation, key, before, after, value, actor)
+                       (revision, lane, kind, operation, key, before, after, value, actor, organization)
                    SELECT revision, lane, kind, operation, key, string_to_array(before, ','),
-                          string_to_array(after, ','), value, $9
+                          string_to_array(after, ','), value, $9, organization
                    FROM edit
                ), last AS (
                    SELECT DISTINCT ON (kind, key) * FROM edit ORDER BY kind, key, revision DESC
                ), put AS (
-                   INSERT INTO object (kind, key, lane, revision, operation, regions, value)
-                   SELECT kind, key, lane, revision, operation, string_to_array(after, ','), value
+                   INSERT INTO object (kind, key, lane, revision, operation, regions, value, organization)
+                   SELECT kind, key, lane, revision, operation, string_to_array(after, ','), value,
+                          organization
                    FROM last WHERE operation <> 2
                    ON CONFLICT ON CONSTRAINT object_pkey DO UPDATE
                    SET revision = EXCLUDED.revision, operation = EXCLUDED.operation,
-                       regions = EXCLUDED.regions, value = EXCLUDED.value
+                       regions = EXCLUDED.regions, value = EXCLUDED.value,
+                       organization = coalesce(object.organization, EXCLUDED.organization)
                ), gone AS (
                    DELETE FROM object USING last
                    WHERE last.operation = 2 AND object.kind = last.kind AND object.key = last.key
@@ -204,6 +220,7 @@ impl Rows {
             &self.afters as &[Option<String>],
             &self.values,
             actor,
+            &self.organizations as &[Option<Uuid>],
         )
         .execute(connection)
         .await?;

@@ -7,7 +7,7 @@ use std::{collections::HashSet, time::Duration};
 
 use domain::gate::{End, Finish, Outcome};
 use policy::{
-    id::{RolloutId, VersionId},
+    id::{OrganizationId, RolloutId, VersionId},
     revision::Revision,
 };
 use time::OffsetDateTime;
@@ -31,6 +31,8 @@ const SWEEP_ROWS_MAX: i64 = 5_000; // Full: the next sweep takes the rest.
 pub struct Noted {
     /// The rollout.
     pub rollout: RolloutId,
+    /// Whose request it was: no rollout of another one counts it.
+    pub organization: OrganizationId,
     /// The request's id.
     pub id: [u8; 16],
     /// When it came, milliseconds since 1970.
@@ -107,7 +109,7 @@ impl Trial<'_> {
 // === impl Store ===
 
 impl Store {
-    /// Notes how requests ended, passes over what is noted already or belongs to no rollout that is under way, and rings
+    /// Notes how requests ended, passes over what is noted already or belongs to no rollout of its organization that is under way, and rings
     /// for whoever judges them. One that claims to come from the future counts as now: a clock that is wrong must not
     /// keep it from being judged.
     pub async fn note_rollout_outcomes(&self, noted: &[Noted]) -> Result<(), StoreError> {
@@ -134,12 +136,15 @@ impl Store {
                FROM unnest(
                    $1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::bigint[],
                    $6::bigint[], $7::smallint[], $8::smallint[], $9::bigint[], $10::bigint[],
-                   $11::bigint[])
+                   $11::bigint[], $12::uuid[])
                    AS it (rollout, id, at, model_version, client, revision, outcome, finish,
-                          duration_us, first_byte_us, cost_nano)
-               WHERE EXISTS (SELECT FROM rollout WHERE rollout.id = it.rollout AND rollout.state < 3)
-                  OR EXISTS (SELECT FROM experiment WHERE experiment.id = it.rollout
-                             AND experiment.state = 1)
+                          duration_us, first_byte_us, cost_nano, organization)
+               WHERE EXISTS (SELECT FROM rollout JOIN model ON model.id = rollout.model
+                             WHERE rollout.id = it.rollout AND rollout.state < 3
+                               AND model.organization = it.organization)
+                  OR EXISTS (SELECT FROM experiment JOIN model ON model.id = experiment.model
+                             WHERE experiment.id = it.rollout AND experiment.state = 1
+                               AND model.organization = it.organization)
                ON CONFLICT DO NOTHING"#,
             &uuids(|it| *it.rollout.as_bytes()),
             &uuids(|it| it.id),
@@ -152,6 +157,7 @@ impl Store {
             &numbers(|it| it.duration_us),
             &numbers(|it| it.first_byte_us),
             &costs as &[Option<i64>],
+            &uuids(|it| *it.organization.as_bytes()),
         )
         .execute(&mut *self.connection().await?)
         .await?;

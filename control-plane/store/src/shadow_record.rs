@@ -105,6 +105,7 @@ struct Columns {
     costs: Vec<Option<i64>>,
     durations: Vec<i64>,
     first_bytes: Vec<i64>,
+    organizations: Vec<Uuid>,
 }
 
 /// How the two sides compare.
@@ -121,7 +122,7 @@ pub struct Comparison {
 // === impl Store ===
 
 impl Store {
-    /// Notes what became of them, passes over what is noted already or belongs to no shadow, and adds what copies have used to theirs.
+    /// Notes what became of them, passes over what is noted already or belongs to no shadow of its organization, and adds what copies have used to theirs.
     pub async fn note_shadows(&self, noted: &[Noted<'_>]) -> Result<(), StoreError> {
         if noted.is_empty() {
             return Ok(());
@@ -140,16 +141,18 @@ impl Store {
                    INSERT INTO shadow_record (shadow, request, side, id, at, model_version, provider,
                        provider_model, outcome, finish, status, streamed, input_tokens, output_tokens,
                        cost_nano, duration_us, first_byte_us)
-                   SELECT it.*
+                   SELECT shadow, request, side, id, at, model_version, provider, provider_model, outcome,
+                       finish, status, streamed, input_tokens, output_tokens, cost_nano, duration_us,
+                       first_byte_us
                    FROM unnest(
                        $1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::timestamptz[], $6::uuid[],
-                       $7::uuid[], $8::text[], $9::smallint[], $10::smallint[], $11::integer[],
-                       $12::boolean[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-                       $17::bigint[])
+                       $7::uuid[], $8::text[], $9::smallint[], $10::smallint[], $11::integer[], $12::boolean[],
+                       $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::uuid[])
                        AS it (shadow, request, side, id, at, model_version, provider, provider_model,
                               outcome, finish, status, streamed, input_tokens, output_tokens, cost_nano,
-                              duration_us, first_byte_us)
-                   WHERE EXISTS (SELECT FROM shadow WHERE shadow.id = it.shadow)
+                              duration_us, first_byte_us, organization)
+                   WHERE EXISTS (SELECT FROM shadow of JOIN model ON model.id = of.model
+                                 WHERE of.id = it.shadow AND model.organization = it.organization)
                    ON CONFLICT DO NOTHING
                    RETURNING shadow, side, cost_nano
                ), more AS (
@@ -184,6 +187,7 @@ impl Store {
             &it.costs as &[Option<i64>],
             &it.durations,
             &it.first_bytes,
+            &it.organizations,
         )
         .execute(&mut *tx)
         .await?;
@@ -339,6 +343,8 @@ impl Columns {
             columns.costs.push(it.cost_nano.map(column::number));
             columns.durations.push(column::number(it.duration_us));
             columns.first_bytes.push(column::number(it.first_byte_us));
+            let organization = uuid(*it.organization.as_bytes());
+            columns.organizations.push(organization);
         }
         Ok(columns)
     }

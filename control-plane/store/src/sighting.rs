@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use policy::{object::Lane, region::Region};
+use policy::{object::Lane, region::Region, remit::Remit};
+use sqlx::types::Uuid;
 
 use crate::{column, error::StoreError, store::Store};
 
@@ -13,8 +14,8 @@ use crate::{column, error::StoreError, store::Store};
 pub struct EdgeSighting {
     /// What it calls itself.
     pub edge_id: String,
-    /// Its region, from its join token.
-    pub region: Region,
+    /// Its region and whom it serves, from its join token.
+    pub remit: Remit,
     /// Its build, as it says.
     pub build: String,
     /// What its start found: 1 fresh, 2 disk, 3 the generation before.
@@ -40,7 +41,7 @@ pub struct EdgeSighting {
 impl Store {
     /// Notes what this replica knows of its edges, and rings. That an edge is gone is believed only from the
     /// replica that held it last: another one may have it by now. Gives the ids that stay with an edge of another
-    /// region which is connected.
+    /// remit which is connected.
     pub async fn edges_seen(&self, sightings: &[EdgeSighting]) -> Result<Vec<String>, StoreError> {
         // One statement cannot write a row twice, so of two sightings of an edge the later counts.
         let latest: BTreeMap<&str, &EdgeSighting> = sightings
@@ -58,18 +59,20 @@ impl Store {
         let taken = sqlx::query_scalar!(
             r#"WITH seen AS (
                    INSERT INTO edge (edge_id, region, build, boot, boot_id, connected, replica,
-                                     join_token, last_rejection, said_goodbye, last_seen_at)
+                                     join_token, last_rejection, said_goodbye, organization, last_seen_at)
                    SELECT *, now() FROM unnest(
                        $1::text[], $2::text[], $3::text[], $4::smallint[], $5::bytea[], $6::boolean[],
-                       $7::bytea[], $8::text[], $9::text[], $14::boolean[])
+                       $7::bytea[], $8::text[], $9::text[], $14::boolean[], $15::uuid[])
                    ON CONFLICT ON CONSTRAINT edge_pkey DO UPDATE
                    SET region = EXCLUDED.region, build = EXCLUDED.build, boot = EXCLUDED.boot,
                        boot_id = EXCLUDED.boot_id, connected = EXCLUDED.connected,
                        replica = EXCLUDED.replica, join_token = EXCLUDED.join_token,
-                       last_rejection = EXCLUDED.last_rejection,
-                       said_goodbye = EXCLUDED.said_goodbye, last_seen_at = EXCLUDED.last_seen_at
+                       last_rejection = EXCLUDED.last_rejection, said_goodbye = EXCLUDED.said_goodbye, organization = EXCLUDED.organization,
+                       last_seen_at = EXCLUDED.last_seen_at
                    WHERE (EXCLUDED.connected OR edge.replica = EXCLUDED.replica)
-                     AND (edge.region = EXCLUDED.region OR NOT edge.connected
+                     AND ((edge.region, edge.organization)
+                              IS NOT DISTINCT FROM (EXCLUDED.region, EXCLUDED.organization)
+                          OR NOT edge.connected
                           OR edge.last_seen_at <= now() - interval '10 seconds')
                    RETURNING edge_id
                ), progress AS (
@@ -82,15 +85,16 @@ impl Store {
                    SET applied = EXCLUDED.applied, durable = EXCLUDED.durable
                ), taken AS (
                    SELECT it.edge_id
-                   FROM unnest($1::text[], $2::text[], $6::boolean[]) AS it (edge_id, region, connected)
+                   FROM unnest($1::text[], $2::text[], $6::boolean[], $15::uuid[])
+                       AS it (edge_id, region, connected, organization)
                    JOIN edge ON edge.edge_id = it.edge_id
-                   WHERE it.connected AND edge.region <> it.region
-                     AND NOT EXISTS (SELECT FROM seen WHERE seen.edge_id = it.edge_id)
+                   WHERE (edge.region, edge.organization) IS DISTINCT FROM (it.region, it.organization)
+                     AND it.connected AND NOT EXISTS (SELECT FROM seen WHERE seen.edge_id = it.edge_id)
                )
                SELECT ARRAY(SELECT edge_id FROM taken) AS "taken!"
                FROM pg_notify('sluice_edges', '')"#,
             &each(&latest, |it| it.edge_id.clone()),
-            &each(&latest, |it| it.region.as_str().to_owned()),
+            &each(&latest, |it| it.remit.region.as_str().to_owned()),
             &each(&latest, |it| it.build.clone()),
             &each(&latest, |it| i16::from(it.boot)),
             &each(&latest, |it| it.boot_id.clone()),
@@ -103,6 +107,7 @@ impl Store {
             &lanes().map(|(_, (_, applied, _))| column::number(applied)).collect::<Vec<_>>(),
             &lanes().map(|(_, (_, _, durable))| column::number(durable)).collect::<Vec<_>>(),
             &each(&latest, |it| it.said_goodbye),
+            &each(&latest, |it| column::organization(&it.remit)) as &[Option<Uuid>],
         )
         .fetch_one(&mut *self.connection().await?)
         .await?;

@@ -7,6 +7,7 @@ pub mod id;
 pub mod by_id;
 pub mod revision;
 pub mod region;
+pub mod remit;
 pub mod calendar;
 pub mod weekly;
 pub mod traffic;

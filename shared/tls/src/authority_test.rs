@@ -11,11 +11,13 @@ fn authority() -> Authority {
 fn an_edge_gets_the_region_that_it_was_invited_to_whatever_it_asks_for() {
     let member = Member {
         region: "eu-1".to_owned(),
+        organization: None,
         edge_id: "edge-7".to_owned(),
         identity: "0a".to_owned(),
     };
     let other = Member {
         region: "us-1".to_owned(),
+        organization: Some("0b".to_owned()),
         ..member.clone()
     };
     let key = KeyPair::generate().unwrap();
@@ -40,6 +42,7 @@ fn an_edge_gets_the_region_that_it_was_invited_to_whatever_it_asks_for() {
 fn what_an_edge_keeps_is_read_back() {
     let member = Member {
         region: "eu-1".to_owned(),
+        organization: None,
         edge_id: "edge-7".to_owned(),
         identity: "0a".to_owned(),
     };
@@ -57,6 +60,7 @@ fn what_an_edge_keeps_is_read_back() {
 fn nonsense_is_certified_for_nobody() {
     let member = Member {
         region: "eu-1".to_owned(),
+        organization: None,
         edge_id: "edge-7".to_owned(),
         identity: "0a".to_owned(),
     };

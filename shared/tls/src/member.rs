@@ -20,6 +20,8 @@ pub(crate) const BEGINS_BEFORE_MS: u64 = 300_000;
 pub struct Member {
     /// Where it stands.
     pub region: String,
+    /// The one organization that it serves, as 32 hex digits; `None` means: every one.
+    pub organization: Option<String>,
     /// What it is called.
     pub edge_id: String,
     /// By what it is revoked: drawn when it enrolled, the same through renewals.
@@ -46,10 +48,17 @@ impl Member {
         let mut parts = uri.strip_prefix(BEGIN)?.split('/');
         let mut next = || parts.next().filter(|part| !part.is_empty());
         let region = next()?.to_owned();
-        let edge_id = (next()? == "edge").then(&mut next)??.to_owned();
+        let mut what = next()?;
+        let mut organization = None;
+        if what == "organization" {
+            organization = Some(next()?.to_owned());
+            what = next()?;
+        }
+        let edge_id = (what == "edge").then(&mut next)??.to_owned();
         let identity = (next()? == "identity").then(&mut next)??.to_owned();
         parts.next().is_none().then_some(Self {
             region,
+            organization,
             edge_id,
             identity,
         })
@@ -60,10 +69,15 @@ impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             region,
+            organization,
             edge_id,
             identity,
         } = self;
-        write!(f, "{BEGIN}{region}/edge/{edge_id}/identity/{identity}")
+        write!(f, "{BEGIN}{region}")?;
+        if let Some(organization) = organization {
+            write!(f, "/organization/{organization}")?;
+        }
+        write!(f, "/edge/{edge_id}/identity/{identity}")
     }
 }
 
@@ -97,15 +111,23 @@ mod tests {
     fn a_member_is_read_as_it_was_written_and_nothing_else_is_one() {
         let member = Member {
             region: "eu-1".to_owned(),
+            organization: None,
             edge_id: "edge-7".to_owned(),
             identity: "0a".to_owned(),
         };
         let uri = member.to_string();
+        let scoped = Member {
+            organization: Some("0b".to_owned()),
+            ..member.clone()
+        };
+        assert_eq!(Member::parse(&scoped.to_string()), Some(scoped));
         assert_eq!(Member::parse(&uri), Some(member));
         for other in [
             "",
             "spiffe://sluice/region/eu-1",
             &format!("{uri}/x"),
+            "spiffe://sluice/region/eu-1/organization/edge/edge-7/identity/0a",
+            "spiffe://sluice/region/eu-1/organization//edge/edge-7/identity/0a",
             &uri[..uri.len() - 2],
         ] {
             assert_eq!(Member::parse(other), None, "{other}");

@@ -99,7 +99,7 @@ impl Budgets {
         let now_ms = self.clock.now_ms();
         // Edges are asked first: what comes to the records meanwhile is then not taken for held.
         let question = budget_held::question(row, whose.as_ref());
-        let told = self.inquiry.ask(&question, None).await;
+        let told = self.inquiry.ask((row.organization, &question), None).await;
         let standing = standing::of(self.desk.store(), row, (whose, now_ms)).await;
         let (standing, mut spent) = standing.map_err(status::store)?;
         // Nothing may have been spent yet where something is held.

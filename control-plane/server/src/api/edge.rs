@@ -303,5 +303,8 @@ fn wire(row: Row) -> admin::Edge {
         age: prost_types::Duration::try_from(age).ok(),
         boot: row.boot.to_owned(),
         last_rejection: row.last_rejection,
+        organization: row
+            .organization
+            .map_or_else(String::new, |it| it.to_string()),
     }
 }

@@ -3,12 +3,12 @@
 //! Knows names and that they exist; knows nothing of what an edge says of them.
 
 use domain::{
-    name::{KeyName, ModelAliasName, ModelName},
+    name::{KeyName, ModelAliasName, ModelName, OrganizationName},
     text,
     violation::Violations,
 };
-use policy::region::Region;
-use store::{alias, error::StoreError, key, model};
+use policy::{id::OrganizationId, region::Region};
+use store::{alias, error::StoreError, key, model, organization};
 use tonic::Status;
 
 use crate::{api::desk::Desk, status};
@@ -52,8 +52,18 @@ impl About {
         })
     }
 
-    /// Refuses what does not exist. An edge knows what is in force; that there is no such thing at all is known here.
-    pub(crate) async fn exists(&self, desk: &Desk) -> Result<(), Status> {
+    /// The organization, of which an edge must know. Refuses what does not exist: an edge knows what is in force; that there is no such
+    /// thing at all is known here.
+    pub(crate) async fn organization(&self, desk: &Desk) -> Result<OrganizationId, Status> {
+        self.exists(desk).await?;
+        let organization = OrganizationName {
+            organization: self.key.organization.clone(),
+        };
+        let row = organization::get(desk.store(), &organization).await;
+        row.map(|it| it.id).map_err(status::store)
+    }
+
+    async fn exists(&self, desk: &Desk) -> Result<(), Status> {
         let store = desk.store();
         let key = key::get(store, &self.key).await;
         key.map_err(status::store)?;

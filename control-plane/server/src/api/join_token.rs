@@ -4,6 +4,7 @@
 
 use domain::{
     key,
+    name::OrganizationName,
     segment::{InvalidSegment, KeyId},
     text,
     violation::Violations,
@@ -19,6 +20,7 @@ use crate::api::{desk, moment};
 #[derive(Debug)]
 pub(crate) struct Wanted {
     region: Region,
+    organization: Option<OrganizationName>,
     display_name: String,
     expires_ms: Option<u64>,
     single_use: bool,
@@ -31,6 +33,9 @@ pub(crate) fn wanted(asked: admin::CreateJoinTokenRequest) -> Result<Wanted, Vio
     let given = desk::required(asked.join_token, "join_token")?;
     let mut violations = Violations::new();
     let region = violations.take("join_token.region", Region::try_from(given.region.as_str()));
+    let organization = (!given.organization.is_empty())
+        .then(|| OrganizationName::parse(&given.organization))
+        .map(|read| violations.take("join_token.organization", read));
     let display_name = text::display_name(&given.display_name);
     let display_name = violations.take("join_token.display_name", display_name);
     let expires_ms = given.expire_time.as_ref().map(moment::millis);
@@ -41,6 +46,7 @@ pub(crate) fn wanted(asked: admin::CreateJoinTokenRequest) -> Result<Wanted, Vio
     };
     Ok(Wanted {
         region,
+        organization: organization.flatten(),
         display_name,
         expires_ms,
         single_use: given.single_use,
@@ -52,6 +58,9 @@ pub(crate) fn wire(row: Row) -> admin::JoinToken {
     admin::JoinToken {
         name: row.name.to_string(),
         region: row.region.to_string(),
+        organization: row
+            .organization
+            .map_or_else(String::new, |it| it.to_string()),
         display_name: row.display_name,
         expire_time: row.expires_at.map(moment::to_wire),
         create_time: Some(moment::to_wire(row.created_at)),
@@ -84,6 +93,7 @@ impl Wanted {
         Ok(New {
             key_id: KeyId::parse(&minted.key_id)?,
             region: self.region,
+            organization: self.organization,
             display_name: self.display_name,
             secret_sha256: minted.secret_sha256,
             single_use: self.single_use,

@@ -154,9 +154,11 @@ impl ModelService for Models {
         request: Request<admin::ExplainRouteRequest>,
     ) -> Result<Response<admin::ExplainRouteResponse>, Status> {
         let asked = Asked::read(request.get_ref()).map_err(status::invalid)?;
-        asked.about.exists(&self.desk).await?;
+        let of = asked.about.organization(&self.desk).await?;
         let question = asked.question();
-        let told = self.inquiry.ask(&question, asked.about.region.as_ref());
+        let told = self
+            .inquiry
+            .ask((of, &question), asked.about.region.as_ref());
         let regions = told.await.into_iter().map(|told| asked.shown(told));
         Ok(Response::new(admin::ExplainRouteResponse {
             regions: regions.collect(),

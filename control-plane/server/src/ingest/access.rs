@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use policy::remit::Remit;
 use proto::usage::Access;
 use serde_json::{Map, Value};
 use store::{audit::Stamp, audit_access};
@@ -19,10 +20,10 @@ pub(super) struct Said {
     decided_at_ms: u64,
 }
 
-/// The decision.
+/// The decision, if it is about a request of an organization that the edge serves.
 pub(super) fn read(
     access: Access,
-    edge_id: &str,
+    (edge_id, remit): (&str, &Remit),
 ) -> Result<(audit_access::Access, Said), Malformed> {
     let source = match access.source.as_str() {
         "" => String::new(),
@@ -48,6 +49,9 @@ pub(super) fn read(
         project: id(&access.project_id, "project_id")?,
         actor: text(&access.key_id, "key_id")?.to_owned(),
     };
+    if !remit.serves_organization(known.organization) {
+        return Err(Malformed("organization_id"));
+    }
     let said = Said {
         edge: edge_id.to_owned(),
         source,
@@ -100,6 +104,8 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
+    use policy::{id::OrganizationId, region::Region};
+
     use super::*;
 
     type Spoil = fn(&mut Access);
@@ -123,9 +129,24 @@ mod tests {
         }
     }
 
+    /// That of an edge of one organization, or of all.
+    fn remit(organization: Option<[u8; 16]>) -> Remit {
+        Remit {
+            region: Region::try_from("eu").unwrap(),
+            organization: organization.map(OrganizationId::from_bytes),
+        }
+    }
+
+    #[test]
+    fn an_edge_of_one_organization_tells_of_no_other() {
+        let told = |of| read(access(), ("edge-1", &remit(Some(of)))).map(drop);
+        assert_eq!(told([3; 16]), Ok(()));
+        assert_eq!(told([4; 16]), Err(Malformed("organization_id")));
+    }
+
     #[test]
     fn an_entry_says_who_asked_for_what_from_where_and_what_came_of_it() {
-        let (known, said) = read(access(), "edge-1").unwrap();
+        let (known, said) = read(access(), ("edge-1", &remit(None))).unwrap();
         assert_eq!((known.id, known.actor.as_str()), ([1; 16], "key"));
         let stamp = Stamp {
             chain: "access/edge-1",
@@ -156,7 +177,7 @@ mod tests {
         for (field, spoil) in cases {
             let mut access = access();
             spoil(&mut access);
-            let read = read(access, "edge-1");
+            let read = read(access, ("edge-1", &remit(None)));
             assert_eq!(read.err(), Some(Malformed(field)));
         }
     }

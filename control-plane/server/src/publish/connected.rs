@@ -57,12 +57,12 @@ impl Connected {
         replica: [u8; 16],
         (hello, state): (Hello, &State),
     ) -> Result<Self, Taken> {
-        let region = badge.region.clone();
-        let stream = edges.opened(&hello.edge_id, &region, &hello.boot_id)?;
-        let follower = Follower::open(region.clone(), &hello.claims, state);
+        let remit = badge.remit.clone();
+        let stream = edges.opened(&hello.edge_id, &remit, &hello.boot_id)?;
+        let follower = Follower::open(remit.clone(), &hello.claims, state);
         let sighting = EdgeSighting {
             edge_id: hello.edge_id,
-            region,
+            remit,
             build: hello.build,
             boot: hello.boot as u8,
             boot_id: hello.boot_id,
@@ -133,7 +133,7 @@ impl Connected {
         self.sighting.said_goodbye = true;
     }
 
-    /// What it calls itself, when an edge of another region turned out to be called so.
+    /// What it calls itself, when an edge of another remit turned out to be called so.
     pub fn taken(&self) -> Option<&str> {
         let edge_id = &self.sighting.edge_id;
         self.edges.is_taken(self.stream, edge_id).then_some(edge_id)

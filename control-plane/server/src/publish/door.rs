@@ -12,6 +12,7 @@ use std::{
 };
 
 use http::{Extensions, Request, Response, header::AUTHORIZATION};
+use policy::id::OrganizationId;
 use tonic::Status;
 use tower::{Layer, Service};
 
@@ -48,6 +49,14 @@ pub fn shown(extensions: &Extensions) -> Result<Badge, Status> {
 pub fn calls_itself(badge: &Badge, edge_id: &str) -> Result<(), Status> {
     match &badge.certified {
         Some(it) if it.edge_id != edge_id => Err(status::edge_misnamed(&it.edge_id)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses an edge of one organization that speaks of another one. What is no id is refused where it is read.
+pub fn serves(badge: &Badge, organization: &[u8]) -> Result<(), Status> {
+    match OrganizationId::try_from(organization) {
+        Ok(it) if !badge.remit.serves_organization(it) => Err(status::edge_strayed()),
         _ => Ok(()),
     }
 }

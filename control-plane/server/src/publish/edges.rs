@@ -12,7 +12,7 @@ use std::{
 };
 
 use metrics::{describe_gauge, gauge};
-use policy::region::Region;
+use policy::{region::Region, remit::Remit};
 use store::{EdgeSighting, Store, StoreError};
 use tokio::{
     sync::{Notify, watch},
@@ -57,9 +57,9 @@ struct Book {
 /// A stream of a connected edge.
 struct Open {
     number: u64,
-    region: Region,
+    remit: Remit,
     boot_id: Vec<u8>,
-    /// An edge of another region holds this id, at another replica.
+    /// An edge of another remit holds this id, at another replica.
     taken: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct Taken;
 
 /// Where sightings are kept.
 pub trait Ledger: Sync {
-    /// Keeps them all or none, and gives the ids that stay with an edge of another region.
+    /// Keeps them all or none, and gives the ids that stay with an edge of another remit.
     fn keep(
         &self,
         sightings: &[EdgeSighting],
@@ -95,18 +95,18 @@ pub fn describe() {
 
 impl Edges {
     /// An edge has connected; gives the number of its stream. The newest stream of an edge counts, because one that
-    /// was killed is back before its old stream is known to be dead; but an id never moves between regions so.
-    pub fn opened(&self, edge_id: &str, region: &Region, boot_id: &[u8]) -> Result<u64, Taken> {
+    /// was killed is back before its old stream is known to be dead; but an id never moves between remits so.
+    pub fn opened(&self, edge_id: &str, remit: &Remit, boot_id: &[u8]) -> Result<u64, Taken> {
         let mut book = self.lock();
         let number = book.opened + 1;
         let open = Open {
             number,
-            region: region.clone(),
+            remit: remit.clone(),
             boot_id: boot_id.to_vec(),
             taken: false,
         };
         match book.open.entry(edge_id.to_owned()) {
-            Entry::Occupied(older) if older.get().region != *region => return Err(Taken),
+            Entry::Occupied(older) if older.get().remit != *remit => return Err(Taken),
             Entry::Occupied(mut older) => {
                 if older.insert(open).boot_id != boot_id {
                     warn!(
@@ -122,7 +122,7 @@ impl Edges {
         Ok(number)
     }
 
-    /// Whether an edge of another region turned out to hold this stream's id.
+    /// Whether an edge of another remit turned out to hold this stream's id.
     pub fn is_taken(&self, number: u64, edge_id: &str) -> bool {
         let book = self.lock();
         let open = book.open.get(edge_id);
@@ -238,7 +238,11 @@ impl Edges {
     /// The regions with a connected edge; what is known of others is forgotten.
     fn regions(&self) -> Vec<Region> {
         let mut book = self.lock();
-        let mut regions: Vec<Region> = book.open.values().map(|it| it.region.clone()).collect();
+        let mut regions: Vec<Region> = book
+            .open
+            .values()
+            .map(|it| it.remit.region.clone())
+            .collect();
         regions.sort();
         regions.dedup();
         book.living.retain(|region, _| regions.contains(region));

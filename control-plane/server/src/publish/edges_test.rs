@@ -3,12 +3,12 @@
 use policy::object::Lane;
 
 use super::*;
-use crate::publish::example::region;
+use crate::publish::example::remit;
 
 fn sighting(edge_id: &str, build: &str) -> EdgeSighting {
     EdgeSighting {
         edge_id: edge_id.to_owned(),
-        region: region("east"),
+        remit: remit("east"),
         build: build.to_owned(),
         boot: 1,
         boot_id: vec![1],
@@ -44,7 +44,7 @@ impl Ledger for Fake {
 }
 
 fn east(edges: &Edges, edge_id: &str, boot_id: &[u8]) -> u64 {
-    edges.opened(edge_id, &region("east"), boot_id).unwrap()
+    edges.opened(edge_id, &remit("east"), boot_id).unwrap()
 }
 
 #[tokio::test]
@@ -96,9 +96,9 @@ async fn of_two_streams_of_an_edge_the_newer_counts() {
 async fn an_id_is_refused_to_another_region_while_its_edge_is_connected() {
     let edges = Edges::default();
     let number = east(&edges, "one", &[1]);
-    assert_eq!(edges.opened("one", &region("west"), &[2]), Err(Taken));
+    assert_eq!(edges.opened("one", &remit("west"), &[2]), Err(Taken));
     edges.closed(number, sighting("one", "east"));
-    assert!(edges.opened("one", &region("west"), &[2]).is_ok());
+    assert!(edges.opened("one", &remit("west"), &[2]).is_ok());
 }
 
 #[tokio::test]

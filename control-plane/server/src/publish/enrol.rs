@@ -9,7 +9,7 @@ use domain::segment::EdgeSlug;
 use http::HeaderMap;
 use lifecycle::clock::Clock;
 use metrics::{counter, describe_counter};
-use policy::region::Region;
+use policy::remit::Remit;
 use proto::sync::{
     Certificate, EnrolRequest, EnrolResponse, RenewRequest, RenewResponse,
     enrolment_service_server::EnrolmentService,
@@ -69,8 +69,8 @@ impl Enrolment {
         }
     }
 
-    /// The region of the invitation in these headers, and its id. Nothing is said of one that is no invitation.
-    async fn invited(&self, headers: &HeaderMap) -> Result<(String, Region), NoBadge> {
+    /// The remit of the invitation in these headers, and its id. Nothing is said of one that is no invitation.
+    async fn invited(&self, headers: &HeaderMap) -> Result<(String, Remit), NoBadge> {
         let presented = join::presented(headers)?;
         let found = self
             .store
@@ -84,7 +84,7 @@ impl Enrolment {
         if !presented.matches_sha256(&secret) || !token.single_use {
             return Err(NoBadge::Invitation);
         }
-        Ok((token.key_id, token.region))
+        Ok((token.key_id, token.remit))
     }
 
     fn issue(&self, request: &[u8], member: &Member) -> Result<(Certificate, Issued), Status> {
@@ -109,13 +109,13 @@ impl Enrolment {
     }
 
     /// Uses the invitation up, and tells the audit trail.
-    async fn enrolled(&self, region: &Region, new: &New, source: String) -> Result<(), Status> {
+    async fn enrolled(&self, remit: &Remit, new: &New, source: String) -> Result<(), Status> {
         let mut write = self
             .store
             .write(&new.join_token)
             .await
             .map_err(status::store)?;
-        let enrolled = edge_identity::enrol(&mut write, region, new).await;
+        let enrolled = edge_identity::enrol(&mut write, remit, new).await;
         match enrolled.map_err(status::store)? {
             Enrolled::Yes => {}
             Enrolled::Used => return Err(refused(&NoBadge::Invitation)),
@@ -130,7 +130,12 @@ impl Enrolment {
         let result = audit_entry::Result::Changed {
             revision: 0,
             before: serde_json::Value::Null,
-            after: json!({"name": deed.object, "region": region.as_str(), "identity": new.identity}),
+            after: json!({
+                "name": deed.object,
+                "region": remit.region.as_str(),
+                "organization_id": remit.organization.map(|it| it.to_string()),
+                "identity": new.identity,
+            }),
         };
         let mut numbered = write.number().await.map_err(status::store)?;
         let about = deed.about();
@@ -152,14 +157,15 @@ impl EnrolmentService for Enrolment {
         let _turn = self.turns.take().await.ok_or_else(busy)?;
         let headers = metadata.into_headers();
         let invited = self.invited(&headers).await;
-        let (join_token, region) = invited.map_err(|why| refused(&why))?;
+        let (join_token, remit) = invited.map_err(|why| refused(&why))?;
         let edge_id = EdgeSlug::parse(&asked.edge_id);
         let edge_id = edge_id
             .map_err(|_| status::edge_nonsense(&"edge_id is not the id of an edge"))?
             .to_string();
         let identity = Uuid::from_bytes(id::draw()).simple().to_string();
         let member = Member {
-            region: region.to_string(),
+            region: remit.region.to_string(),
+            organization: remit.organization.map(|it| it.to_string()),
             edge_id: edge_id.clone(),
             identity: identity.clone(),
         };
@@ -170,8 +176,9 @@ impl EnrolmentService for Enrolment {
             join_token,
             issued,
         };
-        self.enrolled(&region, &new, source(&extensions)).await?;
+        self.enrolled(&remit, &new, source(&extensions)).await?;
         counter!("sluice_edge_certificate_total", "result" => "enrolled").increment(1);
+        let region = &remit.region;
         info!(edge.id = edge_id, %region, "Edge {edge_id} has enrolled");
         Ok(Response::new(EnrolResponse {
             certificate: Some(certificate),

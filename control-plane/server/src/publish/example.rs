@@ -7,6 +7,7 @@ use policy::{
     key::Key,
     object::{Kind, Lane, Object},
     region::{Audience, Region},
+    remit::{Owner, Remit},
     revision::{Epoch, Revision},
 };
 use store::{ChangeRow, Everything, Head};
@@ -18,6 +19,23 @@ use crate::publish::{
 
 pub(crate) fn region(name: &str) -> Region {
     Region::try_from(name).unwrap()
+}
+
+/// That of an edge which serves everybody in this region.
+pub(crate) fn remit(region_name: &str) -> Remit {
+    Remit::of(region(region_name))
+}
+
+/// That of an edge which serves this organization alone.
+pub(crate) fn remit_in(region_name: &str, organization: u8) -> Remit {
+    Remit {
+        organization: Some(organization_id(organization)),
+        ..remit(region_name)
+    }
+}
+
+pub(crate) const fn organization_id(number: u8) -> OrganizationId {
+    OrganizationId::from_bytes([number; 16])
 }
 
 pub(crate) fn only(name: &str) -> Audience {
@@ -57,6 +75,7 @@ pub(crate) fn config(revision: u64, key: &str) -> ChangeRow {
         kind: Kind::Organization as u8,
         operation: Operation::Upsert,
         key: key.as_bytes().to_vec(),
+        owner: Owner::Organization(organization_id(1)),
         before: None,
         after: Some(Audience::everywhere()),
         value: b"value".to_vec(),
@@ -78,7 +97,7 @@ pub(crate) fn secret(revision: u64, key: &str) -> ChangeRow {
 pub(crate) fn key(revision: u64, key_id: &str, needs: u64) -> ChangeRow {
     let value = proto::object::encode(&Object::Key(Key {
         key_id: key_id.to_owned(),
-        organization: OrganizationId::from_bytes([1; 16]),
+        organization: organization_id(1),
         project: ProjectId::from_bytes([2; 16]),
         tag: [3; 32],
         pepper_version: 1,
@@ -111,18 +130,18 @@ pub(crate) fn revoke(revision: u64, key_id: &str) -> ChangeRow {
 }
 
 /// Where an edge is that holds all of a lane.
-pub(crate) fn claim(state: &State, lane: Lane, region: &Region) -> Claim {
+pub(crate) fn claim(state: &State, lane: Lane, remit: &Remit) -> Claim {
     let (epoch, revision) = (state.epoch().clone(), state.revision());
     Claim {
         epoch,
         revision,
-        hash: state.hash(lane, region),
+        hash: state.hash(lane, remit),
     }
 }
 
 /// The ack of an edge that holds a lane as `state` has it.
-pub(crate) fn ack_of(state: &State, lane: Lane, region: &Region) -> Acknowledged {
-    ack(state.revision().0, state.hash(lane, region))
+pub(crate) fn ack_of(state: &State, lane: Lane, remit: &Remit) -> Acknowledged {
+    ack(state.revision().0, state.hash(lane, remit))
 }
 
 /// The ack of a batch.

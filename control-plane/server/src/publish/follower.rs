@@ -6,7 +6,7 @@
 use policy::{
     change::Operation,
     object::Lane,
-    region::Region,
+    remit::Remit,
     revision::{Epoch, Revision},
 };
 
@@ -23,7 +23,7 @@ const REVOCATIONS_MAX: usize = 10_000; // Full: the rest goes into the next mess
 /// An edge, as far as this replica follows it.
 #[derive(Debug)]
 pub struct Follower {
-    region: Region,
+    remit: Remit,
     config: EdgeLane,
     keys: EdgeLane,
     secrets: EdgeLane,
@@ -61,14 +61,14 @@ pub struct Learned {
 
 impl Follower {
     /// Starts with what the edge says that it has.
-    pub fn open(region: Region, claims: &[(Lane, Claim)], state: &State) -> Self {
+    pub fn open(remit: Remit, claims: &[(Lane, Claim)], state: &State) -> Self {
         let claim = |lane| claims.iter().find(|it| it.0 == lane).map(|it| it.1.clone());
         let revoked_until = match claim(Lane::Keys) {
             Some(claim) if claim.epoch == *state.epoch() => claim.revision,
             // What it holds cannot be told: everything that stands revoked is said, which does no harm.
             Some(_) | None => Revision(0),
         };
-        let open = |lane| EdgeLane::open(lane, region.clone(), claim(lane), state);
+        let open = |lane| EdgeLane::open(lane, remit.clone(), claim(lane), state);
         Self {
             config: open(Lane::Config),
             keys: open(Lane::Keys),
@@ -78,7 +78,7 @@ impl Follower {
             opened: false,
             epoch: state.epoch().clone(),
             generation: state.generation(),
-            region,
+            remit,
         }
     }
 
@@ -164,10 +164,10 @@ impl Follower {
         let revoked: Vec<Revoked> = match state.ring().after(self.revoked_until) {
             Some(changes) => changes
                 .filter(|it| it.operation == Operation::Revoke)
-                .filter(|it| it.operation_for(&self.region) == Some(Operation::Revoke))
+                .filter(|it| it.operation_for(&self.remit) == Some(Operation::Revoke))
                 .map(|it| Revoked::read(&it.key, &it.value))
                 .collect(),
-            None => state.revoked_after(self.revoked_until, &self.region),
+            None => state.revoked_after(self.revoked_until, &self.remit),
         };
         self.revoked_until = state.revision();
         revoked
@@ -184,7 +184,7 @@ impl Follower {
         };
         changes
             .take_while(|it| it.revision <= acked)
-            .filter(|it| it.operation_for(&self.region) == Some(Operation::Revoke))
+            .filter(|it| it.operation_for(&self.remit) == Some(Operation::Revoke))
             .map(|it| it.logged_at_ms)
             .collect()
     }

@@ -2,17 +2,17 @@
 
 use super::*;
 use crate::publish::example::{
-    ack_batch, ack_of, advance, claim, config, key, region, revoke, secret, state_at,
+    ack_batch, ack_of, advance, claim, config, key, remit, revoke, secret, state_at,
 };
 
 fn claims(state: &State) -> Vec<(Lane, Claim)> {
     Lane::ALL
-        .map(|lane| (lane, claim(state, lane, &region("east"))))
+        .map(|lane| (lane, claim(state, lane, &remit("east"))))
         .to_vec()
 }
 
 fn connected(state: &State) -> Follower {
-    Follower::open(region("east"), &claims(state), state)
+    Follower::open(remit("east"), &claims(state), state)
 }
 
 /// Of each message: its lane, or `None` for revocations.
@@ -48,18 +48,18 @@ fn a_fresh_edge_gets_secrets_and_configuration_before_keys() {
         vec![config(2, "a"), secret(3, "s"), key(4, "k", 2)],
     )
     .unwrap();
-    let mut edge = Follower::open(region("east"), &[], &state);
+    let mut edge = Follower::open(remit("east"), &[], &state);
     let first = edge.next(&state);
     assert_eq!(order(&first), [Some(Lane::Secrets), Some(Lane::Config)]);
     edge.ack(
         Lane::Config,
-        ack_of(&state, Lane::Config, &region("east")),
+        ack_of(&state, Lane::Config, &remit("east")),
         &state,
     );
     assert!(edge.next(&state).is_empty());
     edge.ack(
         Lane::Secrets,
-        ack_of(&state, Lane::Secrets, &region("east")),
+        ack_of(&state, Lane::Secrets, &remit("east")),
         &state,
     );
     assert_eq!(order(&edge.next(&state)), [Some(Lane::Keys)]);
@@ -114,7 +114,7 @@ fn a_revocation_says_whose_streams_are_cut() {
     };
     let rows = vec![key(6, "k", 0), revoke(7, "k"), cutting];
     advance(&mut state, rows).unwrap();
-    let mut back = Follower::open(region("east"), &away, &state);
+    let mut back = Follower::open(remit("east"), &away, &state);
     for edge in [&mut connected, &mut back] {
         let said = edge.next(&state).into_iter().find_map(|it| match it {
             Message::Revocations(revoked) => Some(revoked),
@@ -131,7 +131,7 @@ fn an_edge_that_was_away_hears_first_what_was_revoked() {
     advance(&mut state, vec![key(6, "k", 0)]).unwrap();
     let away = claims(&state);
     advance(&mut state, vec![config(7, "a"), revoke(8, "k")]).unwrap();
-    let mut edge = Follower::open(region("east"), &away, &state);
+    let mut edge = Follower::open(remit("east"), &away, &state);
     let messages = edge.next(&state);
     assert_eq!(revoked(&messages), ["k"]);
     let lanes = [None, Some(Lane::Secrets), Some(Lane::Config)];
@@ -147,7 +147,7 @@ fn an_edge_that_was_away_hears_first_what_was_revoked() {
         )
     };
     let foreign: Vec<_> = away.into_iter().map(foreign).collect();
-    let mut edge = Follower::open(region("east"), &foreign, &state);
+    let mut edge = Follower::open(remit("east"), &foreign, &state);
     assert_eq!(
         revoked(&edge.next(&state)),
         ["k"],

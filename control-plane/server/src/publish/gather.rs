@@ -1,13 +1,11 @@
-//! What goes into the next batch of one lane for one region, and what waits.
+//! What goes into the next batch of one lane for one remit, and what waits.
 //!
 //! A pure question to the ring. A change that must wait holds all that comes after it in its lane, so that the order
 //! of a lane is never broken.
 
 use std::sync::Arc;
 
-use policy::{
-    change::Operation, hash::StateHash, object::Lane, region::Region, revision::Revision,
-};
+use policy::{change::Operation, hash::StateHash, object::Lane, remit::Remit, revision::Revision};
 
 use crate::publish::{
     parcel::{Batch, Gate},
@@ -21,7 +19,7 @@ pub const BATCH_BYTES_MAX: usize = 1 << 20; // Full: the rest goes into the next
 /// starts when nothing may go; `None` when the ring no longer keeps what comes next.
 pub fn gather(
     ring: &Ring,
-    (lane, region): (Lane, &Region),
+    (lane, remit): (Lane, &Remit),
     gate: Gate,
     (sent, hash): (Revision, StateHash),
 ) -> Option<(Batch, usize)> {
@@ -35,7 +33,7 @@ pub fn gather(
     let mut bytes = CHANGE_OVERHEAD_BYTES;
     for change in ring.after(sent)? {
         if change.lane == lane {
-            if let Some(operation) = change.operation_for(region) {
+            if let Some(operation) = change.operation_for(remit) {
                 let held = operation == Operation::Upsert && !gate.admits(change.needs_config);
                 let full = bytes + change.bytes() > BATCH_BYTES_MAX && !batch.changes.is_empty();
                 if held || full {
@@ -44,7 +42,7 @@ pub fn gather(
                 bytes += change.bytes();
                 batch.changes.push((operation, Arc::clone(change)));
             }
-            batch.hash = change.forward(region, batch.hash);
+            batch.hash = change.forward(remit, batch.hash);
         }
         batch.revision = change.revision;
     }

@@ -5,7 +5,11 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use policy::{object::Lane, region::Region, revision::Revision};
+use policy::{
+    object::{Kind, Lane},
+    remit::Remit,
+    revision::Revision,
+};
 use tokio::sync::watch;
 
 use crate::publish::{parcel::Claim, state::State};
@@ -56,13 +60,18 @@ impl Hub {
         result
     }
 
+    /// Whether a limit is one of which an edge of this remit may know.
+    pub fn concerns(&self, remit: &Remit, limit: &[u8]) -> bool {
+        remit.organization.is_none() || self.read(|state| state.holds((Kind::Limit, limit), remit))
+    }
+
     /// Wakes when there is something new.
     pub fn follow(&self) -> watch::Receiver<Moved> {
         self.moved.subscribe()
     }
 
-    /// Where the lanes are for a region.
-    pub fn heads(&self, region: &Region) -> [(Lane, Claim); 3] {
+    /// Where the lanes are for a remit.
+    pub fn heads(&self, remit: &Remit) -> [(Lane, Claim); 3] {
         self.read(|state| {
             Lane::ALL.map(|lane| {
                 let (epoch, revision) = (state.epoch().clone(), state.revision());
@@ -71,7 +80,7 @@ impl Hub {
                     Claim {
                         epoch,
                         revision,
-                        hash: state.hash(lane, region),
+                        hash: state.hash(lane, remit),
                     },
                 )
             })

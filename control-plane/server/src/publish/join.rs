@@ -1,4 +1,4 @@
-//! Join tokens and certificates: who may follow policy and report usage, and for which region.
+//! Join tokens and certificates: who may follow policy and report usage, and for which region and whom.
 //!
 //! Keeps what the store said about a token for a moment, so that a report every few milliseconds is not a
 //! question every few milliseconds. A token that was revoked or has expired ends what was opened with it within a second.
@@ -15,9 +15,9 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, header::AUTHORIZATION};
 use keys::{Family, Presented};
 use lifecycle::clock::Clock;
-use policy::region::Region;
+use policy::remit::Remit;
 use store::{JoinToken, Store, StoreError};
-use tls::member::Shown;
+use tls::member::{Member, Shown};
 use tokio::{sync::watch, time};
 use tracing::warn;
 
@@ -57,13 +57,13 @@ type LookUp = Box<
 pub struct Badge {
     /// The id of the token, or of the identity that a certificate names; safe to log.
     pub token: String,
-    /// Where the bearer stands.
-    pub region: Region,
+    /// Where the bearer stands, and whom it serves.
+    pub remit: Remit,
     /// What a certificate adds.
     pub certified: Option<Certified>,
 }
 
-/// What a certificate proves beyond a region.
+/// What a certificate proves beyond a remit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certified {
     /// What the edge is called.
@@ -149,7 +149,7 @@ impl Tokens {
         }
         Ok(Badge {
             token: token.key_id,
-            region: token.region,
+            remit: token.remit,
             certified: None,
         })
     }
@@ -169,13 +169,13 @@ impl Tokens {
                 asked => asked?,
             },
         };
-        // The region stands in the certificate, and was written down when it was issued.
-        if identity.revoked || identity.region.as_str() != member.region {
+        // Its remit stands in the certificate, and was written down when it was issued.
+        if identity.revoked || !stands_in(&member, &identity.remit) {
             return Err(NoBadge::Revoked);
         }
         Ok(Badge {
             token: member.identity,
-            region: identity.region,
+            remit: identity.remit,
             certified: Some(Certified {
                 edge_id: member.edge_id,
                 ends_at_ms,
@@ -319,6 +319,12 @@ impl Tokens {
     }
 }
 
+/// Whether this is the remit that a certificate names.
+fn stands_in(member: &Member, remit: &Remit) -> bool {
+    let organization = remit.organization.map(|it| it.to_string());
+    member.region == remit.region.as_str() && member.organization == organization
+}
+
 /// The join token in a request's headers.
 pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, NoBadge> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -375,6 +381,7 @@ impl std::error::Error for NoBadge {}
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use policy::region::Region;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -403,7 +410,7 @@ mod tests {
     fn token(minted: &keys::Minted) -> JoinToken {
         JoinToken {
             key_id: minted.key_id.clone(),
-            region: Region::try_from("eu").unwrap(),
+            remit: Remit::of(Region::try_from("eu").unwrap()),
             secret_sha256: Some(minted.secret_sha256),
             single_use: false,
             expires_at_ms: None,

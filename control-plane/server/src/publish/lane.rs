@@ -3,7 +3,7 @@
 //! A pure state machine over `State`; knows nothing of streams, sealing or clocks. Each batch starts where
 //! the one before it ended, so a skipped batch cannot be applied; nothing is sent that goes backwards.
 
-use policy::{hash::StateHash, object::Lane, region::Region, revision::Revision};
+use policy::{hash::StateHash, object::Lane, remit::Remit, revision::Revision};
 
 use crate::publish::{
     flights::{Flight, Flights},
@@ -21,7 +21,7 @@ const DIFFERS: &str = "the state hashes differ";
 #[derive(Debug)]
 pub struct EdgeLane {
     lane: Lane,
-    region: Region,
+    remit: Remit,
     phase: Phase,
     acked: Revision,
     seen: Revision,
@@ -51,11 +51,11 @@ enum Phase {
 
 impl EdgeLane {
     /// Starts where the edge says it is, if that can be true and is recent enough.
-    pub fn open(lane: Lane, region: Region, claim: Option<Claim>, state: &State) -> Self {
+    pub fn open(lane: Lane, remit: Remit, claim: Option<Claim>, state: &State) -> Self {
         let since = state.revision();
         let mut it = Self {
             lane,
-            region,
+            remit,
             phase: Phase::Needs {
                 reason: "the edge has nothing",
                 since,
@@ -149,7 +149,7 @@ impl EdgeLane {
         }
         let stands = match &self.phase {
             Phase::Following { sent, hash } => {
-                same_epoch && state.hash_at(self.lane, &self.region, *sent) == Some(*hash)
+                same_epoch && state.hash_at(self.lane, &self.remit, *sent) == Some(*hash)
             }
             Phase::Ahead => same_epoch,
             Phase::Needs { .. } | Phase::Told { .. } => true,
@@ -169,7 +169,7 @@ impl EdgeLane {
             self.phase = Phase::Ahead;
             return;
         }
-        match state.hash_at(self.lane, &self.region, claim.revision) {
+        match state.hash_at(self.lane, &self.remit, claim.revision) {
             None => {
                 self.reached(claim.revision);
                 self.need(TOO_OLD, state);
@@ -182,7 +182,7 @@ impl EdgeLane {
     /// Takes word of where the edge is while it should fetch a snapshot. It may be from before it knew, or from
     /// another epoch; so it is believed only where the hash is ours.
     fn arrive(&mut self, ack: Acknowledged, state: &State) {
-        match state.hash_at(self.lane, &self.region, ack.revision) {
+        match state.hash_at(self.lane, &self.remit, ack.revision) {
             Some(hash) if hash == ack.hash => self.follow(ack.revision, hash),
             None if ack.revision > state.revision() => self.later = Some((ack.revision, ack.hash)),
             // The snapshot took so long that it is too old by now.
@@ -194,7 +194,7 @@ impl EdgeLane {
     }
 
     fn jump(&mut self, ack: Acknowledged, state: &State) -> bool {
-        match state.hash_at(self.lane, &self.region, ack.revision) {
+        match state.hash_at(self.lane, &self.remit, ack.revision) {
             Some(hash) if hash == ack.hash => self.follow(ack.revision, hash),
             Some(_) => return self.judge(false, state),
             None if ack.revision > state.revision() => {
@@ -212,7 +212,7 @@ impl EdgeLane {
             return;
         };
         self.later = None;
-        if state.hash_at(self.lane, &self.region, revision) == Some(hash) {
+        if state.hash_at(self.lane, &self.remit, revision) == Some(hash) {
             self.follow(revision, hash);
         } else if self.is_ahead() {
             self.need(DIFFERS, state);
@@ -247,7 +247,7 @@ impl EdgeLane {
         if from.0 == state.revision() || self.flights.are_full() || gate == Gate::Shut {
             return Ok(None);
         }
-        let gathered = gather(state.ring(), (self.lane, &self.region), gate, from);
+        let gathered = gather(state.ring(), (self.lane, &self.remit), gate, from);
         let (batch, bytes) = gathered.ok_or(TooOld)?;
         if batch.revision == batch.previous {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::publish::{
-    example::{ack, ack_batch, ack_of, advance, claim, config, epoch, key, only, region, state_at},
+    example::{ack, ack_batch, ack_of, advance, claim, config, epoch, key, only, remit, state_at},
     flights::UNACKED_BYTES_MAX,
     gather::BATCH_BYTES_MAX,
     ring::CHANGES_MAX,
@@ -10,7 +10,7 @@ use crate::publish::{
 use policy::revision::Epoch;
 
 fn follow(lane: Lane, state: &State) -> EdgeLane {
-    let east = region("east");
+    let east = remit("east");
     EdgeLane::open(lane, east.clone(), Some(claim(state, lane, &east)), state)
 }
 
@@ -37,7 +37,7 @@ fn an_edge_that_is_here_gets_what_comes_and_each_batch_starts_where_the_last_one
     let first = batch(&mut lane, &state, Gate::Open);
     assert_eq!((first.previous, first.revision), (Revision(5), Revision(7)));
     assert_eq!(first.changes.len(), 2);
-    assert_eq!(first.hash, state.hash(Lane::Config, &region("east")));
+    assert_eq!(first.hash, state.hash(Lane::Config, &remit("east")));
     advance(&mut state, vec![config(8, "a")]).unwrap();
     let second = batch(&mut lane, &state, Gate::Open);
     assert_eq!(
@@ -82,7 +82,7 @@ fn a_key_waits_for_its_configuration_and_holds_what_comes_after_it() {
 #[test]
 fn an_edge_is_resumed_only_where_its_hash_was_true() {
     let mut state = state_at(5);
-    let east = region("east");
+    let east = remit("east");
     let old = claim(&state, Lane::Config, &east);
     advance(&mut state, vec![config(6, "a")]).unwrap();
     let open = |claim: Claim| EdgeLane::open(Lane::Config, east.clone(), Some(claim), &state);
@@ -126,7 +126,7 @@ fn an_edge_that_fell_off_the_ring_goes_on_after_its_snapshot() {
         .collect();
     advance(&mut state, rows).unwrap();
     reason(&mut lane, &state);
-    assert!(lane.ack(ack_of(&state, Lane::Config, &region("east")), &state));
+    assert!(lane.ack(ack_of(&state, Lane::Config, &remit("east")), &state));
     let newest = state.revision().0;
     advance(&mut state, vec![config(newest + 1, "a")]).unwrap();
     assert_eq!(
@@ -139,7 +139,7 @@ fn an_edge_that_fell_off_the_ring_goes_on_after_its_snapshot() {
 fn nothing_is_sent_to_an_edge_that_knows_more_until_this_replica_knows_it_too() {
     let mut ahead = state_at(5);
     advance(&mut ahead, vec![config(6, "a")]).unwrap();
-    let east = region("east");
+    let east = remit("east");
     let theirs = claim(&ahead, Lane::Config, &east);
     let mut state = state_at(5);
     let mut lane = EdgeLane::open(Lane::Config, east, Some(theirs), &state);
@@ -181,7 +181,7 @@ fn a_wrong_hash_costs_one_snapshot_and_not_one_after_another() {
     assert_eq!(reason(&mut lane, &state), DIFFERS);
     lane.ack(ack(6, wrong), &state);
     assert!(lane.next(&state, Gate::Open).is_none(), "it is told once");
-    assert!(lane.ack(ack_of(&state, Lane::Config, &region("east")), &state));
+    assert!(lane.ack(ack_of(&state, Lane::Config, &remit("east")), &state));
 
     advance(&mut state, vec![config(7, "b")]).unwrap();
     batch(&mut lane, &state, Gate::Open);
@@ -191,7 +191,7 @@ fn a_wrong_hash_costs_one_snapshot_and_not_one_after_another() {
 
 #[test]
 fn what_an_edge_of_another_epoch_says_before_its_snapshot_is_not_believed() {
-    let (mut state, east) = (state_at(5), region("east"));
+    let (mut state, east) = (state_at(5), remit("east"));
     advance(&mut state, vec![config(6, "a")]).unwrap();
     let hash = StateHash::of_number(9, b"other", Revision(9));
     for revision in [6, 1_000] {
@@ -216,7 +216,7 @@ fn an_edge_that_fetched_a_snapshot_unasked_is_followed_from_there() {
     let mut state = state_at(5);
     let mut lane = follow(Lane::Config, &state);
     advance(&mut state, vec![config(6, "a"), config(7, "b")]).unwrap();
-    let snapshot = ack_of(&state, Lane::Config, &region("east"));
+    let snapshot = ack_of(&state, Lane::Config, &remit("east"));
     advance(&mut state, vec![config(8, "c")]).unwrap();
     assert!(lane.ack(snapshot, &state));
     let batch = batch(&mut lane, &state, Gate::Open);

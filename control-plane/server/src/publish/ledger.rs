@@ -2,15 +2,20 @@
 //!
 //! Knows the store and messages; whose counts they are is the store's to read. No edge waits for it with a request in hand.
 
+use std::sync::Arc;
+
 use lifecycle::clock::Clock;
 use policy::{
     applying::Whose,
     id::{LimitId, ModelId, ProjectId, ProviderId},
     region::Region,
+    remit::Remit,
 };
 use proto::sync::{LedgerCount, LedgerLevel, ReadLedgerRequest, ReadLedgerResponse};
 use store::{Store, StoreError, limit_share, spent::Counted};
 use tokio::sync::Semaphore;
+
+use crate::publish::hub::Hub;
 
 /// The most counts that one call asks for.
 // Full: the call is refused; edges ask for no more.
@@ -26,6 +31,7 @@ const TEXT_MAX: usize = 256;
 /// Reads the ledger for edges.
 pub struct Ledger {
     store: Store,
+    hub: Arc<Hub>,
     clock: Clock,
     readers: Semaphore,
 }
@@ -43,18 +49,19 @@ pub enum Untold {
 
 impl Ledger {
     /// Nobody reads yet.
-    pub const fn new(store: Store, clock: Clock) -> Self {
+    pub const fn new(store: Store, hub: Arc<Hub>, clock: Clock) -> Self {
         Self {
             store,
+            hub,
             clock,
             readers: Semaphore::const_new(READERS_MAX),
         }
     }
 
-    /// What was used of each count in this region.
+    /// What was used of each count in the region of an edge, of limits of which it may know; of others nothing is told.
     pub async fn read(
         &self,
-        region: &Region,
+        remit: &Remit,
         asked: ReadLedgerRequest,
     ) -> Result<ReadLedgerResponse, Untold> {
         if !(1..=COUNTS_MAX).contains(&asked.counts.len()) {
@@ -66,9 +73,16 @@ impl Ledger {
         let _reading = self.readers.acquire().await.ok();
         let mut levels = Vec::with_capacity(counts.len());
         for it in &counts {
-            let used = self.store.spent(region, it, self.clock.now_ms()).await;
+            if !self.hub.concerns(remit, it.limit.as_bytes()) {
+                levels.push(LedgerLevel::default());
+                continue;
+            }
+            let used = self
+                .store
+                .spent(&remit.region, it, self.clock.now_ms())
+                .await;
             let used = used.map_err(Untold::Store)?;
-            let given = self.given(region, it).await?;
+            let given = self.given(&remit.region, it).await?;
             let (given_back, asked_back) = given.unwrap_or_default();
             levels.push(LedgerLevel {
                 used: used.unwrap_or(0).saturating_add(given_back),

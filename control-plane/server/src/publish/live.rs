@@ -3,7 +3,12 @@
 //! A plain value; what is secret in it stays sealed.
 
 use bytes::Bytes;
-use policy::{change::Operation, region::Audience, revision::Revision};
+use policy::{
+    change::Operation,
+    region::Audience,
+    remit::{Owner, Remit},
+    revision::Revision,
+};
 use store::ObjectRow;
 
 use crate::publish::ring::Logged;
@@ -19,6 +24,8 @@ pub struct Live {
     pub revision: Revision,
     /// `Revoke` for a tombstone, else `Upsert`.
     pub operation: Operation,
+    /// Whose it is.
+    pub owner: Owner,
     /// For whom it is.
     pub audience: Audience,
     /// The object, as stored; of a tombstone what the revocation asks for.
@@ -44,9 +51,15 @@ impl Live {
             key: change.key.clone(),
             revision: change.revision,
             operation: change.operation,
+            owner: change.owner,
             audience,
             value: change.value.clone(),
         }
+    }
+
+    /// Whether an edge of this remit may have it.
+    pub fn is_for(&self, remit: &Remit) -> bool {
+        remit.may_have(self.owner, &self.audience)
     }
 }
 
@@ -69,6 +82,7 @@ impl From<ObjectRow> for Live {
             key: Bytes::from(row.key),
             revision: row.revision,
             operation: row.operation,
+            owner: row.owner,
             audience: row.audience,
             value: Bytes::from(row.value),
         }

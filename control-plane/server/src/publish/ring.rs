@@ -1,6 +1,6 @@
 //! The newest changes, kept in memory so that edges are served without asking the database.
 //!
-//! Owns what a change means to one region, and the bound of what is kept. Knows nothing of streams or SQL.
+//! Owns what a change means to edges of one remit, and the bound of what is kept. Knows nothing of streams or SQL.
 //! The changes are without a gap: after `start` every revision up to the newest is here.
 
 use std::{collections::VecDeque, sync::Arc};
@@ -10,7 +10,8 @@ use policy::{
     change::Operation,
     hash::StateHash,
     object::Lane,
-    region::{Audience, Region},
+    region::Audience,
+    remit::{Owner, Remit},
     revision::Revision,
 };
 
@@ -36,6 +37,8 @@ pub struct Logged {
     pub operation: Operation,
     /// Which object.
     pub key: Bytes,
+    /// Whose the object is.
+    pub owner: Owner,
     /// For whom the object was before; `None` when there was none.
     pub before: Option<Audience>,
     /// For whom it is now; `None` when it is gone.
@@ -44,9 +47,9 @@ pub struct Logged {
     pub value: Bytes,
     /// The configuration that an edge must have before it may get this; zero for none.
     pub needs_config: Revision,
-    /// What a region that saw the object before takes from its hash.
+    /// What an edge that saw the object before takes from its hash.
     pub removed: StateHash,
-    /// What a region that sees it now adds to its hash.
+    /// What an edge that sees it now adds to its hash.
     pub added: StateHash,
     /// When it was logged, just before its commit, milliseconds since 1970.
     pub logged_at_ms: u64,
@@ -63,17 +66,12 @@ pub struct Ring {
 // === impl Logged ===
 
 impl Logged {
-    /// What an edge of `region` must do; `None` when the change is not its business.
-    pub fn operation_for(&self, region: &Region) -> Option<Operation> {
-        let saw = self
-            .before
-            .as_ref()
-            .is_some_and(|audience| audience.includes(region));
-        let sees = self
-            .after
-            .as_ref()
-            .is_some_and(|audience| audience.includes(region));
-        match (saw, sees) {
+    /// What an edge of this remit must do; `None` when the change is not its business.
+    pub fn operation_for(&self, remit: &Remit) -> Option<Operation> {
+        match (
+            self.is_for(remit, self.before.as_ref()),
+            self.is_for(remit, self.after.as_ref()),
+        ) {
             (_, true) => Some(self.operation),
             // The object lives on elsewhere or is gone: here it must not stay.
             (true, false) => Some(Operation::Delete),
@@ -81,30 +79,26 @@ impl Logged {
         }
     }
 
-    /// The hash of `region` after this change, from the one before.
-    pub fn forward(&self, region: &Region, hash: StateHash) -> StateHash {
+    /// The hash of a remit after this change, from the one before.
+    pub fn forward(&self, remit: &Remit, hash: StateHash) -> StateHash {
         let mut hash = hash;
-        if self
-            .before
-            .as_ref()
-            .is_some_and(|audience| audience.includes(region))
-        {
+        if self.is_for(remit, self.before.as_ref()) {
             hash = hash.minus(self.removed);
         }
-        if self
-            .after
-            .as_ref()
-            .is_some_and(|audience| audience.includes(region))
-        {
+        if self.is_for(remit, self.after.as_ref()) {
             hash = hash.plus(self.added);
         }
         hash
     }
 
-    /// The hash of `region` before this change, from the one after.
-    pub fn backward(&self, region: &Region, hash: StateHash) -> StateHash {
+    /// The hash of a remit before this change, from the one after.
+    pub fn backward(&self, remit: &Remit, hash: StateHash) -> StateHash {
         let nothing = StateHash::default();
-        hash.minus(self.forward(region, nothing))
+        hash.minus(self.forward(remit, nothing))
+    }
+
+    fn is_for(&self, remit: &Remit, audience: Option<&Audience>) -> bool {
+        audience.is_some_and(|audience| remit.may_have(self.owner, audience))
     }
 
     /// How much it counts for where bytes are bounded.
@@ -154,10 +148,16 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use policy::region::Region;
+
     use super::*;
 
     fn region(name: &str) -> Region {
         Region::try_from(name).unwrap()
+    }
+
+    fn remit(name: &str) -> Remit {
+        Remit::of(region(name))
     }
 
     fn only(name: &str) -> Audience {
@@ -171,6 +171,7 @@ mod tests {
             kind: 1,
             operation: Operation::Upsert,
             key: Bytes::from_static(b"key"),
+            owner: Owner::Unknown,
             before,
             after,
             value: Bytes::from_static(b"value"),
@@ -184,18 +185,12 @@ mod tests {
     #[test]
     fn an_object_that_moves_away_is_deleted_where_it_was_and_made_where_it_goes() {
         let moved = change(2, Some(only("east")), Some(only("west")));
-        assert_eq!(
-            moved.operation_for(&region("east")),
-            Some(Operation::Delete)
-        );
-        assert_eq!(
-            moved.operation_for(&region("west")),
-            Some(Operation::Upsert)
-        );
-        assert_eq!(moved.operation_for(&region("north")), None);
+        assert_eq!(moved.operation_for(&remit("east")), Some(Operation::Delete));
+        assert_eq!(moved.operation_for(&remit("west")), Some(Operation::Upsert));
+        assert_eq!(moved.operation_for(&remit("north")), None);
         let everywhere = change(2, Some(Audience::everywhere()), Some(only("west")));
         assert_eq!(
-            everywhere.operation_for(&region("east")),
+            everywhere.operation_for(&remit("east")),
             Some(Operation::Delete)
         );
     }
@@ -205,9 +200,9 @@ mod tests {
         let here = StateHash::of_number(1, b"key", Revision(1));
         for (name, after) in [("east", StateHash::default()), ("west", here)] {
             let moved = change(2, Some(only("east")), Some(only("north")));
-            let forward = moved.forward(&region(name), here);
+            let forward = moved.forward(&remit(name), here);
             assert_eq!(forward, after);
-            assert_eq!(moved.backward(&region(name), forward), here);
+            assert_eq!(moved.backward(&remit(name), forward), here);
         }
     }
 

@@ -6,6 +6,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use lifecycle::{clock::Clock, drain::Drain};
+use policy::remit::Remit;
 use proto::sync::{self, SyncRequest, SyncResponse, sync_request::Message as Heard, sync_response};
 use store::audit_checkpoint::Witness;
 use tokio::{
@@ -206,11 +207,15 @@ impl Session {
         let open = |state: &_| Connected::new(edges, &self.badge, replica, (hello, state));
         let edge = self.parts.hub.read(open);
         self.edge = Some(edge.map_err(|Taken| status::edge_taken(&edge_id))?);
-        self.questions = Some(self.parts.asking.listen(&edge_id, &self.badge.region));
-        info!(edge.id = edge_id, region = %self.badge.region, build, boot, "Edge {edge_id} follows policy");
+        self.questions = Some(self.parts.asking.listen(&edge_id, &self.badge.remit));
+        let Remit {
+            region,
+            organization,
+        } = &self.badge.remit;
+        info!(edge.id = edge_id, %region, ?organization, build, boot, "Edge {edge_id} follows policy");
         self.outbox
             .push_back(wire::said(sync_response::Message::Welcome(sync::Welcome {
-                region: self.badge.region.as_str().to_owned(),
+                region: region.as_str().to_owned(),
                 replica_id: self.parts.replica.to_vec(),
             })));
         Ok(())
@@ -263,7 +268,8 @@ impl Session {
             }
             Some(Heard::Hello(_)) => return Err(status::edge_nonsense(&"Hello came twice")),
             Some(Heard::Beat(beat)) => {
-                let question = self.parts.lessor.hear(&self.badge.region, beat);
+                let beat = of_its_own(beat, &self.badge.remit, &self.parts.hub);
+                let question = self.parts.lessor.hear(&self.badge.remit.region, beat);
                 self.question = self.question.or(question);
             }
             Some(Heard::AuditWitness(kept)) => {
@@ -285,8 +291,10 @@ impl Session {
         let Some(question) = self.question else {
             return;
         };
-        if let Some(shares) = question.answer(&told, &self.badge.region) {
+        if let Some(mut shares) = question.answer(&told, &self.badge.remit.region) {
             self.question = None;
+            let (hub, remit) = (&self.parts.hub, &self.badge.remit);
+            shares.shares.retain(|it| hub.concerns(remit, &it.limit_id));
             let shares = sync_response::Message::Shares(shares);
             self.outbox.push_back(wire::said(shares));
         }
@@ -307,7 +315,7 @@ impl Session {
         if edge.must_go_elsewhere() {
             return Err(status::replica_behind());
         }
-        let heads = self.parts.hub.heads(&self.badge.region);
+        let heads = self.parts.hub.heads(&self.badge.remit);
         self.outbox
             .push_back(wire::said(sync_response::Message::Head(sync::Head {
                 heads: heads
@@ -315,7 +323,7 @@ impl Session {
                     .map(|(lane, claim)| wire::cursor(*lane, claim))
                     .collect(),
                 now: Some(self.parts.clock.now().into()),
-                live_edges: self.parts.edges.living(&self.badge.region),
+                live_edges: self.parts.edges.living(&self.badge.remit.region),
             })));
         Ok(())
     }
@@ -324,6 +332,14 @@ impl Session {
         let stands = self.parts.tokens.stands(&self.badge);
         stands.map_err(|why| status::edge_not_joined(&why))
     }
+}
+
+/// What a beat says of limits that are the edge's business.
+fn of_its_own(mut beat: sync::Beat, remit: &Remit, hub: &Hub) -> sync::Beat {
+    beat.demands.retain(|it| hub.concerns(remit, &it.limit_id));
+    beat.given_back
+        .retain(|it| hub.concerns(remit, &it.limit_id));
+    beat
 }
 
 /// The next question; none before the edge has greeted.

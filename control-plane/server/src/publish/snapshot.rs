@@ -1,4 +1,4 @@
-//! Snapshots: the whole of one lane for one region, cut into chunks that can be asked for one by one.
+//! Snapshots: the whole of one lane for one remit, cut into chunks that can be asked for one by one.
 //!
 //! A snapshot is a list of the objects as they stood, shared with the state, and is encoded chunk by chunk as it is
 //! sent; so it costs little to keep, and what is sealed is opened only then. Equal ids mean equal bytes.
@@ -10,7 +10,7 @@ use std::{
 };
 
 use metrics::{describe_gauge, gauge};
-use policy::{object::Lane, region::Region};
+use policy::{object::Lane, remit::Remit};
 use prost::Message;
 use proto::sync::{FetchSnapshotResponse, SnapshotData};
 use seal::CannotOpen;
@@ -48,11 +48,11 @@ struct Slots {
     given: u64,
 }
 
-/// One lane for one region, at one revision.
+/// One lane for one remit, at one revision.
 pub struct Snapshot {
     id: Vec<u8>,
     lane: Lane,
-    region: Region,
+    remit: Remit,
     cursor: Claim,
     chunks: Vec<Vec<Arc<Live>>>,
 }
@@ -102,18 +102,18 @@ impl Snapshots {
     }
 
     /// The newest snapshot when `id` is empty, else the one with this id; `None` when that one is gone.
-    pub fn find(&self, lane: Lane, region: &Region, id: &[u8]) -> Option<Arc<Snapshot>> {
-        let newest = self.hub.read(|state| snapshot_id(state, lane, region));
+    pub fn find(&self, lane: Lane, remit: &Remit, id: &[u8]) -> Option<Arc<Snapshot>> {
+        let newest = self.hub.read(|state| snapshot_id(state, lane, remit));
         let wanted = if id.is_empty() { &newest } else { id };
         if let Some(snapshot) = self.kept(wanted) {
-            // Nobody gets another region's by naming it.
-            let own = snapshot.lane == lane && snapshot.region == *region;
+            // Nobody gets another remit's by naming it.
+            let own = snapshot.lane == lane && snapshot.remit == *remit;
             return own.then_some(snapshot);
         }
         if wanted != newest {
             return None;
         }
-        let snapshot = Arc::new(self.hub.read(|state| Snapshot::of(state, lane, region)));
+        let snapshot = Arc::new(self.hub.read(|state| Snapshot::of(state, lane, remit)));
         // The state may have moved on since; a snapshot that is newer than what was asked for is another one.
         if !id.is_empty() && snapshot.id != id {
             return None;
@@ -160,9 +160,9 @@ impl Snapshots {
 // === impl Snapshot ===
 
 impl Snapshot {
-    fn of(state: &State, lane: Lane, region: &Region) -> Self {
+    fn of(state: &State, lane: Lane, remit: &Remit) -> Self {
         let (mut chunks, mut chunk, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for live in state.objects(lane, region) {
+        for live in state.objects(lane, remit) {
             // Sealed values are longer than what is sent, so this never says too little.
             let more = live.key.len() + live.value.len() + CHANGE_OVERHEAD_BYTES;
             if bytes + more > CHUNK_BYTES_MAX && !chunk.is_empty() {
@@ -178,13 +178,13 @@ impl Snapshot {
         let cursor = Claim {
             epoch,
             revision,
-            hash: state.hash(lane, region),
+            hash: state.hash(lane, remit),
         };
-        let id = snapshot_id(state, lane, region);
+        let id = snapshot_id(state, lane, remit);
         Self {
             id,
             lane,
-            region: region.clone(),
+            remit: remit.clone(),
             cursor,
             chunks,
         }
@@ -192,13 +192,17 @@ impl Snapshot {
 }
 
 /// The digest of all that tells one snapshot from another, so that its parts cannot be taken apart or made up.
-fn snapshot_id(state: &State, lane: Lane, region: &Region) -> Vec<u8> {
+fn snapshot_id(state: &State, lane: Lane, remit: &Remit) -> Vec<u8> {
     let mut digest = Sha256::new();
     digest.update([lane as u8]);
     digest.update(state.revision().0.to_be_bytes());
-    digest.update(state.hash(lane, region).as_bytes());
+    digest.update(state.hash(lane, remit).as_bytes());
+    digest.update([u8::from(remit.organization.is_some())]);
+    if let Some(organization) = &remit.organization {
+        digest.update(organization.as_bytes());
+    }
     // Of the two with no length of their own, the region cannot hold the zero between them.
-    digest.update(region.as_str());
+    digest.update(remit.region.as_str());
     digest.update([0]);
     digest.update(state.epoch().as_bytes());
     digest.finalize().to_vec()

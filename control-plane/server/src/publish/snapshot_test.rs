@@ -1,7 +1,7 @@
 //! Snapshots of states that move on while they are fetched.
 
 use super::*;
-use crate::publish::example::{advance, config, only, region, state_at};
+use crate::publish::example::{advance, config, only, remit, state_at};
 use proto::sync::Change;
 use seal::{Ring, SealingKey};
 
@@ -34,23 +34,23 @@ fn a_snapshot_can_be_gone_on_with_after_the_state_has_moved() {
         row
     };
     let snapshots = snapshots((1..=30).map(large).collect());
-    let first = snapshots.find(Lane::Config, &region("east"), b"").unwrap();
+    let first = snapshots.find(Lane::Config, &remit("east"), b"").unwrap();
     assert!(first.chunks.len() > 2);
     snapshots
         .hub
         .write(|state| advance(state, vec![config(31, "new")]))
         .unwrap();
     let again = snapshots
-        .find(Lane::Config, &region("east"), &first.id)
+        .find(Lane::Config, &remit("east"), &first.id)
         .unwrap();
     let changes = fetch(&snapshots, &again);
     assert_eq!(changes.len(), 30);
     assert!(changes.is_sorted_by_key(|it| it.key.clone()));
-    let newest = snapshots.find(Lane::Config, &region("east"), b"").unwrap();
+    let newest = snapshots.find(Lane::Config, &remit("east"), b"").unwrap();
     assert_eq!(fetch(&snapshots, &newest).len(), 31);
     assert!(
         snapshots
-            .find(Lane::Config, &region("east"), b"no such")
+            .find(Lane::Config, &remit("east"), b"no such")
             .is_none()
     );
 }
@@ -60,19 +60,19 @@ fn nobody_gets_another_regions_snapshot_by_naming_it() {
     let mut row = config(1, "a");
     row.after = Some(only("east"));
     let snapshots = snapshots(vec![row]);
-    let east = snapshots.find(Lane::Config, &region("east"), b"").unwrap();
+    let east = snapshots.find(Lane::Config, &remit("east"), b"").unwrap();
     assert_eq!(fetch(&snapshots, &east).len(), 1);
     assert!(
         snapshots
-            .find(Lane::Config, &region("west"), &east.id)
+            .find(Lane::Config, &remit("west"), &east.id)
             .is_none()
     );
     assert!(
         snapshots
-            .find(Lane::Keys, &region("east"), &east.id)
+            .find(Lane::Keys, &remit("east"), &east.id)
             .is_none()
     );
-    let west = snapshots.find(Lane::Config, &region("west"), b"").unwrap();
+    let west = snapshots.find(Lane::Config, &remit("west"), b"").unwrap();
     assert!(fetch(&snapshots, &west).is_empty());
 }
 

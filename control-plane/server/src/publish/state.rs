@@ -15,6 +15,7 @@ use policy::{
     hash::StateHash,
     object::{Kind, Lane, Object},
     region::Region,
+    remit::{Owner, Remit},
     revision::{Epoch, Revision},
 };
 use store::{ChangeRow, Everything, HashRow};
@@ -48,8 +49,10 @@ pub struct Gap {
 #[derive(Debug, Default)]
 struct Whole {
     objects: BTreeMap<(u8, Bytes), Arc<Live>>,
-    /// By region; `None` holds the objects that are for everybody.
-    hashes: HashMap<Option<Region>, StateHash>,
+    /// By owner and region; `None` holds the objects that are for every one.
+    hashes: HashMap<(Owner, Option<Region>), StateHash>,
+    /// The sums of these over all owners, as the database has them, too.
+    sums: HashMap<Option<Region>, StateHash>,
 }
 
 // === impl State ===
@@ -109,15 +112,23 @@ impl State {
         &self.ring
     }
 
-    /// The state hash of a lane as an edge of `region` must have it now.
-    pub fn hash(&self, lane: Lane, region: &Region) -> StateHash {
-        let hashes = &self.whole(lane).hashes;
-        let of = |region: Option<Region>| hashes.get(&region).copied().unwrap_or_default();
-        of(None).plus(of(Some(region.clone())))
+    /// The state hash of a lane as an edge of this remit must have it now.
+    pub fn hash(&self, lane: Lane, remit: &Remit) -> StateHash {
+        let whole = self.whole(lane);
+        let regions = [None, Some(remit.region.clone())];
+        let sum = |hashes: [StateHash; 2]| hashes[0].plus(hashes[1]);
+        let Some(organization) = remit.organization else {
+            return sum(regions.map(|it| whole.sums.get(&it).copied().unwrap_or_default()));
+        };
+        sum(regions.map(|region| {
+            let of = |owner| whole.hashes.get(&(owner, region.clone())).copied();
+            let own = of(Owner::Organization(organization)).unwrap_or_default();
+            own.plus(of(Owner::Installation).unwrap_or_default())
+        }))
     }
 
     /// The same at an earlier revision; `None` when it is too old to tell, or not reached yet.
-    pub fn hash_at(&self, lane: Lane, region: &Region, revision: Revision) -> Option<StateHash> {
+    pub fn hash_at(&self, lane: Lane, remit: &Remit, revision: Revision) -> Option<StateHash> {
         if revision > self.revision {
             return None;
         }
@@ -126,14 +137,20 @@ impl State {
             .after(revision)?
             .rev()
             .filter(|change| change.lane == lane);
-        let hash = self.hash(lane, region);
-        Some(after.fold(hash, |hash, change| change.backward(region, hash)))
+        let hash = self.hash(lane, remit);
+        Some(after.fold(hash, |hash, change| change.backward(remit, hash)))
     }
 
-    /// Every live object and tombstone of a lane for `region`, always in the same order.
-    pub fn objects(&self, lane: Lane, region: &Region) -> impl Iterator<Item = &Arc<Live>> {
-        self.everywhere(lane)
-            .filter(|live| live.audience.includes(region))
+    /// Every live object and tombstone of a lane for this remit, always in the same order.
+    pub fn objects(&self, lane: Lane, remit: &Remit) -> impl Iterator<Item = &Arc<Live>> {
+        self.everywhere(lane).filter(|live| live.is_for(remit))
+    }
+
+    /// Whether there is such an object, and it is for this remit.
+    pub fn holds(&self, (kind, key): (Kind, &[u8]), remit: &Remit) -> bool {
+        let id = (kind as u8, Bytes::copy_from_slice(key));
+        let live = self.whole(kind.lane()).objects.get(&id);
+        live.is_some_and(|live| live.is_for(remit))
     }
 
     /// Every live object and tombstone of a lane.
@@ -141,12 +158,12 @@ impl State {
         self.whole(lane).objects.values()
     }
 
-    /// The keys of `region` that were revoked after `revision`, as far as tombstones tell.
-    pub fn revoked_after(&self, revision: Revision, region: &Region) -> Vec<Revoked> {
+    /// The keys of this remit that were revoked after `revision`, as far as tombstones tell.
+    pub fn revoked_after(&self, revision: Revision, remit: &Remit) -> Vec<Revoked> {
         let range = self
             .revoked
             .range((Bound::Excluded(revision), Bound::Unbounded));
-        let here = range.filter(|(_, live)| live.audience.includes(region));
+        let here = range.filter(|(_, live)| live.is_for(remit));
         here.map(|(_, live)| Revoked::read(&live.key, &live.value))
             .collect()
     }
@@ -162,7 +179,7 @@ impl State {
         for lane in Lane::ALL {
             for (region, hash) in self
                 .whole(lane)
-                .hashes
+                .sums
                 .iter()
                 .filter(|(_, hash)| **hash != zero)
             {
@@ -184,12 +201,18 @@ impl State {
             .as_ref()
             .map(|live| hash_of(live.revision))
             .unwrap_or_default();
+        // Whose it is never changes; a row of before that was said does not know it of what is gone.
+        let owner = match &old {
+            Some(live) if live.owner != Owner::Unknown => live.owner,
+            _ => row.owner,
+        };
         let value = Bytes::from(row.value);
         let change = Arc::new(Logged {
             revision: row.revision,
             lane,
             kind: row.kind,
             operation: row.operation,
+            owner,
             before: old.map(|live| live.audience.clone()),
             after: row.after,
             needs_config: needs_config(row.kind, row.operation, &value),
@@ -243,8 +266,15 @@ impl Whole {
     fn add(&mut self, live: &Live, how: fn(StateHash, StateHash) -> StateHash) {
         let hash = StateHash::of_number(live.kind, &live.key, live.revision);
         let mut into = |region: Option<Region>| {
-            let sum = self.hashes.entry(region).or_default();
+            let sum = self.sums.entry(region.clone()).or_default();
             *sum = how(*sum, hash);
+            let of = (live.owner, region);
+            let part = self.hashes.entry(of.clone()).or_default();
+            *part = how(*part, hash);
+            // An organization that is gone leaves nothing.
+            if *part == StateHash::default() {
+                self.hashes.remove(&of);
+            }
         };
         if live.audience.regions().is_empty() {
             into(None);

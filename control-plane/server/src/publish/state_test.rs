@@ -1,7 +1,11 @@
 //! The state against rows of the log, in order and out of it.
 
+use policy::region::Audience;
+
 use super::*;
-use crate::publish::example::{advance, config, key, only, region, revoke, state_at};
+use crate::publish::example::{
+    advance, config, key, only, organization_id, region, remit, remit_in, revoke, state_at,
+};
 
 #[test]
 fn the_state_moves_on_without_a_gap_or_not_at_all() {
@@ -21,7 +25,7 @@ fn the_state_moves_on_without_a_gap_or_not_at_all() {
 
 #[test]
 fn the_hash_of_a_region_is_that_of_everybody_and_its_own() {
-    let (mut state, east, west) = (state_at(0), region("east"), region("west"));
+    let (mut state, east, west) = (state_at(0), remit("east"), remit("west"));
     let mut row = config(2, "b");
     row.after = Some(only("east"));
     advance(&mut state, vec![config(1, "a"), row]).unwrap();
@@ -36,6 +40,80 @@ fn the_hash_of_a_region_is_that_of_everybody_and_its_own() {
     advance(&mut state, vec![gone]).unwrap();
     assert_eq!(state.hash(Lane::Config, &west), StateHash::default());
     assert_eq!(state.hash_at(Lane::Config, &west, Revision(2)), Some(a));
+}
+
+#[test]
+fn the_hash_of_an_organization_is_that_of_its_own_and_the_installations_objects() {
+    let mut state = state_at(0);
+    let of = |revision, key, owner, after| ChangeRow {
+        owner,
+        after: Some(after),
+        ..config(revision, key)
+    };
+    let rows = vec![
+        of(
+            1,
+            "a",
+            Owner::Organization(organization_id(1)),
+            only("east"),
+        ),
+        of(
+            2,
+            "b",
+            Owner::Organization(organization_id(2)),
+            Audience::everywhere(),
+        ),
+        of(3, "c", Owner::Installation, Audience::everywhere()),
+        of(4, "d", Owner::Unknown, Audience::everywhere()),
+    ];
+    advance(&mut state, rows).unwrap();
+    let sum = |keys: &[(&str, u64)]| {
+        let hashes = keys
+            .iter()
+            .map(|(key, at)| StateHash::of_number(1, key.as_bytes(), Revision(*at)));
+        hashes.fold(StateHash::default(), StateHash::plus)
+    };
+    for (remit, keys) in [
+        (remit_in("east", 1), &[("a", 1), ("c", 3)][..]),
+        (remit_in("west", 1), &[("c", 3)]),
+        (remit_in("east", 2), &[("b", 2), ("c", 3)]),
+        (remit_in("east", 3), &[("c", 3)]),
+        (remit("west"), &[("b", 2), ("c", 3), ("d", 4)]),
+    ] {
+        assert_eq!(state.hash(Lane::Config, &remit), sum(keys), "{remit:?}");
+        let held = state.objects(Lane::Config, &remit);
+        let named = |it: &Arc<Live>| (String::from_utf8_lossy(&it.key).into_owned(), it.revision.0);
+        let held: Vec<_> = held.map(named).collect();
+        let keys_held: Vec<_> = keys.iter().map(|it| (it.0.to_owned(), it.1)).collect();
+        assert_eq!(held, keys_held, "{remit:?}");
+        let first = sum(&keys
+            .iter()
+            .copied()
+            .filter(|it| it.1 < 2)
+            .collect::<Vec<_>>());
+        assert_eq!(
+            state.hash_at(Lane::Config, &remit, Revision(1)),
+            Some(first)
+        );
+    }
+    // An older build does not say whose it was that it deletes.
+    let gone = ChangeRow {
+        operation: Operation::Delete,
+        ..of(5, "a", Owner::Unknown, Audience::everywhere())
+    };
+    advance(
+        &mut state,
+        vec![ChangeRow {
+            after: None,
+            ..gone
+        }],
+    )
+    .unwrap();
+    let told = state.ring().after(Revision(4)).unwrap().next().unwrap();
+    let east = remit_in("east", 1);
+    assert_eq!(told.operation_for(&east), Some(Operation::Delete));
+    assert_eq!(told.operation_for(&remit_in("east", 2)), None);
+    assert_eq!(state.hash(Lane::Config, &east), sum(&[("c", 3)]));
 }
 
 #[test]
@@ -58,7 +136,7 @@ fn a_difference_to_the_database_is_seen_on_either_side() {
 
 #[test]
 fn tombstones_tell_what_was_revoked_until_they_are_deleted() {
-    let (mut state, east) = (state_at(0), region("east"));
+    let (mut state, east) = (state_at(0), remit("east"));
     advance(&mut state, vec![key(1, "k", 0), revoke(2, "k")]).unwrap();
     let revoked = Revoked {
         key_id: "k".to_owned(),

@@ -92,7 +92,7 @@ impl SyncService for Sync {
         let slot = self.snapshots.slot(now).ok_or_else(busy)?;
         let found = self
             .snapshots
-            .find(lane, &badge.region, &request.snapshot_id);
+            .find(lane, &badge.remit, &request.snapshot_id);
         let snapshot = found.ok_or_else(status::snapshot_gone)?;
         let next = usize::try_from(request.from_chunk).map_err(|_| status::snapshot_gone())?;
         let snapshots = Arc::clone(&self.snapshots);
@@ -119,7 +119,7 @@ impl SyncService for Sync {
         let badge = door::shown(request.extensions())?;
         let stands = self.parts.tokens.stands(&badge);
         stands.map_err(|why| status::edge_not_joined(&why))?;
-        let read = self.ledger.read(&badge.region, request.into_inner());
+        let read = self.ledger.read(&badge.remit, request.into_inner());
         let read = read.await.map_err(|why| match why {
             Untold::Nonsense(why) => status::edge_nonsense(&why),
             Untold::Store(why) => status::store(why),

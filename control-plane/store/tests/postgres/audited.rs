@@ -22,7 +22,7 @@ async fn access(world: &World, id: u8) -> (Access, Text) {
         .unwrap();
     let access = Access {
         id: [id; 16],
-        organization: OrganizationId::from_bytes([9; 16]),
+        organization: world.acme_id().await,
         project: project.id,
         actor: "key".to_owned(),
     };
@@ -67,13 +67,18 @@ async fn a_decision_stands_once_in_the_chain_of_its_edge() {
 }
 
 #[tokio::test]
-async fn a_decision_about_a_project_that_is_gone_is_told_by_its_ids() {
+async fn a_decision_about_a_project_that_is_gone_or_anothers_is_told_by_its_ids() {
     let world = World::acme().await;
     let (mut gone, text) = access(&world, 1).await;
     gone.project = ProjectId::from_bytes([0xab; 16]);
-    let told = world.store.tell_access("one", vec![(gone, text)]).await;
+    gone.organization = OrganizationId::from_bytes([9; 16]);
+    let (mut anothers, its) = access(&world, 2).await;
+    anothers.organization = OrganizationId::from_bytes([9; 16]);
+    let chats = anothers.project;
+    let both = vec![(gone, text), (anothers, its)];
+    let told = world.store.tell_access("one", both).await;
     let once = Told {
-        stored: 1,
+        stored: 2,
         duplicates: 0,
     };
     assert_eq!(told.unwrap(), once);
@@ -81,4 +86,6 @@ async fn a_decision_about_a_project_that_is_gone_is_told_by_its_ids() {
     let [organization, project] = ["09", "ab"].map(|it| it.repeat(16));
     let object = format!("organizations/{organization}/projects/{project}");
     assert_eq!(rows[0].entry, format!("access/one 1 {object}"));
+    let object = format!("organizations/{organization}/projects/{chats}");
+    assert_eq!(rows[1].entry, format!("access/one 2 {object}"));
 }

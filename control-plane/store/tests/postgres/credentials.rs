@@ -192,6 +192,7 @@ async fn a_join_token_proves_its_region_until_it_is_revoked() {
         single_use: false,
         key_id: id.clone(),
         region: region("eu"),
+        organization: None,
         display_name: "rack 1".to_owned(),
         secret_sha256: [9; 32],
         expires_at: Some(OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap()),
@@ -205,7 +206,7 @@ async fn a_join_token_proves_its_region_until_it_is_revoked() {
         .unwrap()
         .remove(0);
     assert_eq!(
-        (token.region, token.secret_sha256, token.revoked),
+        (token.remit.region, token.secret_sha256, token.revoked),
         (region("eu"), Some([9; 32]), false)
     );
     assert_eq!(token.expires_at_ms, Some(4_000_000_000_000));

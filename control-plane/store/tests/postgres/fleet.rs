@@ -1,16 +1,21 @@
 //! Edges: how they are seen, and how far a revision has come.
 
 use domain::name::EdgeName;
-use policy::{object::Lane, revision::Revision};
+use policy::{object::Lane, remit::Remit, revision::Revision};
 use store::{EdgeSighting, Obstacle, StoreError, edge};
 
 use crate::world::{World, all, new_key, region};
 
-fn sighting(edge_id: &str, replica: u8, connected: bool, applied: [u64; 3]) -> EdgeSighting {
+pub(crate) fn sighting(
+    edge_id: &str,
+    replica: u8,
+    connected: bool,
+    applied: [u64; 3],
+) -> EdgeSighting {
     let lane = |at: usize| (Lane::ALL[at], applied[at], 0);
     EdgeSighting {
         edge_id: edge_id.to_owned(),
-        region: region("eu"),
+        remit: Remit::of(region("eu")),
         build: "test".to_owned(),
         boot: 2,
         boot_id: vec![1],
@@ -174,7 +179,7 @@ async fn an_id_stays_with_its_region_while_an_edge_there_is_connected() {
     let store = &world.store;
     let eu = sighting("one", 1, true, [1, 1, 1]);
     let us = EdgeSighting {
-        region: region("us"),
+        remit: Remit::of(region("us")),
         boot_id: vec![2],
         ..sighting("one", 2, true, [0, 0, 0])
     };

@@ -26,6 +26,7 @@ mod prices;
 mod fleet;
 mod usage;
 mod shadows;
+mod remits;
 mod usage_sums;
 mod usage_shifts;
 mod usage_pairs;

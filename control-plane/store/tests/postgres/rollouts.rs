@@ -7,7 +7,11 @@ use domain::{
     name::RolloutName,
     rollout::{self as rules, Next, State},
 };
-use policy::{id::RolloutId, object::Kind, split::Sticky};
+use policy::{
+    id::{OrganizationId, RolloutId},
+    object::Kind,
+    split::Sticky,
+};
 use store::{
     Obstacle, StoreError, id::draw, model, rollout, rollout::Row, rollout_act, rollout_act::Act,
     rollout_outcome, rollout_outcome::Noted, version,
@@ -61,9 +65,10 @@ async fn told(world: &World) -> String {
     String::from_utf8(model.value).unwrap()
 }
 
-fn outcome(row: &Row, is_candidates: bool) -> Noted {
+fn outcome((of, row): (OrganizationId, &Row), is_candidates: bool) -> Noted {
     Noted {
         rollout: row.id,
+        organization: of,
         id: draw(),
         at_ms: 1_700_000_000_000,
         version: if is_candidates {
@@ -102,26 +107,28 @@ async fn look(world: &World, name: &RolloutName) -> Option<Row> {
 #[tokio::test]
 async fn each_outcome_counts_once_however_often_it_is_told() {
     let world = world().await;
-    let row = start(&world).await.unwrap();
-    let noted = [outcome(&row, true), outcome(&row, false)];
+    let (row, of) = (start(&world).await.unwrap(), world.acme_id().await);
+    let noted = [outcome((of, &row), true), outcome((of, &row), false)];
     for _ in 0..3 {
         world.store.note_rollout_outcomes(&noted).await.unwrap();
         let row = look(&world, &row.name).await.unwrap();
         assert_eq!((row.candidate_requests, row.stable_requests), (1, 1));
         assert_eq!(row.evidence[0].candidate.count.to_string(), "1");
     }
-    // What saw an earlier configuration says nothing of this step, and what is of another rollout nothing at all.
+    // What saw an earlier configuration says nothing of this step, and what is of another rollout or of another
+    // organization nothing at all.
     let early = Noted {
         revision: 0,
-        ..outcome(&row, true)
+        ..outcome((of, &row), true)
     };
     let stray = Noted {
         rollout: RolloutId::from_bytes([9; 16]),
-        ..outcome(&row, true)
+        ..outcome((of, &row), true)
     };
+    let foreign = outcome((OrganizationId::from_bytes([9; 16]), &row), true);
     world
         .store
-        .note_rollout_outcomes(&[early, stray])
+        .note_rollout_outcomes(&[early, stray, foreign])
         .await
         .unwrap();
     let row = look(&world, &row.name).await.unwrap();
@@ -130,7 +137,7 @@ async fn each_outcome_counts_once_however_often_it_is_told() {
     for _ in 0..2 {
         let again = Noted {
             client: 7,
-            ..outcome(&row, true)
+            ..outcome((of, &row), true)
         };
         let again = [
             again.clone(),
@@ -153,10 +160,10 @@ async fn each_outcome_counts_once_however_often_it_is_told() {
 async fn edges_hear_of_a_step_with_the_write_that_begins_it() {
     let world = world().await;
     assert!(told(&world).await.contains("split: None"));
-    let row = start(&world).await.unwrap();
+    let (row, of) = (start(&world).await.unwrap(), world.acme_id().await);
     assert_eq!(row.name.rollout.as_str(), "r1");
     assert!(told(&world).await.contains("basis_points: 500"));
-    let noted: Vec<_> = (0..40).map(|at| outcome(&row, at % 2 == 0)).collect();
+    let noted: Vec<_> = (0..40).map(|at| outcome((of, &row), at % 2 == 0)).collect();
     world.store.note_rollout_outcomes(&noted).await.unwrap();
     let moved = look(&world, &row.name).await.unwrap();
     assert_eq!((moved.step, moved.candidate_requests), (1, 0));

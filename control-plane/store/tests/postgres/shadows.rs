@@ -6,7 +6,10 @@ use domain::{
     name::ShadowName,
     shadow::{Plan, State, Used},
 };
-use policy::{id::ShadowId, object::Kind};
+use policy::{
+    id::{OrganizationId, ShadowId},
+    object::Kind,
+};
 use store::{
     Obstacle, StoreError,
     id::draw,
@@ -137,11 +140,18 @@ async fn a_copy_counts_once_and_what_has_one_side_is_not_compared() {
         copy_of,
         record,
     };
+    let foreign = UsageRecord {
+        id: draw(),
+        organization: OrganizationId::from_bytes([9; 16]),
+        ..copy.clone()
+    };
     let noted = [
         of(row.id, Some(own.id), &copy),
         of(row.id, None, &own),
         of(row.id, Some(draw()), &alone),
         of(ShadowId::from_bytes([9; 16]), Some(own.id), &copy),
+        // Nobody makes a copy of what is another organization's.
+        of(row.id, Some(draw()), &foreign),
     ];
     for _ in 0..2 {
         world.store.note_shadows(&noted[..2]).await.unwrap();

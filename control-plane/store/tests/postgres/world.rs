@@ -279,6 +279,12 @@ impl World {
         world
     }
 
+    /// The id of acme.
+    pub(crate) async fn acme_id(&self) -> OrganizationId {
+        let acme = organization::get(&self.store, &organization_name("acme")).await;
+        acme.unwrap().id
+    }
+
     /// The changes after a revision, none of which was cut off.
     pub(crate) async fn changes_since(&self, after: Revision, limit: i64) -> Vec<ChangeRow> {
         match self.store.changes_since(after, limit).await.unwrap() {

@@ -78,6 +78,7 @@ mod feedback;
 mod credentials;
 mod encryption;
 mod membership;
+mod remits;
 mod foreign;
 mod passthrough;
 mod shaping;

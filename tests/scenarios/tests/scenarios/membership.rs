@@ -27,7 +27,7 @@ use tonic::{
 use crate::command_line::Shell;
 
 /// A control plane that knows edges by certificates, which last for so long, and no edge yet.
-async fn certifying(life_ms: u64) -> Site {
+pub(crate) async fn certifying(life_ms: u64) -> Site {
     let control_plane_settings = vec![
         ("SLUICE_EDGES__TLS", "true".to_owned()),
         ("SLUICE_EDGES__CERTIFICATE_LIFE_MS", life_ms.to_string()),
@@ -41,7 +41,7 @@ async fn certifying(life_ms: u64) -> Site {
 }
 
 /// The text of an invitation to a region.
-async fn invitation(site: &Site, region: &str) -> String {
+pub(crate) async fn invitation(site: &Site, region: &str) -> String {
     let request = CreateJoinTokenRequest {
         join_token: Some(JoinToken {
             region: region.to_owned(),
@@ -55,14 +55,14 @@ async fn invitation(site: &Site, region: &str) -> String {
 }
 
 /// Where edges reach the control plane, as a setting.
-fn addresses(site: &Site) -> Vec<(&'static str, String)> {
+pub(crate) fn addresses(site: &Site) -> Vec<(&'static str, String)> {
     let port = site.control_planes[0].edges.port();
     let addresses = format!("[\"https://localhost:{port}\"]");
     vec![("SLUICE_CONTROL_PLANE__ADDRESSES", addresses)]
 }
 
 /// Whether the edge at this place serves a request.
-async fn serves(site: &Site, at: usize, key: &str) -> bool {
+pub(crate) async fn serves(site: &Site, at: usize, key: &str) -> bool {
     let body = r#"{"model":"chat","messages":[{"role":"user","content":"hello"}]}"#;
     let reply = client::post(&site.url(at), key, "/v1/chat/completions", body).await;
     reply.status.is_success()

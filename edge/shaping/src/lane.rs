@@ -13,8 +13,8 @@ use std::{
 
 use policy::traffic::Traffic;
 use tokio::{
-    sync::oneshot,
-    time::{self, timeout_at},
+    sync::{Notify, oneshot},
+    time,
 };
 
 use crate::{
@@ -54,6 +54,8 @@ pub struct Lane {
     signs: Arc<Signs>,
     /// The way to other edges, where they are told.
     slot: Option<Slot>,
+    /// Wakes who waits when a parking begins or grows longer: the clock alone ends it, and who waits looks at that.
+    parks: Notify,
     // Held for one look or change, in which nothing waits.
     state: Mutex<State>,
 }
@@ -166,6 +168,7 @@ impl Lane {
             since: now,
             signs,
             slot: None,
+            parks: Notify::new(),
             state: Mutex::new(State {
                 under_way: 0,
                 pace: Pace::new(ceiling, now),
@@ -219,7 +222,7 @@ impl Lane {
                 drop(state);
                 // Hears of it by this.
                 drop(evicted);
-                // A place may have become free by what has just been learned, and the clock alone ends a parking.
+                // A place may have become free by what has just been learned.
                 self.call_next(now);
                 Entered::Waits(Waiting {
                     lane: Arc::clone(self),
@@ -276,6 +279,9 @@ impl Lane {
         let standing = state.health.standing(&self.bounds.terms, now);
         let is_parked = state.pace.parked(now).is_some() && state.pace.is_heard();
         drop(state);
+        if is_parked {
+            self.parks.notify_waiters();
+        }
         let said = (edges > 0).then(|| now + TERM);
         if let Some(until) = said.max(until) {
             self.signs.tells(until);
@@ -392,20 +398,32 @@ impl Waiting {
         let class = self.asking.traffic.class;
         metrics::counter!("sluice_shaping_waited_total", "class" => class.name()).increment(1);
         loop {
+            // From before the look at the clock, so that no parking is missed.
+            let parks = self.lane.parks.notified();
             let now = now();
             let parked = self.lane.state().pace.parked(now);
-            let look_at = parked.map_or(self.asking.until, |it| it.min(self.asking.until));
-            match timeout_at(look_at.into(), &mut self.turn).await {
-                Ok(Ok(turn)) => {
-                    let waited = turn.sent().saturating_duration_since(self.since);
-                    metrics::histogram!("sluice_shaping_wait_seconds").record(waited);
-                    return Ok(turn);
-                }
-                Ok(Err(_)) => return Err(self.busy(Why::Outranked).counted(class)),
-                // A parking has ended, and nobody else may be there to notice.
-                Err(_) if self::now() < self.asking.until => self.lane.call_next(self::now()),
-                Err(_) => return Err(self.busy(Why::Late).counted(class)),
+            if parked.is_none() {
+                // One that has just ended tells nobody.
+                self.lane.call_next(now);
             }
+            let look_at = parked.map_or(self.asking.until, |it| it.min(self.asking.until));
+            let turn = tokio::select! {
+                biased;
+                turn = &mut self.turn => turn,
+                () = parks => continue,
+                () = time::sleep_until(look_at.into()) => {
+                    if self::now() < self.asking.until {
+                        continue;
+                    }
+                    return Err(self.busy(Why::Late).counted(class));
+                }
+            };
+            let Ok(turn) = turn else {
+                return Err(self.busy(Why::Outranked).counted(class));
+            };
+            let waited = turn.sent().saturating_duration_since(self.since);
+            metrics::histogram!("sluice_shaping_wait_seconds").record(waited);
+            return Ok(turn);
         }
     }
 

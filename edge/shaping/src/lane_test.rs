@@ -110,6 +110,41 @@ async fn a_provider_that_names_a_time_is_left_alone_until_then() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_goes_when_a_parking_ends_whenever_it_began() {
+    let moment = Duration::from_millis(5);
+    // It ends before whoever waits for it has looked at the clock.
+    let lane = self::lane(100);
+    goes(&lane).overloaded(Some(moment));
+    let waiting = waits(&lane, Duration::from_secs(10));
+    time::advance(moment).await;
+    let began = now();
+    drop(waiting.turn().await.unwrap());
+    assert!(now() - began <= moment, "{:?}", now() - began);
+    // It begins while somebody waits, and outlasts the request that had the turn.
+    let lane = self::lane(1);
+    let one = goes(&lane);
+    let waiting = waits(&lane, Duration::from_secs(10));
+    one.overloaded(Some(Duration::from_secs(3)));
+    drop(one);
+    let began = now();
+    drop(waiting.turn().await.unwrap());
+    assert_eq!(now() - began, Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_goes_when_there_is_room_for_more_though_nobody_has_come_back() {
+    let lane = self::lane(2);
+    goes(&lane).overloaded(None);
+    let one = goes(&lane);
+    let waiting = waits(&lane, Duration::from_secs(10));
+    time::advance(Duration::from_secs(2)).await;
+    let began = now();
+    one.taken();
+    drop(waiting.turn().await.unwrap());
+    assert_eq!(now(), began);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_queue_turns_the_lowest_away() {
     let lane = self::lane(1);
     let _one = goes(&lane);

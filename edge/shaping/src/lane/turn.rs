@@ -54,8 +54,13 @@ impl Turn {
         let after = now.saturating_duration_since(self.sent());
         state.speed.began(after, now);
         state.recent.began(after, now);
+        // There may be room for more now than when the last one came or went.
+        let somebody_waits = state.queue.len() > 0;
         drop(state);
         self.answered.store(true, Ordering::Relaxed);
+        if somebody_waits {
+            self.lane.call_next(now);
+        }
         if is_well {
             self.lane.tell(false);
         }
@@ -128,6 +133,7 @@ impl Turn {
         let now = now();
         let wait = wait.min(self.lane.bounds.park_max);
         self.lane.state().pace.park(now + wait);
+        self.lane.parks.notify_waiters();
         self.lane.signs.tells(now + wait);
         wait
     }

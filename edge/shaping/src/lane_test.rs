@@ -124,10 +124,13 @@ async fn who_waits_goes_when_a_parking_ends_whenever_it_began() {
     let lane = self::lane(1);
     let one = goes(&lane);
     let waiting = waits(&lane, Duration::from_secs(10));
-    one.overloaded(Some(Duration::from_secs(3)));
-    drop(one);
     let began = now();
-    drop(waiting.turn().await.unwrap());
+    let parks = async {
+        one.overloaded(Some(Duration::from_secs(3)));
+        drop(one);
+    };
+    let (turn, ()) = tokio::join!(biased; waiting.turn(), parks);
+    drop(turn.unwrap());
     assert_eq!(now() - began, Duration::from_secs(3));
 }
 
@@ -139,8 +142,8 @@ async fn who_waits_goes_when_there_is_room_for_more_though_nobody_has_come_back(
     let waiting = waits(&lane, Duration::from_secs(10));
     time::advance(Duration::from_secs(2)).await;
     let began = now();
-    one.taken();
-    drop(waiting.turn().await.unwrap());
+    let (turn, ()) = tokio::join!(biased; waiting.turn(), async { one.taken() });
+    drop(turn.unwrap());
     assert_eq!(now(), began);
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Follows arguments that come in pieces and keeps no bytes of them. Must never be asked what they say.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use payload::object::Object;
 
 /// How deep an object may be nested.
@@ -11,6 +14,9 @@ const DEPTH_MAX: u8 = 64;
 /// How many calls of one answer are followed.
 // Full: those behind them are not judged.
 const CALLS_MAX: usize = 64;
+
+/// Made once: this is looked for in every chunk of a stream whose calls are followed.
+static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"tool_calls\""));
 
 /// The calls of one answer.
 #[derive(Debug, Clone, Default)]
@@ -110,8 +116,11 @@ impl Calls {
         }
     }
 
-    /// Takes the calls in a chunk of a chat's stream.
+    /// Takes the calls in a chunk of a chat's stream, of which most have none.
     pub(crate) fn read(&mut self, chunk: &str) {
+        if KEY.find(chunk.as_bytes()).is_none() {
+            return;
+        }
         let choices = Object::parse(chunk).and_then(|mut it| it.array("choices"));
         for (at, choice) in choices.ok().flatten().into_iter().flatten().enumerate() {
             // What cannot be read says nothing of calls; whoever reads the stream for its client judges that.

@@ -131,7 +131,7 @@ pub struct Whole {
     pub tokens: Option<Tokens>,
     /// How many bytes of it were generated, roughly; none of vectors.
     pub generated_bytes: u64,
-    /// Why it ended.
+    /// Why it ended, where somebody asks.
     pub finish: Finish,
 }
 
@@ -347,8 +347,9 @@ fn write(request: &Request, target: &Target<'_>) -> Result<Encoded, Unsupported>
 // === impl Back ===
 
 impl Back {
-    /// Translates a whole answer. An error is a provider that gave none: what it said instead, or why it cannot be read.
-    pub fn whole(&self, body: &[u8]) -> Result<Whole, Error> {
+    /// Translates a whole answer, and tells why it ended only if that is asked. An error is a provider that gave none: what it said
+    /// instead, or why it cannot be read.
+    pub fn whole(&self, body: &[u8], tells_finish: bool) -> Result<Whole, Error> {
         let unreadable = |why: &dyn fmt::Display| Error::unreadable(why.to_string());
         let body = str::from_utf8(body).map_err(|why| unreadable(&why))?;
         if self.provider == Family::Chat
@@ -385,19 +386,24 @@ impl Back {
             proof::leave_in_answer(maker, &mut answer);
         }
         messages::answer::check(&answer)?;
-        let (tokens, finish) = (answer.tokens, answer.finish());
+        let finish = tells_finish.then(|| answer.finish());
         let body = self.write_answer(&answer);
         Ok(Whole {
             generated_bytes: body.len() as u64,
             body,
-            tokens,
-            finish,
+            tokens: answer.tokens,
+            finish: finish.unwrap_or_default(),
         })
     }
 
     /// What a client gets of a whole answer to [`cross_whole`]: whole, or as a stream. `tokens` is what was used, where it
-    /// is known better than the answer says.
-    pub fn told(&self, body: &[u8], stream: bool, tokens: Option<Tokens>) -> Result<Whole, Error> {
+    /// is known better than the answer says. Why it ended is told only if that is asked.
+    pub fn told(
+        &self,
+        body: &[u8],
+        (stream, tells_finish): (bool, bool),
+        tokens: Option<Tokens>,
+    ) -> Result<Whole, Error> {
         let unreadable = |why: &dyn fmt::Display| Error::new(Class::Provider, why.to_string());
         let body = str::from_utf8(body).map_err(|why| unreadable(&why))?;
         let mut answer = self.read_answer(body).map_err(|why| unreadable(&why))?;
@@ -408,7 +414,7 @@ impl Back {
             answer.model.clone_from(&self.wishes.model);
         }
         let (tokens, generated_bytes) = (answer.tokens, body.len() as u64);
-        let finish = answer.finish();
+        let finish = tells_finish.then(|| answer.finish());
         let body = if stream {
             let mut encoder = Encoder::new(self.client, &self.seed, &self.wishes);
             let mut said = Vec::new();
@@ -423,7 +429,7 @@ impl Back {
             body,
             tokens,
             generated_bytes,
-            finish,
+            finish: finish.unwrap_or_default(),
         })
     }
 

@@ -47,12 +47,19 @@ pub struct Caller {
     key: Arc<Key>,
     traffic: Traffic,
     previous: bool,
-    token: Option<Arc<Token>>,
-    /// Who must be at the other end of the connection, where that proves them.
-    client: Option<Arc<Client>>,
+    /// Where no key's text was proved. One pointer, because a caller rides in the future of every request.
+    bearer: Option<Arc<Bearer>>,
     /// The tags whose values policy says.
     pins: Option<Arc<Vec<Pin>>>,
     keeping: Keeping,
+}
+
+/// Someone who has proved a token, or shown a certificate.
+#[derive(Debug)]
+struct Bearer {
+    token: Arc<Token>,
+    /// Who must be at the other end of the connection, where that proves them.
+    client: Option<Arc<Client>>,
 }
 
 /// A text that may be a key's.
@@ -171,8 +178,7 @@ impl Identify {
             key,
             traffic,
             previous,
-            token: None,
-            client: None,
+            bearer: None,
             pins,
             keeping: project.keeping,
         })
@@ -203,8 +209,8 @@ impl Identify {
 
     /// The key of a caller of before, as it is now, if that would still be one.
     pub fn still(&self, rules: &Rules, caller: &Caller) -> Result<Arc<Key>, Refusal> {
-        if let Some(token) = &caller.token {
-            self.shows(token, caller.client.as_ref())?;
+        if let Some(Bearer { token, client }) = caller.bearer.as_deref() {
+            self.shows(token, client.as_ref())?;
             let stands = self.tokens.stands(token, self.clock.now_ms());
             stands.map_err(|why| match token.authority() {
                 Some(_) => Refusal::Certificate(why.into()),
@@ -335,8 +341,7 @@ impl Caller {
             keeping: project.keeping,
             key,
             previous: false,
-            token: None,
-            client: None,
+            bearer: None,
         })
     }
 
@@ -362,23 +367,23 @@ impl Caller {
 
     /// For whom it asks, where its token says that; what its client says counts nothing then.
     pub fn end_user(&self) -> Option<&str> {
-        self.token.as_ref()?.end_user.as_deref()
+        self.token()?.end_user.as_deref()
     }
 
     /// The labels of its key; none where a token stands for it.
     pub fn labels(&self) -> &Labels {
         let labels = self.key.labels.as_deref();
-        labels.filter(|_| self.token.is_none()).unwrap_or_default()
+        labels.filter(|_| self.bearer.is_none()).unwrap_or_default()
     }
 
     /// What its token claims, where it has one and a condition may ask.
     pub fn claims(&self) -> Option<&Subject> {
-        self.token.as_ref()?.claims.as_ref()
+        self.token()?.claims.as_ref()
     }
 
     /// The tags whose values policy says, and those values as far as there are any; `None` where it says none.
     pub fn pinned(&self) -> Option<impl Iterator<Item = (&str, Option<&str>)> + Clone> {
-        let is_token = self.token.is_some();
+        let is_token = self.bearer.is_some();
         let value = move |pin: &Pin| match &pin.from {
             Source::Label(name) if !is_token => self.key.label(name),
             Source::Claim(name) if is_token => self.key.label(name),
@@ -386,6 +391,10 @@ impl Caller {
         };
         let pins = self.pins.as_deref()?.iter();
         Some(pins.map(move |pin| (pin.tag.as_str(), value(pin))))
+    }
+
+    fn token(&self) -> Option<&Token> {
+        self.bearer.as_deref().map(|it| &*it.token)
     }
 
     fn secret_created_at_ms(&self) -> u64 {

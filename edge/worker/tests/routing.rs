@@ -12,7 +12,7 @@ const ALLOCATIONS_MAX: f64 = 1.0;
 
 /// How much more a thousand models may cost than one: a hundred times what a quiet machine is held to, because others work here, too,
 /// and nothing is optimised.
-const MORE_NS_MAX: u128 = 200_000;
+const MORE_NS_MAX: u128 = 50_000;
 
 #[test]
 fn deciding_among_a_thousand_models_allocates_what_deciding_about_one_does() {

@@ -11,7 +11,7 @@ pub fn check(family: Family, how: u8, body: &[u8]) {
         let Some(back) = back(client, family, how) else {
             continue;
         };
-        match back.whole(body) {
+        match back.whole(body, true) {
             Ok(whole) => {
                 let said = String::from_utf8_lossy(&whole.body);
                 assert!(is_object(&whole.body), "{family} to {client}: {said}");

@@ -31,6 +31,7 @@ struct Facts {
 
 fn metered(pieces: &[&[u8]], strip: bool) -> (Vec<u8>, Facts) {
     let (mut meter, mut out) = (Meter::new(strip), Vec::new());
+    meter.check_calls();
     for piece in pieces {
         meter.push(Bytes::copy_from_slice(piece), &mut out);
     }
@@ -41,6 +42,7 @@ fn metered(pieces: &[&[u8]], strip: bool) -> (Vec<u8>, Facts) {
         meter.first_delta_seen(),
         meter.done_seen(),
         meter.error_seen(),
+        meter.finish_seen(),
     );
     let facts = Facts {
         unreadable: meter.is_unreadable(),

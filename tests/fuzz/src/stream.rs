@@ -18,6 +18,7 @@ pub fn check(family: Family, how: u8, cut: u8, bytes: &[u8]) {
     grammar::check(&events);
     assert_eq!(decoded(family, &pieces), events, "cut by {cut}");
     let mut aside = Aside::new(Decoder::new(family, &seed(), false));
+    aside.check_calls();
     for piece in &pieces {
         aside.push(piece);
     }
@@ -28,6 +29,7 @@ pub fn check(family: Family, how: u8, cut: u8, bytes: &[u8]) {
         };
         let translated = |pieces: &[&[u8]]| {
             let (mut stream, mut out) = (back.stream(), Vec::new());
+            stream.check_calls();
             for piece in pieces {
                 stream.push(piece, &mut out);
             }

@@ -76,6 +76,11 @@ impl Stream {
         self
     }
 
+    /// Checks from here on whether calls of tools can be made, as its [watch](Self::watch) tells.
+    pub fn check_calls(&mut self) {
+        self.watch.check_calls();
+    }
+
     /// How many tokens it may bring, if it was ended because it brought more.
     pub fn ended_at(&self) -> Option<u64> {
         let beneath = self.beneath.as_ref().filter(|it| it.is_reached());
@@ -159,6 +164,11 @@ impl Aside {
         }
     }
 
+    /// Checks from here on whether calls of tools can be made, as its [watch](Self::watch) tells.
+    pub fn check_calls(&mut self) {
+        self.watch.check_calls();
+    }
+
     /// Looks at what passes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.decoder.push(bytes, &mut self.events);
@@ -239,6 +249,11 @@ impl Unframed {
         if !self.has_failed() {
             said(Item::Error(error), &mut self.aside, &mut self.error, out);
         }
+    }
+
+    /// Checks from here on whether calls of tools can be made, as its [watch](Self::watch) tells.
+    pub fn check_calls(&mut self) {
+        self.aside.check_calls();
     }
 
     /// What was seen of its events.

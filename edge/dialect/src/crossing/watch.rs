@@ -18,7 +18,7 @@ use crate::{
 pub struct Watch {
     tokens: Option<Tokens>,
     finish: Finish,
-    /// Its calls, if it has any.
+    /// Its calls, where they are checked.
     calls: Option<Box<Calls>>,
     output_bytes: u64,
     begun: bool,
@@ -93,6 +93,11 @@ impl Watch {
         failed: None,
     };
 
+    /// Checks from here on whether calls of tools can be made, for whoever asks [why the stream ended](Self::finish).
+    pub fn check_calls(&mut self) {
+        self.calls = Some(Box::default());
+    }
+
     /// Looks at an event.
     pub fn see(&mut self, event: &Event) {
         match event {
@@ -102,8 +107,7 @@ impl Watch {
                 part,
                 delta,
             } => {
-                if let Delta::Arguments(piece) = delta {
-                    let calls = self.calls.get_or_insert_default();
+                if let (Some(calls), Delta::Arguments(piece)) = (&mut self.calls, delta) {
                     calls.push((u64::from(*choice), u64::from(*part)), piece);
                 }
                 let (Delta::Text(text) | Delta::Arguments(text)) = delta else {
@@ -134,7 +138,7 @@ impl Watch {
         self.tokens
     }
 
-    /// Why the stream ended, as far as it is known.
+    /// Why the stream ended, as far as it is known. That a call cannot be made is known only if calls [are checked](Self::check_calls).
     pub fn finish(&self) -> Finish {
         self.finish.of_calls(self.calls.as_deref())
     }

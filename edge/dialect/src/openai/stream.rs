@@ -39,8 +39,7 @@ pub struct Meter {
 #[derive(Debug)]
 struct Reader {
     usage_key: Finder<'static>,
-    calls_key: Finder<'static>,
-    /// Its calls, if it has any.
+    /// Its calls, where they are checked.
     calls: Option<Box<Calls>>,
     deltas: Deltas,
     tokens: Option<Tokens>,
@@ -73,6 +72,11 @@ impl Meter {
             stripped: false,
             reader: Reader::new(),
         }
+    }
+
+    /// Checks from here on whether calls of tools can be made, for whoever asks [why the answer ended](Self::finish_seen).
+    pub fn check_calls(&mut self) {
+        self.reader.calls = Some(Box::default());
     }
 
     /// Takes what the provider sent and appends to `out` what may go on, in slices of it. Bytes of an event
@@ -146,7 +150,8 @@ impl Meter {
         self.reader.first_delta
     }
 
-    /// Why the answer ended, where a chunk says it that generates nothing.
+    /// Why the answer ended, where a chunk says it that generates nothing. That a call cannot be made is known only if calls
+    /// [are checked](Self::check_calls).
     pub fn finish_seen(&self) -> Finish {
         self.reader.finish.of_calls(self.reader.calls.as_deref())
     }
@@ -231,7 +236,6 @@ impl Reader {
     fn new() -> Self {
         Self {
             usage_key: Finder::new("\"usage\""),
-            calls_key: Finder::new("\"tool_calls\""),
             calls: None,
             deltas: Deltas::default(),
             tokens: None,
@@ -258,8 +262,8 @@ impl Reader {
             self.fault = Some(Fault::Unreadable);
             return false;
         };
-        if self.calls_key.find(data.as_bytes()).is_some() {
-            self.calls.get_or_insert_default().read(data);
+        if let Some(calls) = &mut self.calls {
+            calls.read(data);
         }
         let text_bytes = self.deltas.text_bytes(data);
         self.output_bytes = self.output_bytes.saturating_add(text_bytes);

@@ -300,6 +300,7 @@ fn check(family: Family) {
     let mut turns = clients.iter().copied().cycle();
     for flood in floods(family) {
         let mut aside = Aside::new(Decoder::new(family, &material::seed(), false));
+        aside.check_calls();
         let held = flood.pour(flood.bytes, |piece| match piece {
             Some(piece) => aside.push(piece),
             None => aside.finish(),
@@ -307,6 +308,7 @@ fn check(family: Family) {
         told("looked at", flood.name, held, LOOKED_AT_BYTES_MAX);
         if family == Family::Chat {
             let (mut meter, mut out) = (Meter::new(true), Vec::new());
+            meter.check_calls();
             let held = flood.pour(flood.bytes, |piece| {
                 match piece {
                     Some(piece) => meter.push(Bytes::copy_from_slice(piece), &mut out),
@@ -320,6 +322,7 @@ fn check(family: Family) {
         let all = ARGUMENTS.contains(&flood.name);
         for client in turns.by_ref().take(if all { clients.len() } else { 1 }) {
             let (mut stream, mut out) = (material::back(client, family).stream(), Vec::new());
+            stream.check_calls();
             let held = flood.pour(flood.bytes_for(client), |piece| {
                 match piece {
                     Some(piece) => stream.push(piece, &mut out),

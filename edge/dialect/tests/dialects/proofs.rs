@@ -158,7 +158,7 @@ fn a_proof_comes_back_to_its_maker_through_any_client_and_goes_to_no_one_else() 
     for client in CLIENTS {
         for maker in MAKERS.into_iter().filter(|maker| !is_one(*maker, client)) {
             let (_, back) = ask(client, &question(client, &[]), maker);
-            let told = back.whole(thought(maker).as_bytes()).unwrap();
+            let told = back.whole(thought(maker).as_bytes(), false).unwrap();
             let history = question(client, &answered(client, &told.body));
             assert!(history.contains(PROOF), "{maker} for {client}: {history}");
             assert!(

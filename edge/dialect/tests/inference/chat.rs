@@ -81,7 +81,10 @@ fn every_client_gets_a_whole_answer_in_its_own_words() {
     });
     for (family, body) in bodies(false) {
         let crossed = crossed(family, &body, false);
-        let told = crossed.back.told(ANSWER.as_bytes(), false, tokens).unwrap();
+        let told = crossed
+            .back
+            .told(ANSWER.as_bytes(), (false, false), tokens)
+            .unwrap();
         assert_eq!(told.tokens, tokens);
         let said: Value = serde_json::from_slice(&told.body).unwrap();
         let text = match family {
@@ -107,7 +110,10 @@ fn every_client_that_wants_a_stream_gets_one_that_says_the_same_and_ends() {
     });
     for (family, body) in bodies(true) {
         let crossed = crossed(family, &body, true);
-        let told = crossed.back.told(ANSWER.as_bytes(), true, tokens).unwrap();
+        let told = crossed
+            .back
+            .told(ANSWER.as_bytes(), (true, false), tokens)
+            .unwrap();
         let said = String::from_utf8(told.body).unwrap();
         let end = match family {
             Family::Chat => "data: [DONE]\n\n",
@@ -128,7 +134,7 @@ fn every_client_that_wants_a_stream_gets_one_that_says_the_same_and_ends() {
 fn what_is_no_chat_completion_is_an_error() {
     let crossed = crossed(Family::Chat, &bodies(false)[0].1, false);
     for wrong in ["{}", "[]", "x", "{\"choices\":1}", "{\"choices\":[1]}"] {
-        let told = crossed.back.told(wrong.as_bytes(), true, None);
+        let told = crossed.back.told(wrong.as_bytes(), (true, false), None);
         assert!(told.is_err(), "{wrong}: {told:?}");
     }
 }

@@ -69,6 +69,7 @@ fn broken_streams_pass_unchanged_up_to_where_they_are_broken_and_never_panic() {
         let stream = mutated(&mut rng, stream);
         for strip in [false, true] {
             let (mut meter, mut out) = (Meter::new(strip), Vec::new());
+            meter.check_calls();
             for piece in stream.chunks(rng.usize(1..50)) {
                 if meter.is_unreadable() {
                     break;

@@ -22,7 +22,7 @@ pub(crate) fn of_answer(family: Family, text: &str) -> Read {
     }
     for client in clients(family) {
         // Some answers cannot cross; what they used is told all the same, by the way above.
-        if let Ok(whole) = back(client, family).whole(body) {
+        if let Ok(whole) = back(client, family).whole(body, false) {
             read.push((format!("translated to {client}"), whole.tokens));
         }
     }

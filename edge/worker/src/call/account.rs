@@ -24,6 +24,9 @@ pub trait Account {
 
     /// What has been seen of its answer.
     fn seen(&mut self, tally: Tally);
+
+    /// Whether somebody asks why its answer ended.
+    fn tells_finish(&self) -> bool;
 }
 
 impl Account for Entry {
@@ -42,6 +45,10 @@ impl Account for Entry {
     fn seen(&mut self, tally: Tally) {
         Self::seen(self, tally);
     }
+
+    fn tells_finish(&self) -> bool {
+        Self::tells_finish(self)
+    }
 }
 
 impl Account for Rc<Beside> {
@@ -59,5 +66,9 @@ impl Account for Rc<Beside> {
 
     fn seen(&mut self, tally: Tally) {
         Beside::seen(self, tally);
+    }
+
+    fn tells_finish(&self) -> bool {
+        Beside::tells_finish(self)
     }
 }

@@ -6,8 +6,7 @@ pub mod kept;
 pub mod media;
 pub mod passing;
 mod counted;
-
-use std::rc::Rc;
+mod passed;
 
 use bytes::Bytes;
 use dialect::{
@@ -16,7 +15,6 @@ use dialect::{
         self, Back,
         stream::{Stream, Unframed},
     },
-    estimate,
     neutral::{Class, Error, Family},
     openai::{error, stream::Meter},
     request::Endpoint,
@@ -25,10 +23,11 @@ use http::{HeaderMap, header};
 use policy::provider::Speaks;
 
 use crate::{
-    call::upload::Pulse,
     record::{Carried, Tally},
     translate::Way,
 };
+
+pub use self::passed::{Passed, Unmodelled};
 
 use self::{
     counted::{ended_at, give, watched},
@@ -59,35 +58,27 @@ pub enum Gauge {
     Passed(Box<Passed>),
 }
 
-/// What is known of a request that is passed through.
-pub struct Unmodelled {
-    /// How far its body is.
-    pub pulse: Rc<Pulse>,
-    /// What the provider speaks, which says how its usage is read.
-    pub speaks: Speaks,
-    /// Whether the body is text, so that its bytes say how many tokens it has.
-    pub is_text: bool,
-    /// What was reserved for output: what is charged where the answer does not tell.
-    pub output_tokens: u64,
-}
-
-/// The reading of an answer to what is passed through. All of it goes on as it came, whatever the readings make of it.
-pub struct Passed {
-    request: Unmodelled,
-    read: Gauge,
-    /// The same answer, read as another API's that stands at the same provider.
-    beside: Option<Gauge>,
-    answer_bytes: u64,
-    /// The provider said that it failed.
-    failed: bool,
-}
-
 // === impl Gauge ===
 
 impl Gauge {
-    /// How to read an answer that is a success: by what becomes of it, then by the type of its content, never by what
-    /// the client asked for.
-    pub fn of(headers: &HeaderMap, way: &Way) -> Self {
+    /// How to read an answer that is a success. Where somebody asks why it ended, a stream's calls of tools are checked as they pass.
+    pub fn of(headers: &HeaderMap, way: &Way, tells_finish: bool) -> Self {
+        let mut gauge = Self::by_way(headers, way);
+        if tells_finish {
+            match &mut gauge {
+                Self::Stream(meter) => meter.check_calls(),
+                Self::Aside(passing) => passing.aside.check_calls(),
+                Self::Unframed(stream) => stream.check_calls(),
+                Self::Across(stream) => stream.check_calls(),
+                // What is in one piece is read when it is here.
+                Self::Known(_) | Self::Whole(_) | Self::Unread(..) | Self::Passed(_) => {}
+            }
+        }
+        gauge
+    }
+
+    /// By what becomes of it, then by the type of its content, never by what the client asked for.
+    fn by_way(headers: &HeaderMap, way: &Way) -> Self {
         let (endpoint, usage_added) = match way {
             Way::Across { back, .. } => return Self::across(back),
             Way::Hosted { framed: true, .. } => return Self::unframed(),
@@ -176,13 +167,7 @@ impl Gauge {
             | Speaks::Inference
             | Speaks::Mapped => blind,
         };
-        Self::Passed(Box::new(Passed {
-            request,
-            read,
-            beside,
-            answer_bytes: 0,
-            failed: false,
-        }))
+        Self::Passed(Box::new(Passed::new(request, read, beside)))
     }
 
     /// How much has passed, where that is counted.
@@ -196,7 +181,7 @@ impl Gauge {
     /// Whether the client gets a stream.
     pub const fn is_stream(&self) -> bool {
         match self {
-            Self::Passed(passed) => passed.read.is_stream(),
+            Self::Passed(passed) => passed.is_stream(),
             _ => matches!(
                 self,
                 Self::Stream(_) | Self::Aside(..) | Self::Unframed(_) | Self::Across(_)
@@ -269,7 +254,7 @@ impl Gauge {
             Self::Aside(passing) => {
                 out.push(crossing::error_event(passing.family, &neutral).into());
             }
-            Self::Passed(passed) => passed.read.fail(class, code, message, out),
+            Self::Passed(passed) => passed.fail(class, code, message, out),
             // Clients of chat know our own errors by their kind.
             _ => out.push(error::event(FAULT, code, message, None).into()),
         }
@@ -367,7 +352,7 @@ impl Gauge {
             Self::Aside(passing) => passing.aside.watch().has_begun(),
             Self::Unframed(stream) => stream.watch().has_begun(),
             Self::Across(stream) => stream.watch().has_begun(),
-            Self::Passed(passed) => passed.answer_bytes > 0,
+            Self::Passed(passed) => passed.has_begun(),
             _ => true,
         }
     }
@@ -397,7 +382,7 @@ impl Gauge {
         match self {
             Self::Across(stream) => stream.watch().has_failed(),
             Self::Unframed(stream) => stream.has_failed(),
-            Self::Passed(passed) => passed.failed,
+            Self::Passed(passed) => passed.has_failed(),
             _ => self.error_seen() && !self.is_unreadable(),
         }
     }
@@ -428,67 +413,8 @@ impl Gauge {
             Self::Aside(passing) => passing.aside.watch().has_failed(),
             Self::Unframed(stream) => stream.has_failed(),
             Self::Across(stream) => stream.watch().has_failed(),
-            Self::Passed(passed) => passed.failed,
+            Self::Passed(passed) => passed.has_failed(),
             _ => false,
-        }
-    }
-}
-
-// === impl Passed ===
-
-impl Passed {
-    fn push(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
-        self.answer_bytes += bytes.len() as u64;
-        let mut unread = Vec::new();
-        if let Some(beside) = &mut self.beside {
-            beside.push(bytes.clone(), &mut unread);
-        }
-        self.read.push(bytes.clone(), &mut unread);
-        // A stream that merely cannot be read may be of an API that nobody here knows.
-        self.failed |= self.read.has_told_failure();
-        out.push(bytes);
-    }
-
-    /// What is held back of the last event is read. That an end is missing says nothing: this may be no stream of chat's.
-    fn finish(&mut self) {
-        let mut unread = Vec::new();
-        for gauge in [Some(&mut self.read), self.beside.as_mut()]
-            .into_iter()
-            .flatten()
-        {
-            gauge.finish(&mut unread);
-        }
-    }
-
-    const fn done_seen(&self) -> bool {
-        match &self.beside {
-            Some(beside) => self.read.done_seen() || beside.done_seen(),
-            None => self.read.done_seen(),
-        }
-    }
-
-    /// What the provider says, by the reading that understands more of it: one that finds a total alone takes all of
-    /// it for input. Where it says nothing, what was reserved.
-    fn tally(&self, of: fn(&Gauge) -> Tally) -> Tally {
-        let readings = [Some(&self.read), self.beside.as_ref()];
-        let tokens = readings
-            .into_iter()
-            .flatten()
-            .filter_map(|it| of(it).tokens);
-        Tally {
-            tokens: tokens.max_by_key(Tokens::output_total),
-            output_tokens: self.request.output_tokens,
-            finish: Finish::Unseen,
-        }
-    }
-
-    fn carried(&self) -> Carried {
-        let request_bytes = self.request.pulse.bytes();
-        let bytes = usize::try_from(request_bytes).unwrap_or(usize::MAX);
-        Carried {
-            request_bytes,
-            answer_bytes: self.answer_bytes,
-            input_tokens: self.request.is_text.then(|| estimate::input_tokens(bytes)),
         }
     }
 }

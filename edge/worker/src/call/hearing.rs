@@ -104,7 +104,8 @@ impl Heard {
         if let Some(media_type) = way.media_type() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
-        let gauge = Gauge::of(&headers, &way);
+        let tells_finish = account.tells_finish();
+        let gauge = Gauge::of(&headers, &way, tells_finish);
         let answer = move |content| Answer {
             status,
             headers,
@@ -113,7 +114,8 @@ impl Heard {
         };
         if !way.passes() {
             return Next::Waits(Box::pin(async move {
-                Ok(answer(remade(body, way, times.whole_by).await?))
+                let content = remade(body, way, tells_finish, times.whole_by);
+                Ok(answer(content.await?))
             }));
         }
         if !gauge.is_stream() {
@@ -140,8 +142,13 @@ async fn begun<A: Account>(mut opening: Box<Opening>, account: &mut A) -> Result
     Ok(Content::Begun(opening))
 }
 
-/// Reads an answer whole and makes the client's of it.
-async fn remade(mut body: Body, way: Way, by: Instant) -> Result<Content, Failure> {
+/// Reads an answer whole and makes the client's of it; why it ended is told if somebody asks.
+async fn remade(
+    mut body: Body,
+    way: Way,
+    tells_finish: bool,
+    by: Instant,
+) -> Result<Content, Failure> {
     let whole = timeout_at(by, body.whole(WHOLE_BYTES_MAX)).await;
     let whole = whole.map_err(|_| Failure::Slow)?;
     let whole = whole.map_err(|why| match why {
@@ -151,7 +158,8 @@ async fn remade(mut body: Body, way: Way, by: Instant) -> Result<Content, Failur
     let (said, tally) = match way {
         Way::Same { .. } | Way::Hosted { .. } => (whole, Tally::default()),
         Way::Across { back, .. } => {
-            let answer = back.whole(&whole).map_err(Early::of_answer)?;
+            let answer = back.whole(&whole, tells_finish);
+            let answer = answer.map_err(Early::of_answer)?;
             let tally = Tally {
                 tokens: answer.tokens,
                 output_tokens: estimate::output_tokens(answer.generated_bytes),
@@ -160,7 +168,7 @@ async fn remade(mut body: Body, way: Way, by: Instant) -> Result<Content, Failur
             (answer.body, tally)
         }
         Way::Mapped(mapped) => {
-            let answer = mapped.answer(whole.into()).await;
+            let answer = mapped.answer(whole.into(), tells_finish).await;
             answer.map_err(|why| Failure::Unmapped(Box::new(why)))?
         }
     };

@@ -9,7 +9,7 @@ use policy::rules::Rules;
 use tls::{client::Client, clients::Of};
 
 use crate::identify::{
-    Caller, Identify, Refusal, certificate,
+    Bearer, Caller, Identify, Refusal, certificate,
     token::{self, Proved as Token},
 };
 
@@ -85,8 +85,10 @@ impl Identify {
             key,
             traffic: project.traffic,
             previous: false,
-            token: Some(token),
-            client: client.cloned(),
+            bearer: Some(Arc::new(Bearer {
+                token,
+                client: client.cloned(),
+            })),
             pins: project.pins.clone(),
             keeping: project.keeping,
         })

@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use claims::condition::Condition;
 use policy::{
+    by_id::ById,
     id::{ModelId, VersionId},
     model::{Model, ModelRule},
     rules::Rules,
@@ -29,7 +30,7 @@ pub struct Rule {
 /// Those of a whole configuration: as many as it has models with rules.
 #[derive(Debug, Default)]
 pub struct Conditions {
-    models: HashMap<ModelId, (Arc<Model>, Ready)>,
+    models: ById<ModelId, (Arc<Model>, Ready)>,
     /// What stands in any of them, by its text.
     compiled: Compiled,
 }

@@ -23,6 +23,7 @@ pub struct Beside {
     pub(super) seen: Cell<Tally>,
     pub(super) hold: Cell<Option<Box<Hold>>>,
     span: Option<(Context, Option<HeaderValue>)>,
+    tells_finish: bool,
 }
 
 /// Who is asked, and after how long.
@@ -36,10 +37,11 @@ pub(super) struct Whom {
 // === impl Beside ===
 
 impl Beside {
-    /// None yet; of this span, where its request is traced.
-    pub(super) fn within(span: Option<(Context, Option<HeaderValue>)>) -> Self {
+    /// None yet; of this span, where its request is traced, and whether somebody asks why the answer to that ended.
+    pub(super) fn within(span: Option<(Context, Option<HeaderValue>)>, tells_finish: bool) -> Self {
         Self {
             span,
+            tells_finish,
             ..Self::default()
         }
     }
@@ -81,6 +83,11 @@ impl Beside {
     /// What has been seen of it.
     pub fn seen(&self, tally: Tally) {
         self.seen.set(tally);
+    }
+
+    /// Whether somebody asks why its answer ended.
+    pub fn tells_finish(&self) -> bool {
+        self.tells_finish
     }
 
     /// Its span, and when that began.

@@ -20,7 +20,7 @@ impl Entry {
     /// What whoever makes an attempt beside the next one tells of it.
     pub fn asks_beside(&mut self) -> Rc<Beside> {
         let span = self.open.as_ref().and_then(|it| it.watch.beside());
-        let beside = Rc::new(Beside::within(span));
+        let beside = Rc::new(Beside::within(span, self.tells_finish()));
         if let Some(open) = &mut self.open {
             open.beside = Some(Rc::clone(&beside));
         }

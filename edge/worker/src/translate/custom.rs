@@ -133,19 +133,23 @@ impl Mapped {
     }
 
     /// What the client gets of a good answer, and what was used. A program that cannot tell the use takes nothing from the
-    /// answer: the use is estimated then.
-    pub async fn answer(self: Box<Self>, body: Bytes) -> Result<(Vec<u8>, Tally), Unanswerable> {
+    /// answer: the use is estimated then. Why it ended is told if somebody asks.
+    pub async fn answer(
+        self: Box<Self>,
+        body: Bytes,
+        tells_finish: bool,
+    ) -> Result<(Vec<u8>, Tally), Unanswerable> {
         let programs = &self.custom.programs;
         if programs.response.is_none() && programs.usage.is_none() {
-            return self.read(&body);
+            return self.read(&body, tells_finish);
         }
         let elsewhere = self.elsewhere.clone();
-        let read = elsewhere.run(move || self.read(&body));
+        let read = elsewhere.run(move || self.read(&body, tells_finish));
         read.await
             .unwrap_or(Err(Unanswerable::Program(Fault::Broken)))
     }
 
-    fn read(&self, body: &[u8]) -> Result<(Vec<u8>, Tally), Unanswerable> {
+    fn read(&self, body: &[u8], tells_finish: bool) -> Result<(Vec<u8>, Tally), Unanswerable> {
         let programs = &self.custom.programs;
         let tokens = programs.usage(body).unwrap_or_else(|_| {
             metrics::counter!("sluice_usage_program_failed_total").increment(1);
@@ -160,7 +164,7 @@ impl Mapped {
         let Some(back) = &self.back else {
             return Ok((made.into_owned(), tally));
         };
-        let told = back.told(&made, self.stream, tokens);
+        let told = back.told(&made, (self.stream, tells_finish), tokens);
         let told = told.map_err(|_| Unanswerable::NoCompletion)?;
         let tally = Tally {
             tokens: told.tokens,

@@ -46,6 +46,7 @@ mod able;
 mod scopes;
 mod audited;
 mod splitting;
+mod calls;
 mod ending;
 mod aliases;
 mod cutting;

@@ -16,11 +16,14 @@ use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use proto::admin::{self, CreateIssuerRequest, QueryUsageRequest};
 use scenarios::{
-    openai, sdk,
+    openai,
+    realtime::{Realtime, WORDS},
+    sdk,
     tokens::{Issuer, encode},
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// An edge that knows clients of two organizations by certificates of two authorities.
 struct Town {
@@ -390,4 +393,86 @@ async fn a_token_that_is_bound_to_a_certificate_is_nothing_without_it() {
         .outcome(Some(&right), &[("authorization", &elsewhere)])
         .await;
     assert_eq!(outcome, refused(401, "token_invalid"));
+}
+
+/// A client's end of a socket.
+struct Socket<S>(S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Asks for one on this connection: its end, or the head of the answer that there is none.
+    async fn open(mut stream: S) -> Result<Self, String> {
+        let asked = "GET /v1/realtime?model=live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+                     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let sent = stream.write_all(asked.as_bytes()).await;
+        sent.expect("the edge reads");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("there is an answer"));
+        }
+        let head = String::from_utf8(head).expect("a head is text");
+        if head.starts_with("HTTP/1.1 101 ") {
+            Ok(Self(stream))
+        } else {
+            Err(head)
+        }
+    }
+
+    /// Asks for an answer, and reads until that has come.
+    async fn is_answered(&mut self) {
+        let question = br#"{"type":"response.create"}"#;
+        let length = u8::try_from(question.len()).expect("it is short");
+        // Masked, as clients must, with nothing.
+        let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0], &question[..]].concat();
+        self.0.write_all(&frame).await.expect("the edge reads");
+        let mut said = Vec::new();
+        while !said.ends_with(WORDS.as_bytes()) {
+            said.push(self.0.read_u8().await.expect("it is answered"));
+        }
+    }
+
+    /// Reads until it ends: what was said meanwhile.
+    async fn end(mut self) -> Vec<u8> {
+        let mut said = Vec::new();
+        // One that is broken off has ended, too.
+        let _ = self.0.read_to_end(&mut said).await;
+        said
+    }
+}
+
+#[tokio::test]
+async fn a_socket_ends_when_the_certificate_that_opened_it_is_revoked() {
+    let town = Town::start().await;
+    let live = Realtime::start().await;
+    town.acme.provider("live", &live.base_url()).await;
+    town.acme.model("live", "live", "provider-chat").await;
+    town.site.propagated().await;
+    let address = town.site.edges[0].inference;
+    let connect = async |shown: Option<&Pair>| {
+        let connected = town.server.connect(address, "localhost", shown).await;
+        connected.expect("nobody must show one")
+    };
+    let refused = Socket::open(connect(None).await).await;
+    let refused = refused.err().expect("nobody is known");
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+
+    let [revoked, stands] = [7, 8].map(|at| {
+        let stem = format!("of-acme-{at}");
+        town.certify(0, &stem, &bearer("batch", at))
+    });
+    let mut sockets = Vec::new();
+    for pair in [&revoked, &stands] {
+        let socket = Socket::open(connect(Some(pair)).await).await;
+        let mut socket = socket.unwrap_or_else(|head| panic!("{head}"));
+        socket.is_answered().await;
+        sockets.push(socket);
+    }
+    let mut other = sockets.pop().unwrap();
+    town.authorities[0].revoke(&town.path("acme.crl"), &[7]);
+    let ends = sockets.pop().unwrap().end();
+    let within = Duration::from_secs(15);
+    let said = tokio::time::timeout(within, ends).await;
+    let said = String::from_utf8_lossy(&said.expect("it ends")).into_owned();
+    assert!(said.contains("api_key_revoked"), "{said}");
+    other.is_answered().await;
 }

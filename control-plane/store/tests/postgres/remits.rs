@@ -41,6 +41,17 @@ async fn create(world: &World, new: join_token::New) -> Result<join_token::Row, 
     Ok(row)
 }
 
+/// Acme, and the organization other.
+async fn with_other() -> World {
+    let world = World::acme().await;
+    let mut write = world.store.write("test").await.unwrap();
+    organization::create(&mut write, new_organization("other"))
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    world
+}
+
 /// One object of each kind that there can be beside a key.
 async fn furnished() -> World {
     let world = World::acme().await;
@@ -103,12 +114,7 @@ async fn every_object_says_whose_it_is_also_where_an_older_build_wrote_it() {
 
 #[tokio::test]
 async fn a_deletion_says_whose_it_was_when_nothing_else_does_any_more() {
-    let world = World::acme().await;
-    let mut write = world.store.write("test").await.unwrap();
-    organization::create(&mut write, new_organization("other"))
-        .await
-        .unwrap();
-    write.commit().await.unwrap();
+    let world = with_other().await;
     let other = organization::get(&world.store, &organization_name("other")).await;
     let other = Owner::Organization(other.unwrap().id);
     let mut write = world.store.write("test").await.unwrap();
@@ -126,12 +132,7 @@ async fn a_deletion_says_whose_it_was_when_nothing_else_does_any_more() {
 
 #[tokio::test]
 async fn a_join_token_of_one_organization_names_it_and_goes_with_it() {
-    let world = World::acme().await;
-    let mut write = world.store.write("test").await.unwrap();
-    organization::create(&mut write, new_organization("other"))
-        .await
-        .unwrap();
-    write.commit().await.unwrap();
+    let world = with_other().await;
     let nobody = create(&world, new_token(Some(organization_name("nobody")), false)).await;
     assert!(
         matches!(nobody, Err(StoreError::Dangling { .. })),

@@ -41,6 +41,18 @@ async fn two(site: &Site, provider: &Provider) -> [(Tenant, String); 2] {
     [one("acme").await, one("globex").await]
 }
 
+/// An installation of both that has no edges, and who answers for them.
+async fn without_edges() -> (Site, [(Tenant, String); 2], Provider) {
+    let plan = Plan {
+        edges: Vec::new(),
+        ..Plan::default()
+    };
+    let site = Site::start(plan).await;
+    let provider = Provider::start(openai::answer).await;
+    let made = two(&site, &provider).await;
+    (site, made, provider)
+}
+
 /// A bearer of a join token, as an edge is one that goes its own ways.
 struct Bearer {
     channel: Channel,
@@ -125,13 +137,7 @@ fn only(given: &BTreeSet<(u32, Vec<u8>)>, kind: Kind) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_bearer_that_serves_one_organization_is_given_its_objects_alone() {
-    let plan = Plan {
-        edges: Vec::new(),
-        ..Plan::default()
-    };
-    let site = Site::start(plan).await;
-    let provider = Provider::start(openai::answer).await;
-    let made = two(&site, &provider).await;
+    let (site, made, _provider) = without_edges().await;
     for (tenant, _) in &made {
         tenant.limit_like("few", quota()).await;
     }
@@ -237,13 +243,7 @@ async fn asks(bearer: &Bearer, of: &Whose) -> [Result<(), Status>; 4] {
 
 #[tokio::test]
 async fn what_an_edge_of_one_organization_says_of_another_counts_for_nothing() {
-    let plan = Plan {
-        edges: Vec::new(),
-        ..Plan::default()
-    };
-    let site = Site::start(plan).await;
-    let provider = Provider::start(openai::answer).await;
-    let made = two(&site, &provider).await;
+    let (site, made, _provider) = without_edges().await;
     made[1].0.limit_like("few", quota()).await;
     let acmes = Bearer::of(&site, "organizations/acme").await;
     let globexs = Bearer::of(&site, "organizations/globex").await;

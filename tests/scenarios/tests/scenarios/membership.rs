@@ -11,7 +11,7 @@ use harness::{
     wait,
 };
 use proto::{
-    admin::{CreateJoinTokenRequest, JoinToken, ListEdgesRequest, RevokeEdgeRequest},
+    admin::{CreateJoinTokenRequest, Edge, JoinToken, ListEdgesRequest, RevokeEdgeRequest},
     sync::{
         EnrolRequest, FetchSnapshotRequest, RenewRequest,
         enrolment_service_client::EnrolmentServiceClient, sync_service_client::SyncServiceClient,
@@ -68,17 +68,24 @@ pub(crate) async fn serves(site: &Site, at: usize, key: &str) -> bool {
     reply.status.is_success()
 }
 
-/// The region and the state of an edge, as operators see it.
-async fn seen(site: &Site, id: &str) -> Option<(String, bool)> {
+/// An edge, as operators see it.
+pub(crate) async fn edge(site: &Site, id: &str) -> Option<Edge> {
     let listed = site
         .admin()
         .edges()
         .list_edges(ListEdgesRequest::default())
         .await;
-    let edges = listed.expect("edges are listed").into_inner().edges;
-    let edge = edges
-        .into_iter()
-        .find(|it| it.name == format!("edges/{id}"))?;
+    let mut edges = listed
+        .expect("edges are listed")
+        .into_inner()
+        .edges
+        .into_iter();
+    edges.find(|it| it.name == format!("edges/{id}"))
+}
+
+/// Its region and its state.
+async fn seen(site: &Site, id: &str) -> Option<(String, bool)> {
+    let edge = edge(site, id).await?;
     Some((edge.region, edge.connected))
 }
 

@@ -11,10 +11,7 @@ use harness::{
 };
 use policy::object::Kind;
 use proto::{
-    admin::{
-        CreateJoinTokenRequest, JoinToken, Limit, LimitUnit, LimitWindow, ListEdgesRequest,
-        RevokeEdgeRequest,
-    },
+    admin::{CreateJoinTokenRequest, JoinToken, Limit, LimitUnit, LimitWindow, RevokeEdgeRequest},
     message::{decode, timestamp},
     sync::{
         FetchSnapshotRequest, Lane, LedgerCount, ReadLedgerRequest, SnapshotData,
@@ -315,13 +312,9 @@ async fn an_edge_that_is_invited_for_one_organization_serves_that_one_alone() {
     assert!(membership::serves(&site, 0, &ours).await);
     assert!(!membership::serves(&site, 0, &theirs).await);
     let seen = async || {
-        let listed = site
-            .admin()
-            .edges()
-            .list_edges(ListEdgesRequest::default())
-            .await;
-        let edges = listed.expect("edges are listed").into_inner().edges;
-        edges.into_iter().find(|it| it.connected)
+        membership::edge(&site, "edge-0")
+            .await
+            .filter(|it| it.connected)
     };
     let (edge, _) = wait::until("the edge is connected again", seen).await;
     assert_eq!(
